@@ -1,0 +1,122 @@
+/**
+ * Reading and writing small binary formats, for commands and snapshots.
+ *
+ * @module
+ */
+
+const utf8Encoder = new TextEncoder();
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Appends fields to a growing buffer. */
+export class ByteWriter {
+  #buffer: Uint8Array<ArrayBuffer>;
+  #length = 0;
+
+  constructor(capacity = 64) {
+    this.#buffer = new Uint8Array(capacity);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** One byte. */
+  byte(value: number): this {
+    this.#reserve(1);
+    this.#buffer[this.#length++] = value;
+    return this;
+  }
+
+  /** An unsigned safe integer, seven bits a byte, lowest first (LEB128). */
+  varint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not an unsigned safe integer: ${value}`);
+    this.#reserve(8);
+    while (value >= 0x80) {
+      this.#buffer[this.#length++] = (value % 0x80) | 0x80;
+      value = Math.floor(value / 0x80);
+    }
+    this.#buffer[this.#length++] = value;
+    return this;
+  }
+
+  /** A length, then the bytes. */
+  bytes(value: Uint8Array): this {
+    this.varint(value.length);
+    this.#reserve(value.length);
+    this.#buffer.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  /** A length, then UTF-8. */
+  string(value: string): this {
+    return this.bytes(utf8Encoder.encode(value));
+  }
+
+  /** What was written; a copy. */
+  finish(): Uint8Array {
+    return this.#buffer.slice(0, this.#length);
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+    grown.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = grown;
+  }
+}
+
+/** Takes fields from a buffer; a {@linkcode RangeError} if it ends too early or a number is out of range. */
+export class ByteReader {
+  readonly #buffer: Uint8Array;
+  #offset = 0;
+
+  constructor(buffer: Uint8Array) {
+    this.#buffer = buffer;
+  }
+
+  /** Bytes not read yet. */
+  get remaining(): number {
+    return this.#buffer.length - this.#offset;
+  }
+
+  /** One byte. */
+  byte(): number {
+    const value = this.#buffer[this.#offset];
+    if (value === undefined) throw new RangeError("the bytes end too early");
+    this.#offset++;
+    return value;
+  }
+
+  /** See {@linkcode ByteWriter.varint}. */
+  varint(): number {
+    let value = 0;
+    for (let scale = 1;; scale *= 0x80) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      if (!Number.isSafeInteger(value) || scale > 2 ** 49) throw new RangeError("a number is out of range");
+      if (byte < 0x80) return value;
+    }
+  }
+
+  /** See {@linkcode ByteWriter.bytes}; a view, not a copy. */
+  bytes(): Uint8Array {
+    const length = this.varint();
+    if (length > this.remaining) throw new RangeError("the bytes end too early");
+    const value = this.#buffer.subarray(this.#offset, this.#offset + length);
+    this.#offset += length;
+    return value;
+  }
+
+  /** See {@linkcode ByteWriter.string}. @throws {TypeError} if it is not UTF-8. */
+  string(): string {
+    return utf8Decoder.decode(this.bytes());
+  }
+
+  /** @throws {RangeError} if anything is left. */
+  end(): void {
+    if (this.remaining !== 0) throw new RangeError(`${this.remaining} bytes too many`);
+  }
+}

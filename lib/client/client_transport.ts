@@ -1,0 +1,41 @@
+/**
+ * How a client reaches a node.
+ *
+ * @module
+ */
+
+import type { Consistency, NodeStatus } from "../node/types.ts";
+import type { RaftError } from "../errors.ts";
+
+/** The answer to one command. */
+export type ProposeResult =
+  | { readonly ok: true; readonly index: number; readonly result: Uint8Array }
+  | { readonly ok: false; readonly error: RaftError };
+
+/** Options of every call. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * One call, one answer, to a node at an endpoint. It never retries: that is the
+ * Coordinator's part.
+ *
+ * What a call rejects with is a {@linkcode RaftError}; its `outcome` is
+ * `rejected` only if the request has surely not reached the node (or the node
+ * said so), and `unknown` otherwise.
+ */
+export interface ClientTransport {
+  /** Proposes the commands in order, in one call; the results are in the same order. Only a leader takes them. */
+  propose(endpoint: string, commands: readonly Uint8Array[], options?: CallOptions): Promise<readonly ProposeResult[]>;
+  /** Asks the state machine. */
+  query(
+    endpoint: string,
+    query: Uint8Array,
+    options?: CallOptions & { readonly consistency?: Consistency },
+  ): Promise<{ readonly result: Uint8Array; readonly appliedIndex: number }>;
+  /** Asks the node about itself. */
+  status(endpoint: string, options?: CallOptions): Promise<NodeStatus>;
+  /** Frees connections. */
+  close?(): Promise<void>;
+}
