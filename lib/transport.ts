@@ -15,6 +15,8 @@ export interface Envelope {
   readonly clusterId: string;
   readonly from: NodeId;
   readonly fromIncarnation: string;
+  /** Where the sender is reached: a new node answers its leader before it knows any membership. */
+  readonly fromAddress: string;
   readonly to: NodeId;
   /** The incarnation that the sender's membership has for the receiver; empty if it has none. */
   readonly toIncarnation: string;

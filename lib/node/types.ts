@@ -23,6 +23,8 @@ export type Consistency = "linearizable" | "lease" | "stale";
 export interface RaftNodeOptions {
   /** This node's name; must be the storage's. */
   readonly id: NodeId;
+  /** Where other nodes reach this one. It travels in each envelope, so that a node that knows no membership yet can answer. */
+  readonly address: string;
   readonly stateMachine: StateMachine;
   /** Loaded and closed by the node. */
   readonly storage: Storage;
