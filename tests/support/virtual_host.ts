@@ -1,181 +1,124 @@
 /**
- * Virtual time for tests: nothing waits for real, and one seed gives one run.
+ * A Host in virtual time, for tests: nothing waits for a real timer, and equal
+ * seeds give equal runs.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
-import type { Cancel, Host } from "../../lib/clock.ts";
+import type { Cancel, Clock, Host } from "../../lib/clock.ts";
 
-/** A small seeded generator (mulberry32): numbers in [0, 1). */
+interface Timer {
+  readonly at: number;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/** A seeded generator of numbers in [0, 1) (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    let mixed = state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 
-/** Lets every promise that can settle now do so. */
-export function drainPromises(): Promise<void> {
+/** Lets every promise that can settle without time passing do so. */
+export function settle(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-interface Timer {
-  readonly dueMs: number;
-  readonly order: number;
-  readonly callback: () => void;
-  cancelled: boolean;
-}
+/** Clock, random source and task queue that move only when a test says so. */
+export class VirtualHost implements Host {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** What `clock.wallMs()` is ahead of `clock.monotonicMs()`; a test may move it. */
+  wallOffsetMs = 1_700_000_000_000;
+  #now = 0;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+  #tasks: (() => void)[] = [];
 
-/** A binary heap by due time, then by age. */
-class TimerHeap {
-  readonly #heap: Timer[] = [];
-
-  peek(): Timer | undefined {
-    while (this.#heap[0]?.cancelled) this.#pop();
-    return this.#heap[0];
+  constructor(seed = 1) {
+    this.random = seededRandom(seed);
+    this.clock = {
+      monotonicMs: () => this.#now,
+      wallMs: () => this.#now + this.wallOffsetMs,
+      setTimer: (delayMs, callback): Cancel => {
+        const timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, callback };
+        this.#timers.add(timer);
+        return () => void this.#timers.delete(timer);
+      },
+    };
   }
 
-  pop(): Timer | undefined {
-    return this.peek() && this.#pop();
+  readonly enqueue = (task: () => void): void => void this.#tasks.push(task);
+
+  /** Virtual milliseconds since the start. */
+  get now(): number {
+    return this.#now;
   }
 
-  push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (before(heap[parent]!, heap[at]!)) break;
-      [heap[parent], heap[at]] = [heap[at]!, heap[parent]!];
-      at = parent;
-    }
+  /** Timers that are set and not cancelled: zero once everything is closed. */
+  get pendingTimers(): number {
+    return this.#timers.size;
   }
 
-  #pop(): Timer {
-    const heap = this.#heap;
-    const top = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length > 0) {
-      heap[0] = last;
-      for (let at = 0;;) {
-        let least = at;
-        for (const child of [2 * at + 1, 2 * at + 2]) {
-          if (child < heap.length && before(heap[child]!, heap[least]!)) least = child;
-        }
-        if (least === at) break;
-        [heap[least], heap[at]] = [heap[at]!, heap[least]!];
-        at = least;
+  /** Runs what needs no time: promises, and queued tasks until none is left. */
+  async drain(): Promise<void> {
+    await settle();
+    while (this.#tasks.length > 0) {
+      const due = this.#tasks;
+      this.#tasks = [];
+      for (const task of due) {
+        task();
+        await settle();
       }
     }
-    return top;
-  }
-}
-
-function before(a: Timer, b: Timer): boolean {
-  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
-}
-
-/** A {@linkcode Host} of the virtual world; killing it makes it forget its timers and tasks. */
-export interface VirtualNodeHost extends Host {
-  /** As if the machine had lost power: nothing queued or timed runs any more. */
-  kill(): void;
-  /** Shifts the wall clock by so much more, as a correction or a sleep does. */
-  shiftWallMs(byMs: number): void;
-}
-
-/** The virtual world: one clock and one task queue for all hosts made from it. */
-export class VirtualTime {
-  readonly random: () => number;
-  readonly #seed: number;
-  readonly #timers = new TimerHeap();
-  #tasks: (() => void)[] = [];
-  #nowMs = 0;
-  #order = 0;
-  #hosts = 0;
-
-  constructor(seed: number) {
-    this.#seed = seed;
-    this.random = seededRandom(seed);
   }
 
-  /** Virtual milliseconds since the world began. */
-  get nowMs(): number {
-    return this.#nowMs;
-  }
-
-  /** A host of its own: clock and queue are the world's, random numbers its own. */
-  host(): VirtualNodeHost {
-    const random = seededRandom(this.#seed + 0x9e3779b1 * ++this.#hosts);
-    let alive = true;
-    let wallShiftMs = 0;
-    const guard = (callback: () => void) => () => {
-      if (alive) callback();
-    };
-    return {
-      clock: {
-        monotonicMs: () => this.#nowMs,
-        wallMs: () => 1_700_000_000_000 + this.#nowMs + wallShiftMs,
-        setTimer: (delayMs, callback) => this.#setTimer(delayMs, guard(callback)),
-      },
-      random,
-      enqueue: (task) => void this.#tasks.push(guard(task)),
-      kill: () => void (alive = false),
-      shiftWallMs: (byMs) => void (wallShiftMs += byMs),
-    };
-  }
-
-  /** Runs until `condition` holds. @throws if it does not within so many virtual milliseconds. */
-  async until(condition: () => boolean, withinMs = 60_000, what = "the condition"): Promise<void> {
-    const deadlineMs = this.#nowMs + withinMs;
-    for (;;) {
-      await drainPromises();
-      if (condition()) return;
-      if (!this.#turn(deadlineMs)) throw new Error(`${what} did not hold within ${withinMs} virtual ms`);
+  /** Runs until `condition` holds. @throws if it doesn't within `maxMs` of virtual time. */
+  async runUntil(condition: () => boolean, maxMs = 60_000): Promise<void> {
+    const end = this.#now + maxMs;
+    await this.drain();
+    while (!condition()) {
+      if (!(await this.#fireNext(end))) {
+        throw new Error(`the condition did not hold within ${maxMs} virtual ms: ${condition}`);
+      }
     }
   }
 
-  /** Lets so much virtual time pass. */
-  async pass(durationMs: number): Promise<void> {
-    const endMs = this.#nowMs + durationMs;
-    do await drainPromises(); while (this.#turn(endMs));
-    this.#nowMs = endMs;
+  /** Runs for `ms` of virtual time. */
+  async runFor(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await this.drain();
+    while (await this.#fireNext(end));
+    this.#now = end;
   }
 
-  /** Runs until the promise settles, and returns or throws what it gives. */
-  async settle<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
-    let settled = false;
-    promise.then(() => (settled = true), () => (settled = true));
-    await this.until(() => settled, withinMs, "the promise's settling");
+  /** Runs until `promise` settles, and returns or throws what it did. */
+  async run<T>(promise: Promise<T>, maxMs = 60_000): Promise<T> {
+    let done = false;
+    const mark = (): void => void (done = true);
+    promise.then(mark, mark);
+    await this.runUntil(() => done, maxMs);
     return await promise;
   }
 
-  /** Runs what is queued, or else the next timer; false if there is neither before `deadlineMs`. */
-  #turn(deadlineMs: number): boolean {
-    if (this.#tasks.length > 0) {
-      const due = this.#tasks;
-      this.#tasks = [];
-      for (const task of due) task();
-      return true;
+  /** Fires the earliest timer that is due by `end`; false if there is none. */
+  async #fireNext(end: number): Promise<boolean> {
+    let next: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (next === undefined || timer.at < next.at || (timer.at === next.at && timer.order < next.order)) next = timer;
     }
-    const timer = this.#timers.peek();
-    if (timer === undefined || timer.dueMs > deadlineMs) return false;
-    this.#timers.pop();
-    this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
-    timer.callback();
+    if (next === undefined || next.at > end) return false;
+    this.#timers.delete(next);
+    this.#now = Math.max(this.#now, next.at);
+    next.callback();
+    await this.drain();
     return true;
-  }
-
-  #setTimer(delayMs: number, callback: () => void): Cancel {
-    const timer: Timer = {
-      dueMs: this.#nowMs + Math.max(0, delayMs),
-      order: this.#order++,
-      callback,
-      cancelled: false,
-    };
-    this.#timers.push(timer);
-    return () => void (timer.cancelled = true);
   }
 }

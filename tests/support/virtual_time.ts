@@ -1,0 +1,166 @@
+/**
+ * Virtual time shared by the nodes of a cluster, each of which can be killed:
+ * nothing waits for real, and one seed gives one run.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../../lib/clock.ts";
+import { seededRandom, settle } from "./virtual_host.ts";
+
+interface Timer {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly callback: () => void;
+  cancelled: boolean;
+}
+
+/** A binary heap by due time, then by age. */
+class TimerHeap {
+  readonly #heap: Timer[] = [];
+
+  peek(): Timer | undefined {
+    while (this.#heap[0]?.cancelled) this.#pop();
+    return this.#heap[0];
+  }
+
+  pop(): Timer | undefined {
+    return this.peek() && this.#pop();
+  }
+
+  push(timer: Timer): void {
+    const heap = this.#heap;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (before(heap[parent]!, heap[at]!)) break;
+      [heap[parent], heap[at]] = [heap[at]!, heap[parent]!];
+      at = parent;
+    }
+  }
+
+  #pop(): Timer {
+    const heap = this.#heap;
+    const top = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length > 0) {
+      heap[0] = last;
+      for (let at = 0;;) {
+        let least = at;
+        for (const child of [2 * at + 1, 2 * at + 2]) {
+          if (child < heap.length && before(heap[child]!, heap[least]!)) least = child;
+        }
+        if (least === at) break;
+        [heap[least], heap[at]] = [heap[at]!, heap[least]!];
+        at = least;
+      }
+    }
+    return top;
+  }
+}
+
+function before(a: Timer, b: Timer): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+}
+
+/** A {@linkcode Host} of the virtual world; killing it makes it forget its timers and tasks. */
+export interface VirtualNodeHost extends Host {
+  /** As if the machine had lost power: nothing queued or timed runs any more. */
+  kill(): void;
+  /** Shifts the wall clock by so much more, as a correction or a sleep does. */
+  shiftWallMs(byMs: number): void;
+}
+
+/** The virtual world: one clock and one task queue for all hosts made from it. */
+export class VirtualTime {
+  readonly random: () => number;
+  readonly #seed: number;
+  readonly #timers = new TimerHeap();
+  #tasks: (() => void)[] = [];
+  #nowMs = 0;
+  #order = 0;
+  #hosts = 0;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.random = seededRandom(seed);
+  }
+
+  /** Virtual milliseconds since the world began. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** A host of its own: clock and queue are the world's, random numbers its own. */
+  host(): VirtualNodeHost {
+    const random = seededRandom(this.#seed + 0x9e3779b1 * ++this.#hosts);
+    let alive = true;
+    let wallShiftMs = 0;
+    const guard = (callback: () => void) => () => {
+      if (alive) callback();
+    };
+    return {
+      clock: {
+        monotonicMs: () => this.#nowMs,
+        wallMs: () => 1_700_000_000_000 + this.#nowMs + wallShiftMs,
+        setTimer: (delayMs, callback) => this.#setTimer(delayMs, guard(callback)),
+      },
+      random,
+      enqueue: (task) => void this.#tasks.push(guard(task)),
+      kill: () => void (alive = false),
+      shiftWallMs: (byMs) => void (wallShiftMs += byMs),
+    };
+  }
+
+  /** Runs until `condition` holds. @throws if it does not within so many virtual milliseconds. */
+  async until(condition: () => boolean, withinMs = 60_000, what = "the condition"): Promise<void> {
+    const deadlineMs = this.#nowMs + withinMs;
+    for (;;) {
+      await settle();
+      if (condition()) return;
+      if (!this.#turn(deadlineMs)) throw new Error(`${what} did not hold within ${withinMs} virtual ms`);
+    }
+  }
+
+  /** Lets so much virtual time pass. */
+  async pass(durationMs: number): Promise<void> {
+    const endMs = this.#nowMs + durationMs;
+    do await settle(); while (this.#turn(endMs));
+    this.#nowMs = endMs;
+  }
+
+  /** Runs until the promise settles, and returns or throws what it gives. */
+  async settle<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
+    let settled = false;
+    promise.then(() => (settled = true), () => (settled = true));
+    await this.until(() => settled, withinMs, "the promise's settling");
+    return await promise;
+  }
+
+  /** Runs what is queued, or else the next timer; false if there is neither before `deadlineMs`. */
+  #turn(deadlineMs: number): boolean {
+    if (this.#tasks.length > 0) {
+      const due = this.#tasks;
+      this.#tasks = [];
+      for (const task of due) task();
+      return true;
+    }
+    const timer = this.#timers.peek();
+    if (timer === undefined || timer.dueMs > deadlineMs) return false;
+    this.#timers.pop();
+    this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+    timer.callback();
+    return true;
+  }
+
+  #setTimer(delayMs: number, callback: () => void): Cancel {
+    const timer: Timer = {
+      dueMs: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      callback,
+      cancelled: false,
+    };
+    this.#timers.push(timer);
+    return () => void (timer.cancelled = true);
+  }
+}
