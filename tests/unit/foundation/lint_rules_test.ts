@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import plugin from "../../../tools/lint/plugin.ts";
+import { forbiddenImport, resolve } from "../../../tools/lint/layers.ts";
+
+/** The rules that `source` breaks as the project's file `path`, in order. */
+function broken(path: string, source: string): string[] {
+  const file = decodeURIComponent(new URL(`../../../${path}`, import.meta.url).pathname);
+  return Deno.lint.runPlugin(plugin, file, source).map((found) => found.id);
+}
+
+/** Asserts that a statement breaks exactly this rule, once. */
+function breaks(rule: string, path: string, source: string): void {
+  assert.deepEqual(broken(path, source), [`raft/${rule}`], `${path}: ${source}`);
+}
+
+/** Asserts that a statement breaks none. */
+function passes(path: string, source: string): void {
+  assert.deepEqual(broken(path, source), [], `${path}: ${source}`);
+}
+
+Deno.test("lint: what reads the machine is caught wherever it is written in lib/ and simulation/", () => {
+  const machine = [
+    "const a = Date.now();",
+    "const a = new Date();",
+    "const a = Math.random();",
+    "const { random } = Math, a = Math['random'];",
+    "const a = performance.now();",
+    "setTimeout(f, 1);",
+    "const later = setTimeout;",
+    "setInterval(f, 1);",
+    "const o = { setTimeout };",
+    "const o = { later: setTimeout };",
+    "const o = { [Deno]: 1 };",
+    "Deno.exit();",
+    "process.exit();",
+    "const a = Buffer.from('');",
+    "const a = globalThis.Date;",
+    "const a = crypto.randomUUID();",
+    "const a = Math.sin(1);",
+    "const a = AbortSignal.timeout(1);",
+    "const a = new WeakRef(o);",
+    "const a = x.localeCompare(y);",
+    "async function f() { await using a = b; }",
+    "type T = Date;",
+    "function f(x = Date.now()) {}",
+  ];
+  for (const source of machine) {
+    breaks("portable", "lib/raft/log.ts", source);
+    breaks("portable", "lib/node/raft_node.ts", source);
+    breaks("portable", "simulation/network.ts", source);
+    passes("server/main.ts", source);
+    passes("lib/host.ts", source);
+  }
+});
+
+Deno.test("lint: the same words as names of one's own are let pass", () => {
+  const harmless = [
+    "const a = { process: 1, Date: 2, performance() {} };",
+    "const a = host.clock.setTimeout(1);",
+    "a.process(); a?.performance;",
+    "class A { process() {} setTimeout = 1; #performance = 2; }",
+    "interface A { process(): void; readonly performance: number; }",
+    "const a = Math.max(1, Math.floor(2));",
+    "const a = 'Date' + `process`; // Date, process",
+    "queueMicrotask(f); structuredClone(a); new AbortController();",
+  ];
+  for (const source of harmless) passes("lib/node/raft_node.ts", source);
+});
+
+Deno.test("lint: imports point one way", () => {
+  const bad: [string, string][] = [
+    ["lib/raft/log.ts", "../bytes.ts"],
+    ["lib/raft/log.ts", "../errors.ts"],
+    ["lib/raft/log.ts", "../raft/../errors.ts"],
+    ["lib/node/raft_node.ts", "../../storage/memory.ts"],
+    ["lib/kv/kv.ts", "../../../elsewhere.ts"],
+    ["lib/kv/kv.ts", "node:fs"],
+    ["lib/kv/kv.ts", "hono"],
+    ["lib/kv/kv.ts", "https://example.com/a.ts"],
+    ["storage/memory.ts", "../transport/memory.ts"],
+    ["storage/file/wal.ts", "node:fs"],
+    ["transport/memory.ts", "@bufbuild/protobuf"],
+    ["transport/connect/client.ts", "../../server/app.ts"],
+    ["transport/connect/client.ts", "../../storage/memory.ts"],
+    ["server/app.ts", "../simulation/mod.ts"],
+    ["server/app.ts", "../tests/support/x.ts"],
+    ["simulation/mod.ts", "node:fs"],
+    ["simulation/mod.ts", "../server/app.ts"],
+    ["mod.ts", "./storage/file/mod.ts"],
+    ["mod.ts", "./transport/connect/mod.ts"],
+    ["mod.ts", "npm:hono"],
+  ];
+  for (const [file, specifier] of bad) {
+    breaks("layers", file, `import { a } from "${specifier}";`);
+    breaks("layers", file, `import type { A } from "${specifier}";`);
+    breaks("layers", file, `export { a } from "${specifier}";`);
+    breaks("layers", file, `const a = await import("${specifier}");`);
+    breaks("layers", file, `type A = import("${specifier}").A;`);
+  }
+  breaks("layers", "lib/kv/kv.ts", "const a = await import(name);");
+});
+
+Deno.test("lint: imports that the house allows", () => {
+  const good: [string, string][] = [
+    ["lib/raft/raft.ts", "./types.ts"],
+    ["lib/node/raft_node.ts", "../raft/types.ts"],
+    ["storage/memory.ts", "../lib/storage.ts"],
+    ["storage/file/node_fs.ts", "node:fs"],
+    ["transport/connect/client.ts", "@connectrpc/connect"],
+    ["transport/connect/client.ts", "../../lib/transport.ts"],
+    ["server/app.ts", "hono"],
+    ["server/app.ts", "../transport/connect/mod.ts"],
+    ["simulation/mod.ts", "../storage/file/mod.ts"],
+    ["mod.ts", "./lib/errors.ts"],
+    ["mod.ts", "./transport/memory.ts"],
+    ["tests/unit/x_test.ts", "node:assert/strict"],
+    ["examples/counter.ts", "../mod.ts"],
+  ];
+  for (const [file, specifier] of good) passes(file, `import { a } from "${specifier}";`);
+  assert.equal(resolve("lib/kv/kv.ts", "../raft/./types.ts"), "lib/raft/types.ts");
+  assert.equal(resolve("mod.ts", "hono"), null);
+  assert.match(String(forbiddenImport("mod.ts", "../x.ts")), /alone, not \.\.\//);
+});
+
+Deno.test("lint: a face lists its names, and privacy is #", () => {
+  breaks("explicit-exports", "server/mod.ts", 'export * from "./app.ts";');
+  breaks("explicit-exports", "server/mod.ts", 'export * as app from "./app.ts";');
+  passes("server/mod.ts", 'export { app } from "./app.ts";');
+  breaks("hash-private", "server/a.ts", "class A { private a = 1; }");
+  breaks("hash-private", "server/a.ts", "class A { protected a(): void {} }");
+  passes("server/a.ts", "class A { #a = 1; a(): void {} }");
+});

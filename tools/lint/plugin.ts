@@ -1,0 +1,163 @@
+/**
+ * The project's own lint rules. `deno lint` loads them by deno.json.
+ *
+ * - `portable`: code that also runs in the simulator is handed clock, random source and task queue.
+ * - `layers`: dependencies point one way; see layers.ts.
+ * - `explicit-exports`: a face lists its names.
+ * - `hash-private`: `#private` fields, no `private` or `protected`.
+ */
+
+import { forbiddenImport, isIn } from "./layers.ts";
+
+/** Where `portable` holds. */
+const PORTABLE = ["lib/", "simulation/", "storage/", "transport/memory.ts"];
+/** Files that bind the project to a machine. */
+const EXEMPT = ["lib/host.ts", "storage/file/node_fs.ts"];
+
+const CLOCK = "time comes from Host.clock";
+const RANDOM = "chance comes from Host.random";
+const QUEUE = "tasks go through Host.enqueue";
+const RUNTIME = "this runs in every runtime, the browser included";
+const GLOBAL = "it reaches what this rule forbids by another name";
+const COLLECTED = "when it is collected differs from run to run";
+
+/** Globals that read or bind the machine. */
+const GLOBALS = new Map<string, string>([
+  ["Date", CLOCK],
+  ["performance", CLOCK],
+  ["setTimeout", CLOCK],
+  ["setInterval", CLOCK],
+  ["clearTimeout", CLOCK],
+  ["clearInterval", CLOCK],
+  ["requestAnimationFrame", CLOCK],
+  ["crypto", RANDOM],
+  ["setImmediate", QUEUE],
+  ["MessageChannel", QUEUE],
+  ["Deno", RUNTIME],
+  ["Bun", RUNTIME],
+  ["process", RUNTIME],
+  ["Buffer", RUNTIME],
+  ["require", RUNTIME],
+  ["globalThis", GLOBAL],
+  ["self", GLOBAL],
+  ["window", GLOBAL],
+  ["WeakRef", COLLECTED],
+  ["FinalizationRegistry", COLLECTED],
+  ["TransformStream", "its order of events differs between engines"],
+  ["Intl", "it depends on the machine's language"],
+]);
+
+/** Exact for integers in every engine; the rest of Math is not. */
+const EXACT_MATH = new Set(["abs", "ceil", "clz32", "floor", "imul", "max", "min", "round", "sign", "trunc"]);
+
+/** The path of `filename` in the project. */
+function projectPath(filename: string): string {
+  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+  const path = filename.replaceAll("\\", "/");
+  return path.startsWith(root) ? path.slice(root.length) : path;
+}
+
+/** Whether an identifier refers to a variable: not the name of a property, a member or a label. */
+function isReference(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent;
+  switch (parent.type) {
+    case "MemberExpression":
+      return parent.object === node || parent.computed;
+    case "Property":
+      return parent.value === node || parent.computed;
+    case "PropertyDefinition":
+    case "MethodDefinition":
+    case "TSPropertySignature":
+    case "TSMethodSignature":
+    case "TSAbstractMethodDefinition":
+    case "TSAbstractPropertyDefinition":
+      return "key" in parent && parent.key !== node;
+    default:
+      return true;
+  }
+}
+
+const portable: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    const path = projectPath(context.filename);
+    if (!PORTABLE.some((area) => isIn(path, area)) || EXEMPT.includes(path)) return {};
+    const report = (node: Deno.lint.Node, what: string, why: string): void =>
+      context.report({ node, message: `${what} does not belong here: ${why}` });
+    return {
+      Identifier(node): void {
+        const why = GLOBALS.get(node.name);
+        if (why !== undefined && isReference(node)) report(node, node.name, why);
+      },
+      MemberExpression(node): void {
+        const property = !node.computed && node.property.type === "Identifier" ? node.property.name : "";
+        const object = node.object.type === "Identifier" ? node.object.name : "";
+        if (object === "Math" && !EXACT_MATH.has(property)) {
+          report(
+            node,
+            `Math.${property}`,
+            property === "random" ? RANDOM : "only integer arithmetic is the same everywhere",
+          );
+        } else if (object === "AbortSignal" && property === "timeout") report(node, "AbortSignal.timeout", CLOCK);
+        else if (property.startsWith("toLocale") || property === "localeCompare") {
+          report(node, property, "it depends on the machine's language");
+        }
+      },
+      VariableDeclaration(node): void {
+        if (node.kind === "await using") report(node, "await using", "its lowered form differs between engines");
+      },
+    };
+  },
+};
+
+const layers: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    const path = projectPath(context.filename);
+    const check = (node: Deno.lint.Node, named: Deno.lint.Node | null): void => {
+      const source = named?.type === "TSLiteralType" ? named.literal : named;
+      if (source?.type !== "Literal" || typeof source.value !== "string") {
+        if (node.type === "ImportExpression" && forbiddenImport(path, "node:computed") !== null) {
+          context.report({ node, message: "an import with a computed name does not belong here" });
+        }
+        return;
+      }
+      const message = forbiddenImport(path, source.value);
+      if (message !== null) context.report({ node, message });
+    };
+    return {
+      ImportDeclaration: (node) => check(node, node.source),
+      ExportNamedDeclaration: (node) => check(node, node.source),
+      ExportAllDeclaration: (node) => check(node, node.source),
+      ImportExpression: (node) => check(node, node.source),
+      TSImportType: (node) => check(node, node.argument),
+    };
+  },
+};
+
+const explicitExports: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    return {
+      ExportAllDeclaration(node): void {
+        context.report({ node, message: "list the names: `export *` hides what a face offers" });
+      },
+    };
+  },
+};
+
+const hashPrivate: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    const check = (node: Deno.lint.PropertyDefinition | Deno.lint.MethodDefinition): void => {
+      if (node.accessibility !== undefined) {
+        context.report({ node, message: `write #name instead of \`${node.accessibility}\`, or nothing for public` });
+      }
+    };
+    return { PropertyDefinition: check, MethodDefinition: check };
+  },
+};
+
+/** What deno.json names. */
+const plugin: Deno.lint.Plugin = {
+  name: "raft",
+  rules: { portable, layers, "explicit-exports": explicitExports, "hash-private": hashPrivate },
+};
+
+export default plugin;
