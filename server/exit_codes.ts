@@ -1,0 +1,70 @@
+/**
+ * What a process of this project ends with; the server and the command line share the table.
+ *
+ * @module
+ */
+
+import type { RaftErrorCode } from "../lib/errors.ts";
+import { RaftError } from "../lib/errors.ts";
+
+/** The exit codes. They are part of the public interface and never change their meaning. */
+export const EXIT: {
+  /** What was asked for is done. */
+  readonly done: 0;
+  /** It failed, for a reason that has no code of its own. */
+  readonly failed: 1;
+  /** The command line was not understood. */
+  readonly usage: 2;
+  /** No server answered. */
+  readonly unreachable: 3;
+  /** Servers answered, but nobody leads or no quorum does. */
+  readonly noLeader: 4;
+  /** The node is unhealthy, or was stopped by its storage. */
+  readonly unhealthy: 5;
+  /** A safety check refused it. */
+  readonly refused: 6;
+  /** A write may or may not have been carried out. */
+  readonly unknown: 7;
+  /** Ended by Ctrl-C before it was done. */
+  readonly interrupted: 130;
+} = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  unreachable: 3,
+  noLeader: 4,
+  unhealthy: 5,
+  refused: 6,
+  unknown: 7,
+  interrupted: 130,
+};
+
+/** One of {@linkcode EXIT}. */
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+const BY_ERROR: Partial<Record<RaftErrorCode, ExitCode>> = {
+  not_leader: EXIT.noLeader,
+  no_leader: EXIT.noLeader,
+  leadership_lost: EXIT.noLeader,
+  not_ready: EXIT.noLeader,
+  unreachable: EXIT.unreachable,
+  timeout: EXIT.noLeader,
+  aborted: EXIT.interrupted,
+  stopped: EXIT.unhealthy,
+  storage: EXIT.unhealthy,
+  damaged: EXIT.unhealthy,
+  identity_mismatch: EXIT.refused,
+  membership_change_in_progress: EXIT.refused,
+  refused: EXIT.refused,
+  session_expired: EXIT.unknown,
+};
+
+/**
+ * The exit code for an error. An unknown outcome comes first: whoever scripts
+ * this must not take it for a failure without effect.
+ */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (!(error instanceof RaftError)) return EXIT.failed;
+  if (error.outcome === "unknown") return EXIT.unknown;
+  return BY_ERROR[error.code] ?? EXIT.failed;
+}

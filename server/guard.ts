@@ -1,0 +1,73 @@
+/**
+ * Refuses requests with a foreign Host or Origin: without that, any web page
+ * could reach a server on loopback through its visitor's browser (cross-site
+ * requests, DNS rebinding).
+ *
+ * @module
+ */
+
+import type { MiddlewareHandler } from "hono";
+import { problem, problemResponse } from "./problem.ts";
+
+/** Names of this machine for itself. */
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+
+/** Whether a host name or address, as given to `--listen`, means this machine alone. */
+export function isLoopback(hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  return bare === "localhost" || bare === "::1" || /^127(\.\d{1,3}){3}$/.test(bare);
+}
+
+/** `host[:port]` → host, in lower case; `null` if it isn't one. */
+export function hostnameOf(authority: string): string | null {
+  const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@\\[\]]+)(:\d{1,5})?$/i.exec(authority);
+  return match?.[1]?.toLowerCase().replace(/\.$/, "") ?? null;
+}
+
+/** Options of {@linkcode hostGuard}. */
+export interface GuardOptions {
+  /** Host names (no ports) that the server answers to, beside loopback names. `*` allows all. */
+  readonly hosts: readonly string[];
+  /** Origins (`https://app.example`) of web pages that may call the server. `*` allows all. */
+  readonly origins: readonly string[];
+}
+
+/** Middleware that answers 403 to requests for another host or from another origin. */
+export function hostGuard(options: GuardOptions): MiddlewareHandler {
+  const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
+  const origins = new Set(options.origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
+  const anyHost = hosts.has("*");
+  const anyOrigin = origins.has("*");
+
+  return async (context, next) => {
+    // HTTP/2 has :authority in place of Host; the listeners put it into the URL.
+    const authority = context.req.header("host") ?? new URL(context.req.url).host;
+    const host = hostnameOf(authority);
+    if (!anyHost && (host === null || !(hosts.has(host) || isLoopback(host)))) {
+      return problemResponse(problem("forbidden_host", `This server does not answer to the host ${quote(authority)}.`, {
+        hint: "Use its advertised address, or start it with --allow-host NAME.",
+      }));
+    }
+    const origin = context.req.header("origin");
+    if (origin !== undefined && !anyOrigin && !origins.has(origin.toLowerCase())) {
+      if (!sameOrigin(origin, authority)) {
+        return problemResponse(
+          problem("forbidden_origin", `Pages of the origin ${quote(origin)} may not call this server.`, {
+            hint: "Start it with --allow-origin ORIGIN to allow them.",
+          }),
+        );
+      }
+    }
+    return await next();
+  };
+}
+
+/** A page that this server itself served. */
+function sameOrigin(origin: string, authority: string): boolean {
+  const lower = origin.toLowerCase();
+  return lower === `http://${authority.toLowerCase()}` || lower === `https://${authority.toLowerCase()}`;
+}
+
+function quote(value: string): string {
+  return JSON.stringify(value.slice(0, 100));
+}

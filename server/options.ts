@@ -1,0 +1,227 @@
+/**
+ * The server's command line.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { LogFormat } from "./log.ts";
+import { VERSION } from "./version.ts";
+
+/** Where to listen. */
+export interface ListenAddress {
+  /** A host name or address, without brackets. */
+  readonly hostname: string;
+  /** 0 for any free one. */
+  readonly port: number;
+}
+
+/** A node named by `--peers`. */
+export interface PeerAddress {
+  readonly id: string;
+  /** A base URL, such as `http://127.0.0.1:7001`. */
+  readonly address: string;
+}
+
+/** What the command line of server/main.ts says. */
+export interface ServerArguments {
+  readonly id: string;
+  readonly data: string;
+  readonly listen: ListenAddress;
+  readonly advertise?: string;
+  readonly peers?: readonly PeerAddress[];
+  readonly join: boolean;
+  readonly electionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly snapshotEntries: number;
+  readonly requestTimeoutMs: number;
+  readonly leaseReads: boolean;
+  readonly allowHost: readonly string[];
+  readonly allowOrigin: readonly string[];
+  readonly logFormat: LogFormat;
+}
+
+/** The command line wasn't understood (or only asked for help). */
+export class UsageError extends Error {
+  /** 0 if this was no mistake: help or version were asked for, and printed. */
+  readonly exitCode: 0 | 2;
+
+  constructor(message: string, exitCode: 0 | 2) {
+    super(message);
+    this.name = "UsageError";
+    this.exitCode = exitCode;
+  }
+}
+
+/** Whether `id` can name a node: letters, digits, `.`, `_` and `-`, at most 64. */
+export function isNodeId(id: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id);
+}
+
+/** `host:port` with an optional scheme → `http://host:port`. */
+export function parseAddress(value: string): string {
+  const text = value.includes("://") ? value : `http://${value}`;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const plain = url !== null && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "" &&
+    url.password === "" && (url.protocol === "http:" || url.protocol === "https:");
+  // The port must be said: 80 is nobody's intention, and URL would hide it.
+  if (!plain || !/:\d+\/?$/.test(text) || url.port === "0") {
+    throw new InvalidArgumentError(`${JSON.stringify(value)} is no address: expected HOST:PORT.`);
+  }
+  return url.origin;
+}
+
+/** `host:port`, IPv6 in brackets. */
+export function parseListen(value: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(value);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) {
+    throw new InvalidArgumentError(`${JSON.stringify(value)} is no address to listen on: expected HOST:PORT.`);
+  }
+  return { hostname: match[1] ?? match[2] ?? "", port };
+}
+
+/** `n1=host:port,n2=…` */
+export function parsePeers(value: string): readonly PeerAddress[] {
+  const peers = value.split(",").map((part) => {
+    const at = part.indexOf("=");
+    if (at < 1) throw new InvalidArgumentError(`${JSON.stringify(part)} is not ID=HOST:PORT.`);
+    return { id: parseId(part.slice(0, at).trim()), address: parseAddress(part.slice(at + 1).trim()) };
+  });
+  if (new Set(peers.map((peer) => peer.id)).size !== peers.length) {
+    throw new InvalidArgumentError("An id is named twice.");
+  }
+  if (new Set(peers.map((peer) => peer.address)).size !== peers.length) {
+    throw new InvalidArgumentError("An address is named twice.");
+  }
+  return peers;
+}
+
+function parseId(value: string): string {
+  if (!isNodeId(value)) {
+    throw new InvalidArgumentError(
+      `${
+        JSON.stringify(value)
+      } is no node id: use letters, digits, ".", "_" and "-", at most 64, a letter or digit first.`,
+    );
+  }
+  return value;
+}
+
+/** An integer between two bounds, for an option's value. */
+export function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d+$/.test(value) ? Number(value) : NaN;
+    if (!(number >= min && number <= max)) {
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
+    }
+    return number;
+  };
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, ...value.split(",").map((part) => part.trim()).filter((part) => part !== "")];
+}
+
+const EXAMPLE = `
+Start a new cluster of three, each in a terminal of its own:
+  main.ts --id n1 --data d1 --listen 127.0.0.1:7001 --peers n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003
+Start a node that is to be added to a running cluster by "raft member add":
+  main.ts --id n4 --data d4 --listen 127.0.0.1:7004 --join
+
+Exit codes: 0 done, 1 failed, 2 usage, 5 stopped by its storage, 6 refused by a safety check, 130 interrupted.
+`;
+
+function command(): Command {
+  return new Command("server").description("Runs one node of a replicated key-value cluster.")
+    .requiredOption("--id <id>", "the node's name, unique in its cluster", parseId)
+    .requiredOption("--data <dir>", "the node's data folder; made if it is not there")
+    .option("--listen <host:port>", "where to listen; one port serves everything", parseListen, {
+      hostname: "127.0.0.1",
+      port: 7001,
+    })
+    .option(
+      "--advertise <host:port>",
+      "where others reach it (default: its entry in --peers, or --listen)",
+      parseAddress,
+    )
+    .option(
+      "--peers <id=host:port,...>",
+      "all nodes of a new cluster, this one too; unused once there is data",
+      parsePeers,
+    )
+    .option("--join", "with an empty data folder: wait to be added to a running cluster", false)
+    .option(
+      "--election-timeout-ms <ms>",
+      "a follower campaigns after so long without a leader",
+      integer(10, 600_000),
+      1000,
+    )
+    .option("--heartbeat-interval-ms <ms>", "how often a leader sends at least", integer(1, 60_000), 100)
+    .option("--snapshot-entries <count>", "take a snapshot after so many entries; 0 for never", integer(0, 1e9), 10_000)
+    .option(
+      "--request-timeout-ms <ms>",
+      "how long a request waits for a leader and a quorum",
+      integer(1, 600_000),
+      5000,
+    )
+    .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %", false)
+    .option("--allow-host <name>", "answer to this Host, too (repeatable, or a list); * for any", collect, [])
+    .option(
+      "--allow-origin <origin>",
+      "let web pages of this origin call (repeatable, or a list); * for any",
+      collect,
+      [],
+    )
+    .addOption(new Option("--log-format <format>", "how log lines look").choices(["text", "json"]).default("text"))
+    .version(VERSION, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .addHelpText("after", EXAMPLE)
+    .allowExcessArguments(false);
+}
+
+/**
+ * Reads the command line.
+ *
+ * @param args Without the program's own name.
+ * @param print Takes help and complaints; standard output and error if left out.
+ * @throws {UsageError}
+ */
+export function parseArguments(args: readonly string[], print?: (text: string) => void): ServerArguments {
+  const parser = command().exitOverride();
+  if (print !== undefined) parser.configureOutput({ writeOut: print, writeErr: print });
+  try {
+    parser.parse([...args], { from: "user" });
+    const options = parser.opts<ServerArguments>();
+    checkTogether(parser, options);
+    return options;
+  } catch (error) {
+    if (error instanceof CommanderError) throw new UsageError(error.message, error.exitCode === 0 ? 0 : 2);
+    throw error;
+  }
+}
+
+/** What no option can say alone. */
+function checkTogether(parser: Command, options: ServerArguments): void {
+  if (options.electionTimeoutMs < 2 * options.heartbeatIntervalMs) {
+    parser.error("error: --election-timeout-ms must be at least twice --heartbeat-interval-ms.");
+  }
+  if (options.join && options.peers !== undefined) {
+    parser.error("error: --join and --peers exclude each other: a node starts a cluster, or is added to one.");
+  }
+  const self = options.peers?.find((peer) => peer.id === options.id);
+  if (options.peers !== undefined && self === undefined) {
+    parser.error(`error: --peers must name this node, too: ${options.id}=HOST:PORT is missing.`);
+  }
+  if (self !== undefined && options.advertise !== undefined && self.address !== options.advertise) {
+    parser.error(`error: --advertise says ${options.advertise}, but --peers says ${self.address} for ${options.id}.`);
+  }
+}
+
+/** Where others reach the node: as told, else as `--peers` says, else where it listens. */
+export function advertisedAddress(options: ServerArguments, port: number): string {
+  const peer = options.peers?.find((other) => other.id === options.id);
+  const { hostname } = options.listen;
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return options.advertise ?? peer?.address ?? `http://${host}:${port}`;
+}

@@ -1,0 +1,98 @@
+/**
+ * Errors as RFC 9457 problem details.
+ *
+ * @module
+ */
+
+import type { LeaderHint, Outcome, RaftErrorCode } from "../lib/errors.ts";
+import { RaftError } from "../lib/errors.ts";
+
+/** Stable causes that only the HTTP face has, beside {@linkcode RaftErrorCode}. */
+export type HttpErrorCode =
+  | "not_found"
+  | "method_not_allowed"
+  | "precondition_failed"
+  | "forbidden_host"
+  | "forbidden_origin";
+
+/** What a problem says. */
+export interface Problem {
+  /** A URN made of the code. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** What happened, in a sentence. */
+  readonly detail: string;
+  readonly code: RaftErrorCode | HttpErrorCode;
+  /** `rejected`: it had no effect; `unknown`: it may have had, or may yet have. */
+  readonly outcome: Outcome;
+  /** What to do next. */
+  readonly hint?: string;
+  readonly leader?: LeaderHint;
+}
+
+const STATUS: Record<RaftErrorCode | HttpErrorCode, readonly [number, string]> = {
+  not_leader: [503, "This node does not lead"],
+  no_leader: [503, "No leader"],
+  busy: [503, "Too busy"],
+  leadership_lost: [503, "Leadership lost"],
+  timeout: [503, "Timed out"],
+  aborted: [503, "Aborted"],
+  closed: [503, "Closed"],
+  stopped: [503, "Stopped"],
+  storage: [503, "Storage failed"],
+  damaged: [503, "Data damaged"],
+  locked: [503, "Data folder locked"],
+  unsupported_version: [501, "Unsupported version"],
+  identity_mismatch: [409, "Identity mismatch"],
+  invalid_argument: [400, "Invalid argument"],
+  too_large: [413, "Too large"],
+  membership_change_in_progress: [409, "A membership change is in progress"],
+  not_ready: [503, "Not ready"],
+  refused: [409, "Refused"],
+  session_expired: [410, "Session expired"],
+  unreachable: [503, "Unreachable"],
+  unsupported: [501, "Unsupported"],
+  internal: [500, "Internal error"],
+  not_found: [404, "Not found"],
+  method_not_allowed: [405, "Method not allowed"],
+  precondition_failed: [412, "Precondition failed"],
+  forbidden_host: [403, "Foreign Host"],
+  forbidden_origin: [403, "Foreign Origin"],
+};
+
+/** A problem of the given code. */
+export function problem(
+  code: RaftErrorCode | HttpErrorCode,
+  detail: string,
+  more: { readonly outcome?: Outcome; readonly hint?: string; readonly leader?: LeaderHint | undefined } = {},
+): Problem {
+  const [status, title] = STATUS[code];
+  return {
+    type: `urn:raft-core:error:${code}`,
+    title,
+    status,
+    detail,
+    code,
+    outcome: more.outcome ?? "rejected",
+    ...(more.hint ? { hint: more.hint } : {}),
+    ...(more.leader ? { leader: more.leader } : {}),
+  };
+}
+
+/** The problem that an error is. What is no {@linkcode RaftError} is internal, and its text stays inside. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof RaftError) return problem(error.code, error.message, error);
+  return problem("internal", "An unexpected error. The server's log has more.", { outcome: "unknown" });
+}
+
+/** The response for a problem; a 503 that had no effect says when to try again. */
+export function problemResponse(content: Problem, headers: Record<string, string> = {}): Response {
+  const retry: Record<string, string> = content.status === 503 && content.outcome === "rejected"
+    ? { "retry-after": "1" }
+    : {};
+  return new Response(JSON.stringify(content) + "\n", {
+    status: content.status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...retry, ...headers },
+  });
+}
