@@ -1,0 +1,42 @@
+/** Finds a Chromium for the tests in tests/browser. */
+
+import { run } from "./run.ts";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** The path of a program on the PATH. */
+async function which(name: string): Promise<string | null> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+    try {
+      const path = `${folder}/${name}`;
+      if ((await Deno.stat(path)).isFile) return path;
+    } catch {
+      continue;
+    }
+  }
+  return null;
+}
+
+/**
+ * The path of a Chromium: `CHROMIUM_PATH`, else one on the PATH, else Debian's,
+ * installed now if this process may.
+ *
+ * @throws {Error} that says what is missing.
+ */
+export async function chromium(): Promise<string> {
+  const told = Deno.env.get("CHROMIUM_PATH");
+  if (told !== undefined) return told;
+  for (const name of NAMES) {
+    const path = await which(name);
+    if (path !== null) return path;
+  }
+  if (Deno.build.os === "linux" && Deno.uid() === 0 && await which("apt-get") !== null) {
+    console.log("apt-get install chromium");
+    await run(["apt-get", "update"], { quiet: true });
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    await run(["apt-get", "install", "--yes", "--no-install-recommends", "chromium"], { quiet: true, env });
+    const path = await which("chromium");
+    if (path !== null) return path;
+  }
+  throw new Error("the browser tests need Chromium: install it, or set CHROMIUM_PATH");
+}

@@ -1,0 +1,68 @@
+/** Starts programs for the other tools. */
+
+/** What a program did. */
+export interface Ran {
+  readonly ok: boolean;
+  /** Both streams, colours removed. */
+  readonly output: string;
+  readonly seconds: number;
+  /** Whether it was killed for taking too long. */
+  readonly timedOut: boolean;
+}
+
+/** The project's folder, with a slash at its end. */
+export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
+
+/** Runs a program in the project's folder; its output is kept, and shown as it comes unless `quiet`. */
+export async function run(
+  command: readonly string[],
+  options: { readonly quiet?: boolean; readonly timeoutMs?: number; readonly env?: Record<string, string> } = {},
+): Promise<Ran> {
+  const [program, ...args] = command;
+  const began = performance.now();
+  const child = new Deno.Command(String(program), {
+    args,
+    cwd: ROOT,
+    env: options.env ?? {},
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    child.kill("SIGKILL");
+  }, options.timeoutMs ?? 600_000);
+  let output = "";
+  const drain = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) {
+      output += decoder.decode(bytes, { stream: true });
+      if (options.quiet !== true) await Deno.stdout.write(bytes);
+    }
+  };
+  const [status] = await Promise.all([child.status, drain(child.stdout), drain(child.stderr)]);
+  clearTimeout(timer);
+  return {
+    ok: status.success,
+    // deno-lint-ignore no-control-regex
+    output: output.replace(/\x1b\[[0-9;]*m/g, ""),
+    seconds: (performance.now() - began) / 1000,
+    timedOut,
+  };
+}
+
+/** Whether a file or folder is there. */
+export function exists(path: string): boolean {
+  try {
+    Deno.statSync(ROOT + path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The value of a JSON file of the project. */
+export function readJson(path: string): unknown {
+  return JSON.parse(Deno.readTextFileSync(ROOT + path));
+}

@@ -1,0 +1,127 @@
+/**
+ * `deno task test`: every test there is, each kind in a run of its own, then
+ * the sum. `deno task test unit cluster` runs only these kinds.
+ *
+ * - each folder of tests/ that has tests: `deno test`
+ * - tests/runtime/main.ts: the portable suites, under Deno, Node and Bun
+ */
+
+import { chromium } from "./chromium.ts";
+import { exists, ROOT, run } from "./run.ts";
+import { runtimes } from "./runtimes.ts";
+
+/** What a run did. */
+interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
+
+/** A run: what to start, and how to read its last lines. */
+interface Plan {
+  readonly name: string;
+  command(): Promise<{ readonly command: readonly string[]; readonly env?: Record<string, string> }>;
+  count(output: string): { readonly passed: number; readonly failed: number } | null;
+}
+
+/** A test that does not return is killed with its run after this long. */
+const RUN_TIMEOUT_MS = 8 * 60_000;
+
+/** Kinds whose files share no port, folder or clock run side by side. */
+const PARALLEL = ["unit"];
+
+/** The last match of a pattern. */
+function last(output: string, pattern: RegExp): RegExpExecArray | null {
+  return [...output.matchAll(pattern)].at(-1) ?? null;
+}
+
+/** Reads `ok | 5 passed (2 steps) | 0 failed | 1 ignored (3s)`; an ignored test counts as failed: nothing is skipped in silence. */
+export function countDeno(output: string): { passed: number; failed: number } | null {
+  const line = last(output, /^(?:ok|FAILED) \| (\d+) passed.*$/gm)?.[0];
+  if (line === undefined) return null;
+  const of = (what: string): number => Number(new RegExp(`(\\d+) ${what}`).exec(line)?.[1] ?? 0);
+  return { passed: of("passed"), failed: of("failed") + of("ignored") };
+}
+
+/** Reads `5 passed, 0 failed`, alone on a line. */
+export function countPortable(output: string): { passed: number; failed: number } | null {
+  const found = last(output, /^(\d+) passed, (\d+) failed$/gm);
+  return found === null ? null : { passed: Number(found[1]), failed: Number(found[2]) };
+}
+
+/** Whether a folder has tests, at any depth. */
+function hasTests(folder: string): boolean {
+  for (const entry of Deno.readDirSync(folder)) {
+    if (entry.isDirectory ? hasTests(`${folder}/${entry.name}`) : entry.name.endsWith("_test.ts")) return true;
+  }
+  return false;
+}
+
+/** One run a folder of tests/. */
+function folderPlans(): Plan[] {
+  const kinds = [...Deno.readDirSync(`${ROOT}tests`)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
+  return kinds.sort().filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => ({
+    name: kind,
+    count: countDeno,
+    async command() {
+      const flags = ["--allow-all", "--no-check", "--reporter=dot", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
+      if (kind === "runtime") await runtimes();
+      const env: Record<string, string> = kind === "browser" ? { CHROMIUM_PATH: await chromium() } : {};
+      return { command: [Deno.execPath(), "test", ...flags, `tests/${kind}`], env };
+    },
+  }));
+}
+
+/** The portable suites, once a runtime. */
+function portablePlans(): Plan[] {
+  if (!exists("tests/runtime/main.ts")) return [];
+  const flags = {
+    deno: ["run", "--allow-all", "--no-check"],
+    node: ["--disable-warning=ExperimentalWarning"],
+    bun: ["run"],
+  };
+  return (["deno", "node", "bun"] as const).map((name) => ({
+    name: `portable suites in ${name}`,
+    count: countPortable,
+    command: async () => ({ command: [(await runtimes())[name], ...flags[name], "tests/runtime/main.ts"] }),
+  }));
+}
+
+/** Carries out one run. A run that ends badly without saying so counts as one failure. */
+async function carryOut(plan: Plan): Promise<Outcome> {
+  console.log(`\n── ${plan.name}`);
+  try {
+    const { command, env } = await plan.command();
+    const ran = await run(command, { timeoutMs: RUN_TIMEOUT_MS, ...(env === undefined ? {} : { env }) });
+    if (ran.timedOut) console.error(`${plan.name}: not done after ${RUN_TIMEOUT_MS / 60_000} minutes, killed`);
+    const { passed, failed } = plan.count(ran.output) ?? { passed: 0, failed: 1 };
+    return { name: plan.name, passed, failed: ran.ok ? failed : Math.max(1, failed), seconds: ran.seconds };
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return { name: plan.name, passed: 0, failed: 1, seconds: 0 };
+  }
+}
+
+/** Runs what was asked for, and prints the sum. */
+async function main(asked: readonly string[]): Promise<number> {
+  const plans = [...folderPlans(), ...portablePlans()]
+    .filter((plan) => asked.length === 0 || asked.some((name) => plan.name.split(" ").includes(name)));
+  if (plans.length === 0) {
+    console.error(`no tests of the kind ${asked.join(", ")}`);
+    return 2;
+  }
+  const outcomes: Outcome[] = [];
+  for (const plan of plans) outcomes.push(await carryOut(plan));
+  console.log();
+  for (const { name, passed, failed, seconds } of outcomes) {
+    console.log(
+      `${failed > 0 ? "FAILED" : "ok    "} ${name.padEnd(26)} ${passed}/${passed + failed} in ${seconds.toFixed(1)} s`,
+    );
+  }
+  const sum = (of: "passed" | "failed"): number => outcomes.reduce((total, outcome) => total + outcome[of], 0);
+  console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
+  return sum("failed") > 0 ? 1 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
