@@ -54,6 +54,16 @@ export class ByteWriter {
     return this.bytes(utf8Encoder.encode(value));
   }
 
+  /** A length, then one byte a character; every character of `value` must be below 256. */
+  binary(value: string): this {
+    const length = value.length;
+    this.varint(length);
+    this.#reserve(length);
+    for (let i = 0; i < length; i++) this.#buffer[this.#length + i] = value.charCodeAt(i);
+    this.#length += length;
+    return this;
+  }
+
   /** What was written; a copy. */
   finish(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
@@ -113,6 +123,13 @@ export class ByteReader {
   /** See {@linkcode ByteWriter.string}. @throws {TypeError} if it is not UTF-8. */
   string(): string {
     return utf8Decoder.decode(this.bytes());
+  }
+
+  /** Everything that is left; a view, not a copy. */
+  rest(): Uint8Array {
+    const value = this.#buffer.subarray(this.#offset);
+    this.#offset = this.#buffer.length;
+    return value;
   }
 
   /** @throws {RangeError} if anything is left. */

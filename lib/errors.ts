@@ -44,6 +44,8 @@ export type RaftErrorCode =
   | "refused"
   /** The session's replies are gone; whether the command was applied is not known. */
   | "session_expired"
+  /** A watch wants changes that are no longer kept. */
+  | "compacted"
   /** The other side can't be reached. */
   | "unreachable"
   /** Not supported here. */
