@@ -50,6 +50,7 @@ const STATUS: Record<RaftErrorCode | HttpErrorCode, readonly [number, string]> =
   membership_change_in_progress: [409, "A membership change is in progress"],
   not_ready: [503, "Not ready"],
   refused: [409, "Refused"],
+  compacted: [410, "Compacted"],
   session_expired: [410, "Session expired"],
   unreachable: [503, "Unreachable"],
   unsupported: [501, "Unsupported"],

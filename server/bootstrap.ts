@@ -1,0 +1,133 @@
+/**
+ * How a cluster begins. Nobody starts one with less than everybody: a node with
+ * an empty folder that could begin alone, under an id that a running cluster
+ * already knows, might vote twice in one term.
+ *
+ * @module
+ */
+
+import { RaftError } from "../lib/errors.ts";
+import { membershipOf } from "../lib/raft/membership.ts";
+import type { Member, Membership } from "../lib/raft/types.ts";
+import { replaceHint } from "./services/admin.ts";
+
+/** What a peer tells about itself. */
+export interface PeerIdentity {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  /** Empty until it is part of a cluster. */
+  readonly clusterId: string;
+  /** Whether it holds nothing but its own identity. */
+  readonly empty: boolean;
+  /** Whether its membership records the asker, with the asker's incarnation. */
+  readonly knowsCaller: boolean;
+}
+
+/** How a node with an empty folder begins. */
+export type Beginning =
+  /** A new cluster: every node begins with this very membership. */
+  | { readonly type: "found"; readonly clusterId: string; readonly membership: Membership }
+  /** The cluster has begun without waiting for this node's own start, and counts on it: its leader sends the log. */
+  | { readonly type: "follow"; readonly clusterId: string }
+  /** Not everyone has answered. */
+  | { readonly type: "wait"; readonly missing: readonly string[] };
+
+/** FNV-1a over UTF-8, 64 bits. Not for secrets: it gives equal names to equal memberships. */
+function hash64(text: string, offset: bigint): bigint {
+  let hash = offset;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  }
+  return hash;
+}
+
+/**
+ * The id of the cluster that begins with these members: 32 hexadecimal digits,
+ * the same on every node. Incarnations are random, so two clusters never share one.
+ */
+export function clusterIdOf(membership: Membership): string {
+  const text = JSON.stringify(membership.members.map((member) => [member.id, member.address, member.incarnation]));
+  const high = hash64(text, 0xcbf29ce484222325n);
+  const low = hash64(`${text}${high}`, 0x84222325cbf29ce4n);
+  return high.toString(16).padStart(16, "0") + low.toString(16).padStart(16, "0");
+}
+
+/**
+ * Decides, from what every peer answered in one round, how this node begins.
+ * Pure: the same answers give the same decision.
+ *
+ * @param self This node, as `--peers` has it and with its own incarnation.
+ * @param peers The others, as `--peers` has them.
+ * @param answers By id; those that didn't answer are missing.
+ * @throws {RaftError} `identity_mismatch` or `refused`: waiting can't help.
+ */
+export function decideBeginning(
+  self: Member,
+  peers: readonly { readonly id: string; readonly address: string }[],
+  answers: ReadonlyMap<string, PeerIdentity>,
+): Beginning {
+  for (const peer of peers) {
+    const answer = answers.get(peer.id);
+    if (answer === undefined) continue;
+    if (answer.nodeId !== peer.id) {
+      throw new RaftError("identity_mismatch", `The node at ${peer.address} is ${answer.nodeId}, not ${peer.id}.`, {
+        hint: "Correct --peers.",
+      });
+    }
+    if (answer.clusterId === "" && answer.empty) continue;
+    if (!answer.knowsCaller) throw refusal(self, peer.id);
+    return { type: "follow", clusterId: answer.clusterId };
+  }
+  const missing = peers.filter((peer) => !answers.has(peer.id)).map((peer) => peer.id);
+  if (missing.length > 0) return { type: "wait", missing };
+  const others = peers.map(({ id, address }) => ({ id, address, incarnation: answers.get(id)?.incarnation ?? "" }));
+  const membership = membershipOf({ voters: [self, ...others] });
+  return { type: "found", clusterId: clusterIdOf(membership), membership };
+}
+
+function refusal(self: Member, peer: string): RaftError {
+  return new RaftError(
+    "refused",
+    `${peer} is part of a running cluster that does not know this data folder. ` +
+      `An empty folder under the id ${self.id} could vote a second time in a term, so it does not start.`,
+    { hint: replaceHint(self.id, self.address) },
+  );
+}
+
+/** Options of {@linkcode awaitBeginning}. */
+export interface AwaitBeginningOptions {
+  readonly self: Member;
+  readonly peers: readonly { readonly id: string; readonly address: string }[];
+  /** Asks a peer; a rejection means that it didn't answer. */
+  ask(address: string, signal: AbortSignal): Promise<PeerIdentity>;
+  /** Told whenever those who are missing change. */
+  waiting(missing: readonly string[]): void;
+  readonly signal: AbortSignal;
+  /** @default 250 */
+  readonly intervalMs?: number;
+}
+
+/** Asks all peers until it is clear how to begin. Rejects when the signal aborts. */
+export async function awaitBeginning(options: AwaitBeginningOptions): Promise<Exclude<Beginning, { type: "wait" }>> {
+  let told = "";
+  for (;;) {
+    options.signal.throwIfAborted();
+    const answers = new Map<string, PeerIdentity>();
+    await Promise.all(options.peers.map(async ({ id, address }) => {
+      try {
+        answers.set(id, await options.ask(address, AbortSignal.any([options.signal, AbortSignal.timeout(2000)])));
+      } catch {
+        // Not there yet; the next round asks again.
+      }
+    }));
+    const beginning = decideBeginning(options.self, options.peers, answers);
+    if (beginning.type !== "wait") return beginning;
+    const missing = beginning.missing.join(", ");
+    if (missing !== told) options.waiting(beginning.missing);
+    told = missing;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, options.intervalMs ?? 250);
+      options.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+}

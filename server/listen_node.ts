@@ -1,0 +1,111 @@
+/**
+ * Listening under Node and Bun. Neither serves HTTP/1.1 and h2c on one port by
+ * itself, so a plain TCP server looks at the first bytes of each connection
+ * (HTTP/2 begins with `PRI`) and hands the socket to one of two HTTP servers.
+ *
+ * @module
+ */
+
+import { getRequestListener } from "@hono/node-server";
+import * as http from "node:http";
+import * as http2 from "node:http2";
+import * as net from "node:net";
+import type { Listener, ListenOptions } from "./listen.ts";
+import { listenError } from "./listen.ts";
+
+/** A client that has not said which protocol it speaks by then is cut off. */
+const FIRST_BYTES_TIMEOUT_MS = 10_000;
+
+const PREFACE = [0x50, 0x52, 0x49]; // "PRI"
+
+/** `true`: HTTP/2. `false`: not. `null`: too few bytes to tell. */
+function speaksHttp2(bytes: Uint8Array): boolean | null {
+  for (const [at, expected] of PREFACE.entries()) {
+    const byte = bytes[at];
+    if (byte === undefined) return null;
+    if (byte !== expected) return false;
+  }
+  return true;
+}
+
+/** Reads just enough of a socket to know its protocol, and gives the bytes back to it. */
+function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
+  let seen = new Uint8Array(0);
+  const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_TIMEOUT_MS);
+  const stop = (): void => {
+    clearTimeout(timer);
+    socket.off("data", onData).off("error", ignore).off("close", stop);
+  };
+  // Without a listener a reset before the first byte would end the process.
+  const ignore = (): void => {};
+  const onData = (chunk: Uint8Array): void => {
+    const more = new Uint8Array(seen.length + chunk.length);
+    more.set(seen);
+    more.set(chunk, seen.length);
+    seen = more;
+    const answer = speaksHttp2(seen);
+    if (answer === null) return;
+    stop();
+    socket.pause();
+    socket.unshift(seen);
+    decided(answer);
+    socket.resume();
+  };
+  socket.on("data", onData).on("error", ignore).on("close", stop);
+}
+
+/** The two HTTP servers; neither listens by itself. */
+function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Http2Server } {
+  const answer = getRequestListener((request) => options.handler(request), {
+    overrideGlobalObjects: false,
+    errorHandler: () => new Response(null, { status: 500 }),
+  });
+  const plain = http.createServer({ headersTimeout: 10_000, requestTimeout: 60_000 }, answer);
+  const h2 = http2.createServer({}, answer);
+  plain.on("clientError", (_error, socket) => {
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+    else socket.destroy();
+  });
+  h2.on("sessionError", () => {});
+  return { plain, h2 };
+}
+
+/** See {@linkcode Listener}. */
+export async function listenNode(options: ListenOptions): Promise<Listener> {
+  const { plain, h2 } = httpServers(options);
+  const sessions = new Set<http2.ServerHttp2Session>();
+  h2.on("session", (session) => {
+    sessions.add(session);
+    session.on("close", () => sessions.delete(session));
+  });
+
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    sniff(socket, (isHttp2) => void (isHttp2 ? h2 : plain).emit("connection", socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(options, error)));
+    server.listen({ host: options.hostname, port: options.port }, () => resolve());
+  });
+  const address = server.address() as net.AddressInfo;
+  // The check for slow requests only begins when a server listens; this one is fed instead.
+  plain.emit("listening");
+
+  return {
+    hostname: address.address,
+    port: address.port,
+    async close(graceMs = 1000) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      plain.closeIdleConnections();
+      for (const session of sessions) session.close();
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, graceMs);
+      await closed;
+      clearTimeout(cut);
+      plain.close();
+    },
+  };
+}

@@ -1,0 +1,251 @@
+/**
+ * What an operator does to the cluster: the rules behind AdminService, free of
+ * any wire format.
+ *
+ * @module
+ */
+
+import { RaftError } from "../../lib/errors.ts";
+import type { NodeStatus } from "../../lib/node/types.ts";
+import type { Member, Membership, NodeId } from "../../lib/raft/types.ts";
+import type { ServedNode } from "../served_node.ts";
+
+/** Who answers at an address. */
+export interface Identified {
+  readonly nodeId: string;
+  readonly incarnation: string;
+  /** Empty if it is part of none yet. */
+  readonly clusterId: string;
+  /** Whether it holds nothing but its own identity. */
+  readonly empty: boolean;
+}
+
+/** Options of {@linkcode Admin}. */
+export interface AdminOptions {
+  readonly node: ServedNode;
+  /** Asks a node who it is. @throws {RaftError} `unreachable` */
+  identify(address: string, signal: AbortSignal): Promise<Identified>;
+  /** A learner may be promoted once it lacks no more than so many entries. @default 100 */
+  readonly promotionLagEntries?: number;
+  /** A voter counts as present if it answered within. @default 3000 */
+  readonly presenceMs?: number;
+  /** How often to look whether a learner has caught up. @default 50 */
+  readonly pollIntervalMs?: number;
+}
+
+/** Adds, promotes and removes members. To be used at the leader; elsewhere its calls end as `not_leader`. */
+export class Admin {
+  readonly #node: ServedNode;
+  readonly #identify: AdminOptions["identify"];
+  readonly #lag: number;
+  readonly #presenceMs: number;
+  readonly #pollMs: number;
+
+  constructor(options: AdminOptions) {
+    this.#node = options.node;
+    this.#identify = (address, signal) => options.identify(address, signal);
+    this.#lag = options.promotionLagEntries ?? 100;
+    this.#presenceMs = options.presenceMs ?? 3000;
+    this.#pollMs = options.pollIntervalMs ?? 50;
+  }
+
+  /**
+   * Adds an empty node as a learner; unless it is to stay one, waits until it
+   * has caught up and makes it a voter (dissertation §4.2.1). Calling it again
+   * after a failure goes on where it ended.
+   */
+  async add(
+    request: {
+      readonly id: NodeId;
+      readonly address: string;
+      readonly incarnation?: string;
+      readonly learner: boolean;
+    },
+    signal: AbortSignal,
+  ): Promise<Membership> {
+    const { id, address } = request;
+    if (id === "" || address === "") throw new RaftError("invalid_argument", "A member needs an id and an address.");
+    const found = await this.#identify(address, signal);
+    const before = this.#status();
+    const known = before.members.find((member) => member.id === id);
+    if (known !== undefined) this.#checkSameMember(known, found.incarnation);
+    else {
+      this.#checkNewMember(request, found, before);
+      const member = { id, address, incarnation: found.incarnation };
+      const { voters, learners } = halves(before);
+      await this.#node.changeMembership({ voters, learners: [...learners, member] }, { signal });
+    }
+    if (!request.learner) {
+      await this.#caughtUp(id, signal);
+      return await this.promote(id, signal);
+    }
+    return this.#status().membership;
+  }
+
+  /** Makes a learner that has caught up a voter. */
+  async promote(id: NodeId, signal: AbortSignal): Promise<Membership> {
+    const status = this.#status();
+    const { voters, learners } = halves(status);
+    if (voters.some((member) => member.id === id)) return status.membership;
+    const learner = learners.find((member) => member.id === id);
+    if (learner === undefined) throw new RaftError("invalid_argument", `${id} is not a learner of this cluster.`);
+    const lag = this.#lagOf(status, id);
+    if (lag === null || lag > this.#lag) {
+      throw new RaftError("not_ready", `${id} ${lag === null ? "has not answered yet" : `lacks ${lag} entries`}.`, {
+        hint: "Wait until it has caught up: raft status shows how far it is.",
+      });
+    }
+    const after = [...voters, learner];
+    this.#checkQuorum(status, after);
+    return await this.#node.changeMembership(
+      { voters: after, learners: learners.filter((member) => member.id !== id) },
+      { signal },
+    );
+  }
+
+  /** Takes a node out, unless the rest could not form a quorum. */
+  async remove(id: NodeId, signal: AbortSignal): Promise<Membership> {
+    const status = this.#status();
+    const { voters, learners } = halves(status);
+    if (!status.members.some((member) => member.id === id)) {
+      throw new RaftError("invalid_argument", `${id} is not a member of this cluster.`);
+    }
+    const after = voters.filter((member) => member.id !== id);
+    if (after.length === 0) throw new RaftError("refused", `${id} is the last voter.`);
+    if (after.length < voters.length) this.#checkQuorum(status, after);
+    return await this.#node.changeMembership(
+      { voters: after, learners: learners.filter((member) => member.id !== id) },
+      { signal },
+    );
+  }
+
+  /** Sets all at once. Members that are known need only their id; new ones are asked who they are. */
+  async change(
+    to: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
+    signal: AbortSignal,
+  ): Promise<Membership> {
+    const status = this.#status();
+    const complete = async (member: Member): Promise<Member> => {
+      const known = status.members.find((other) => other.id === member.id);
+      if (known !== undefined) {
+        return { id: known.id, address: member.address || known.address, incarnation: known.incarnation };
+      }
+      const found = await this.#identify(member.address, signal);
+      this.#checkNewMember(member, found, status);
+      return { id: member.id, address: member.address, incarnation: found.incarnation };
+    };
+    const voters = await Promise.all(to.voters.map(complete));
+    const learners = await Promise.all(to.learners.map(complete));
+    if (voters.length === 0) throw new RaftError("refused", "A cluster needs a voter.");
+    return await this.#node.changeMembership({ voters, learners }, { signal });
+  }
+
+  /** The status of a leader; every rule here depends on what only it knows. */
+  #status(): NodeStatus {
+    const status = this.#node.status();
+    if (status.role !== "leader") {
+      throw new RaftError("not_leader", `${status.id} does not lead.`, {
+        ...(status.leader === null ? {} : { leader: status.leader }),
+      });
+    }
+    return status;
+  }
+
+  #checkSameMember(known: Member, incarnation: string): void {
+    if (known.incarnation === incarnation) return;
+    throw new RaftError("refused", `${known.id} is already a member, with another data folder.`, {
+      hint: replaceHint(known.id, known.address),
+    });
+  }
+
+  #checkNewMember(
+    request: { readonly id: NodeId; readonly address: string; readonly incarnation?: string },
+    found: Identified,
+    status: NodeStatus,
+  ): void {
+    const { id, address } = request;
+    if (found.nodeId !== id) {
+      throw new RaftError("identity_mismatch", `The node at ${address} is ${found.nodeId}, not ${id}.`);
+    }
+    if (request.incarnation && request.incarnation !== found.incarnation) {
+      throw new RaftError("identity_mismatch", `${id} has another data folder than the request says.`);
+    }
+    if (found.clusterId !== "" && found.clusterId !== status.clusterId) {
+      throw new RaftError("refused", `${id} belongs to another cluster.`, {
+        hint: "Start it with an empty data folder and --join.",
+      });
+    }
+    if (!found.empty) {
+      throw new RaftError("refused", `${id} already has data of its own.`, {
+        hint: "Only an empty node can be added. Start it with an empty data folder and --join.",
+      });
+    }
+    const other = status.members.find((member) => member.address === address);
+    if (other !== undefined) {
+      throw new RaftError("refused", `${other.id} is already a member at ${address}.`, {
+        hint: `Remove it first: raft member remove ${other.id}`,
+      });
+    }
+  }
+
+  /** Entries that a member lacks; `null` if it hasn't answered in this term. */
+  #lagOf(status: NodeStatus, id: NodeId): number | null {
+    const peer = status.peers.find((other) => other.id === id);
+    if (peer === undefined || peer.lastContactMs === null || peer.matchIndex === 0) return null;
+    return Math.max(0, status.commitIndex - peer.matchIndex);
+  }
+
+  async #caughtUp(id: NodeId, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const status = this.#status();
+      if (!status.members.some((member) => member.id === id)) {
+        throw new RaftError("refused", `${id} was removed while it caught up.`, { outcome: "unknown" });
+      }
+      const lag = this.#lagOf(status, id);
+      if (lag !== null && lag <= this.#lag && status.membershipCommitted) return;
+      if (signal.aborted) {
+        throw new RaftError("not_ready", `${id} was added as a learner, and has not caught up yet.`, {
+          outcome: "unknown",
+          hint: `It goes on catching up. Then: raft member promote ${id}`,
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, this.#pollMs));
+    }
+  }
+
+  /** Refuses a change after which the voters that are present now could not commit anything. */
+  #checkQuorum(status: NodeStatus, voters: readonly Member[]): void {
+    const present = voters.filter((member) => {
+      if (member.id === status.id) return true;
+      const contact = status.peers.find((peer) => peer.id === member.id)?.lastContactMs;
+      return contact !== undefined && contact !== null && contact <= this.#presenceMs;
+    });
+    const quorum = Math.floor(voters.length / 2) + 1;
+    if (present.length >= quorum) return;
+    throw new RaftError(
+      "refused",
+      `Of the ${voters.length} voters after this change only ${present.length} are up; ${quorum} are needed.`,
+      { hint: "Bring a node back first, or remove one that is down." },
+    );
+  }
+}
+
+/** How to bring a node back whose data folder is gone. */
+export function replaceHint(id: NodeId, address: string): string {
+  return `To replace the node: raft member remove ${id}; start it with an empty data folder and --join; ` +
+    `then raft member add ${id} ${address.replace(/^https?:\/\//, "")}`;
+}
+
+/** Voters and learners now, for a change to begin with. A joint configuration must end first. */
+function halves(status: NodeStatus): { readonly voters: readonly Member[]; readonly learners: readonly Member[] } {
+  if (status.membership.outgoing.length > 0) {
+    throw new RaftError("membership_change_in_progress", "Another change of the membership is under way.", {
+      hint: "Try again once it is done.",
+    });
+  }
+  const plain = ({ id, address, incarnation }: Member): Member => ({ id, address, incarnation });
+  return {
+    voters: status.members.filter((member) => member.suffrage === "voter").map(plain),
+    learners: status.members.filter((member) => member.suffrage === "learner").map(plain),
+  };
+}
