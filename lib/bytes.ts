@@ -12,6 +12,7 @@ export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
 
+  /** Begins with room for so many bytes. */
   constructor(capacity = 64) {
     this.#buffer = new Uint8Array(capacity);
   }
@@ -83,6 +84,7 @@ export class ByteReader {
   readonly #buffer: Uint8Array;
   #offset = 0;
 
+  /** Begins at the first byte of `buffer`, which must not change meanwhile. */
   constructor(buffer: Uint8Array) {
     this.#buffer = buffer;
   }
@@ -133,6 +135,7 @@ export class ByteReader {
   }
 
   /** @throws {RangeError} if anything is left. */
+  /** Asserts that everything was taken; a {@linkcode RangeError} if bytes are left. */
   end(): void {
     if (this.remaining !== 0) throw new RangeError(`${this.remaining} bytes too many`);
   }

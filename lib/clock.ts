@@ -19,6 +19,7 @@ export interface Clock {
 
 /** What a node needs of the machine it runs on. */
 export interface Host {
+  /** Where time comes from. */
   readonly clock: Clock;
   /** A number in [0, 1), like `Math.random`; need not be fit for secrets. */
   random(): number;

@@ -62,13 +62,15 @@ export type Outcome = "rejected" | "unknown";
 
 /** Where the leader is. */
 export interface LeaderHint {
+  /** The leader's name. */
   readonly id: string;
+  /** Where it is reached. */
   readonly address: string;
 }
 
 /** What a {@linkcode RaftError} is made of besides code and message. */
 export interface RaftErrorOptions {
-  /** @default "rejected" */
+  /** What became of the request. @default "rejected" */
   readonly outcome?: Outcome;
   /** What to do next, in a sentence. */
   readonly hint?: string;
@@ -89,6 +91,7 @@ export class RaftError extends Error {
   /** The leader, if known. */
   readonly leader: LeaderHint | undefined;
 
+  /** Makes an error. */
   constructor(code: RaftErrorCode, message: string, options: RaftErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "RaftError";
@@ -111,6 +114,7 @@ export class StorageError extends RaftError {
   /** What is known of the disk after it. */
   readonly disk: DiskState;
 
+  /** Makes an error of the disk; its code is `storage` unless told otherwise. */
   constructor(
     message: string,
     options: RaftErrorOptions & {

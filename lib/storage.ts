@@ -43,9 +43,11 @@ export interface SnapshotWriter {
 
 /** The newest durable snapshot, open for reading; stays readable until closed, even when a newer one replaces it. */
 export interface SnapshotReader {
+  /** What it is. */
   readonly meta: SnapshotMeta;
   /** Reads up to `length` bytes; fewer only at the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Lets go of it. */
   close(): Promise<void>;
 }
 

@@ -11,15 +11,21 @@ export const PROTOCOL_VERSION = 1;
 
 /** A message with who sent it and for whom it is, checked by the receiver before anything else. */
 export interface Envelope {
+  /** {@linkcode PROTOCOL_VERSION} of the sender. */
   readonly protocolVersion: number;
+  /** The cluster that the sender belongs to. */
   readonly clusterId: string;
+  /** The sender. */
   readonly from: NodeId;
+  /** The identity of the sender's data. */
   readonly fromIncarnation: string;
   /** Where the sender is reached: a new node answers its leader before it knows any membership. */
   readonly fromAddress: string;
+  /** The receiver. */
   readonly to: NodeId;
   /** The incarnation that the sender's membership has for the receiver; empty if it has none. */
   readonly toIncarnation: string;
+  /** What it says. */
   readonly message: Message;
 }
 

@@ -14,6 +14,7 @@ export type ProposeResult =
 
 /** Options of every call. */
 export interface CallOptions {
+  /** Gives the call up; what became of it is then unknown. */
   readonly signal?: AbortSignal;
 }
 

@@ -25,12 +25,13 @@ export interface RaftNodeOptions {
   readonly id: NodeId;
   /** Where other nodes reach this one. It travels in each envelope, so that a node that knows no membership yet can answer. */
   readonly address: string;
+  /** What is replicated; driven by the node alone. */
   readonly stateMachine: StateMachine;
   /** Loaded and closed by the node. */
   readonly storage: Storage;
   /** Started and closed by the node. */
   readonly transport: Transport;
-  /** @default systemHost() */
+  /** Clock, random source and task queue. @default systemHost() */
   readonly host?: Host;
   /**
    * For a new storage only: the first membership, the same on every node that
@@ -76,7 +77,9 @@ export interface RaftNodeOptions {
 
 /** What became of a proposal. */
 export interface Proposed {
+  /** Where the command stands in the log. */
   readonly index: number;
+  /** The term it was proposed in. */
   readonly term: number;
   /** The state machine's answer. */
   readonly result: Uint8Array;
@@ -95,9 +98,13 @@ export type Lifecycle = "running" | "stopped" | "closed";
 
 /** A peer as the leader sees it. */
 export interface PeerStatus {
+  /** The peer's name. */
   readonly id: NodeId;
+  /** What it has, durable and equal to the leader's, ends here. */
   readonly matchIndex: number;
+  /** The next entry to send to it. */
   readonly nextIndex: number;
+  /** How it is sent to: one at a time to find where the logs agree, many at once, or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Milliseconds since it last answered; `null` if never in this term. */
   readonly lastContactMs: number | null;
@@ -108,35 +115,53 @@ export type Suffrage = "voter" | "learner" | "outgoing";
 
 /** A node's account of itself. */
 export interface NodeStatus {
+  /** The node's name. */
   readonly id: NodeId;
+  /** The random identity of its data. */
   readonly incarnation: string;
+  /** Its cluster; empty until it belongs to one. */
   readonly clusterId: string;
+  /** Whether it runs. */
   readonly lifecycle: Lifecycle;
+  /** What it does in the protocol. */
   readonly role: Role;
+  /** The latest term it has seen. */
   readonly term: number;
+  /** Who leads, as far as it knows. */
   readonly leader: { readonly id: NodeId; readonly address: string } | null;
+  /** The last entry it knows to be committed. */
   readonly commitIndex: number;
+  /** The last entry its state machine has. */
   readonly appliedIndex: number;
+  /** The last entry that is durable here. */
   readonly durableIndex: number;
+  /** The last entry of its log. */
   readonly lastIndex: number;
   /** The first entry that the log still has. */
   readonly firstIndex: number;
+  /** The last entry that its newest snapshot covers; 0 without one. */
   readonly snapshotIndex: number;
+  /** Everyone in the cluster, with their part in it. */
   readonly members: readonly (Member & { readonly suffrage: Suffrage })[];
+  /** The same as the protocol has it. */
   readonly membership: Membership;
   /** The index of the entry that set the membership, and whether it is committed. */
   readonly membershipIndex: number;
+  /** Whether that entry is committed. */
   readonly membershipCommitted: boolean;
   /** On the leader; otherwise empty. */
   readonly peers: readonly PeerStatus[];
+  /** Whether its storage works, and what failed last. */
   readonly storage: { readonly healthy: boolean; readonly error: string | null };
+  /** Milliseconds since it started. */
   readonly uptimeMs: number;
 }
 
 /** Who is to be in the cluster. Members named nowhere leave it. */
 export interface MembershipChange {
+  /** Who votes. */
   readonly voters: readonly Member[];
-  /** @default none */
+  /** Who receives the log without a vote. @default none */
   readonly learners?: readonly Member[];
 }
 
@@ -152,11 +177,15 @@ export interface RaftNodeEventMap {
   readonly state: { readonly role: Role; readonly term: number; readonly leader: NodeId | null };
   /** What the protocol did, and why. */
   readonly raft: RaftEvent;
+  /** The state machine has everything up to here. */
   readonly applied: { readonly index: number };
+  /** A snapshot was taken here, or came from the leader. */
   readonly snapshot: { readonly index: number; readonly size: number; readonly reason: "taken" | "installed" };
+  /** The storage failed, and what the node did about it. */
   readonly storageError: { readonly error: Error; readonly consequence: "steppedDown" | "stopped" | "ignored" };
   /** A message was refused for its identity; each kind is told once. */
   readonly refused: { readonly from: NodeId; readonly reason: string };
+  /** A duration, for metrics. */
   readonly metric: NodeMetric;
   /** The node stopped itself. */
   readonly stopped: { readonly error: Error };

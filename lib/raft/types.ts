@@ -75,10 +75,13 @@ export interface Membership {
 
 /** Asks for a vote (§5.2), or before that whether one would be granted (pre-vote, dissertation §9.6). */
 export interface RequestVote {
+  /** Which message it is. */
   readonly type: "RequestVote";
   /** The term campaigned for; with `preVote` the one that would be. */
   readonly term: number;
+  /** The last index of the candidate's log. */
   readonly lastLogIndex: number;
+  /** The term of that entry (§5.4.1: who is up to date). */
   readonly lastLogTerm: number;
   /** Whether this only asks; nobody's term or vote changes. */
   readonly preVote: boolean;
@@ -88,21 +91,29 @@ export interface RequestVote {
 
 /** Answers {@linkcode RequestVote}. */
 export interface RequestVoteResponse {
+  /** Which message it is. */
   readonly type: "RequestVoteResponse";
   /** The answerer's term; in a granted pre-vote the proposed term. */
   readonly term: number;
+  /** Whether the vote was, or would be, granted. */
   readonly voteGranted: boolean;
+  /** Whether this answers a pre-vote. */
   readonly preVote: boolean;
 }
 
 /** Replicates entries, and is the heartbeat when it has none (§5.3). */
 export interface AppendEntries {
+  /** Which message it is. */
   readonly type: "AppendEntries";
+  /** The leader's term. */
   readonly term: number;
+  /** The index before the first entry. */
   readonly prevLogIndex: number;
+  /** The leader's term at `prevLogIndex`. */
   readonly prevLogTerm: number;
   /** Consecutive, from `prevLogIndex + 1`. */
   readonly entries: readonly Entry[];
+  /** The leader's commit index. */
   readonly leaderCommit: number;
   /** The leader's latest heartbeat round when this left; echoed, and so confirms leadership for reads (§6.4 of the dissertation). */
   readonly round: number;
@@ -110,8 +121,11 @@ export interface AppendEntries {
 
 /** Answers {@linkcode AppendEntries}. */
 export interface AppendEntriesResponse {
+  /** Which message it is. */
   readonly type: "AppendEntriesResponse";
+  /** The answerer's term. */
   readonly term: number;
+  /** Whether the logs agree at the message's `prevLogIndex`. */
   readonly success: boolean;
   /** On success: entries up to here equal the leader's, and are durable. */
   readonly matchIndex: number;
@@ -127,21 +141,29 @@ export interface AppendEntriesResponse {
 
 /** A chunk of a snapshot (§7), at most 256 KiB. */
 export interface InstallSnapshot {
+  /** Which message it is. */
   readonly type: "InstallSnapshot";
+  /** The leader's term. */
   readonly term: number;
+  /** As in {@linkcode AppendEntries}. */
   readonly round: number;
   /** Which bytes these are: equal index and term are not equal bytes. */
   readonly snapshot: SnapshotMeta;
   /** Where `data` begins. */
   readonly offset: number;
+  /** The bytes from there on. */
   readonly data: Uint8Array;
 }
 
 /** Answers {@linkcode InstallSnapshot}. */
 export interface InstallSnapshotResponse {
+  /** Which message it is. */
   readonly type: "InstallSnapshotResponse";
+  /** The answerer's term. */
   readonly term: number;
+  /** The round of the message answered. */
   readonly round: number;
+  /** The snapshot that is answered for. */
   readonly snapshotId: string;
   /** The next byte wanted; what lies before it was received. */
   readonly offset: number;
@@ -157,7 +179,9 @@ export interface InstallSnapshotResponse {
 
 /** Tells the receiver to campaign at once (dissertation §3.10). */
 export interface TimeoutNow {
+  /** Which message it is. */
   readonly type: "TimeoutNow";
+  /** The leader's term. */
   readonly term: number;
 }
 
@@ -195,7 +219,9 @@ export interface SnapshotMeta {
 
 /** The first index of each term in a log, ascending in both: enough to know the term of any index without its entry. */
 export interface TermStart {
+  /** The term. */
   readonly term: number;
+  /** Its first index. */
   readonly index: number;
 }
 
@@ -204,6 +230,7 @@ export interface TermStart {
  * terms, and the entries that change the membership.
  */
 export interface RestoredState {
+  /** The latest durable term and vote. */
   readonly hardState: HardState;
   /** The newest durable snapshot; `null` before the first. */
   readonly snapshot: SnapshotMeta | null;

@@ -1,0 +1,15 @@
+/**
+ * Runs the portable suites in whatever runtime starts it:
+ *
+ *     deno run -A tests/runtime/main.ts
+ *     node tests/runtime/main.ts
+ *     bun tests/runtime/main.ts
+ */
+
+import process from "node:process";
+import { runSuites } from "./portable.ts";
+import { smoke } from "./smoke.ts";
+
+const failed = await runSuites([smoke], (line) => console.log(line));
+// An open handle must not keep a finished run alive.
+process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,53 @@
+/**
+ * A test suite that is bound to no test runner: a list of cases, run one after
+ * the other, counted. The same bodies run under Deno, Node and Bun.
+ */
+
+/** One case: fails by throwing. */
+export interface Case {
+  readonly name: string;
+  run(): void | Promise<void>;
+}
+
+/** Cases under one name. */
+export interface Suite {
+  readonly name: string;
+  readonly cases: readonly Case[];
+}
+
+/** A case that takes longer than this has hung. */
+const CASE_TIMEOUT_MS = 120_000;
+
+/** Rejects when `work` takes too long. */
+async function inTime(work: void | Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${CASE_TIMEOUT_MS} ms`)), CASE_TIMEOUT_MS);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs every case, tells of each failure, and prints the count alone on the last line. Returns how many failed. */
+export async function runSuites(suites: readonly Suite[], print: (line: string) => void): Promise<number> {
+  let passed = 0;
+  let failed = 0;
+  for (const { name: suite, cases } of suites) {
+    const before = failed;
+    for (const { name, run } of cases) {
+      try {
+        await inTime(run());
+        passed++;
+      } catch (error) {
+        failed++;
+        print(`FAILED ${suite}: ${name}\n${error instanceof Error ? error.stack ?? error.message : String(error)}`);
+      }
+    }
+    print(`${failed === before ? "ok    " : "FAILED"} ${suite}: ${cases.length} cases`);
+  }
+  print(`${passed} passed, ${failed} failed`);
+  return failed;
+}

@@ -1,0 +1,59 @@
+/** What must come out the same in every runtime: the pieces that everything else stands on. */
+
+import assert from "node:assert/strict";
+import { crc32c, RaftError, systemHost } from "../../mod.ts";
+import type { Suite } from "./portable.ts";
+
+/** The suite. */
+export const smoke: Suite = {
+  name: "smoke",
+  cases: [
+    {
+      name: "CRC-32C of the check string (RFC 3720, appendix B.4)",
+      run() {
+        assert.equal(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);
+        assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa);
+      },
+    },
+    {
+      name: "an error carries its code, outcome and hint",
+      run() {
+        const error = new RaftError("busy", "too much is under way", { hint: "try again" });
+        assert.deepEqual([error.code, error.outcome, error.hint, error.name], [
+          "busy",
+          "rejected",
+          "try again",
+          "RaftError",
+        ]);
+        assert.ok(error instanceof Error);
+      },
+    },
+    {
+      name: "the system's task queue keeps its order",
+      async run() {
+        const host = systemHost();
+        const order: number[] = [];
+        await new Promise<void>((resolve) => {
+          for (let i = 0; i < 100; i++) host.enqueue(() => order.push(i));
+          host.enqueue(resolve);
+        });
+        assert.deepEqual(order, Array.from({ length: 100 }, (_, i) => i));
+      },
+    },
+    {
+      name: "a timer of the system's clock is never early, and can be cancelled",
+      async run() {
+        const { clock } = systemHost();
+        const began = clock.monotonicMs();
+        let cancelled = true;
+        const cancel = clock.setTimer(5, () => cancelled = false);
+        cancel();
+        cancel();
+        await new Promise<void>((resolve) => clock.setTimer(20, resolve));
+        // A millisecond for the rounding of timers.
+        assert.ok(clock.monotonicMs() - began >= 19);
+        assert.ok(cancelled);
+      },
+    },
+  ],
+};
