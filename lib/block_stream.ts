@@ -1,0 +1,84 @@
+/**
+ * A stream as a row of blocks: how the library's own state machines write
+ * snapshots. A block is its length (four bytes, big-endian), then its bytes.
+ *
+ * @module
+ */
+
+/** Chunks are cut to this size, so that nobody holds a large one. */
+const CHUNK_MAX_BYTES = 64 * 1024;
+const LENGTH_BYTES = 4;
+
+/** The chunks of one block, each of a bounded size. */
+export function* blockChunks(block: Uint8Array): Iterable<Uint8Array> {
+  const length = new Uint8Array(LENGTH_BYTES);
+  new DataView(length.buffer).setUint32(0, block.length);
+  yield length;
+  for (let offset = 0; offset < block.length; offset += CHUNK_MAX_BYTES) {
+    yield block.subarray(offset, offset + CHUNK_MAX_BYTES);
+  }
+}
+
+/** Takes blocks from a stream whose chunks may be cut anywhere. */
+export class BlockReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #maxBlockBytes: number;
+  #chunk: Uint8Array = new Uint8Array(0);
+
+  /** @param maxBlockBytes a longer block is an error, before memory is taken for it */
+  constructor(source: AsyncIterable<Uint8Array>, maxBlockBytes: number) {
+    this.#source = source[Symbol.asyncIterator]();
+    this.#maxBlockBytes = maxBlockBytes;
+  }
+
+  /** The next block. @throws {RangeError} if the stream ends before its end, or it is too long. */
+  async next(): Promise<Uint8Array> {
+    const header = await this.#take(LENGTH_BYTES);
+    const length = new DataView(header.buffer, header.byteOffset).getUint32(0);
+    if (length > this.#maxBlockBytes) throw new RangeError(`a block of ${length} bytes is too long`);
+    return await this.#take(length);
+  }
+
+  /** What follows the blocks taken so far. Nothing else may be called after. */
+  async *rest(): AsyncIterable<Uint8Array> {
+    try {
+      if (this.#chunk.length > 0) yield this.#chunk;
+      for (let next = await this.#source.next(); !next.done; next = await this.#source.next()) yield next.value;
+    } finally {
+      await this.close();
+    }
+  }
+
+  /** @throws {RangeError} if anything follows. */
+  async end(): Promise<void> {
+    while (this.#chunk.length === 0) {
+      const next = await this.#source.next();
+      if (next.done) return;
+      this.#chunk = next.value;
+    }
+    throw new RangeError("the stream goes on after its end");
+  }
+
+  /** Lets go of the stream. */
+  async close(): Promise<void> {
+    await this.#source.return?.();
+  }
+
+  async #take(length: number): Promise<Uint8Array> {
+    const taken = new Uint8Array(length);
+    let filled = 0;
+    while (filled < length) {
+      if (this.#chunk.length === 0) {
+        const next = await this.#source.next();
+        if (next.done) throw new RangeError("the stream ends too early");
+        this.#chunk = next.value;
+        continue;
+      }
+      const part = this.#chunk.subarray(0, length - filled);
+      taken.set(part, filled);
+      filled += part.length;
+      this.#chunk = this.#chunk.subarray(part.length);
+    }
+    return taken;
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * The bytes of commands, queries and answers of the key-value state machine.
+ *
+ * Keys and values are bytes. Keys are ordered by their bytes; a text key means
+ * its UTF-8, whose order is that of the code points.
+ *
+ * @module
+ */
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+
+/** Bytes of a key, at most; at least one. */
+export const KEY_MAX_BYTES = 1024;
+/** Bytes of a value, at most; a value may be empty. */
+export const VALUE_MAX_BYTES = 1.5 * 1024 * 1024;
+/** Entries that one list answers with, at most. */
+export const LIST_MAX_ENTRIES = 10_000;
+
+/**
+ * What must hold for a write to happen: the key's version, `0` for a key that
+ * must not be there, or `"any"` for one that must. Left out, nothing must.
+ */
+export type ExpectedVersion = number | "any";
+
+/** Sets the value of a key. */
+export interface PutCommand {
+  readonly type: "put";
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly expectedVersion?: ExpectedVersion;
+}
+
+/** Removes a key. */
+export interface DeleteCommand {
+  readonly type: "delete";
+  readonly key: Uint8Array;
+  readonly expectedVersion?: ExpectedVersion;
+}
+
+/** A change of the state. */
+export type KeyValueCommand = PutCommand | DeleteCommand;
+
+/** Asks for one key. */
+export interface GetQuery {
+  readonly type: "get";
+  readonly key: Uint8Array;
+}
+
+/** Asks for the keys that begin with `prefix`, in order. */
+export interface ListQuery {
+  readonly type: "list";
+  /** Empty for all keys. */
+  readonly prefix: Uint8Array;
+  /** Only keys after this one. */
+  readonly startAfter?: Uint8Array;
+  /** Entries, at most; more than {@linkcode LIST_MAX_ENTRIES} counts as that. @default 1000 */
+  readonly limit?: number;
+  /** Leaves the values out (they are empty then). @default false */
+  readonly keysOnly?: boolean;
+}
+
+/** A question. */
+export type KeyValueQuery = GetQuery | ListQuery;
+
+/** Why a command or a query was not carried out, its bytes being wrong. */
+export interface InvalidAnswer {
+  readonly ok: false;
+  readonly reason: "invalid" | "too_large";
+  readonly message: string;
+}
+
+/** The answer to a command. */
+export type WriteAnswer =
+  | {
+    readonly ok: true;
+    /** The log index of the change. */
+    readonly version: number;
+    /** The key's version before; 0 if it was not there. */
+    readonly previousVersion: number;
+  }
+  | {
+    readonly ok: false;
+    /** The expected version is not the key's. Nothing changed. */
+    readonly reason: "conflict";
+    /** The key's version; 0 if it is not there. */
+    readonly currentVersion: number;
+  }
+  | InvalidAnswer;
+
+/** A value with its version. */
+export interface VersionedValue {
+  readonly value: Uint8Array;
+  /** The log index of its last change. */
+  readonly version: number;
+}
+
+/** A key with its value. */
+export interface KeyValueEntry extends VersionedValue {
+  readonly key: Uint8Array;
+}
+
+/** The answer to a {@linkcode GetQuery}. */
+export type GetAnswer =
+  | {
+    readonly ok: true;
+    /** `null` if the key is not there. */
+    readonly entry: VersionedValue | null;
+    /** The last command that this answer reflects. */
+    readonly stateVersion: number;
+  }
+  | InvalidAnswer;
+
+/** The answer to a {@linkcode ListQuery}. */
+export type ListAnswer =
+  | {
+    readonly ok: true;
+    readonly entries: readonly KeyValueEntry[];
+    /** Whether there are more; ask on with `startAfter` the last key. */
+    readonly more: boolean;
+    /** The last command that this answer reflects. */
+    readonly stateVersion: number;
+  }
+  | InvalidAnswer;
+
+const PUT = 1;
+const DELETE = 2;
+const GET = 1;
+const LIST = 2;
+
+const ANY_CONDITION = 0;
+const EXISTS_CONDITION = 1;
+const VERSION_CONDITION = 2;
+
+const OK = 0;
+const CONFLICT = 1;
+const INVALID = 2;
+const TOO_LARGE = 3;
+
+const START_AFTER_FLAG = 1;
+const KEYS_ONLY_FLAG = 2;
+const LIST_DEFAULT_ENTRIES = 1000;
+
+/** The bytes of a command. @throws {RangeError} for an expected version that is no safe integer from 0. */
+export function encodeCommand(command: KeyValueCommand): Uint8Array {
+  const { key, expectedVersion } = command;
+  const size = key.length + (command.type === "put" ? command.value.length : 0);
+  const writer = new ByteWriter(size + 32).byte(command.type === "put" ? PUT : DELETE);
+  if (expectedVersion === undefined) writer.byte(ANY_CONDITION);
+  else if (expectedVersion === "any") writer.byte(EXISTS_CONDITION);
+  else writer.byte(VERSION_CONDITION).varint(expectedVersion);
+  writer.bytes(key);
+  if (command.type === "put") writer.bytes(command.value);
+  return writer.finish();
+}
+
+/** Shorthand for a put. See {@linkcode encodeCommand}. */
+export function encodePut(key: Uint8Array, value: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
+  return encodeCommand(
+    expectedVersion === undefined ? { type: "put", key, value } : { type: "put", key, value, expectedVersion },
+  );
+}
+
+/** Shorthand for a delete. See {@linkcode encodeCommand}. */
+export function encodeDelete(key: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
+  return encodeCommand(
+    expectedVersion === undefined ? { type: "delete", key } : { type: "delete", key, expectedVersion },
+  );
+}
+
+/** Reads a command; key and value are views of `bytes`. @throws {RangeError} for anything else. */
+export function decodeCommand(bytes: Uint8Array): KeyValueCommand {
+  const reader = new ByteReader(bytes);
+  const type = reader.byte();
+  if (type !== PUT && type !== DELETE) throw new RangeError("no such command");
+  const condition = reader.byte();
+  if (condition > VERSION_CONDITION) throw new RangeError("no such condition");
+  const expectedVersion = condition === ANY_CONDITION
+    ? undefined
+    : condition === EXISTS_CONDITION
+    ? "any" as const
+    : reader.varint();
+  const key = reader.bytes();
+  const value = type === PUT ? reader.bytes() : undefined;
+  reader.end();
+  const command: KeyValueCommand = value === undefined ? { type: "delete", key } : { type: "put", key, value };
+  return expectedVersion === undefined ? command : { ...command, expectedVersion };
+}
+
+/** The bytes of a query. */
+export function encodeQuery(query: KeyValueQuery): Uint8Array {
+  if (query.type === "get") return new ByteWriter(query.key.length + 8).byte(GET).bytes(query.key).finish();
+  const { prefix, startAfter, limit = LIST_DEFAULT_ENTRIES, keysOnly = false } = query;
+  const flags = (startAfter === undefined ? 0 : START_AFTER_FLAG) + (keysOnly ? KEYS_ONLY_FLAG : 0);
+  const writer = new ByteWriter().byte(LIST).byte(flags).varint(limit).bytes(prefix);
+  if (startAfter !== undefined) writer.bytes(startAfter);
+  return writer.finish();
+}
+
+/** Shorthand for the query of one key. */
+export function encodeGet(key: Uint8Array): Uint8Array {
+  return encodeQuery({ type: "get", key });
+}
+
+/** Shorthand for a list. */
+export function encodeList(query: Omit<ListQuery, "type">): Uint8Array {
+  return encodeQuery({ type: "list", ...query });
+}
+
+/** Reads a query; its bytes are views. @throws {RangeError} for anything else. */
+export function decodeQuery(bytes: Uint8Array): KeyValueQuery {
+  const reader = new ByteReader(bytes);
+  const type = reader.byte();
+  if (type === GET) {
+    const key = reader.bytes();
+    reader.end();
+    return { type: "get", key };
+  }
+  if (type !== LIST) throw new RangeError("no such query");
+  const flags = reader.byte();
+  if (flags > START_AFTER_FLAG + KEYS_ONLY_FLAG) throw new RangeError("no such flag");
+  const limit = reader.varint();
+  const prefix = reader.bytes();
+  const keysOnly = (flags & KEYS_ONLY_FLAG) !== 0;
+  const startAfter = (flags & START_AFTER_FLAG) === 0 ? undefined : reader.bytes();
+  reader.end();
+  return { type: "list", prefix, limit, keysOnly, ...(startAfter === undefined ? {} : { startAfter }) };
+}
+
+/** The bytes of the answer to a command. */
+export function encodeWriteAnswer(answer: WriteAnswer): Uint8Array {
+  if (answer.ok) return new ByteWriter(24).byte(OK).varint(answer.version).varint(answer.previousVersion).finish();
+  if (answer.reason === "conflict") return new ByteWriter(16).byte(CONFLICT).varint(answer.currentVersion).finish();
+  return encodeInvalid(answer);
+}
+
+/** Reads the answer to a command. @throws {RangeError} for anything else. */
+export function decodeWriteAnswer(bytes: Uint8Array): WriteAnswer {
+  const reader = new ByteReader(bytes);
+  const status = reader.byte();
+  if (status === OK) return { ok: true, version: reader.varint(), previousVersion: reader.varint() };
+  if (status === CONFLICT) return { ok: false, reason: "conflict", currentVersion: reader.varint() };
+  return decodeInvalid(status, reader);
+}
+
+/** The bytes of an answer that says what is wrong with the question. */
+export function encodeInvalid(answer: InvalidAnswer): Uint8Array {
+  return new ByteWriter().byte(answer.reason === "invalid" ? INVALID : TOO_LARGE).string(answer.message).finish();
+}
+
+/** Reads the answer to a {@linkcode GetQuery}; the value is a view. @throws {RangeError} for anything else. */
+export function decodeGetAnswer(bytes: Uint8Array): GetAnswer {
+  const reader = new ByteReader(bytes);
+  const status = reader.byte();
+  if (status !== OK) return decodeInvalid(status, reader);
+  const stateVersion = reader.varint();
+  const version = reader.varint();
+  return { ok: true, stateVersion, entry: version === 0 ? null : { version, value: reader.bytes() } };
+}
+
+/** Reads the answer to a {@linkcode ListQuery}; keys and values are views. @throws {RangeError} for anything else. */
+export function decodeListAnswer(bytes: Uint8Array): ListAnswer {
+  const reader = new ByteReader(bytes);
+  const status = reader.byte();
+  if (status !== OK) return decodeInvalid(status, reader);
+  const stateVersion = reader.varint();
+  const entries: KeyValueEntry[] = [];
+  // Each entry begins with a 2; the end is whether there are more, as 0 or 1.
+  for (;;) {
+    const mark = reader.byte();
+    if (mark < LIST_ENTRY_MARK) return { ok: true, stateVersion, entries, more: mark === 1 };
+    entries.push({ key: reader.bytes(), version: reader.varint(), value: reader.bytes() });
+  }
+}
+
+/** Begins an answer to a {@linkcode GetQuery} or {@linkcode ListQuery}. */
+export function beginAnswer(stateVersion: number, capacity: number): ByteWriter {
+  return new ByteWriter(capacity).byte(OK).varint(stateVersion);
+}
+
+/** Stands before each entry in the answer to a {@linkcode ListQuery}. */
+export const LIST_ENTRY_MARK = 2;
+
+function decodeInvalid(status: number, reader: ByteReader): InvalidAnswer {
+  if (status !== INVALID && status !== TOO_LARGE) throw new RangeError("no such answer");
+  return { ok: false, reason: status === INVALID ? "invalid" : "too_large", message: reader.string() };
+}

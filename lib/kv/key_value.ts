@@ -1,0 +1,194 @@
+/**
+ * The replicated key-value state machine: the worked example of a
+ * {@linkcode StateMachine}, and what the server runs.
+ *
+ * @module
+ */
+
+import type { AppliedCommand, StateMachine } from "../state_machine.ts";
+import {
+  beginAnswer,
+  decodeCommand,
+  decodeQuery,
+  encodeInvalid,
+  encodeWriteAnswer,
+  type ExpectedVersion,
+  KEY_MAX_BYTES,
+  type KeyValueCommand,
+  type KeyValueQuery,
+  LIST_ENTRY_MARK,
+  LIST_MAX_ENTRIES,
+  type ListQuery,
+  VALUE_MAX_BYTES,
+} from "./commands.ts";
+import { binaryString, pack, writePacked } from "./packed.ts";
+import { type KeyValueState, readSnapshot, type Stored, writeSnapshot } from "./snapshot.ts";
+import { SortedMap } from "./sorted_map.ts";
+import { ChangeHistory, type KeyValueChange, type WatchOptions } from "./watch.ts";
+
+/** Options of {@linkcode KeyValue}. They don't change the state, so nodes may differ in them. */
+export interface KeyValueOptions {
+  /** Changes kept for watchers, at most. @default 10000 */
+  readonly historyChanges?: number;
+  /** Bytes of keys and values kept for watchers, at most. @default 16 MiB */
+  readonly historyBytes?: number;
+}
+
+/** A list's answer ends after so many bytes, or with its first entry if that is larger. */
+const LIST_FULL_BYTES = 1024 * 1024;
+
+/**
+ * Keys and values, both bytes, in the order of the keys' bytes. Keys have 1 to
+ * 1024 bytes, values up to 1.5 MiB.
+ *
+ * The version of a value is the log index of its last change. The state's
+ * version is the index of the last command applied.
+ *
+ * @example
+ * ```ts
+ * import { KeyValue } from "./lib/kv/key_value.ts";
+ * import { decodeGetAnswer, encodeGet, encodePut } from "./lib/kv/commands.ts";
+ *
+ * const bytes = (text: string) => new TextEncoder().encode(text);
+ * const state = new KeyValue();
+ * state.apply({ index: 1, term: 1, data: encodePut(bytes("colour"), bytes("green")) });
+ * const answer = decodeGetAnswer(state.query(encodeGet(bytes("colour"))));
+ * console.log(answer.ok && answer.entry?.version); // 1
+ * ```
+ */
+export class KeyValue implements StateMachine {
+  #entries: SortedMap<Stored> = new SortedMap<Stored>();
+  #version = 0;
+  readonly #history: ChangeHistory;
+
+  constructor(options: KeyValueOptions = {}) {
+    this.#history = new ChangeHistory(options.historyChanges ?? 10_000, options.historyBytes ?? 16 * 1024 * 1024);
+  }
+
+  /** The index of the last command applied. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** How many keys there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Carries out a command (see {@linkcode encodeCommand}). Bytes that are none get an answer that says so. */
+  apply({ index, data }: AppliedCommand): Uint8Array {
+    this.#version = index;
+    let command: KeyValueCommand;
+    try {
+      command = decodeCommand(data);
+    } catch {
+      // The text must be the same on every engine: the answer may become part of a session.
+      return encodeInvalid({ ok: false, reason: "invalid", message: "not a key-value command" });
+    }
+    const { key, expectedVersion } = command;
+    if (key.length === 0 || key.length > KEY_MAX_BYTES) return invalidKey(key);
+    if (command.type === "put" && command.value.length > VALUE_MAX_BYTES) {
+      return encodeInvalid({ ok: false, reason: "too_large", message: `a value has ${VALUE_MAX_BYTES} bytes at most` });
+    }
+    return this.#write(index, binaryString(key), command.type === "put" ? command.value : null, expectedVersion);
+  }
+
+  /** Answers a query (see {@linkcode encodeQuery}). Bytes that are none get an answer that says so. */
+  query(bytes: Uint8Array): Uint8Array {
+    let query: KeyValueQuery;
+    try {
+      query = decodeQuery(bytes);
+    } catch {
+      return encodeInvalid({ ok: false, reason: "invalid", message: "not a key-value query" });
+    }
+    return query.type === "get" ? this.#get(query.key) : this.#list(query);
+  }
+
+  /** Captures the state in constant time; equal states give equal bytes. */
+  snapshot(): AsyncIterable<Uint8Array> {
+    return writeSnapshot({ entries: this.#entries.clone(), version: this.#version });
+  }
+
+  /**
+   * See {@linkcode StateMachine.restore}. Watchers that have not seen the changes
+   * in between end with `compacted`.
+   *
+   * @throws {RaftError} `damaged` or `unsupported_version`; the state is unchanged then
+   */
+  async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    const restored: KeyValueState = await readSnapshot(snapshot);
+    this.#entries = restored.entries;
+    this.#version = restored.version;
+    this.#history.reset(restored.version);
+  }
+
+  /**
+   * The changes of this node's copy whose version is `fromVersion` or later and
+   * whose key begins with `prefix`, in order, none left out, for as long as they
+   * are asked for. To go on from a list: its state version + 1.
+   *
+   * The history is bounded (see {@linkcode KeyValueOptions}). A watcher that
+   * begins before it, or is slower than the changes come, gets a
+   * {@linkcode RaftError} `compacted`; one whose signal fires gets `aborted`.
+   */
+  watch(prefix: Uint8Array, fromVersion: number, options: WatchOptions = {}): AsyncIterableIterator<KeyValueChange> {
+    return this.#history.watch(prefix, fromVersion, options);
+  }
+
+  /** Sets or (`null`) removes a key, if the expectation holds. */
+  #write(index: number, key: string, value: Uint8Array | null, expected: ExpectedVersion | undefined): Uint8Array {
+    if (expected !== undefined) {
+      const currentVersion = this.#entries.get(key)?.version ?? 0;
+      const met = expected === "any" ? currentVersion > 0 : currentVersion === expected;
+      if (!met) return encodeWriteAnswer({ ok: false, reason: "conflict", currentVersion });
+    }
+    const stored = value === null ? null : pack(value);
+    const previous = stored === null
+      ? this.#entries.delete(key)
+      : this.#entries.set(key, { value: stored, version: index });
+    if (stored !== null || previous !== undefined) this.#history.push(index, key, stored);
+    return encodeWriteAnswer({ ok: true, version: index, previousVersion: previous?.version ?? 0 });
+  }
+
+  #get(key: Uint8Array): Uint8Array {
+    if (key.length === 0 || key.length > KEY_MAX_BYTES) return invalidKey(key);
+    const stored = this.#entries.get(binaryString(key));
+    const writer = beginAnswer(this.#version, (stored?.value.length ?? 0) + 32);
+    if (stored === undefined) return writer.varint(0).finish();
+    writer.varint(stored.version);
+    writePacked(writer, stored.value);
+    return writer.finish();
+  }
+
+  #list({ prefix, startAfter, limit = LIST_MAX_ENTRIES, keysOnly = false }: ListQuery): Uint8Array {
+    if (prefix.length > KEY_MAX_BYTES || (startAfter !== undefined && startAfter.length > KEY_MAX_BYTES)) {
+      return invalidKey(prefix);
+    }
+    const start = binaryString(prefix);
+    // Nothing lies between a key and the same with a zero byte added.
+    const after = startAfter === undefined ? "" : binaryString(startAfter) + "\0";
+    const maxEntries = Math.min(limit, LIST_MAX_ENTRIES);
+    const writer = beginAnswer(this.#version, 1024);
+    let count = 0;
+    let more = false;
+    this.#entries.scan(after > start ? after : start, (key, { value, version }) => {
+      if (!key.startsWith(start)) return false;
+      const shown = keysOnly ? "" : value;
+      const full = writer.length + key.length + shown.length > LIST_FULL_BYTES;
+      if (count >= maxEntries || (full && count > 0)) {
+        more = true;
+        return false;
+      }
+      writer.byte(LIST_ENTRY_MARK).binary(key).varint(version);
+      writePacked(writer, shown);
+      count++;
+      return true;
+    });
+    return writer.byte(more ? 1 : 0).finish();
+  }
+}
+
+function invalidKey(key: Uint8Array): Uint8Array {
+  const reason = key.length === 0 ? "invalid" : "too_large";
+  return encodeInvalid({ ok: false, reason, message: `a key has 1 to ${KEY_MAX_BYTES} bytes` });
+}

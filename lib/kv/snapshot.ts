@@ -1,0 +1,120 @@
+/**
+ * The snapshot of the key-value state machine. Equal states give equal bytes,
+ * whatever led to them.
+ *
+ * The first block holds the format's name and version, the state's version and
+ * the number of keys. Then come blocks of entries (key, version, value) in the
+ * order of the keys; a block ends with the entry that fills it.
+ *
+ * @module
+ */
+
+import { ByteReader, ByteWriter } from "../bytes.ts";
+import { blockChunks, BlockReader } from "../block_stream.ts";
+import { RaftError } from "../errors.ts";
+import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "./commands.ts";
+import { binaryString, pack, type Packed, writePacked } from "./packed.ts";
+import { SortedMap } from "./sorted_map.ts";
+
+/** What a key has. Never changed once made. */
+export interface Stored {
+  readonly value: Packed;
+  /** The log index of its last change. */
+  readonly version: number;
+}
+
+/** The whole state. */
+export interface KeyValueState {
+  readonly entries: SortedMap<Stored>;
+  /** The index of the last command applied. */
+  readonly version: number;
+}
+
+const FORMAT_NAME = "raft-core.kv";
+const FORMAT_VERSION = 1;
+/** A block is done when it has so many bytes. */
+const BLOCK_FULL_BYTES = 64 * 1024;
+const BLOCK_MAX_BYTES = BLOCK_FULL_BYTES + KEY_MAX_BYTES + VALUE_MAX_BYTES + 64;
+
+/** The bytes of a state, which must not change while they are read. */
+export async function* writeSnapshot({ entries, version }: KeyValueState): AsyncIterable<Uint8Array> {
+  const header = new ByteWriter().string(FORMAT_NAME).varint(FORMAT_VERSION).varint(version).varint(entries.size);
+  yield* blockChunks(header.finish());
+  let from: string | null = "";
+  while (from !== null) {
+    const block = new ByteWriter(BLOCK_FULL_BYTES + 1024);
+    from = fillBlock(block, entries, from);
+    if (block.length > 0) yield* blockChunks(block.finish());
+  }
+}
+
+/** Writes entries from a key on; returns where to go on, `null` at the end. */
+function fillBlock(block: ByteWriter, entries: SortedMap<Stored>, from: string): string | null {
+  let next: string | null = null;
+  entries.scan(from, (key, stored) => {
+    if (block.length >= BLOCK_FULL_BYTES) {
+      next = key;
+      return false;
+    }
+    block.binary(key).varint(stored.version);
+    writePacked(block, stored.value);
+    return true;
+  });
+  return next;
+}
+
+/** Reads the state back. @throws {RaftError} `damaged` or `unsupported_version` */
+export async function readSnapshot(snapshot: AsyncIterable<Uint8Array>): Promise<KeyValueState> {
+  const reader = new BlockReader(snapshot, BLOCK_MAX_BYTES);
+  try {
+    const { version, size } = readHeader(await reader.next());
+    const entries = new SortedMap<Stored>();
+    let last = "";
+    while (entries.size < size) last = readEntries(await reader.next(), entries, last, version);
+    if (entries.size !== size) throw new RangeError("there are more keys than stated");
+    await reader.end();
+    return { entries, version };
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) {
+      throw new RaftError("damaged", `the key-value snapshot is damaged: ${error.message}`, { cause: error });
+    }
+    throw error;
+  } finally {
+    await reader.close();
+  }
+}
+
+function readHeader(block: Uint8Array): { readonly version: number; readonly size: number } {
+  const reader = new ByteReader(block);
+  if (reader.string() !== FORMAT_NAME) throw new RangeError("it is of another kind");
+  const format = reader.varint();
+  if (format !== FORMAT_VERSION) {
+    throw new RaftError("unsupported_version", `key-value snapshot format ${format} is not known`, {
+      hint: "It was written by a newer version: run that one.",
+    });
+  }
+  const version = reader.varint();
+  const size = reader.varint();
+  reader.end();
+  return { version, size };
+}
+
+/** Adds the entries of a block, whose keys must all be after `last`; returns the last of them. */
+function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string, stateVersion: number): string {
+  const reader = new ByteReader(block);
+  do {
+    const keyBytes = reader.bytes();
+    if (keyBytes.length === 0 || keyBytes.length > KEY_MAX_BYTES) {
+      throw new RangeError("a key's length is out of range");
+    }
+    const key = binaryString(keyBytes);
+    if (key <= last) throw new RangeError("keys are not in order");
+    const version = reader.varint();
+    if (version === 0 || version > stateVersion) throw new RangeError("a version is out of range");
+    const value = reader.bytes();
+    if (value.length > VALUE_MAX_BYTES) throw new RangeError("a value is too long");
+    entries.set(key, { value: pack(value), version });
+    last = key;
+  } while (reader.remaining > 0);
+  return last;
+}
