@@ -134,8 +134,11 @@ export class ByteReader {
     return value;
   }
 
-  /** @throws {RangeError} if anything is left. */
-  /** Asserts that everything was taken; a {@linkcode RangeError} if bytes are left. */
+  /**
+   * Asserts that everything was taken.
+   *
+   * @throws {RangeError} if anything is left.
+   */
   end(): void {
     if (this.remaining !== 0) throw new RangeError(`${this.remaining} bytes too many`);
   }

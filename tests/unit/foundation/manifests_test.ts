@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { readJson } from "../../../tools/run.ts";
+
+interface DenoJson {
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Record<string, string>;
+  readonly imports: Record<string, string>;
+  readonly compilerOptions: Record<string, unknown>;
+}
+
+interface PackageJson {
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+}
+
+const deno = readJson("deno.json") as DenoJson;
+const npm = readJson("package.json") as PackageJson;
+
+/** The packages that deno.json imports, with the one version of each. */
+function imported(): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const target of Object.values(deno.imports)) {
+    const found = /^npm:\/?((?:@[^/]+\/)?[^@/]+)@([^/]+)\/?$/.exec(target);
+    assert.ok(found, `not an exact npm version: ${target}`);
+    const [, name = "", version = ""] = found;
+    assert.equal(versions[name] ?? version, version, `two versions of ${name}`);
+    versions[name] = version;
+  }
+  return versions;
+}
+
+Deno.test("manifests: deno.json and package.json name the same packages in the same versions", () => {
+  const wanted = imported();
+  const listed = { ...npm.devDependencies, ...npm.dependencies };
+  for (const [name, version] of Object.entries(wanted)) assert.equal(listed[name], version, name);
+  for (const name of Object.keys(npm.dependencies)) assert.ok(name in wanted, `${name} is only in package.json`);
+});
+
+Deno.test("manifests: name the same version, licence and exports", () => {
+  assert.equal(npm.version, deno.version);
+  assert.equal(npm.license, deno.license);
+  assert.deepEqual(npm.exports, deno.exports);
+});
+
+Deno.test("manifests: package-lock.json is of this package.json", () => {
+  const lock = readJson("package-lock.json") as {
+    packages: Record<string, Partial<PackageJson> & { version?: string }>;
+  };
+  assert.equal(lock.packages[""]?.version, npm.version);
+  assert.deepEqual(lock.packages[""]?.dependencies, npm.dependencies);
+  assert.deepEqual(lock.packages[""]?.devDependencies, npm.devDependencies);
+  for (const [name, version] of Object.entries({ ...npm.dependencies, ...npm.devDependencies })) {
+    assert.equal(lock.packages[`node_modules/${name}`]?.version, version, name);
+  }
+});
+
+Deno.test("manifests: all @connectrpc packages have one version", () => {
+  const versions = Object.entries(imported()).filter(([name]) => name.startsWith("@connectrpc/"));
+  assert.equal(new Set(versions.map(([, version]) => version)).size, 1);
+});
+
+Deno.test("manifests: lib/ is checked as strictly with DOM libraries as everything is", () => {
+  const { compilerOptions } = readJson("tools/deno.lib.json") as DenoJson;
+  const { lib, types, ...rest } = compilerOptions;
+  assert.deepEqual(rest, deno.compilerOptions);
+  assert.deepEqual(types, []);
+  assert.ok(Array.isArray(lib) && lib.every((name) => /^(esnext|dom(\.\w+)?)$/.test(String(name))));
+});
