@@ -1,0 +1,24 @@
+/**
+ * Addresses as users write them.
+ *
+ * @module
+ */
+
+import { RaftError } from "../../lib/errors.ts";
+
+/**
+ * The base URL of a node's address: `host:port` is reached over plain HTTP, an
+ * address with `http://` or `https://` as it says.
+ *
+ * @throws {RaftError} `invalid_argument` if it is no address
+ */
+export function baseUrl(address: string): string {
+  const text = address.includes("://") ? address : `http://${address}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.hostname === "") {
+    throw new RaftError("invalid_argument", `not an address: ${JSON.stringify(address)}`, {
+      hint: "Write HOST:PORT, or a URL that begins with http:// or https://.",
+    });
+  }
+  return url.origin + url.pathname.replace(/\/$/, "");
+}

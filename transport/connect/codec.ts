@@ -1,0 +1,336 @@
+/**
+ * Envelopes as protobuf messages. What arrives is checked so far that the
+ * protocol can take its types and numbers for granted; whether it is for this
+ * node, and whether it is current, is for the node to say.
+ *
+ * @module
+ */
+
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { RaftError } from "../../lib/errors.ts";
+import { decodeMembership, validateMembership } from "../../lib/raft/membership.ts";
+import type {
+  AppendEntries,
+  Entry,
+  EntryType,
+  InstallSnapshot,
+  InstallSnapshotResponse,
+  Membership,
+  Message,
+  SnapshotMeta,
+} from "../../lib/raft/types.ts";
+import type { Envelope } from "../../lib/transport.ts";
+import {
+  entryIndex,
+  idString,
+  malformed,
+  MAX_ADDRESS_LENGTH,
+  MAX_ID_LENGTH,
+  present,
+  safeInteger,
+  shortString,
+} from "./checked.ts";
+import type {
+  AppendEntries as WireAppendEntries,
+  Entry as WireEntry,
+  EntrySchema,
+  Envelope as WireEnvelope,
+  InstallSnapshot as WireInstallSnapshot,
+  InstallSnapshotResponse as WireInstallSnapshotResponse,
+  SnapshotMeta as WireSnapshotMeta,
+  SnapshotMetaSchema,
+} from "./gen/raft/v1/peer_pb.ts";
+import {
+  EntryType as WireEntryType,
+  EnvelopeSchema,
+  InstallSnapshotStatus as WireSnapshotStatus,
+} from "./gen/raft/v1/peer_pb.ts";
+import { membershipFromWire, membershipToWire } from "./membership_codec.ts";
+
+/** The most bytes of a snapshot that one message may carry. */
+export const MAX_CHUNK_BYTES: number = 256 * 1024;
+
+const ENTRY_TYPES: Readonly<Record<EntryType, WireEntryType>> = {
+  command: WireEntryType.COMMAND,
+  noop: WireEntryType.NOOP,
+  membership: WireEntryType.MEMBERSHIP,
+};
+
+const SNAPSHOT_STATUSES: Readonly<Record<InstallSnapshotResponse["status"], WireSnapshotStatus>> = {
+  accepted: WireSnapshotStatus.ACCEPTED,
+  installed: WireSnapshotStatus.INSTALLED,
+  failed: WireSnapshotStatus.FAILED,
+};
+
+/** What an envelope costs on the wire, roughly, in bytes: enough for limits. */
+export function envelopeSize(envelope: Envelope): number {
+  const { message } = envelope;
+  let size = 128;
+  if (message.type === "InstallSnapshot") size += 256 + message.data.length;
+  if (message.type === "AppendEntries") { for (const entry of message.entries) size += 24 + entry.data.length; }
+  return size;
+}
+
+/** The bytes of one envelope. */
+export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
+  return toBinary(EnvelopeSchema, create(EnvelopeSchema, envelopeToWire(envelope)));
+}
+
+/**
+ * Reads what {@linkcode encodeEnvelope} wrote. Entries and chunks are views of `bytes`.
+ *
+ * @throws {RaftError} `invalid_argument` for anything else
+ */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  let wire: WireEnvelope;
+  try {
+    wire = fromBinary(EnvelopeSchema, bytes);
+  } catch (error) {
+    throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });
+  }
+  return envelopeFromWire(wire);
+}
+
+/** For the wire. */
+export function envelopeToWire(envelope: Envelope): MessageInitShape<typeof EnvelopeSchema> {
+  const { message, ...identity } = envelope;
+  return { ...identity, message: messageToWire(message) };
+}
+
+/** From the wire. @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
+export function envelopeFromWire(wire: WireEnvelope): Envelope {
+  return {
+    protocolVersion: wire.protocolVersion,
+    clusterId: shortString(wire.clusterId, MAX_ID_LENGTH, "clusterId"),
+    from: idString(wire.from, "from"),
+    fromIncarnation: shortString(wire.fromIncarnation, MAX_ID_LENGTH, "fromIncarnation"),
+    fromAddress: shortString(wire.fromAddress, MAX_ADDRESS_LENGTH, "fromAddress"),
+    to: idString(wire.to, "to"),
+    toIncarnation: shortString(wire.toIncarnation, MAX_ID_LENGTH, "toIncarnation"),
+    message: messageFromWire(wire.message),
+  };
+}
+
+type WireMessage = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
+
+function messageToWire(message: Message): WireMessage {
+  const term = BigInt(message.term);
+  switch (message.type) {
+    case "RequestVote": {
+      const { lastLogIndex, lastLogTerm, preVote, leadershipTransfer } = message;
+      return {
+        case: "requestVote",
+        value: {
+          term,
+          lastLogIndex: BigInt(lastLogIndex),
+          lastLogTerm: BigInt(lastLogTerm),
+          preVote,
+          leadershipTransfer,
+        },
+      };
+    }
+    case "RequestVoteResponse":
+      return {
+        case: "requestVoteResponse",
+        value: { term, voteGranted: message.voteGranted, preVote: message.preVote },
+      };
+    case "AppendEntries":
+      return {
+        case: "appendEntries",
+        value: {
+          term,
+          prevLogIndex: BigInt(message.prevLogIndex),
+          prevLogTerm: BigInt(message.prevLogTerm),
+          entries: message.entries.map(entryToWire),
+          leaderCommit: BigInt(message.leaderCommit),
+          round: BigInt(message.round),
+        },
+      };
+    case "AppendEntriesResponse":
+      return {
+        case: "appendEntriesResponse",
+        value: {
+          term,
+          success: message.success,
+          matchIndex: BigInt(message.matchIndex),
+          prevLogIndex: BigInt(message.prevLogIndex),
+          conflictIndex: BigInt(message.conflictIndex),
+          conflictTerm: BigInt(message.conflictTerm),
+          round: BigInt(message.round),
+        },
+      };
+    case "InstallSnapshot":
+      return {
+        case: "installSnapshot",
+        value: {
+          term,
+          round: BigInt(message.round),
+          snapshot: snapshotMetaToWire(message.snapshot),
+          offset: BigInt(message.offset),
+          data: message.data,
+        },
+      };
+    case "InstallSnapshotResponse":
+      return {
+        case: "installSnapshotResponse",
+        value: {
+          term,
+          round: BigInt(message.round),
+          snapshotId: message.snapshotId,
+          offset: BigInt(message.offset),
+          status: SNAPSHOT_STATUSES[message.status],
+          matchIndex: BigInt(message.matchIndex),
+        },
+      };
+    case "TimeoutNow":
+      return { case: "timeoutNow", value: { term } };
+  }
+}
+
+function messageFromWire(wire: WireEnvelope["message"]): Message {
+  if (wire.case === undefined) throw malformed("its type is missing or unknown");
+  const term = safeInteger(wire.value.term, "term");
+  switch (wire.case) {
+    case "requestVote": {
+      const { lastLogIndex, lastLogTerm, preVote, leadershipTransfer } = wire.value;
+      return {
+        type: "RequestVote",
+        term,
+        lastLogIndex: safeInteger(lastLogIndex, "lastLogIndex"),
+        lastLogTerm: safeInteger(lastLogTerm, "lastLogTerm"),
+        preVote,
+        leadershipTransfer,
+      };
+    }
+    case "requestVoteResponse":
+      return {
+        type: "RequestVoteResponse",
+        term,
+        voteGranted: wire.value.voteGranted,
+        preVote: wire.value.preVote,
+      };
+    case "appendEntries":
+      return appendEntriesFromWire(term, wire.value);
+    case "appendEntriesResponse": {
+      const { success, matchIndex, prevLogIndex, conflictIndex, conflictTerm, round } = wire.value;
+      return {
+        type: "AppendEntriesResponse",
+        term,
+        success,
+        matchIndex: safeInteger(matchIndex, "matchIndex"),
+        prevLogIndex: safeInteger(prevLogIndex, "prevLogIndex"),
+        conflictIndex: safeInteger(conflictIndex, "conflictIndex"),
+        conflictTerm: safeInteger(conflictTerm, "conflictTerm"),
+        round: safeInteger(round, "round"),
+      };
+    }
+    case "installSnapshot":
+      return installSnapshotFromWire(term, wire.value);
+    case "installSnapshotResponse":
+      return snapshotResponseFromWire(term, wire.value);
+    case "timeoutNow":
+      return { type: "TimeoutNow", term };
+  }
+}
+
+function entryToWire(entry: Entry): MessageInitShape<typeof EntrySchema> {
+  return {
+    index: BigInt(entry.index),
+    term: BigInt(entry.term),
+    type: ENTRY_TYPES[entry.type],
+    data: entry.data,
+  };
+}
+
+function entryFromWire(wire: WireEntry): Entry {
+  const type = keyOf(ENTRY_TYPES, wire.type, "an entry's type");
+  if (type === "noop" && wire.data.length > 0) throw malformed("a noop has data");
+  if (type === "membership") checkMembership(() => decodeMembership(wire.data));
+  return {
+    index: entryIndex(wire.index, "an entry's index"),
+    term: safeInteger(wire.term, "term"),
+    type,
+    data: wire.data,
+  };
+}
+
+/** Entries follow `prevLogIndex` without a gap, and terms never go down (§5.3). */
+function appendEntriesFromWire(term: number, wire: WireAppendEntries): AppendEntries {
+  const prevLogIndex = safeInteger(wire.prevLogIndex, "prevLogIndex");
+  const prevLogTerm = safeInteger(wire.prevLogTerm, "prevLogTerm");
+  const entries = wire.entries.map(entryFromWire);
+  let index = prevLogIndex;
+  let lastTerm = prevLogTerm;
+  for (const entry of entries) {
+    if (entry.index !== ++index) throw malformed(`entry ${entry.index} stands where ${index} should be`);
+    if (entry.term < lastTerm || entry.term > term) throw malformed(`entry ${entry.index} has term ${entry.term}`);
+    lastTerm = entry.term;
+  }
+  return {
+    type: "AppendEntries",
+    term,
+    prevLogIndex,
+    prevLogTerm,
+    entries,
+    leaderCommit: safeInteger(wire.leaderCommit, "leaderCommit"),
+    round: safeInteger(wire.round, "round"),
+  };
+}
+
+function installSnapshotFromWire(term: number, wire: WireInstallSnapshot): InstallSnapshot {
+  const snapshot = snapshotMetaFromWire(present(wire.snapshot, "snapshot"));
+  const offset = safeInteger(wire.offset, "offset");
+  const { data } = wire;
+  if (data.length > MAX_CHUNK_BYTES) throw malformed(`a chunk of ${data.length} bytes is over ${MAX_CHUNK_BYTES}`);
+  if (offset + data.length > snapshot.size) throw malformed("a chunk ends after its snapshot");
+  return { type: "InstallSnapshot", term, round: safeInteger(wire.round, "round"), snapshot, offset, data };
+}
+
+function snapshotResponseFromWire(term: number, wire: WireInstallSnapshotResponse): InstallSnapshotResponse {
+  return {
+    type: "InstallSnapshotResponse",
+    term,
+    round: safeInteger(wire.round, "round"),
+    snapshotId: idString(wire.snapshotId, "snapshotId"),
+    offset: safeInteger(wire.offset, "offset"),
+    status: keyOf(SNAPSHOT_STATUSES, wire.status, "a snapshot response's status"),
+    matchIndex: safeInteger(wire.matchIndex, "matchIndex"),
+  };
+}
+
+function snapshotMetaToWire(meta: SnapshotMeta): MessageInitShape<typeof SnapshotMetaSchema> {
+  return {
+    id: meta.id,
+    index: BigInt(meta.index),
+    term: BigInt(meta.term),
+    membership: membershipToWire(meta.membership),
+    size: BigInt(meta.size),
+    checksum: meta.checksum,
+  };
+}
+
+function snapshotMetaFromWire(wire: WireSnapshotMeta): SnapshotMeta {
+  const membership = membershipFromWire(present(wire.membership, "a snapshot's membership"));
+  return {
+    id: idString(wire.id, "a snapshot's id"),
+    index: entryIndex(wire.index, "a snapshot's index"),
+    term: safeInteger(wire.term, "a snapshot's term"),
+    membership: checkMembership(() => (validateMembership(membership), membership)),
+    size: safeInteger(wire.size, "a snapshot's size"),
+    checksum: wire.checksum,
+  };
+}
+
+function checkMembership(read: () => Membership): Membership {
+  try {
+    return read();
+  } catch (error) {
+    throw new RaftError("invalid_argument", "malformed message: not a membership", { cause: error });
+  }
+}
+
+/** The name that stands for a number of the wire. @throws {RaftError} `invalid_argument` if none does */
+export function keyOf<Key extends string>(names: Readonly<Record<Key, number>>, value: number, what: string): Key {
+  for (const name in names) if (names[name] === value) return name;
+  throw malformed(`${what} is unknown: ${value}`);
+}

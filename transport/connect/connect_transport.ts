@@ -1,0 +1,214 @@
+/**
+ * The transport between servers: Connect-RPC, one lane a peer.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { systemHost } from "../../lib/host.ts";
+import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
+import { envelopeFromWire, envelopeSize } from "./codec.ts";
+import type { Envelope as WireEnvelope } from "./gen/raft/v1/peer_pb.ts";
+import { Lane, type LaneCounts, type LaneOptions } from "./lane.ts";
+import type { PeerConnector } from "./peer_link.ts";
+
+/** Options of a {@linkcode ConnectTransport}. Sizes in bytes, times in milliseconds. */
+export interface ConnectTransportOptions {
+  /** Makes the connections: `http2Connector()` between servers, `unaryConnector()` in a tab. */
+  readonly connector: PeerConnector;
+  /** @default systemHost() */
+  readonly host?: Host;
+  /** Messages that wait for one peer, at most. @default 4096 */
+  readonly maxQueuedMessages?: number;
+  /** Bytes that wait for one peer, at most. @default 32 MiB */
+  readonly maxQueuedBytes?: number;
+  /** Bytes of messages that go together, at most (one message may be more). @default 1 MiB */
+  readonly maxBatchBytes?: number;
+  /** Messages that go together, at most. @default 128 */
+  readonly maxBatchMessages?: number;
+  /** A larger message is dropped. @default 32 MiB */
+  readonly maxMessageBytes?: number;
+  /** The pause after a first failure; doubled by each further one, and shortened by up to a half at random. @default 50 */
+  readonly minBackoffMs?: number;
+  /** @default 1000 */
+  readonly maxBackoffMs?: number;
+  /** A peer that takes a connection, but acknowledges nothing for so long, is connected to again. @default 5000 */
+  readonly hangTimeoutMs?: number;
+  /** A connection that carries nothing for so long is closed. @default 60000 */
+  readonly idleTimeoutMs?: number;
+  /** Told of messages that arrived malformed, and were dropped. */
+  readonly onMalformed?: (error: RaftError) => void;
+}
+
+/** What a {@linkcode ConnectTransport} did so far. */
+export interface ConnectTransportCounts extends Readonly<LaneCounts> {
+  readonly received: number;
+  /** Arrived, but could not be read. */
+  readonly malformed: number;
+  /** Messages that wait now, for all peers. */
+  readonly queuedMessages: number;
+  /** Their bytes, roughly. */
+  readonly queuedBytes: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** For a peer that isn't there: as much as one election and a few heartbeats need. */
+const OFFLINE_QUEUE = { maxMessages: 32, maxBytes: 4 * MIB };
+
+/**
+ * Sends by {@linkcode PeerConnector}s, and receives through `peerService`, which
+ * a server mounts.
+ *
+ * @example
+ * ```ts ignore
+ * const transport = new ConnectTransport({ connector: http2Connector() });
+ * const handler = connectFetchHandler((router) => router.service(PeerService, peerService(transport, identify)));
+ * ```
+ */
+export class ConnectTransport implements Transport {
+  readonly #lanes = new Map<string, Lane>();
+  readonly #laneOptions: LaneOptions;
+  readonly #maxMessageBytes: number;
+  readonly #idleTimeoutMs: number;
+  readonly #onMalformed: (error: RaftError) => void;
+  readonly #counts: LaneCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
+  /** Streams that arrive here: how to end each, and when it last carried something. */
+  readonly #incoming = new Set<IncomingStream>();
+  #received = 0;
+  #malformed = 0;
+  #receive: Receive | undefined;
+  #closed = false;
+  #sweep: Cancel | undefined;
+
+  constructor(options: ConnectTransportOptions) {
+    this.#laneOptions = {
+      host: options.host ?? systemHost(),
+      connector: options.connector,
+      queue: { maxMessages: options.maxQueuedMessages ?? 4096, maxBytes: options.maxQueuedBytes ?? 32 * MIB },
+      offlineQueue: OFFLINE_QUEUE,
+      batch: { maxMessages: options.maxBatchMessages ?? 128, maxBytes: options.maxBatchBytes ?? MIB },
+      minBackoffMs: options.minBackoffMs ?? 50,
+      maxBackoffMs: options.maxBackoffMs ?? 1000,
+      hangTimeoutMs: options.hangTimeoutMs ?? 5000,
+    };
+    this.#maxMessageBytes = options.maxMessageBytes ?? 32 * MIB;
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? 60_000;
+    this.#onMalformed = options.onMalformed ?? (() => {});
+  }
+
+  /** What happened so far. */
+  get counts(): ConnectTransportCounts {
+    let queuedMessages = 0;
+    let queuedBytes = 0;
+    for (const lane of this.#lanes.values()) {
+      queuedMessages += lane.queued.messages;
+      queuedBytes += lane.queued.bytes;
+    }
+    return { ...this.#counts, received: this.#received, malformed: this.#malformed, queuedMessages, queuedBytes };
+  }
+
+  /** @throws {RaftError} `closed` */
+  // deno-lint-ignore require-await -- an error is a rejection
+  async start(receive: Receive): Promise<void> {
+    if (this.#closed) throw new RaftError("closed", "the transport is closed");
+    this.#receive = receive;
+    this.#scheduleSweep();
+  }
+
+  send(address: string, envelope: Envelope): void {
+    if (this.#closed || envelopeSize(envelope) > this.#maxMessageBytes) {
+      this.#counts.dropped++;
+      return;
+    }
+    let lane = this.#lanes.get(address);
+    if (lane === undefined) this.#lanes.set(address, lane = new Lane(address, this.#laneOptions, this.#counts));
+    lane.send(envelope);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#receive = undefined;
+    this.#sweep?.();
+    for (const stream of this.#incoming) stream.end();
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
+    this.#lanes.clear();
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * For `peerService`: takes what arrived, and hands on what is well-formed.
+   *
+   * @returns what was wrong with the first message that wasn't
+   */
+  deliver(envelopes: readonly WireEnvelope[]): RaftError | undefined {
+    let first: RaftError | undefined;
+    for (const wire of envelopes) {
+      if (this.#receive === undefined) break;
+      let envelope: Envelope;
+      try {
+        envelope = envelopeFromWire(wire);
+      } catch (error) {
+        if (!(error instanceof RaftError)) throw error;
+        this.#malformed++;
+        this.#onMalformed(error);
+        first ??= error;
+        continue;
+      }
+      this.#received++;
+      this.#receive(envelope);
+    }
+    return first;
+  }
+
+  /** For `peerService`: whether anything is still taken. */
+  get open(): boolean {
+    return this.#receive !== undefined;
+  }
+
+  /** For `peerService`: remembers a stream, to end it on close and when it carries nothing any more. */
+  opened(end: () => void): IncomingStream {
+    const { clock } = this.#laneOptions.host;
+    const stream: IncomingStream = {
+      end,
+      lastReceivedMs: clock.monotonicMs(),
+      touch: () => void (stream.lastReceivedMs = clock.monotonicMs()),
+      ended: () => void this.#incoming.delete(stream),
+    };
+    this.#incoming.add(stream);
+    return stream;
+  }
+
+  /** Closes what carries nothing. The receiver waits twice as long, so that it is the sender who closes. */
+  #scheduleSweep(): void {
+    const { clock } = this.#laneOptions.host;
+    this.#sweep = clock.setTimer(this.#idleTimeoutMs / 2, () => {
+      const nowMs = clock.monotonicMs();
+      for (const [address, lane] of this.#lanes) {
+        if (nowMs - lane.lastSendMs < this.#idleTimeoutMs) continue;
+        this.#lanes.delete(address);
+        void lane.close();
+      }
+      for (const stream of this.#incoming) {
+        if (nowMs - stream.lastReceivedMs >= 2 * this.#idleTimeoutMs) stream.end();
+      }
+      this.#scheduleSweep();
+    });
+  }
+}
+
+/** A stream on which a peer sends. */
+export interface IncomingStream {
+  /** Ends it. */
+  readonly end: () => void;
+  lastReceivedMs: number;
+  /** Notes that something arrived. */
+  readonly touch: () => void;
+  /** Forgets it. */
+  readonly ended: () => void;
+}

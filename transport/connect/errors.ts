@@ -1,0 +1,137 @@
+/**
+ * {@linkcode RaftError}s across the wire: as a detail of a Connect error, and inside answers.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
+import { Outcome, type RaftErrorDetail, RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
+
+const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
+  not_leader: Code.FailedPrecondition,
+  no_leader: Code.Unavailable,
+  busy: Code.ResourceExhausted,
+  leadership_lost: Code.Aborted,
+  timeout: Code.DeadlineExceeded,
+  aborted: Code.Canceled,
+  closed: Code.Unavailable,
+  stopped: Code.Unavailable,
+  storage: Code.Unavailable,
+  damaged: Code.DataLoss,
+  locked: Code.FailedPrecondition,
+  unsupported_version: Code.FailedPrecondition,
+  identity_mismatch: Code.FailedPrecondition,
+  invalid_argument: Code.InvalidArgument,
+  too_large: Code.InvalidArgument,
+  membership_change_in_progress: Code.FailedPrecondition,
+  not_ready: Code.FailedPrecondition,
+  refused: Code.FailedPrecondition,
+  compacted: Code.OutOfRange,
+  session_expired: Code.FailedPrecondition,
+  unreachable: Code.Unavailable,
+  unsupported: Code.Unimplemented,
+  internal: Code.Internal,
+};
+
+/** For the wire. */
+export function errorToDetail(error: RaftError): MessageInitShape<typeof RaftErrorDetailSchema> {
+  return {
+    code: error.code,
+    outcome: error.outcome === "rejected" ? Outcome.REJECTED : Outcome.UNKNOWN,
+    message: error.message,
+    hint: error.hint,
+    leaderId: error.leader?.id ?? "",
+    leaderAddress: error.leader?.address ?? "",
+  };
+}
+
+/** From the wire. A code of a newer version becomes `internal`; an outcome that isn't clear is `unknown`. */
+export function errorFromDetail(detail: RaftErrorDetail, cause?: unknown): RaftError {
+  const code = Object.hasOwn(CONNECT_CODES, detail.code) ? detail.code as RaftErrorCode : "internal";
+  return new RaftError(code, detail.message, {
+    outcome: detail.outcome === Outcome.REJECTED ? "rejected" : "unknown",
+    hint: detail.hint,
+    ...(detail.leaderId === "" ? {} : { leader: { id: detail.leaderId, address: detail.leaderAddress } }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
+ * What a service throws, as the Connect error that carries all of it. Errors
+ * that are none of ours say no more than "internal" to the other side; a
+ * {@linkcode ConnectError} stays as it is.
+ */
+export function toConnectError(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const known = error instanceof RaftError
+    ? error
+    : new RaftError("internal", "the node failed to answer", { outcome: "unknown", cause: error });
+  return new ConnectError(
+    known.message,
+    CONNECT_CODES[known.code],
+    undefined,
+    [{ desc: RaftErrorDetailSchema, value: errorToDetail(known) }],
+    error,
+  );
+}
+
+/**
+ * What a call threw, as a {@linkcode RaftError}. With a detail it is the
+ * server's own. Without one the outcome is `rejected` only where the protocol
+ * says that no service took the request on.
+ */
+export function fromConnectError(error: unknown): RaftError {
+  if (error instanceof RaftError) return error;
+  const connectError = ConnectError.from(error);
+  const detail = connectError.findDetails(RaftErrorDetailSchema)[0];
+  if (detail !== undefined) return errorFromDetail(detail, connectError);
+  if (connectError.cause instanceof RaftError) return connectError.cause;
+  const { rawMessage, code } = connectError;
+  const unknown = { outcome: "unknown", cause: error } as const;
+  switch (code) {
+    case Code.Canceled:
+      return new RaftError("aborted", rawMessage, unknown);
+    case Code.DeadlineExceeded:
+      return new RaftError("timeout", rawMessage, unknown);
+    case Code.Unavailable:
+      return new RaftError("unreachable", rawMessage, unknown);
+    case Code.Unimplemented:
+      return new RaftError("unsupported", rawMessage, {
+        cause: error,
+        hint: "Is this the address of a raft-core node, of the same version?",
+      });
+    case Code.InvalidArgument:
+    case Code.NotFound:
+      return new RaftError("invalid_argument", rawMessage, { cause: error });
+    case Code.PermissionDenied:
+    case Code.Unauthenticated:
+      return new RaftError("refused", rawMessage, { cause: error });
+    case Code.ResourceExhausted:
+      return new RaftError("too_large", rawMessage, unknown);
+    default:
+      return new RaftError("internal", rawMessage, unknown);
+  }
+}
+
+/** Gives every error that a service throws its detail. For servers. */
+export function raftErrorInterceptor(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
+  return async (request: UnaryRequest | StreamRequest) => {
+    try {
+      const response = await next(request);
+      if (!response.stream) return response;
+      return { ...response, message: withConnectErrors(response.message) };
+    } catch (error) {
+      throw toConnectError(error);
+    }
+  };
+}
+
+async function* withConnectErrors<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toConnectError(error);
+  }
+}

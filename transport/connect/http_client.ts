@@ -1,0 +1,157 @@
+/**
+ * Connect over `fetch`, in every runtime. A request's body is collected first:
+ * Chromium and Node take a stream as body only in half duplex, which says no to
+ * Connect's own fetch client. So this carries unary calls, and answers that
+ * stream; not requests that stream.
+ *
+ * @module
+ */
+
+import type { Transport } from "@connectrpc/connect";
+import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-connect";
+import { RaftError } from "../../lib/errors.ts";
+import { baseUrl } from "./address.ts";
+import { fromConnectError } from "./errors.ts";
+
+/** The part of `fetch` that is used. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The largest answer that a client reads, in bytes. */
+const READ_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Codes, in Node, Bun and Deno, of failures before there was a connection to send over. */
+const NOT_SENT_CODES = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ConnectionRefused",
+]);
+
+/**
+ * Whether a failed call has surely not reached anyone: there was no connection.
+ * A browser doesn't say why a fetch failed, so there it is never sure.
+ */
+export function surelyNotSent(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    const { code, errors } = at as { code?: unknown; errors?: unknown };
+    if (typeof code === "string" && NOT_SENT_CODES.has(code)) return true;
+    if (Array.isArray(errors) && errors.length > 0 && errors.every(surelyNotSent)) return true;
+    // Deno's fetch has no codes; its HTTP client names the phase that failed.
+    if (at.message.includes("client error (Connect)")) return true;
+  }
+  return false;
+}
+
+/** An HTTP client for Connect's transports. */
+export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
+  return async (request) => {
+    const body = request.body === undefined ? null : await collected(request.body);
+    try {
+      const response = await fetch(request.url, {
+        method: request.method,
+        headers: request.header,
+        body,
+        redirect: "error",
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      });
+      return await universalResponse(response);
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason;
+      throw unreachable(request, error);
+    }
+  };
+}
+
+/** A Connect transport to a node, over {@linkcode bufferedHttpClient}. */
+export function fetchTransport(address: string, fetch?: Fetch): Transport {
+  return createTransport({
+    baseUrl: baseUrl(address),
+    httpClient: bufferedHttpClient(fetch),
+    useBinaryFormat: true,
+    interceptors: [],
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: 0xffffffff,
+    readMaxBytes: READ_MAX_BYTES,
+    writeMaxBytes: READ_MAX_BYTES,
+  });
+}
+
+function unreachable(request: UniversalClientRequest, cause: unknown): unknown {
+  const { host } = new URL(request.url);
+  const rejected = surelyNotSent(cause);
+  return new RaftError("unreachable", rejected ? `nobody answers at ${host}` : `the connection to ${host} failed`, {
+    outcome: rejected ? "rejected" : "unknown",
+    hint: `Check that a node runs at ${host}.`,
+    cause,
+  });
+}
+
+async function collected(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
+
+/** Answers are read to their end at once, so that nothing stays open when the protocol rejects one; streams aside. */
+async function universalResponse(response: Response): Promise<UniversalClientResponse> {
+  const { status, headers: header } = response;
+  const streams = header.get("Content-Type")?.startsWith("application/connect+") ?? false;
+  const body = streams ? chunksOf(response) : only(new Uint8Array(await response.arrayBuffer()));
+  return { status, header, body, trailer: new Headers() };
+}
+
+async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (chunk.length > 0) yield await Promise.resolve(chunk);
+}
+
+async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Does nothing after the end; before it, lets the server know.
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** Runs one call; what it throws is a {@linkcode RaftError}, `aborted` or `timeout` if the caller's signal ended it. */
+export async function called<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
+  if (signal?.aborted) throw endedBy(signal, "rejected");
+  try {
+    return await call();
+  } catch (error) {
+    if (signal?.aborted) throw endedBy(signal, "unknown");
+    throw fromConnectError(error);
+  }
+}
+
+function endedBy(signal: AbortSignal, outcome: "rejected" | "unknown"): RaftError {
+  const { reason } = signal;
+  if (reason instanceof RaftError && reason.outcome === outcome) return reason;
+  const timedOut = (reason instanceof Error || reason instanceof DOMException) && reason.name === "TimeoutError";
+  return new RaftError(timedOut ? "timeout" : "aborted", timedOut ? "the deadline passed" : "the call was aborted", {
+    outcome,
+    cause: reason,
+  });
+}

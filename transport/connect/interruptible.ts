@@ -1,0 +1,38 @@
+/**
+ * An iteration that can be ended from outside.
+ *
+ * @module
+ */
+
+/**
+ * Passes on what another iterator gives, until `end` is called: then the call
+ * of `next` that waits is done, whatever the other one does. (Racing each step
+ * against one long-lived promise would make that promise remember every step.)
+ */
+export class Interruptible<T> implements AsyncIterableIterator<T> {
+  readonly #inner: AsyncIterator<T>;
+  #waiting: ((result: IteratorResult<T>) => void) | undefined;
+  #ended = false;
+
+  constructor(inner: AsyncIterable<T>) {
+    this.#inner = inner[Symbol.asyncIterator]();
+  }
+
+  /** Ends it. What the other iterator gives later, an error included, is not looked at. */
+  end(): void {
+    this.#ended = true;
+    this.#waiting?.({ done: true, value: undefined });
+  }
+
+  next(): Promise<IteratorResult<T>> {
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => {
+      this.#waiting = resolve;
+      this.#inner.next().then(resolve, reject);
+    });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * The way to one peer: a bounded queue, and a connection that is made when there
+ * is something to send, and again with growing pauses when it breaks.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../../lib/clock.ts";
+import type { Envelope } from "../../lib/transport.ts";
+import { envelopeToWire } from "./codec.ts";
+import { Interruptible } from "./interruptible.ts";
+import { LaneQueue, type QueueLimits } from "./lane_queue.ts";
+import type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
+
+/** What all lanes of a transport share. Times in milliseconds. */
+export interface LaneOptions {
+  readonly host: Host;
+  readonly connector: PeerConnector;
+  /** What waits on a connection that works, at most. */
+  readonly queue: QueueLimits;
+  /** What waits for a peer that isn't there, at most; the oldest is dropped. */
+  readonly offlineQueue: QueueLimits;
+  /** What goes together in one message of the stream, at most. */
+  readonly batch: QueueLimits;
+  /** The first pause after a failure; doubled by each further one. */
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+  /** A peer that acknowledges nothing for so long is given up, and connected to again. */
+  readonly hangTimeoutMs: number;
+}
+
+/** Counts over all lanes of a transport. */
+export interface LaneCounts {
+  /** Handed to a connection; whether they arrived isn't known. */
+  sent: number;
+  dropped: number;
+  /** Connections that worked. */
+  connected: number;
+  /** Connections that failed, or broke. */
+  failed: number;
+  /** Of those, given up because the peer hung. */
+  hung: number;
+}
+
+/** One lane. It never throws and never waits for its caller. */
+export class Lane {
+  readonly address: string;
+  readonly #options: LaneOptions;
+  readonly #counts: LaneCounts;
+  readonly #queue = new LaneQueue();
+  #running: Promise<void> | undefined;
+  #closed = false;
+  /** Whether the present connection has shown that it works. */
+  #online = false;
+  #failures = 0;
+  /** Tells the connection that there is something to send. */
+  #wake: (() => void) | undefined;
+  /** Ends what is under way: a connection or a pause. */
+  #interrupt: (() => void) | undefined;
+  #lastSendMs: number;
+  #ack = 0;
+  #ackAskedMs = 0;
+  /** Set while an acknowledgement is awaited. */
+  #hangTimer: Cancel | undefined;
+
+  constructor(address: string, options: LaneOptions, counts: LaneCounts) {
+    this.address = address;
+    this.#options = options;
+    this.#counts = counts;
+    this.#lastSendMs = options.host.clock.monotonicMs();
+  }
+
+  /** Messages and bytes that wait now. */
+  get queued(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#queue.length, bytes: this.#queue.bytes };
+  }
+
+  /** When the last message was handed in, by the monotonic clock. */
+  get lastSendMs(): number {
+    return this.#lastSendMs;
+  }
+
+  /** Sends it, or drops it. */
+  send(envelope: Envelope): void {
+    if (this.#closed) {
+      this.#counts.dropped++;
+      return;
+    }
+    const { host, queue, offlineQueue } = this.#options;
+    this.#lastSendMs = host.clock.monotonicMs();
+    this.#counts.dropped += this.#queue.push(envelope, this.#online ? queue : offlineQueue, !this.#online);
+    this.#wake?.();
+    this.#running ??= this.#run();
+  }
+
+  /** Drops what waits, and ends the connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#counts.dropped += this.#queue.clear();
+    this.#interrupt?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What is sent in this turn goes in one batch.
+    await Promise.resolve();
+    while (!this.#closed && this.#queue.length > 0) {
+      const worked = await this.#connection();
+      if (this.#closed) break;
+      if (worked) this.#failures = 0;
+      else await this.#pause();
+    }
+    this.#running = undefined;
+  }
+
+  /** Connects, and sends until the connection ends; returns whether the peer ever answered and then ended it in order. */
+  async #connection(): Promise<boolean> {
+    const abort = new AbortController();
+    let link: PeerLink | undefined;
+    let ended = false;
+    this.#ack = 0;
+    this.#expectAck();
+    try {
+      link = this.#options.connector(this.address);
+      const batches = new Interruptible(this.#batches());
+      const acks = new Interruptible(link.carry(batches, abort.signal));
+      this.#interrupt = () => abort.abort();
+      abort.signal.addEventListener("abort", () => {
+        batches.end();
+        acks.end();
+      });
+      for await (const ack of acks) this.#acknowledged(ack);
+      ended = this.#online && !abort.signal.aborted;
+    } catch {
+      // A peer that is gone or breaks is an everyday thing; it is counted below.
+    }
+    this.#interrupt = undefined;
+    this.#hangTimer?.();
+    this.#hangTimer = undefined;
+    this.#online = false;
+    this.#wake = undefined;
+    abort.abort();
+    link?.close();
+    if (!ended && !this.#closed) this.#counts.failed++;
+    return ended;
+  }
+
+  async *#batches(): AsyncGenerator<PeerBatch> {
+    for (;;) {
+      while (this.#queue.length === 0) await new Promise<void>((resolve) => this.#wake = resolve);
+      this.#wake = undefined;
+      const envelopes = this.#queue.take(this.#options.batch);
+      this.#counts.sent += envelopes.length;
+      yield { envelopes: envelopes.map(envelopeToWire), ack: this.#ackToAsk() };
+    }
+  }
+
+  /** The first batch asks for an acknowledgement, then one each quarter of the time in which a peer must answer. */
+  #ackToAsk(): number {
+    if (this.#ack === 0) return this.#ack = 1;
+    const { clock } = this.#options.host;
+    const due = this.#ackAskedMs + this.#options.hangTimeoutMs / 4;
+    if (this.#hangTimer !== undefined || clock.monotonicMs() < due) return 0;
+    this.#expectAck();
+    return ++this.#ack;
+  }
+
+  #expectAck(): void {
+    const { clock } = this.#options.host;
+    this.#ackAskedMs = clock.monotonicMs();
+    this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, () => {
+      this.#hangTimer = undefined;
+      this.#counts.hung++;
+      this.#interrupt?.();
+    });
+  }
+
+  #acknowledged(ack: number): void {
+    if (ack !== this.#ack) return;
+    this.#hangTimer?.();
+    this.#hangTimer = undefined;
+    if (this.#online) return;
+    this.#online = true;
+    this.#failures = 0;
+    this.#counts.connected++;
+  }
+
+  /** Exponential back-off with jitter, so that those who lost a peer together don't come back together. */
+  #pause(): Promise<void> {
+    const { host, minBackoffMs, maxBackoffMs } = this.#options;
+    const fullMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#failures);
+    this.#failures = Math.min(this.#failures + 1, 30);
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.#interrupt = undefined;
+        resolve();
+      };
+      const cancel = host.clock.setTimer(fullMs * (0.5 + host.random() / 2), done);
+      this.#interrupt = done;
+    });
+  }
+}

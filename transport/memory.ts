@@ -1,0 +1,275 @@
+/**
+ * A network in memory, for clusters within one program: tests, simulations,
+ * several nodes in one tab. It can lose, repeat, delay and reorder messages and
+ * be partitioned, and with a seeded Host each run is the same.
+ *
+ * @module
+ */
+
+import type { Host } from "../lib/clock.ts";
+import { RaftError } from "../lib/errors.ts";
+import { systemHost } from "../lib/host.ts";
+import type { Envelope, Receive, Transport } from "../lib/transport.ts";
+
+/** What a {@linkcode MemoryNetwork} does to messages. Chances are between 0 and 1, times in milliseconds. */
+export interface NetworkFaults {
+  /** The chance that a message is lost. @default 0 */
+  readonly loss: number;
+  /** The chance that a message arrives twice. @default 0 */
+  readonly duplication: number;
+  /** How long a message takes, at least. @default 0 */
+  readonly minDelayMs: number;
+  /** How long a message takes, at most; messages overtake each other where this is more than the least. @default 0 */
+  readonly maxDelayMs: number;
+  /** The chance that a message is late by up to `lateByMs` more. @default 0 */
+  readonly reordering: number;
+  /** See `reordering`. @default 100 */
+  readonly lateByMs: number;
+}
+
+/** Options of a {@linkcode MemoryNetwork}. */
+export interface MemoryNetworkOptions extends Partial<NetworkFaults> {
+  /** Delays and chances come from here. @default systemHost() */
+  readonly host?: Host;
+  /** Messages on their way from one address to another, at most; more are dropped. @default 4096 */
+  readonly maxInFlight?: number;
+  /**
+   * What a message goes through on its way, such as a codec and back. What throws is dropped, as a damaged message
+   * would be. Without it the receiver gets the sender's own object.
+   */
+  readonly carry?: (envelope: Envelope) => Envelope;
+}
+
+/** What became of the messages handed to a {@linkcode MemoryNetwork}; a repeated one counts as two. */
+export interface NetworkCounts {
+  readonly sent: number;
+  readonly delivered: number;
+  /** Lost by chance, or for want of a way, a receiver or room. */
+  readonly dropped: number;
+  readonly inFlight: number;
+}
+
+const NO_FAULTS: NetworkFaults = {
+  loss: 0,
+  duplication: 0,
+  minDelayMs: 0,
+  maxDelayMs: 0,
+  reordering: 0,
+  lateByMs: 100,
+};
+
+/**
+ * Joins the {@linkcode MemoryTransport}s made from it.
+ *
+ * @example
+ * ```ts
+ * const network = new MemoryNetwork({ maxDelayMs: 10, loss: 0.01 });
+ * const transport = network.transport("n1");
+ * network.isolate("n1");
+ * network.heal();
+ * ```
+ */
+export class MemoryNetwork {
+  readonly #host: Host;
+  readonly #maxInFlight: number;
+  readonly #carry: (envelope: Envelope) => Envelope;
+  readonly #open = new Map<string, MemoryTransport>();
+  /** Ways that are cut, as "from to". */
+  readonly #cut = new Set<string>();
+  readonly #isolated = new Set<string>();
+  #groups = new Map<string, number>();
+  readonly #inFlight = new Map<string, number>();
+  #faults: NetworkFaults;
+  #sent = 0;
+  #delivered = 0;
+  #dropped = 0;
+
+  constructor(options: MemoryNetworkOptions = {}) {
+    const { host, maxInFlight, carry, ...faults } = options;
+    this.#host = host ?? systemHost();
+    this.#maxInFlight = maxInFlight ?? 4096;
+    this.#carry = carry ?? ((envelope) => envelope);
+    this.#faults = checkedFaults({ ...NO_FAULTS, ...faults });
+  }
+
+  /** A transport at `address`. It is reached from its `start` on until its `close`. */
+  transport(address: string): MemoryTransport {
+    return new MemoryTransport(this, address);
+  }
+
+  /** What happened so far. */
+  get counts(): NetworkCounts {
+    let inFlight = 0;
+    for (const count of this.#inFlight.values()) inFlight += count;
+    return { sent: this.#sent, delivered: this.#delivered, dropped: this.#dropped, inFlight };
+  }
+
+  /** Changes some of the faults from now on; what is on its way keeps its delay. */
+  setFaults(faults: Partial<NetworkFaults>): void {
+    this.#faults = checkedFaults({ ...this.#faults, ...faults });
+  }
+
+  /** Lets messages pass within each group only; an address in no group reaches nobody. Replaces an earlier partition. */
+  partition(...groups: readonly (readonly string[])[]): void {
+    this.#groups = new Map(groups.flatMap((group, number) => group.map((address) => [address, number] as const)));
+  }
+
+  /** Cuts one way: what `from` sends does not reach `to`. The other way stays. */
+  block(from: string, to: string): void {
+    this.#cut.add(way(from, to));
+  }
+
+  /** Takes a {@linkcode block} back. */
+  unblock(from: string, to: string): void {
+    this.#cut.delete(way(from, to));
+  }
+
+  /** Cuts `address` off from everyone, both ways. */
+  isolate(address: string): void {
+    this.#isolated.add(address);
+  }
+
+  /** Ends every partition, block and isolation; loss and delays stay. */
+  heal(): void {
+    this.#groups.clear();
+    this.#cut.clear();
+    this.#isolated.clear();
+  }
+
+  /** Whether a message from one address would find its way to another now. */
+  reaches(from: string, to: string): boolean {
+    if (this.#cut.has(way(from, to)) || this.#isolated.has(from) || this.#isolated.has(to)) return false;
+    if (this.#groups.size === 0 || from === to) return true;
+    const group = this.#groups.get(from);
+    return group !== undefined && group === this.#groups.get(to);
+  }
+
+  /** For {@linkcode MemoryTransport}. @throws {RaftError} `refused` if another transport is open at the address */
+  attach(transport: MemoryTransport): void {
+    if (this.#open.has(transport.address)) {
+      throw new RaftError("refused", `another transport is open at ${transport.address}`, {
+        hint: "Close that one first, or choose another address.",
+      });
+    }
+    this.#open.set(transport.address, transport);
+  }
+
+  /** For {@linkcode MemoryTransport}. */
+  detach(transport: MemoryTransport): void {
+    if (this.#open.get(transport.address) === transport) this.#open.delete(transport.address);
+  }
+
+  /** For {@linkcode MemoryTransport}. Chances are drawn whatever the state of the network, so that a run stays alike. */
+  pass(from: string, to: string, envelope: Envelope): void {
+    const { loss, duplication } = this.#faults;
+    const lost = this.#chance(loss);
+    const copies = this.#chance(duplication) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      this.#sent++;
+      const delayMs = this.#delayMs();
+      const underWay = this.#inFlight.get(way(from, to)) ?? 0;
+      if (lost || underWay >= this.#maxInFlight || !this.reaches(from, to)) {
+        this.#dropped++;
+        continue;
+      }
+      this.#inFlight.set(way(from, to), underWay + 1);
+      const arrive = (): void => this.#arrive(from, to, envelope);
+      if (delayMs === 0) this.#host.enqueue(arrive);
+      else this.#host.clock.setTimer(delayMs, arrive);
+    }
+  }
+
+  #arrive(from: string, to: string, envelope: Envelope): void {
+    const underWay = this.#inFlight.get(way(from, to))! - 1;
+    if (underWay === 0) this.#inFlight.delete(way(from, to));
+    else this.#inFlight.set(way(from, to), underWay);
+    const receiver = this.#open.get(to);
+    const carried = receiver === undefined || !this.reaches(from, to) ? undefined : this.#carried(envelope);
+    if (receiver === undefined || carried === undefined) {
+      this.#dropped++;
+      return;
+    }
+    this.#delivered++;
+    receiver.deliver(carried);
+  }
+
+  #carried(envelope: Envelope): Envelope | undefined {
+    try {
+      return this.#carry(envelope);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #chance(chance: number): boolean {
+    return chance > 0 && this.#host.random() < chance;
+  }
+
+  #delayMs(): number {
+    const { minDelayMs, maxDelayMs, reordering, lateByMs } = this.#faults;
+    let delayMs = minDelayMs;
+    if (maxDelayMs > minDelayMs) delayMs += this.#host.random() * (maxDelayMs - minDelayMs);
+    if (this.#chance(reordering)) delayMs += this.#host.random() * lateByMs;
+    return delayMs;
+  }
+}
+
+/** One node's place in a {@linkcode MemoryNetwork}. */
+export class MemoryTransport implements Transport {
+  /** Where others reach it. */
+  readonly address: string;
+  readonly #network: MemoryNetwork;
+  #receive: Receive | undefined;
+
+  /** Use {@linkcode MemoryNetwork.transport}. */
+  constructor(network: MemoryNetwork, address: string) {
+    this.#network = network;
+    this.address = address;
+  }
+
+  /** @throws {RaftError} `refused` if another transport is open at the address */
+  // deno-lint-ignore require-await -- an error is a rejection
+  async start(receive: Receive): Promise<void> {
+    this.#network.attach(this);
+    this.#receive = receive;
+  }
+
+  send(address: string, envelope: Envelope): void {
+    if (this.#receive !== undefined) this.#network.pass(this.address, address, envelope);
+  }
+
+  close(): Promise<void> {
+    this.#network.detach(this);
+    this.#receive = undefined;
+    return Promise.resolve();
+  }
+
+  /** For {@linkcode MemoryNetwork}. */
+  deliver(envelope: Envelope): void {
+    this.#receive?.(envelope);
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function way(from: string, to: string): string {
+  return `${from} ${to}`;
+}
+
+function checkedFaults(faults: NetworkFaults): NetworkFaults {
+  for (const name of ["loss", "duplication", "reordering"] as const) {
+    if (!(faults[name] >= 0 && faults[name] <= 1)) {
+      throw new RaftError("invalid_argument", `${name} must be between 0 and 1, not ${faults[name]}`);
+    }
+  }
+  if (
+    !(faults.minDelayMs >= 0 && faults.minDelayMs + faults.maxDelayMs < Infinity && faults.lateByMs >= 0 &&
+      faults.lateByMs < Infinity)
+  ) {
+    throw new RaftError("invalid_argument", "delays must be finite, and not negative");
+  }
+  return faults;
+}
