@@ -285,7 +285,7 @@ export type RaftEvent =
   | { readonly type: "logTruncated"; readonly from: number }
   | { readonly type: "snapshotNeeded"; readonly peer: NodeId }
   | { readonly type: "transferStarted"; readonly to: NodeId }
-  | { readonly type: "transferEnded"; readonly to: NodeId; readonly reason: "done" | "timeout" | "steppedDown" };
+  | { readonly type: "transferEnded"; readonly to: NodeId; readonly reason: "timeout" | "steppedDown" };
 
 /** Why a vote was denied. */
 export type VoteDenial =

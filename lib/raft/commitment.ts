@@ -1,0 +1,47 @@
+/**
+ * When an entry is committed (§5.3, §5.4.2), and what follows from it.
+ *
+ * @module
+ */
+
+import { entryBytes } from "./log.ts";
+import { leaveJoint } from "./membership_change.ts";
+import { quorumValue } from "./quorum.ts";
+import { releaseReads } from "./reads.ts";
+import type { State } from "./state.ts";
+
+/**
+ * The leader's rule of figure 2: if an index is durable on a quorum, and its
+ * entry is of the leader's own term, it is committed, and all before it. Entries
+ * of older terms are never committed by counting (figure 8).
+ */
+export function advanceCommit(state: State): void {
+  const { leadership, log } = state;
+  if (leadership === null) return;
+  const index = quorumValue(state.membership, (id) =>
+    // The leader's own log counts only as far as it is durable.
+    id === state.id ? log.durableIndex : leadership.peers.get(id)?.matchIndex ?? 0);
+  if (index <= state.commitIndex || log.termAt(index) !== state.term) return;
+  for (const entry of log.cached(state.commitIndex + 1, index)) {
+    if (entry.term === state.term) leadership.uncommittedBytes -= entryBytes(entry);
+  }
+  commitTo(state, index);
+  releaseReads(state);
+  leaveJoint(state);
+  state.dirty = true;
+}
+
+/** Moves the commit index forward, never back. */
+export function commitTo(state: State, index: number): void {
+  if (index <= state.commitIndex) return;
+  for (const change of state.configuration.between(state.commitIndex, index)) {
+    state.event({ type: "membershipCommitted", ...change });
+  }
+  state.commitIndex = index;
+  state.log.evict(index, state.config.maxCachedBytes);
+}
+
+/** Whether the leader has committed an entry of its own term: before that it does not know what is committed (§8). */
+export function committedInTerm(state: State): boolean {
+  return state.leadership !== null && state.log.termAt(state.commitIndex) === state.term;
+}

@@ -1,0 +1,76 @@
+/**
+ * The membership over the log's length. A membership is in force from the moment
+ * its entry is appended, committed or not (dissertation §4.1), and is rolled
+ * back when that entry is truncated.
+ *
+ * @module
+ */
+
+import { decodeMembership, emptyMembership } from "./membership.ts";
+import type { Entry, Membership, SnapshotMeta } from "./types.ts";
+
+interface Record {
+  readonly index: number;
+  readonly membership: Membership;
+}
+
+/** Every membership since the newest snapshot, oldest first. Never empty. */
+export class Configuration {
+  #history: Record[] = [{ index: 0, membership: emptyMembership }];
+
+  static restore(snapshot: SnapshotMeta | null, memberships: readonly Entry[]): Configuration {
+    const configuration = new Configuration();
+    if (snapshot !== null) configuration.reset(snapshot);
+    for (const entry of memberships) {
+      if (entry.index > configuration.index) configuration.append(entry.index, decodeMembership(entry.data));
+    }
+    return configuration;
+  }
+
+  /** The membership in force. */
+  get current(): Membership {
+    return this.#history.at(-1)!.membership;
+  }
+
+  /** The index of the entry that set it; a snapshot's index, or 0, if none is left. */
+  get index(): number {
+    return this.#history.at(-1)!.index;
+  }
+
+  /** The membership as of `index`, which must not be below the newest snapshot's. */
+  at(index: number): Membership {
+    for (let i = this.#history.length - 1; i >= 0; i--) {
+      if (this.#history[i]!.index <= index) return this.#history[i]!.membership;
+    }
+    throw new RangeError(`the membership as of ${index} is not known any more`);
+  }
+
+  /** What was appended after `from`, up to `to`. */
+  between(from: number, to: number): readonly { readonly index: number; readonly membership: Membership }[] {
+    return this.#history.filter(({ index }) => index > from && index <= to);
+  }
+
+  append(index: number, membership: Membership): void {
+    this.#history.push({ index, membership });
+  }
+
+  /** Takes back what was appended at `index` or later. Returns whether the membership changed. */
+  truncateFrom(index: number): boolean {
+    let changed = false;
+    while (this.#history.length > 1 && this.index >= index) {
+      this.#history.pop();
+      changed = true;
+    }
+    return changed;
+  }
+
+  /** Forgets memberships that were replaced at or before `index`. */
+  compact(index: number): void {
+    while (this.#history.length > 1 && this.#history[1]!.index <= index) this.#history.shift();
+  }
+
+  /** Begins anew from a snapshot. */
+  reset(snapshot: SnapshotMeta): void {
+    this.#history = [{ index: snapshot.index, membership: snapshot.membership }];
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Leader election (§5.2, §5.4.1), with pre-vote (dissertation §9.6) and leader
+ * stickiness (§4.2.3).
+ *
+ * @module
+ */
+
+import { appendAsLeader } from "./proposals.ts";
+import { syncPeers } from "./membership_change.ts";
+import { electionResult } from "./quorum.ts";
+import { becomeFollower, setLeader, setRole } from "./roles.ts";
+import { invariant } from "./state.ts";
+import type { State } from "./state.ts";
+import type { NodeId, RequestVote, RequestVoteResponse, VoteDenial } from "./types.ts";
+
+/** Counts a tick while this node does not lead. */
+export function tickElection(state: State): void {
+  if (state.graceTicks > 0) state.graceTicks--;
+  state.electionTicks++;
+  const alone = state.membership.voters.length === 1 && state.membership.outgoing.length === 0;
+  if (state.electionTicks < state.electionTimeout && !(alone && state.role === "follower")) return;
+  if (!state.isVoter) return;
+  if (state.campaignBlocked) {
+    // Nothing else would ever show that the disk works again.
+    if (state.durability.inflight === null) state.durability.probeWanted = true;
+    state.resetElectionTimer();
+    return;
+  }
+  campaign(state, "timeout");
+}
+
+/**
+ * Begins a campaign: asks first (pre-vote), unless the old leader told this node
+ * to take over.
+ */
+export function campaign(state: State, reason: "timeout" | "transfer"): void {
+  if (!state.isVoter || state.campaignBlocked || state.role === "leader") return;
+  // A campaign whose vote is not on disk yet would only pile up terms.
+  if (!state.durability.hardStateDurable(state) || state.durability.snapshot !== null) return;
+  if (reason === "transfer") becomeCandidate(state, reason);
+  else becomePreCandidate(state);
+}
+
+function becomePreCandidate(state: State): void {
+  state.resetElectionTimer();
+  state.votes.clear();
+  setLeader(state, null);
+  setRole(state, "preCandidate", "no word from a leader for an election timeout");
+  state.event({ type: "electionStarted", term: state.term + 1, preVote: true, reason: "timeout" });
+  requestVotes(state, true, false);
+  countVote(state, state.id, true);
+}
+
+/** The vote for itself counts only once it is durable: see persistence.ts. */
+function becomeCandidate(state: State, reason: "timeout" | "transfer"): void {
+  state.resetElectionTimer();
+  state.votes.clear();
+  state.term++;
+  state.votedFor = state.id;
+  setLeader(state, null);
+  setRole(state, "candidate", reason === "transfer" ? "the leader handed over" : "a quorum would vote for it");
+  state.event({ type: "electionStarted", term: state.term, preVote: false, reason });
+  requestVotes(state, false, reason === "transfer");
+}
+
+function requestVotes(state: State, preVote: boolean, leadershipTransfer: boolean): void {
+  const { log, membership } = state;
+  const request: RequestVote = {
+    type: "RequestVote",
+    term: preVote ? state.term + 1 : state.term,
+    lastLogIndex: log.lastIndex,
+    lastLogTerm: log.lastTerm,
+    preVote,
+    leadershipTransfer,
+  };
+  for (const id of new Set([...membership.voters, ...membership.outgoing])) {
+    if (id === state.id) continue;
+    if (preVote) state.send(id, request);
+    else state.sendWhenDurable(id, request);
+  }
+}
+
+/** Counts a vote of this campaign, and acts when it is decided. */
+export function countVote(state: State, from: NodeId, granted: boolean): void {
+  if (!state.votes.has(from)) state.votes.set(from, granted);
+  const result = electionResult(state.membership, state.votes);
+  if (result === "won") {
+    if (state.role === "preCandidate") becomeCandidate(state, "timeout");
+    else becomeLeader(state);
+  } else if (result === "lost") {
+    becomeFollower(state, state.term, null, "a quorum denied its vote");
+  }
+}
+
+/** Takes office with an empty entry of its own term: only that commits what older terms left (§5.4.2, §8). */
+function becomeLeader(state: State): void {
+  invariant(state.role === "candidate", "only a candidate can become leader");
+  invariant(state.durability.hardStateDurable(state), "a leader's vote for itself must be durable");
+  state.votes.clear();
+  state.resetElectionTimer();
+  state.leadership = {
+    peers: new Map(),
+    round: 0,
+    roundWanted: true,
+    confirmedRound: 0,
+    reads: [],
+    uncommittedBytes: 0,
+    transferTo: null,
+    transferTicks: 0,
+    timeoutNowSent: false,
+    heartbeatTicks: 0,
+  };
+  setRole(state, "leader", "a quorum voted for it");
+  setLeader(state, state.id);
+  syncPeers(state);
+  appendAsLeader(state, "noop", new Uint8Array(0));
+}
+
+/** Whether a candidate's log is at least as up-to-date as this node's (§5.4.1): by last term, then by length. */
+export function isUpToDate(state: State, lastLogIndex: number, lastLogTerm: number): boolean {
+  const { lastIndex, lastTerm } = state.log;
+  return lastLogTerm > lastTerm || (lastLogTerm === lastTerm && lastLogIndex >= lastIndex);
+}
+
+/**
+ * Why not even the candidate's term is of interest. While a leader is alive its
+ * followers ignore others' campaigns, so that a node which returns deposes
+ * nobody (dissertation §4.2.3). A node that just started does not know whether
+ * its older self heard a leader a moment ago. A transfer overrides both.
+ */
+function reasonToIgnore(state: State, request: RequestVote): VoteDenial | null {
+  if (request.term < state.term) return "staleTerm";
+  if (request.leadershipTransfer && !request.preVote) return null;
+  if (state.graceTicks > 0) return "restartedRecently";
+  const leaderAlive = state.role === "leader" ||
+    (state.leader !== null && state.electionTicks < state.config.electionTicks);
+  return leaderAlive ? "leaderAlive" : null;
+}
+
+/** Answers a vote request. Learners, and nodes outside the membership they know, answer too (dissertation §4.1, §4.2.1). */
+export function handleRequestVote(state: State, from: NodeId, request: RequestVote): void {
+  const ignored = reasonToIgnore(state, request);
+  if (ignored !== null) return deny(state, from, request, ignored);
+  if (request.preVote) return handlePreVote(state, from, request);
+
+  if (request.term > state.term) becomeFollower(state, request.term, null, "a candidate has a higher term");
+  if (state.votedFor !== null && state.votedFor !== from) return deny(state, from, request, "alreadyVoted");
+  if (!isUpToDate(state, request.lastLogIndex, request.lastLogTerm)) return deny(state, from, request, "logBehind");
+  state.votedFor = from;
+  state.resetElectionTimer();
+  state.event({ type: "voteGranted", to: from, term: request.term, preVote: false });
+  state.sendWhenDurable(from, {
+    type: "RequestVoteResponse",
+    term: state.term,
+    voteGranted: true,
+    preVote: false,
+  });
+}
+
+/** A pre-vote changes nobody's term or vote; a grant carries the proposed term. */
+function handlePreVote(state: State, from: NodeId, request: RequestVote): void {
+  if (request.term <= state.term) return deny(state, from, request, "staleTerm");
+  if (!isUpToDate(state, request.lastLogIndex, request.lastLogTerm)) return deny(state, from, request, "logBehind");
+  state.event({ type: "voteGranted", to: from, term: request.term, preVote: true });
+  state.send(from, { type: "RequestVoteResponse", term: request.term, voteGranted: true, preVote: true });
+}
+
+function deny(state: State, from: NodeId, request: RequestVote, reason: VoteDenial): void {
+  state.event({ type: "voteDenied", to: from, term: request.term, preVote: request.preVote, reason });
+  state.sendWhenDurable(from, {
+    type: "RequestVoteResponse",
+    term: state.term,
+    voteGranted: false,
+    preVote: request.preVote,
+  });
+}
+
+/** Counts a vote of the present campaign; answers to an earlier one, or of another kind, count for nothing. */
+export function handleRequestVoteResponse(state: State, from: NodeId, response: RequestVoteResponse): void {
+  if (response.preVote) {
+    const ofThisCampaign = response.voteGranted ? response.term === state.term + 1 : response.term === state.term;
+    if (state.role === "preCandidate" && ofThisCampaign) countVote(state, from, response.voteGranted);
+    return;
+  }
+  if (state.role === "candidate" && response.term === state.term) countVote(state, from, response.voteGranted);
+}

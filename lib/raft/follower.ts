@@ -1,0 +1,139 @@
+/**
+ * The follower's half of log replication (§5.3; figure 2, "AppendEntries RPC").
+ *
+ * @module
+ */
+
+import { commitTo } from "./commitment.ts";
+import { decodeMembership } from "./membership.ts";
+import { adoptMembership, rollBackMembership } from "./membership_change.ts";
+import { becomeFollower, setLeader } from "./roles.ts";
+import { invariant } from "./state.ts";
+import type { State } from "./state.ts";
+import type { AppendEntries, AppendEntriesResponse, Entry, Membership, NodeId } from "./types.ts";
+
+/** Accepts `from` as the leader of this term, which is not older than this node's, whether the membership knows it or not (dissertation §4.1). */
+export function followLeader(state: State, from: NodeId, term: number): void {
+  invariant(state.role !== "leader" || term > state.term, `${from} and ${state.id} both lead in term ${term}`);
+  if (term > state.term || state.role !== "follower") becomeFollower(state, term, from, "heard from the leader");
+  invariant(state.leader === null || state.leader === from, `${from} and ${state.leader} both lead in term ${term}`);
+  state.electionTicks = 0;
+  setLeader(state, from);
+}
+
+/** Carries out an AppendEntries of a term that is not older than this node's. */
+export function handleAppendEntries(state: State, from: NodeId, request: AppendEntries): void {
+  const memberships = membershipsIn(request);
+  if (memberships === null) return;
+  followLeader(state, from, request.term);
+  if (!matchesPrevious(state, request)) return refuse(state, from, request);
+  const appended = appendMissing(state, request.entries, memberships);
+  // The message proves equality up to here and no further (figure 2: "index of last new entry").
+  const proven = request.prevLogIndex + request.entries.length;
+  commitTo(state, Math.min(request.leaderCommit, proven));
+  acknowledge(state, from, request, proven, appended);
+}
+
+/** Answers an AppendEntries of an older term, so that its sender learns of the newer one. */
+export function refuseStale(state: State, from: NodeId, request: AppendEntries): void {
+  state.sendWhenDurable(from, {
+    type: "AppendEntriesResponse",
+    term: state.term,
+    success: false,
+    matchIndex: 0,
+    prevLogIndex: request.prevLogIndex,
+    conflictIndex: 0,
+    conflictTerm: 0,
+    round: request.round,
+  });
+}
+
+/** The memberships that the entries carry, decoded before anything is changed; `null` for a message that no leader sends. */
+function membershipsIn(request: AppendEntries): Map<number, Membership> | null {
+  const memberships = new Map<number, Membership>();
+  let { prevLogIndex: index, prevLogTerm: term } = request;
+  for (const entry of request.entries) {
+    if (entry.index !== ++index || entry.term < term || entry.term > request.term) return null;
+    term = entry.term;
+    if (entry.type !== "membership") continue;
+    try {
+      memberships.set(entry.index, decodeMembership(entry.data));
+    } catch {
+      return null;
+    }
+  }
+  return memberships;
+}
+
+/** The consistency check (figure 2, step 2). What is committed equals every leader's log, even if it is compacted here. */
+function matchesPrevious(state: State, { prevLogIndex, prevLogTerm }: AppendEntries): boolean {
+  return prevLogIndex <= state.commitIndex || state.log.termAt(prevLogIndex) === prevLogTerm;
+}
+
+/**
+ * Appends what is missing; truncates only from a real conflict on, never what
+ * matches and never what is committed (figure 2, steps 3 and 4). A message that
+ * was late must not cut off what newer ones brought.
+ */
+function appendMissing(
+  state: State,
+  entries: readonly Entry[],
+  memberships: ReadonlyMap<number, Membership>,
+): boolean {
+  const { log } = state;
+  const first = entries.findIndex((entry) => log.termAt(entry.index) !== entry.term && entry.index > log.baseIndex);
+  if (first < 0) return false;
+  const { index } = entries[first]!;
+  invariant(index > state.commitIndex, `the leader's entry ${index} differs from what is committed here`);
+  if (index <= log.lastIndex) {
+    log.truncateFrom(index);
+    state.durability.overwritten(index);
+    state.event({ type: "logTruncated", from: index });
+    rollBackMembership(state, index);
+  }
+  for (const entry of entries.slice(first)) {
+    log.append(entry);
+    const membership = memberships.get(entry.index);
+    if (membership !== undefined) adoptMembership(state, entry.index, membership);
+  }
+  return true;
+}
+
+/**
+ * Acknowledges what is equal and durable. New entries are answered when they are
+ * on disk; anything else at once, with what is, so that a slow disk does not
+ * look like a dead node.
+ */
+function acknowledge(state: State, from: NodeId, request: AppendEntries, proven: number, appended: boolean): void {
+  const response: AppendEntriesResponse = {
+    type: "AppendEntriesResponse",
+    term: state.term,
+    success: true,
+    matchIndex: proven,
+    prevLogIndex: request.prevLogIndex,
+    conflictIndex: 0,
+    conflictTerm: 0,
+    round: request.round,
+  };
+  const durable = Math.min(proven, state.log.durableIndex);
+  // Not even the term may be told before it is durable.
+  const termDurable = state.durability.hardStateDurable(state);
+  if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, response);
+  if (!appended && termDurable) state.send(from, { ...response, matchIndex: durable });
+}
+
+/** Tells the leader where the logs may still meet: before the term that conflicts (§5.3). */
+function refuse(state: State, from: NodeId, request: AppendEntries): void {
+  const { log } = state;
+  const meet = log.lastIndexWithin(Math.min(request.prevLogIndex - 1, log.lastIndex), request.prevLogTerm);
+  state.sendWhenDurable(from, {
+    type: "AppendEntriesResponse",
+    term: state.term,
+    success: false,
+    matchIndex: 0,
+    prevLogIndex: request.prevLogIndex,
+    conflictIndex: Math.max(meet, state.commitIndex) + 1,
+    conflictTerm: log.termAt(Math.max(meet, state.commitIndex)) ?? 0,
+    round: request.round,
+  });
+}

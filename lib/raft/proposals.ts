@@ -1,0 +1,40 @@
+/**
+ * How a leader appends to its own log (§5.3), and what it refuses.
+ *
+ * @module
+ */
+
+import type { State } from "./state.ts";
+import { entryBytes } from "./log.ts";
+import type { Entry, EntryType, Refusal } from "./types.ts";
+
+/**
+ * Appends commands in order, all or none. The leader sends them while it
+ * persists them; its own vote for them counts once they are durable (dissertation
+ * §10.2.1).
+ */
+export function propose(
+  state: State,
+  commands: readonly Uint8Array[],
+): { readonly firstIndex: number; readonly term: number } | Refusal {
+  const { leadership } = state;
+  if (leadership === null) return "not_leader";
+  if (leadership.transferTo !== null) return "leadership_transfer";
+  const bytes = commands.reduce((sum, command) => sum + command.length, 0);
+  // A single large proposal is let in while nothing else waits: it could never be sent otherwise.
+  if (leadership.uncommittedBytes > 0 && leadership.uncommittedBytes + bytes > state.config.maxUncommittedBytes) {
+    return "busy";
+  }
+  const firstIndex = state.log.lastIndex + 1;
+  for (const command of commands) appendAsLeader(state, "command", command);
+  return { firstIndex, term: state.term };
+}
+
+/** Appends one entry of this term. A leader never overwrites or deletes its entries (figure 3, "Leader Append-Only"). */
+export function appendAsLeader(state: State, type: EntryType, data: Uint8Array): Entry {
+  const entry: Entry = { index: state.log.lastIndex + 1, term: state.term, type, data };
+  state.log.append(entry);
+  state.leadership!.uncommittedBytes += entryBytes(entry);
+  state.dirty = true;
+  return entry;
+}

@@ -1,0 +1,48 @@
+/**
+ * Counting majorities. In a joint configuration both halves must agree
+ * (dissertation §4.3): separate majorities of the old and of the new voters.
+ *
+ * @module
+ */
+
+import type { Membership, NodeId } from "./types.ts";
+
+/** How many of `voters` are a majority. */
+export function majority(voters: number): number {
+  return Math.floor(voters / 2) + 1;
+}
+
+/** Whether the voters for whom `agrees` holds are a quorum. Nobody is no quorum. */
+export function hasQuorum(membership: Membership, agrees: (id: NodeId) => boolean): boolean {
+  return hasMajority(membership.voters, agrees) &&
+    (membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees));
+}
+
+function hasMajority(voters: readonly NodeId[], agrees: (id: NodeId) => boolean): boolean {
+  let count = 0;
+  for (const id of voters) if (agrees(id)) count++;
+  return count >= majority(voters.length);
+}
+
+/** The highest number that a quorum has reached, where `reached` gives each voter's. */
+export function quorumValue(membership: Membership, reached: (id: NodeId) => number): number {
+  const incoming = majorityValue(membership.voters, reached);
+  if (membership.outgoing.length === 0) return incoming;
+  return Math.min(incoming, majorityValue(membership.outgoing, reached));
+}
+
+function majorityValue(voters: readonly NodeId[], reached: (id: NodeId) => number): number {
+  if (voters.length === 0) return 0;
+  const descending = voters.map(reached).sort((a, b) => b - a);
+  return descending[majority(voters.length) - 1]!;
+}
+
+/** How an election stands. */
+export type ElectionResult = "won" | "lost" | "pending";
+
+/** Counts votes: lost once a quorum can't be reached any more. */
+export function electionResult(membership: Membership, votes: ReadonlyMap<NodeId, boolean>): ElectionResult {
+  if (hasQuorum(membership, (id) => votes.get(id) === true)) return "won";
+  if (!hasQuorum(membership, (id) => votes.get(id) !== false)) return "lost";
+  return "pending";
+}

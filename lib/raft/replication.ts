@@ -1,0 +1,195 @@
+/**
+ * The leader's half of log replication (§5.3): what it sends to each peer, and
+ * what it makes of the answers.
+ *
+ * @module
+ */
+
+import { advanceCommit } from "./commitment.ts";
+import { entryBytes } from "./log.ts";
+import { tickDepartures } from "./membership_change.ts";
+import type { Progress } from "./progress.ts";
+import { hasQuorum } from "./quorum.ts";
+import { acknowledgeRound, beginRound } from "./reads.ts";
+import { becomeFollower } from "./roles.ts";
+import type { Leadership, State } from "./state.ts";
+import { advanceTransfer, retireIfRemoved, tickTransfer } from "./transfer.ts";
+import type { AppendEntriesResponse, Entry, EntryRead, NodeId } from "./types.ts";
+
+/** Counts a tick of the leader: heartbeats, and whether it still has a quorum (dissertation §6.2). */
+export function tickLeader(state: State, leadership: Leadership): void {
+  const { electionTicks, heartbeatTicks } = state.config;
+  if (state.graceTicks > 0) state.graceTicks--;
+  for (const peer of leadership.peers.values()) peer.ticksSinceContact++;
+  const inTouch = hasQuorum(
+    state.membership,
+    (id) => id === state.id || (leadership.peers.get(id)?.ticksSinceContact ?? electionTicks) < electionTicks,
+  );
+  if (!inTouch) {
+    becomeFollower(state, state.term, null, "no quorum answered for an election timeout");
+    return;
+  }
+  tickTransfer(state, leadership);
+  tickDepartures(state, leadership.peers, 4 * electionTicks);
+  if (++leadership.heartbeatTicks >= heartbeatTicks) {
+    leadership.heartbeatTicks = 0;
+    leadership.roundWanted = true;
+    state.dirty = true;
+  }
+}
+
+/** Sends what there is to send. What arrived in one turn leaves as one batch. */
+export function flush(state: State): void {
+  const { leadership } = state;
+  if (leadership === null || !state.dirty) return;
+  state.dirty = false;
+  const round = leadership.roundWanted;
+  if (round) beginRound(state, leadership);
+  for (const peer of leadership.peers.values()) {
+    const sent = sendEntries(state, leadership, peer);
+    if (!sent && (round || owesCommit(state, peer))) sendHeartbeat(state, leadership, peer);
+  }
+  retireIfRemoved(state, leadership);
+}
+
+/** Whether a peer that has the entries does not know that they are committed. */
+function owesCommit(state: State, peer: Progress): boolean {
+  return peer.state === "replicate" && peer.sentCommit < state.commitIndex;
+}
+
+/** Sends as many entries as the peer's window takes. Returns whether any message left. */
+function sendEntries(state: State, leadership: Leadership, peer: Progress): boolean {
+  let sent = false;
+  while (peer.nextIndex <= state.log.lastIndex && hasRoom(state, peer)) {
+    if (state.log.termAt(peer.nextIndex - 1) === undefined) {
+      requestSnapshot(state, peer);
+      return sent;
+    }
+    const { maxBatchBytes } = state.config;
+    const entries = state.log.cached(peer.nextIndex, state.log.lastIndex, maxBatchBytes);
+    if (entries.length === 0) {
+      peer.reading = true;
+      state.outbox.entryReads.push({
+        peer: peer.id,
+        from: peer.nextIndex,
+        to: state.log.lastIndex,
+        maxBytes: maxBatchBytes,
+      });
+      return sent;
+    }
+    sendAppendEntries(state, leadership, peer, entries);
+    sent = true;
+  }
+  return sent;
+}
+
+function hasRoom(state: State, peer: Progress): boolean {
+  if (peer.reading) return false;
+  if (peer.state === "probe") return !peer.probing;
+  return peer.state === "replicate" && peer.inflightMessages < state.config.maxInflightMessages &&
+    peer.inflightBytes < state.config.maxInflightBytes;
+}
+
+/** Asks the driver for a snapshot transfer, if the peer is there to take it. */
+function requestSnapshot(state: State, peer: Progress): void {
+  if (!peer.contacted || peer.ticksSinceContact >= state.config.electionTicks) return;
+  peer.becomeSnapshot();
+  state.outbox.snapshotSends.push(peer.id);
+  state.event({ type: "snapshotNeeded", peer: peer.id });
+}
+
+function sendAppendEntries(state: State, leadership: Leadership, peer: Progress, entries: readonly Entry[]): void {
+  const prevLogIndex = peer.nextIndex - 1;
+  state.send(peer.id, {
+    type: "AppendEntries",
+    term: state.term,
+    prevLogIndex,
+    prevLogTerm: state.log.termAt(prevLogIndex)!,
+    entries,
+    leaderCommit: state.commitIndex,
+    round: leadership.round,
+  });
+  peer.sentCommit = state.commitIndex;
+  if (entries.length === 0) return;
+  peer.sent(entries.at(-1)!.index, entries.reduce((sum, entry) => sum + entryBytes(entry), 0));
+}
+
+/** An AppendEntries without entries. It claims nothing of a log that the leader can't compare: index 0 equals index 0. */
+function sendHeartbeat(state: State, leadership: Leadership, peer: Progress): void {
+  const comparable = peer.state !== "snapshot" && state.log.termAt(peer.nextIndex - 1) !== undefined;
+  if (comparable) return sendAppendEntries(state, leadership, peer, []);
+  state.send(peer.id, {
+    type: "AppendEntries",
+    term: state.term,
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    entries: [],
+    leaderCommit: state.commitIndex,
+    round: leadership.round,
+  });
+}
+
+/** Sends entries that came from the storage, if they are still what the peer needs. */
+export function entriesRead(state: State, read: EntryRead, entries: readonly Entry[]): void {
+  const { leadership } = state;
+  const peer = leadership?.peers.get(read.peer);
+  if (leadership === null || peer === undefined || !peer.reading) return;
+  peer.reading = false;
+  // What could not be read is asked for again with the next heartbeat, not in a tight loop.
+  if (entries.length === 0) return;
+  state.dirty = true;
+  if (peer.nextIndex !== read.from || state.log.termAt(read.from - 1) === undefined || !hasRoom(state, peer)) return;
+  const same = entries.length > 0 &&
+    entries.every((entry, i) => entry.index === read.from + i && state.log.termAt(entry.index) === entry.term);
+  if (same) sendAppendEntries(state, leadership, peer, entries);
+}
+
+/** Learns from a peer's answer. Only answers of this term get here. */
+export function handleAppendEntriesResponse(
+  state: State,
+  leadership: Leadership,
+  from: NodeId,
+  response: AppendEntriesResponse,
+): void {
+  const peer = leadership.peers.get(from);
+  if (peer === undefined) return;
+  noteContact(state, leadership, peer, response.round);
+  if (response.success) handleSuccess(state, leadership, peer, response);
+  else handleConflict(state, peer, response);
+}
+
+/** The peer answered: it is there, and it followed this leader when that round began. */
+export function noteContact(state: State, leadership: Leadership, peer: Progress, round: number): void {
+  peer.contacted = true;
+  peer.ticksSinceContact = 0;
+  state.dirty = true;
+  acknowledgeRound(state, leadership, peer.id, round);
+}
+
+function handleSuccess(
+  state: State,
+  leadership: Leadership,
+  peer: Progress,
+  response: AppendEntriesResponse,
+): void {
+  // A leader's log only grows, so nobody can have more of it than it has itself.
+  if (response.matchIndex > state.log.lastIndex) return;
+  const advanced = peer.acknowledge(response.matchIndex);
+  // The peer answers: whatever was lost, the next message may go.
+  peer.probing = false;
+  const meets = Math.max(response.matchIndex, response.prevLogIndex) >= peer.nextIndex - 1;
+  if (peer.state === "probe" && meets) peer.becomeReplicate();
+  else if (peer.state === "snapshot" && peer.matchIndex >= state.log.baseIndex) peer.becomeProbe(peer.matchIndex + 1);
+  if (!advanced) return;
+  advanceCommit(state);
+  advanceTransfer(state, leadership, peer);
+}
+
+/** The logs differ at `prevLogIndex`: goes back to where they can still meet, skipping whole terms (§5.3). */
+function handleConflict(state: State, peer: Progress, response: AppendEntriesResponse): void {
+  const stale = response.prevLogIndex <= peer.matchIndex || peer.state === "snapshot" ||
+    (peer.state === "probe" && response.prevLogIndex !== peer.nextIndex - 1);
+  if (stale) return;
+  const hint = Math.min(response.conflictIndex - 1, response.prevLogIndex - 1);
+  peer.becomeProbe(state.log.lastIndexWithin(Math.max(hint, 0), response.conflictTerm) + 1);
+}

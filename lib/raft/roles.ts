@@ -1,0 +1,49 @@
+/**
+ * Stepping down (§5.1): back to follower, in the same term or a newer one.
+ *
+ * @module
+ */
+
+import type { State } from "./state.ts";
+import type { NodeId, Role } from "./types.ts";
+
+/**
+ * Becomes, or stays, a follower. A newer term clears the vote; in the same term
+ * the vote is kept, since a second one would be a double vote (§5.2).
+ */
+export function becomeFollower(state: State, term: number, leader: NodeId | null, reason: string): void {
+  if (term > state.term) {
+    state.term = term;
+    state.votedFor = null;
+  }
+  endLeadership(state);
+  state.votes.clear();
+  state.resetElectionTimer();
+  setRole(state, "follower", reason);
+  setLeader(state, leader);
+}
+
+/** Changes the role, and tells why. */
+export function setRole(state: State, role: Role, reason: string): void {
+  if (state.role === role) return;
+  state.role = role;
+  state.event({ type: "roleChanged", role, term: state.term, reason });
+}
+
+/** Changes who is believed to lead. */
+export function setLeader(state: State, leader: NodeId | null): void {
+  if (state.leader === leader) return;
+  state.leader = leader;
+  state.event({ type: "leaderChanged", leader, term: state.term });
+}
+
+/** What only a leader could have promised, it can't promise any more. */
+function endLeadership(state: State): void {
+  const leadership = state.leadership;
+  if (leadership === null) return;
+  state.leadership = null;
+  for (const read of leadership.reads) state.outbox.rejectedReads.push(read.id);
+  if (leadership.transferTo !== null) {
+    state.event({ type: "transferEnded", to: leadership.transferTo, reason: "steppedDown" });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Leadership transfer (dissertation §3.10): the leader takes no more proposals,
+ * brings its successor up to date, and tells it to campaign at once.
+ *
+ * @module
+ */
+
+import { isJoint, memberOf } from "./membership.ts";
+import type { Progress } from "./progress.ts";
+import { becomeFollower } from "./roles.ts";
+import type { Leadership, State } from "./state.ts";
+import { campaign } from "./election.ts";
+import type { NodeId, Refusal, TimeoutNow } from "./types.ts";
+
+/** Begins a transfer to `to`, or to the voter with the longest log. Returns the successor. */
+export function transferLeadership(
+  state: State,
+  to: NodeId | null,
+): { readonly to: NodeId } | Refusal {
+  const { leadership } = state;
+  if (leadership === null) return "not_leader";
+  if (leadership.transferTo !== null) {
+    return to === null || to === leadership.transferTo ? { to: leadership.transferTo } : "leadership_transfer";
+  }
+  const successor = to ?? bestSuccessor(state, leadership);
+  if (successor === null) return "not_a_voter";
+  if (successor === state.id) return "unchanged";
+  if (memberOf(state.membership, successor) === undefined) return "unknown_member";
+  if (!state.membership.voters.includes(successor)) return "not_a_voter";
+  leadership.transferTo = successor;
+  leadership.transferTicks = 0;
+  state.event({ type: "transferStarted", to: successor });
+  advanceTransfer(state, leadership, leadership.peers.get(successor)!);
+  return { to: successor };
+}
+
+/** The voter that is alive and has most of the log. */
+function bestSuccessor(state: State, leadership: Leadership): NodeId | null {
+  let best: Progress | null = null;
+  for (const id of state.membership.voters) {
+    const peer = leadership.peers.get(id);
+    if (peer === undefined || peer.ticksSinceContact >= state.config.electionTicks) continue;
+    if (best === null || peer.matchIndex > best.matchIndex) best = peer;
+  }
+  return best?.id ?? null;
+}
+
+/** Tells the successor to campaign once it has the whole log. */
+export function advanceTransfer(state: State, leadership: Leadership, peer: Progress): void {
+  if (leadership.transferTo !== peer.id || peer.matchIndex < state.log.lastIndex) return;
+  sendTimeoutNow(state, leadership, peer.id);
+}
+
+function sendTimeoutNow(state: State, leadership: Leadership, to: NodeId): void {
+  leadership.timeoutNowSent = true;
+  state.send(to, { type: "TimeoutNow", term: state.term });
+}
+
+/** Repeats TimeoutNow, which may get lost; after an election timeout the transfer has failed, and proposals are taken again. */
+export function tickTransfer(state: State, leadership: Leadership): void {
+  if (leadership.transferTo === null) return;
+  if (++leadership.transferTicks >= state.config.electionTicks) {
+    state.event({ type: "transferEnded", to: leadership.transferTo, reason: "timeout" });
+    leadership.transferTo = null;
+    return;
+  }
+  const peer = leadership.peers.get(leadership.transferTo);
+  if (peer !== undefined && leadership.transferTicks % state.config.heartbeatTicks === 0) {
+    advanceTransfer(state, leadership, peer);
+  }
+}
+
+/**
+ * A leader that is no voter any more leads until that change has committed
+ * (dissertation §4.2.2), and then hands over.
+ */
+export function retireIfRemoved(state: State, leadership: Leadership): void {
+  if (state.isVoter || isJoint(state.membership) || state.configuration.index > state.commitIndex) return;
+  const successor = bestSuccessor(state, leadership);
+  if (successor !== null) sendTimeoutNow(state, leadership, successor);
+  becomeFollower(state, state.term, null, "it is no voter any more");
+}
+
+/** The leader of this term, and nobody else, may make a node campaign without asking first. */
+export function handleTimeoutNow(state: State, from: NodeId, message: TimeoutNow): void {
+  if (message.term !== state.term || from !== state.leader || state.role !== "follower") return;
+  campaign(state, "transfer");
+}
