@@ -121,18 +121,11 @@ export class Durability {
  */
 function holdBack(held: OutboundMessage[], outbound: OutboundMessage): void {
   const { to, message } = outbound;
-  for (let i = held.length - 1; i >= 0; i--) {
-    const before = held[i]!;
-    if (before.to !== to || before.message.type !== message.type) continue;
-    if (message.type === "AppendEntriesResponse" && before.message.type === message.type) {
-      if (before.message.term !== message.term) continue;
-      held[i] = before.message.matchIndex > message.matchIndex
-        ? { to, message: { ...before.message, round: message.round } }
-        : outbound;
-      return;
-    }
-    // Of votes and vote requests only the newest matters.
-    held.splice(i, 1);
-  }
-  held.push(outbound);
+  const earlier = held.findIndex((before) =>
+    before.to === to && before.message.type === "AppendEntriesResponse" && before.message.term === message.term
+  );
+  const before = held[earlier]?.message;
+  if (message.type !== "AppendEntriesResponse" || before?.type !== "AppendEntriesResponse") held.push(outbound);
+  else if (before.matchIndex <= message.matchIndex) held[earlier] = outbound;
+  else held[earlier] = { to, message: { ...before, round: message.round } };
 }

@@ -51,9 +51,10 @@ export function changeMembership(
 
 /** Whether a voter would keep its id with another data folder: to the quorums that is a voter who forgot its votes. */
 function replacesVoter(from: Membership, to: Membership): boolean {
-  return to.voters.some((id) =>
-    from.voters.includes(id) && memberOf(from, id)!.incarnation !== memberOf(to, id)!.incarnation
-  );
+  return from.voters.some((id) => {
+    const after = memberOf(to, id);
+    return after !== undefined && after.incarnation !== memberOf(from, id)!.incarnation;
+  });
 }
 
 /**
@@ -124,13 +125,13 @@ export function rollBackMembership(state: State, index: number): void {
 export function syncPeers(state: State): void {
   const { leadership, membership } = state;
   if (leadership === null) return;
-  const ids = new Set(memberIds(membership));
-  for (const id of ids) {
+  for (const { id, incarnation } of membership.members) {
     if (id === state.id) continue;
     const peer = leadership.peers.get(id);
-    if (peer === undefined) leadership.peers.set(id, new Progress(id, state.log.lastIndex + 1));
-    else peer.departingAt = null;
+    if (peer?.incarnation === incarnation) peer.departingAt = null;
+    else leadership.peers.set(id, new Progress(id, incarnation, state.log.lastIndex + 1));
   }
+  const ids = new Set(memberIds(membership));
   for (const peer of leadership.peers.values()) {
     if (!ids.has(peer.id) && peer.departingAt === null) {
       peer.departingAt = state.configuration.index;

@@ -15,6 +15,8 @@ export type ProgressState = "probe" | "replicate" | "snapshot";
  */
 export class Progress {
   readonly id: NodeId;
+  /** The data folder that `matchIndex` speaks of; another one starts from nothing. */
+  readonly incarnation: string;
   /** Equal to the leader's log and durable at the peer, up to here. */
   matchIndex = 0;
   /** The next entry to send. In `replicate` it runs ahead of what was acknowledged. */
@@ -40,8 +42,9 @@ export class Progress {
   #inflight: { readonly lastIndex: number; readonly bytes: number }[] = [];
   #inflightBytes = 0;
 
-  constructor(id: NodeId, nextIndex: number) {
+  constructor(id: NodeId, incarnation: string, nextIndex: number) {
     this.id = id;
+    this.incarnation = incarnation;
     this.nextIndex = nextIndex;
   }
 

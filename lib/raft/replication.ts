@@ -139,8 +139,9 @@ export function entriesRead(state: State, read: EntryRead, entries: readonly Ent
   if (entries.length === 0) return;
   state.dirty = true;
   if (peer.nextIndex !== read.from || state.log.termAt(read.from - 1) === undefined || !hasRoom(state, peer)) return;
-  const same = entries.length > 0 &&
-    entries.every((entry, i) => entry.index === read.from + i && state.log.termAt(entry.index) === entry.term);
+  const same = entries.every((entry, i) =>
+    entry.index === read.from + i && state.log.termAt(entry.index) === entry.term
+  );
   if (same) sendAppendEntries(state, leadership, peer, entries);
 }
 
