@@ -152,7 +152,7 @@ export class ProcessCluster {
   readonly #commands = new Map<string, ServerCommand>();
   #peers = "";
 
-  private constructor(folder: string, flags: readonly string[]) {
+  constructor(folder: string, flags: readonly string[]) {
     this.#folder = folder;
     this.#flags = flags;
   }
