@@ -7,14 +7,26 @@
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
 
+/**
+ * Where one small thing at a time is written before it is copied to its size: to
+ * make a typed array takes Deno up to 1 µs, more than all else about it.
+ */
+let scratch: Uint8Array<ArrayBuffer> | null = null;
+const SCRATCH_BYTES = 2048;
+
 /** Appends fields to a growing buffer. */
 export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
+  /** Whether `#buffer` becomes the scratch buffer once it isn't needed here. */
+  #returns: boolean;
 
   /** Begins with room for so many bytes. */
   constructor(capacity = 64) {
-    this.#buffer = new Uint8Array(capacity);
+    this.#returns = capacity <= SCRATCH_BYTES;
+    this.#buffer = this.#returns ? scratch ?? new Uint8Array(SCRATCH_BYTES) : new Uint8Array(capacity);
+    // A writer within a writer gets another one.
+    if (this.#returns) scratch = null;
   }
 
   /** Bytes written so far. */
@@ -67,7 +79,9 @@ export class ByteWriter {
 
   /** What was written; a copy. */
   finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length);
+    const written = this.#buffer.slice(0, this.#length);
+    this.#replaceBuffer(written);
+    return written;
   }
 
   #reserve(more: number): void {
@@ -75,7 +89,14 @@ export class ByteWriter {
     if (needed <= this.#buffer.length) return;
     const grown = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
     grown.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = grown;
+    this.#replaceBuffer(grown);
+  }
+
+  /** Takes a buffer with the same contents, which is full after {@linkcode finish}: what is appended then goes to yet another. */
+  #replaceBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+    if (this.#returns) scratch = this.#buffer;
+    this.#returns = false;
+    this.#buffer = buffer;
   }
 }
 
