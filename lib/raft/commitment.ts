@@ -22,8 +22,8 @@ export function advanceCommit(state: State): void {
     // The leader's own log counts only as far as it is durable.
     id === state.id ? log.durableIndex : leadership.peers.get(id)?.matchIndex ?? 0);
   if (index <= state.commitIndex || log.termAt(index) !== state.term) return;
-  for (const entry of log.cached(state.commitIndex + 1, index)) {
-    if (entry.term === state.term) leadership.uncommittedBytes -= entryBytes(entry);
+  for (const entry of log.cached(Math.max(state.commitIndex + 1, leadership.firstIndex), index)) {
+    leadership.uncommittedBytes -= entryBytes(entry);
   }
   commitTo(state, index);
   releaseReads(state);

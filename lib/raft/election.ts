@@ -99,6 +99,7 @@ function becomeLeader(state: State): void {
   state.votes.clear();
   state.resetElectionTimer();
   state.leadership = {
+    firstIndex: state.log.lastIndex + 1,
     peers: new Map(),
     round: 0,
     roundWanted: true,

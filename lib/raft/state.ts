@@ -97,6 +97,8 @@ export interface PendingRead {
 
 /** What only a leader has; made anew by each election. */
 export interface Leadership {
+  /** The index of the empty entry that began this term. */
+  readonly firstIndex: number;
   /** Everyone who gets the log, this node aside. */
   readonly peers: Map<NodeId, Progress>;
   /** The newest heartbeat round. */
