@@ -43,10 +43,9 @@ async function main(): Promise<number> {
     return 1;
   }
   const ran = await run([
-    ...[Deno.execPath(), "bundle", "--quiet", "--no-config", "--no-lock", "--platform", "browser", "--minify"],
+    ...[Deno.execPath(), "bundle", "--quiet", "--no-lock", "--platform", "browser", "--minify"],
     ...["--output", OUTPUT, "mod.ts"],
-    // Else it fetches all that the two files list, although mod.ts needs none of it.
-  ], { env: { DENO_NO_PACKAGE_JSON: "1" } });
+  ]);
   if (!ran.ok) return 1;
   const { size } = await Deno.stat(ROOT + OUTPUT);
   const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;

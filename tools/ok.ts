@@ -13,9 +13,6 @@ interface Stage {
 /** The files that must type-check with DOM libraries alone. */
 const PORTABLE = ["lib", "mod.ts", "storage/memory.ts", "transport/memory.ts"];
 
-/** The checks need what deno.json imports, and none of the 200 MB of Node and Bun that package.json lists besides. */
-const WITHOUT_PACKAGE_JSON = { DENO_NO_PACKAGE_JSON: "1" };
-
 /** All checks but the tests. */
 function stages(): Stage[] {
   const deno = Deno.execPath();
@@ -42,8 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   const tests = { name: "tests", command: [Deno.execPath(), "task", "--quiet", "test"] };
   const failed: string[] = [];
   for (const { name, command } of [...stages(), ...(args.includes("--no-tests") ? [] : [tests])]) {
-    const env: Record<string, string> = name === "tests" ? {} : WITHOUT_PACKAGE_JSON;
-    const ran = await run(command, { quiet: name !== "tests", timeoutMs: 20 * 60_000, env });
+    const ran = await run(command, { quiet: name !== "tests", timeoutMs: 20 * 60_000 });
     if (!ran.ok) {
       failed.push(name);
       if (name !== "tests") console.error(ran.output);

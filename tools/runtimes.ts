@@ -1,7 +1,7 @@
 /**
  * Finds the other runtimes that tests need: Node 24 and Bun, at the versions in
- * package.json. npm installs them with the project's dependencies; nothing else
- * writes to node_modules.
+ * tools/runtimes/package.json; and the packages that sources import under them.
+ * npm installs both; nothing else writes to a node_modules folder.
  */
 
 import { exists, readJson, ROOT, run } from "./run.ts";
@@ -17,32 +17,33 @@ interface Lock {
   readonly packages: Record<string, { readonly version?: string; readonly optional?: boolean }>;
 }
 
-const NODE = ["node_modules/node/bin/node", "node_modules/node/node_modules/.bin/node"];
-const BUN = ["node_modules/bun/bin/bun.exe", "node_modules/@oven/bun-linux-x64/bin/bun"];
+const FOLDER = "tools/runtimes/";
+const MODULES = `${FOLDER}node_modules/`;
+const NODE = [`${MODULES}node/bin/node`, `${MODULES}node/node_modules/.bin/node`];
+const BUN = [`${MODULES}bun/bin/bun.exe`, `${MODULES}@oven/bun-linux-x64/bin/bun`];
 
-/** Whether node_modules has what package-lock.json asks for, but for packages of other platforms. */
-function upToDate(): boolean {
-  if (!exists("node_modules/.package-lock.json")) return false;
-  const wanted = (readJson("package-lock.json") as Lock).packages;
-  const found = (readJson("node_modules/.package-lock.json") as Lock).packages;
+/** Whether a folder's node_modules has what its package-lock.json asks for, but for packages of other platforms. */
+function upToDate(folder: string): boolean {
+  if (!exists(`${folder}node_modules/.package-lock.json`)) return false;
+  const wanted = (readJson(`${folder}package-lock.json`) as Lock).packages;
+  const found = (readJson(`${folder}node_modules/.package-lock.json`) as Lock).packages;
   return Object.entries(wanted).every(([path, { version, optional }]) =>
     path === "" || found[path]?.version === version || (optional === true && found[path] === undefined)
   );
 }
 
-/** Runs npm, or says what is missing. */
-async function npm(...args: string[]): Promise<void> {
+/** Runs npm in a folder, or says what is missing. */
+async function npm(folder: string, ...args: string[]): Promise<void> {
   try {
-    const ran = await run(["npm", ...args], { quiet: true });
-    if (ran.ok) return;
-    throw new Error(`npm ${args.join(" ")} failed:\n${ran.output}`);
+    const ran = await run(["npm", "--prefix", ROOT + folder, ...args], { quiet: true });
+    if (!ran.ok) throw new Error(`npm ${args.join(" ")} failed in ${ROOT + folder}:\n${ran.output}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Error("npm is not on the PATH; the tests under Node and Bun need it", { cause: error });
   }
 }
 
-/** The path of the first that exists and tells its version. */
+/** The path of the first that exists and is of this version. */
 async function find(candidates: readonly string[], version: string): Promise<string | null> {
   for (const path of candidates.filter(exists)) {
     const ran = await run([ROOT + path, "--version"], { quiet: true });
@@ -51,28 +52,42 @@ async function find(candidates: readonly string[], version: string): Promise<str
   return null;
 }
 
-/**
- * The runtimes, installed first if need be.
- *
- * @throws {Error} that says what is missing.
- */
-export async function runtimes(): Promise<Runtimes> {
-  const { devDependencies: wanted } = readJson("package.json") as { devDependencies: { node: string; bun: string } };
-  if (!upToDate()) {
-    console.log("npm ci: dependencies, Node and Bun");
-    await npm("ci", "--no-audit", "--no-fund");
+/** Installs what is missing, and finds the programs. */
+async function install(): Promise<Runtimes> {
+  const { dependencies: wanted } = readJson(`${FOLDER}package.json`) as { dependencies: { node: string; bun: string } };
+  for (const folder of ["", FOLDER]) {
+    if (upToDate(folder)) continue;
+    console.log(`npm ci${folder === "" ? "" : ` in ${folder}: Node ${wanted.node} and Bun ${wanted.bun}`}`);
+    await npm(folder, "ci", "--no-audit", "--no-fund");
   }
   let node = await find(NODE, wanted.node);
   let bun = await find(BUN, wanted.bun);
   if (node === null || bun === null) {
     // npm may be told not to run install scripts, and these two packages fetch their program in one.
-    await npm("rebuild", "node", "bun", "--ignore-scripts=false");
+    await npm(FOLDER, "rebuild", "node", "bun", "--ignore-scripts=false");
     node = await find(NODE, wanted.node);
     bun = await find(BUN, wanted.bun);
   }
   if (node === null) throw new Error(`npm installed no Node ${wanted.node}; does it block install scripts?`);
   if (bun === null) throw new Error(`npm installed no Bun ${wanted.bun}; does it block install scripts?`);
   return { deno: Deno.execPath(), node, bun };
+}
+
+let known: Promise<Runtimes> | null = null;
+
+/**
+ * The runtimes, installed first if need be. May be called from several processes
+ * at once: a lock lets one of them install.
+ *
+ * @throws {Error} that says what is missing.
+ */
+export function runtimes(): Promise<Runtimes> {
+  known ??= (async () => {
+    using lock = await Deno.open(`${ROOT}${FOLDER}.lock`, { create: true, write: true });
+    await lock.lock(true);
+    return await install();
+  })();
+  return known;
 }
 
 if (import.meta.main) console.log(await runtimes());

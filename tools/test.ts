@@ -65,7 +65,7 @@ function folderPlans(): Plan[] {
     name: kind,
     count: countDeno,
     async command() {
-      const flags = ["--allow-all", "--no-check", "--reporter=dot", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
+      const flags = ["--allow-all", "--no-check", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
       if (kind === "runtime") await runtimes();
       const env: Record<string, string> = kind === "browser" ? { CHROMIUM_PATH: await chromium() } : {};
       return { command: [Deno.execPath(), "test", ...flags, `tests/${kind}`], env };
@@ -78,7 +78,7 @@ function portablePlans(): Plan[] {
   if (!exists("tests/runtime/main.ts")) return [];
   const flags = {
     deno: ["run", "--allow-all", "--no-check"],
-    node: ["--disable-warning=ExperimentalWarning"],
+    node: [],
     bun: ["run"],
   };
   return (["deno", "node", "bun"] as const).map((name) => ({
