@@ -55,7 +55,11 @@ export class ByteWriter {
 
   /** A length, then the bytes. */
   bytes(value: Uint8Array): this {
-    this.varint(value.length);
+    return this.varint(value.length).raw(value);
+  }
+
+  /** The bytes alone: for a last field, which needs no length. */
+  raw(value: Uint8Array): this {
     this.#reserve(value.length);
     this.#buffer.set(value, this.#length);
     this.#length += value.length;
