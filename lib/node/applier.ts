@@ -1,0 +1,350 @@
+/**
+ * The one place that calls the state machine: commands in log order, questions,
+ * captures and restores, none of them overlapping.
+ *
+ * @module
+ */
+
+import type { Host } from "../clock.ts";
+import { crc32c } from "../crc32c.ts";
+import { RaftError, StorageError } from "../errors.ts";
+import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
+import type { StateMachine } from "../state_machine.ts";
+import type { SnapshotReader, Storage } from "../storage.ts";
+import { MAX_CHUNK_BYTES } from "./config.ts";
+import type { PendingRead, Reads } from "./reads.ts";
+
+/** The part of the core that says what may be applied. */
+export interface ApplySource {
+  readonly applicableIndex: number;
+  cachedEntries(from: number, to: number): readonly Entry[];
+  termAt(index: number): number | undefined;
+  membershipAt(index: number): Membership;
+}
+
+/** Who hears what the applier does. */
+export interface ApplyListener {
+  /** One entry; `result` is `null` if it is not a command. */
+  applied(entry: Entry, result: Uint8Array | null): void;
+  /** The applied index went up. */
+  advanced(index: number, entries: number, durationMs: number): void;
+  restored(meta: SnapshotMeta): void;
+  /** The state is unknown from here on: the node must stop. */
+  failed(error: unknown): void;
+}
+
+/** The state at one index, as a stream whose capture is done. */
+export interface Capture {
+  readonly index: number;
+  readonly term: number;
+  readonly membership: Membership;
+  readonly chunks: AsyncIterator<Uint8Array>;
+  readonly first: Promise<IteratorResult<Uint8Array>>;
+}
+
+interface CaptureRequest {
+  readonly resolve: (capture: Capture) => void;
+  readonly reject: (error: RaftError) => void;
+}
+
+/** Entries applied before other tasks get their turn. */
+const SLICE_ENTRIES = 512;
+const READ_BYTES = 1024 * 1024;
+
+/** Applies committed, durable entries, as fast as the state machine allows. */
+export class Applier {
+  readonly #stateMachine: StateMachine;
+  readonly #storage: Storage;
+  readonly #source: ApplySource;
+  readonly #reads: Reads;
+  readonly #host: Host;
+  readonly #listener: ApplyListener;
+  #captures: CaptureRequest[] = [];
+  #appliedIndex = 0;
+  #appliedBytes = 0;
+  #busy = false;
+  #stopped = false;
+  /** The log begins after this one; entries before it must not be applied any more. */
+  #replacement: SnapshotMeta | null = null;
+  #replacementDurable = false;
+
+  constructor(
+    options: {
+      readonly stateMachine: StateMachine;
+      readonly storage: Storage;
+      readonly source: ApplySource;
+      readonly reads: Reads;
+      readonly host: Host;
+      readonly listener: ApplyListener;
+    },
+  ) {
+    this.#stateMachine = options.stateMachine;
+    this.#storage = options.storage;
+    this.#source = options.source;
+    this.#reads = options.reads;
+    this.#host = options.host;
+    this.#listener = options.listener;
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  /** Bytes of all commands applied so far. */
+  get appliedBytes(): number {
+    return this.#appliedBytes;
+  }
+
+  /** Does what can be done now. Cheap when that is nothing. */
+  pump(): void {
+    if (this.#busy || this.#stopped) return;
+    try {
+      const wait = this.#work();
+      if (wait !== null) this.#waitFor(wait);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Captures the state once whatever runs has ended. @throws {RaftError} if a snapshot from the leader is about to replace it, or the node ends. */
+  capture(): Promise<Capture> {
+    return new Promise((resolve, reject) => {
+      this.#captures.push({ resolve, reject });
+      this.pump();
+    });
+  }
+
+  /** The core has put a snapshot in place of its log: nothing older is applied from now on. */
+  expectRestore(meta: SnapshotMeta): void {
+    this.#replacement = meta;
+    this.#replacementDurable = false;
+  }
+
+  /** That snapshot is the storage's newest now. */
+  restoreDurable(meta: SnapshotMeta): void {
+    if (this.#replacement?.id === meta.id) this.#replacementDurable = true;
+    this.pump();
+  }
+
+  /** Puts the storage's newest snapshot in place of the state; at start, before anything else. */
+  async restoreNewest(): Promise<void> {
+    const reader = await this.#storage.openSnapshot();
+    if (reader === null) throw new RaftError("internal", "the storage has no snapshot to restore");
+    try {
+      await this.#stateMachine.restore(this.#chunksOf(reader));
+    } finally {
+      await reader.close().catch(() => {});
+    }
+    if (this.#stopped) return;
+    this.#appliedIndex = reader.meta.index;
+    if (this.#replacement !== null && this.#replacement.index <= reader.meta.index) this.#replacement = null;
+    this.#listener.restored(reader.meta);
+  }
+
+  /** Nothing is called any more, and who waits for a capture is told. Reads are ended by their owner. */
+  stop(error: RaftError): void {
+    this.#stopped = true;
+    this.#rejectCaptures(error);
+  }
+
+  /** One job after the other, until there is none or one of them takes its time. */
+  #work(): Promise<void> | null {
+    let budget = SLICE_ENTRIES;
+    for (;;) {
+      if (this.#stopped) return null;
+      if (this.#replacement !== null && this.#replacementDurable) {
+        this.#replacementDurable = false;
+        return this.restoreNewest();
+      }
+      if (this.#reads.hasDue(this.#appliedIndex)) {
+        const wait = this.#serve(this.#reads.takeDue(this.#appliedIndex));
+        if (wait !== null) return wait;
+      }
+      if (this.#captures.length > 0) this.#captureNow();
+      if (this.#replacement !== null) return null;
+      const from = this.#appliedIndex + 1;
+      const to = Math.min(this.#source.applicableIndex, this.#appliedIndex + budget);
+      if (to < from) {
+        if (budget > 0) return null;
+        return new Promise((resolve) => this.#host.enqueue(resolve));
+      }
+      const entries = this.#source.cachedEntries(from, to);
+      const wait = entries.length === 0 ? this.#readAndApply(from, to) : this.#applyAll(entries);
+      if (wait !== null) return wait;
+      budget -= entries.length;
+    }
+  }
+
+  #waitFor(wait: Promise<void>): void {
+    this.#busy = true;
+    wait.then(
+      () => {
+        this.#busy = false;
+        this.pump();
+      },
+      (error) => {
+        this.#busy = false;
+        this.#fail(error);
+      },
+    );
+  }
+
+  async #readAndApply(from: number, to: number): Promise<void> {
+    let entries: readonly Entry[];
+    try {
+      entries = await this.#storage.entries(from, to, READ_BYTES);
+    } catch (error) {
+      // A snapshot came in between, and with it the end of these entries.
+      if (this.#replacement !== null || this.#stopped) return;
+      throw error;
+    }
+    if (this.#replacement !== null || this.#stopped) return;
+    await this.#applyAll(entries);
+  }
+
+  /** Without a promise as long as the state machine gives none. */
+  #applyAll(entries: readonly Entry[]): Promise<void> | null {
+    const startedMs = this.#host.clock.monotonicMs();
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      const result = this.#apply(entry);
+      if (result instanceof Promise) return this.#applyRest(entries, i, result, startedMs);
+      this.#advance(entry, result);
+    }
+    this.#listener.advanced(this.#appliedIndex, entries.length, this.#host.clock.monotonicMs() - startedMs);
+    return null;
+  }
+
+  async #applyRest(
+    entries: readonly Entry[],
+    at: number,
+    first: Promise<Uint8Array>,
+    startedMs: number,
+  ): Promise<void> {
+    let result: Uint8Array | null = await first;
+    for (let i = at;;) {
+      if (this.#stopped) return;
+      this.#advance(entries[i]!, result);
+      // A snapshot has taken the place of the rest; the core knows no such index any more.
+      if (this.#replacement !== null) return;
+      this.#listener.advanced(this.#appliedIndex, i === at ? at + 1 : 1, this.#host.clock.monotonicMs() - startedMs);
+      if (++i === entries.length) return;
+      startedMs = this.#host.clock.monotonicMs();
+      const given = this.#apply(entries[i]!);
+      result = given instanceof Promise ? await given : given;
+    }
+  }
+
+  #apply(entry: Entry): Uint8Array | null | Promise<Uint8Array> {
+    if (entry.index !== this.#appliedIndex + 1) {
+      throw new RaftError("internal", `entry ${entry.index} does not follow the applied index ${this.#appliedIndex}`);
+    }
+    return entry.type === "command" ? this.#stateMachine.apply(entry) : null;
+  }
+
+  #advance(entry: Entry, result: Uint8Array | null): void {
+    this.#appliedIndex = entry.index;
+    this.#appliedBytes += entry.data.length;
+    this.#listener.applied(entry, result);
+  }
+
+  #serve(reads: readonly PendingRead[]): Promise<void> | null {
+    for (let i = 0; i < reads.length; i++) {
+      const read = reads[i]!;
+      if (read.settled) continue;
+      const given = this.#ask(read);
+      if (given !== null) return this.#serveRest(reads, i, given);
+    }
+    return null;
+  }
+
+  async #serveRest(reads: readonly PendingRead[], at: number, first: Promise<void>): Promise<void> {
+    await first;
+    for (let i = at + 1; i < reads.length; i++) {
+      if (this.#stopped) {
+        reads[i]!.fail(new RaftError("closed", "the node ended before the read was served"));
+      } else if (!reads[i]!.settled) {
+        const given = this.#ask(reads[i]!);
+        if (given !== null) await given;
+      }
+    }
+  }
+
+  /** A question that the state machine throws at is the asker's trouble alone: nothing has changed. */
+  #ask(read: PendingRead): Promise<void> | null {
+    const answer = (result: Uint8Array) => read.settle({ result, appliedIndex: this.#appliedIndex });
+    const trouble = (cause: unknown) =>
+      read.fail(
+        cause instanceof RaftError
+          ? cause
+          : new RaftError("internal", "the state machine failed at a query", { cause }),
+      );
+    try {
+      const given = this.#stateMachine.query(read.query);
+      if (given instanceof Promise) return given.then(answer, trouble);
+      answer(given);
+    } catch (error) {
+      trouble(error);
+    }
+    return null;
+  }
+
+  #captureNow(): void {
+    if (this.#replacement !== null) {
+      this.#rejectCaptures(new RaftError("busy", "a snapshot from the leader is being installed"));
+      return;
+    }
+    const index = this.#appliedIndex;
+    const term = this.#source.termAt(index);
+    if (index === 0 || term === undefined) {
+      this.#rejectCaptures(new RaftError("not_ready", "nothing is applied yet"));
+      return;
+    }
+    const requests = this.#captures;
+    this.#captures = [];
+    for (const request of requests) {
+      try {
+        const chunks = this.#stateMachine.snapshot()[Symbol.asyncIterator]();
+        // The capture happens in this call, so that later commands don't show in it.
+        const first = chunks.next();
+        first.catch(() => {});
+        request.resolve({ index, term, membership: this.#source.membershipAt(index), chunks, first });
+      } catch (cause) {
+        request.reject(new RaftError("internal", "the state machine failed at a snapshot", { cause }));
+      }
+    }
+  }
+
+  #rejectCaptures(error: RaftError): void {
+    const requests = this.#captures;
+    this.#captures = [];
+    for (const request of requests) request.reject(error);
+  }
+
+  /** Other tasks get their turn after each chunk, heartbeats above all. */
+  async *#chunksOf(reader: SnapshotReader): AsyncGenerator<Uint8Array> {
+    const { size, checksum } = reader.meta;
+    let actual = 0;
+    for (let offset = 0; offset < size;) {
+      const chunk = await reader.read(offset, MAX_CHUNK_BYTES);
+      if (chunk.length === 0) break;
+      actual = crc32c(chunk, actual);
+      offset += chunk.length;
+      yield chunk;
+      await new Promise<void>((resolve) => this.#host.enqueue(resolve));
+    }
+    if (actual !== checksum) {
+      throw new StorageError(`the snapshot at index ${reader.meta.index} is damaged`, {
+        code: "damaged",
+        disk: "unchanged",
+        hint: "Remove this node from the cluster, and add it under a new id with an empty storage.",
+      });
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#listener.failed(error);
+  }
+}

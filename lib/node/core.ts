@@ -1,0 +1,531 @@
+/**
+ * The loop around one {@linkcode Raft}: what arrives in the same turn of the task
+ * queue is one batch; writing, sending and applying go on side by side.
+ *
+ * @module
+ */
+
+import { RaftError, StorageError } from "../errors.ts";
+import type { LeaderHint } from "../errors.ts";
+import { Raft } from "../raft/mod.ts";
+import type { Effects, Entry, EntryRead, Message, NodeId, PersistBatch, Role, SnapshotMeta } from "../raft/types.ts";
+import type { Identity, Storage } from "../storage.ts";
+import { PROTOCOL_VERSION } from "../transport.ts";
+import type { Envelope, Transport } from "../transport.ts";
+import { AdminRequests } from "./admin.ts";
+import { Applier } from "./applier.ts";
+import type { NodeConfig } from "./config.ts";
+import { Directory } from "./directory.ts";
+import { notLeader, refusal } from "./errors.ts";
+import { EventHub } from "./events.ts";
+import { Gatekeeper } from "./identity.ts";
+import { Lease } from "./lease.ts";
+import { Persister } from "./persister.ts";
+import type { SnapshotJob, SnapshotOutcome } from "./persister.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { SnapshotReceiver } from "./snapshot_receiver.ts";
+import { SnapshotSenders } from "./snapshot_sender.ts";
+import { SnapshotTaker } from "./snapshot_taker.ts";
+import type { Prepared } from "./startup.ts";
+import { describe } from "./status.ts";
+import { Ticker } from "./ticker.ts";
+import type { Consistency, Lifecycle, NodeStatus, RaftNodeOptions } from "./types.ts";
+
+/** One running node, without the conveniences of its face. */
+export class NodeCore {
+  readonly config: NodeConfig;
+  readonly raft: Raft;
+  readonly events: EventHub;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly lease: Lease;
+  readonly admin = new AdminRequests();
+  readonly taker: SnapshotTaker;
+  readonly #storage: Storage;
+  readonly #transport: Transport;
+  readonly #directory = new Directory();
+  readonly #gatekeeper = new Gatekeeper();
+  readonly #persister: Persister;
+  readonly #applier: Applier;
+  readonly #senders: SnapshotSenders;
+  readonly #receiver: SnapshotReceiver;
+  readonly #ticker: Ticker;
+  readonly #startedMs: number;
+  #identity: Identity;
+  #adopting = false;
+  #lifecycle: Lifecycle = "running";
+  #stopError: RaftError | null = null;
+  #storageError: Error | null = null;
+  #turnScheduled = false;
+  /** The term that this node leads in; 0 if it does not. */
+  #ledTerm = 0;
+  /** The last entry that has left in this leadership. */
+  #sentIndex = 0;
+  #told: { role: Role; term: number; leader: NodeId | null };
+
+  constructor(options: RaftNodeOptions, config: NodeConfig, prepared: Prepared) {
+    const { host } = config;
+    this.config = config;
+    this.#storage = options.storage;
+    this.#transport = options.transport;
+    this.#identity = prepared.identity;
+    this.#startedMs = host.clock.monotonicMs();
+    this.raft = new Raft({ ...config, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
+    this.#directory.update(this.raft.membership);
+    this.#told = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
+    this.events = new EventHub((task) => host.enqueue(task));
+    this.lease = new Lease(host.clock, config.leaseMs);
+    this.reads = new Reads();
+    this.proposals = new Proposals({
+      clock: host.clock,
+      maxBytes: config.maxUncommittedBytes,
+      graceMs: config.electionTimeoutMs,
+      report: (durationMs, ok) => this.events.emit("metric", { type: "proposal", durationMs, ok }),
+    });
+    this.#persister = this.#makePersister(prepared.sequence);
+    this.#applier = this.#makeApplier(options);
+    this.taker = this.#makeTaker();
+    this.#senders = this.#makeSenders();
+    this.#receiver = this.#makeReceiver();
+    this.#ticker = new Ticker(host.clock, config.tickMs, () => this.#tick());
+  }
+
+  get lifecycle(): Lifecycle {
+    return this.#lifecycle;
+  }
+
+  /** Where the leader is, if one is known. */
+  get leaderHint(): LeaderHint | null {
+    const id = this.raft.leader;
+    if (id === null || id === this.raft.id) return null;
+    return { id, address: this.#directory.lookup(id)?.address ?? "" };
+  }
+
+  /** Restores the state machine, and begins to listen and to tick. */
+  async start(): Promise<void> {
+    if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
+    await this.#transport.start((envelope) => this.receive(envelope));
+    this.#ticker.start();
+    this.wake();
+  }
+
+  status(): NodeStatus {
+    return describe(this.raft, {
+      identity: this.#identity,
+      lifecycle: this.#lifecycle,
+      directory: this.#directory,
+      tickMs: this.config.tickMs,
+      storageError: this.#storageError,
+      uptimeMs: this.config.host.clock.monotonicMs() - this.#startedMs,
+    });
+  }
+
+  /** @throws {RaftError} unless the node runs */
+  requireRunning(): void {
+    if (this.#lifecycle === "running") return;
+    if (this.#lifecycle === "closed") throw new RaftError("closed", "the node is closed");
+    throw this.#stopped("rejected");
+  }
+
+  /** @throws {RaftError} unless this node leads */
+  requireLeader(): void {
+    if (this.raft.role !== "leader") throw notLeader(this.leaderHint);
+  }
+
+  /** Where a read may be served without asking anybody; `null` if a quorum has to confirm it. */
+  readableNow(consistency: Consistency): number | null {
+    if (consistency === "stale") return 0;
+    if (consistency !== "lease" || !this.config.leaseReads || !this.raft.leaseAllowed) return null;
+    this.lease.roundConfirmed(this.raft.confirmedRound);
+    return this.lease.valid ? this.raft.commitIndex : null;
+  }
+
+  /** Plans a turn of the loop. */
+  wake(): void {
+    if (this.#turnScheduled || this.#lifecycle !== "running") return;
+    this.#turnScheduled = true;
+    this.config.host.enqueue(() => {
+      this.#turnScheduled = false;
+      this.guard(() => this.#turn());
+    });
+  }
+
+  /** Runs a piece of the core; an invariant that does not hold stops the node. */
+  guard(run: () => void): void {
+    if (this.#lifecycle !== "running") return;
+    try {
+      run();
+    } catch (cause) {
+      this.stop(new RaftError("internal", `a rule of the protocol is broken: ${messageOf(cause)}`, { cause }));
+    }
+  }
+
+  /** Takes a message from the transport. */
+  receive(envelope: Envelope): void {
+    if (this.#lifecycle !== "running") return;
+    const verdict = this.#gatekeeper.check(envelope, this.#identity, this.#directory);
+    if (verdict.do === "refuse") {
+      if (this.#gatekeeper.firstTime(envelope.from, verdict.kind)) {
+        this.events.emit("refused", { from: envelope.from, reason: verdict.reason });
+      }
+      return;
+    }
+    if (verdict.do === "adopt") {
+      this.#adopt(envelope);
+      return;
+    }
+    this.#directory.heardFrom(envelope.from, envelope.fromAddress, envelope.fromIncarnation);
+    this.guard(() => this.raft.step(envelope.from, envelope.message));
+    this.wake();
+  }
+
+  /** Fail-stop: no vote, no acknowledgement, nothing but an account of why. */
+  stop(error: RaftError): void {
+    if (this.#lifecycle !== "running") return;
+    this.#stopError = error;
+    if (error instanceof StorageError) this.#storageError = error;
+    this.raft.stepDown(error.message);
+    this.#end("stopped", (outcome) => this.#stopped(outcome));
+    this.#transport.close().catch(() => {});
+    this.events.emit("stopped", { error });
+  }
+
+  /** The end that was asked for. */
+  async close(): Promise<void> {
+    if (this.#lifecycle === "running") {
+      this.#end("closed", (outcome) => new RaftError("closed", "the node was closed", { outcome }));
+    }
+    this.#lifecycle = "closed";
+    await this.#transport.close().catch(() => {});
+    await this.#storage.close();
+  }
+
+  #end(lifecycle: Lifecycle, make: (outcome: "rejected" | "unknown") => RaftError): void {
+    this.#lifecycle = lifecycle;
+    this.#ticker.stop();
+    this.#senders.stop();
+    this.#receiver.stop();
+    this.taker.stop();
+    this.#applier.stop(make("rejected"));
+    this.proposals.endAll(make);
+    this.reads.endAll(() => make("rejected"));
+    this.admin.endAll(make);
+    this.#tellState();
+  }
+
+  #stopped(outcome: "rejected" | "unknown"): RaftError {
+    return new RaftError("stopped", `the node stopped itself: ${this.#stopError?.message}`, {
+      outcome,
+      cause: this.#stopError,
+      hint: "Look at its log, and restart it.",
+    });
+  }
+
+  // The turn
+
+  #turn(): void {
+    const explain = (reason: Parameters<typeof refusal>[0]) => refusal(reason, this.leaderHint);
+    this.proposals.submit(this.raft, explain);
+    this.reads.submit(this.raft, explain);
+    this.#carryOut(this.raft.takeEffects());
+    this.#persistNext();
+    this.#applier.pump();
+    this.admin.look();
+    this.#tellState();
+  }
+
+  #persistNext(): void {
+    this.#persister.startSnapshot();
+    if (!this.#persister.idle) return;
+    const batch = this.raft.takePersist();
+    if (batch !== null) this.#persister.write(batch);
+  }
+
+  #carryOut(effects: Effects): void {
+    this.#directory.update(this.raft.membership);
+    for (const event of effects.events) this.admin.observe(event);
+    this.#observeLeadership();
+    if (this.config.leaseReads) {
+      // Before the messages leave: a follower's patience begins no earlier.
+      if (effects.roundStarted > 0) this.lease.roundStarted(effects.roundStarted);
+      this.lease.roundConfirmed(this.raft.confirmedRound);
+    }
+    for (const { to, message } of effects.messages) this.#send(to, message);
+    for (const read of effects.entryReads) this.#readEntries(read);
+    for (const peer of effects.snapshotSends) this.#senders.start(peer);
+    for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
+    for (const { from, message } of effects.snapshotChunks) this.#receiver.received(from, message);
+    for (const read of effects.reads) this.reads.confirmed(read);
+    for (const id of effects.rejectedReads) this.reads.rejected(id, () => this.#readLost());
+    if (this.events.has("raft")) { for (const event of effects.events) this.events.emit("raft", event); }
+  }
+
+  #observeLeadership(): void {
+    const ledTerm = this.raft.role === "leader" ? this.raft.term : 0;
+    if (ledTerm === this.#ledTerm) return;
+    if (this.#ledTerm !== 0) {
+      this.proposals.orphan();
+      this.admin.lostLeadership();
+      this.#senders.stop();
+    }
+    this.#ledTerm = ledTerm;
+    this.#sentIndex = 0;
+    this.lease.reset();
+  }
+
+  #send(to: NodeId, message: Message): void {
+    const peer = this.#directory.lookup(to);
+    if (peer === undefined) return;
+    if (message.type === "AppendEntries") {
+      this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
+    }
+    this.#transport.send(peer.address, {
+      protocolVersion: PROTOCOL_VERSION,
+      clusterId: this.#identity.clusterId,
+      from: this.raft.id,
+      fromIncarnation: this.#identity.incarnation,
+      fromAddress: this.config.address,
+      to,
+      toIncarnation: peer.incarnation,
+      message,
+    });
+  }
+
+  #readEntries(read: EntryRead): void {
+    const answer = (entries: readonly Entry[]) => {
+      this.guard(() => this.raft.entriesRead(read, entries));
+      this.wake();
+    };
+    this.#storage.entries(read.from, read.to, read.maxBytes).then(answer, (error) => {
+      if (this.raft.firstIndex <= read.from) this.#tellStorageError(error, "ignored");
+      answer([]);
+    });
+  }
+
+  #readLost(): RaftError {
+    return new RaftError("leadership_lost", "the node lost its leadership before the read was confirmed", {
+      hint: "Ask the new leader.",
+    });
+  }
+
+  #tick(): void {
+    this.guard(() => {
+      this.#watchStall();
+      this.raft.tick();
+      this.proposals.tick();
+      this.admin.tick();
+      this.taker.check();
+    });
+    this.wake();
+  }
+
+  /** Tells of role, term and leader as they are, if they are not as last told. */
+  #tellState(): void {
+    const role = this.#lifecycle === "running" ? this.raft.role : "follower";
+    const leader = this.#lifecycle === "running" ? this.raft.leader : null;
+    const { term } = this.raft;
+    if (this.#told.role === role && this.#told.term === term && this.#told.leader === leader) return;
+    this.#told = { role, term, leader };
+    this.events.emit("state", this.#told);
+  }
+
+  // The disk
+
+  #makePersister(sequence: number): Persister {
+    return new Persister(this.#storage, () => this.config.host.clock.monotonicMs(), sequence, {
+      persisted: (batch, durationMs) => this.guard(() => this.#persisted(batch, durationMs)),
+      failed: (batch, error) => this.guard(() => this.#persistFailed(batch, error)),
+      idle: () => this.wake(),
+    });
+  }
+
+  #persisted(batch: PersistBatch, durationMs: number): void {
+    this.raft.persisted(batch);
+    this.#storageError = null;
+    if (this.events.has("metric")) {
+      const bytes = batch.entries.reduce((sum, entry) => sum + entry.data.length, 0);
+      this.events.emit("metric", { type: "persist", durationMs, entries: batch.entries.length, bytes });
+    }
+    const { snapshot } = batch;
+    if (snapshot === null) return;
+    this.#compactBehind(snapshot);
+    this.#applier.restoreDurable(snapshot);
+  }
+
+  /**
+   * A leader whose disk is known to be unchanged gives up leadership, and goes on.
+   * Everybody else stops: a follower can't promise anything any more, and what
+   * a disk in doubt holds only a restart can tell.
+   */
+  #persistFailed(batch: PersistBatch, cause: unknown): void {
+    const error = asStorageError(cause);
+    this.#storageError = error;
+    const wasLeader = this.raft.role === "leader";
+    const goesOn = error.disk === "unchanged" && this.raft.persistFailed(batch);
+    if (!goesOn) {
+      this.#tellStorageError(error, "stopped");
+      this.stop(error);
+      return;
+    }
+    this.#tellStorageError(error, wasLeader ? "steppedDown" : "ignored");
+    // What was never sent and is not on disk is nowhere.
+    if (wasLeader) this.#endProposals(error, Math.max(this.raft.durableIndex, this.#sentIndex));
+  }
+
+  /** A write that never returns deposes a leader as surely as one that fails (and stops any node in the end). */
+  #watchStall(): void {
+    const ticks = this.#persister.tick();
+    if (ticks >= this.config.storageStallTicks) {
+      const error = new StorageError("a write to the storage has not returned", { disk: "in_doubt" });
+      this.#tellStorageError(error, "stopped");
+      this.stop(error);
+    } else if (ticks >= this.config.electionTicks && this.raft.role === "leader") {
+      const error = new StorageError("a write to the storage has not returned yet", { disk: "in_doubt" });
+      this.#storageError = error;
+      this.raft.stepDown(error.message);
+      this.#tellStorageError(error, "steppedDown");
+      this.#endProposals(error, Infinity);
+    }
+  }
+
+  #endProposals(cause: StorageError, rejectedAfter: number): void {
+    this.proposals.endAll(
+      (outcome) =>
+        new RaftError("storage", `the leader could not write, and gave up leadership: ${cause.message}`, {
+          outcome,
+          cause,
+          hint: outcome === "rejected" ? "Send it to the new leader." : "It may have been carried out, or may be yet.",
+        }),
+      rejectedAfter,
+    );
+  }
+
+  #compactBehind(snapshot: SnapshotMeta): void {
+    const index = snapshot.index - this.config.trailingEntries;
+    if (index < this.raft.firstIndex) return;
+    this.raft.compact(index);
+    this.#storage.compact(index).catch((error) => this.#tellStorageError(error, "ignored"));
+  }
+
+  #tellStorageError(error: Error, consequence: "steppedDown" | "stopped" | "ignored"): void {
+    if (this.#lifecycle === "running") this.events.emit("storageError", { error, consequence });
+  }
+
+  #adopt(envelope: Envelope): void {
+    if (this.#adopting) return;
+    this.#adopting = true;
+    const identity: Identity = { ...this.#identity, clusterId: envelope.clusterId };
+    this.#storage.initialize(identity).then(() => {
+      this.#identity = identity;
+      this.receive(envelope);
+    }, (cause) => {
+      const error = asStorageError(cause);
+      this.#tellStorageError(error, "stopped");
+      this.stop(error);
+    }).finally(() => this.#adopting = false);
+  }
+
+  // The state machine and its snapshots
+
+  #makeApplier(options: RaftNodeOptions): Applier {
+    return new Applier({
+      stateMachine: options.stateMachine,
+      storage: options.storage,
+      source: this.raft,
+      reads: this.reads,
+      host: this.config.host,
+      listener: {
+        applied: (entry, result) => this.proposals.applied(entry, result),
+        advanced: (index, entries, durationMs) => this.#advanced(index, entries, durationMs),
+        restored: (meta) => this.#restored(meta),
+        failed: (cause) =>
+          this.stop(
+            cause instanceof StorageError
+              ? cause
+              : new RaftError("internal", `the state machine failed: ${messageOf(cause)}`, { cause }),
+          ),
+      },
+    });
+  }
+
+  #advanced(index: number, entries: number, durationMs: number): void {
+    this.raft.applied(index);
+    if (this.events.has("applied")) this.events.emit("applied", { index });
+    if (this.events.has("metric")) this.events.emit("metric", { type: "apply", durationMs, entries });
+    this.taker.check();
+  }
+
+  #restored(meta: SnapshotMeta): void {
+    this.raft.applied(meta.index);
+    this.proposals.endOrphans();
+    this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "installed" });
+    this.wake();
+  }
+
+  #makeTaker(): SnapshotTaker {
+    return new SnapshotTaker({
+      host: this.config.host,
+      storage: this.#storage,
+      applier: this.#applier,
+      everyEntries: this.config.snapshotEntries,
+      everyBytes: this.config.snapshotBytes,
+      retryMs: this.config.electionTimeoutMs,
+      newest: () => this.raft.snapshot,
+      persist: (job) => {
+        this.#persister.addSnapshot({ ...job, done: (outcome) => this.#snapshotWritten(job, outcome) });
+        this.wake();
+      },
+      taken: (meta) =>
+        this.guard(() => {
+          this.raft.snapshotTaken(meta);
+          this.#compactBehind(meta);
+          this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
+        }),
+      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+    });
+  }
+
+  /** Nothing depends on a snapshot but space: only a disk in doubt is as bad as for the log. */
+  #snapshotWritten(job: SnapshotJob, outcome: SnapshotOutcome): void {
+    job.done(outcome);
+    if (typeof outcome === "string") return;
+    const error = asStorageError(outcome.error);
+    if (error.disk === "unchanged") return;
+    this.#tellStorageError(error, "stopped");
+    this.stop(error);
+  }
+
+  #makeSenders(): SnapshotSenders {
+    return new SnapshotSenders({
+      host: this.config.host,
+      storage: this.#storage,
+      source: this.raft,
+      chunkBytes: this.config.snapshotChunkBytes,
+      bytesPerSecond: this.config.snapshotBytesPerSecond,
+      resendMs: this.config.electionTimeoutMs,
+      send: (to, message) => this.#send(to, message),
+      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+      wake: () => this.wake(),
+    });
+  }
+
+  #makeReceiver(): SnapshotReceiver {
+    return new SnapshotReceiver({
+      storage: this.#storage,
+      target: this.raft,
+      installing: (meta) => this.#applier.expectRestore(meta),
+      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+      wake: () => this.wake(),
+    });
+  }
+}
+
+function asStorageError(cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
+  return new StorageError(`the storage failed: ${messageOf(cause)}`, { disk: "in_doubt", cause });
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,63 @@
+/**
+ * The errors that a {@linkcode RaftNode} ends requests with.
+ *
+ * @module
+ */
+
+import { RaftError } from "../errors.ts";
+import type { LeaderHint, Outcome } from "../errors.ts";
+import type { Refusal } from "../raft/types.ts";
+
+/** An error without the outcome, which each request has of its own. */
+export type MakeError = (outcome: Outcome) => RaftError;
+
+/** Nobody but the leader can do this. */
+export function notLeader(leader: LeaderHint | null): RaftError {
+  if (leader === null) {
+    return new RaftError("no_leader", "this node knows no leader now", {
+      hint: "Wait for an election, and try again.",
+    });
+  }
+  return new RaftError("not_leader", `this node does not lead, "${leader.id}" does`, {
+    leader,
+    hint: "Ask the leader.",
+  });
+}
+
+/** Turns what the core refuses into what a caller can handle. */
+export function refusal(reason: Refusal, leader: LeaderHint | null): RaftError {
+  switch (reason) {
+    case "not_leader":
+      return notLeader(leader);
+    case "busy":
+      return busy("too many bytes wait to be committed");
+    case "leadership_transfer":
+      return new RaftError("not_ready", "leadership is being handed over", { hint: "Try again in a moment." });
+    case "membership_change_in_progress":
+      return new RaftError("membership_change_in_progress", "a membership change is not committed yet", {
+        hint: "Wait until it is done, and try again.",
+      });
+    case "not_ready":
+      return new RaftError("not_ready", "the leader has not committed an entry of its term yet", {
+        hint: "Try again in a moment.",
+      });
+    case "invalid_membership":
+      return new RaftError("invalid_argument", "the membership is not valid: it needs a voter, and nobody twice");
+    case "unknown_member":
+      return new RaftError("invalid_argument", "there is no such member");
+    case "not_a_voter":
+      return new RaftError("invalid_argument", "only a voter other than the leader can take leadership over");
+    case "unchanged":
+      return new RaftError("refused", "nothing would change");
+  }
+}
+
+/** Nothing was taken on, because too much is under way. */
+export function busy(what: string): RaftError {
+  return new RaftError("busy", what, { hint: "Try again later, or send less at once." });
+}
+
+/** The caller gave up. */
+export function aborted(signal: AbortSignal, outcome: Outcome): RaftError {
+  return new RaftError("aborted", "the caller aborted the request", { outcome, cause: signal.reason });
+}

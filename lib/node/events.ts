@@ -1,0 +1,86 @@
+/**
+ * Tells observers, who can never slow the core down: events wait in a bounded
+ * buffer, listeners run in a later task, and what does not fit is counted.
+ *
+ * @module
+ */
+
+import type { RaftNodeEventMap } from "./types.ts";
+
+/** The name of an event. */
+export type RaftNodeEventType = keyof RaftNodeEventMap;
+
+/** What a listener is called with. */
+export interface RaftNodeEvent<K extends RaftNodeEventType = RaftNodeEventType> {
+  readonly type: K;
+  readonly detail: RaftNodeEventMap[K];
+}
+
+/** Hears of events of one type. What it throws is dropped. */
+export type RaftNodeListener<K extends RaftNodeEventType> = (event: RaftNodeEvent<K>) => void;
+
+const MAX_BUFFERED = 8192;
+
+type AnyListener = (event: RaftNodeEvent) => void;
+
+/** Buffers events, and dispatches them in tasks of their own. */
+export class EventHub {
+  readonly #enqueue: (task: () => void) => void;
+  readonly #listeners = new Map<RaftNodeEventType, Set<AnyListener>>();
+  #buffer: RaftNodeEvent[] = [];
+  #dropped = 0;
+  #scheduled = false;
+
+  constructor(enqueue: (task: () => void) => void) {
+    this.#enqueue = enqueue;
+  }
+
+  /** Events that found the buffer full. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Whether anybody listens; saves making what nobody hears. */
+  has(type: RaftNodeEventType): boolean {
+    return this.#listeners.has(type);
+  }
+
+  add<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
+    let listeners = this.#listeners.get(type);
+    if (listeners === undefined) this.#listeners.set(type, listeners = new Set());
+    listeners.add(listener as AnyListener);
+  }
+
+  remove<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
+    const listeners = this.#listeners.get(type);
+    if (listeners?.delete(listener as AnyListener) && listeners.size === 0) this.#listeners.delete(type);
+  }
+
+  emit<K extends RaftNodeEventType>(type: K, detail: RaftNodeEventMap[K]): void {
+    if (!this.#listeners.has(type)) return;
+    if (this.#buffer.length >= MAX_BUFFERED) {
+      this.#dropped++;
+      return;
+    }
+    this.#buffer.push({ type, detail });
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      this.#enqueue(() => this.#dispatch());
+    }
+  }
+
+  #dispatch(): void {
+    this.#scheduled = false;
+    const events = this.#buffer;
+    this.#buffer = [];
+    for (const event of events) {
+      for (const listener of this.#listeners.get(event.type) ?? []) {
+        try {
+          listener(event);
+        } catch {
+          // An observer's fault is not the node's.
+        }
+      }
+    }
+  }
+}

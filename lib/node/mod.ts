@@ -1,0 +1,23 @@
+/**
+ * {@linkcode RaftNode}: runs one Raft node against a storage, a transport, a state
+ * machine and a clock.
+ *
+ * @module
+ */
+
+export { RaftNode } from "./raft_node.ts";
+export type { ReadOptions, RequestOptions, TransferOptions } from "./raft_node.ts";
+export type { RaftNodeEvent, RaftNodeEventType, RaftNodeListener } from "./events.ts";
+export type {
+  Consistency,
+  Lifecycle,
+  MembershipChange,
+  NodeMetric,
+  NodeStatus,
+  PeerStatus,
+  Proposed,
+  RaftNodeEventMap,
+  RaftNodeOptions,
+  ReadResult,
+  Suffrage,
+} from "./types.ts";

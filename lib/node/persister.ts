@@ -1,0 +1,110 @@
+/**
+ * One write at a time, in order, watched by ticks. What arrives meanwhile forms
+ * the next batch: group commit.
+ *
+ * @module
+ */
+
+import type { PersistBatch, SnapshotMeta } from "../raft/types.ts";
+import type { Storage } from "../storage.ts";
+
+/** A local snapshot, staged, that is to become the newest one. */
+export interface SnapshotJob {
+  readonly meta: SnapshotMeta;
+  /** Asked right before the write: a newer one may have been installed meanwhile. */
+  readonly wanted: () => boolean;
+  readonly done: (outcome: SnapshotOutcome) => void;
+}
+
+/** How the write of a local snapshot ended. */
+export type SnapshotOutcome = "durable" | "superseded" | { readonly error: unknown };
+
+/** How a batch of the core ended. */
+export interface PersistListener {
+  persisted(batch: PersistBatch, durationMs: number): void;
+  failed(batch: PersistBatch, error: unknown): void;
+  /** The disk is idle: the core's next batch may be taken. */
+  idle(): void;
+}
+
+/** Carries batches to the storage. */
+export class Persister {
+  readonly #storage: Storage;
+  readonly #nowMs: () => number;
+  readonly #listener: PersistListener;
+  readonly #snapshots: SnapshotJob[] = [];
+  #busy = false;
+  #sequence: number;
+  /** Whole ticks that the write under way has taken. */
+  #ticks = 0;
+
+  /** @param sequence of the last batch that the storage was given before */
+  constructor(storage: Storage, nowMs: () => number, sequence: number, listener: PersistListener) {
+    this.#storage = storage;
+    this.#nowMs = nowMs;
+    this.#sequence = sequence;
+    this.#listener = listener;
+  }
+
+  /** Whether no write is under way. */
+  get idle(): boolean {
+    return !this.#busy;
+  }
+
+  /** A tick passed; returns how many the write under way has seen. A frozen process sees few, so a long sleep is no stall. */
+  tick(): number {
+    return this.#busy ? ++this.#ticks : 0;
+  }
+
+  /** Writes a batch of the core. Only when idle. */
+  write(batch: PersistBatch): void {
+    const startedMs = this.#nowMs();
+    this.#run(
+      batch,
+      () => this.#listener.persisted(batch, this.#nowMs() - startedMs),
+      (error) => this.#listener.failed(batch, error),
+    );
+  }
+
+  /** Queues a local snapshot, in order with the batches. */
+  addSnapshot(job: SnapshotJob): void {
+    this.#snapshots.push(job);
+  }
+
+  /** Begins with the next local snapshot, if there is one and the disk is idle. */
+  startSnapshot(): void {
+    while (!this.#busy) {
+      const job = this.#snapshots.shift();
+      if (job === undefined) return;
+      if (!job.wanted()) {
+        job.done("superseded");
+        continue;
+      }
+      this.#run(
+        { sequence: 0, hardState: null, snapshot: job.meta, entries: [] },
+        () => job.done("durable"),
+        (error) => job.done({ error }),
+      );
+    }
+  }
+
+  #run(batch: PersistBatch, done: () => void, failed: (error: unknown) => void): void {
+    this.#busy = true;
+    this.#ticks = 0;
+    const ended = (report: () => void) => {
+      this.#busy = false;
+      report();
+      this.#listener.idle();
+    };
+    // The storage counts all writes, the core only its own.
+    persist(this.#storage, { ...batch, sequence: ++this.#sequence }).then(
+      () => ended(done),
+      (error) => ended(() => failed(error)),
+    );
+  }
+}
+
+/** Makes a synchronous throw a rejection too. */
+async function persist(storage: Storage, batch: PersistBatch): Promise<void> {
+  await storage.persist(batch);
+}

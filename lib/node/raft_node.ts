@@ -1,0 +1,308 @@
+/**
+ * One member of a cluster, as a program uses it.
+ *
+ * @module
+ */
+
+import { RaftError } from "../errors.ts";
+import type { Membership, NodeId, SnapshotMeta } from "../raft/types.ts";
+import { resolveConfig } from "./config.ts";
+import { NodeCore } from "./core.ts";
+import { aborted, refusal } from "./errors.ts";
+import type { RaftNodeEventType, RaftNodeListener } from "./events.ts";
+import { prepare } from "./startup.ts";
+import type {
+  Consistency,
+  Lifecycle,
+  MembershipChange,
+  NodeStatus,
+  Proposed,
+  RaftNodeOptions,
+  ReadResult,
+} from "./types.ts";
+
+/** Options of a request. */
+export interface RequestOptions {
+  /** Gives up waiting. What was sent may still be carried out; the error's `outcome` tells. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options of {@linkcode RaftNode.read}. */
+export interface ReadOptions extends RequestOptions {
+  /** @default "linearizable" */
+  readonly consistency?: Consistency;
+}
+
+/** Options of {@linkcode RaftNode.transferLeadership}. */
+export interface TransferOptions extends RequestOptions {
+  /** Who is to lead. @default the voter with the longest log */
+  readonly to?: NodeId;
+}
+
+/** What the constructor takes over: a core is nothing that a caller could have. */
+let started: NodeCore | null = null;
+
+/**
+ * Runs one Raft node against a storage, a transport, a state machine and a clock.
+ *
+ * Every request ends: with its result, or with a {@linkcode RaftError} whose
+ * `outcome` tells whether it had no effect (`rejected`) or may have had one
+ * (`unknown`). Only a leader takes proposals, linearizable reads and changes;
+ * others reject with `not_leader`, which names the leader, or `no_leader`.
+ *
+ * A node whose storage or state machine fails stops itself: it neither votes nor
+ * acknowledges any more, {@linkcode RaftNode.status} tells why, and `close` is
+ * still to be called.
+ *
+ * @example
+ * ```ts
+ * import { MemoryNetwork, MemoryStorage, membershipOf, RaftNode } from "../../mod.ts";
+ *
+ * let sum = 0;
+ * const bytes = () => new TextEncoder().encode(String(sum));
+ * await using node = await RaftNode.start({
+ *   id: "n1",
+ *   address: "n1",
+ *   stateMachine: {
+ *     apply: ({ data }) => (sum += data.length, bytes()),
+ *     query: () => bytes(),
+ *     snapshot: async function* () { yield bytes(); },
+ *     restore: async (chunks) => {
+ *       let text = "";
+ *       for await (const chunk of chunks) text += new TextDecoder().decode(chunk);
+ *       sum = Number(text);
+ *     },
+ *   },
+ *   storage: new MemoryStorage(),
+ *   transport: new MemoryNetwork().transport("n1"),
+ *   bootstrap: {
+ *     clusterId: "example",
+ *     membership: membershipOf({ voters: [{ id: "n1", address: "n1", incarnation: "" }] }),
+ *   },
+ * });
+ * await node.leadership();
+ * await node.propose(new Uint8Array(3));
+ * ```
+ */
+export class RaftNode {
+  readonly #core: NodeCore;
+  #closing: Promise<void> | null = null;
+
+  /** Use {@linkcode RaftNode.start}. */
+  constructor() {
+    if (started === null) throw new TypeError("a RaftNode is made by RaftNode.start");
+    this.#core = started;
+    started = null;
+  }
+
+  /**
+   * Loads the storage, restores the state machine from its newest snapshot, and
+   * begins to take part. Storage and transport are the node's from here on: if
+   * this rejects, they are closed.
+   *
+   * @throws {RaftError} `invalid_argument` for an option, `identity_mismatch` for the storage of another node or cluster
+   * @throws {StorageError} if the storage can't be loaded
+   */
+  static async start(options: RaftNodeOptions): Promise<RaftNode> {
+    const config = resolveConfig(options);
+    try {
+      const core = new NodeCore(options, config, await prepare(options, config.host.random));
+      await core.start();
+      started = core;
+      return new RaftNode();
+    } catch (error) {
+      await options.transport.close().catch(() => {});
+      await options.storage.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** This node's name. */
+  get id(): NodeId {
+    return this.#core.raft.id;
+  }
+
+  /** Whether it runs, has stopped itself, or is closed. */
+  get lifecycle(): Lifecycle {
+    return this.#core.lifecycle;
+  }
+
+  /** Whether this node leads, as far as it knows; another may have been elected meanwhile. */
+  get isLeader(): boolean {
+    return this.lifecycle === "running" && this.#core.raft.role === "leader";
+  }
+
+  /** Events that were dropped because observers were too slow. */
+  get droppedEvents(): number {
+    return this.#core.events.dropped;
+  }
+
+  /**
+   * Proposes a command, and resolves with the state machine's answer once it is
+   * committed, durable on this node and applied. Commands that are proposed in
+   * the same turn of the task queue are one batch, in order. The bytes are copied.
+   *
+   * @throws {RaftError} `too_large`, `busy`, `not_leader` or `no_leader` (all `rejected`);
+   * `leadership_lost`, `storage`, `stopped`, `closed` or `aborted` with either outcome
+   */
+  async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Proposed> {
+    const core = this.#admit(options.signal);
+    core.requireLeader();
+    const { maxCommandBytes } = core.config;
+    if (command.length > maxCommandBytes) {
+      throw new RaftError(
+        "too_large",
+        `the command has ${command.length} bytes, at most ${maxCommandBytes} are allowed`,
+      );
+    }
+    const proposed = core.proposals.add(command, options.signal);
+    core.wake();
+    return await proposed;
+  }
+
+  /**
+   * Asks the state machine a question.
+   *
+   * @throws {RaftError} always `rejected`: a read has no effect. `not_leader`, `no_leader`, `busy`,
+   * `leadership_lost`, `stopped`, `closed` or `aborted`; or what the state machine threw
+   */
+  async read(query: Uint8Array, options: ReadOptions = {}): Promise<ReadResult> {
+    const core = this.#admit(options.signal);
+    const { consistency = "linearizable" } = options;
+    if (consistency !== "stale") core.requireLeader();
+    const result = core.reads.add(query, core.readableNow(consistency), options.signal);
+    core.wake();
+    return await result;
+  }
+
+  /** This node's account of itself; also after it has stopped or was closed. */
+  status(): NodeStatus {
+    return this.#core.status();
+  }
+
+  /** Resolves once this node leads and has committed an entry of its term, so that it serves reads and changes. */
+  async leadership(options: RequestOptions = {}): Promise<void> {
+    const core = this.#admit(options.signal);
+    await core.admin.untilLeading(() => core.raft.committedInTerm, options.signal);
+  }
+
+  /**
+   * Changes who is in the cluster, and resolves with the new membership when it is
+   * committed, and left again if it took a joint configuration. Nothing to change
+   * is no error. A member keeps its incarnation for as long as it keeps its id.
+   *
+   * @throws {RaftError} `membership_change_in_progress`, `not_ready`, `invalid_argument`, `refused`, `not_leader` or
+   * `no_leader` (all `rejected`); `leadership_lost`, `stopped`, `closed` or `aborted`, `unknown`
+   */
+  async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<Membership> {
+    const core = this.#admit(options.signal);
+    core.requireLeader();
+    this.#requireSameIncarnations(change);
+    const taken = core.raft.changeMembership({ voters: change.voters, learners: change.learners ?? [] });
+    if (taken === "unchanged") return core.raft.membership;
+    if (typeof taken === "string") throw refusal(taken, core.leaderHint);
+    core.wake();
+    return await core.admin.change(taken.index, options.signal);
+  }
+
+  /**
+   * Hands leadership over, and resolves with the new leader's name once it leads.
+   * Meanwhile proposals are refused as `not_ready`.
+   *
+   * @throws {RaftError} `invalid_argument`, `not_leader` or `no_leader` (all `rejected`); `timeout`, after which this
+   * node may still lead, `leadership_lost`, `stopped`, `closed` or `aborted`, `unknown`
+   */
+  async transferLeadership(options: TransferOptions = {}): Promise<NodeId> {
+    const core = this.#admit(options.signal);
+    core.requireLeader();
+    const taken = core.raft.transferLeadership(options.to ?? null);
+    if (taken === "unchanged") return core.raft.id;
+    if (typeof taken === "string") throw refusal(taken, core.leaderHint);
+    core.wake();
+    // The core gives up after one election timeout; an election may have begun by then.
+    return await core.admin.transfer(taken.to, options.to !== undefined, core.config.electionTicks * 3, options.signal);
+  }
+
+  /**
+   * Takes a snapshot now, or waits for the one under way, and resolves when it is
+   * durable. Gives the newest one if nothing was applied since.
+   *
+   * @throws {RaftError} `not_ready` if nothing is applied, `busy` if one from the leader comes first; `storage`, `stopped`, `closed`, `aborted`
+   */
+  async takeSnapshot(options: RequestOptions = {}): Promise<SnapshotMeta> {
+    const core = this.#admit(options.signal);
+    return await withSignal(core.taker.take(), options.signal);
+  }
+
+  /** Calls `listener` in a task of its own for each event of this type; what it throws is dropped. */
+  addEventListener<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
+    this.#core.events.add(type, listener);
+  }
+
+  /** Takes {@linkcode RaftNode.addEventListener} back. */
+  removeEventListener<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
+    this.#core.events.remove(type, listener);
+  }
+
+  /**
+   * Ends the node. A leader hands leadership over first, and waits for what it
+   * was asked for, both together for at most two election timeouts; what is left
+   * is rejected as `closed`. Then transport and storage are closed. If a write
+   * hangs, the storage is left to itself after one more election timeout.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** The same as {@linkcode RaftNode.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const core = this.#core;
+    const { clock } = core.config.host;
+    const { electionTimeoutMs } = core.config;
+    if (core.lifecycle === "running" && core.raft.role === "leader") {
+      const deadlineMs = clock.monotonicMs() + 2 * electionTimeoutMs;
+      if (typeof core.raft.transferLeadership(null) !== "string") core.wake();
+      const done = () =>
+        core.lifecycle !== "running" || clock.monotonicMs() >= deadlineMs ||
+        (core.raft.transferTo === null && core.proposals.count === 0);
+      while (!done()) {
+        await new Promise<void>((resolve) => void clock.setTimer(core.config.tickMs / 4, resolve));
+      }
+    }
+    await new Promise<void>((resolve, reject) => {
+      const cancel = clock.setTimer(electionTimeoutMs, resolve);
+      core.close().then(resolve, reject).finally(cancel);
+    });
+  }
+
+  #admit(signal: AbortSignal | undefined): NodeCore {
+    this.#core.requireRunning();
+    if (this.#closing !== null) throw new RaftError("closed", "the node is being closed");
+    if (signal?.aborted) throw aborted(signal, "rejected");
+    return this.#core;
+  }
+
+  #requireSameIncarnations(change: MembershipChange): void {
+    for (const { id, incarnation } of [...change.voters, ...change.learners ?? []]) {
+      const known = this.#core.raft.membership.members.find((member) => member.id === id);
+      if (known === undefined || known.incarnation === incarnation) continue;
+      throw new RaftError("refused", `the member "${id}" has another data folder than the one that is asked for`, {
+        hint: "Remove the member, and add the new data folder under a new id.",
+      });
+    }
+  }
+}
+
+/** Stops waiting when the signal fires; what is waited for goes on. */
+function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(aborted(signal, "unknown"));
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

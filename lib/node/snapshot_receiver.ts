@@ -1,0 +1,163 @@
+/**
+ * Collects the chunks of a snapshot from the leader (§7), and stages it when all
+ * of it is there. Two snapshots are never mixed: equal index and term are not
+ * equal bytes.
+ *
+ * @module
+ */
+
+import type { InstallSnapshot, NodeId, SnapshotMeta } from "../raft/types.ts";
+import type { SnapshotWriter, Storage } from "../storage.ts";
+
+/** The part of the core that answers, and takes a staged snapshot over. */
+export interface SnapshotTarget {
+  snapshotProgress(
+    to: NodeId,
+    snapshotId: string,
+    offset: number,
+    status: "accepted" | "failed",
+    round: number,
+  ): void;
+  installSnapshot(from: NodeId, meta: SnapshotMeta, round: number): boolean;
+}
+
+/** What the receiver needs of the node. */
+export interface ReceiverOptions {
+  readonly storage: Storage;
+  readonly target: SnapshotTarget;
+  /** The core has put this snapshot in place of its log; the next batch makes it durable. */
+  readonly installing: (meta: SnapshotMeta) => void;
+  readonly failed: (error: unknown) => void;
+  /** The core may have something to send. */
+  readonly wake: () => void;
+}
+
+interface Incoming {
+  readonly meta: SnapshotMeta;
+  /** Chunks in order that wait to be written. */
+  readonly queue: Uint8Array[];
+  writer: SnapshotWriter | null;
+  /** The next byte wanted, what is queued included. */
+  expected: number;
+  /** Who sent the last chunk, and in which round: the one to answer. */
+  from: NodeId;
+  round: number;
+  working: boolean;
+  /** Another has taken its place, or it failed. */
+  dropped: boolean;
+}
+
+const MAX_QUEUED = 8;
+
+/** At most one snapshot at a time; a newer one takes the place of an older. */
+export class SnapshotReceiver {
+  readonly #options: ReceiverOptions;
+  #incoming: Incoming | null = null;
+  #stopped = false;
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options;
+  }
+
+  /** A chunk from the current leader. */
+  received(from: NodeId, message: InstallSnapshot): void {
+    if (this.#stopped) return;
+    const incoming = this.#incomingFor(from, message);
+    if (incoming === null) return;
+    incoming.from = from;
+    incoming.round = message.round;
+    const end = message.offset + message.data.length;
+    if (end > incoming.meta.size) return;
+    const wanted = message.offset === incoming.expected && (message.data.length > 0 || incoming.meta.size === 0);
+    if (!wanted || incoming.queue.length >= MAX_QUEUED) {
+      // Repeated, or ahead of one that was lost: say what is missing.
+      this.#answer(incoming, incoming.expected);
+      return;
+    }
+    incoming.expected = end;
+    incoming.queue.push(message.data);
+    this.#work(incoming);
+  }
+
+  /** Nothing is staged any more. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#incoming !== null) this.#drop(this.#incoming);
+  }
+
+  /** The transfer that the chunk belongs to; `null` if to none any more. */
+  #incomingFor(from: NodeId, { snapshot, offset, round }: InstallSnapshot): Incoming | null {
+    const current = this.#incoming;
+    if (current?.meta.id === snapshot.id) return current;
+    if (current !== null && current.meta.index > snapshot.index) return null;
+    if (offset !== 0) {
+      this.#options.target.snapshotProgress(from, snapshot.id, 0, "accepted", round);
+      this.#options.wake();
+      return null;
+    }
+    if (current !== null) this.#drop(current);
+    return this.#incoming = {
+      meta: snapshot,
+      queue: [],
+      writer: null,
+      expected: 0,
+      from,
+      round,
+      working: false,
+      dropped: false,
+    };
+  }
+
+  #work(incoming: Incoming): void {
+    if (incoming.working) return;
+    incoming.working = true;
+    this.#writeAll(incoming).catch((error) => {
+      if (incoming.dropped) return;
+      this.#drop(incoming);
+      this.#options.failed(error);
+      this.#options.target.snapshotProgress(incoming.from, incoming.meta.id, 0, "failed", incoming.round);
+      this.#options.wake();
+    }).finally(() => {
+      incoming.working = false;
+      if (incoming.dropped) incoming.writer?.abort().catch(() => {});
+      else if (incoming.queue.length > 0) this.#work(incoming);
+    });
+  }
+
+  /** After each await the transfer may have been dropped; its writer is aborted once this has ended. */
+  async #writeAll(incoming: Incoming): Promise<void> {
+    if (incoming.writer === null) {
+      incoming.writer = await this.#options.storage.createSnapshot();
+      if (incoming.dropped) return;
+    }
+    const { writer, meta } = incoming;
+    for (let chunk = incoming.queue.shift(); chunk !== undefined; chunk = incoming.queue.shift()) {
+      await writer.write(chunk);
+      if (incoming.dropped) return;
+      if (writer.offset < meta.size) this.#answer(incoming, writer.offset);
+    }
+    if (writer.offset === meta.size) await this.#stage(incoming, writer);
+  }
+
+  async #stage(incoming: Incoming, writer: SnapshotWriter): Promise<void> {
+    const { meta } = incoming;
+    await writer.stage(meta);
+    if (incoming.dropped) return;
+    this.#incoming = null;
+    if (this.#options.target.installSnapshot(incoming.from, meta, incoming.round)) this.#options.installing(meta);
+    else incoming.dropped = true;
+    this.#options.wake();
+  }
+
+  #answer(incoming: Incoming, offset: number): void {
+    this.#options.target.snapshotProgress(incoming.from, incoming.meta.id, offset, "accepted", incoming.round);
+    this.#options.wake();
+  }
+
+  #drop(incoming: Incoming): void {
+    incoming.dropped = true;
+    incoming.queue.length = 0;
+    if (!incoming.working) incoming.writer?.abort().catch(() => {});
+    if (this.#incoming === incoming) this.#incoming = null;
+  }
+}

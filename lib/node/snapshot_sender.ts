@@ -1,0 +1,235 @@
+/**
+ * Sends the newest snapshot to peers that the log can't help any more (§7): a few
+ * chunks at a time, no faster than the cap, on from wherever the peer says.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../clock.ts";
+import type { InstallSnapshot, InstallSnapshotResponse, NodeId, SnapshotMeta } from "../raft/types.ts";
+import type { SnapshotReader, Storage } from "../storage.ts";
+
+/** The part of the core that makes the messages. */
+export interface SnapshotSource {
+  readonly snapshot: SnapshotMeta | null;
+  snapshotMessage(peer: NodeId, meta: SnapshotMeta, offset: number, data: Uint8Array): InstallSnapshot | null;
+  snapshotFailed(peer: NodeId): void;
+}
+
+/** What the senders need of the node. */
+export interface SenderOptions {
+  readonly host: Host;
+  readonly storage: Storage;
+  readonly source: SnapshotSource;
+  readonly chunkBytes: number;
+  /** To one peer; 0 for no cap. */
+  readonly bytesPerSecond: number;
+  /** How long to wait for an answer. */
+  readonly resendMs: number;
+  readonly send: (to: NodeId, message: InstallSnapshot) => void;
+  readonly failed: (error: unknown) => void;
+  /** The core may have something to do. */
+  readonly wake: () => void;
+}
+
+/** Chunks sent and not acknowledged, at most. */
+const WINDOW_CHUNKS = 4;
+/** Silent resends after which a newer snapshot is preferred, and the core asked again. */
+const MAX_RESENDS = 10;
+
+/** All transfers of this node. */
+export class SnapshotSenders {
+  readonly #options: SenderOptions;
+  readonly #transfers = new Map<NodeId, Transfer>();
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Transfers under way. */
+  get count(): number {
+    return this.#transfers.size;
+  }
+
+  /** Begins, unless a transfer to this peer goes on. */
+  start(peer: NodeId): void {
+    if (this.#transfers.has(peer)) return;
+    const transfer = new Transfer(peer, this.#options, () => {
+      if (this.#transfers.get(peer) === transfer) this.#transfers.delete(peer);
+    });
+    this.#transfers.set(peer, transfer);
+    transfer.open();
+  }
+
+  /** The peer's answer. */
+  answered(from: NodeId, answer: InstallSnapshotResponse): void {
+    this.#transfers.get(from)?.answered(answer);
+  }
+
+  /** Ends all: leadership is gone, or the node. */
+  stop(): void {
+    for (const transfer of [...this.#transfers.values()]) transfer.end();
+  }
+}
+
+/** One snapshot to one peer. The reader stays open, so a newer snapshot does not disturb it. */
+class Transfer {
+  readonly #peer: NodeId;
+  readonly #options: SenderOptions;
+  readonly #onEnd: () => void;
+  #reader: SnapshotReader | null = null;
+  /** What lies before this the peer has. `0 <= acked <= next <= size` */
+  #acked = 0;
+  /** The next byte to send. */
+  #next = 0;
+  /** What the peer wanted when it last answered. */
+  #reported = 0;
+  /** Answers since the last progress that asked for `acked` again: a chunk was lost. */
+  #repeats = 0;
+  #resends = 0;
+  #finalSent = false;
+  /** The cap: nothing leaves before. */
+  #earliestMs = 0;
+  #reading = false;
+  #ended = false;
+  #cancelPace: Cancel | null = null;
+  #cancelResend: Cancel | null = null;
+
+  constructor(peer: NodeId, options: SenderOptions, onEnd: () => void) {
+    this.#peer = peer;
+    this.#options = options;
+    this.#onEnd = onEnd;
+  }
+
+  open(): void {
+    this.#options.storage.openSnapshot().then((reader) => {
+      if (reader === null || this.#ended) {
+        reader?.close().catch(() => {});
+        this.#giveUp();
+        return;
+      }
+      this.#reader = reader;
+      this.#armResend();
+      this.#pump();
+    }).catch((error) => {
+      this.#options.failed(error);
+      this.#giveUp();
+    });
+  }
+
+  answered(answer: InstallSnapshotResponse): void {
+    const reader = this.#reader;
+    if (this.#ended || reader === null || answer.snapshotId !== reader.meta.id) return;
+    if (answer.status === "installed") {
+      this.end();
+    } else if (answer.status === "failed") {
+      // Not again at once: a peer whose disk is full would fail as fast as we send.
+      this.#reported = 0;
+      this.#next = reader.meta.size;
+      this.#finalSent = true;
+    } else {
+      this.#accepted(answer.offset, reader.meta.size);
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelPace?.();
+    this.#cancelResend?.();
+    this.#reader?.close().catch(() => {});
+    this.#onEnd();
+  }
+
+  #accepted(offset: number, size: number): void {
+    if (offset > size) return;
+    this.#reported = offset;
+    if (offset > this.#acked) {
+      this.#acked = offset;
+      this.#next = Math.max(this.#next, offset);
+      this.#repeats = 0;
+      this.#resends = 0;
+      this.#armResend();
+    } else if (offset === this.#acked && ++this.#repeats === 2) {
+      this.#rewind(offset);
+    }
+    this.#pump();
+  }
+
+  #rewind(offset: number): void {
+    this.#acked = offset;
+    this.#next = offset;
+    this.#finalSent = false;
+  }
+
+  #armResend(): void {
+    this.#cancelResend?.();
+    this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => {
+      const newest = this.#options.source.snapshot;
+      if (++this.#resends >= MAX_RESENDS && newest !== null && newest.id !== this.#reader?.meta.id) {
+        this.#giveUp();
+        return;
+      }
+      this.#repeats = 0;
+      this.#rewind(this.#reported);
+      this.#armResend();
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#ended || this.#reading || this.#reader === null || this.#cancelPace !== null) return;
+    const { chunkBytes, host } = this.#options;
+    if (this.#finalSent || this.#next - this.#acked >= WINDOW_CHUNKS * chunkBytes) return;
+    const waitMs = this.#earliestMs - host.clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#cancelPace = host.clock.setTimer(waitMs, () => {
+        this.#cancelPace = null;
+        this.#pump();
+      });
+      return;
+    }
+    this.#sendChunk(this.#reader, this.#next);
+  }
+
+  #sendChunk(reader: SnapshotReader, offset: number): void {
+    this.#reading = true;
+    const length = Math.min(this.#options.chunkBytes, reader.meta.size - offset);
+    reader.read(offset, length).then((data) => {
+      this.#reading = false;
+      if (this.#ended) return;
+      // An answer may have moved on meanwhile; then another chunk is wanted.
+      if (this.#next === offset) this.#dispatch(reader.meta, offset, data);
+      // Heartbeats and others first.
+      if (!this.#ended) this.#options.host.enqueue(() => this.#pump());
+    }).catch((error) => {
+      this.#reading = false;
+      if (this.#ended) return;
+      this.#options.failed(error);
+      this.#giveUp();
+    });
+  }
+
+  #dispatch(meta: SnapshotMeta, offset: number, data: Uint8Array): void {
+    const { source, bytesPerSecond, host, send } = this.#options;
+    const message = source.snapshotMessage(this.#peer, meta, offset, data);
+    if (message === null) {
+      this.end();
+      return;
+    }
+    this.#next = offset + data.length;
+    this.#finalSent = this.#next === meta.size;
+    if (bytesPerSecond > 0) {
+      const nowMs = host.clock.monotonicMs();
+      this.#earliestMs = Math.max(nowMs, this.#earliestMs) + data.length / bytesPerSecond * 1000;
+    }
+    send(this.#peer, message);
+  }
+
+  #giveUp(): void {
+    if (this.#ended) return;
+    this.end();
+    this.#options.source.snapshotFailed(this.#peer);
+    this.#options.wake();
+  }
+}

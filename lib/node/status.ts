@@ -1,0 +1,57 @@
+/**
+ * A node's account of itself.
+ *
+ * @module
+ */
+
+import type { Raft } from "../raft/mod.ts";
+import type { Identity } from "../storage.ts";
+import type { Directory } from "./directory.ts";
+import type { Lifecycle, NodeStatus, Suffrage } from "./types.ts";
+
+/** What a status is made of besides the core. */
+export interface StatusParts {
+  readonly identity: Identity;
+  readonly lifecycle: Lifecycle;
+  readonly directory: Directory;
+  readonly tickMs: number;
+  readonly storageError: Error | null;
+  readonly uptimeMs: number;
+}
+
+/** Describes the node as it is now. */
+export function describe(raft: Raft, parts: StatusParts): NodeStatus {
+  const { membership } = raft;
+  const running = parts.lifecycle === "running";
+  const leader = running ? raft.leader : null;
+  const suffrage = (id: string): Suffrage =>
+    membership.voters.includes(id) ? "voter" : membership.outgoing.includes(id) ? "outgoing" : "learner";
+  return {
+    id: raft.id,
+    incarnation: parts.identity.incarnation,
+    clusterId: parts.identity.clusterId,
+    lifecycle: parts.lifecycle,
+    role: running ? raft.role : "follower",
+    term: raft.term,
+    leader: leader === null ? null : { id: leader, address: parts.directory.lookup(leader)?.address ?? "" },
+    commitIndex: raft.commitIndex,
+    appliedIndex: raft.appliedIndex,
+    durableIndex: raft.durableIndex,
+    lastIndex: raft.lastIndex,
+    firstIndex: raft.firstIndex,
+    snapshotIndex: raft.snapshot?.index ?? 0,
+    members: membership.members.map((member) => ({ ...member, suffrage: suffrage(member.id) })),
+    membership,
+    membershipIndex: raft.membershipIndex,
+    membershipCommitted: raft.membershipCommitted,
+    peers: raft.progress().map((peer) => ({
+      id: peer.id,
+      matchIndex: peer.matchIndex,
+      nextIndex: peer.nextIndex,
+      state: peer.state,
+      lastContactMs: Number.isFinite(peer.ticksSinceContact) ? peer.ticksSinceContact * parts.tickMs : null,
+    })),
+    storage: { healthy: parts.storageError === null, error: parts.storageError?.message ?? null },
+    uptimeMs: parts.uptimeMs,
+  };
+}
