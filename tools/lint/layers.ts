@@ -5,7 +5,7 @@
 
 /** What a file may import: the prefixes of project paths, and of bare specifiers. */
 interface Layer {
-  /** The files it holds for: exact path, or a folder ending in a slash. */
+  /** The files it holds for: exact path, a folder ending in a slash, or how a name begins, ending in `_`. */
   readonly files: string;
   readonly may: readonly string[];
   /** Bare specifiers: `*` for any. */
@@ -17,7 +17,7 @@ const LAYERS: readonly Layer[] = [
   { files: "lib/raft/", may: ["lib/raft/"], bare: [] },
   { files: "lib/", may: ["lib/"], bare: [] },
   { files: "storage/memory.ts", may: ["lib/", "storage/"], bare: [] },
-  { files: "storage/file/node_fs.ts", may: ["lib/", "storage/"], bare: ["node:"] },
+  { files: "storage/file/node_", may: ["lib/", "storage/"], bare: ["node:"] },
   { files: "storage/", may: ["lib/", "storage/"], bare: [] },
   { files: "transport/memory.ts", may: ["lib/", "transport/"], bare: [] },
   { files: "transport/conformance.ts", may: ["lib/", "transport/"], bare: [] },
@@ -33,9 +33,9 @@ const LAYERS: readonly Layer[] = [
   { files: "conformance.ts", may: ["storage/conformance.ts", "transport/conformance.ts"], bare: [] },
 ];
 
-/** Whether `path` is `area`, or lies in it. */
+/** Whether `path` is `area`, or lies in it, or begins so. */
 export function isIn(path: string, area: string): boolean {
-  return area.endsWith("/") ? path.startsWith(area) : path === area;
+  return /[/_]$/.test(area) ? path.startsWith(area) : path === area;
 }
 
 /** The path of `specifier` in the project, as `file` (a project path) imports it; `null` if it is bare or a URL. */

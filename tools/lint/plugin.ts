@@ -11,8 +11,8 @@ import { forbiddenImport, isIn } from "./layers.ts";
 
 /** Where `portable` holds. */
 const PORTABLE = ["lib/", "simulation/", "storage/", "transport/memory.ts"];
-/** Files that bind the project to a machine. */
-const EXEMPT = ["lib/host.ts", "storage/file/node_fs.ts"];
+/** Files that bind the project to a machine, whole or by how their path begins. */
+const EXEMPT = ["lib/host.ts", "storage/file/node_"];
 
 const CLOCK = "time comes from Host.clock";
 const RANDOM = "chance comes from Host.random";
@@ -77,16 +77,45 @@ function isReference(node: Deno.lint.Identifier): boolean {
   }
 }
 
+/** Whether an identifier is a name that the file itself declares. */
+function isDeclaration(node: Deno.lint.Identifier): boolean {
+  const parent = node.parent;
+  switch (parent.type) {
+    case "VariableDeclarator":
+      return parent.id === node;
+    case "FunctionDeclaration":
+    case "FunctionExpression":
+    case "ArrowFunctionExpression":
+      return parent.params.some((param) => param === node);
+    case "ImportSpecifier":
+      return parent.local === node;
+    case "Property":
+      return parent.parent.type === "ObjectPattern" && parent.value === node;
+    default:
+      return false;
+  }
+}
+
 const portable: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     const path = projectPath(context.filename);
-    if (!PORTABLE.some((area) => isIn(path, area)) || EXEMPT.includes(path)) return {};
+    if (!PORTABLE.some((area) => isIn(path, area)) || EXEMPT.some((start) => path.startsWith(start))) return {};
     const report = (node: Deno.lint.Node, what: string, why: string): void =>
       context.report({ node, message: `${what} does not belong here: ${why}` });
+    // A name that the file declares somewhere is its own everywhere: scopes are more than this rule looks at.
+    const declared = new Set<string>();
+    const used: Deno.lint.Identifier[] = [];
     return {
       Identifier(node): void {
-        const why = GLOBALS.get(node.name);
-        if (why !== undefined && isReference(node)) report(node, node.name, why);
+        if (isDeclaration(node)) declared.add(node.name);
+        else if (node.name === "Math" && node.parent.type !== "MemberExpression") {
+          report(node, "Math as a whole", "only its integer functions are the same everywhere");
+        } else if (GLOBALS.has(node.name) && isReference(node)) used.push(node);
+      },
+      "Program:exit"(): void {
+        for (const node of used) {
+          if (!declared.has(node.name)) report(node, node.name, GLOBALS.get(node.name) ?? "");
+        }
       },
       MemberExpression(node): void {
         const property = !node.computed && node.property.type === "Identifier" ? node.property.name : "";
@@ -146,7 +175,9 @@ const explicitExports: Deno.lint.Rule = {
 const hashPrivate: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     const check = (node: Deno.lint.PropertyDefinition | Deno.lint.MethodDefinition): void => {
-      if (node.accessibility !== undefined) {
+      // A constructor can be kept to its class in no other way.
+      const isConstructor = node.type === "MethodDefinition" && node.kind === "constructor";
+      if (node.accessibility !== undefined && !isConstructor) {
         context.report({ node, message: `write #name instead of \`${node.accessibility}\`, or nothing for public` });
       }
     };
