@@ -1,0 +1,264 @@
+/**
+ * A cluster in virtual time, with loss, partitions, crashes and disk faults. One
+ * seed gives one run. What must hold at any time is checked all the time: one
+ * leader a term, and the same command at the same index on every node.
+ *
+ * @module
+ */
+
+import { strict as assert } from "node:assert";
+import type { Proposed, RaftNodeOptions } from "../../lib/node/types.ts";
+import { RaftNode } from "../../lib/node/mod.ts";
+import { membershipOf } from "../../lib/raft/mod.ts";
+import type { Member, NodeId } from "../../lib/raft/types.ts";
+import type { AppliedCommand } from "../../lib/state_machine.ts";
+import { MemoryDisk, MemoryStorage } from "../../storage/memory.ts";
+import { MemoryNetwork } from "../../transport/memory.ts";
+import type { MemoryTransport, NetworkFaults } from "../../transport/memory.ts";
+import { bytes, Journal, text } from "./journal.ts";
+import type { JournalOptions } from "./journal.ts";
+import { VirtualTime } from "./virtual_time.ts";
+import type { VirtualNodeHost } from "./virtual_time.ts";
+
+/** Options of a {@linkcode Cluster}. */
+export interface ClusterOptions {
+  /** @default 1 */
+  readonly seed?: number;
+  /** How many voters begin. @default 3 */
+  readonly voters?: number;
+  /** For every node. */
+  readonly node?: Partial<RaftNodeOptions>;
+  readonly network?: Partial<NetworkFaults>;
+  /** Milliseconds of one write. @default 1 */
+  readonly persistMs?: number;
+  readonly journal?: JournalOptions;
+}
+
+/** One node of a {@linkcode Cluster}, and what outlives its crash. */
+export interface TestNode {
+  readonly id: NodeId;
+  readonly disk: MemoryDisk;
+  storage: MemoryStorage;
+  host: VirtualNodeHost;
+  machine: Journal;
+  transport: MemoryTransport;
+  /** Aborted by a crash, for requests that would wait for ever. */
+  power: AbortController;
+  node: RaftNode;
+  up: boolean;
+}
+
+/** The record of a node in a membership. */
+export function member(id: NodeId): Member {
+  return { id, address: id, incarnation: `inc-${id}` };
+}
+
+/** See the head of this file. */
+export class Cluster {
+  readonly time: VirtualTime;
+  readonly network: MemoryNetwork;
+  readonly nodes = new Map<NodeId, TestNode>();
+  readonly #options: ClusterOptions;
+  readonly #leaders = new Map<number, NodeId>();
+  readonly #applied = new Map<number, string>();
+  readonly #first: readonly Member[];
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.time = new VirtualTime(options.seed ?? 1);
+    this.network = new MemoryNetwork({ minDelayMs: 1, maxDelayMs: 5, ...options.network, host: this.time.host() });
+    this.#first = Array.from({ length: options.voters ?? 3 }, (_, i) => member(`n${i + 1}`));
+  }
+
+  /** Starts the first voters. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = new Cluster(options);
+    for (const { id } of cluster.#first) await cluster.add(id, true);
+    return cluster;
+  }
+
+  /** Starts a node on a new disk; it waits to be added unless it is one of the first. */
+  async add(id: NodeId, bootstrap = false): Promise<TestNode> {
+    const disk = new MemoryDisk();
+    const test = await this.#launch(id, disk, bootstrap);
+    this.nodes.set(id, test);
+    return test;
+  }
+
+  get(id: NodeId): TestNode {
+    const test = this.nodes.get(id);
+    assert(test, `no node ${id}`);
+    return test;
+  }
+
+  /** As a power failure: what was not durable is gone. */
+  async crash(id: NodeId): Promise<void> {
+    const test = this.get(id);
+    test.up = false;
+    test.host.kill();
+    test.storage.crash();
+    await test.transport.close();
+    test.power.abort();
+  }
+
+  /** Starts a crashed or closed node on its disk. */
+  async restart(id: NodeId): Promise<TestNode> {
+    const before = this.get(id);
+    assert(!before.up, `${id} runs`);
+    const test = await this.#launch(id, before.disk, false);
+    this.nodes.set(id, test);
+    return test;
+  }
+
+  /** Closes a node in order. */
+  async close(id: NodeId): Promise<void> {
+    const test = this.get(id);
+    await this.settle(test.node.close());
+    test.up = false;
+  }
+
+  /** Those that run. */
+  get running(): TestNode[] {
+    return [...this.nodes.values()].filter((test) => test.up && test.node.lifecycle === "running");
+  }
+
+  /** The leader with the highest term, if there is one. */
+  get leaderNow(): TestNode | undefined {
+    return this.running.filter(({ node }) => node.isLeader)
+      .sort((a, b) => b.node.status().term - a.node.status().term)[0];
+  }
+
+  /** Runs until one node leads, and all `among` (by default all that run) follow it. */
+  async leader(among?: readonly NodeId[]): Promise<TestNode> {
+    let leader: TestNode | undefined;
+    await this.until(() => {
+      leader = this.leaderNow;
+      if (leader === undefined || (among !== undefined && !among.includes(leader.id))) return false;
+      const { id, node } = leader;
+      const { term, commitIndex } = node.status();
+      const followers = among?.map((name) => this.get(name)) ?? this.running;
+      return commitIndex > 0 && followers.every((test) => {
+        const status = test.node.status();
+        return status.leader?.id === id && status.term === term;
+      });
+    }, "a leader that all follow");
+    return leader!;
+  }
+
+  /** Proposes texts to a node, and runs until all are answered. */
+  async propose(test: TestNode, ...commands: readonly string[]): Promise<Proposed[]> {
+    return await this.settle(Promise.all(commands.map((command) => test.node.propose(bytes(command)))));
+  }
+
+  /** Runs until the promise settles. */
+  async settle<T>(promise: Promise<T>, withinMs?: number): Promise<T> {
+    promise.catch(() => {});
+    const result = await this.time.settle(promise, withinMs);
+    this.check();
+    return result;
+  }
+
+  /** Runs until the condition holds, checking what must always hold. */
+  async until(condition: () => boolean, what = "the condition", withinMs = 60_000): Promise<void> {
+    await this.time.until(
+      () => {
+        this.check();
+        return condition();
+      },
+      withinMs,
+      what,
+    );
+  }
+
+  /** Lets virtual time pass, checking what must always hold. */
+  async pass(durationMs: number): Promise<void> {
+    const endMs = this.time.nowMs + durationMs;
+    while (this.time.nowMs < endMs) {
+      await this.time.pass(Math.min(10, endMs - this.time.nowMs));
+      this.check();
+    }
+  }
+
+  /** Runs until all running nodes have applied the same. */
+  async converge(withinMs?: number): Promise<void> {
+    await this.until(
+      () => {
+        const [first, ...rest] = this.running.map(({ node }) => node.status());
+        return first !== undefined && first.appliedIndex === first.lastIndex &&
+          rest.every(({ appliedIndex, lastIndex }) =>
+            appliedIndex === first.appliedIndex && lastIndex === first.lastIndex
+          );
+      },
+      "all nodes' applying the same",
+      withinMs,
+    );
+    const [first, ...rest] = this.running.map(({ machine }) => machine.commands);
+    for (const commands of rest) assert.deepEqual(commands, first);
+  }
+
+  /** Election safety (figure 3): at most one leader a term. */
+  check(): void {
+    for (const { id, node } of this.running) {
+      if (!node.isLeader) continue;
+      const { term } = node.status();
+      const other = this.#leaders.get(term) ?? id;
+      assert.equal(other, id, `${other} and ${id} both lead in term ${term}`);
+      this.#leaders.set(term, id);
+    }
+  }
+
+  /** Ends all nodes. */
+  async end(): Promise<void> {
+    this.network.heal();
+    for (const [id, test] of this.nodes) if (test.up) await this.crash(id);
+  }
+
+  async #launch(id: NodeId, disk: MemoryDisk, bootstrap: boolean): Promise<TestNode> {
+    const host = this.time.host();
+    const persistMs = this.#options.persistMs ?? 1;
+    const storage = new MemoryStorage(disk, {
+      delay: (operation) =>
+        operation === "persist" && persistMs > 0
+          ? new Promise((resolve) => void host.clock.setTimer(persistMs, resolve))
+          : undefined,
+    });
+    const transport = this.network.transport(id);
+    const machine = new Journal({ ...this.#options.journal, observe: (command) => this.#observe(id, command) });
+    const node = await this.time.settle(RaftNode.start({
+      ...this.#options.node,
+      id,
+      address: id,
+      stateMachine: machine,
+      storage,
+      transport,
+      host,
+      incarnation: `inc-${id}`,
+      ...bootstrap ? { bootstrap: { clusterId: "c1", membership: membershipOf({ voters: this.#first }) } } : {},
+    }));
+    return { id, disk, storage, host, machine, transport, power: new AbortController(), node, up: true };
+  }
+
+  /** State machine safety (figure 3): no two nodes apply different commands at the same index. */
+  #observe(id: NodeId, { index, term, data }: AppliedCommand): void {
+    const command = `${term}:${text(data)}`;
+    const other = this.#applied.get(index) ?? command;
+    assert.equal(command, other, `${id} applies another command at ${index}`);
+    this.#applied.set(index, command);
+  }
+}
+
+/** Asserts that the promise rejects with this code and outcome, and returns the error. */
+export async function rejection(
+  cluster: Cluster,
+  promise: Promise<unknown>,
+): Promise<{ code: string; outcome: string; message: string }> {
+  try {
+    await cluster.settle(promise);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && "outcome" in error) {
+      return { code: String(error.code), outcome: String(error.outcome), message: error.message };
+    }
+    throw error;
+  }
+  return assert.fail("the promise was to reject");
+}

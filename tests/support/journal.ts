@@ -1,0 +1,96 @@
+/**
+ * A state machine for tests: remembers every command that was applied.
+ *
+ * @module
+ */
+
+import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Bytes of a text. */
+export function bytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** The text of some bytes. */
+export function text(data: Uint8Array): string {
+  return decoder.decode(data);
+}
+
+/** How a {@linkcode Journal} behaves. */
+export interface JournalOptions {
+  /** Told of each command before it is applied; throws if another one was applied at this index elsewhere. */
+  readonly observe?: (command: AppliedCommand) => void;
+  /** Makes `apply` take its time. */
+  readonly delay?: () => Promise<void>;
+}
+
+/**
+ * Applies a command by writing it down, and answers with how many there are now.
+ * `boom` makes it throw. A query answers with the newest command, `all` with
+ * all of them.
+ */
+export class Journal implements StateMachine {
+  commands: string[] = [];
+  /** How often its state was replaced. */
+  restores = 0;
+  readonly #options: JournalOptions;
+  #inside = false;
+
+  constructor(options: JournalOptions = {}) {
+    this.#options = options;
+  }
+
+  apply(command: AppliedCommand): Uint8Array | Promise<Uint8Array> {
+    this.#enter();
+    try {
+      if (text(command.data) === "boom") throw new Error("boom");
+      this.#options.observe?.(command);
+    } finally {
+      this.#inside = false;
+    }
+    if (this.#options.delay === undefined) return this.#write(command);
+    this.#enter();
+    return this.#options.delay().then(() => {
+      this.#inside = false;
+      return this.#write(command);
+    });
+  }
+
+  query(query: Uint8Array): Uint8Array {
+    this.#enter();
+    this.#inside = false;
+    return bytes(text(query) === "all" ? this.commands.join("\n") : this.commands.at(-1) ?? "");
+  }
+
+  async *snapshot(): AsyncGenerator<Uint8Array> {
+    this.#enter();
+    this.#inside = false;
+    const captured = this.commands.slice();
+    for (let at = 0; at < captured.length; at += 100) {
+      yield bytes(captured.slice(at, at + 100).map((command) => `${command}\n`).join(""));
+    }
+  }
+
+  async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#enter();
+    let all = "";
+    for await (const chunk of snapshot) all += text(chunk);
+    this.commands = all.split("\n").slice(0, -1);
+    this.restores++;
+    this.#inside = false;
+  }
+
+  #write(command: AppliedCommand): Uint8Array {
+    this.commands.push(text(command.data));
+    return bytes(String(this.commands.length));
+  }
+
+  /** Calls must never overlap. */
+  #enter(): void {
+    if (this.#inside) throw new Error("two calls of the state machine overlap");
+    this.#inside = true;
+  }
+}
