@@ -9,25 +9,30 @@
 import { RaftError } from "../lib/errors.ts";
 import { membershipOf } from "../lib/raft/membership.ts";
 import type { Member, Membership } from "../lib/raft/types.ts";
+import { pause } from "./pause.ts";
 import { replaceHint } from "./services/admin.ts";
 
 /** What a peer tells about itself. */
 export interface PeerIdentity {
   readonly nodeId: string;
   readonly incarnation: string;
+  /** Where it says that it is reached: every node takes it from there, so that all begin with equal memberships. */
+  readonly address: string;
   /** Empty until it is part of a cluster. */
   readonly clusterId: string;
   /** Whether it holds nothing but its own identity. */
   readonly empty: boolean;
   /** Whether its membership records the asker, with the asker's incarnation. */
   readonly knowsCaller: boolean;
+  /** The first membership of its cluster, if it still has it. */
+  readonly firstMembership: Membership | null;
 }
 
 /** How a node with an empty folder begins. */
 export type Beginning =
   /** A new cluster: every node begins with this very membership. */
   | { readonly type: "found"; readonly clusterId: string; readonly membership: Membership }
-  /** The cluster has begun without waiting for this node's own start, and counts on it: its leader sends the log. */
+  /** The cluster has begun, counts on this node, and has changed since: its leader sends the log. */
   | { readonly type: "follow"; readonly clusterId: string }
   /** Not everyone has answered. */
   | { readonly type: "wait"; readonly missing: readonly string[] };
@@ -66,6 +71,7 @@ export function decideBeginning(
   peers: readonly { readonly id: string; readonly address: string }[],
   answers: ReadonlyMap<string, PeerIdentity>,
 ): Beginning {
+  let begun: Beginning | null = null;
   for (const peer of peers) {
     const answer = answers.get(peer.id);
     if (answer === undefined) continue;
@@ -74,15 +80,31 @@ export function decideBeginning(
         hint: "Correct --peers.",
       });
     }
-    if (answer.clusterId === "" && answer.empty) continue;
+    if (answer.empty) continue;
     if (!answer.knowsCaller) throw refusal(self, peer.id);
-    return { type: "follow", clusterId: answer.clusterId };
+    begun ??= joining(self, answer);
   }
+  if (begun !== null) return begun;
   const missing = peers.filter((peer) => !answers.has(peer.id)).map((peer) => peer.id);
   if (missing.length > 0) return { type: "wait", missing };
-  const others = peers.map(({ id, address }) => ({ id, address, incarnation: answers.get(id)?.incarnation ?? "" }));
+  const others = [...answers.values()].map(({ nodeId, address, incarnation }) => ({
+    id: nodeId,
+    address,
+    incarnation,
+  }));
   const membership = membershipOf({ voters: [self, ...others] });
   return { type: "found", clusterId: clusterIdOf(membership), membership };
+}
+
+/**
+ * The others have begun already, as they may once this node has told them who
+ * it is. It begins as they did, so that all logs have the same first entry.
+ */
+function joining(self: Member, { clusterId, firstMembership: membership }: PeerIdentity): Beginning {
+  const counted = membership?.members.some(({ id, incarnation }) => id === self.id && incarnation === self.incarnation);
+  return membership !== null && counted === true && clusterIdOf(membership) === clusterId
+    ? { type: "found", clusterId, membership }
+    : { type: "follow", clusterId };
 }
 
 function refusal(self: Member, peer: string): RaftError {
@@ -125,9 +147,6 @@ export async function awaitBeginning(options: AwaitBeginningOptions): Promise<Ex
     const missing = beginning.missing.join(", ");
     if (missing !== told) options.waiting(beginning.missing);
     told = missing;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, options.intervalMs ?? 250);
-      options.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-    });
+    await pause(options.intervalMs ?? 250, options.signal);
   }
 }

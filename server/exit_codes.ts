@@ -53,10 +53,13 @@ const BY_ERROR: Partial<Record<RaftErrorCode, ExitCode>> = {
   stopped: EXIT.unhealthy,
   storage: EXIT.unhealthy,
   damaged: EXIT.unhealthy,
+  locked: EXIT.refused,
+  unsupported_version: EXIT.refused,
   identity_mismatch: EXIT.refused,
   membership_change_in_progress: EXIT.refused,
   refused: EXIT.refused,
   session_expired: EXIT.unknown,
+  invalid_argument: EXIT.failed,
 };
 
 /**

@@ -7,6 +7,7 @@
 
 import { RaftError } from "../lib/errors.ts";
 import type { LeaderHint } from "../lib/errors.ts";
+import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";
 
 /** How one request is carried out, here and elsewhere. */
@@ -37,19 +38,7 @@ const LOOK_INTERVAL_MS = 25;
 function mayTryAgain(error: unknown): error is RaftError {
   return error instanceof RaftError && error.outcome === "rejected" &&
     (error.code === "not_leader" || error.code === "no_leader" || error.code === "unreachable" ||
-      error.code === "leadership_lost");
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
+      error.code === "leadership_lost" || error.code === "not_ready");
 }
 
 /** Says `timeout` where it was this server's deadline that ended the work, and keeps the outcome. */

@@ -13,7 +13,7 @@ export interface ObservedNode {
   status(): NodeStatus;
   addEventListener<Name extends keyof RaftNodeEventMap>(
     name: Name,
-    listener: (event: RaftNodeEventMap[Name]) => void,
+    listener: (event: { readonly detail: RaftNodeEventMap[Name] }) => void,
   ): unknown;
 }
 
@@ -64,12 +64,12 @@ export class Metrics {
   /** Begins to count a node's events. */
   observe(node: ObservedNode): void {
     let leader: string | null = null;
-    node.addEventListener("metric", (metric) => this.#record(metric));
-    node.addEventListener("snapshot", ({ reason }) => this.#snapshots.inc({ reason }));
+    node.addEventListener("metric", ({ detail }) => this.#record(detail));
+    node.addEventListener("snapshot", ({ detail }) => this.#snapshots.inc({ reason: detail.reason }));
     node.addEventListener("storageError", () => this.#storageErrors.inc());
-    node.addEventListener("state", (state) => {
-      if (state.leader !== null && state.leader !== leader) this.#leaderChanges.inc();
-      leader = state.leader;
+    node.addEventListener("state", ({ detail }) => {
+      if (detail.leader !== null && detail.leader !== leader) this.#leaderChanges.inc();
+      leader = detail.leader;
     });
   }
 

@@ -20,11 +20,11 @@ export interface ServedNode {
   changeMembership(change: MembershipChange, options?: { readonly signal?: AbortSignal }): Promise<Membership>;
   /** Resolves with the new leader. */
   transferLeadership(options?: { readonly to?: NodeId; readonly signal?: AbortSignal }): Promise<NodeId>;
-  /** Resolves with the index that the snapshot covers. */
-  takeSnapshot(): Promise<number>;
+  /** Resolves with what the newest snapshot covers. */
+  takeSnapshot(): Promise<{ readonly index: number }>;
   addEventListener<Name extends keyof RaftNodeEventMap>(
     name: Name,
-    listener: (event: RaftNodeEventMap[Name]) => void,
+    listener: (event: { readonly detail: RaftNodeEventMap[Name] }) => void,
   ): unknown;
   /** Hands leadership over, then stops. */
   close(): Promise<void>;

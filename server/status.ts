@@ -18,30 +18,3 @@ export interface StatusDocument extends NodeStatus {
 export function statusDocument(status: NodeStatus, reason?: string): StatusDocument {
   return { ...status, version: VERSION, ...(reason === undefined ? {} : { reason }) };
 }
-
-/** The status of a node that waits for its cluster to form: it has an identity, and nothing else. */
-export function waitingStatus(id: string, incarnation: string, uptimeMs: number): NodeStatus {
-  const nobody = { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] };
-  return {
-    id,
-    incarnation,
-    clusterId: "",
-    lifecycle: "running",
-    role: "follower",
-    term: 0,
-    leader: null,
-    commitIndex: 0,
-    appliedIndex: 0,
-    durableIndex: 0,
-    lastIndex: 0,
-    firstIndex: 1,
-    snapshotIndex: 0,
-    members: [],
-    membership: nobody,
-    membershipIndex: 0,
-    membershipCommitted: false,
-    peers: [],
-    storage: { healthy: true, error: null },
-    uptimeMs,
-  };
-}

@@ -8,6 +8,7 @@
 import { RaftError } from "../../lib/errors.ts";
 import type { NodeStatus } from "../../lib/node/types.ts";
 import type { Member, Membership, NodeId } from "../../lib/raft/types.ts";
+import { pause } from "../pause.ts";
 import type { ServedNode } from "../served_node.ts";
 
 /** Who answers at an address. */
@@ -209,7 +210,7 @@ export class Admin {
           hint: `It goes on catching up. Then: raft member promote ${id}`,
         });
       }
-      await new Promise((resolve) => setTimeout(resolve, this.#pollMs));
+      await pause(this.#pollMs, signal);
     }
   }
 

@@ -1,0 +1,132 @@
+/**
+ * The HTTP face of a node, as a Hono app: for the server, and to be mounted in
+ * an app of one's own.
+ *
+ * @module
+ */
+
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import type { ClientTransport } from "../lib/client/client_transport.ts";
+import type { FetchHandler } from "./listen.ts";
+import { hostGuard } from "./guard.ts";
+import { isAlive, readiness, readinessText } from "./health.ts";
+import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";
+import type { Logger } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { problem, problemOf, problemResponse } from "./problem.ts";
+import type { ServedNode } from "./served_node.ts";
+import { KeyValueCalls } from "./services/kv.ts";
+import type { Watchable } from "./services/kv.ts";
+import { statusDocument } from "./status.ts";
+
+/** Options of {@linkcode createApp}. */
+export interface AppOptions {
+  /** The node to serve. */
+  readonly node: ServedNode;
+  /** Its key-value state machine, to watch. */
+  readonly store: Watchable;
+  /** Reaches other nodes, for requests that only the leader can take. */
+  readonly client: ClientTransport;
+  /** Answers Connect-RPC calls; without it only HTTP is served. */
+  readonly services?: FetchHandler;
+  /** Host names to answer to, beside loopback names; `*` allows all. @default none */
+  readonly hosts?: readonly string[];
+  /** Origins of web pages that may call; `*` allows all. @default none */
+  readonly origins?: readonly string[];
+  /** How long a request waits for a leader and a quorum. @default 5000 */
+  readonly requestTimeoutMs?: number;
+  /** Observes the node; made if left out. */
+  readonly metrics?: Metrics;
+  /** Hears of unexpected errors. */
+  readonly logger?: Logger;
+  /** Why the node is not (or no longer) running, if it isn't. */
+  reason?(): string | undefined;
+}
+
+const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
+
+/**
+ * Makes the app.
+ *
+ * @example Mounted under a path of one's own
+ * ```ts ignore
+ * const own = new Hono();
+ * own.route("/store", createApp({ node, store, client }));
+ * ```
+ */
+export function createApp(options: AppOptions): Hono {
+  const { node } = options;
+  const app = new Hono();
+  const origins = options.origins ?? [];
+  app.use(hostGuard({ hosts: options.hosts ?? [], origins }));
+  if (origins.length > 0) {
+    app.use(cors({
+      origin: origins.includes("*") ? "*" : [...origins],
+      exposeHeaders: ["etag", "raft-state-version", "retry-after"],
+    }));
+  }
+  app.onError((error) => {
+    const content = problemOf(error);
+    if (content.code === "internal") options.logger?.error(`Unexpected error: ${error.stack ?? error.message}`);
+    return problemResponse(content);
+  });
+  app.notFound((context) =>
+    problemResponse(problem("not_found", `There is nothing at ${context.req.path.slice(0, 200)}.`, {
+      hint: "See /status, /kv/KEY, /livez, /readyz and /metrics.",
+    }))
+  );
+
+  if (options.services !== undefined) {
+    const services = options.services;
+    app.all("*", async (context, next) => {
+      return SERVICE_PATH.test(context.req.path) ? await services(context.req.raw) : await next();
+    });
+  }
+  healthRoutes(app, options);
+  const calls = new KeyValueCalls({
+    node,
+    client: options.client,
+    store: options.store,
+    timeoutMs: options.requestTimeoutMs ?? 5000,
+  });
+  app.route("/", keyValueRoutes(calls));
+  return app;
+}
+
+function healthRoutes(app: Hono, options: AppOptions): void {
+  const { node } = options;
+  app.get("/status", () => {
+    const status = node.status();
+    return new Response(JSON.stringify(statusDocument(status, options.reason?.()), null, 2) + "\n", {
+      status: isAlive(status) ? 200 : 503,
+      headers: { "content-type": "application/json", "cache-control": "no-store" },
+    });
+  });
+  app.get("/livez", () => {
+    const alive = isAlive(node.status());
+    return text(alive ? 200 : 503, alive ? "ok\n" : `${options.reason?.() ?? "stopped"}\n`);
+  });
+  app.get("/readyz", (context) => {
+    const checks = readiness(node.status());
+    const ready = checks.every(({ ok }) => ok);
+    const verbose = context.req.query("verbose") !== undefined || !ready;
+    return text(ready ? 200 : 503, verbose ? readinessText(checks) : "ok\n");
+  });
+  const metrics = options.metrics ?? new Metrics(() => node.status());
+  if (options.metrics === undefined) metrics.observe(node);
+  app.get("/metrics", async () => {
+    const { registry } = metrics;
+    return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
+  });
+  for (const path of ["/status", "/livez", "/readyz", "/metrics"]) {
+    app.all(path, () => methodNotAllowed("GET, HEAD"));
+  }
+}
+
+function text(status: number, content: string): Response {
+  return new Response(content, {
+    status,
+    headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
+  });
+}

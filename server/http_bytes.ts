@@ -1,0 +1,120 @@
+/**
+ * Bytes in and out of HTTP: bodies with a limit, percent-encoded keys.
+ *
+ * @module
+ */
+
+import { RaftError } from "../lib/errors.ts";
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A client that sends more slowly than this is cut off. */
+const BODY_TIMEOUT_MS = 30_000;
+
+/**
+ * Reads a body whole.
+ *
+ * @throws {RaftError} `too_large`; `timeout` if it doesn't end in time; `aborted` if the client is gone. None had an effect.
+ */
+export async function readBody(request: Request, maxBytes: number, timeoutMs = BODY_TIMEOUT_MS): Promise<Uint8Array> {
+  const tooLarge = (): RaftError => new RaftError("too_large", `The body is over the limit of ${maxBytes} bytes.`);
+  const stated = request.headers.get("content-length");
+  if (stated !== null && Number(stated) > maxBytes) throw tooLarge();
+  if (request.body === null) return new Uint8Array(0);
+
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    reader.cancel().catch(() => {});
+  }, timeoutMs);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      length += value.length;
+      if (length > maxBytes) {
+        reader.cancel().catch(() => {});
+        throw tooLarge();
+      }
+      chunks.push(value);
+    }
+  } catch (error) {
+    if (error instanceof RaftError) throw error;
+    if (!late) throw new RaftError("aborted", "The client went away before the body ended.", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+  if (late) throw new RaftError("timeout", `The body did not end within ${timeoutMs} ms.`);
+  return concat(chunks, length);
+}
+
+function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const only = chunks[0];
+  if (chunks.length === 1 && only !== undefined) return only;
+  const all = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
+}
+
+function hexDigit(code: number | undefined): number {
+  if (code === undefined) return -1;
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+/**
+ * Percent-decodes to bytes, which need not be UTF-8: `%FF` is the byte 255.
+ *
+ * @throws {RaftError} `invalid_argument` for a `%` without two hexadecimal digits.
+ */
+export function percentDecode(text: string): Uint8Array {
+  const raw = encoder.encode(text);
+  const bytes = new Uint8Array(raw.length);
+  let length = 0;
+  for (let at = 0; at < raw.length; at++) {
+    let byte = raw[at] ?? 0;
+    if (byte === 0x25) {
+      const high = hexDigit(raw[at + 1]);
+      const low = hexDigit(raw[at + 2]);
+      if (high < 0 || low < 0) {
+        throw new RaftError(
+          "invalid_argument",
+          `A "%" in ${JSON.stringify(text.slice(0, 100))} is not followed by two hexadecimal digits.`,
+        );
+      }
+      byte = high * 16 + low;
+      at += 2;
+    }
+    bytes[length++] = byte;
+  }
+  return bytes.slice(0, length);
+}
+
+/** A parameter of the query string as bytes; `null` if it isn't there. `+` is a plus. */
+export function queryBytes(url: URL, name: string): Uint8Array | null {
+  for (const part of url.search.slice(1).split("&")) {
+    if (part === name) return new Uint8Array(0);
+    if (part.startsWith(`${name}=`)) return percentDecode(part.slice(name.length + 1));
+  }
+  return null;
+}
+
+/** `{name: text}` if the bytes are UTF-8, else `{nameBase64: …}`: JSON has no bytes. */
+export function jsonBytes(name: string, bytes: Uint8Array): Record<string, string> {
+  try {
+    return { [name]: strictDecoder.decode(bytes) };
+  } catch {
+    let binary = "";
+    for (const byte of bytes) binary += String.fromCharCode(byte);
+    return { [`${name}Base64`]: btoa(binary) };
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * `/kv`: the key-value store for `curl`.
+ *
+ * @module
+ */
+
+import type { Context } from "hono";
+import { Hono } from "hono";
+import { RaftError } from "../lib/errors.ts";
+import { LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "../lib/kv/commands.ts";
+import type { ExpectedVersion } from "../lib/kv/commands.ts";
+import type { Consistency } from "../lib/node/types.ts";
+import { jsonBytes, percentDecode, queryBytes, readBody } from "./http_bytes.ts";
+import { problem, problemResponse } from "./problem.ts";
+import type { KeyValueCalls } from "./services/kv.ts";
+import { watchResponse } from "./watch.ts";
+
+/**
+ * Routes for `PUT`, `GET` and `DELETE /kv/KEY`, and `GET /kv` to list and to watch.
+ *
+ * The key is everything after `/kv/`, slashes included, percent-decoded to
+ * bytes. (A key of one or two dots can't be written as a path; use the
+ * key-value service for that.) The version of a value is its `ETag`.
+ */
+export function keyValueRoutes(calls: KeyValueCalls): Hono {
+  const app = new Hono();
+  app.get("/kv", (context) => context.req.query("watch") === undefined ? list(calls, context) : watch(calls, context));
+  app.all("/kv", () => methodNotAllowed("GET, HEAD"));
+  app.get("/kv/*", (context) => get(calls, context));
+  app.put("/kv/*", (context) => put(calls, context));
+  app.delete("/kv/*", (context) => remove(calls, context));
+  app.all("/kv/*", () => methodNotAllowed("GET, HEAD, PUT, DELETE"));
+  return app;
+}
+
+/** 405, with what is allowed. */
+export function methodNotAllowed(allow: string): Response {
+  return problemResponse(problem("method_not_allowed", `Allowed here: ${allow}.`), { allow });
+}
+
+async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
+  const { entry, stateVersion } = await calls.get(keyOf(context), readOptions(context));
+  const headers = { "raft-state-version": String(stateVersion), "cache-control": "no-store" };
+  if (entry === null) return problemResponse(problem("not_found", "There is no such key."), headers);
+  const etag = etagOf(entry.version);
+  if (matches(context.req.header("if-none-match"), entry.version)) {
+    return new Response(null, { status: 304, headers: { ...headers, etag } });
+  }
+  return new Response(body(entry.value), {
+    // Values are anybody's bytes: a browser must never take them for a page.
+    headers: { ...headers, etag, "content-type": "application/octet-stream", "x-content-type-options": "nosniff" },
+  });
+}
+
+async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
+  const key = keyOf(context);
+  const expected = condition(context);
+  const value = await readBody(context.req.raw, VALUE_MAX_BYTES);
+  const answer = await calls.put(key, value, expected, { signal: context.req.raw.signal });
+  if (!answer.ok) return conflict(answer.currentVersion);
+  return written(answer.previousVersion === 0 ? 201 : 200, {
+    version: answer.version,
+    previousVersion: answer.previousVersion,
+  });
+}
+
+async function remove(calls: KeyValueCalls, context: Context): Promise<Response> {
+  const answer = await calls.delete(keyOf(context), condition(context), { signal: context.req.raw.signal });
+  if (!answer.ok) return conflict(answer.currentVersion);
+  if (answer.previousVersion === 0) return problemResponse(problem("not_found", "There is no such key."));
+  return json(200, { deleted: true, version: answer.version, previousVersion: answer.previousVersion });
+}
+
+async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
+  const url = new URL(context.req.url);
+  const startAfter = queryBytes(url, "after");
+  const keysOnly = context.req.query("keys") !== undefined;
+  const answer = await calls.list({
+    prefix: queryBytes(url, "prefix") ?? new Uint8Array(0),
+    ...(startAfter === null ? {} : { startAfter }),
+    limit: number(context, "limit", 1, LIST_MAX_ENTRIES) ?? 1000,
+    keysOnly,
+  }, readOptions(context));
+  return json(200, {
+    entries: answer.entries.map(({ key, value, version }) => ({
+      ...jsonBytes("key", key),
+      ...(keysOnly ? {} : jsonBytes("value", value)),
+      version,
+    })),
+    more: answer.more,
+    stateVersion: answer.stateVersion,
+  });
+}
+
+function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
+  const prefix = queryBytes(new URL(context.req.url), "prefix") ?? new Uint8Array(0);
+  const from = number(context, "from", 0, Number.MAX_SAFE_INTEGER);
+  // What an EventSource says when it connects again.
+  const last = context.req.header("last-event-id");
+  const resumed = last !== undefined && /^\d{1,15}$/.test(last) ? Number(last) + 1 : null;
+  return watchResponse((signal) => calls.watch(prefix, resumed ?? from, signal), context.req.raw.signal);
+}
+
+/** What follows `/kv/` in the path as it came, percent-decoded to bytes. */
+function keyOf(context: Context): Uint8Array {
+  const path = new URL(context.req.url).pathname;
+  return percentDecode(path.slice(path.indexOf("/kv/") + "/kv/".length));
+}
+
+function readOptions(context: Context): { readonly consistency: Consistency; readonly signal: AbortSignal } {
+  const wanted = context.req.query("consistency") ?? "linearizable";
+  if (wanted !== "linearizable" && wanted !== "lease" && wanted !== "stale") {
+    throw new RaftError("invalid_argument", "consistency is linearizable, lease or stale.");
+  }
+  return { consistency: wanted, signal: context.req.raw.signal };
+}
+
+function number(context: Context, name: string, min: number, max: number): number | null {
+  const text = context.req.query(name);
+  if (text === undefined) return null;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= min && value <= max)) {
+    throw new RaftError("invalid_argument", `${name} is a whole number from ${min} to ${max}.`);
+  }
+  return value;
+}
+
+/** `If-Match: "7"`: this version. `If-Match: *`: any, but it must be there. `If-None-Match: *`: it must not be there. */
+function condition(context: Context): ExpectedVersion | undefined {
+  const match = context.req.header("if-match")?.trim();
+  const noneMatch = context.req.header("if-none-match")?.trim();
+  if (match !== undefined && noneMatch !== undefined) {
+    throw new RaftError("invalid_argument", "If-Match and If-None-Match exclude each other here.");
+  }
+  if (noneMatch !== undefined) {
+    if (noneMatch === "*") return 0;
+    throw new RaftError("invalid_argument", "A write takes If-None-Match: * alone, for a key that must not be there.");
+  }
+  if (match === undefined) return undefined;
+  if (match === "*") return "any";
+  const version = /^"(\d{1,16})"$/.exec(match)?.[1];
+  if (version === undefined || !Number.isSafeInteger(Number(version)) || Number(version) === 0) {
+    throw new RaftError("invalid_argument", `If-Match takes one ETag as GET gives it, such as "7", or *.`);
+  }
+  return Number(version);
+}
+
+function matches(header: string | undefined, version: number): boolean {
+  if (header === undefined) return false;
+  const tags = header.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes("*") || tags.includes(etagOf(version));
+}
+
+function etagOf(version: number): string {
+  return `"${version}"`;
+}
+
+function conflict(currentVersion: number): Response {
+  const now = currentVersion === 0 ? "There is no such key." : `The key's version is ${currentVersion}.`;
+  const headers: Record<string, string> = currentVersion === 0 ? {} : { etag: etagOf(currentVersion) };
+  return problemResponse(problem("precondition_failed", `${now} Nothing was changed.`), headers);
+}
+
+function written(status: number, content: { readonly version: number; readonly previousVersion: number }): Response {
+  return json(status, content, { etag: etagOf(content.version) });
+}
+
+function json(status: number, content: unknown, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(content) + "\n", {
+    status,
+    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+  });
+}
+
+/** Bytes as a body; their buffer is no SharedArrayBuffer, which the type can't say. */
+function body(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes as Uint8Array<ArrayBuffer>;
+}

@@ -1,0 +1,65 @@
+/**
+ * Turns a node's events into log lines: one per change of role or membership and
+ * per storage error, none per request.
+ *
+ * @module
+ */
+
+import type { RaftEvent } from "../lib/raft/types.ts";
+import type { Membership } from "../lib/raft/types.ts";
+import type { Logger } from "./log.ts";
+import type { ServedNode } from "./served_node.ts";
+
+/** Begins to log. */
+export function logEvents(node: ServedNode, logger: Logger): void {
+  const { id } = node.status();
+  node.addEventListener("raft", ({ detail }) => logRaftEvent(id, detail, logger));
+  node.addEventListener("snapshot", ({ detail }) => {
+    if (detail.reason === "installed") {
+      logger.info("Installed a snapshot from the leader", { index: detail.index, bytes: detail.size });
+    }
+  });
+  node.addEventListener("storageError", ({ detail }) => {
+    logger.error(`Storage: ${detail.error.message}`, { consequence: detail.consequence });
+  });
+  node.addEventListener("refused", ({ detail }) => {
+    logger.warn(`Refused a message from ${JSON.stringify(detail.from.slice(0, 64))}: ${detail.reason}`);
+  });
+  node.addEventListener("stopped", ({ detail }) => logger.error(`Stopped: ${detail.error.message}`));
+}
+
+function logRaftEvent(id: string, event: RaftEvent, logger: Logger): void {
+  switch (event.type) {
+    case "roleChanged":
+      logger.info(`Now ${event.role}`, { term: event.term, reason: event.reason });
+      return;
+    case "leaderChanged":
+      if (event.leader !== null && event.leader !== id) logger.info(`Follows ${event.leader}`, { term: event.term });
+      return;
+    case "membershipCommitted":
+      logger.info("Membership is committed", { index: event.index, ...described(event.membership) });
+      return;
+    case "membershipChanged":
+      if (event.reason !== "appended") {
+        logger.info(`Membership was ${event.reason === "restored" ? "restored by a snapshot" : "rolled back"}`, {
+          index: event.index,
+          ...described(event.membership),
+        });
+      }
+      return;
+    case "transferStarted":
+      logger.info(`Hands leadership over to ${event.to}`);
+      return;
+    default:
+      return;
+  }
+}
+
+function described(membership: Membership): { voters: string; outgoing?: string; learners?: string } {
+  const { voters, outgoing, learners } = membership;
+  return {
+    voters: voters.join(","),
+    ...(outgoing.length === 0 ? {} : { outgoing: outgoing.join(",") }),
+    ...(learners.length === 0 ? {} : { learners: learners.join(",") }),
+  };
+}

@@ -1,0 +1,50 @@
+/**
+ * Runs one node: `deno run --allow-all server/main.ts --help`, and the same
+ * under Node and Bun.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { RaftError } from "../lib/errors.ts";
+import { EXIT, exitCodeOf } from "./exit_codes.ts";
+import type { ExitCode } from "./exit_codes.ts";
+import { createLogger } from "./log.ts";
+import type { Logger } from "./log.ts";
+import { parseArguments, UsageError } from "./options.ts";
+import { startServer } from "./server.ts";
+import { onShutdownSignal } from "./shutdown.ts";
+
+/** One line with what happened, and one with what to do. */
+function tell(logger: Logger, error: unknown): void {
+  logger.error(error instanceof Error ? error.message : String(error));
+  if (error instanceof RaftError && error.hint !== "") logger.error(error.hint);
+}
+
+async function main(args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(args);
+  const logger = createLogger(options.logFormat, { node: options.id });
+  try {
+    const server = await startServer({ ...options, logger });
+    const off = onShutdownSignal((signal) => {
+      logger.info(`${signal}: closing`);
+      void server.close();
+    });
+    const { exitCode, error } = await server.ended;
+    off();
+    if (error === undefined) logger.info("Closed");
+    else tell(logger, error);
+    return exitCode;
+  } catch (error) {
+    tell(logger, error);
+    const usage = error instanceof RaftError && error.code === "invalid_argument";
+    return usage ? EXIT.usage : exitCodeOf(error);
+  }
+}
+
+try {
+  process.exit(await main(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.exit(error.exitCode);
+}

@@ -1,0 +1,25 @@
+/**
+ * The server as a library: the HTTP face to mount in an app of one's own, a
+ * whole server to start, and listening in any runtime.
+ *
+ * @module
+ */
+
+export { createApp } from "./app.ts";
+export type { AppOptions } from "./app.ts";
+export { EXIT, exitCodeOf } from "./exit_codes.ts";
+export type { ExitCode } from "./exit_codes.ts";
+export { listen } from "./listen.ts";
+export type { FetchHandler, Listener, ListenOptions } from "./listen.ts";
+export { createLogger } from "./log.ts";
+export type { LogFields, LogFormat, Logger, LogLevel } from "./log.ts";
+export { Metrics } from "./metrics.ts";
+export type { ObservedNode } from "./metrics.ts";
+export type { ListenAddress, PeerAddress } from "./options.ts";
+export { problem, problemOf, problemResponse } from "./problem.ts";
+export type { HttpErrorCode, Problem } from "./problem.ts";
+export type { ServedNode } from "./served_node.ts";
+export { startServer } from "./server.ts";
+export type { Server, ServerEnd, ServerOptions } from "./server.ts";
+export type { Watchable } from "./services/kv.ts";
+export { VERSION } from "./version.ts";

@@ -1,0 +1,81 @@
+/**
+ * Puts all of a node's faces behind one function: REST, status, metrics and the
+ * Connect services.
+ *
+ * @module
+ */
+
+import type { ClientTransport } from "../lib/client/client_transport.ts";
+import {
+  connectFetchHandler,
+  createRaftRoutes,
+  fetchTransport,
+  identifyPeer,
+  peerService,
+} from "../transport/connect/mod.ts";
+import type { ConnectTransport } from "../transport/connect/mod.ts";
+import { createApp } from "./app.ts";
+import { identityOf } from "./identity.ts";
+import type { FetchHandler } from "./listen.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { problem, problemResponse } from "./problem.ts";
+import type { ServedNode } from "./served_node.ts";
+import { Admin } from "./services/admin.ts";
+import { adminService } from "./services/admin_service.ts";
+import { clientService } from "./services/client_service.ts";
+import { KeyValueCalls } from "./services/kv.ts";
+import type { Watchable } from "./services/kv.ts";
+import { keyValueService } from "./services/kv_service.ts";
+
+/** What is served, and how. */
+export interface NodeHandlerOptions {
+  readonly node: ServedNode;
+  readonly store: Watchable;
+  readonly transport: ConnectTransport;
+  readonly client: ClientTransport;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Where others reach the node. */
+  readonly address: string;
+  readonly hosts: readonly string[];
+  readonly origins: readonly string[];
+  readonly requestTimeoutMs: number;
+  readonly electionTimeoutMs: number;
+  reason(): string | undefined;
+}
+
+/** Makes the function. */
+export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
+  const { node, client, store, requestTimeoutMs } = options;
+  const admin = new Admin({
+    node,
+    identify: (address, signal) => {
+      const { id, incarnation } = node.status();
+      return identifyPeer(address, { nodeId: id, incarnation, address: options.address }, { signal });
+    },
+    presenceMs: 2 * options.electionTimeoutMs,
+  });
+  const services = connectFetchHandler(createRaftRoutes({
+    peer: peerService(options.transport, (caller) => identityOf(node.status(), options.address, caller)),
+    client: clientService({ node, client, timeoutMs: requestTimeoutMs }),
+    admin: adminService({ node, admin, connect: (address) => fetchTransport(address) }),
+    kv: keyValueService(new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs })),
+  }));
+  const app = createApp({
+    node,
+    store,
+    client,
+    services: async (request) => {
+      const answer = await services(request);
+      return answer ?? problemResponse(problem("not_found", "There is no such service or method."));
+    },
+    hosts: options.hosts,
+    origins: options.origins,
+    requestTimeoutMs,
+    metrics: options.metrics,
+    logger: options.logger,
+    reason: () => options.reason(),
+  });
+  return (request) => app.fetch(request);
+}

@@ -1,0 +1,93 @@
+/**
+ * KeyValueService: {@linkcode KeyValueCalls} on the wire.
+ *
+ * @module
+ */
+
+import type { ServiceImpl } from "@connectrpc/connect";
+import { RaftError } from "../../lib/errors.ts";
+import type { ExpectedVersion } from "../../lib/kv/commands.ts";
+import type { Consistency } from "../../lib/node/types.ts";
+import { safeInteger } from "../../transport/connect/checked.ts";
+import { Consistency as WireConsistency } from "../../transport/connect/gen/raft/v1/client_pb.ts";
+import { ChangeType, KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import type { CompareAndSetRequest } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import type { KeyValueCalls } from "./kv.ts";
+
+/** The service to mount. */
+export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyValueService> {
+  return {
+    async put({ key, value }, { signal }) {
+      const answer = await calls.put(key, value, undefined, { signal });
+      if (!answer.ok) throw new RaftError("internal", "A put without a condition found a conflict.");
+      return { version: BigInt(answer.version) };
+    },
+    async get({ key, consistency }, { signal }) {
+      const { entry } = await calls.get(key, { signal, consistency: consistencyOf(consistency) });
+      return entry === null ? {} : { item: { key, value: entry.value, version: BigInt(entry.version) } };
+    },
+    async delete({ key, ifVersion }, { signal }) {
+      const expected = ifVersion === undefined ? undefined : safeInteger(ifVersion, "if_version");
+      const answer = await calls.delete(key, expected, { signal });
+      if (!answer.ok) return { deleted: false, version: BigInt(answer.currentVersion) };
+      return { deleted: answer.previousVersion !== 0, version: BigInt(answer.previousVersion) };
+    },
+    async compareAndSet(request, { signal }) {
+      const answer = await calls.put(request.key, request.value, conditionOf(request), { signal });
+      return answer.ok
+        ? { written: true, version: BigInt(answer.version) }
+        : { written: false, version: BigInt(answer.currentVersion) };
+    },
+    async list({ prefix, limit, startAfter, consistency }, { signal }) {
+      const answer = await calls.list({
+        prefix,
+        ...(startAfter.length === 0 ? {} : { startAfter }),
+        ...(limit === 0 ? {} : { limit }),
+      }, { signal, consistency: consistencyOf(consistency) });
+      return {
+        items: answer.entries.map(({ key, value, version }) => ({ key, value, version: BigInt(version) })),
+        more: answer.more,
+      };
+    },
+    async *watch({ prefix, fromVersion }, { signal }) {
+      const from = fromVersion === undefined ? null : safeInteger(fromVersion, "from_version");
+      for await (const { type, key, value, version } of calls.watch(prefix, from, signal)) {
+        yield {
+          changes: [{
+            type: type === "put" ? ChangeType.PUT : ChangeType.DELETE,
+            key,
+            value: value ?? new Uint8Array(0),
+            version: BigInt(version),
+          }],
+          version: BigInt(version),
+        };
+      }
+    },
+  };
+}
+
+/** From the wire; a value of a newer version is refused, not guessed at. */
+export function consistencyOf(wire: WireConsistency): Consistency {
+  switch (wire) {
+    case WireConsistency.UNSPECIFIED:
+    case WireConsistency.LINEARIZABLE:
+      return "linearizable";
+    case WireConsistency.LEASE:
+      return "lease";
+    case WireConsistency.STALE:
+      return "stale";
+    default:
+      throw new RaftError("invalid_argument", `Unknown consistency ${wire}.`);
+  }
+}
+
+function conditionOf({ condition }: CompareAndSetRequest): ExpectedVersion {
+  switch (condition.case) {
+    case "ifVersion":
+      return safeInteger(condition.value, "if_version");
+    case "ifExists":
+      return condition.value ? "any" : 0;
+    default:
+      throw new RaftError("invalid_argument", "A compare-and-set needs a condition.");
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * Starts a whole cluster on this machine: `deno task start`. Each node is a
+ * process of its own, in the runtime that runs this.
+ *
+ * @module
+ */
+
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Command, CommanderError } from "commander";
+import type { NodeStatus } from "../lib/node/types.ts";
+import { EXIT } from "./exit_codes.ts";
+import { integer } from "./options.ts";
+import { onShutdownSignal } from "./shutdown.ts";
+import { VERSION } from "./version.ts";
+
+interface StartArguments {
+  readonly nodes: number;
+  readonly data: string;
+  readonly port: number;
+}
+
+/** How long the first leader may take before something must be wrong. */
+const START_TIMEOUT_MS = 60_000;
+/** How long a node may take to close before it is ended. */
+const STOP_TIMEOUT_MS = 15_000;
+
+/** The command of this runtime that runs server/main.ts, which may lie on a web server. */
+function mainCommand(): readonly string[] {
+  const main = new URL("./main.ts", import.meta.url);
+  if ("Deno" in globalThis) {
+    const config = new URL("../deno.json", import.meta.url);
+    return main.protocol === "file:"
+      ? [process.execPath, "run", "--allow-all", "--config", fileURLToPath(config), fileURLToPath(main)]
+      : [process.execPath, "run", "--allow-all", "--import-map", config.href, main.href];
+  }
+  return [process.execPath, ...process.execArgv, fileURLToPath(main)];
+}
+
+/** One node's process. */
+class NodeProcess {
+  readonly id: string;
+  readonly address: string;
+  readonly command: readonly string[];
+  readonly #child: ChildProcess;
+  /** Resolves with its exit code, or the name of the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  #end: number | string | null = null;
+  #quiet = true;
+
+  constructor(id: string, address: string, command: readonly string[]) {
+    this.id = id;
+    this.address = address;
+    this.command = command;
+    const [program = "", ...args] = command;
+    this.#child = spawn(program, args, { stdio: ["ignore", "inherit", "pipe"] });
+    const { stderr } = this.#child;
+    const lines = stderr === null ? null : createInterface({ input: stderr });
+    // Until the cluster is up only what went wrong is of interest.
+    lines?.on("line", (line) => {
+      if (!this.#quiet || !/^\S+ info /.test(line)) console.error(line);
+    });
+    const drained = new Promise<void>((resolve) => lines === null ? resolve() : lines.on("close", () => resolve()));
+    this.ended = new Promise((resolve) => {
+      const end = async (how: number | string): Promise<void> => {
+        await drained;
+        this.#end = how;
+        resolve(how);
+      };
+      this.#child.on("error", (error) => {
+        console.error(`${id}: ${error.message}`);
+        void end(EXIT.failed);
+      });
+      this.#child.on("exit", (code, signal) => void end(code ?? signal ?? EXIT.failed));
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** How it ended; `null` while it runs. */
+  get end(): number | string | null {
+    return this.#end;
+  }
+
+  /** Shows all of its log from now on. */
+  showLog(): void {
+    this.#quiet = false;
+  }
+
+  async status(): Promise<NodeStatus | null> {
+    try {
+      const response = await fetch(`${this.address}/status`, { signal: AbortSignal.timeout(1000) });
+      return response.ok ? await response.json() as NodeStatus : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#end !== null) return;
+    this.#child.kill("SIGTERM");
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
+
+function spawnNodes({ nodes, data, port }: StartArguments): readonly NodeProcess[] {
+  const ids = Array.from({ length: nodes }, (_, at) => ({ id: `n${at + 1}`, host: `127.0.0.1:${port + at}` }));
+  const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
+  return ids.map(({ id, host }) => {
+    const flags = ["--id", id, "--data", join(data, id), "--listen", host, "--peers", peers];
+    return new NodeProcess(id, `http://${host}`, [...mainCommand(), ...flags]);
+  });
+}
+
+/** Everybody's status, once all answer and agree on who leads; `null` before. */
+async function allFollow(nodes: readonly NodeProcess[]): Promise<readonly NodeStatus[] | null> {
+  const statuses: NodeStatus[] = [];
+  for (const status of await Promise.all(nodes.map((node) => node.status()))) {
+    if (status === null || status.leader === null || status.leader.id !== (statuses[0] ?? status).leader?.id) {
+      return null;
+    }
+    statuses.push(status);
+  }
+  return statuses;
+}
+
+/** Waits for a leader; `null` if a node ended, the time is over, or `stopped` says so. */
+async function waitForLeader(
+  nodes: readonly NodeProcess[],
+  stopped: () => boolean,
+): Promise<readonly NodeStatus[] | null> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (performance.now() < deadline && !stopped() && nodes.every((node) => node.end === null)) {
+    const statuses = await allFollow(nodes);
+    if (statuses !== null) return statuses;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return null;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => "  " + row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .join("\n");
+}
+
+function welcome(nodes: readonly NodeProcess[], statuses: readonly NodeStatus[], data: string): string {
+  const rows = nodes.map((node, at) => [node.id, node.address, String(node.pid), statuses[at]?.role ?? ""]);
+  const leader = nodes.find((_, at) => statuses[at]?.role === "leader") ?? nodes[0];
+  const other = nodes.find((node) => node !== leader) ?? leader;
+  const raft = "Deno" in globalThis ? "deno task raft" : "raft";
+  const tries = [
+    [`curl -X PUT ${leader?.address}/kv/greeting -d hello`, "write"],
+    [`curl ${other?.address}/kv/greeting`, "read, from any node"],
+    [`${raft} status --server ${other?.address}`, "who leads"],
+    ...(nodes.length > 2 ? [[`kill -9 ${leader?.pid}`, "end the leader, then read again"]] : []),
+  ];
+  return `\nA cluster of ${nodes.length} runs; its data is in ${data}.\n\n` +
+    `${table([["node", "address", "pid", "role"], ...rows])}\n\nTry in another terminal:\n\n` +
+    `${table(tries.map(([command = "", what]) => [command, `# ${what}`]))}\n\nCtrl-C stops all nodes.\n`;
+}
+
+function described(end: number | string): string {
+  return typeof end === "number" ? `exit code ${end}` : `signal ${end}`;
+}
+
+/** Quoted for a shell where needed. */
+function shellCommand(command: readonly string[]): string {
+  return command.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
+}
+
+async function run(options: StartArguments): Promise<number> {
+  let stopping = false;
+  const nodes = spawnNodes(options);
+  const stopAll = async (): Promise<void> => {
+    stopping = true;
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  onShutdownSignal(() => {
+    console.error("Stopping all nodes…");
+    void stopAll();
+  });
+  const statuses = await waitForLeader(nodes, () => stopping);
+  if (statuses === null && !stopping) {
+    const failed = nodes.find((node) => node.end !== null);
+    await stopAll();
+    if (failed === undefined) {
+      console.error(`No leader within ${START_TIMEOUT_MS / 1000} s.`);
+      return EXIT.noLeader;
+    }
+    console.error(`The cluster did not start: ${failed.id} ended with ${described(failed.end ?? EXIT.failed)}.`);
+    return typeof failed.end === "number" && failed.end !== 0 ? failed.end : EXIT.failed;
+  }
+  if (statuses !== null && !stopping) console.log(welcome(nodes, statuses, options.data));
+  const ends = await Promise.all(nodes.map(async (node) => {
+    node.showLog();
+    const end = await node.ended;
+    if (!stopping) {
+      console.error(`${node.id} ended with ${described(end)}. To start it again:\n  ${shellCommand(node.command)}`);
+    }
+    return end;
+  }));
+  if (stopping) {
+    console.error("All nodes are stopped.");
+    return ends.every((end) => end === 0) ? EXIT.done : EXIT.failed;
+  }
+  console.error("No node is left.");
+  return ends.find((end) => typeof end === "number" && end !== 0) as number | undefined ?? EXIT.failed;
+}
+
+function parse(args: readonly string[]): StartArguments {
+  const parser = new Command("start")
+    .description("Starts a cluster on this machine, a process a node. Started again, it goes on with its data.")
+    .option("--nodes <count>", "how many nodes", integer(1, 99), 3)
+    .option("--data <dir>", "where the nodes keep their data, a folder each", "./raft-data")
+    .option("--port <port>", "the first node's port; the others follow", integer(1, 65_535), 7001)
+    .version(VERSION, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .allowExcessArguments(false)
+    .exitOverride();
+  parser.parse([...args], { from: "user" });
+  const options = parser.opts<StartArguments>();
+  if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would go beyond 65535.");
+  return options;
+}
+
+try {
+  process.exit(await run(parse(process.argv.slice(2))));
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);
+}

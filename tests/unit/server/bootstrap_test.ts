@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { membershipOf } from "../../../lib/raft/membership.ts";
+import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../server/bootstrap.ts";
+import type { PeerIdentity } from "../../../server/bootstrap.ts";
+
+const member = (n: number) => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
+const peersOf = (n: number) => [1, 2, 3].filter((other) => other !== n).map(member);
+
+function answer(n: number, more: Partial<PeerIdentity> = {}): PeerIdentity {
+  const { id: nodeId, address, incarnation } = member(n);
+  return {
+    nodeId,
+    address,
+    incarnation,
+    clusterId: "",
+    empty: true,
+    knowsCaller: false,
+    firstMembership: null,
+    ...more,
+  };
+}
+
+function decide(n: number, answers: readonly PeerIdentity[]) {
+  return decideBeginning(member(n), peersOf(n), new Map(answers.map((one) => [one.nodeId, one])));
+}
+
+const first = membershipOf({ voters: [member(1), member(2), member(3)] });
+const running = { clusterId: clusterIdOf(first), empty: false };
+
+Deno.test("all empty and all reached: every node finds the same cluster", () => {
+  const decisions = [
+    decide(1, [answer(2), answer(3)]),
+    decide(2, [answer(3), answer(1)]),
+    decide(3, [answer(1), answer(2)]),
+  ];
+  for (const decision of decisions) {
+    assert.deepEqual(decision, { type: "found", membership: first, clusterId: running.clusterId });
+  }
+  assert.match(running.clusterId, /^[0-9a-f]{32}$/);
+});
+
+Deno.test("one is missing: wait, and say for whom", () => {
+  assert.deepEqual(decide(1, [answer(2)]), { type: "wait", missing: ["n3"] });
+});
+
+Deno.test("addresses are the members' own, so that --peers may spell them differently", () => {
+  const decision = decide(1, [answer(2, { address: "http://two:2" }), answer(3)]);
+  assert.ok(decision.type === "found");
+  assert.equal(decision.membership.members[1]?.address, "http://two:2");
+});
+
+Deno.test("the others have begun with this node: it begins as they did, though one is down again", () => {
+  const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership: first })]);
+  assert.deepEqual(decision, { type: "found", membership: first, clusterId: running.clusterId });
+});
+
+Deno.test("the cluster has changed since: this node waits for the leader's log", () => {
+  const decision = decide(3, [answer(1, { ...running, knowsCaller: true })]);
+  assert.deepEqual(decision, { type: "follow", clusterId: running.clusterId });
+});
+
+Deno.test("a membership that isn't the cluster's first, or hasn't this folder, is not begun with", () => {
+  const other = membershipOf({ voters: [member(1), member(2), { ...member(3), incarnation: "old" }] });
+  for (const firstMembership of [other, membershipOf({ voters: [member(1), member(3)] })]) {
+    const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership })]);
+    assert.equal(decision.type, "follow");
+  }
+});
+
+Deno.test("an empty folder under an old id is refused, and the message says how to replace the node", () => {
+  for (const answers of [[answer(1, running)], [answer(1, running), answer(2)], [answer(2), answer(1, running)]]) {
+    assert.throws(() => decide(3, answers), (error: { code: string; hint: string }) => {
+      assert.equal(error.code, "refused");
+      assert.match(error.hint, /raft member remove n3.*--join.*raft member add n3 h:3/);
+      return true;
+    });
+  }
+});
+
+Deno.test("another node answers at a peer's address", () => {
+  const answers = new Map([["n2", answer(4)]]);
+  assert.throws(() => decideBeginning(member(1), peersOf(1), answers), { code: "identity_mismatch" });
+});
+
+Deno.test("another incarnation gives another cluster", () => {
+  const again = membershipOf({ voters: [member(1), member(2), { ...member(3), incarnation: "i3'" }] });
+  assert.notEqual(clusterIdOf(again), running.clusterId);
+});
+
+Deno.test("asks again until all have answered, and tells once who is missing", async () => {
+  let asked = 0;
+  const told: (readonly string[])[] = [];
+  const beginning = await awaitBeginning({
+    self: member(1),
+    peers: peersOf(1),
+    ask(address) {
+      if (address.endsWith("3") && ++asked < 4) return Promise.reject(new Error("down"));
+      return Promise.resolve(answer(Number(address.at(-1))));
+    },
+    waiting: (missing) => told.push(missing),
+    signal: new AbortController().signal,
+    intervalMs: 1,
+  });
+  assert.equal(beginning.type, "found");
+  assert.equal(asked, 4);
+  assert.deepEqual(told, [["n3"]]);
+});
+
+Deno.test("stops asking when it is aborted", async () => {
+  const closing = new AbortController();
+  const waited = awaitBeginning({
+    self: member(1),
+    peers: peersOf(1),
+    ask: () => Promise.reject(new Error("down")),
+    waiting: () => closing.abort(),
+    signal: closing.signal,
+  });
+  await assert.rejects(waited, { name: "AbortError" });
+});

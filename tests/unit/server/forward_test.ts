@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { RaftError } from "../../../lib/errors.ts";
+import type { NodeStatus } from "../../../lib/node/types.ts";
+import { atLeader } from "../../../server/forward.ts";
+import { WaitingNode } from "../../../server/waiting_node.ts";
+
+const base = new WaitingNode({ nodeId: "n1", incarnation: "i", clusterId: "c" }).status();
+const n2 = { id: "n2", address: "http://h:2" };
+
+function node(...statuses: Partial<NodeStatus>[]) {
+  let at = 0;
+  return { status: () => ({ ...base, ...statuses[Math.min(at++, statuses.length - 1)] }) };
+}
+
+const follows = { leader: n2 };
+const leads = { role: "leader" as const, leader: { id: "n1", address: "http://h:1" } };
+const never = () => Promise.reject(new Error("must not be called"));
+
+Deno.test("here if this node leads, else one hop away", async () => {
+  assert.equal(
+    await atLeader(node(leads), { here: () => Promise.resolve("here"), there: never }, { timeoutMs: 1000 }),
+    "here",
+  );
+  const there = (leader: { id: string }) => Promise.resolve(leader.id);
+  assert.equal(await atLeader(node(follows), { here: never, there }, { timeoutMs: 1000 }), "n2");
+});
+
+Deno.test("waits for a leader", async () => {
+  const result = await atLeader(node({}, {}, follows), { here: never, there: () => Promise.resolve(1) }, {
+    timeoutMs: 5000,
+  });
+  assert.equal(result, 1);
+});
+
+Deno.test("tries again what surely had no effect", async () => {
+  let calls = 0;
+  const there = () => {
+    calls++;
+    if (calls === 1) return Promise.reject(new RaftError("unreachable", "", { outcome: "rejected" }));
+    if (calls === 2) return Promise.reject(new RaftError("not_leader", ""));
+    return Promise.resolve(calls);
+  };
+  assert.equal(await atLeader(node(follows), { here: never, there }, { timeoutMs: 5000 }), 3);
+});
+
+for (const code of ["unreachable", "timeout", "leadership_lost", "no_leader"] as const) {
+  Deno.test(`never sends again what may have left: ${code}, outcome unknown`, async () => {
+    let calls = 0;
+    const there = () => {
+      calls++;
+      return Promise.reject(new RaftError(code, "", { outcome: "unknown" }));
+    };
+    const done = atLeader(node(follows), { here: never, there }, { timeoutMs: 5000 });
+    await assert.rejects(done, { code, outcome: "unknown" });
+    assert.equal(calls, 1);
+  });
+}
+
+Deno.test("what was passed on once is not passed on again, and not waited with", async () => {
+  const forwarded = { timeoutMs: 5000, forwarded: true };
+  await assert.rejects(atLeader(node(follows), { here: never, there: never }, forwarded), {
+    code: "not_leader",
+    outcome: "rejected",
+    leader: n2,
+  });
+  await assert.rejects(atLeader(node({}), { here: never, there: never }, forwarded), { code: "no_leader" });
+});
+
+Deno.test("no leader until the timeout: no effect", async () => {
+  await assert.rejects(atLeader(node({}), { here: never, there: never }, { timeoutMs: 60 }), {
+    code: "no_leader",
+    outcome: "rejected",
+  });
+});
+
+Deno.test("no answer until the timeout: the outcome stays unknown", async () => {
+  const here = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(new RaftError("aborted", "", { outcome: "unknown" })));
+    });
+  await assert.rejects(atLeader(node(leads), { here, there: never }, { timeoutMs: 30 }), {
+    code: "timeout",
+    outcome: "unknown",
+  });
+});
+
+Deno.test("the caller's own signal ends it as aborted", async () => {
+  const caller = new AbortController();
+  const here = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(new RaftError("aborted", "", { outcome: "unknown" })));
+      caller.abort();
+    });
+  await assert.rejects(atLeader(node(leads), { here, there: never }, { timeoutMs: 60_000, signal: caller.signal }), {
+    code: "aborted",
+  });
+});
+
+Deno.test("a stopped node tells its own error", async () => {
+  const here = () => Promise.reject(new RaftError("stopped", "the disk failed"));
+  await assert.rejects(atLeader(node({ lifecycle: "stopped" }), { here, there: never }, { timeoutMs: 1000 }), {
+    code: "stopped",
+  });
+});

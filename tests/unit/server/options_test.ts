@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { advertisedAddress, parseArguments, UsageError } from "../../../server/options.ts";
+
+const minimal = ["--id", "n1", "--data", "d"];
+
+function parse(...args: string[]) {
+  return parseArguments([...minimal, ...args], () => {});
+}
+
+function usageError(args: readonly string[]): { error: UsageError; printed: string } {
+  let printed = "";
+  try {
+    parseArguments(args, (text) => void (printed += text));
+  } catch (error) {
+    assert.ok(error instanceof UsageError);
+    return { error, printed };
+  }
+  throw new Error(`accepted: ${args.join(" ")}`);
+}
+
+Deno.test("the least that must be said, and the defaults", () => {
+  const options = parse();
+  assert.equal(options.id, "n1");
+  assert.equal(options.data, "d");
+  assert.deepEqual(options.listen, { hostname: "127.0.0.1", port: 7001 });
+  assert.equal(options.electionTimeoutMs, 1000);
+  assert.equal(options.heartbeatIntervalMs, 100);
+  assert.equal(options.logFormat, "text");
+  assert.equal(options.join, false);
+  assert.equal(advertisedAddress(options, 7001), "http://127.0.0.1:7001");
+});
+
+Deno.test("peers become base URLs, and say where this node is reached", () => {
+  const options = parse("--peers", "n1=127.0.0.1:7001, n2=http://host:7002,n3=[::1]:7003");
+  assert.deepEqual(options.peers, [
+    { id: "n1", address: "http://127.0.0.1:7001" },
+    { id: "n2", address: "http://host:7002" },
+    { id: "n3", address: "http://[::1]:7003" },
+  ]);
+  assert.equal(advertisedAddress(parse("--peers", "n1=host:7009"), 1), "http://host:7009");
+});
+
+Deno.test("IPv6 to listen on", () => {
+  const options = parse("--listen", "[::1]:0");
+  assert.deepEqual(options.listen, { hostname: "::1", port: 0 });
+  assert.equal(advertisedAddress(options, 5), "http://[::1]:5");
+});
+
+for (
+  const [what, args] of [
+    ["no id", ["--data", "d"]],
+    ["no data", ["--id", "n1"]],
+    ["an id with a slash", ["--id", "a/b", "--data", "d"]],
+    ["an id of 65 characters", ["--id", "x".repeat(65), "--data", "d"]],
+    ["an unknown flag", [...minimal, "--frobnicate"]],
+    ["an argument too many", [...minimal, "more"]],
+    ["a port over 65535", [...minimal, "--listen", "127.0.0.1:65536"]],
+    ["no port", [...minimal, "--listen", "127.0.0.1"]],
+    ["a negative timeout", [...minimal, "--election-timeout-ms", "-1"]],
+    ["a timeout with a unit", [...minimal, "--election-timeout-ms", "1s"]],
+    ["a heartbeat as slow as the election timeout", [...minimal, "--heartbeat-interval-ms", "1000"]],
+    ["peers without this node", [...minimal, "--peers", "n2=127.0.0.1:7002"]],
+    ["a peer named twice", [...minimal, "--peers", "n1=h:1,n1=h:2"]],
+    ["an address named twice", [...minimal, "--peers", "n1=h:1,n2=h:1"]],
+    ["a peer without address", [...minimal, "--peers", "n1"]],
+    ["a peer's address with a path", [...minimal, "--peers", "n1=http://h:1/path"]],
+    ["join and peers", [...minimal, "--join", "--peers", "n1=h:1"]],
+    ["two opinions of where it is reached", [...minimal, "--advertise", "h:2", "--peers", "n1=h:1"]],
+    ["an unknown log format", [...minimal, "--log-format", "xml"]],
+  ] as const
+) {
+  Deno.test(`usage: ${what}`, () => {
+    const { error, printed } = usageError(args);
+    assert.equal(error.exitCode, 2);
+    assert.match(printed, /^error: /);
+  });
+}
+
+Deno.test("help and version are no mistakes", () => {
+  const help = usageError(["--help"]);
+  assert.equal(help.error.exitCode, 0);
+  assert.match(help.printed, /--election-timeout-ms/);
+  const version = usageError(["--version"]);
+  assert.equal(version.error.exitCode, 0);
+  assert.match(version.printed, /^\d+\.\d+\.\d+\n$/);
+});
