@@ -23,6 +23,7 @@ export type { DiskState, LeaderHint, Outcome, RaftErrorCode, RaftErrorOptions } 
 export { RaftError, StorageError } from "./lib/errors.ts";
 
 // The node.
+export { RaftNode } from "./lib/node/mod.ts";
 export type {
   Consistency,
   Lifecycle,
@@ -31,20 +32,80 @@ export type {
   NodeStatus,
   PeerStatus,
   Proposed,
+  RaftNodeEvent,
   RaftNodeEventMap,
+  RaftNodeEventType,
+  RaftNodeListener,
   RaftNodeOptions,
+  ReadOptions,
   ReadResult,
+  RequestOptions,
   Suffrage,
-} from "./lib/node/types.ts";
+  TransferOptions,
+} from "./lib/node/mod.ts";
+
+// Adapters in memory.
+export { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
+export type { MemoryOperation, MemoryStorageOptions } from "./storage/memory.ts";
+export { MemoryNetwork, MemoryTransport } from "./transport/memory.ts";
+export type { MemoryNetworkOptions, NetworkCounts, NetworkFaults } from "./transport/memory.ts";
+
+// The key-value state machine.
+export { KeyValue } from "./lib/kv/key_value.ts";
+export type { KeyValueOptions } from "./lib/kv/key_value.ts";
+export {
+  decodeGetAnswer,
+  decodeListAnswer,
+  decodeWriteAnswer,
+  encodeDelete,
+  encodeGet,
+  encodeList,
+  encodePut,
+  KEY_MAX_BYTES,
+  LIST_MAX_ENTRIES,
+  VALUE_MAX_BYTES,
+} from "./lib/kv/commands.ts";
+export type {
+  ExpectedVersion,
+  GetAnswer,
+  InvalidAnswer,
+  KeyValueEntry,
+  ListAnswer,
+  ListQuery,
+  VersionedValue,
+  WriteAnswer,
+} from "./lib/kv/commands.ts";
+export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
+
+// Exactly once.
+export { Sessions } from "./lib/sessions/sessions.ts";
+export type { SessionLimits } from "./lib/sessions/session_table.ts";
 
 // The client.
 export type { CallOptions, ClientTransport, ProposeResult } from "./lib/client/client_transport.ts";
 
-// The protocol's vocabulary.
+// The protocol.
+export {
+  decodeMembership,
+  emptyMembership,
+  encodeMembership,
+  InvariantViolation,
+  isJoint,
+  isLearner,
+  isVoter,
+  memberIds,
+  membershipOf,
+  Raft,
+  validateMembership,
+} from "./lib/raft/mod.ts";
+export type { RaftConfig } from "./lib/raft/mod.ts";
 export type {
   AppendEntries,
   AppendEntriesResponse,
+  ConfirmedRead,
+  Effects,
   Entry,
+  EntryRead,
   EntryType,
   HardState,
   InstallSnapshot,
@@ -53,8 +114,11 @@ export type {
   Membership,
   Message,
   NodeId,
+  OutboundMessage,
+  PeerProgress,
   PersistBatch,
   RaftEvent,
+  Refusal,
   RequestVote,
   RequestVoteResponse,
   RestoredState,

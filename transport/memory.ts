@@ -42,10 +42,13 @@ export interface MemoryNetworkOptions extends Partial<NetworkFaults> {
 
 /** What became of the messages handed to a {@linkcode MemoryNetwork}; a repeated one counts as two. */
 export interface NetworkCounts {
+  /** Handed in by transports. */
   readonly sent: number;
+  /** Arrived. */
   readonly delivered: number;
   /** Lost by chance, or for want of a way, a receiver or room. */
   readonly dropped: number;
+  /** On their way. */
   readonly inFlight: number;
 }
 
@@ -84,6 +87,7 @@ export class MemoryNetwork {
   #delivered = 0;
   #dropped = 0;
 
+  /** Joins nothing yet. */
   constructor(options: MemoryNetworkOptions = {}) {
     const { host, maxInFlight, carry, ...faults } = options;
     this.#host = host ?? systemHost();
@@ -228,6 +232,7 @@ export class MemoryTransport implements Transport {
   }
 
   /** @throws {RaftError} `refused` if another transport is open at the address */
+  /** See {@linkcode Transport.start}. */
   // deno-lint-ignore require-await -- an error is a rejection
   async start(receive: Receive): Promise<void> {
     this.#network.attach(this);

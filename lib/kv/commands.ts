@@ -48,6 +48,7 @@ export interface GetQuery {
 
 /** Asks for the keys that begin with `prefix`, in order. */
 export interface ListQuery {
+  /** Which query it is. */
   readonly type: "list";
   /** Empty for all keys. */
   readonly prefix: Uint8Array;
@@ -64,8 +65,11 @@ export type KeyValueQuery = GetQuery | ListQuery;
 
 /** Why a command or a query was not carried out, its bytes being wrong. */
 export interface InvalidAnswer {
+  /** It was not carried out. */
   readonly ok: false;
+  /** What is wrong: the bytes or the key, or the size. */
   readonly reason: "invalid" | "too_large";
+  /** The same in words. */
   readonly message: string;
 }
 
@@ -89,6 +93,7 @@ export type WriteAnswer =
 
 /** A value with its version. */
 export interface VersionedValue {
+  /** The bytes that were put. */
   readonly value: Uint8Array;
   /** The log index of its last change. */
   readonly version: number;
@@ -96,6 +101,7 @@ export interface VersionedValue {
 
 /** A key with its value. */
 export interface KeyValueEntry extends VersionedValue {
+  /** The key. */
   readonly key: Uint8Array;
 }
 

@@ -61,6 +61,7 @@ export class KeyValue implements StateMachine {
   #version = 0;
   readonly #history: ChangeHistory;
 
+  /** Begins empty. */
   constructor(options: KeyValueOptions = {}) {
     this.#history = new ChangeHistory(options.historyChanges ?? 10_000, options.historyBytes ?? 16 * 1024 * 1024);
   }

@@ -10,7 +10,9 @@ import { binaryBytes, binaryString, type Packed, unpack } from "./packed.ts";
 
 /** A change of one key. */
 export interface KeyValueChange {
+  /** What happened. */
   readonly type: "put" | "delete";
+  /** The key that changed. */
   readonly key: Uint8Array;
   /** The new value; `null` after a delete. */
   readonly value: Uint8Array | null;

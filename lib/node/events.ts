@@ -12,7 +12,9 @@ export type RaftNodeEventType = keyof RaftNodeEventMap;
 
 /** What a listener is called with. */
 export interface RaftNodeEvent<K extends RaftNodeEventType = RaftNodeEventType> {
+  /** Which event it is. */
   readonly type: K;
+  /** What it tells. */
   readonly detail: RaftNodeEventMap[K];
 }
 

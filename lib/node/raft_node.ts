@@ -29,7 +29,7 @@ export interface RequestOptions {
 
 /** Options of {@linkcode RaftNode.read}. */
 export interface ReadOptions extends RequestOptions {
-  /** @default "linearizable" */
+  /** How fresh the answer must be. @default "linearizable" */
   readonly consistency?: Consistency;
 }
 

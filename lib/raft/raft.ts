@@ -239,6 +239,7 @@ export class Raft {
     return this.#state.votedFor;
   }
 
+  /** What this node does now (§5.1). */
   get role(): Role {
     return this.#state.role;
   }

@@ -29,6 +29,7 @@ import type {
 
 /** Settings of the core. Times are in ticks, sizes in bytes. */
 export interface RaftConfig {
+  /** This node. */
   readonly id: NodeId;
   /** A follower campaigns after at least so many ticks without a leader, and less than twice as many. */
   readonly electionTicks: number;
@@ -50,6 +51,7 @@ export interface RaftConfig {
 
 /** Thrown when a safety property of figure 3 does not hold: a fault in this library, its storage or a peer. The node must stop. */
 export class InvariantViolation extends Error {
+  /** Tells it from other errors. */
   override readonly name = "InvariantViolation";
 }
 

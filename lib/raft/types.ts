@@ -197,7 +197,9 @@ export type Message =
 
 /** A message with its receiver. */
 export interface OutboundMessage {
+  /** Its receiver. */
   readonly to: NodeId;
+  /** What it says. */
   readonly message: Message;
 }
 
@@ -313,6 +315,7 @@ export interface Effects {
   readonly rejectedReads: readonly number[];
   /** The heartbeat round begun by these messages, for whoever times leases; 0 when none was. */
   readonly roundStarted: number;
+  /** What happened, for whoever watches. */
   readonly events: readonly RaftEvent[];
 }
 
@@ -326,24 +329,31 @@ export interface ConfirmedRead {
 
 /** A wish for entries from the storage: at least one, then as many as fit. */
 export interface EntryRead {
+  /** Who needs them. */
   readonly peer: NodeId;
+  /** The first of them. */
   readonly from: number;
   /** Inclusive. */
   readonly to: number;
+  /** How much of `data`, in all. */
   readonly maxBytes: number;
 }
 
 /** A peer as the leader sees it. */
 export interface PeerProgress {
+  /** The peer. */
   readonly id: NodeId;
   /** Durable and equal up to here. */
   readonly matchIndex: number;
   /** The next to send. */
   readonly nextIndex: number;
+  /** How it is sent to: one message at a time to find where the logs agree, many at once, or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Ticks since it last answered in this term. */
   readonly ticksSinceContact: number;
+  /** Messages with entries that it has not answered. */
   readonly inflightMessages: number;
+  /** Bytes of their entries. */
   readonly inflightBytes: number;
 }
 

@@ -47,7 +47,11 @@ export class Sessions implements StateMachine {
   readonly #inner: StateMachine;
   #table: SessionTable;
 
-  /** @throws {RangeError} if a limit is no integer from 1 */
+  /**
+   * Wraps a state machine; all nodes must set the same limits.
+   *
+   * @throws {RangeError} if a limit is no integer from 1
+   */
   constructor(inner: StateMachine, limits: SessionLimits = {}) {
     this.#inner = inner;
     this.#table = new SessionTable(limits);
