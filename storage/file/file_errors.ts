@@ -1,0 +1,27 @@
+/**
+ * The errors that name a file.
+ *
+ * @module
+ */
+
+import { StorageError } from "../../lib/errors.ts";
+
+/** What a file holds is not what was written. */
+export function damaged(path: string, offset: number, reason: string, cause?: unknown): StorageError {
+  return new StorageError(`${path} is damaged at offset ${offset}: ${reason}.`, {
+    disk: "unchanged",
+    code: "damaged",
+    cause,
+    hint: "Nothing was changed. Restore the folder from a copy, or remove the node from the cluster and add a new " +
+      "one with an empty folder.",
+  });
+}
+
+/** A newer version wrote this. */
+export function unsupportedVersion(path: string, what: string): StorageError {
+  return new StorageError(`${path} has ${what}, which this version does not know.`, {
+    disk: "unchanged",
+    code: "unsupported_version",
+    hint: "Nothing was changed. Use the version of the program that wrote the folder.",
+  });
+}

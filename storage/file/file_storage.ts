@@ -1,0 +1,311 @@
+/**
+ * The storage of a server node: a folder with a manifest, a log in segments, and
+ * one snapshot.
+ *
+ * ```
+ * manifest             whose folder it is (manifest.ts)
+ * log-0000000001       the log, term and vote included (segment.ts, record.ts)
+ * snapshot-0000000001  the newest snapshot (snapshot_files.ts)
+ * lock-1               who has it open (lock_file.ts)
+ * *.tmp                what a crash interrupted; deleted by the next start
+ * ```
+ *
+ * Nothing is ever changed in place. A batch is appended to the log with one write
+ * and one fdatasync, and is there as a whole or not at all (recovery.ts). Entries
+ * are overwritten by writing them again further on: what counts is the order in
+ * the log, not the index.
+ *
+ * @module
+ */
+
+import { crc32c } from "../../lib/crc32c.ts";
+import { StorageError } from "../../lib/errors.ts";
+import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
+import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
+import { checkIdentity, closedError, failure } from "../log_rules.ts";
+import { DiskHealth } from "./disk_health.ts";
+import { damaged } from "./file_errors.ts";
+import type { FileHandle, FileSystem, FolderLock } from "./file_system.ts";
+import { errorCode } from "./file_system.ts";
+import { manifestName, readManifest, writeManifest } from "./manifest.ts";
+import { LogState } from "./log_state.ts";
+import { readSegmentHeader } from "./log_scan.ts";
+import { Recovery } from "./recovery.ts";
+import { segmentName, segmentSequence } from "./segment.ts";
+import { SegmentFiles } from "./segment_files.ts";
+import { isSnapshotName, openSnapshotFile, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
+import { createSegment, WriteAheadLog } from "./write_ahead_log.ts";
+
+/** Options of {@linkcode FileStorage}. */
+export interface FileStorageOptions {
+  /** A file of the log that has so many bytes is followed by a new one. @default 64 MiB */
+  readonly segmentBytes?: number;
+}
+
+/** What is open after `load`; log and snapshots only once there is an identity. */
+interface Opened {
+  readonly lock: FolderLock;
+  readonly health: DiskHealth;
+  readonly files: SegmentFiles;
+  identity: Identity | null;
+  state: LogState;
+  log: WriteAheadLog | null;
+  snapshots: SnapshotFiles;
+}
+
+/** A {@linkcode Storage} in a folder of a {@linkcode FileSystem}. */
+export class FileStorage implements Storage {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #segmentBytes: number;
+  #opened: Opened | null = null;
+  #loading = false;
+  #closed: Promise<void> | null = null;
+  #persisting: Promise<void> | null = null;
+  #compacting: Promise<void> = Promise.resolve();
+
+  /** @param dir the folder; made, with its parents, by `load` */
+  constructor(fs: FileSystem, dir: string, options: FileStorageOptions = {}) {
+    this.#fs = fs;
+    this.#dir = dir;
+    this.#segmentBytes = options.segmentBytes ?? 64 * 1024 * 1024;
+    if (!(this.#segmentBytes > 0 && this.#segmentBytes <= 2 ** 30)) {
+      throw new RangeError(`segmentBytes must be from 1 to ${2 ** 30}: ${this.#segmentBytes}`);
+    }
+  }
+
+  /** The folder. */
+  get directory(): string {
+    return this.#dir;
+  }
+
+  async load(): Promise<LoadedState> {
+    if (this.#closed !== null) throw closedError();
+    if (this.#opened !== null || this.#loading) throw failure("The storage is loaded already.", "unchanged");
+    this.#loading = true;
+    let lock: FolderLock | undefined;
+    const files = new SegmentFiles(this.#fs, this.#dir);
+    try {
+      await this.#fs.makeDirectory(this.#dir);
+      lock = await this.#fs.lock(this.#dir);
+      return await this.#recover(lock, files);
+    } catch (error) {
+      this.#opened = null;
+      await files.close();
+      await lock?.release();
+      if (error instanceof StorageError) throw error;
+      throw failure(`Opening ${this.#dir} failed (${errorCode(error) || String(error)}).`, "unchanged", error);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  async #recover(lock: FolderLock, files: SegmentFiles): Promise<LoadedState> {
+    const health = new DiskHealth();
+    const names = await this.#fs.readDirectory(this.#dir);
+    const identity = await readManifest(this.#fs, this.#dir);
+    if (identity === null) await this.#checkNew(names);
+    const recovery = new Recovery(logIdOf(identity?.incarnation ?? ""));
+    const { state } = recovery;
+    const active = identity === null ? null : await this.#readLog(names, files, recovery);
+    const { snapshotRef } = state;
+    if (snapshotRef !== null) await (await openSnapshotFile(this.#fs, this.#dir, snapshotRef)).close();
+    await this.#removeLeftovers(names, snapshotRef?.file);
+    const snapshots = new SnapshotFiles(this.#fs, this.#dir, health, (snapshotRef?.file ?? 0) + 1);
+    this.#opened = { lock, health, files, identity, state, log: null, snapshots };
+    if (identity !== null && active !== null) {
+      this.#openLog(this.#opened, identity, active, recovery.checksum);
+    }
+    const covered = state.snapshot?.index ?? 0;
+    return {
+      identity,
+      hardState: state.hardState,
+      snapshot: state.snapshot,
+      lastIndex: state.lastIndex,
+      termStarts: [...state.index.termStarts],
+      memberships: recovery.memberships.filter((entry) => entry.index > covered),
+    };
+  }
+
+  /** Without a manifest there may be what an interrupted `initialize` left, and nothing else. */
+  async #checkNew(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const sequence = segmentSequence(name);
+      const leftover = sequence === 1 && await this.#isEmptySegment(name);
+      if ((sequence !== undefined && !leftover) || (isSnapshotName(name) && !name.endsWith(".tmp"))) {
+        throw damaged(`${this.#dir}/${manifestName}`, 0, `it is missing, but there is ${name}`);
+      }
+    }
+  }
+
+  async #isEmptySegment(name: string): Promise<boolean> {
+    const path = `${this.#dir}/${name}`;
+    const file = await this.#fs.open(path, "read");
+    try {
+      // Whose it is doesn't matter: no batch was ever written to it.
+      return (await readSegmentHeader(file, path)).size === await file.size();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Reads all segments, and cuts off a torn tail. */
+  async #readLog(names: readonly string[], files: SegmentFiles, recovery: Recovery): Promise<FileHandle> {
+    const sequences = names.map(segmentSequence).filter((each) => each !== undefined).sort((a, b) => a - b);
+    const newest = sequences.at(-1);
+    if (newest === undefined) throw damaged(`${this.#dir}/${segmentName(1)}`, 0, "the log is missing");
+    for (const sequence of sequences) {
+      const path = files.pathOf(sequence);
+      const last = sequence === newest;
+      const file = await this.#fs.open(path, last ? "write" : "read");
+      try {
+        const { end, size } = await recovery.readSegment(file, path, sequence, last);
+        if (last) recovery.checkComplete(files.pathOf(sequences[0]!));
+        if (end < size) {
+          await file.truncate(end);
+          await file.sync();
+        }
+        files.add(sequence, end, last ? file : undefined);
+        if (last) return file;
+      } catch (error) {
+        if (last) await file.close();
+        throw error;
+      } finally {
+        if (!last) await file.close();
+      }
+    }
+    throw new Error("unreachable");
+  }
+
+  async #removeLeftovers(names: readonly string[], snapshotFile: number | undefined): Promise<void> {
+    const current = snapshotFile === undefined ? "" : snapshotName(snapshotFile);
+    const leftover = names.filter((name) =>
+      isSnapshotName(name) ? name !== current : name === `${manifestName}.tmp` || /^log-\d{10,15}\.tmp$/.test(name)
+    );
+    for (const name of leftover) await this.#fs.unlink(`${this.#dir}/${name}`);
+    if (leftover.length > 0) await this.#fs.syncDirectory(this.#dir);
+  }
+
+  #openLog(opened: Opened, identity: Identity, active: FileHandle, checksum: number): void {
+    opened.log = new WriteAheadLog({
+      fs: this.#fs,
+      dir: this.#dir,
+      health: opened.health,
+      files: opened.files,
+      state: opened.state,
+      logId: logIdOf(identity.incarnation),
+      active,
+      checksum,
+      segmentBytes: this.#segmentBytes,
+    });
+  }
+
+  async initialize(identity: Identity): Promise<void> {
+    const opened = this.#open();
+    checkIdentity(opened.identity, identity);
+    const { nodeId, incarnation, clusterId } = identity;
+    if (opened.identity === null) await this.#createLog(opened, identity);
+    else if (opened.identity.clusterId !== clusterId) {
+      await writeManifest(this.#fs, this.#dir, opened.health, identity);
+    }
+    opened.identity = { nodeId, incarnation, clusterId };
+  }
+
+  /** The log first: a manifest says that there is one. */
+  async #createLog(opened: Opened, identity: Identity): Promise<void> {
+    const { health, files } = opened;
+    const logId = logIdOf(identity.incarnation);
+    const state = new LogState();
+    const first = await createSegment(this.#fs, this.#dir, files, health, state.header(1, logId, 0));
+    try {
+      await writeManifest(this.#fs, this.#dir, health, identity);
+    } catch (error) {
+      await first.file.close().catch(() => {});
+      throw error;
+    }
+    files.add(1, first.size, first.file);
+    opened.state = state;
+    this.#openLog(opened, identity, first.file, first.checksum);
+  }
+
+  async persist(batch: PersistBatch): Promise<void> {
+    const { health, log, snapshots, state } = this.#open();
+    health.check();
+    if (log === null) throw failure("The storage has no identity yet.", "unchanged");
+    if (this.#persisting !== null) throw failure("Another batch is being persisted.", "unchanged");
+    log.check(batch);
+    const done = (async () => {
+      const before = state.snapshotRef;
+      const snapshot = batch.snapshot === null ? null : await snapshots.promote(batch.snapshot);
+      await log.append(batch, snapshot);
+      if (snapshot !== null) await snapshots.inForce(snapshot, before);
+    })();
+    this.#persisting = done.then(() => {}, () => {});
+    try {
+      await done;
+    } finally {
+      this.#persisting = null;
+    }
+  }
+
+  async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
+    const { log } = this.#open();
+    if (log === null) throw failure("The storage has no identity yet.", "unchanged");
+    return await log.entries(from, to, maxBytes);
+  }
+
+  async compact(index: number): Promise<void> {
+    const { log, state } = this.#open();
+    const done = this.#compacting.then(() => log?.compact(Math.min(index, state.snapshot?.index ?? 0)));
+    this.#compacting = done.then(() => {}, () => {});
+    await done;
+  }
+
+  async createSnapshot(): Promise<SnapshotWriter> {
+    return await this.#open().snapshots.create();
+  }
+
+  async openSnapshot(): Promise<SnapshotReader | null> {
+    const { snapshots, state } = this.#open();
+    for (;;) {
+      const ref = state.snapshotRef;
+      if (ref === null) return null;
+      try {
+        return await snapshots.open(ref);
+      } catch (error) {
+        // A newer one may have taken its place while it was being opened.
+        if (state.snapshotRef === ref) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  /** Closes the storage. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    await this.#persisting;
+    await this.#compacting;
+    if (opened === null) return;
+    await opened.snapshots.close();
+    await opened.files.close();
+    await opened.lock.release();
+  }
+
+  #open(): Opened {
+    if (this.#closed !== null) throw closedError();
+    if (this.#opened === null) throw failure("The storage must be loaded first.", "unchanged");
+    return this.#opened;
+  }
+}
+
+function logIdOf(incarnation: string): number {
+  return crc32c(new TextEncoder().encode(incarnation));
+}

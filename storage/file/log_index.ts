@@ -1,0 +1,114 @@
+/**
+ * Where each entry of the log is, in four bytes an entry: its offset, in chunks
+ * that are let go as the log is compacted. Which segment that offset is in
+ * follows from where each segment's entries begin, because a later entry never
+ * stands in an earlier segment.
+ *
+ * @module
+ */
+
+import type { TermStart } from "../../lib/raft/types.ts";
+import { termByRuns } from "../log_rules.ts";
+
+const chunkEntries = 16 * 1024;
+
+/** Positions and terms of the entries `first` to `last`. */
+export class LogIndex {
+  #chunks: Uint32Array[] = [];
+  /** The index that `#chunks[0][0]` is for. */
+  #base = 1;
+  #first = 1;
+  #last = 0;
+  /** Where the entries of a segment begin; ascending in both. */
+  #segments: { index: number; readonly segment: number }[] = [];
+  #terms: TermStart[] = [];
+
+  /** The first index that is there; one more than `last` if none is. */
+  get first(): number {
+    return this.#first;
+  }
+
+  /** The last index that is there. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** The first index of each term. */
+  get termStarts(): readonly TermStart[] {
+    return this.#terms;
+  }
+
+  /** Forgets everything; the next entry is `next`. */
+  reset(next: number): void {
+    this.#chunks = [];
+    this.#base = next;
+    this.#first = next;
+    this.#last = next - 1;
+    this.#segments = [];
+    this.#terms = [];
+  }
+
+  /** Adds an entry, which overwrites the one of its index and all that follow. `index` is at most `last + 1`. */
+  append(index: number, term: number, segment: number, offset: number): void {
+    if (index < this.#first) this.reset(index);
+    else if (index <= this.#last) this.truncate(index - 1);
+    const slot = index - this.#base;
+    const chunk = Math.floor(slot / chunkEntries);
+    if (chunk === this.#chunks.length) this.#chunks.push(new Uint32Array(chunkEntries));
+    this.#chunks[chunk]![slot % chunkEntries] = offset;
+    this.#last = index;
+    if (this.#terms.at(-1)?.term !== term) this.#terms.push({ term, index });
+    if (this.#segments.at(-1)?.segment !== segment) this.#segments.push({ index, segment });
+  }
+
+  /** Forgets what follows `last`. */
+  truncate(last: number): void {
+    this.#last = last;
+    while (this.#terms.length > 0 && this.#terms.at(-1)!.index > last) this.#terms.pop();
+    while (this.#segments.length > 0 && this.#segments.at(-1)!.index > last) this.#segments.pop();
+    this.#chunks.length = Math.ceil((last + 1 - this.#base) / chunkEntries);
+  }
+
+  /** Forgets what stands before `first`. */
+  dropBefore(first: number): void {
+    if (first <= this.#first) return;
+    if (first > this.#last) return this.reset(first);
+    this.#first = first;
+    const chunks = Math.floor((first - this.#base) / chunkEntries);
+    this.#chunks.splice(0, chunks);
+    this.#base += chunks * chunkEntries;
+    const term = this.termAt(first)!;
+    this.#terms = [{ term, index: first }, ...this.#terms.filter((start) => start.index > first)];
+    const segment = this.segmentOf(first);
+    this.#segments = [{ index: first, segment }, ...this.#segments.filter((start) => start.index > first)];
+  }
+
+  /** The term of an entry; `undefined` if it is not there. */
+  termAt(index: number): number | undefined {
+    if (index < this.#first || index > this.#last) return undefined;
+    return termByRuns(this.#terms, index);
+  }
+
+  /** Where an entry begins in its segment. */
+  offsetOf(index: number): number {
+    const slot = index - this.#base;
+    return this.#chunks[Math.floor(slot / chunkEntries)]![slot % chunkEntries]!;
+  }
+
+  /** The segment that has an entry. */
+  segmentOf(index: number): number {
+    return this.#segments[this.#segmentSlot(index)]!.segment;
+  }
+
+  /** The last index, up to `to`, that is in the same segment as `index`. */
+  lastInSegment(index: number, to: number): number {
+    const next = this.#segments[this.#segmentSlot(index) + 1];
+    return next === undefined ? to : Math.min(to, next.index - 1);
+  }
+
+  #segmentSlot(index: number): number {
+    let slot = this.#segments.length - 1;
+    while (slot > 0 && this.#segments[slot]!.index > index) slot--;
+    return slot;
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * What the log says, entries aside: the same whether it was just written or is
+ * read again.
+ *
+ * @module
+ */
+
+import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { DurableLog } from "../log_rules.ts";
+import { LogIndex } from "./log_index.ts";
+import type { SegmentHeader, SnapshotRef } from "./segment.ts";
+
+/** One committed batch, without the data of its entries. */
+export interface CommittedBatch {
+  readonly hardState: HardState | null;
+  /** The snapshot put in force; `keepsLog` says whether the log went on (§7). */
+  readonly snapshot: (SnapshotRef & { readonly keepsLog: boolean }) | null;
+  /** The index of the first entry. */
+  readonly firstIndex: number;
+  /** The term of each entry, and where it is in the segment. */
+  readonly terms: readonly number[];
+  readonly offsets: readonly number[];
+}
+
+/** Term and vote, the snapshot in force, and where the entries are. */
+export class LogState implements DurableLog {
+  readonly index: LogIndex = new LogIndex();
+  #hardState: HardState = { term: 0, votedFor: null };
+  #snapshot: SnapshotRef | null = null;
+  #batchNumber = 1;
+  #rewrites = 0;
+  /** Where a segment's header says that the log ended, for entries that are no longer there. */
+  #end = { index: 0, term: 0 };
+
+  get hardState(): HardState {
+    return this.#hardState;
+  }
+
+  get snapshotRef(): SnapshotRef | null {
+    return this.#snapshot;
+  }
+
+  get snapshot(): SnapshotMeta | null {
+    return this.#snapshot?.meta ?? null;
+  }
+
+  get lastIndex(): number {
+    return this.index.last;
+  }
+
+  /** The term at the end of the log; 0 if it is new. */
+  get lastTerm(): number {
+    return this.termAt(this.lastIndex) ?? 0;
+  }
+
+  /** The number of the next batch. */
+  get batchNumber(): number {
+    return this.#batchNumber;
+  }
+
+  /** Counts how often entries were replaced: who reads in several steps compares it. */
+  get rewrites(): number {
+    return this.#rewrites;
+  }
+
+  termAt(index: number): number | undefined {
+    const term = this.index.termAt(index);
+    if (term !== undefined) return term;
+    if (this.#snapshot?.meta.index === index) return this.#snapshot.meta.term;
+    return this.#end.index === index && index === this.lastIndex ? this.#end.term : undefined;
+  }
+
+  /** Begins with what the header of the oldest segment repeats. */
+  startFrom(header: SegmentHeader): void {
+    this.#hardState = header.hardState;
+    this.#snapshot = header.snapshot;
+    this.#batchNumber = header.batchNumber;
+    this.#end = { index: header.lastIndex, term: header.lastTerm };
+    this.index.reset(header.lastIndex + 1);
+  }
+
+  /** What the header of the next segment has to say. */
+  header(sequence: number, logId: number, previous: number): SegmentHeader {
+    return {
+      sequence,
+      logId,
+      previous,
+      batchNumber: this.#batchNumber,
+      lastIndex: this.lastIndex,
+      lastTerm: this.lastTerm,
+      hardState: this.#hardState,
+      snapshot: this.#snapshot,
+    };
+  }
+
+  /** Takes on a batch that is durable. */
+  apply(batch: CommittedBatch, segment: number): void {
+    this.#batchNumber++;
+    if (batch.hardState !== null) this.#hardState = batch.hardState;
+    if (batch.snapshot !== null) {
+      if (!batch.snapshot.keepsLog) {
+        this.index.reset(batch.snapshot.meta.index + 1);
+        this.#rewrites++;
+      }
+      this.#snapshot = { file: batch.snapshot.file, meta: batch.snapshot.meta };
+    }
+    if (batch.terms.length > 0 && batch.firstIndex <= this.lastIndex) this.#rewrites++;
+    for (let i = 0; i < batch.terms.length; i++) {
+      this.index.append(batch.firstIndex + i, batch.terms[i]!, segment, batch.offsets[i]!);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Whose folder it is: one line of JSON, and one with its CRC-32C. Replaced as a
+ * whole through a temporary file.
+ *
+ * @module
+ */
+
+import { crc32c } from "../../lib/crc32c.ts";
+import type { Identity } from "../../lib/storage.ts";
+import { failure } from "../log_rules.ts";
+import type { DiskHealth } from "./disk_health.ts";
+import { damaged, unsupportedVersion } from "./file_errors.ts";
+import type { FileHandle, FileSystem } from "./file_system.ts";
+import { errorCode, readFully } from "./file_system.ts";
+import { formatVersion } from "./segment.ts";
+import { renameDurably, writeTemporary } from "./write_ahead_log.ts";
+
+/** The file's name. */
+export const manifestName = "manifest";
+const maxBytes = 64 * 1024;
+
+function lineChecksum(line: string): string {
+  return crc32c(new TextEncoder().encode(line)).toString(16).padStart(8, "0");
+}
+
+/**
+ * Reads the manifest; `null` if there is none.
+ *
+ * @throws {StorageError} `damaged`, or `unsupported_version`
+ */
+export async function readManifest(fs: FileSystem, dir: string): Promise<Identity | null> {
+  const path = `${dir}/${manifestName}`;
+  let bytes: Uint8Array;
+  try {
+    const file = await fs.open(path, "read");
+    try {
+      bytes = await readFully(file, 0, maxBytes);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);
+  }
+  return decodeManifest(path, bytes);
+}
+
+function decodeManifest(path: string, bytes: Uint8Array): Identity {
+  const [line = "", checksum, rest] = new TextDecoder().decode(bytes).split("\n");
+  let fields: Record<string, unknown>;
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== "object" || value === null) throw new TypeError("not an object");
+    fields = value as Record<string, unknown>;
+  } catch (error) {
+    throw damaged(path, 0, "it is no manifest", error);
+  }
+  const { format, nodeId, incarnation, clusterId } = fields as Record<keyof Identity | "format", unknown>;
+  if (typeof format === "number" && format !== formatVersion) throw unsupportedVersion(path, `format ${format}`);
+  if (checksum !== lineChecksum(line) || rest !== "") throw damaged(path, 0, "the manifest has a wrong checksum");
+  if (typeof nodeId !== "string" || typeof incarnation !== "string" || typeof clusterId !== "string") {
+    throw damaged(path, 0, "the manifest lacks a field");
+  }
+  return { nodeId, incarnation, clusterId };
+}
+
+/** Replaces the manifest, durably. */
+export async function writeManifest(
+  fs: FileSystem,
+  dir: string,
+  health: DiskHealth,
+  identity: Identity,
+): Promise<void> {
+  const { nodeId, incarnation, clusterId } = identity;
+  const line = JSON.stringify({ format: formatVersion, nodeId, incarnation, clusterId });
+  const path = `${dir}/${manifestName}`;
+  const bytes = new TextEncoder().encode(`${line}\n${lineChecksum(line)}\n`);
+  const file: FileHandle = await writeTemporary(fs, health, `${path}.tmp`, bytes);
+  await file.close();
+  await renameDurably(fs, health, dir, `${path}.tmp`, path);
+}

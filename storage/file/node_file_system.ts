@@ -1,0 +1,158 @@
+/**
+ * Binds the file storage to `node:fs`, which Deno, Node and Bun have. The only
+ * file of the storage that imports from `node:`.
+ *
+ * Under Deno it needs permission to read and write the folder; to tell whether a
+ * lock's holder is alive it reads `/proc` or sends signal 0, which Deno allows
+ * with `--allow-all` alone. Without, a lock that was not released stays.
+ *
+ * @module
+ */
+
+import { execFile } from "node:child_process";
+import type { FileHandle as NodeFileHandle } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, readlink, rename, unlink, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import type { FileHandle, FileSystem } from "./file_system.ts";
+import { errorCode } from "./file_system.ts";
+import type { LockHost, LockOwner } from "./lock_file.ts";
+import { lockFolder } from "./lock_file.ts";
+
+const flags = { read: "r", write: "r+", create: "wx+" } as const;
+
+/** The machine's files. */
+export function nodeFileSystem(): FileSystem {
+  return {
+    open: async (path, mode) => new NodeFile(await open(path, flags[mode], 0o600)),
+    rename,
+    unlink,
+    readDirectory: (path) => readdir(path),
+    makeDirectory,
+    syncDirectory,
+    lock: (path) => lockFolder(nodeLockHost(), path),
+  };
+}
+
+class NodeFile implements FileHandle {
+  readonly #handle: NodeFileHandle;
+
+  constructor(handle: NodeFileHandle) {
+    this.#handle = handle;
+  }
+
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.read(buffer, 0, buffer.length, position)).bytesRead;
+  }
+
+  async write(data: Uint8Array, position: number): Promise<number> {
+    return (await this.#handle.write(data, 0, data.length, position)).bytesWritten;
+  }
+
+  async sync(): Promise<void> {
+    await this.#handle.datasync();
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#handle.truncate(size);
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  for (let at = dirname(resolve(path)); at.length >= top.length; at = dirname(at)) {
+    await syncDirectory(at);
+    if (at === dirname(at)) break;
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows has no such thing: there a rename is durable with the journal.
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Processes as the lock needs them; exported for its tests. */
+export function nodeLockHost(): LockHost {
+  return {
+    self: async () => ({
+      pid: process.pid,
+      startedAt: (await startOf(process.pid))?.startedAt ?? "",
+      machine: hostname(),
+      boot: await bootId(),
+      namespace: await readlink("/proc/self/ns/pid").catch(() => ""),
+    }),
+    stateOf,
+    randomName: () => crypto.randomUUID(),
+    readDirectory: (path) => readdir(path),
+    readText: (path) => readFile(path, "utf8"),
+    writeNew: (path, text) => writeFile(path, text, { flag: "wx", mode: 0o600 }),
+    link,
+    rename,
+    unlink,
+  };
+}
+
+function bootId(): Promise<string> {
+  return readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "");
+}
+
+async function stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown"> {
+  const boot = await bootId();
+  const sameBoot = boot === owner.boot;
+  if (owner.machine !== hostname() && !(sameBoot && boot !== "")) return "unknown";
+  // The machine has restarted since.
+  if (!sameBoot && boot !== "" && owner.boot !== "") return "dead";
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  if (namespace !== owner.namespace) return "unknown";
+  const found = await startOf(owner.pid);
+  if (found === undefined) return signalState(owner.pid);
+  if (found.defunct) return "dead";
+  if (owner.startedAt === "") return "alive";
+  return found.startedAt === owner.startedAt ? "alive" : "dead";
+}
+
+/** By signal 0: all there is where a process's start can't be read. */
+function signalState(pid: number): "alive" | "dead" | "unknown" {
+  try {
+    process.kill(pid, 0);
+    return "alive";
+  } catch (error) {
+    return errorCode(error) === "ESRCH" ? "dead" : "unknown";
+  }
+}
+
+/** When a process started; `undefined` if there is none, or it can't be read. */
+async function startOf(pid: number): Promise<{ readonly startedAt: string; readonly defunct: boolean } | undefined> {
+  if (process.platform === "linux") {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    // The name in parentheses may hold anything; after it come state (3) to start time (22).
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const startedAt = fields[19];
+    if (startedAt === undefined) return undefined;
+    return { startedAt, defunct: fields[0] === "Z" || fields[0] === "X" };
+  }
+  if (process.platform === "win32") return undefined;
+  const shown = await promisify(execFile)("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { env: { LC_ALL: "C" } })
+    .then(({ stdout }) => stdout.trim(), () => "");
+  const space = shown.indexOf(" ");
+  if (space < 0) return undefined;
+  return { startedAt: shown.slice(space).trim(), defunct: shown.startsWith("Z") };
+}

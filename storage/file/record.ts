@@ -1,0 +1,194 @@
+/**
+ * Records, of which the log consists. All numbers are little-endian.
+ *
+ * ```
+ * offset  bytes
+ *      0      4  checksum: CRC-32C of everything after it
+ *      4      4  previous: the checksum of the record before, or of the segment's header
+ *      8      4  length of the payload
+ *     12      1  type
+ *     13      3  zero
+ *     16      8  index
+ *     24      8  term
+ *     32         payload
+ * ```
+ *
+ * `previous` chains the records: bytes that an earlier, longer tail left behind
+ * are well-formed records, but not successors of what now stands before them. It
+ * is stored rather than only used as a seed, so that one record can be checked
+ * when it is read alone.
+ *
+ * A batch is a run of records that ends with a `commit`; without one it is not
+ * there. The commit's payload is
+ *
+ * ```
+ *      0      4  mark
+ *      4      4  log id: CRC-32C of the folder's incarnation
+ *      8      4  length of the batch before the commit
+ *     12      4  zero
+ *     16      8  number of the batch, ascending by one
+ * ```
+ *
+ * so that a whole batch can be recognised after damage (see recovery.ts). The
+ * log id keeps a client from writing a value that looks like one.
+ *
+ * @module
+ */
+
+import { crc32c } from "../../lib/crc32c.ts";
+import type { EntryType } from "../../lib/raft/types.ts";
+
+/** Bytes before the payload. */
+export const recordHeaderBytes = 32;
+/** Bytes of a commit, its header included. */
+export const commitBytes = recordHeaderBytes + 24;
+/** Stands at the beginning of a commit's payload: "CMIT". */
+export const commitMark = 0x54494d43;
+
+/** What a record can be: an entry of one of the three types, term and vote, a snapshot put in force, the end of a batch. */
+export type RecordType = EntryType | "hardState" | "snapshot" | "commit";
+
+const typeByNumber: readonly (RecordType | undefined)[] = [
+  undefined,
+  "command",
+  "noop",
+  "membership",
+  "hardState",
+  "snapshot",
+  "commit",
+];
+const numberByType = new Map(typeByNumber.map((type, number) => [type, number]));
+
+/** A record as it was read. */
+export interface LogRecord {
+  /** `undefined` for a type that this version does not know. */
+  readonly type: RecordType | undefined;
+  readonly typeNumber: number;
+  /** Of the entry; for a snapshot its last covered index; for a commit the log's last index. */
+  readonly index: number;
+  /** Of the entry, the snapshot, or the hard state. */
+  readonly term: number;
+  /** A view of the buffer that was parsed. */
+  readonly payload: Uint8Array;
+  readonly checksum: number;
+  readonly previous: number;
+  /** Bytes in the file, header included. */
+  readonly size: number;
+}
+
+/** Whether a record is an entry of the replicated log. */
+export function isEntryType(type: RecordType | undefined): type is EntryType {
+  return type === "command" || type === "noop" || type === "membership";
+}
+
+/** A safe integer from eight bytes; NaN if it is none. */
+export function readUint64(view: DataView, offset: number): number {
+  const value = view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
+  return Number.isSafeInteger(value) ? value : NaN;
+}
+
+/** Writes a safe integer into eight bytes. */
+export function writeUint64(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value >>> 0, true);
+  view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
+}
+
+/** How long the record at `offset` says it is; `undefined` if not even its header is there. */
+export function recordSizeAt(view: DataView, offset: number): number | undefined {
+  if (offset + recordHeaderBytes > view.byteLength) return undefined;
+  return recordHeaderBytes + view.getUint32(offset + 8, true);
+}
+
+/** The record at `offset`, if it is whole and its checksum is right; `undefined` otherwise. */
+export function parseRecord(bytes: Uint8Array, view: DataView, offset: number): LogRecord | undefined {
+  const size = recordSizeAt(view, offset);
+  if (size === undefined || offset + size > bytes.length) return undefined;
+  const checksum = view.getUint32(offset, true);
+  if (crc32c(bytes.subarray(offset + 4, offset + size)) !== checksum) return undefined;
+  const typeNumber = bytes[offset + 12]!;
+  return {
+    type: typeByNumber[typeNumber],
+    typeNumber,
+    index: readUint64(view, offset + 16),
+    term: readUint64(view, offset + 24),
+    payload: bytes.subarray(offset + recordHeaderBytes, offset + size),
+    checksum,
+    previous: view.getUint32(offset + 4, true),
+    size,
+  };
+}
+
+/** What a commit's payload says; `undefined` if it is not of this log. */
+export function parseCommit(
+  record: LogRecord,
+  logId: number,
+): { readonly batchBytes: number; readonly batchNumber: number } | undefined {
+  if (record.type !== "commit" || record.size !== commitBytes) return undefined;
+  const view = new DataView(record.payload.buffer, record.payload.byteOffset, record.payload.length);
+  if (view.getUint32(0, true) !== commitMark || view.getUint32(4, true) !== logId) return undefined;
+  return { batchBytes: view.getUint32(8, true), batchNumber: readUint64(view, 16) };
+}
+
+const kept = 256 * 1024;
+
+/** Puts the records of one batch into one buffer, which it uses again. */
+export class BatchEncoder {
+  #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
+  #view: DataView = new DataView(this.#buffer.buffer);
+  #length = 0;
+  #checksum = 0;
+
+  /** Begins a batch of about `bytes` bytes after the record with checksum `previous`. */
+  begin(previous: number, bytes: number): void {
+    const tooLarge = this.#buffer.length > kept && bytes < kept;
+    if (tooLarge || this.#buffer.length < bytes) this.#resize(tooLarge ? kept : bytes);
+    this.#length = 0;
+    this.#checksum = previous;
+  }
+
+  /** Where the next record goes, relative to the batch. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The checksum of the last record. */
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  /** Appends a record. */
+  add(type: RecordType, index: number, term: number, payload: Uint8Array): void {
+    const start = this.#length;
+    const end = start + recordHeaderBytes + payload.length;
+    if (end > this.#buffer.length) this.#resize(Math.max(end, this.#buffer.length * 2));
+    const view = this.#view;
+    view.setUint32(start + 4, this.#checksum, true);
+    view.setUint32(start + 8, payload.length, true);
+    view.setUint32(start + 12, numberByType.get(type)!, true);
+    writeUint64(view, start + 16, index);
+    writeUint64(view, start + 24, term);
+    this.#buffer.set(payload, start + recordHeaderBytes);
+    this.#checksum = crc32c(this.#buffer.subarray(start + 4, end));
+    view.setUint32(start, this.#checksum, true);
+    this.#length = end;
+  }
+
+  /** Ends the batch; the result is valid until the next begins. */
+  commit(lastIndex: number, term: number, logId: number, batchNumber: number): Uint8Array {
+    const payload = new Uint8Array(commitBytes - recordHeaderBytes);
+    const view = new DataView(payload.buffer);
+    view.setUint32(0, commitMark, true);
+    view.setUint32(4, logId, true);
+    view.setUint32(8, this.#length, true);
+    writeUint64(view, 16, batchNumber);
+    this.add("commit", lastIndex, term, payload);
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #resize(bytes: number): void {
+    const buffer = new Uint8Array(bytes);
+    buffer.set(this.#buffer.subarray(0, Math.min(this.#length, bytes)));
+    this.#buffer = buffer;
+    this.#view = new DataView(buffer.buffer);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Segments: the files that the log is cut into, so that its beginning can be
+ * deleted. Named `log-` and a number, ascending by one.
+ *
+ * Each begins with a header that repeats everything that older segments said and
+ * that still holds: term and vote, the snapshot in force, where the log ended.
+ * So the oldest ones can be deleted without being copied.
+ *
+ * ```
+ *      0      8  "RAFT-LOG"
+ *      8      4  format version
+ *     12      4  length of the header, its checksum included
+ *     16         fields
+ *     -4      4  CRC-32C of everything before it
+ * ```
+ *
+ * A segment gets its name only after its header is durable. A header that does
+ * not read is therefore always damage, never a half-finished creation.
+ *
+ * @module
+ */
+
+import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
+import { crc32c } from "../../lib/crc32c.ts";
+import { decodeMembership, encodeMembership } from "../../lib/raft/membership.ts";
+import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
+import { damaged, unsupportedVersion } from "./file_errors.ts";
+
+/** The only format there is so far. */
+export const formatVersion = 1;
+const magic = new TextEncoder().encode("RAFT-LOG");
+const fixedBytes = 16;
+/** No header is longer; a bound for reading. */
+export const maxHeaderBytes = 4 * 1024 * 1024;
+
+/** A snapshot in force, and the number in its file's name. */
+export interface SnapshotRef {
+  readonly file: number;
+  readonly meta: SnapshotMeta;
+}
+
+/** What stands at the beginning of a segment. */
+export interface SegmentHeader {
+  /** The number in the file's name. */
+  readonly sequence: number;
+  /** CRC-32C of the folder's incarnation. */
+  readonly logId: number;
+  /** The checksum of the last record of the segment before. */
+  readonly previous: number;
+  /** The number of the first batch of this segment. */
+  readonly batchNumber: number;
+  /** Where the log ended when the segment was begun. */
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotRef | null;
+}
+
+/** The file of a segment. */
+export function segmentName(sequence: number): string {
+  return `log-${String(sequence).padStart(10, "0")}`;
+}
+
+/** The number of a segment's file; `undefined` for other files. */
+export function segmentSequence(name: string): number | undefined {
+  const match = /^log-(\d{10,15})$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** The bytes of a header. */
+export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
+  const fields = new ByteWriter(256)
+    .varint(header.sequence)
+    .varint(header.logId)
+    .varint(header.previous)
+    .varint(header.batchNumber)
+    .varint(header.lastIndex)
+    .varint(header.lastTerm)
+    .varint(header.hardState.term)
+    .bytes(encodeVote(header.hardState.votedFor))
+    .bytes(header.snapshot === null ? new Uint8Array() : encodeSnapshotRef(header.snapshot))
+    .finish();
+  const bytes = new Uint8Array(fixedBytes + fields.length + 4);
+  const view = new DataView(bytes.buffer);
+  bytes.set(magic);
+  view.setUint32(8, formatVersion, true);
+  view.setUint32(12, bytes.length, true);
+  bytes.set(fields, fixedBytes);
+  view.setUint32(bytes.length - 4, crc32c(bytes.subarray(0, bytes.length - 4)), true);
+  return bytes;
+}
+
+/** A header with its length and its checksum, which the first record continues from. */
+export interface ReadHeader {
+  readonly header: SegmentHeader;
+  readonly size: number;
+  readonly checksum: number;
+}
+
+/**
+ * Reads a header from the beginning of a segment.
+ *
+ * @throws {StorageError} `damaged`, or `unsupported_version`
+ */
+export function decodeSegmentHeader(path: string, bytes: Uint8Array): ReadHeader {
+  if (bytes.length < fixedBytes || magic.some((byte, i) => bytes[i] !== byte)) {
+    throw damaged(path, 0, "the file does not begin like a segment of the log");
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = view.getUint32(8, true);
+  if (version !== formatVersion) throw unsupportedVersion(path, `format ${version}`);
+  const size = view.getUint32(12, true);
+  if (size < fixedBytes + 4 || size > bytes.length) throw damaged(path, 12, "the segment's header is cut off");
+  const checksum = crc32c(bytes.subarray(0, size - 4));
+  if (checksum !== view.getUint32(size - 4, true)) throw damaged(path, 0, "the segment's header has a wrong checksum");
+  try {
+    const reader = new ByteReader(bytes.subarray(fixedBytes, size - 4));
+    const header: SegmentHeader = {
+      sequence: reader.varint(),
+      logId: reader.varint(),
+      previous: reader.varint(),
+      batchNumber: reader.varint(),
+      lastIndex: reader.varint(),
+      lastTerm: reader.varint(),
+      hardState: { term: reader.varint(), votedFor: decodeVote(reader.bytes()) },
+      snapshot: decodeOptionalRef(reader.bytes()),
+    };
+    reader.end();
+    return { header, size, checksum };
+  } catch (error) {
+    throw damaged(path, fixedBytes, "the segment's header does not read", error);
+  }
+}
+
+/** Who got the vote, as the payload of a `hardState` record. */
+export function encodeVote(votedFor: string | null): Uint8Array {
+  if (votedFor === null) return new Uint8Array();
+  return new ByteWriter().string(votedFor).finish();
+}
+
+/** @throws {RangeError} or {TypeError} on bad input */
+export function decodeVote(bytes: Uint8Array): string | null {
+  if (bytes.length === 0) return null;
+  const reader = new ByteReader(bytes);
+  const votedFor = reader.string();
+  reader.end();
+  return votedFor;
+}
+
+/** A snapshot, as the payload of a `snapshot` record and in headers. */
+export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
+  return new ByteWriter(256)
+    .varint(file)
+    .string(meta.id)
+    .varint(meta.index)
+    .varint(meta.term)
+    .varint(meta.size)
+    .varint(meta.checksum)
+    .bytes(encodeMembership(meta.membership))
+    .finish();
+}
+
+/** @throws {RangeError} or {TypeError} on bad input */
+export function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
+  const reader = new ByteReader(bytes);
+  const file = reader.varint();
+  const meta = {
+    id: reader.string(),
+    index: reader.varint(),
+    term: reader.varint(),
+    size: reader.varint(),
+    checksum: reader.varint(),
+    membership: decodeMembership(reader.bytes()),
+  };
+  reader.end();
+  return { file, meta };
+}
+
+function decodeOptionalRef(bytes: Uint8Array): SnapshotRef | null {
+  return bytes.length === 0 ? null : decodeSnapshotRef(bytes);
+}

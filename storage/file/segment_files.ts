@@ -1,0 +1,112 @@
+/**
+ * The log's files, and a few of them open for reading.
+ *
+ * @module
+ */
+
+import type { FileHandle, FileSystem } from "./file_system.ts";
+import { segmentName } from "./segment.ts";
+
+const maxOpen = 8;
+
+/** A segment on disk. */
+export interface SegmentFile {
+  readonly sequence: number;
+  readonly path: string;
+  /** Up to where it holds whole batches. */
+  size: number;
+}
+
+interface OpenFile {
+  readonly file: Promise<FileHandle>;
+  users: number;
+}
+
+/** The segments, oldest first; the last is the one that is written. */
+export class SegmentFiles {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #segments: SegmentFile[] = [];
+  /** Least recently used first. */
+  readonly #open = new Map<number, OpenFile>();
+
+  constructor(fs: FileSystem, dir: string) {
+    this.#fs = fs;
+    this.#dir = dir;
+  }
+
+  get count(): number {
+    return this.#segments.length;
+  }
+
+  get oldest(): SegmentFile {
+    return this.#segments[0]!;
+  }
+
+  get newest(): SegmentFile {
+    return this.#segments.at(-1)!;
+  }
+
+  /** The segment with this number, if it is still there. */
+  get(sequence: number): SegmentFile | undefined {
+    return this.#segments[sequence - (this.#segments[0]?.sequence ?? 0)];
+  }
+
+  /** Adds the newest segment, with its handle if it is open. */
+  add(sequence: number, size: number, file?: FileHandle): void {
+    this.#segments.push({ sequence, path: this.pathOf(sequence), size });
+    if (file !== undefined) this.#open.set(sequence, { file: Promise.resolve(file), users: 0 });
+  }
+
+  pathOf(sequence: number): string {
+    return `${this.#dir}/${segmentName(sequence)}`;
+  }
+
+  /** Lends the segment's file to `use`. */
+  async read<T>(segment: SegmentFile, use: (file: FileHandle) => Promise<T>): Promise<T> {
+    const { sequence, path } = segment;
+    const open = this.#open.get(sequence) ?? { file: this.#fs.open(path, "read"), users: 0 };
+    this.#open.delete(sequence);
+    this.#open.set(sequence, open);
+    open.users++;
+    try {
+      const file = await open.file.catch((error: unknown) => {
+        if (this.#open.get(sequence) === open) this.#open.delete(sequence);
+        throw error;
+      });
+      return await use(file);
+    } finally {
+      open.users--;
+      await this.#closeIdle(open);
+    }
+  }
+
+  /** Takes the oldest segment off the list; the caller deletes the file. */
+  async removeOldest(): Promise<SegmentFile> {
+    const segment = this.#segments.shift()!;
+    const open = this.#open.get(segment.sequence);
+    this.#open.delete(segment.sequence);
+    if (open !== undefined) await this.#closeIdle(open);
+    return segment;
+  }
+
+  /** Closes what is open. */
+  async close(): Promise<void> {
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map((each) => each.file.then((file) => file.close(), () => {})));
+  }
+
+  /** Closes a file that is no longer listed and not in use, and lists no more than a few. */
+  async #closeIdle(used: OpenFile): Promise<void> {
+    const idle: OpenFile[] = [];
+    if (used.users === 0 && ![...this.#open.values()].includes(used)) idle.push(used);
+    for (const [sequence, open] of this.#open) {
+      if (this.#open.size <= maxOpen) break;
+      if (open.users > 0 || sequence === this.newest.sequence) continue;
+      this.#open.delete(sequence);
+      idle.push(open);
+    }
+    for (const { file } of idle) await file.then((handle) => handle.close(), () => {});
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * Snapshots as files.
+ *
+ * ```
+ * 16 bytes  "RAFTSNAP", format version, zero
+ * …         the snapshot's bytes
+ * …         its meta, as in the log
+ *  4 bytes  length of the meta
+ *  4 bytes  CRC-32C of the first 16 bytes, the meta and its length
+ * ```
+ *
+ * The bytes have a checksum of their own, which is part of the meta. The meta
+ * stands at the end because nobody knows size and checksum before.
+ *
+ * How one takes the place of another:
+ *
+ * 1. It is written to `snapshot-N.tmp`, and synced. A crash leaves a file that
+ *    the next start deletes.
+ * 2. It is renamed to `snapshot-N`, and the folder synced. Nothing refers to it
+ *    yet: a crash still leaves a file that the next start deletes.
+ * 3. The log's batch that names N is written and synced. Before, the old snapshot
+ *    is in force; after, the new one. There is nothing between, because a batch is
+ *    all or nothing.
+ * 4. The old file is deleted. A crash before leaves a file that the next start deletes.
+ *
+ * Numbers, not the snapshot's id, make up the names: the id comes from other nodes.
+ *
+ * @module
+ */
+
+import { crc32c } from "../../lib/crc32c.ts";
+import type { SnapshotMeta } from "../../lib/raft/types.ts";
+import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
+import { checkWritten, closedError, failure } from "../log_rules.ts";
+import type { DiskHealth } from "./disk_health.ts";
+import { damaged, unsupportedVersion } from "./file_errors.ts";
+import type { FileHandle, FileSystem } from "./file_system.ts";
+import { errorCode, readFully, writeFully } from "./file_system.ts";
+import { encodeSnapshotRef, formatVersion } from "./segment.ts";
+import type { SnapshotRef } from "./segment.ts";
+import { renameDurably } from "./write_ahead_log.ts";
+
+const magic = new TextEncoder().encode("RAFTSNAP");
+const headerBytes = 16;
+
+/** The file of a snapshot. */
+export function snapshotName(file: number): string {
+  return `snapshot-${String(file).padStart(10, "0")}`;
+}
+
+/** Whether a file is a snapshot, finished or not. */
+export function isSnapshotName(name: string): boolean {
+  return /^snapshot-\d{10,15}(\.tmp)?$/.test(name);
+}
+
+function encodeHeader(): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(headerBytes);
+  header.set(magic);
+  new DataView(header.buffer).setUint32(8, formatVersion, true);
+  return header;
+}
+
+function encodeTrailer(ref: SnapshotRef): Uint8Array {
+  const meta = encodeSnapshotRef(ref);
+  const trailer = new Uint8Array(meta.length + 8);
+  const view = new DataView(trailer.buffer);
+  trailer.set(meta);
+  view.setUint32(meta.length, meta.length, true);
+  view.setUint32(meta.length + 4, crc32c(trailer.subarray(0, meta.length + 4), crc32c(encodeHeader())), true);
+  return trailer;
+}
+
+/**
+ * Checks all of a snapshot's file but the snapshot's own bytes.
+ *
+ * @throws {StorageError} `damaged`, or `unsupported_version`
+ */
+export async function checkSnapshotFile(file: FileHandle, path: string, ref: SnapshotRef): Promise<void> {
+  const header = await readFully(file, 0, headerBytes);
+  const expected = encodeHeader();
+  if (header.length < headerBytes || magic.some((byte, i) => header[i] !== byte)) {
+    throw damaged(path, 0, "the file does not begin like a snapshot");
+  }
+  const version = new DataView(header.buffer, header.byteOffset).getUint32(8, true);
+  if (version !== formatVersion) throw unsupportedVersion(path, `format ${version}`);
+  if (expected.some((byte, i) => header[i] !== byte)) throw damaged(path, 12, "the header is not as it was written");
+  const trailer = encodeTrailer(ref);
+  const at = headerBytes + ref.meta.size;
+  const found = await readFully(file, at, trailer.length + 1);
+  if (found.length !== trailer.length || trailer.some((byte, i) => found[i] !== byte)) {
+    throw damaged(path, at, "it does not end as the log says");
+  }
+}
+
+/** Opens the snapshot that the log names, and checks it. */
+export async function openSnapshotFile(fs: FileSystem, dir: string, ref: SnapshotRef): Promise<FileHandle> {
+  const path = `${dir}/${snapshotName(ref.file)}`;
+  let file: FileHandle;
+  try {
+    file = await fs.open(path, "read");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
+    throw failure(`Opening ${path} failed (${errorCode(error)}).`, "unchanged", error);
+  }
+  try {
+    await checkSnapshotFile(file, path, ref);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  return file;
+}
+
+/** The snapshots of one folder: those being written, those staged, and the one in force. */
+export class SnapshotFiles {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #health: DiskHealth;
+  readonly #staged = new Map<string, FileSnapshotWriter>();
+  readonly #writers = new Set<FileSnapshotWriter>();
+  readonly #readers = new Set<FileSnapshotReader>();
+  #next: number;
+
+  /** @param next no file has this number or a higher one */
+  constructor(fs: FileSystem, dir: string, health: DiskHealth, next: number) {
+    this.#fs = fs;
+    this.#dir = dir;
+    this.#health = health;
+    this.#next = next;
+  }
+
+  /** See {@linkcode Storage.createSnapshot}. */
+  async create(): Promise<SnapshotWriter> {
+    this.#health.check();
+    const number = this.#next++;
+    const path = `${this.#dir}/${snapshotName(number)}.tmp`;
+    let file: FileHandle | undefined;
+    try {
+      file = await this.#fs.open(path, "create");
+      await writeFully(file, encodeHeader(), 0);
+    } catch (error) {
+      await file?.close().catch(() => {});
+      if (file !== undefined) await this.#fs.unlink(path).catch(() => {});
+      throw this.#health.unchanged(`Writing ${path}`, error);
+    }
+    const writer = new FileSnapshotWriter(this.#fs, this.#health, file, path, number, {
+      staged: (id) => this.#staged.set(id, writer),
+      ended: () => {
+        this.#writers.delete(writer);
+        if (writer.meta !== null && this.#staged.get(writer.meta.id) === writer) this.#staged.delete(writer.meta.id);
+      },
+    });
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  /** Gives a staged snapshot its name, durably; the log may name it from then on. */
+  async promote(meta: SnapshotMeta): Promise<SnapshotRef> {
+    const writer = this.#staged.get(meta.id);
+    if (writer?.meta === null || writer === undefined) {
+      throw failure(`Snapshot ${meta.id} is not staged.`, "unchanged");
+    }
+    await writer.promote(this.#dir);
+    return { file: writer.number, meta: writer.meta };
+  }
+
+  /** Notes that the log names a snapshot now, and deletes the one before. */
+  async inForce(ref: SnapshotRef, before: SnapshotRef | null): Promise<void> {
+    const writer = this.#staged.get(ref.meta.id);
+    this.#staged.delete(ref.meta.id);
+    if (writer !== undefined) {
+      this.#writers.delete(writer);
+      writer.release();
+    }
+    // Who reads it still can: an unlinked file lives as long as it is open.
+    if (before !== null) await this.#fs.unlink(`${this.#dir}/${snapshotName(before.file)}`).catch(() => {});
+  }
+
+  /** Opens the snapshot in force. */
+  async open(ref: SnapshotRef): Promise<SnapshotReader> {
+    const file = await openSnapshotFile(this.#fs, this.#dir, ref);
+    const path = `${this.#dir}/${snapshotName(ref.file)}`;
+    const reader = new FileSnapshotReader(file, path, ref.meta, () => this.#readers.delete(reader));
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** Closes readers and discards what is not in force. */
+  async close(): Promise<void> {
+    for (const reader of [...this.#readers]) await reader.close();
+    for (const writer of [...this.#writers]) await writer.abort().catch(() => {});
+  }
+}
+
+/** Writes `snapshot-N.tmp`. */
+class FileSnapshotWriter implements SnapshotWriter {
+  readonly number: number;
+  readonly #fs: FileSystem;
+  readonly #health: DiskHealth;
+  readonly #file: FileHandle;
+  readonly #on: { readonly staged: (id: string) => void; readonly ended: () => void };
+  #path: string;
+  #offset = 0;
+  #checksum = 0;
+  #meta: SnapshotMeta | null = null;
+  #state: "open" | "busy" | "failed" | "staged" | "released" = "open";
+
+  constructor(
+    fs: FileSystem,
+    health: DiskHealth,
+    file: FileHandle,
+    path: string,
+    number: number,
+    on: { readonly staged: (id: string) => void; readonly ended: () => void },
+  ) {
+    this.#fs = fs;
+    this.#health = health;
+    this.#file = file;
+    this.#path = path;
+    this.number = number;
+    this.#on = on;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  /** What was staged. */
+  get meta(): SnapshotMeta | null {
+    return this.#meta;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#begin();
+    try {
+      await writeFully(this.#file, chunk, headerBytes + this.#offset);
+    } catch (error) {
+      this.#fail();
+      throw this.#health.unchanged(`Writing ${this.#path}`, error);
+    }
+    this.#offset += chunk.length;
+    this.#checksum = crc32c(chunk, this.#checksum);
+    this.#end("open");
+  }
+
+  async stage(meta: SnapshotMeta): Promise<void> {
+    this.#begin();
+    try {
+      checkWritten(meta, this.#offset, this.#checksum);
+      await writeFully(this.#file, encodeTrailer({ file: this.number, meta }), headerBytes + this.#offset);
+    } catch (error) {
+      this.#fail();
+      if (errorCode(error) === "damaged") throw error;
+      throw this.#health.unchanged(`Writing ${this.#path}`, error);
+    }
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      this.#fail();
+      throw this.#health.doubt(`Syncing ${this.#path}`, error);
+    }
+    await this.#file.close();
+    this.#meta = meta;
+    this.#end("staged");
+    this.#on.staged(meta.id);
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === "released") return;
+    const open = this.#state !== "staged";
+    this.#state = "released";
+    this.#on.ended();
+    if (open) await this.#file.close().catch(() => {});
+    await this.#fs.unlink(this.#path).catch(() => {});
+  }
+
+  /** Takes the final name; once, even if the batch that wanted it failed and comes again. */
+  async promote(dir: string): Promise<void> {
+    const path = `${dir}/${snapshotName(this.number)}`;
+    if (this.#path === path) return;
+    await renameDurably(this.#fs, this.#health, dir, this.#path, path);
+    this.#path = path;
+  }
+
+  /** The log names it now: nothing is left to abort. */
+  release(): void {
+    this.#state = "released";
+  }
+
+  #begin(): void {
+    if (this.#state === "busy") throw failure("One call at a time: the snapshot is being written.", "unchanged");
+    if (this.#state === "failed") throw failure("An earlier write of the snapshot failed.", "unchanged");
+    if (this.#state !== "open") throw failure("The snapshot was staged or aborted before.", "unchanged");
+    this.#health.check();
+    this.#state = "busy";
+  }
+
+  #end(state: "open" | "staged"): void {
+    if (this.#state !== "busy") throw failure("The snapshot was aborted.", "unchanged");
+    this.#state = state;
+  }
+
+  #fail(): void {
+    if (this.#state === "busy") this.#state = "failed";
+  }
+}
+
+/** Reads a snapshot, and checks its checksum when it is read from beginning to end. */
+class FileSnapshotReader implements SnapshotReader {
+  readonly meta: SnapshotMeta;
+  readonly #file: FileHandle;
+  readonly #path: string;
+  readonly #onClose: () => void;
+  #closed = false;
+  /** How far it was read in sequence, and the checksum up to there. */
+  #checked = 0;
+  #checksum = 0;
+
+  constructor(file: FileHandle, path: string, meta: SnapshotMeta, onClose: () => void) {
+    this.#file = file;
+    this.#path = path;
+    this.meta = meta;
+    this.#onClose = onClose;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (this.#closed) throw closedError();
+    const wanted = Math.max(0, Math.min(length, this.meta.size - offset));
+    let bytes: Uint8Array;
+    try {
+      bytes = await readFully(this.#file, headerBytes + offset, wanted);
+    } catch (error) {
+      throw failure(`Reading ${this.#path} failed (${errorCode(error)}).`, "unchanged", error);
+    }
+    if (bytes.length < wanted) throw damaged(this.#path, headerBytes + offset, "the snapshot is cut off");
+    this.#check(offset, bytes);
+    return bytes;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#onClose();
+    await this.#file.close();
+  }
+
+  #check(offset: number, bytes: Uint8Array): void {
+    if (offset !== this.#checked || bytes.length === 0) return;
+    this.#checksum = crc32c(bytes, this.#checksum);
+    this.#checked += bytes.length;
+    if (this.#checked === this.meta.size && this.#checksum !== this.meta.checksum) {
+      throw damaged(this.#path, headerBytes, "the snapshot's bytes have a wrong checksum");
+    }
+  }
+}

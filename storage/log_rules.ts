@@ -1,0 +1,123 @@
+/**
+ * The rules that a batch must keep, whatever it is stored on. A batch that breaks
+ * one is refused before anything is written: better no write than one that can't
+ * be read back.
+ *
+ * @module
+ */
+
+import { StorageError } from "../lib/errors.ts";
+import type { DiskState } from "../lib/errors.ts";
+import type { HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
+import type { Identity } from "../lib/storage.ts";
+
+/** What is durable now, as far as the rules need it. */
+export interface DurableLog {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta | null;
+  readonly lastIndex: number;
+  /** The term of an entry that the log has, or of the last one that the snapshot covers. */
+  termAt(index: number): number | undefined;
+}
+
+/** Whether installing `snapshot` keeps the log: it has an entry with the snapshot's index and term (§7). */
+export function keepsLog(log: DurableLog, snapshot: SnapshotMeta): boolean {
+  return log.termAt(snapshot.index) === snapshot.term;
+}
+
+/** @throws {StorageError} `storage`, the disk unchanged, if the batch does not fit what is durable. */
+export function checkBatch(log: DurableLog, batch: PersistBatch): void {
+  const { hardState, snapshot, entries } = batch;
+  if (hardState !== null) checkHardState(log.hardState, hardState);
+  let lastIndex = log.lastIndex;
+  let floor = log.snapshot?.index ?? 0;
+  let termBefore = (index: number): number | undefined => log.termAt(index);
+  if (snapshot !== null) {
+    if (snapshot.index < floor) refuse(`the snapshot at ${snapshot.index} is older than the one at ${floor}`);
+    floor = snapshot.index;
+    if (!keepsLog(log, snapshot)) {
+      lastIndex = snapshot.index;
+      termBefore = (index) => index === snapshot.index ? snapshot.term : undefined;
+    }
+  }
+  const first = entries[0];
+  if (first === undefined) return;
+  checkNumber(first.index, "index");
+  if (first.index > lastIndex + 1) refuse(`entry ${first.index} leaves a gap after ${lastIndex}`);
+  if (first.index <= floor) refuse(`entry ${first.index} is covered by the snapshot at ${floor}`);
+  let term = termBefore(first.index - 1) ?? 0;
+  entries.forEach((entry, i) => {
+    if (entry.index !== first.index + i) refuse(`entry ${entry.index} is out of order`);
+    checkNumber(entry.term, "term");
+    if (entry.term < term) refuse(`entry ${entry.index} has term ${entry.term}, below the ${term} before it`);
+    term = entry.term;
+  });
+}
+
+function checkHardState(before: HardState, after: HardState): void {
+  checkNumber(after.term, "term");
+  if (after.term < before.term) refuse(`term ${after.term} is below the durable ${before.term}`);
+  if (after.term === before.term && before.votedFor !== null && after.votedFor !== before.votedFor) {
+    refuse(`the vote for ${before.votedFor} in term ${before.term} can't be changed`);
+  }
+}
+
+function checkNumber(value: number, what: string): void {
+  if (!Number.isSafeInteger(value) || value < 0) refuse(`${value} is no ${what}`);
+}
+
+function refuse(reason: string): never {
+  throw failure(`The batch was refused: ${reason}.`, "unchanged");
+}
+
+/** A {@linkcode StorageError} of the plain kind. */
+export function failure(message: string, disk: DiskState, cause?: unknown): StorageError {
+  return new StorageError(message, { disk, cause, outcome: disk === "unchanged" ? "rejected" : "unknown" });
+}
+
+/** The error of every call after `close`. */
+export function closedError(): StorageError {
+  return new StorageError("The storage is closed.", { disk: "unchanged", code: "closed" });
+}
+
+/** @throws {StorageError} `identity_mismatch` unless `after` only adds what `before` lacks. */
+export function checkIdentity(before: Identity | null, after: Identity): void {
+  let reason = "";
+  if (after.nodeId === "") reason = "a node id is needed";
+  else if (after.incarnation === "") reason = "an incarnation is needed";
+  else if (before !== null && before.nodeId !== after.nodeId) {
+    reason = `it belongs to node ${before.nodeId}, not to ${after.nodeId}`;
+  } else if (before !== null && before.incarnation !== after.incarnation) {
+    reason = `its incarnation is ${before.incarnation}, not ${after.incarnation}`;
+  } else if (before !== null && before.clusterId !== "" && before.clusterId !== after.clusterId) {
+    reason = `it belongs to cluster ${before.clusterId}, not to ${after.clusterId || "none"}`;
+  }
+  if (reason === "") return;
+  throw new StorageError(`The storage can't take this identity: ${reason}.`, {
+    disk: "unchanged",
+    code: "identity_mismatch",
+    hint: "Use the data folder of this node, or an empty one and a new node id.",
+  });
+}
+
+/** The term at `index` by the runs that cover it; the caller has checked the range. */
+export function termByRuns(runs: readonly TermStart[], index: number): number | undefined {
+  let low = 0;
+  let high = runs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle]!.index <= index) low = middle + 1;
+    else high = middle;
+  }
+  return runs[low - 1]?.term;
+}
+
+/** @throws {StorageError} `damaged` if what was written is not what `meta` says. */
+export function checkWritten(meta: SnapshotMeta, size: number, checksum: number): void {
+  if (meta.size === size && meta.checksum === checksum) return;
+  throw new StorageError(
+    `Snapshot ${meta.id} should have ${meta.size} bytes with checksum ${meta.checksum}, ` +
+      `and has ${size} with ${checksum}.`,
+    { disk: "unchanged", code: "damaged", hint: "Write the snapshot again." },
+  );
+}

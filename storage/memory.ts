@@ -1,0 +1,337 @@
+/**
+ * A storage in memory, for tests, examples and nodes that may forget. What it
+ * calls durable lives in a {@linkcode MemoryDisk}, which outlives the storage, so
+ * that a crash and a restart can be played through: `crash()` one storage, and
+ * open another on the same disk.
+ *
+ * @module
+ */
+
+import { crc32c } from "../lib/crc32c.ts";
+import { StorageError } from "../lib/errors.ts";
+import type { DiskState } from "../lib/errors.ts";
+import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
+import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
+import { checkBatch, checkIdentity, checkWritten, closedError, failure, keepsLog } from "./log_rules.ts";
+
+/** What survives the end of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
+export class MemoryDisk {
+  /** `null` before {@linkcode MemoryStorage.initialize}. */
+  identity: Identity | null = null;
+  /** The durable term and vote. */
+  hardState: HardState = { term: 0, votedFor: null };
+  /** The newest snapshot… */
+  snapshot: SnapshotMeta | null = null;
+  /** …and its bytes. */
+  snapshotBytes: Uint8Array = new Uint8Array();
+  /** The log, from {@linkcode MemoryDisk.firstIndex}. */
+  entries: Entry[] = [];
+  /** The index of `entries[0]`, or where the next entry goes. */
+  firstIndex = 1;
+  /** The storage that is open on this disk. */
+  owner: MemoryStorage | null = null;
+
+  /** The last index of the log; one less than `firstIndex` if it is empty. */
+  get lastIndex(): number {
+    return this.firstIndex + this.entries.length - 1;
+  }
+
+  /** The term of an entry, or of the last one that the snapshot covers. */
+  termAt(index: number): number | undefined {
+    const entry = this.entries[index - this.firstIndex];
+    if (entry !== undefined) return entry.term;
+    return this.snapshot?.index === index ? this.snapshot.term : undefined;
+  }
+}
+
+/** What a {@linkcode MemoryStorage} does when it is asked to. */
+export type MemoryOperation = "load" | "initialize" | "persist" | "entries" | "compact" | "snapshot";
+
+/** Options of {@linkcode MemoryStorage}. */
+export interface MemoryStorageOptions {
+  /**
+   * Called at the beginning of each operation, which goes on when the promise
+   * resolves: the place for delays in virtual time. @default none
+   */
+  readonly delay?: (operation: MemoryOperation) => Promise<void> | void;
+}
+
+/** A {@linkcode Storage} in memory, with faults on demand. */
+export class MemoryStorage implements Storage {
+  /** What survives this storage. */
+  readonly disk: MemoryDisk;
+  readonly #delay: (operation: MemoryOperation) => Promise<void> | void;
+  readonly #staged = new Map<string, Uint8Array>();
+  #state: "new" | "open" | "closed" = "new";
+  #persisting: Promise<void> | null = null;
+  #failedInDoubt = false;
+  #nextFailure: { readonly disk: DiskState; readonly applied: boolean } | null = null;
+  #hung: { readonly until: Promise<void>; readonly release: () => void } | null = null;
+
+  /**
+   * Opens a disk.
+   *
+   * @param disk what an earlier storage left behind; a new one by default
+   */
+  constructor(disk: MemoryDisk = new MemoryDisk(), options: MemoryStorageOptions = {}) {
+    this.disk = disk;
+    this.#delay = options.delay ?? (() => {});
+  }
+
+  /**
+   * Makes the next `persist` fail.
+   *
+   * @param disk what its error says
+   * @param applied whether the batch is on the disk after all; only with `in_doubt`
+   */
+  failNextPersist(disk: DiskState, applied = false): void {
+    this.#nextFailure = { disk, applied: applied && disk === "in_doubt" };
+  }
+
+  /** From now on no `persist` returns, until {@linkcode MemoryStorage.resume}. */
+  hang(): void {
+    if (this.#hung !== null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#hung = { until: promise, release: resolve };
+  }
+
+  /** Lets go on what {@linkcode MemoryStorage.hang} holds. */
+  resume(): void {
+    this.#hung?.release();
+    this.#hung = null;
+  }
+
+  /** Ends this storage as a power failure would: what is under way is lost and rejects. The disk may be opened again. */
+  crash(): void {
+    this.#end();
+    this.resume();
+  }
+
+  async load(): Promise<LoadedState> {
+    if (this.#state === "closed") throw closedError();
+    if (this.#state === "open") throw failure("The storage is loaded already.", "unchanged");
+    if (this.disk.owner !== null) {
+      throw new StorageError("The storage is locked: another one is open on the same disk.", {
+        disk: "unchanged",
+        code: "locked",
+        hint: "Close the other storage first.",
+      });
+    }
+    this.disk.owner = this;
+    this.#state = "open";
+    await this.#pause("load");
+    const { disk } = this;
+    const termStarts: TermStart[] = [];
+    for (const { index, term } of disk.entries) {
+      if (termStarts.at(-1)?.term !== term) termStarts.push({ index, term });
+    }
+    const covered = disk.snapshot?.index ?? 0;
+    return {
+      identity: disk.identity,
+      hardState: disk.hardState,
+      snapshot: disk.snapshot,
+      lastIndex: disk.lastIndex,
+      termStarts,
+      memberships: disk.entries.filter((entry) => entry.type === "membership" && entry.index > covered),
+    };
+  }
+
+  async initialize(identity: Identity): Promise<void> {
+    await this.#pause("initialize");
+    checkIdentity(this.disk.identity, identity);
+    this.disk.identity = { ...identity };
+  }
+
+  async persist(batch: PersistBatch): Promise<void> {
+    this.#checkOpen();
+    if (this.#failedInDoubt) throw failure("An earlier write failed; the disk is in doubt.", "in_doubt");
+    if (this.#persisting !== null) throw failure("Another batch is being persisted.", "unchanged");
+    if (this.disk.identity === null) throw failure("The storage has no identity yet.", "unchanged");
+    const done = this.#persist(batch);
+    this.#persisting = done.then(() => {}, () => {});
+    try {
+      await done;
+    } finally {
+      this.#persisting = null;
+    }
+  }
+
+  async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
+    await this.#pause("entries");
+    const { entries, firstIndex, lastIndex } = this.disk;
+    if (from < firstIndex || to > lastIndex || from > to) {
+      throw failure(
+        `Entries ${from} to ${to} are not in the log, which has ${firstIndex} to ${lastIndex}.`,
+        "unchanged",
+      );
+    }
+    const found: Entry[] = [];
+    let bytes = 0;
+    for (let index = from; index <= to; index++) {
+      const entry = entries[index - firstIndex]!;
+      bytes += entry.data.length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push(entry);
+    }
+    return found;
+  }
+
+  async compact(index: number): Promise<void> {
+    await this.#pause("compact");
+    const { disk } = this;
+    const upTo = Math.min(index, disk.snapshot?.index ?? 0);
+    if (upTo < disk.firstIndex) return;
+    disk.entries = disk.entries.slice(upTo + 1 - disk.firstIndex);
+    disk.firstIndex = upTo + 1;
+  }
+
+  async createSnapshot(): Promise<SnapshotWriter> {
+    await this.#pause("snapshot");
+    return new MemorySnapshotWriter((meta, bytes) => {
+      if (bytes === null) {
+        this.#staged.delete(meta.id);
+      } else {
+        this.#checkOpen();
+        this.#staged.set(meta.id, bytes);
+      }
+    });
+  }
+
+  async openSnapshot(): Promise<SnapshotReader | null> {
+    await this.#pause("snapshot");
+    const { snapshot: meta, snapshotBytes: bytes } = this.disk;
+    if (meta === null) return null;
+    let closed = false;
+    return {
+      meta,
+      // deno-lint-ignore require-await -- a thrown error must be a rejection
+      read: async (offset, length) => {
+        if (closed) throw closedError();
+        return bytes.slice(offset, offset + length);
+      },
+      close: () => {
+        closed = true;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#persisting;
+    this.#end();
+  }
+
+  /** Closes the storage. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #persist(batch: PersistBatch): Promise<void> {
+    await this.#pause("persist");
+    if (this.#hung !== null) await this.#hung.until;
+    this.#checkOpen();
+    checkBatch(this.disk, batch);
+    const bytes = batch.snapshot === null ? null : this.#staged.get(batch.snapshot.id);
+    if (bytes === undefined) throw failure(`Snapshot ${batch.snapshot?.id} is not staged.`, "unchanged");
+    const fault = this.#nextFailure;
+    this.#nextFailure = null;
+    if (fault === null || fault.applied) this.#apply(batch, bytes);
+    if (fault === null) return;
+    this.#failedInDoubt = fault.disk === "in_doubt";
+    throw failure("The write failed, as it was told to.", fault.disk);
+  }
+
+  /** Without an await: all or nothing. */
+  #apply(batch: PersistBatch, bytes: Uint8Array | null): void {
+    const { disk } = this;
+    if (batch.hardState !== null) disk.hardState = batch.hardState;
+    if (batch.snapshot !== null && bytes !== null) {
+      if (!keepsLog(disk, batch.snapshot)) {
+        disk.entries = [];
+        disk.firstIndex = batch.snapshot.index + 1;
+      }
+      disk.snapshot = batch.snapshot;
+      disk.snapshotBytes = bytes;
+      this.#staged.delete(batch.snapshot.id);
+    }
+    const first = batch.entries[0];
+    if (first === undefined) return;
+    disk.entries.length = first.index - disk.firstIndex;
+    for (const entry of batch.entries) disk.entries.push(entry);
+  }
+
+  async #pause(operation: MemoryOperation): Promise<void> {
+    this.#checkOpen();
+    await this.#delay(operation);
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
+    if (this.#state === "closed") throw closedError();
+    if (this.#state === "new") throw failure("The storage must be loaded first.", "unchanged");
+  }
+
+  #end(): void {
+    this.#state = "closed";
+    this.#staged.clear();
+    if (this.disk.owner === this) this.disk.owner = null;
+  }
+}
+
+/** Collects the bytes; `settle` stages them, or takes them back with `null`. */
+class MemorySnapshotWriter implements SnapshotWriter {
+  readonly #settle: (meta: SnapshotMeta, bytes: Uint8Array | null) => void;
+  #chunks: Uint8Array[] = [];
+  #offset = 0;
+  #checksum = 0;
+  #meta: SnapshotMeta | null = null;
+  #ended = false;
+
+  constructor(settle: (meta: SnapshotMeta, bytes: Uint8Array | null) => void) {
+    this.#settle = settle;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  // deno-lint-ignore require-await -- a thrown error must be a rejection
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#checkOpen();
+    this.#chunks.push(chunk.slice());
+    this.#offset += chunk.length;
+    this.#checksum = crc32c(chunk, this.#checksum);
+  }
+
+  // deno-lint-ignore require-await -- a thrown error must be a rejection
+  async stage(meta: SnapshotMeta): Promise<void> {
+    this.#checkOpen();
+    checkWritten(meta, this.#offset, this.#checksum);
+    const bytes = new Uint8Array(this.#offset);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#settle(meta, bytes);
+    this.#meta = meta;
+    this.#ended = true;
+    this.#chunks = [];
+  }
+
+  // deno-lint-ignore require-await -- a thrown error must be a rejection
+  async abort(): Promise<void> {
+    this.#ended = true;
+    this.#chunks = [];
+    if (this.#meta !== null) this.#settle(this.#meta, null);
+    this.#meta = null;
+  }
+
+  #checkOpen(): void {
+    if (this.#ended) throw failure("The snapshot was staged or aborted before.", "unchanged");
+  }
+}
