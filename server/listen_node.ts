@@ -34,24 +34,25 @@ function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_TIMEOUT_MS);
   const stop = (): void => {
     clearTimeout(timer);
-    socket.off("data", onData).off("error", ignore).off("close", stop);
+    socket.off("readable", onReadable).off("error", ignore).off("close", stop);
   };
   // Without a listener a reset before the first byte would end the process.
   const ignore = (): void => {};
-  const onData = (chunk: Uint8Array): void => {
-    const more = new Uint8Array(seen.length + chunk.length);
+  // Read only when readable: a socket made to flow would lose to an HTTP/2 session what was given back.
+  const onReadable = (): void => {
+    const bytes: Uint8Array | null = socket.read();
+    if (bytes === null) return;
+    const more = new Uint8Array(seen.length + bytes.length);
     more.set(seen);
-    more.set(chunk, seen.length);
+    more.set(bytes, seen.length);
     seen = more;
     const answer = speaksHttp2(seen);
     if (answer === null) return;
     stop();
-    socket.pause();
     socket.unshift(seen);
     decided(answer);
-    socket.resume();
   };
-  socket.on("data", onData).on("error", ignore).on("close", stop);
+  socket.on("readable", onReadable).on("error", ignore).on("close", stop);
 }
 
 /** The two HTTP servers; neither listens by itself. */

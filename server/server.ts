@@ -6,11 +6,11 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
-import { KeyValue } from "../lib/kv/mod.ts";
+import { KeyValue } from "../lib/kv/key_value.ts";
 import { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member } from "../lib/raft/types.ts";
-import { Sessions } from "../lib/sessions/mod.ts";
+import { Sessions } from "../lib/sessions/sessions.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
 import { openFileStorage } from "../storage/file/mod.ts";
 import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";

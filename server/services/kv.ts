@@ -7,7 +7,6 @@
 
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
-import type { Outcome } from "../../lib/errors.ts";
 import type { Consistency } from "../../lib/node/types.ts";
 import {
   decodeGetAnswer,
@@ -20,7 +19,7 @@ import {
 } from "../../lib/kv/commands.ts";
 import type { ExpectedVersion, GetAnswer, InvalidAnswer, ListAnswer, WriteAnswer } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
-import { encodePlain } from "../../lib/sessions/mod.ts";
+import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../forward.ts";
 import type { ServedNode } from "../served_node.ts";
 
@@ -130,15 +129,18 @@ export class KeyValueCalls {
 
   async #propose(plain: Uint8Array, { signal }: KeyValueCallOptions): Promise<Uint8Array> {
     const command = encodePlain(plain);
-    return await atLeader<Uint8Array>(this.#node, {
+    const reply = await atLeader<Uint8Array>(this.#node, {
       here: async (signal) => (await this.#node.propose(command, { signal })).result,
       there: async (leader, signal) => {
         const [answer] = await this.#client.propose(leader.address, [command], { signal });
-        if (answer === undefined) throw broken("unknown");
+        if (answer === undefined) throw broken();
         if (!answer.ok) throw answer.error;
         return answer.result;
       },
     }, { timeoutMs: this.#timeoutMs, signal });
+    const applied = decodeReply(reply);
+    if (applied.type !== "applied") throw broken();
+    return applied.result;
   }
 
   async #query(query: Uint8Array, { consistency = "linearizable", signal }: KeyValueCallOptions): Promise<Uint8Array> {
@@ -178,8 +180,8 @@ function checkKey(key: Uint8Array): void {
   }
 }
 
-function broken(outcome: Outcome): RaftError {
-  return new RaftError("internal", "The leader's answer holds no result.", { outcome });
+function broken(): RaftError {
+  return new RaftError("internal", "The leader's answer holds no result.", { outcome: "unknown" });
 }
 
 /** Turns the state machine's complaint about a command or query into an error; nothing was changed then. */
