@@ -1,0 +1,265 @@
+/**
+ * The client of a cluster.
+ *
+ * @module
+ */
+
+import type { Host } from "../clock.ts";
+import { RaftError } from "../errors.ts";
+import { systemHost } from "../host.ts";
+import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
+import { abortedError, asRaftError, attempt, BackOff, isFinal, withOutcome } from "./attempts.ts";
+import type { ClientTransport } from "./client_transport.ts";
+import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
+import type { ProposedCommand } from "./proposal.ts";
+import { Proposals } from "./proposals.ts";
+import type { CommandMode } from "./session_user.ts";
+
+/** Options of {@linkcode Coordinator}. Sizes in bytes, times in milliseconds. */
+export interface CoordinatorOptions {
+  /** Where to begin: at least one. The other members are learned. */
+  readonly endpoints: readonly string[];
+  /** Closed by the coordinator. */
+  readonly transport: ClientTransport;
+  /** @default systemHost() */
+  readonly host?: Host;
+  /** How long a request may take, all attempts together. @default 10000 */
+  readonly timeoutMs?: number;
+  /** How long to wait for a node before another is tried. @default 2000 */
+  readonly attemptTimeoutMs?: number;
+  /**
+   * Use a session, so that each command is carried out once however often it has
+   * to be sent. Without one a command is never sent again once it may have
+   * reached a leader. @default true
+   */
+  readonly session?: boolean;
+  /** The state machine is not wrapped in Sessions: send commands as they are, without a session. @default false */
+  readonly raw?: boolean;
+  /** Commands in one call, at most. @default 1024 */
+  readonly maxBatch?: number;
+  /** Bytes of commands in one call, at most; one command may be more. @default 1 MiB */
+  readonly maxBatchBytes?: number;
+  /** Calls under way at a time; what comes meanwhile waits for the next and shares it. @default 2 */
+  readonly maxCallsInFlight?: number;
+  /** Bytes of commands without an outcome, at most; more is refused as `busy`. @default 64 MiB */
+  readonly maxQueuedBytes?: number;
+  /** The first pause after a failure; each is twice the one before, with jitter. @default 20 */
+  readonly backOffMs?: number;
+  /** The longest pause. @default 1000 */
+  readonly maxBackOffMs?: number;
+  /**
+   * The endpoint of a member, by its address in the membership.
+   *
+   * @default the address itself
+   */
+  readonly endpointOf?: (address: string) => string | null;
+}
+
+/** Options of each request. */
+export interface RequestOptions {
+  /** Ends the request with `aborted`. */
+  readonly signal?: AbortSignal;
+  /** @default the coordinator's */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Proposes commands and asks questions, wherever the leader is.
+ *
+ * It finds the leader, follows hints, and tries again with pauses that grow until
+ * the request's deadline. Commands proposed at the same time share a call. Those
+ * that are under way together may be carried out in any order; one that is
+ * proposed after another's outcome is carried out after it.
+ *
+ * Every failure is a {@linkcode RaftError} whose `outcome` says what is known:
+ * `rejected`, the command was not carried out and never will be by this request;
+ * `unknown`, it may have been, or may yet be. Its `cause` is the last attempt's.
+ *
+ * @example
+ * ```ts
+ * import { Coordinator } from "./lib/client/coordinator.ts";
+ * import { DirectClientTransport } from "./lib/client/direct.ts";
+ *
+ * await using client = new Coordinator({
+ *   endpoints: ["n1", "n2", "n3"],
+ *   transport: new DirectClientTransport(new Map()),
+ *   timeoutMs: 100,
+ * });
+ * await client.propose(new Uint8Array([1])).catch((error) => console.log(error.code, error.outcome)); // timeout rejected
+ * ```
+ */
+export class Coordinator {
+  readonly #host: Host;
+  readonly #transport: ClientTransport;
+  readonly #finder: LeaderFinder;
+  readonly #proposals: Proposals;
+  readonly #timeoutMs: number;
+  readonly #attemptTimeoutMs: number;
+  readonly #backOff: { readonly firstMs: number; readonly maxMs: number };
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | null = null;
+
+  /** @throws {RaftError} `invalid_argument` without an endpoint */
+  constructor(options: CoordinatorOptions) {
+    const { transport, host = systemHost(), raw = false, session = true } = options;
+    const { timeoutMs = 10_000, attemptTimeoutMs = 2000, backOffMs = 20, maxBackOffMs = 1000 } = options;
+    const mode: CommandMode = raw ? "raw" : session ? "session" : "plain";
+    this.#host = host;
+    this.#transport = transport;
+    this.#timeoutMs = timeoutMs;
+    this.#attemptTimeoutMs = attemptTimeoutMs;
+    this.#backOff = { firstMs: backOffMs, maxMs: maxBackOffMs };
+    const { signal } = this.#closing;
+    const endpointOf = options.endpointOf ?? ((address: string) => address === "" ? null : address);
+    this.#finder = new LeaderFinder({
+      transport,
+      host,
+      endpoints: options.endpoints,
+      attemptTimeoutMs,
+      signal,
+      endpointOf,
+    });
+    this.#proposals = new Proposals({
+      transport,
+      host,
+      finder: this.#finder,
+      mode,
+      attemptTimeoutMs,
+      signal,
+      maxBatch: options.maxBatch ?? 1024,
+      maxBatchBytes: options.maxBatchBytes ?? 1024 * 1024,
+      maxCallsInFlight: options.maxCallsInFlight ?? 2,
+      maxQueuedBytes: options.maxQueuedBytes ?? 64 * 1024 * 1024,
+      backOffMs,
+      maxBackOffMs,
+    });
+  }
+
+  /** The endpoints given, and those learned from the membership. */
+  get endpoints(): readonly string[] {
+    return this.#finder.endpoints;
+  }
+
+  /**
+   * Has a command carried out. The bytes must not change before the outcome.
+   *
+   * @throws {RaftError} `timeout`, `aborted` or `closed`, with their outcome;
+   * `session_expired`, outcome unknown; `busy` if too much waits here; and what
+   * the cluster refuses for good, like `too_large`
+   */
+  propose(command: Uint8Array, options: RequestOptions = {}): Promise<ProposedCommand> {
+    if (this.#closing.signal.aborted) return Promise.reject(abortedError(this.#closing.signal));
+    return this.#proposals.propose(command, options.timeoutMs ?? this.#timeoutMs, options.signal);
+  }
+
+  /**
+   * Asks the state machine. A `stale` question goes to any node, the others to the leader.
+   *
+   * @throws {RaftError} `timeout`, `aborted`, `closed`, or what the cluster refuses for good; always `rejected`
+   */
+  query(
+    query: Uint8Array,
+    options: RequestOptions & {
+      /** @default "linearizable" */
+      readonly consistency?: Consistency;
+    } = {},
+  ): Promise<ReadResult> {
+    const { consistency = "linearizable" } = options;
+    return this.#retry(options, consistency !== "stale", (endpoint, signal) => {
+      return this.#transport.query(endpoint, query, { consistency, signal });
+    });
+  }
+
+  /**
+   * What a node says about itself: the one at `endpoint`, or the first to answer.
+   *
+   * @throws {RaftError} `unreachable`, `timeout`, `aborted` or `closed`
+   */
+  async status(options: RequestOptions & { readonly endpoint?: string } = {}): Promise<NodeStatus> {
+    const { endpoint, signal, timeoutMs = this.#timeoutMs } = options;
+    const ask = (at: string) => (signal: AbortSignal): Promise<NodeStatus> => this.#transport.status(at, { signal });
+    const signals = [signal, this.#closing.signal];
+    if (endpoint === undefined) {
+      return await this.#retry(options, false, (any, signal) => this.#transport.status(any, { signal }));
+    }
+    try {
+      return await attempt(this.#host, timeoutMs, signals, ask(endpoint));
+    } catch (error) {
+      throw withOutcome(asRaftError(error), "rejected");
+    }
+  }
+
+  /**
+   * Who leads now, by asking every endpoint.
+   *
+   * @throws {RaftError} `timeout` if nobody is known to lead until the deadline; `aborted` or `closed`
+   */
+  leader(options: RequestOptions = {}): Promise<KnownLeader> {
+    return this.#retry(options, false, () => this.#finder.search());
+  }
+
+  /** Ends what is under way with `closed`, and closes the transport. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#closing.abort(new RaftError("closed", "the client was closed"));
+      await this.#transport.close?.();
+    })();
+    return this.#closed;
+  }
+
+  /** See {@linkcode Coordinator.close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Tries something that has no effect, and so may be tried at will, until it works or the time is over. */
+  async #retry<T>(
+    { signal, timeoutMs = this.#timeoutMs }: RequestOptions,
+    atLeader: boolean,
+    call: (endpoint: string, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock } = this.#host;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    const signals = [signal, this.#closing.signal];
+    const backOff = new BackOff(this.#host, this.#backOff.firstMs, this.#backOff.maxMs);
+    let last: RaftError | null = null;
+    for (;;) {
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0) throw retriedTooLong(timeoutMs, last);
+      let endpoint: string | null = null;
+      try {
+        endpoint = atLeader
+          ? await attempt(this.#host, leftMs, signals, () => this.#finder.find())
+          : this.#finder.next();
+        const to = endpoint;
+        const attemptMs = Math.min(this.#attemptTimeoutMs, leftMs);
+        const result = await attempt(this.#host, attemptMs, signals, (signal) => call(to, signal));
+        if (atLeader) this.#finder.succeeded();
+        return result;
+      } catch (thrown) {
+        last = withOutcome(asRaftError(thrown), "rejected");
+        if (isFinal(last) || signals.some((signal) => signal?.aborted)) throw last;
+        if (atLeader && endpoint !== null && this.#finder.failed(endpoint, last)) continue;
+        await this.#pause(Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs()), signals);
+      }
+    }
+  }
+
+  /** Waits, or throws once a signal fires. */
+  async #pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<void> {
+    try {
+      await attempt<never>(this.#host, ms, signals, () => new Promise(() => {}));
+    } catch (error) {
+      if (signals.some((signal) => signal?.aborted)) throw withOutcome(asRaftError(error), "rejected");
+    }
+  }
+}
+
+function retriedTooLong(timeoutMs: number, last: RaftError | null): RaftError {
+  const why = last === null ? "" : `; the last attempt: ${last.message}`;
+  return new RaftError("timeout", `no answer within ${timeoutMs} ms${why}`, {
+    hint: last?.hint ?? "",
+    ...(last === null ? {} : { cause: last }),
+    ...(last?.leader === undefined ? {} : { leader: last.leader }),
+  });
+}

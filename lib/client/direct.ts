@@ -1,0 +1,82 @@
+/**
+ * A way to nodes in the same process, for tests and small programs.
+ *
+ * @module
+ */
+
+import { RaftError } from "../errors.ts";
+import type { Consistency, NodeStatus, Proposed, ReadResult } from "../node/types.ts";
+import { asRaftError } from "./attempts.ts";
+import type { CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
+
+/** What a client needs of a node; a RaftNode has it. */
+export interface DirectNode {
+  /** Proposes a command; resolves when it is applied. */
+  propose(command: Uint8Array, options?: CallOptions): Promise<Proposed>;
+  /** Asks the state machine. */
+  read(query: Uint8Array, options?: CallOptions & { readonly consistency?: Consistency }): Promise<ReadResult>;
+  /** The node's account of itself. */
+  status(): NodeStatus;
+}
+
+/**
+ * Calls nodes directly. The map is looked up at each call, so nodes may be added,
+ * replaced and removed while it is in use; one that isn't there is `unreachable`.
+ *
+ * @example
+ * ```ts
+ * import { DirectClientTransport } from "./lib/client/direct.ts";
+ *
+ * const transport = new DirectClientTransport(new Map());
+ * await transport.status("n1").catch((error) => console.log(error.code)); // unreachable
+ * ```
+ */
+export class DirectClientTransport implements ClientTransport {
+  readonly #nodes: ReadonlyMap<string, DirectNode>;
+
+  /** @param nodes by endpoint, which is the node's address in the membership */
+  constructor(nodes: ReadonlyMap<string, DirectNode>) {
+    this.#nodes = nodes;
+  }
+
+  /** See {@linkcode ClientTransport.propose}. */
+  async propose(
+    endpoint: string,
+    commands: readonly Uint8Array[],
+    options: CallOptions = {},
+  ): Promise<readonly ProposeResult[]> {
+    const node = this.#node(endpoint);
+    return await Promise.all(commands.map(async (command): Promise<ProposeResult> => {
+      try {
+        const { index, result } = await node.propose(command, options);
+        return { ok: true, index, result };
+      } catch (error) {
+        return { ok: false, error: asRaftError(error) };
+      }
+    }));
+  }
+
+  /** See {@linkcode ClientTransport.query}. */
+  async query(
+    endpoint: string,
+    query: Uint8Array,
+    options: CallOptions & { readonly consistency?: Consistency } = {},
+  ): Promise<ReadResult> {
+    return await this.#node(endpoint).read(query, options);
+  }
+
+  /** See {@linkcode ClientTransport.status}. */
+  status(endpoint: string): Promise<NodeStatus> {
+    try {
+      return Promise.resolve(this.#node(endpoint).status());
+    } catch (error) {
+      return Promise.reject(asRaftError(error));
+    }
+  }
+
+  #node(endpoint: string): DirectNode {
+    const node = this.#nodes.get(endpoint);
+    if (node === undefined) throw new RaftError("unreachable", `there is no node at ${endpoint}`);
+    return node;
+  }
+}

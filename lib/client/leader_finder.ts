@@ -1,0 +1,166 @@
+/**
+ * Which endpoints there are, and which one leads.
+ *
+ * @module
+ */
+
+import type { Host } from "../clock.ts";
+import { RaftError } from "../errors.ts";
+import type { NodeStatus } from "../node/types.ts";
+import { asRaftError, attempt } from "./attempts.ts";
+import type { ClientTransport } from "./client_transport.ts";
+
+/** What a {@linkcode LeaderFinder} is made of. */
+export interface LeaderFinderOptions {
+  readonly transport: ClientTransport;
+  readonly host: Host;
+  readonly endpoints: readonly string[];
+  readonly attemptTimeoutMs: number;
+  /** Fires when the client is closed. */
+  readonly signal: AbortSignal;
+  /** The endpoint of the node whose address in the membership is this; `null` if it can't be told. */
+  endpointOf(address: string): string | null;
+}
+
+/** Who leads, and where. */
+export interface KnownLeader {
+  readonly id: string;
+  readonly address: string;
+  readonly endpoint: string;
+  readonly term: number;
+}
+
+/** Once a node has named a leader, others have so long to name a newer one. */
+const GRACE_MS = 50;
+/** Hints followed without a pause, at most: two nodes may name each other for a while. */
+const MAX_HOPS = 3;
+
+/** Finds the leader by hints and, without one, by asking every endpoint. */
+export class LeaderFinder {
+  readonly #options: LeaderFinderOptions;
+  #learned: readonly string[] = [];
+  #learnedIndex = -1;
+  #leader: string | null = null;
+  #hops = 0;
+  /** A node that didn't answer as a leader, and until when others' word for it isn't taken. */
+  #avoided: { readonly endpoint: string; readonly untilMs: number } | null = null;
+  #turn = 0;
+  #search: Promise<KnownLeader> | null = null;
+
+  constructor(options: LeaderFinderOptions) {
+    if (options.endpoints.length === 0) throw new RaftError("invalid_argument", "at least one endpoint is needed");
+    this.#options = options;
+  }
+
+  /** The endpoint that is thought to lead. */
+  get leader(): string | null {
+    return this.#leader;
+  }
+
+  /** Those given first, then those learned from the membership. */
+  get endpoints(): readonly string[] {
+    return [...new Set([...this.#options.endpoints, ...this.#learned])];
+  }
+
+  /** Any endpoint: each gets its turn. */
+  next(): string {
+    const endpoints = this.endpoints;
+    return endpoints[this.#turn++ % endpoints.length]!;
+  }
+
+  /** The leader's endpoint. @throws {RaftError} `no_leader` or `unreachable`; not before every endpoint was asked */
+  async find(): Promise<string> {
+    return this.#leader ?? (await this.search()).endpoint;
+  }
+
+  /** Asks every endpoint who leads. Searches at the same time are one. */
+  search(): Promise<KnownLeader> {
+    this.#search ??= this.#ask().finally(() => this.#search = null);
+    return this.#search;
+  }
+
+  /** A call to `endpoint` as the leader went well. */
+  succeeded(): void {
+    this.#hops = 0;
+  }
+
+  /** A call to `endpoint` failed. Returns whether there is a new leader to try at once. */
+  failed(endpoint: string, error: RaftError): boolean {
+    if (error.code === "busy") return false;
+    if (error.code === "timeout") {
+      const untilMs = this.#options.host.clock.monotonicMs() + this.#options.attemptTimeoutMs;
+      this.#avoided = { endpoint, untilMs };
+    }
+    // Another call may have found a new leader since.
+    if (this.#leader !== endpoint && this.#leader !== null) return true;
+    this.#leader = null;
+    const hint = error.leader === undefined ? null : this.#options.endpointOf(error.leader.address);
+    if (hint === null || hint === endpoint || this.#avoids(hint) || ++this.#hops > MAX_HOPS) {
+      this.#hops = 0;
+      return false;
+    }
+    this.#leader = hint;
+    return true;
+  }
+
+  async #ask(): Promise<KnownLeader> {
+    const answers: NodeStatus[] = [];
+    const errors: RaftError[] = [];
+    await this.#gather(answers, errors);
+    this.#learn(answers);
+    let best: KnownLeader | null = null;
+    for (const { leader, term, lifecycle } of answers) {
+      const endpoint = leader === null ? null : this.#options.endpointOf(leader.address);
+      if (leader === null || endpoint === null || lifecycle !== "running" || this.#avoids(endpoint)) continue;
+      // A deposed leader may not know yet: the highest term is right.
+      if (best === null || term > best.term) best = { ...leader, endpoint, term };
+    }
+    if (best !== null) {
+      this.#leader = best.endpoint;
+      return best;
+    }
+    if (answers.length > 0) throw new RaftError("no_leader", `none of ${answers.length} nodes knows a leader to ask`);
+    throw new RaftError("unreachable", `no endpoint answers: ${this.endpoints.join(", ")}`, {
+      cause: errors[0],
+      hint: "Check the addresses, and that the nodes run.",
+    });
+  }
+
+  /** Asks all, and waits until all have answered, or for the grace time after the first who names a leader. */
+  async #gather(answers: NodeStatus[], errors: RaftError[]): Promise<void> {
+    const { host, transport, attemptTimeoutMs } = this.#options;
+    const enough = new AbortController();
+    let cancelGrace: (() => void) | null = null;
+    const asked = this.endpoints.map(async (endpoint) => {
+      try {
+        const answer = await attempt(
+          host,
+          attemptTimeoutMs,
+          [this.#options.signal, enough.signal],
+          (signal) => transport.status(endpoint, { signal }),
+        );
+        answers.push(answer);
+        if (answer.leader === null) return;
+        cancelGrace ??= host.clock.setTimer(GRACE_MS, () => enough.abort());
+      } catch (error) {
+        errors.push(asRaftError(error));
+      }
+    });
+    await Promise.all(asked);
+    (cancelGrace as (() => void) | null)?.();
+  }
+
+  #learn(answers: readonly NodeStatus[]): void {
+    for (const { membershipIndex, members } of answers) {
+      if (membershipIndex <= this.#learnedIndex) continue;
+      this.#learnedIndex = membershipIndex;
+      this.#learned = members.map(({ address }) => this.#options.endpointOf(address))
+        .filter((endpoint) => endpoint !== null);
+    }
+  }
+
+  #avoids(endpoint: string): boolean {
+    if (this.#avoided?.endpoint !== endpoint) return false;
+    return this.#options.host.clock.monotonicMs() < this.#avoided.untilMs;
+  }
+}
