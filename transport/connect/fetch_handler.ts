@@ -5,7 +5,7 @@
  */
 
 import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
-import { createFetchHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { raftErrorInterceptor } from "./errors.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
@@ -52,11 +52,68 @@ export function connectFetchHandler(
 ): (request: Request) => Promise<Response | null> {
   const router = createConnectRouter({ grpc: false, acceptCompression: [] });
   routes(router);
-  const handlers = new Map(
-    router.handlers.map((handler) => [handler.requestPath, createFetchHandler(handler)] as const),
-  );
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler] as const));
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);
-    return handler === undefined ? null : await handler(request);
+    return handler === undefined ? null : await answer(handler, request);
   };
+}
+
+/**
+ * A call's signal fires when its answer is no longer wanted, and never by the
+ * request's own: Deno fires that one after every answer, the good ones too.
+ */
+async function answer(handler: UniversalHandler, request: Request): Promise<Response> {
+  const gone = new AbortController();
+  const response = await handler({
+    httpVersion: "",
+    method: request.method,
+    url: request.url,
+    header: request.headers,
+    body: chunksOf(request.body),
+    signal: gone.signal,
+  });
+  return new Response(bodyOf(response, gone), {
+    status: response.status,
+    ...(response.header === undefined ? {} : { headers: response.header }),
+  });
+}
+
+function chunksOf(body: ReadableStream<Uint8Array> | null): AsyncIterableIterator<Uint8Array> {
+  const reader = body?.getReader();
+  const done = { done: true, value: undefined } as const;
+  return {
+    async next() {
+      const read = await reader?.read();
+      return read === undefined || read.done ? done : read;
+    },
+    async return() {
+      await reader?.cancel();
+      return done;
+    },
+    async throw(reason: unknown) {
+      await reader?.cancel(reason);
+      return done;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+function bodyOf(response: UniversalServerResponse, gone: AbortController): ReadableStream<Uint8Array> | null {
+  if (response.body === undefined) return null;
+  const chunks = response.body[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel(reason) {
+      gone.abort(reason);
+      // A generator that had not caught the error throws it back here.
+      await chunks.throw?.(reason).catch(() => {});
+    },
+  });
 }

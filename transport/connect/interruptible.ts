@@ -32,6 +32,18 @@ export class Interruptible<T> implements AsyncIterableIterator<T> {
     });
   }
 
+  /** Ends it: for a consumer that wants no more. */
+  return(): Promise<IteratorResult<T>> {
+    this.end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Ends it: for a consumer that failed. */
+  throw(error: unknown): Promise<IteratorResult<T>> {
+    this.end();
+    return Promise.reject(error);
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
