@@ -1,0 +1,45 @@
+/**
+ * What every {@linkcode Storage} must do, as a list of checks for any test runner.
+ *
+ * @module
+ */
+
+import { Bench } from "./conformance_bench.ts";
+import type { StorageFixture } from "./conformance_bench.ts";
+import { identityChecks, logChecks } from "./conformance_log.ts";
+import { snapshotChecks } from "./conformance_snapshots.ts";
+
+export type { StorageFixture } from "./conformance_bench.ts";
+
+/** One check of the suite. */
+export interface StorageConformanceTest {
+  readonly name: string;
+  /** Rejects if the storage breaks the contract. */
+  run(): Promise<void>;
+}
+
+/**
+ * The suite, over storages that `fixture` makes; each check asks for a new, empty place.
+ *
+ * @example
+ * ```ts
+ * for (const { name, run } of storageConformance(() => myFixture())) Deno.test(name, run);
+ * ```
+ */
+export function storageConformance(
+  fixture: () => Promise<StorageFixture> | StorageFixture,
+): readonly StorageConformanceTest[] {
+  return [...identityChecks, ...logChecks, ...snapshotChecks].map(({ name, check }) => ({
+    name,
+    run: async () => {
+      const place = await fixture();
+      const bench = new Bench(place);
+      try {
+        await check(bench);
+      } finally {
+        await bench.end();
+        await place.dispose();
+      }
+    },
+  }));
+}
