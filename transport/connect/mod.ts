@@ -1,0 +1,35 @@
+/**
+ * Connect-RPC: between servers, and from clients to servers.
+ *
+ * This module needs node:http2, as Node, Deno and Bun have it. Code for a
+ * browser imports `client_transport.ts` instead.
+ *
+ * @module
+ */
+
+export { baseUrl } from "./address.ts";
+export { connectClientTransport, createRaftClients } from "./client_transport.ts";
+export type { ClientTransportOptions, ConnectClientTransportOptions, RaftClients } from "./client_transport.ts";
+export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from "./codec.ts";
+export { ConnectTransport } from "./connect_transport.ts";
+export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_transport.ts";
+export { errorFromDetail, errorToDetail, fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
+export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
+export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
+export { http2Connector } from "./http2_connector.ts";
+export type { Http2ConnectorOptions } from "./http2_connector.ts";
+export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
+export type { Fetch } from "./http_client.ts";
+export { membershipFromWire, membershipToWire } from "./membership_codec.ts";
+export { fallbackConnector, unaryConnector } from "./peer_link.ts";
+export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
+export { identifyPeer, peerService } from "./peer_service.ts";
+export type { Identify, PeerCaller, PeerIdentity } from "./peer_service.ts";
+export {
+  consistencyFromWire,
+  consistencyToWire,
+  statusFromWire,
+  statusToWire,
+  suffrageFromWire,
+  suffrageToWire,
+} from "./status_codec.ts";

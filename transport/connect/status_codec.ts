@@ -1,0 +1,153 @@
+/**
+ * A node's account of itself on the wire.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Consistency, Lifecycle, NodeStatus, PeerStatus, Suffrage } from "../../lib/node/types.ts";
+import type { Role } from "../../lib/raft/types.ts";
+import { idString, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, safeInteger, shortString } from "./checked.ts";
+import { keyOf } from "./codec.ts";
+import {
+  Consistency as WireConsistency,
+  Lifecycle as WireLifecycle,
+  type NodeStatus as WireNodeStatus,
+  type NodeStatusSchema,
+  PeerState as WirePeerState,
+  type PeerStatus as WirePeerStatus,
+  Role as WireRole,
+} from "./gen/raft/v1/client_pb.ts";
+import { Suffrage as WireSuffrage } from "./gen/raft/v1/membership_pb.ts";
+import { memberFromWire, membershipFromWire, membershipToWire, memberToWire } from "./membership_codec.ts";
+
+const ROLES: Readonly<Record<Role, WireRole>> = {
+  follower: WireRole.FOLLOWER,
+  preCandidate: WireRole.PRE_CANDIDATE,
+  candidate: WireRole.CANDIDATE,
+  leader: WireRole.LEADER,
+};
+
+const LIFECYCLES: Readonly<Record<Lifecycle, WireLifecycle>> = {
+  running: WireLifecycle.RUNNING,
+  stopped: WireLifecycle.STOPPED,
+  closed: WireLifecycle.CLOSED,
+};
+
+const PEER_STATES: Readonly<Record<PeerStatus["state"], WirePeerState>> = {
+  probe: WirePeerState.PROBE,
+  replicate: WirePeerState.REPLICATE,
+  snapshot: WirePeerState.SNAPSHOT,
+};
+
+const SUFFRAGES: Readonly<Record<Suffrage, WireSuffrage>> = {
+  voter: WireSuffrage.VOTER,
+  learner: WireSuffrage.LEARNER,
+  outgoing: WireSuffrage.OUTGOING,
+};
+
+const CONSISTENCIES: Readonly<Record<Consistency, WireConsistency>> = {
+  linearizable: WireConsistency.LINEARIZABLE,
+  lease: WireConsistency.LEASE,
+  stale: WireConsistency.STALE,
+};
+
+/** For the wire. */
+export function consistencyToWire(consistency: Consistency): WireConsistency {
+  return CONSISTENCIES[consistency];
+}
+
+/** From the wire; linearizable if it doesn't say. @throws {RaftError} `invalid_argument` if it is unknown */
+export function consistencyFromWire(wire: WireConsistency): Consistency {
+  return wire === WireConsistency.UNSPECIFIED ? "linearizable" : keyOf(CONSISTENCIES, wire, "consistency");
+}
+
+/** For the wire. */
+export function suffrageToWire(suffrage: Suffrage): WireSuffrage {
+  return SUFFRAGES[suffrage];
+}
+
+/** From the wire. @throws {RaftError} `invalid_argument` if it is unknown */
+export function suffrageFromWire(wire: WireSuffrage): Suffrage {
+  return keyOf(SUFFRAGES, wire, "suffrage");
+}
+
+/** For the wire. */
+export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeStatusSchema> {
+  const { id, incarnation, clusterId, leader, storage } = status;
+  return {
+    id,
+    incarnation,
+    clusterId,
+    lifecycle: LIFECYCLES[status.lifecycle],
+    role: ROLES[status.role],
+    term: BigInt(status.term),
+    ...(leader === null ? {} : { leader: { id: leader.id, address: leader.address } }),
+    commitIndex: BigInt(status.commitIndex),
+    appliedIndex: BigInt(status.appliedIndex),
+    durableIndex: BigInt(status.durableIndex),
+    lastIndex: BigInt(status.lastIndex),
+    firstIndex: BigInt(status.firstIndex),
+    snapshotIndex: BigInt(status.snapshotIndex),
+    members: status.members.map((member) => ({
+      member: memberToWire(member),
+      suffrage: SUFFRAGES[member.suffrage],
+    })),
+    membership: membershipToWire(status.membership),
+    membershipIndex: BigInt(status.membershipIndex),
+    membershipCommitted: status.membershipCommitted,
+    peers: status.peers.map((peer) => ({
+      id: peer.id,
+      matchIndex: BigInt(peer.matchIndex),
+      nextIndex: BigInt(peer.nextIndex),
+      state: PEER_STATES[peer.state],
+      ...(peer.lastContactMs === null ? {} : { lastContactMs: peer.lastContactMs }),
+    })),
+    storage: { healthy: storage.healthy, ...(storage.error === null ? {} : { error: storage.error }) },
+    uptimeMs: status.uptimeMs,
+  };
+}
+
+/** From the wire. @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
+export function statusFromWire(wire: WireNodeStatus): NodeStatus {
+  const { leader } = wire;
+  const storage = present(wire.storage, "storage");
+  return {
+    id: idString(wire.id, "id"),
+    incarnation: shortString(wire.incarnation, MAX_ID_LENGTH, "incarnation"),
+    clusterId: shortString(wire.clusterId, MAX_ID_LENGTH, "clusterId"),
+    lifecycle: keyOf(LIFECYCLES, wire.lifecycle, "lifecycle"),
+    role: keyOf(ROLES, wire.role, "role"),
+    term: safeInteger(wire.term, "term"),
+    leader: leader === undefined ? null : {
+      id: idString(leader.id, "the leader's id"),
+      address: shortString(leader.address, MAX_ADDRESS_LENGTH, "the leader's address"),
+    },
+    commitIndex: safeInteger(wire.commitIndex, "commitIndex"),
+    appliedIndex: safeInteger(wire.appliedIndex, "appliedIndex"),
+    durableIndex: safeInteger(wire.durableIndex, "durableIndex"),
+    lastIndex: safeInteger(wire.lastIndex, "lastIndex"),
+    firstIndex: safeInteger(wire.firstIndex, "firstIndex"),
+    snapshotIndex: safeInteger(wire.snapshotIndex, "snapshotIndex"),
+    members: wire.members.map(({ member, suffrage }) => ({
+      ...memberFromWire(present(member, "a member")),
+      suffrage: suffrageFromWire(suffrage),
+    })),
+    membership: membershipFromWire(present(wire.membership, "membership")),
+    membershipIndex: safeInteger(wire.membershipIndex, "membershipIndex"),
+    membershipCommitted: wire.membershipCommitted,
+    peers: wire.peers.map(peerFromWire),
+    storage: { healthy: storage.healthy, error: storage.error ?? null },
+    uptimeMs: wire.uptimeMs,
+  };
+}
+
+function peerFromWire(wire: WirePeerStatus): PeerStatus {
+  return {
+    id: idString(wire.id, "a peer's id"),
+    matchIndex: safeInteger(wire.matchIndex, "matchIndex"),
+    nextIndex: safeInteger(wire.nextIndex, "nextIndex"),
+    state: keyOf(PEER_STATES, wire.state, "a peer's state"),
+    lastContactMs: wire.lastContactMs ?? null,
+  };
+}
