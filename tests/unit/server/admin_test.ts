@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { RaftError } from "../../../lib/errors.ts";
+import type { MembershipChange, NodeStatus } from "../../../lib/node/types.ts";
+import { membershipOf } from "../../../lib/raft/membership.ts";
+import type { Member } from "../../../lib/raft/types.ts";
+import { Admin } from "../../../server/services/admin.ts";
+import type { Identified } from "../../../server/services/admin.ts";
+import { WaitingNode } from "../../../server/waiting_node.ts";
+
+const member = (n: number): Member => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
+const { signal } = new AbortController();
+
+/** A leader of n1, n2, n3 that commits every change at once. */
+class Leader extends WaitingNode {
+  voters: readonly Member[] = [1, 2, 3].map(member);
+  learners: readonly Member[] = [];
+  readonly changes: MembershipChange[] = [];
+  /** What each peer has of 1000 entries. */
+  readonly match = new Map<string, number>([["n2", 1000], ["n3", 1000]]);
+  /** Milliseconds since each answered. */
+  readonly contact = new Map<string, number>();
+  outgoing: readonly string[] = [];
+
+  constructor() {
+    super({ nodeId: "n1", incarnation: "i1", clusterId: "c" });
+  }
+
+  override status(): NodeStatus {
+    const { voters, learners } = this;
+    const peers = [...voters, ...learners].filter(({ id }) => id !== "n1").map(({ id }) => ({
+      id,
+      matchIndex: this.match.get(id) ?? 0,
+      nextIndex: 1,
+      state: "replicate" as const,
+      lastContactMs: this.match.has(id) ? this.contact.get(id) ?? 10 : null,
+    }));
+    return {
+      ...super.status(),
+      role: "leader",
+      leader: { id: "n1", address: "http://h:1" },
+      commitIndex: 1000,
+      members: [
+        ...voters.map((one) => ({ ...one, suffrage: "voter" as const })),
+        ...learners.map((one) => ({ ...one, suffrage: "learner" as const })),
+      ],
+      membership: { ...membershipOf({ voters, learners }), outgoing: this.outgoing },
+      membershipCommitted: true,
+      peers,
+    };
+  }
+
+  override changeMembership(change?: MembershipChange): Promise<never> {
+    this.changes.push(change!);
+    this.voters = change!.voters;
+    this.learners = change!.learners ?? [];
+    return Promise.resolve(this.status().membership as never);
+  }
+
+  /** Ids of the voters and learners now. */
+  get ids(): [string[], string[]] {
+    return [this.voters.map(({ id }) => id), this.learners.map(({ id }) => id)];
+  }
+}
+
+function setUp(found: Partial<Identified> = {}) {
+  const node = new Leader();
+  const identified = { nodeId: "n4", incarnation: "i4", clusterId: "", empty: true, ...found };
+  const admin = new Admin({ node, identify: () => Promise.resolve(identified), pollIntervalMs: 1 });
+  return { node, admin };
+}
+
+const n4 = { id: "n4", address: "http://h:4", learner: false };
+
+Deno.test("add: a learner first, a voter once it has caught up (dissertation §4.2.1)", async () => {
+  const { node, admin } = setUp();
+  const added = admin.add(n4, signal);
+  while (node.changes.length === 0) await Promise.resolve();
+  assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
+  assert.equal(node.learners[0]?.incarnation, "i4");
+  node.match.set("n4", 950);
+  await added;
+  assert.equal(node.changes.length, 2);
+  assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
+});
+
+Deno.test("add: a learner that is to stay one isn't waited for", async () => {
+  const { node, admin } = setUp();
+  await admin.add({ ...n4, learner: true }, signal);
+  assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
+});
+
+Deno.test("add: goes on where an earlier call ended, and does nothing twice", async () => {
+  const { node, admin } = setUp({ empty: false, clusterId: "c" });
+  node.learners = [member(4)];
+  node.match.set("n4", 1000);
+  await admin.add(n4, signal);
+  assert.equal(node.changes.length, 1);
+  await admin.add(n4, signal);
+  assert.equal(node.changes.length, 1);
+  assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
+});
+
+Deno.test("add: a learner that doesn't catch up in time stays one, and the hint says how to go on", async () => {
+  const { node, admin } = setUp();
+  const late = AbortSignal.abort();
+  await assert.rejects(admin.add(n4, late), (error: RaftError) => {
+    assert.equal(error.code, "not_ready");
+    assert.equal(error.outcome, "unknown");
+    assert.match(error.hint, /raft member promote n4/);
+    return true;
+  });
+  assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
+});
+
+for (
+  const [what, found, request, code] of [
+    ["another node answers there", { nodeId: "n5" }, n4, "identity_mismatch"],
+    ["it is of another cluster", { clusterId: "other", empty: false }, n4, "refused"],
+    ["it has data of its own", { empty: false }, n4, "refused"],
+    ["its folder isn't the expected one", {}, { ...n4, incarnation: "i9" }, "identity_mismatch"],
+    ["a member is at that address", {}, { ...n4, address: "http://h:2" }, "refused"],
+    ["a member of that id has another folder", { nodeId: "n3" }, { ...n4, id: "n3", address: "http://h:3" }, "refused"],
+  ] as const
+) {
+  Deno.test(`add is refused: ${what}`, async () => {
+    const { node, admin } = setUp(found);
+    await assert.rejects(admin.add(request, signal), { code, outcome: "rejected" });
+    assert.equal(node.changes.length, 0);
+  });
+}
+
+Deno.test("add is refused: nobody answers there", async () => {
+  const node = new Leader();
+  const admin = new Admin({ node, identify: () => Promise.reject(new RaftError("unreachable", "nobody answers")) });
+  await assert.rejects(admin.add(n4, signal), { code: "unreachable" });
+  assert.equal(node.changes.length, 0);
+});
+
+Deno.test("promote: only a learner that has caught up", async () => {
+  const { node, admin } = setUp();
+  node.learners = [member(4)];
+  await assert.rejects(admin.promote("n4", signal), { code: "not_ready", outcome: "rejected" });
+  node.match.set("n4", 500);
+  await assert.rejects(admin.promote("n4", signal), { code: "not_ready", message: /lacks 500 entries/ });
+  await assert.rejects(admin.promote("n9", signal), { code: "invalid_argument" });
+  node.match.set("n4", 1000);
+  await admin.promote("n4", signal);
+  assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
+});
+
+Deno.test("remove: a voter, a learner, nobody unknown", async () => {
+  const { node, admin } = setUp();
+  node.learners = [member(4)];
+  await admin.remove("n4", signal);
+  await admin.remove("n3", signal);
+  assert.deepEqual(node.ids, [["n1", "n2"], []]);
+  await assert.rejects(admin.remove("n3", signal), { code: "invalid_argument" });
+});
+
+Deno.test("remove: the last voter stays", async () => {
+  const { node, admin } = setUp();
+  node.voters = [member(1)];
+  await assert.rejects(admin.remove("n1", signal), { code: "refused" });
+});
+
+Deno.test("remove: refused if those who are up could not commit afterwards; one who is down may go", async () => {
+  const { node, admin } = setUp();
+  node.contact.set("n3", 60_000);
+  await assert.rejects(admin.remove("n2", signal), { code: "refused", message: /only 1 are up; 2 are needed/ });
+  await admin.remove("n3", signal);
+  assert.deepEqual(node.ids, [["n1", "n2"], []]);
+});
+
+Deno.test("nothing is changed during a joint change", async () => {
+  const { node, admin } = setUp();
+  node.outgoing = ["n1"];
+  await assert.rejects(admin.remove("n2", signal), { code: "membership_change_in_progress", outcome: "rejected" });
+});
+
+Deno.test("change: members keep their folder, new ones are asked for theirs", async () => {
+  const { node, admin } = setUp();
+  const blank = (id: string, address = "") => ({ id, address, incarnation: "" });
+  await admin.change({ voters: [blank("n1"), blank("n2")], learners: [blank("n4", "http://h:4")] }, signal);
+  assert.deepEqual(node.changes[0], { voters: [member(1), member(2)], learners: [member(4)] });
+  await assert.rejects(admin.change({ voters: [], learners: [] }, signal), { code: "refused" });
+});
+
+Deno.test("a node that doesn't lead says who does", async () => {
+  class Follower extends Leader {
+    override status(): NodeStatus {
+      return { ...super.status(), role: "follower", leader: { id: "n2", address: "http://h:2" } };
+    }
+  }
+  const admin = new Admin({ node: new Follower(), identify: () => Promise.reject(new Error("not asked")) });
+  await assert.rejects(admin.remove("n3", signal), { code: "not_leader", leader: { id: "n2", address: "http://h:2" } });
+});
