@@ -56,7 +56,7 @@ export interface CoordinatorOptions {
 }
 
 /** Options of each request. */
-export interface RequestOptions {
+export interface ClientRequestOptions {
   /** Ends the request with `aborted`. */
   readonly signal?: AbortSignal;
   /** @default the coordinator's */
@@ -147,7 +147,7 @@ export class Coordinator {
    * `session_expired`, outcome unknown; `busy` if too much waits here; and what
    * the cluster refuses for good, like `too_large`
    */
-  propose(command: Uint8Array, options: RequestOptions = {}): Promise<ProposedCommand> {
+  propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposedCommand> {
     if (this.#closing.signal.aborted) return Promise.reject(abortedError(this.#closing.signal));
     return this.#proposals.propose(command, options.timeoutMs ?? this.#timeoutMs, options.signal);
   }
@@ -159,7 +159,7 @@ export class Coordinator {
    */
   query(
     query: Uint8Array,
-    options: RequestOptions & {
+    options: ClientRequestOptions & {
       /** @default "linearizable" */
       readonly consistency?: Consistency;
     } = {},
@@ -175,7 +175,7 @@ export class Coordinator {
    *
    * @throws {RaftError} `unreachable`, `timeout`, `aborted` or `closed`
    */
-  async status(options: RequestOptions & { readonly endpoint?: string } = {}): Promise<NodeStatus> {
+  async status(options: ClientRequestOptions & { readonly endpoint?: string } = {}): Promise<NodeStatus> {
     const { endpoint, signal, timeoutMs = this.#timeoutMs } = options;
     const ask = (at: string) => (signal: AbortSignal): Promise<NodeStatus> => this.#transport.status(at, { signal });
     const signals = [signal, this.#closing.signal];
@@ -194,7 +194,7 @@ export class Coordinator {
    *
    * @throws {RaftError} `timeout` if nobody is known to lead until the deadline; `aborted` or `closed`
    */
-  leader(options: RequestOptions = {}): Promise<KnownLeader> {
+  leader(options: ClientRequestOptions = {}): Promise<KnownLeader> {
     return this.#retry(options, false, () => this.#finder.search());
   }
 
@@ -214,7 +214,7 @@ export class Coordinator {
 
   /** Tries something that has no effect, and so may be tried at will, until it works or the time is over. */
   async #retry<T>(
-    { signal, timeoutMs = this.#timeoutMs }: RequestOptions,
+    { signal, timeoutMs = this.#timeoutMs }: ClientRequestOptions,
     atLeader: boolean,
     call: (endpoint: string, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Coordinator, RequestOptions } from "../client/coordinator.ts";
+import type { ClientRequestOptions, Coordinator } from "../client/coordinator.ts";
 import { RaftError } from "../errors.ts";
 import type { Consistency } from "../node/types.ts";
 import {
@@ -24,20 +24,20 @@ import {
 } from "./commands.ts";
 
 /** A key or a value; a string means its UTF-8. */
-export type Text = string | Uint8Array;
+export type BytesOrText = string | Uint8Array;
 
 /** Options of reads. */
-export interface ReadOptions extends RequestOptions {
+export interface KeyValueReadOptions extends ClientRequestOptions {
   /** @default "linearizable" */
   readonly consistency?: Consistency;
 }
 
 /** What {@linkcode KeyValueClient.list} takes. */
-export interface ListOptions extends ReadOptions {
+export interface KeyValueListOptions extends KeyValueReadOptions {
   /** @default all keys */
-  readonly prefix?: Text;
+  readonly prefix?: BytesOrText;
   /** Only keys after this one. */
-  readonly startAfter?: Text;
+  readonly startAfter?: BytesOrText;
   /** Entries, at most. @default 1000 */
   readonly limit?: number;
   /** Leaves the values out. @default false */
@@ -83,9 +83,9 @@ export class KeyValueClient {
 
   /** Sets a value, whatever was there. */
   async put(
-    key: Text,
-    value: Text,
-    options: RequestOptions = {},
+    key: BytesOrText,
+    value: BytesOrText,
+    options: ClientRequestOptions = {},
   ): Promise<{ readonly version: number; readonly previousVersion: number }> {
     const { version, previousVersion } = unconditional(await this.#write(encodePut(bytes(key), bytes(value)), options));
     return { version, previousVersion };
@@ -93,8 +93,8 @@ export class KeyValueClient {
 
   /** Removes a key; `previousVersion` is 0 if it was not there. */
   async delete(
-    key: Text,
-    options: RequestOptions = {},
+    key: BytesOrText,
+    options: ClientRequestOptions = {},
   ): Promise<{ readonly version: number; readonly previousVersion: number }> {
     const { version, previousVersion } = unconditional(await this.#write(encodeDelete(bytes(key)), options));
     return { version, previousVersion };
@@ -102,10 +102,10 @@ export class KeyValueClient {
 
   /** Sets a value, or removes the key (`null`), if the key has the expected version; 0: if it is not there. */
   compareAndSet(
-    key: Text,
+    key: BytesOrText,
     expectedVersion: ExpectedVersion,
-    value: Text | null,
-    options: RequestOptions = {},
+    value: BytesOrText | null,
+    options: ClientRequestOptions = {},
   ): Promise<CompareResult> {
     const command = value === null
       ? encodeDelete(bytes(key), expectedVersion)
@@ -114,7 +114,7 @@ export class KeyValueClient {
   }
 
   /** The value of a key; `null` if it is not there. */
-  async get(key: Text, options: ReadOptions = {}): Promise<VersionedValue | null> {
+  async get(key: BytesOrText, options: KeyValueReadOptions = {}): Promise<VersionedValue | null> {
     const { result } = await this.#coordinator.query(encodeGet(bytes(key)), options);
     const answer = decodeGetAnswer(result);
     if (!answer.ok) throw invalid(answer);
@@ -122,7 +122,7 @@ export class KeyValueClient {
   }
 
   /** The keys that begin with a prefix, in the order of their bytes. */
-  async list(options: ListOptions = {}): Promise<KeyValueList> {
+  async list(options: KeyValueListOptions = {}): Promise<KeyValueList> {
     const { prefix = "", startAfter, limit, keysOnly } = options;
     const query: Omit<ListQuery, "type"> = {
       prefix: bytes(prefix),
@@ -136,7 +136,7 @@ export class KeyValueClient {
     return { entries: answer.entries, more: answer.more, stateVersion: answer.stateVersion };
   }
 
-  async #write(command: Uint8Array, options: RequestOptions): Promise<CompareResult> {
+  async #write(command: Uint8Array, options: ClientRequestOptions): Promise<CompareResult> {
     const { result } = await this.#coordinator.propose(command, options);
     const answer = decodeWriteAnswer(result);
     if (!answer.ok && answer.reason !== "conflict") throw invalid(answer);
@@ -146,7 +146,7 @@ export class KeyValueClient {
 
 const utf8 = new TextEncoder();
 
-function bytes(text: Text): Uint8Array {
+function bytes(text: BytesOrText): Uint8Array {
   return typeof text === "string" ? utf8.encode(text) : text;
 }
 
