@@ -1,0 +1,84 @@
+/**
+ * Options and arguments that several commands share.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import type { ExpectedVersion } from "../../lib/kv/commands.ts";
+import { KEY_MAX_BYTES } from "../../lib/kv/commands.ts";
+import { integer } from "../options.ts";
+import { usageError } from "./errors.ts";
+import { DEFAULT_TIMEOUT_MS } from "./session.ts";
+
+function collect(value: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/**
+ * Adds `--server`, `--timeout-ms` and `--json`.
+ *
+ * @param timeoutMs What `--timeout-ms` is by default; 0 for a command that asks no server.
+ */
+export function withCommonOptions(command: Command, timeoutMs: number = DEFAULT_TIMEOUT_MS): Command {
+  if (timeoutMs > 0) {
+    command
+      .option(
+        "-s, --server <host:port,...>",
+        "servers to ask: any of the cluster's (a list, repeatable; default: RAFT_SERVER, else 127.0.0.1:7001 to 7003)",
+        collect,
+      )
+      .option("--timeout-ms <ms>", `give up after so long (default: ${timeoutMs})`, integer(1, 86_400_000));
+  }
+  return command.option("--json", "print JSON; errors, too");
+}
+
+/** Adds `--consistency`. */
+export function withConsistency(command: Command): Command {
+  return command.addOption(
+    new Option("--consistency <level>", "how fresh the answer is").choices(["linearizable", "lease", "stale"])
+      .default("linearizable"),
+  );
+}
+
+/** Adds `--base64` for keys that are no UTF-8. */
+export function withKeyOption(command: Command, what: string): Command {
+  return command.option("--base64", `${what} is given in base64, for bytes that are no UTF-8`);
+}
+
+/** A version: a whole number from 1. */
+export const version: (value: string) => number = integer(1, Number.MAX_SAFE_INTEGER);
+
+/** The bytes of a key or prefix argument. */
+export function bytesOf(text: string, base64: boolean | undefined, what: "KEY" | "PREFIX"): Uint8Array {
+  const bytes = base64 === true ? fromBase64(text, what) : new TextEncoder().encode(text);
+  if (what === "KEY" && bytes.length === 0) throw usageError("KEY is empty: a key has at least one byte.");
+  if (bytes.length > KEY_MAX_BYTES) {
+    throw usageError(`${what} has ${bytes.length} bytes: a key has at most ${KEY_MAX_BYTES}.`);
+  }
+  return bytes;
+}
+
+function fromBase64(text: string, what: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    throw usageError(`${what} is no base64: ${JSON.stringify(text)}.`);
+  }
+}
+
+/** The condition of a write, from `--if-version` and `--if-absent`. */
+export function conditionOf(
+  options: { readonly ifVersion?: number; readonly ifAbsent?: true },
+): ExpectedVersion | undefined {
+  return options.ifAbsent === true ? 0 : options.ifVersion;
+}
+
+/** A node's name. */
+export function nodeId(value: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)) {
+    throw new InvalidArgumentError(`a node id has letters, digits, ".", "_" and "-", a letter or digit first.`);
+  }
+  return value;
+}

@@ -1,0 +1,298 @@
+/**
+ * A cluster over Connect: keys and values through the Coordinator, the rest at
+ * whichever server answers.
+ *
+ * @module
+ */
+
+import type { Client } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
+import type { ClientTransport } from "../../lib/client/client_transport.ts";
+import { Coordinator } from "../../lib/client/coordinator.ts";
+import { RaftError } from "../../lib/errors.ts";
+import {
+  decodeGetAnswer,
+  decodeListAnswer,
+  decodeWriteAnswer,
+  encodeCommand,
+  encodeQuery,
+} from "../../lib/kv/commands.ts";
+import type {
+  ExpectedVersion,
+  GetAnswer,
+  InvalidAnswer,
+  KeyValueCommand,
+  KeyValueQuery,
+  ListAnswer,
+  WriteAnswer,
+} from "../../lib/kv/commands.ts";
+import type { KeyValueChange } from "../../lib/kv/watch.ts";
+import type { Consistency } from "../../lib/node/types.ts";
+import { safeInteger } from "../../transport/connect/checked.ts";
+import { AdminService } from "../../transport/connect/gen/raft/v1/admin_pb.ts";
+import { ChangeType, KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import type { Change } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import { Suffrage } from "../../transport/connect/gen/raft/v1/membership_pb.ts";
+import type { Fetch } from "../../transport/connect/http_client.ts";
+import { called, fetchTransport } from "../../transport/connect/http_client.ts";
+import { memberFromWire } from "../../transport/connect/membership_codec.ts";
+import type { StatusDocument } from "../status.ts";
+import { pause } from "../pause.ts";
+import { nobodyAnswers, withoutEffect } from "./errors.ts";
+import { readStatus } from "./read_status.ts";
+import type { MemberList, Remote, RemoteCallOptions } from "./remote.ts";
+
+/** Options of {@linkcode ConnectRemote}. */
+export interface ConnectRemoteOptions {
+  /** At least one. */
+  readonly endpoints: readonly string[];
+  /** Carries commands and queries. */
+  readonly client: ClientTransport;
+  /** @default the runtime's */
+  readonly fetch?: Fetch;
+}
+
+type Admin = Client<typeof AdminService>;
+
+/** How long to wait before all servers are asked again. */
+const RETRY_MS = 100;
+/** A server that is told the deadline answers with what it knows; so its answer is waited for a little longer. */
+const GRACE_MS = 250;
+
+const SUFFRAGE: Record<number, "voter" | "learner" | "outgoing"> = {
+  [Suffrage.VOTER]: "voter",
+  [Suffrage.LEARNER]: "learner",
+  [Suffrage.OUTGOING]: "outgoing",
+};
+
+/** The real {@linkcode Remote}. */
+export class ConnectRemote implements Remote {
+  readonly #endpoints: readonly string[];
+  readonly #client: ClientTransport;
+  readonly #fetch: Fetch | undefined;
+  #coordinator: Coordinator | undefined;
+
+  constructor(options: ConnectRemoteOptions) {
+    this.#endpoints = options.endpoints;
+    this.#client = options.client;
+    this.#fetch = options.fetch;
+  }
+
+  async status(endpoint: string, options: RemoteCallOptions): Promise<StatusDocument> {
+    return await readStatus(endpoint, options, this.#fetch);
+  }
+
+  async put(
+    key: Uint8Array,
+    value: Uint8Array,
+    expected: ExpectedVersion | undefined,
+    options: RemoteCallOptions,
+  ): Promise<Exclude<WriteAnswer, InvalidAnswer>> {
+    return await this.#write({ type: "put", key, value, ...expecting(expected) }, options);
+  }
+
+  async delete(
+    key: Uint8Array,
+    expected: ExpectedVersion | undefined,
+    options: RemoteCallOptions,
+  ): Promise<Exclude<WriteAnswer, InvalidAnswer>> {
+    return await this.#write({ type: "delete", key, ...expecting(expected) }, options);
+  }
+
+  async get(
+    key: Uint8Array,
+    options: RemoteCallOptions & { readonly consistency: Consistency },
+  ): Promise<Exclude<GetAnswer, InvalidAnswer>> {
+    return valid(decodeGetAnswer(await this.#query({ type: "get", key }, options)));
+  }
+
+  async list(
+    list: {
+      readonly prefix: Uint8Array;
+      readonly startAfter?: Uint8Array;
+      readonly limit: number;
+      readonly keysOnly: boolean;
+    },
+    options: RemoteCallOptions & { readonly consistency: Consistency },
+  ): Promise<Exclude<ListAnswer, InvalidAnswer>> {
+    return valid(decodeListAnswer(await this.#query({ type: "list", ...list }, options)));
+  }
+
+  async *watch(
+    endpoint: string,
+    prefix: Uint8Array,
+    fromVersion: number,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<KeyValueChange> {
+    const client = createClient(KeyValueService, fetchTransport(endpoint, this.#fetch));
+    const responses = client.watch({ prefix, fromVersion: BigInt(fromVersion) }, { signal })[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await called(signal, () => responses.next());
+      if (done === true) return;
+      yield* value.changes.map(changeOf);
+    }
+  }
+
+  async listMembers(options: RemoteCallOptions): Promise<MemberList> {
+    try {
+      const answer = await this.#admin(options, (admin, call) => admin.listMembers({}, call));
+      return {
+        clusterId: answer.clusterId,
+        leader: answer.leaderId === "" ? null : answer.leaderId,
+        members: answer.members.map(({ member, suffrage }) => {
+          if (member === undefined) throw new RaftError("internal", "a member of the answer is empty");
+          return { ...memberFromWire(member), suffrage: SUFFRAGE[suffrage] ?? "learner" };
+        }),
+        membershipIndex: safeInteger(answer.membershipIndex, "membership_index"),
+        membershipCommitted: answer.membershipCommitted,
+      };
+    } catch (error) {
+      throw withoutEffect(error);
+    }
+  }
+
+  async addMember(
+    member: { readonly id: string; readonly address: string; readonly learner: boolean },
+    options: RemoteCallOptions,
+  ): Promise<void> {
+    await this.#admin(options, (admin, call) => admin.addMember(member, call));
+  }
+
+  async promoteMember(id: string, options: RemoteCallOptions): Promise<void> {
+    await this.#admin(options, (admin, call) => admin.promoteMember({ id }, call));
+  }
+
+  async removeMember(id: string, options: RemoteCallOptions): Promise<void> {
+    await this.#admin(options, (admin, call) => admin.removeMember({ id }, call));
+  }
+
+  async transferLeadership(to: string | null, options: RemoteCallOptions): Promise<string> {
+    const request = to === null ? {} : { to };
+    return (await this.#admin(options, (admin, call) => admin.transferLeadership(request, call))).leaderId;
+  }
+
+  async takeSnapshot(endpoint: string, options: RemoteCallOptions): Promise<number> {
+    const { index } = await this.#adminAt(endpoint, options, (admin, call) => admin.takeSnapshot({}, call));
+    return safeInteger(index, "index");
+  }
+
+  async close(): Promise<void> {
+    // A coordinator closes its transport.
+    await (this.#coordinator ?? this.#client).close?.();
+  }
+
+  async #write(command: KeyValueCommand, { signal, timeoutMs }: RemoteCallOptions) {
+    const coordinator = await this.#reach({ signal, timeoutMs });
+    const { result } = await coordinator.propose(encodeCommand(command), { signal, timeoutMs });
+    return valid(decodeWriteAnswer(result));
+  }
+
+  async #query(
+    query: KeyValueQuery,
+    options: RemoteCallOptions & { readonly consistency: Consistency },
+  ): Promise<Uint8Array> {
+    const coordinator = await this.#reach(options);
+    return (await coordinator.query(encodeQuery(query), options)).result;
+  }
+
+  /**
+   * The coordinator, once some server has answered. It would go on trying until
+   * the deadline; but that nobody is there at all is better said at once.
+   */
+  async #reach({ signal, timeoutMs }: RemoteCallOptions): Promise<Coordinator> {
+    if (this.#coordinator !== undefined) return this.#coordinator;
+    const found = new AbortController();
+    const ended = AbortSignal.any([signal, found.signal]);
+    const asked = this.#endpoints.map((endpoint) => this.status(endpoint, { signal: ended, timeoutMs }));
+    try {
+      await Promise.any(asked);
+    } catch {
+      if (signal.aborted) throw new RaftError("aborted", "interrupted");
+      const failures = (await Promise.allSettled(asked)).map((result) =>
+        result.status === "rejected" ? result.reason : null
+      );
+      throw nobodyAnswers(this.#endpoints, failures);
+    } finally {
+      found.abort();
+    }
+    this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
+    return this.#coordinator;
+  }
+
+  /**
+   * Asks one server after the other, which passes the request on to the leader.
+   * Goes on only after what surely had no effect: until the deadline while there
+   * is no leader, once round if nobody answers.
+   */
+  async #admin<Answer>(
+    options: RemoteCallOptions,
+    call: (admin: Admin, options: CallSettings) => Promise<Answer>,
+  ): Promise<Answer> {
+    const end = performance.now() + options.timeoutMs;
+    const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, end - performance.now()) });
+    for (;;) {
+      let failure: RaftError | undefined;
+      const failures: unknown[] = [];
+      const queue = [...this.#endpoints];
+      for (let hops = 0; queue.length > 0; hops++) {
+        try {
+          return await this.#adminAt(queue.shift() as string, left(), call);
+        } catch (error) {
+          if (!(error instanceof RaftError) || !mayTryElsewhere(error)) throw error;
+          failures.push(error);
+          // Of several reasons "nobody answers" is the least telling.
+          if (failure === undefined || failure.code === "unreachable") failure = error;
+          if (error.leader !== undefined && hops < MAX_HOPS) queue.unshift(error.leader.address);
+        }
+      }
+      if (failure === undefined || failure.code === "unreachable") throw nobodyAnswers(this.#endpoints, failures);
+      if (performance.now() + RETRY_MS > end) throw failure;
+      await pause(RETRY_MS, options.signal);
+      if (options.signal.aborted) throw new RaftError("aborted", "interrupted");
+    }
+  }
+
+  async #adminAt<Answer>(
+    endpoint: string,
+    { signal, timeoutMs }: RemoteCallOptions,
+    call: (admin: Admin, options: CallSettings) => Promise<Answer>,
+  ): Promise<Answer> {
+    const admin = createClient(AdminService, fetchTransport(endpoint, this.#fetch));
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs + GRACE_MS)]);
+    const headers = { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };
+    return await called(ended, () => call(admin, { signal: ended, headers }));
+  }
+}
+
+/** What a Connect call takes. */
+interface CallSettings {
+  readonly signal: AbortSignal;
+  readonly headers: Record<string, string>;
+}
+
+/** Leader hints that are followed in one round. */
+const MAX_HOPS = 3;
+
+function mayTryElsewhere({ code, outcome }: RaftError): boolean {
+  return outcome === "rejected" && ["unreachable", "not_leader", "no_leader", "leadership_lost", "stopped", "closed"]
+    .includes(code);
+}
+
+function expecting(expectedVersion: ExpectedVersion | undefined): { readonly expectedVersion?: ExpectedVersion } {
+  return expectedVersion === undefined ? {} : { expectedVersion };
+}
+
+function changeOf({ type, key, value, version }: Change): KeyValueChange {
+  const isPut = type === ChangeType.PUT;
+  return { type: isPut ? "put" : "delete", key, value: isPut ? value : null, version: safeInteger(version, "version") };
+}
+
+/** Turns the state machine's complaint into an error; nothing was changed then. */
+function valid<Answer extends { readonly ok: boolean }>(
+  answer: Answer | InvalidAnswer,
+): Exclude<Answer, InvalidAnswer> {
+  if (!answer.ok && "message" in answer) {
+    throw new RaftError(answer.reason === "too_large" ? "too_large" : "invalid_argument", answer.message);
+  }
+  return answer as Exclude<Answer, InvalidAnswer>;
+}

@@ -1,0 +1,237 @@
+/**
+ * `kv put`, `get`, `delete`, `list` and `watch`.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import type { KeyValueEntry } from "../../lib/kv/commands.ts";
+import type { Consistency } from "../../lib/node/types.ts";
+import { EXIT } from "../exit_codes.ts";
+import { jsonBytes } from "../http_bytes.ts";
+import { integer } from "../options.ts";
+import { bytesOf, conditionOf, version, withCommonOptions, withConsistency, withKeyOption } from "./arguments.ts";
+import { CliError, usageError } from "./errors.ts";
+import type { Registry } from "./run.ts";
+import type { CommonOptions, Session } from "./session.ts";
+import { count, quoted, showBytes, table } from "./text.ts";
+import { readValue } from "./value.ts";
+import { watchChanges } from "./watch.ts";
+
+interface KeyOptions extends CommonOptions {
+  readonly base64?: true;
+}
+
+interface WriteOptions extends KeyOptions {
+  readonly ifVersion?: number;
+  readonly ifAbsent?: true;
+}
+
+const PUT_HELP = `
+The value comes from the command line, from a file, or with - from standard input. It has 1.5 MiB at most.
+The write happens exactly once, whatever is lost on the way. Exits with 6 if --if-version or --if-absent
+does not hold, and with 7 if it could not be found out whether the write happened.
+
+Examples:
+  raft kv put colour green
+  raft kv put photo --file photo.jpg
+  date | raft kv put now -
+  raft kv put colour blue --if-version 7
+  raft kv put lock me --if-absent
+  raft kv put temperature -- -5
+`;
+
+const GET_HELP = `
+Writes the value's bytes as they are; a newline follows on a terminal only. Exits with 1 if there is no such key.
+
+Examples:
+  raft kv get colour
+  raft kv get photo > photo.jpg
+  raft kv get colour --json
+`;
+
+const DELETE_HELP = `
+Exits with 0 if there was no such key, as that is what was asked for; --json tells.
+
+Examples:
+  raft kv delete colour
+  raft kv delete colour --if-version 7
+`;
+
+const LIST_HELP = `
+Keys come in the order of their bytes. Each page of up to 1000 keys is read at one moment; a long list is not.
+
+Examples:
+  raft kv list
+  raft kv list user/ --limit 10
+  raft kv list user/ --keys-only --limit 0
+  raft kv list --after user/0999
+`;
+
+const WATCH_HELP = `
+Prints changes as one server applies them, in order and without gaps, until Ctrl-C. If that server goes away,
+another one goes on where it was. Servers keep a bounded history: --from an older version fails.
+
+Examples:
+  raft kv watch
+  raft kv watch user/ --json
+  raft kv watch job --count 1
+`;
+
+/** Adds the commands. */
+export function addKeyValueCommands(root: Command, registry: Registry): void {
+  const kv = root.command("kv").description("Keys and values.");
+  addWrites(kv, registry);
+  addReads(kv, registry);
+  const watch = withKeyOption(withCommonOptions(kv.command("watch")), "PREFIX")
+    .description("Prints changes as they happen.")
+    .argument("[prefix]", "only keys that begin with it", "")
+    .option("--from <version>", "changes from this version on (default: those to come)", version)
+    .option("-n, --count <changes>", "end after so many", integer(1, Number.MAX_SAFE_INTEGER))
+    .addHelpText("after", WATCH_HELP.trimEnd());
+  registry.handle<KeyOptions & { readonly from?: number; readonly count?: number }>(
+    watch,
+    (session, [prefix = ""], options) =>
+      watchChanges(session, bytesOf(prefix, options.base64, "PREFIX"), options.from, options.count),
+  );
+}
+
+function addWrites(kv: Command, registry: Registry): void {
+  const put = withKeyOption(withCommonOptions(kv.command("put").alias("set")), "KEY")
+    .description("Sets the value of a key.")
+    .argument("<key>")
+    .argument("[value]", "the value; - for standard input")
+    .option("-f, --file <path>", "take the value from a file")
+    .option("--if-version <version>", "only if this is the key's version", version)
+    .option("--if-absent", "only if there is no such key")
+    .addHelpText("after", PUT_HELP.trimEnd());
+  registry.handle<WriteOptions & { readonly file?: string }>(put, async (session, [text = "", value], options) => {
+    const key = bytesOf(text, options.base64, "KEY");
+    if (options.ifAbsent === true && options.ifVersion !== undefined) {
+      throw usageError("--if-version and --if-absent exclude each other.");
+    }
+    const bytes = await readValue(session.io, value, options.file);
+    const expected = conditionOf(options);
+    const answer = await session.remote.put(key, bytes, expected, session.call());
+    if (!answer.ok) throw conflict(key, answer.currentVersion);
+    await session.print(
+      { ...jsonBytes("key", key), version: answer.version, previousVersion: answer.previousVersion },
+      () => `${quoted(key)} has version ${answer.version} now.\n`,
+    );
+  });
+
+  const remove = withKeyOption(withCommonOptions(kv.command("delete").alias("rm")), "KEY")
+    .description("Removes a key.")
+    .argument("<key>")
+    .option("--if-version <version>", "only if this is the key's version", version)
+    .addHelpText("after", DELETE_HELP.trimEnd());
+  registry.handle<WriteOptions>(remove, async (session, [text = ""], options) => {
+    const key = bytesOf(text, options.base64, "KEY");
+    const answer = await session.remote.delete(key, options.ifVersion, session.call());
+    if (!answer.ok) throw conflict(key, answer.currentVersion);
+    const { version, previousVersion } = answer;
+    await session.print(
+      { ...jsonBytes("key", key), deleted: previousVersion !== 0, version, previousVersion },
+      () => previousVersion === 0 ? `There was no key ${quoted(key)}.\n` : `${quoted(key)} is deleted.\n`,
+    );
+  });
+}
+
+function conflict(key: Uint8Array, currentVersion: number): CliError {
+  const now = currentVersion === 0 ? "There is no such key" : `Its version is ${currentVersion}`;
+  return new CliError("conflict", EXIT.refused, `${quoted(key)} was not changed. ${now}.`, {
+    hint: "Read it again, and decide anew.",
+    details: { ...jsonBytes("key", key), currentVersion },
+  });
+}
+
+function addReads(kv: Command, registry: Registry): void {
+  const get = withConsistency(withKeyOption(withCommonOptions(kv.command("get")), "KEY"))
+    .description("Prints the value of a key.")
+    .argument("<key>")
+    .addHelpText("after", GET_HELP.trimEnd());
+  registry.handle<KeyOptions & { readonly consistency: Consistency }>(get, async (session, [text = ""], options) => {
+    const key = bytesOf(text, options.base64, "KEY");
+    const { consistency } = options;
+    const { entry } = await session.remote.get(key, { ...session.call(), consistency });
+    if (entry === null) {
+      throw new CliError("not_found", EXIT.failed, `There is no key ${quoted(key)}.`, {
+        details: jsonBytes("key", key),
+      });
+    }
+    if (session.json) {
+      const document = { ...jsonBytes("key", key), ...jsonBytes("value", entry.value), version: entry.version };
+      return await session.print(document, () => "");
+    }
+    const { stdout } = session.io;
+    await stdout.write(entry.value);
+    if (stdout.isTerminal && entry.value.at(-1) !== 0x0a) await stdout.write("\n");
+  });
+
+  const list = withConsistency(withKeyOption(withCommonOptions(kv.command("list").alias("ls")), "PREFIX"))
+    .description("Prints keys, versions and values.")
+    .argument("[prefix]", "only keys that begin with it", "")
+    .option("-l, --limit <keys>", "so many at most; 0 for all", integer(0, 1e9), 1000)
+    .option("--after <key>", "only keys after this one")
+    .option("-k, --keys-only", "leave the values out")
+    .addHelpText("after", LIST_HELP.trimEnd());
+  registry.handle<ListOptions>(list, (session, [prefix = ""], options) => listKeys(session, prefix, options));
+}
+
+interface ListOptions extends KeyOptions {
+  readonly limit: number;
+  readonly after?: string;
+  readonly keysOnly?: true;
+  readonly consistency: Consistency;
+}
+
+const PAGE_KEYS = 1000;
+/** What a person sees of a value. */
+const SHOWN_CHARACTERS = 60;
+
+async function listKeys(session: Session, text: string, options: ListOptions): Promise<void> {
+  const prefix = bytesOf(text, options.base64, "PREFIX");
+  const keysOnly = options.keysOnly === true;
+  const limit = options.limit === 0 ? Infinity : options.limit;
+  const entries: KeyValueEntry[] = [];
+  let startAfter = options.after === undefined ? undefined : bytesOf(options.after, options.base64, "KEY");
+  let more = true;
+  let stateVersion = 0;
+  while (more && entries.length < limit) {
+    const page = await session.remote.list({
+      prefix,
+      limit: Math.min(PAGE_KEYS, limit - entries.length),
+      keysOnly,
+      ...(startAfter === undefined ? {} : { startAfter }),
+    }, { ...session.call(), consistency: options.consistency });
+    entries.push(...page.entries);
+    ({ more, stateVersion } = page);
+    startAfter = entries.at(-1)?.key;
+  }
+  const document = {
+    entries: entries.map(({ key, value, version }) => ({
+      ...jsonBytes("key", key),
+      ...(keysOnly ? {} : jsonBytes("value", value)),
+      version,
+    })),
+    more,
+    stateVersion,
+  };
+  await session.print(document, () => listText(entries, keysOnly));
+  if (more) {
+    await session.note(`There are more keys. Go on with --after ${quoted(startAfter ?? prefix)}, or --limit 0.`);
+  } else if (entries.length === 0) await session.note("There are no keys.");
+}
+
+function listText(entries: readonly KeyValueEntry[], keysOnly: boolean): string {
+  if (keysOnly) return entries.map(({ key }) => `${showBytes(key)}\n`).join("");
+  if (entries.length === 0) return "";
+  const rows = entries.map(({ key, value, version }) => [
+    showBytes(key, 100),
+    String(version),
+    value.length > SHOWN_CHARACTERS * 4
+      ? `${showBytes(value, SHOWN_CHARACTERS)} (${count(value.length, "byte")})`
+      : showBytes(value, SHOWN_CHARACTERS),
+  ]);
+  return table([{ title: "KEY" }, { title: "VERSION", align: "right" }, { title: "VALUE" }], rows);
+}

@@ -1,0 +1,69 @@
+/**
+ * `leader transfer`, and `snapshot take`.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { nodeId, withCommonOptions } from "./arguments.ts";
+import { CliError } from "./errors.ts";
+import { EXIT } from "../exit_codes.ts";
+import type { Registry } from "./run.ts";
+import type { CommonOptions, Session } from "./session.ts";
+import { askAll } from "./survey.ts";
+import { shortAddress } from "./text.ts";
+
+/** Longer than the election timeout that a transfer may take. */
+const TRANSFER_TIMEOUT_MS = 10_000;
+const SNAPSHOT_TIMEOUT_MS = 60_000;
+
+/** Adds `leader transfer`. */
+export function addLeaderCommands(root: Command, registry: Registry): void {
+  const leader = root.command("leader").description("Who leads.");
+  const transfer = withCommonOptions(leader.command("transfer"), TRANSFER_TIMEOUT_MS)
+    .description("Hands leadership over, without waiting for an election timeout.")
+    .argument("[to]", "the voter that is to lead (default: the most up-to-date one)", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft leader transfer\n  raft leader transfer n2");
+  registry.handle<CommonOptions>(transfer, async (session, [to]) => {
+    const id = await session.remote.transferLeadership(to ?? null, session.call(TRANSFER_TIMEOUT_MS));
+    await session.print({ leader: id }, () => `${id} leads now.\n`);
+  });
+}
+
+/** Adds `snapshot take`. */
+export function addSnapshotCommands(root: Command, registry: Registry): void {
+  const snapshot = root.command("snapshot").description("Snapshots of the state.");
+  const take = withCommonOptions(snapshot.command("take"), SNAPSHOT_TIMEOUT_MS)
+    .description("Makes one node take a snapshot now, and forget the log that it covers.")
+    .argument("[id]", "the node (default: the leader)", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft snapshot take\n  raft snapshot take n3 --json");
+  registry.handle<CommonOptions>(take, async (session, [id]) => {
+    const node = await nodeToAsk(session, id);
+    const index = await session.remote.takeSnapshot(node.address, session.call(SNAPSHOT_TIMEOUT_MS));
+    await session.print(
+      { id: node.id, index },
+      () => `${node.id} (${shortAddress(node.address)}) has a snapshot of everything up to index ${index}.\n`,
+    );
+  });
+}
+
+async function nodeToAsk(
+  session: Session,
+  id: string | undefined,
+): Promise<{ readonly id: string; readonly address: string }> {
+  const survey = await askAll(session);
+  if (id === undefined) {
+    const leader = survey.leader;
+    if (leader !== null) return leader;
+    throw new CliError("no_leader", EXIT.noLeader, "Nobody leads now.", {
+      hint: "Name the node: raft snapshot take ID",
+    });
+  }
+  const node = survey.nodes.find((other) => other.id === id);
+  if (node === undefined) {
+    throw new CliError("invalid_argument", EXIT.failed, `${id} is not a member of this cluster.`, {
+      hint: "See: raft member list",
+    });
+  }
+  return { id, address: node.address };
+}

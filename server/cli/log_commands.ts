@@ -1,0 +1,238 @@
+/**
+ * `log verify` and `log dump`.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { StorageError } from "../../lib/errors.ts";
+import { decodeCommand } from "../../lib/kv/commands.ts";
+import { decodeMembership } from "../../lib/raft/membership.ts";
+import type { Membership } from "../../lib/raft/types.ts";
+import { decodeEntry } from "../../lib/sessions/session_codec.ts";
+import type { DumpedRecord, LogReport } from "../../storage/file/inspect.ts";
+import { jsonBytes } from "../http_bytes.ts";
+import { version, withCommonOptions } from "./arguments.ts";
+import type { Registry } from "./run.ts";
+import type { CommonOptions, Session } from "./session.ts";
+import { count, quoted, safeText, showBytes } from "./text.ts";
+
+const VERIFY_HELP = `
+Reads and checks every byte of the log and of the snapshot in force. Changes nothing, and takes no lock: the
+node may run. Exits with 5 if something is damaged, and says where.
+
+What follows the last whole batch was cut short by a crash, or is being written: it was promised to nobody, and
+the node cuts it off when it starts. Damage within the very last batch can't be told from that.
+
+Examples:
+  raft log verify raft-data/n1
+  raft log verify raft-data/n1 --json
+`;
+
+const DUMP_HELP = `
+One line for each record, oldest first, overwritten ones included. Changes nothing, and takes no lock.
+
+Examples:
+  raft log dump raft-data/n1
+  raft log dump raft-data/n1 --from 100 --to 120
+  raft log dump raft-data/n1 --json | jq 'select(.type == "command")'
+`;
+
+interface DumpOptions extends CommonOptions {
+  readonly from?: number;
+  readonly to?: number;
+}
+
+/** Adds the commands. */
+export function addLogCommands(root: Command, registry: Registry): void {
+  const log = root.command("log").description("The log on disk.");
+  const verify = withCommonOptions(log.command("verify"), 0)
+    .description("Checks a node's data folder.")
+    .argument("<dir>", "the node's data folder")
+    .addHelpText("after", VERIFY_HELP.trimEnd());
+  registry.handle<CommonOptions>(verify, async (session, [dir = ""]) => {
+    const report = await session.services.log.verify(dir).catch(explained);
+    await session.print(reportDocument(dir, report), () => reportText(session, dir, report));
+  });
+
+  const dump = withCommonOptions(log.command("dump"), 0)
+    .description("Prints what is in a node's log.")
+    .argument("<dir>", "the node's data folder")
+    .option("--from <index>", "only entries from this index on", version)
+    .option("--to <index>", "only entries up to this index", version)
+    .addHelpText("after", DUMP_HELP.trimEnd());
+  registry.handle<DumpOptions>(dump, async (session, [dir = ""], { from, to }) => {
+    const bounded = from !== undefined || to !== undefined;
+    try {
+      for await (const record of session.services.log.dump(dir)) {
+        if (session.io.signal.aborted) throw new Error("interrupted");
+        if (bounded && !("index" in record && record.index >= (from ?? 0) && record.index <= (to ?? Infinity))) {
+          continue;
+        }
+        await session.printLine(recordDocument(record), () => recordText(session, record));
+      }
+    } catch (error) {
+      explained(error);
+    }
+  });
+}
+
+/** Adds what to do about damage. */
+function explained(error: unknown): never {
+  if (!(error instanceof StorageError) || error.code !== "damaged" || error.hint !== "") throw error;
+  throw new StorageError(error.message, {
+    code: "damaged",
+    disk: error.disk,
+    hint: "Don't repair it by hand: remove the node from the cluster, and add it again with an empty folder.",
+    cause: error,
+  });
+}
+
+/** The document of `log verify --json`. */
+function reportDocument(dir: string, report: LogReport): unknown {
+  const { identity, hardState, snapshot, ...rest } = report;
+  return {
+    dir,
+    ...identity,
+    ...rest,
+    term: hardState.term,
+    votedFor: hardState.votedFor,
+    snapshot: snapshot === null
+      ? null
+      : { id: snapshot.id, index: snapshot.index, term: snapshot.term, size: snapshot.size },
+  };
+}
+
+function reportText(session: Session, dir: string, report: LogReport): string {
+  const { identity, snapshot, hardState, firstIndex, lastIndex, tornBytes } = report;
+  const entries = lastIndex < firstIndex ? "none" : `${firstIndex} to ${lastIndex}`;
+  const rows = [
+    ["node", safeText(identity.nodeId)],
+    ["cluster", safeText(identity.clusterId) || "none yet"],
+    ["data folder", safeText(identity.incarnation)],
+    [
+      "term",
+      `${hardState.term}, ${hardState.votedFor === null ? "no vote" : `vote for ${safeText(hardState.votedFor)}`}`,
+    ],
+    ["entries", entries],
+    ["snapshot", snapshot === null ? "none" : `up to ${snapshot.index}, ${count(snapshot.size, "byte")}`],
+    ["log", `${count(report.segments, "file")}, ${count(report.bytes, "byte")}, ${count(report.records, "record")}`],
+    ...(tornBytes === 0 ? [] : [["after it", `${count(tornBytes, "byte")}, to be cut off: no whole batch`]]),
+  ];
+  const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(12)} ${value}\n`).join("");
+  return `${session.paint("green", "ok:")} ${safeText(dir)} is whole.\n\n${lines}`;
+}
+
+/** A line of `log dump --json`. */
+function recordDocument(record: DumpedRecord): unknown {
+  const { file, offset, bytes, ...rest } = record;
+  const place = { file: nameOf(file), offset, bytes };
+  if (rest.type === "membership") {
+    const { data, ...entry } = rest;
+    return { ...place, ...entry, membership: membershipOrNull(data) };
+  }
+  if (rest.type === "command") {
+    const { data, ...entry } = rest;
+    return { ...place, ...entry, ...commandDocument(data) };
+  }
+  if (rest.type === "noop") {
+    const { data: _, ...entry } = rest;
+    return { ...place, ...entry };
+  }
+  if (rest.type === "snapshot") {
+    const { id, index, term, size } = rest.meta;
+    return { ...place, type: rest.type, snapshot: { id, index, term, size }, keepsLog: rest.keepsLog };
+  }
+  return { ...place, ...rest };
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function membershipOrNull(data: Uint8Array): Membership | null {
+  try {
+    return decodeMembership(data);
+  } catch {
+    return null;
+  }
+}
+
+/** What a command is to the key-value store; another state machine's is only bytes. */
+function commandDocument(data: Uint8Array): Record<string, unknown> {
+  try {
+    const entry = decodeEntry(data);
+    if (entry.type === "register") return { request: "register" };
+    const inSession = entry.type === "plain" ? {} : { session: entry.session, sequence: entry.sequence };
+    const command = decodeCommand(entry.command);
+    return {
+      ...inSession,
+      request: command.type,
+      ...jsonBytes("key", command.key),
+      ...(command.type === "put" ? jsonBytes("value", command.value) : {}),
+      ...(command.expectedVersion === undefined ? {} : { expectedVersion: command.expectedVersion }),
+    };
+  } catch {
+    return jsonBytes("data", data);
+  }
+}
+
+function recordText(session: Session, record: DumpedRecord): string {
+  const { paint } = session;
+  const place = paint("dim", `${nameOf(record.file)} ${String(record.offset).padStart(9)}`);
+  const line = (index: string, term: string, type: string, what: string): string =>
+    `${`${place}  ${index.padStart(8)}  ${term.padStart(5)}  ${type.padEnd(10)}  ${what}`.trimEnd()}\n`;
+  switch (record.type) {
+    case "hardState":
+      return line(
+        "",
+        String(record.term),
+        "term",
+        record.votedFor === null ? "no vote" : `vote for ${safeText(record.votedFor)}`,
+      );
+    case "snapshot":
+      return line(
+        String(record.meta.index),
+        String(record.meta.term),
+        "snapshot",
+        `${count(record.meta.size, "byte")}`,
+      );
+    case "commit":
+      return line("", "", paint("dim", "batch end "), paint("dim", `batch ${record.batchNumber}`));
+    case "tornTail":
+      return line("", "", paint("yellow", "torn tail "), `${count(record.bytes, "byte")}, to be cut off`);
+    default:
+      return line(String(record.index), String(record.term), record.type, entryText(record));
+  }
+}
+
+function entryText({ type, data }: { readonly type: string; readonly data: Uint8Array }): string {
+  if (type === "noop") return "";
+  if (type === "membership") return membershipText(membershipOrNull(data));
+  try {
+    const entry = decodeEntry(data);
+    if (entry.type === "register") return "a new session";
+    const command = decodeCommand(entry.command);
+    const value = command.type === "put" ? ` = ${showBytes(command.value, 60)}` : "";
+    const condition = command.expectedVersion === undefined
+      ? ""
+      : command.expectedVersion === "any"
+      ? " if present"
+      : ` if version ${command.expectedVersion}`;
+    const by = entry.type === "plain" ? "" : ` (session ${entry.session}, ${entry.sequence})`;
+    return `${command.type} ${quoted(command.key)}${value}${condition}${by}`;
+  } catch {
+    return `${count(data.length, "byte")}: ${showBytes(data, 60)}`;
+  }
+}
+
+function membershipText(membership: Membership | null): string {
+  if (membership === null) return "does not read";
+  const { voters, outgoing, learners } = membership;
+  const parts = [
+    `voters ${voters.join(", ")}`,
+    outgoing.length === 0 ? "" : `leaving ${outgoing.join(", ")}`,
+    learners.length === 0 ? "" : `learners ${learners.join(", ")}`,
+  ];
+  return safeText(parts.filter((part) => part !== "").join("; "));
+}

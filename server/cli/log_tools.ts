@@ -1,0 +1,63 @@
+/**
+ * What the `log` commands need of the file storage.
+ *
+ * @module
+ */
+
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { DumpedRecord, LogReport } from "../../storage/file/inspect.ts";
+import { dumpFolder, verifyFolder } from "../../storage/file/inspect.ts";
+import { nodeFileSystem } from "../../storage/file/node_file_system.ts";
+import { EXIT } from "../exit_codes.ts";
+import { CliError } from "./errors.ts";
+
+/** Reads data folders, and changes nothing in them. */
+export interface LogTools {
+  /** Checks everything. @throws {StorageError} `damaged`, naming file and offset */
+  verify(dir: string): Promise<LogReport>;
+  /** Every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
+  dump(dir: string): AsyncIterable<DumpedRecord>;
+}
+
+const MANIFEST = "manifest";
+
+/** For folders of this machine. */
+export function fileLogTools(): LogTools {
+  return {
+    async verify(dir) {
+      await checkFolder(dir);
+      return await verifyFolder(nodeFileSystem(), dir);
+    },
+    async *dump(dir) {
+      await checkFolder(dir);
+      yield* dumpFolder(nodeFileSystem(), dir);
+    },
+  };
+}
+
+/** Tells a wrong path from a damaged folder. */
+async function checkFolder(dir: string): Promise<void> {
+  const names = await list(dir);
+  if (names.includes(MANIFEST) || names.some((name) => /^log-\d+$/.test(name))) return;
+  const nodes: string[] = [];
+  for (const name of names.sort()) {
+    const inner = await list(join(dir, name)).catch((): string[] => []);
+    if (inner.includes(MANIFEST)) nodes.push(join(dir, name));
+  }
+  throw new CliError("file", EXIT.failed, `${JSON.stringify(dir)} is no data folder of a node.`, {
+    hint: nodes.length === 0
+      ? "Name what the server was started with as --data; deno task start has raft-data/n1, raft-data/n2, …"
+      : `Name one of: ${nodes.join(", ")}`,
+  });
+}
+
+async function list(dir: string): Promise<string[]> {
+  try {
+    return await readdir(dir);
+  } catch (error) {
+    const code = String((error as { readonly code?: unknown }).code);
+    const why = code === "ENOENT" ? "there is none" : code === "ENOTDIR" ? "it is a file" : code;
+    throw new CliError("file", EXIT.failed, `Can't read the folder ${JSON.stringify(dir)}: ${why}.`);
+  }
+}

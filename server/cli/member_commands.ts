@@ -1,0 +1,140 @@
+/**
+ * `member list`, `add`, `promote` and `remove`.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import type { Suffrage } from "../../lib/node/types.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { EXIT } from "../exit_codes.ts";
+import { nodeId, withCommonOptions } from "./arguments.ts";
+import { CliError } from "./errors.ts";
+import type { MemberList } from "./remote.ts";
+import type { Registry } from "./run.ts";
+import type { CommonOptions, Session } from "./session.ts";
+import { parseEndpoint } from "./session.ts";
+import { count, safeText, shortAddress, table } from "./text.ts";
+
+/** A change of the membership may wait for a node that catches up. */
+const CHANGE_TIMEOUT_MS = 60_000;
+
+const ADD_HELP = `
+The node must run, with an empty data folder and --join. It receives the log first, and votes once it has
+caught up; this waits for that, for as long as --timeout-ms says. Run it again to go on
+after a failure.
+
+Examples:
+  deno run -A server/main.ts --id n4 --data d4 --listen 127.0.0.1:7004 --join
+  raft member add n4 127.0.0.1:7004
+  raft member add n5 127.0.0.1:7005 --learner
+`;
+
+const REMOVE_HELP = `
+Refused (exit code 6) if the nodes that are left and up could not commit anything. A removed node keeps
+running until you stop it, and disturbs nobody.
+
+Examples:
+  raft member remove n4
+`;
+
+/** Adds the commands. */
+export function addMemberCommands(root: Command, registry: Registry): void {
+  const member = root.command("member").description("Who is in the cluster.");
+
+  const list = withCommonOptions(member.command("list").alias("ls"))
+    .description("Shows all members.")
+    .addHelpText("after", "\nExamples:\n  raft member list\n  raft member list --json | jq -r '.members[].id'");
+  registry.handle<CommonOptions>(list, async (session) => {
+    const members = await session.remote.listMembers(session.call());
+    await session.print(members, () => listText(session, members));
+  });
+
+  const add = withCommonOptions(member.command("add"), CHANGE_TIMEOUT_MS)
+    .description("Adds a node; waits until it has caught up, and makes it a voter.")
+    .argument("<id>", "the node's name, as it was started with", nodeId)
+    .argument("<address>", "where the other nodes reach it: HOST:PORT or a URL")
+    .option("--learner", "let it stay without a vote")
+    .addHelpText("after", ADD_HELP.trimEnd());
+  registry.handle<CommonOptions & { readonly learner?: true }>(add, async (session, [id = "", text = ""], options) => {
+    const address = parseEndpoint(text);
+    const learner = options.learner === true;
+    const before = await memberNow(session, id);
+    if (!learner) await session.note(`Waiting until ${id} has caught up…`);
+    await changed(() => session.remote.addMember({ id, address, learner }, session.call(CHANGE_TIMEOUT_MS)));
+    await printChange(session, id, before, learner ? "learner" : "voter");
+  });
+
+  const promote = withCommonOptions(member.command("promote"), CHANGE_TIMEOUT_MS)
+    .description("Makes a learner a voter; refused while it is far behind.")
+    .argument("<id>", "the learner", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft member promote n5");
+  registry.handle<CommonOptions>(promote, async (session, [id = ""]) => {
+    const before = await memberNow(session, id);
+    await changed(() => session.remote.promoteMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await printChange(session, id, before, "voter");
+  });
+
+  const remove = withCommonOptions(member.command("remove").alias("rm"), CHANGE_TIMEOUT_MS)
+    .description("Takes a node out of the cluster.")
+    .argument("<id>", "the node", nodeId)
+    .addHelpText("after", REMOVE_HELP.trimEnd());
+  registry.handle<CommonOptions>(remove, async (session, [id = ""]) => {
+    const before = await memberNow(session, id);
+    await changed(() => session.remote.removeMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await printChange(session, id, before, null);
+  });
+}
+
+/** A node's part in the cluster before the change; `null` if none. */
+async function memberNow(session: Session, id: string): Promise<Suffrage | null> {
+  const { members } = await session.remote.listMembers(session.call());
+  return members.find((member) => member.id === id)?.suffrage ?? null;
+}
+
+/** A learner that is too far behind to vote is a safety check's refusal, not a missing leader. */
+async function changed(change: () => Promise<void>): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (error instanceof RaftError && error.code === "not_ready" && error.outcome === "rejected") {
+      throw new CliError("not_ready", EXIT.refused, error.message, { hint: error.hint });
+    }
+    throw error;
+  }
+}
+
+async function printChange(
+  session: Session,
+  id: string,
+  before: Suffrage | null,
+  after: "voter" | "learner" | null,
+): Promise<void> {
+  const list = await session.remote.listMembers(session.call());
+  // It may have been a voter before `add --learner`.
+  const now = after === null ? null : list.members.find((member) => member.id === id)?.suffrage ?? after;
+  const voters = list.members.filter(({ suffrage }) => suffrage === "voter").length;
+  const said = now === before
+    ? now === null ? `${id} was no member.` : `${id} is a ${now} already.`
+    : now === null
+    ? `${id} is out of the cluster.`
+    : before === null
+    ? `${id} is in the cluster, as a ${now}.`
+    : `${id} is a ${now} now.`;
+  await session.print(
+    { id, before, now, changed: now !== before, ...list },
+    () => `${said} ${count(voters, "voter")} in all.\n`,
+  );
+}
+
+function listText(session: Session, { members, leader, membershipCommitted }: MemberList): string {
+  const rows = members.map(({ id, address, suffrage, incarnation }) => [
+    id === leader ? session.paint("bold", safeText(id)) : safeText(id),
+    shortAddress(address),
+    suffrage === "outgoing" ? "voter (leaving)" : suffrage,
+    id === leader ? session.paint("green", "leader") : "",
+    safeText(incarnation),
+  ]);
+  const columns = ["NODE", "ADDRESS", "PART", "", "DATA FOLDER"].map((title) => ({ title }));
+  return table(columns, rows) + (membershipCommitted ? "" : "\nA change of this is not committed yet.\n");
+}

@@ -1,0 +1,70 @@
+/**
+ * Reads `GET /status`, which says more than the service: why a node doesn't run.
+ *
+ * @module
+ */
+
+import { RaftError } from "../../lib/errors.ts";
+import type { Fetch } from "../../transport/connect/http_client.ts";
+import { surelyNotSent } from "../../transport/connect/http_client.ts";
+import type { StatusDocument } from "../status.ts";
+
+/**
+ * Asks a server about itself.
+ *
+ * @throws {RaftError} `unreachable`, `timeout`, `aborted`; `unsupported` if something else answers there
+ */
+export async function readStatus(
+  endpoint: string,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  fetch: Fetch = (url, init) => globalThis.fetch(url, init),
+): Promise<StatusDocument> {
+  const { host } = new URL(endpoint);
+  const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(`${endpoint}/status`, { signal: ended, redirect: "error" });
+    ({ status } = response);
+    text = await response.text();
+  } catch (error) {
+    if (signal.aborted) throw new RaftError("aborted", "interrupted");
+    if (ended.aborted) throw new RaftError("timeout", `${host} does not answer within ${timeoutMs} ms`);
+    const message = surelyNotSent(error) ? `nobody answers at ${host}` : `the connection to ${host} failed`;
+    throw new RaftError("unreachable", message, { cause: error });
+  }
+  // A node that stopped tells why with 503.
+  if (status === 200 || status === 503) {
+    const document = parsed(text);
+    if (document !== null) return document;
+  }
+  throw new RaftError("unsupported", `what answers at ${host} is no raft-core server, or of another version`);
+}
+
+function parsed(text: string): StatusDocument | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return isStatus(value) ? value : null;
+}
+
+/** Checks what is used later, so that a strange answer is an error here and not a crash there. */
+function isStatus(value: unknown): value is StatusDocument {
+  if (typeof value !== "object" || value === null) return false;
+  const { id, clusterId, lifecycle, role, leader, members, peers, storage } = value as Record<string, unknown>;
+  const { term, commitIndex, appliedIndex, lastIndex, snapshotIndex, uptimeMs } = value as Record<string, unknown>;
+  return [id, clusterId, lifecycle, role].every((field) => typeof field === "string") &&
+    [term, commitIndex, appliedIndex, lastIndex, snapshotIndex, uptimeMs].every((field) => typeof field === "number") &&
+    (leader === null || hasStrings(leader, ["id", "address"])) &&
+    Array.isArray(members) && members.every((member) => hasStrings(member, ["id", "address", "suffrage"])) &&
+    Array.isArray(peers) && peers.every((peer) => hasStrings(peer, ["id"])) &&
+    typeof storage === "object" && storage !== null;
+}
+
+function hasStrings(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === "string");
+}

@@ -1,0 +1,156 @@
+/**
+ * The command line, but for the process around it.
+ *
+ * @module
+ */
+
+import { Command, CommanderError } from "commander";
+import { EXIT } from "../exit_codes.ts";
+import { VERSION } from "../version.ts";
+import { withCommonOptions } from "./arguments.ts";
+import type { Failure } from "./errors.ts";
+import { failureOf, usageError } from "./errors.ts";
+import type { CliIo } from "./io.ts";
+import { OutputClosed, painter } from "./io.ts";
+import { addKeyValueCommands } from "./kv_commands.ts";
+import { addLeaderCommands, addSnapshotCommands } from "./leader_commands.ts";
+import { addLogCommands } from "./log_commands.ts";
+import { addMemberCommands } from "./member_commands.ts";
+import type { CommonOptions, Services } from "./session.ts";
+import { Session } from "./session.ts";
+import { addStatusCommand } from "./status_command.ts";
+import { safeLines } from "./text.ts";
+
+/** Carries a command out; its result is the exit code, 0 if it has none. */
+export type Handler<Options> = (
+  session: Session,
+  args: readonly string[],
+  options: Options,
+) => Promise<number | void>;
+
+/** Where commands are added, and what they end with is kept. */
+export class Registry {
+  readonly #io: CliIo;
+  readonly #services: Services;
+  /** What the command that ran ended with. */
+  exitCode: number = EXIT.done;
+
+  constructor(io: CliIo, services: Services) {
+    this.#io = io;
+    this.#services = services;
+  }
+
+  /** Makes `handler` what `command` does. */
+  handle<Options>(command: Command, handler: Handler<Options>): void {
+    command.action(async () => {
+      // The nearest says it: `raft --server a kv get --server b k` asks b.
+      const options = { ...command.parent?.parent?.opts(), ...command.parent?.opts(), ...command.opts() };
+      const session = new Session(this.#io, this.#services, options as CommonOptions);
+      try {
+        this.exitCode = await handler(session, command.args, options as Options) ?? EXIT.done;
+      } finally {
+        await session.close();
+      }
+    });
+  }
+}
+
+const AFTER_HELP = `
+Examples:
+  raft status
+  raft kv put colour green
+  raft kv get colour
+  raft --server 10.0.0.5:7001,10.0.0.6:7001 member list --json
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 unreachable, 4 no leader or quorum, 5 unhealthy,
+  6 refused by a check, 7 outcome unknown, 130 interrupted.
+`;
+
+function program(registry: Registry): Command {
+  const root = new Command("raft")
+    .description("Talks to a cluster: keys and values, members, leadership, and the log on disk.")
+    .version(VERSION, "-V, --version", "print the version")
+    .enablePositionalOptions()
+    .addHelpText("after", AFTER_HELP.trimEnd());
+  withCommonOptions(root);
+  addStatusCommand(root, registry);
+  addKeyValueCommands(root, registry);
+  addMemberCommands(root, registry);
+  addLeaderCommands(root, registry);
+  addSnapshotCommands(root, registry);
+  addLogCommands(root, registry);
+  return root;
+}
+
+/** Makes a command throw where it would end the process, and write where it is told to. */
+function prepare(command: Command, write: { out(text: string): void; err(text: string): void }, path: string): void {
+  command.exitOverride().helpOption("-h, --help", "print this help").allowExcessArguments(false);
+  command.configureOutput({ writeOut: write.out, writeErr: write.err, outputError: (text, print) => print(text) });
+  command.configureHelp({ showGlobalOptions: false, helpWidth: 100 });
+  for (const inner of command.commands) prepare(inner, write, `${path} ${inner.name()}`);
+  if (command.commands.length > 0) command.helpCommand("help [command]", "print help for a command");
+  command.showHelpAfterError(`See: ${path} --help`);
+}
+
+/** Whether errors are to be JSON: this must be known before the command line is understood. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? args.length : end).includes("--json");
+}
+
+async function report(io: CliIo, failure: Failure, json: boolean): Promise<number> {
+  if (json) {
+    await io.stderr.write(`${JSON.stringify({ error: failure })}\n`);
+    return failure.exitCode;
+  }
+  const paint = painter(io.stderr, io.env);
+  const hint = failure.hint === undefined ? "" : `${paint("dim", "hint:")} ${safeLines(failure.hint)}\n`;
+  await io.stderr.write(`${paint("red", "error:")} ${safeLines(failure.message)}\n${hint}`);
+  return failure.exitCode;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param args Without the program's own name.
+ * @returns the exit code, one of docs/exit_codes.md
+ */
+export async function run(args: readonly string[], io: CliIo, services: Services): Promise<number> {
+  const registry = new Registry(io, services);
+  let out = "";
+  let err = "";
+  const json = wantsJson(args);
+  try {
+    const root = program(registry);
+    prepare(root, { out: (text) => out += text, err: (text) => err += text }, "raft");
+    try {
+      await root.parseAsync([...args], { from: "user" });
+    } catch (error) {
+      if (!(error instanceof CommanderError)) throw error;
+      if (error.exitCode === 0) {
+        await io.stdout.write(out);
+        return EXIT.done;
+      }
+      if (json) return await report(io, failureOf(usageError(usageMessage(err)), false), true);
+      await io.stderr.write(err);
+      return EXIT.usage;
+    }
+    return registry.exitCode;
+  } catch (error) {
+    if (error instanceof OutputClosed) return EXIT.done;
+    try {
+      return await report(io, failureOf(error, io.signal.aborted), json);
+    } catch (second) {
+      if (second instanceof OutputClosed) return EXIT.failed;
+      throw second;
+    }
+  }
+}
+
+/** The first paragraph of what commander printed, without its prefix. */
+function usageMessage(text: string): string {
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("See: "));
+  return lines[0]?.startsWith("error: ") === true
+    ? lines.join(" ").slice("error: ".length)
+    : "A command is missing: see --help.";
+}

@@ -1,0 +1,113 @@
+/**
+ * One run of one command: its options, its output, its cluster.
+ *
+ * @module
+ */
+
+import { usageError } from "./errors.ts";
+import type { CliIo, Style } from "./io.ts";
+import { painter } from "./io.ts";
+import type { LogTools } from "./log_tools.ts";
+import type { Remote, RemoteCallOptions } from "./remote.ts";
+
+/** What reaches the world beyond {@linkcode CliIo}; tests hand in their own. */
+export interface Services {
+  /** Reaches a cluster through these servers. */
+  connect(endpoints: readonly string[]): Remote;
+  /** Reads data folders. */
+  readonly log: LogTools;
+}
+
+/** Where servers are looked for when nobody says: where `deno task start` puts them. */
+export const DEFAULT_ENDPOINTS: readonly string[] = [
+  "http://127.0.0.1:7001",
+  "http://127.0.0.1:7002",
+  "http://127.0.0.1:7003",
+];
+
+/** How long a command waits if nobody says. */
+export const DEFAULT_TIMEOUT_MS = 5000;
+
+/** The options that every command has. */
+export interface CommonOptions {
+  readonly server?: readonly string[];
+  readonly json?: true;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * `HOST:PORT` or a URL → a base URL. The port must be said unless there is a
+ * scheme: 80 is nobody's intention.
+ */
+export function parseEndpoint(text: string): string {
+  const url = text.includes("://") ? text : `http://${text}`;
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  const valid = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.hostname !== "" &&
+    (text.includes("://") || /^(\[[^\]]+\]|[^:/]+):\d+$/.test(text)) &&
+    parsed.search === "" && parsed.hash === "" && parsed.username === "" && parsed.password === "";
+  if (!valid) throw usageError(`${JSON.stringify(text)} is no server: expected HOST:PORT or a URL.`);
+  return parsed.origin + parsed.pathname.replace(/\/$/, "");
+}
+
+function endpointsOf(texts: readonly string[]): readonly string[] {
+  const parts = texts.flatMap((text) => text.split(",")).map((part) => part.trim()).filter((part) => part !== "");
+  return [...new Set(parts.map(parseEndpoint))];
+}
+
+/** One run of one command. */
+export class Session {
+  readonly io: CliIo;
+  readonly services: Services;
+  readonly json: boolean;
+  /** The servers to ask. */
+  readonly endpoints: readonly string[];
+  /** Whether the user named them; servers that were only guessed may well not be there. */
+  readonly endpointsGiven: boolean;
+  /** As given; a command may wait for longer by default. */
+  readonly timeoutMs: number | undefined;
+  readonly paint: (style: Style, text: string) => string;
+  #remote: Remote | undefined;
+
+  constructor(io: CliIo, services: Services, options: CommonOptions) {
+    this.io = io;
+    this.services = services;
+    this.json = options.json === true;
+    this.timeoutMs = options.timeoutMs;
+    this.paint = painter(io.stdout, io.env);
+    const given = options.server ?? (io.env["RAFT_SERVER"] ? [io.env["RAFT_SERVER"]] : []);
+    const endpoints = endpointsOf(given);
+    this.endpointsGiven = endpoints.length > 0;
+    this.endpoints = this.endpointsGiven ? endpoints : DEFAULT_ENDPOINTS;
+  }
+
+  /** The cluster. */
+  get remote(): Remote {
+    this.#remote ??= this.services.connect(this.endpoints);
+    return this.#remote;
+  }
+
+  /** The options of one call: it ends by Ctrl-C, and after `--timeout-ms`. */
+  call(defaultMs: number = DEFAULT_TIMEOUT_MS): RemoteCallOptions {
+    return { signal: this.io.signal, timeoutMs: this.timeoutMs ?? defaultMs };
+  }
+
+  /** Prints the answer: a document for `--json`, else text for people. */
+  async print(document: unknown, text: () => string): Promise<void> {
+    await this.io.stdout.write(this.json ? `${JSON.stringify(document, null, 2)}\n` : text());
+  }
+
+  /** Prints one of many answers: a line of JSON, else text for people. */
+  async printLine(document: unknown, text: () => string): Promise<void> {
+    await this.io.stdout.write(this.json ? `${JSON.stringify(document)}\n` : text());
+  }
+
+  /** A remark beside the answer, for people alone. */
+  async note(text: string): Promise<void> {
+    if (this.json) return;
+    await this.io.stderr.write(`${painter(this.io.stderr, this.io.env)("dim", text)}\n`);
+  }
+
+  async close(): Promise<void> {
+    await this.#remote?.close();
+  }
+}

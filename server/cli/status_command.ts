@@ -1,0 +1,149 @@
+/**
+ * `status`: the whole cluster at a look.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { integer } from "../options.ts";
+import { EXIT } from "../exit_codes.ts";
+import { pause } from "../pause.ts";
+import { withCommonOptions } from "./arguments.ts";
+import { failureOf } from "./errors.ts";
+import type { Registry } from "./run.ts";
+import type { CommonOptions, Session } from "./session.ts";
+import type { Survey, SurveyedNode } from "./survey.ts";
+import { askAll, exitCodeOfSurvey, peerOf, troubleOf } from "./survey.ts";
+import type { Column } from "./text.ts";
+import { count, duration, safeText, shortAddress, table } from "./text.ts";
+
+interface StatusOptions extends CommonOptions {
+  readonly watch?: true;
+  readonly intervalMs: number;
+}
+
+const HELP = `
+Asks the servers, and then every member that they know. Exits with 0 if somebody leads and every node that
+answers is well, 3 if nobody answers, 4 if nobody leads, 5 if a node is stopped or its storage failed.
+
+LAG is how many entries of the leader's log a node lacks.
+
+Examples:
+  raft status
+  raft status --watch
+  raft status --json | jq -r .leader.id
+`;
+
+/** Adds `status`. */
+export function addStatusCommand(root: Command, registry: Registry): void {
+  const status = withCommonOptions(root.command("status"))
+    .description("Shows every node: role, term, indexes, storage.")
+    .option("-w, --watch", "go on until Ctrl-C; with --json a line each time")
+    .option("--interval-ms <ms>", "how often with --watch", integer(50, 3_600_000), 1000)
+    .addHelpText("after", HELP.trimEnd());
+  registry.handle<StatusOptions>(status, async (session, _, options) => {
+    if (options.watch === true) return await watch(session, options.intervalMs);
+    const survey = await askAll(session);
+    await session.print(survey, () => statusText(session, survey));
+    return exitCodeOfSurvey(survey);
+  });
+}
+
+async function watch(session: Session, intervalMs: number): Promise<number> {
+  const { io } = session;
+  for (let first = true; !io.signal.aborted; first = false) {
+    const began = performance.now();
+    let document: unknown;
+    let text: string;
+    try {
+      const survey = await askAll(session);
+      document = survey;
+      text = statusText(session, survey);
+    } catch (error) {
+      if (io.signal.aborted) break;
+      // A watch outlives a cluster that is down.
+      const failure = failureOf(error, false);
+      document = { error: failure };
+      text = `${session.paint("red", "error:")} ${safeText(failure.message)}\n`;
+    }
+    // Home, then the text, then clear what is left of the last: no flicker.
+    const shown = io.stdout.isTerminal
+      ? `${first ? "\x1b[2J" : ""}\x1b[H${text.replaceAll("\n", "\x1b[K\n")}\x1b[J`
+      : `${first ? "" : "\n"}${text}`;
+    await session.printLine(document, () => shown);
+    await pause(Math.max(0, intervalMs - (performance.now() - began)), io.signal);
+  }
+  return EXIT.interrupted;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: "NODE" },
+  { title: "ADDRESS" },
+  { title: "ROLE" },
+  { title: "TERM", align: "right" },
+  { title: "COMMIT", align: "right" },
+  { title: "APPLIED", align: "right" },
+  { title: "LAST", align: "right" },
+  { title: "SNAPSHOT", align: "right" },
+  { title: "LAG", align: "right" },
+  { title: "UPTIME", align: "right" },
+  { title: "HEALTH" },
+];
+
+function statusText(session: Session, survey: Survey): string {
+  const { paint } = session;
+  const rows = survey.nodes.map((node) => row(session, survey, node));
+  const voters = survey.nodes.filter(({ suffrage }) => suffrage === "voter" || suffrage === "outgoing");
+  const up = voters.filter(({ status }) => status?.lifecycle === "running").length;
+  const leader = survey.leader === null
+    ? paint("red", "no leader")
+    : `leader ${paint("bold", safeText(survey.leader.id))} (${shortAddress(survey.leader.address)})`;
+  const begun = survey.clusterId === "" ? "no cluster yet" : `cluster ${safeText(survey.clusterId)}`;
+  const present = `${up} of ${count(voters.length, "voter")} up`;
+  const head = [
+    begun,
+    leader,
+    `term ${survey.term}`,
+    voters.length === 0 ? "" : up < voters.length ? paint("yellow", present) : present,
+  ].filter((part) => part !== "").join(", ");
+  return `${head}\n\n${table(COLUMNS, rows)}${warnings(session, survey)}`;
+}
+
+function row(session: Session, survey: Survey, node: SurveyedNode): readonly string[] {
+  const { paint } = session;
+  const { status } = node;
+  const trouble = troubleOf(node);
+  const name = safeText(node.id ?? "?");
+  if (status === undefined) {
+    return [name, shortAddress(node.address), paint("red", "down"), "", "", "", "", "", "", "", safeText(trouble)];
+  }
+  const leads = node.id === survey.leader?.id && status.role === "leader";
+  const lead = survey.nodes.find(({ id }) => id === survey.leader?.id)?.status;
+  const peer = peerOf(survey, node.id);
+  const lag = peer === undefined || lead === undefined ? "" : String(Math.max(0, lead.lastIndex - peer.matchIndex));
+  return [
+    leads ? paint("bold", name) : name,
+    shortAddress(node.address),
+    leads ? paint("green", "leader") : roleOf(node),
+    String(status.term),
+    String(status.commitIndex),
+    String(status.appliedIndex),
+    String(status.lastIndex),
+    String(status.snapshotIndex),
+    lag,
+    duration(status.uptimeMs),
+    trouble === "" ? "ok" : paint("red", safeText(trouble)),
+  ];
+}
+
+function roleOf({ status, suffrage }: SurveyedNode): string {
+  if (status?.role === "follower" && suffrage === "learner") return "learner";
+  if (status?.role === "follower" && suffrage === null) return "no member";
+  return status?.role === "preCandidate" ? "candidate" : status?.role ?? "";
+}
+
+function warnings(session: Session, survey: Survey): string {
+  const clusters = new Set(survey.nodes.flatMap(({ status }) => status?.clusterId ? [status.clusterId] : []));
+  if (clusters.size < 2) return "";
+  return `\n${session.paint("yellow", "warning:")} these servers belong to ${clusters.size} clusters.\n`;
+}

@@ -1,0 +1,125 @@
+/**
+ * Bytes, durations and tables for people.
+ *
+ * @module
+ */
+
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Control and format characters, line separators and lone backslashes: they could disguise, or drive a terminal. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu;
+
+const NAMED: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
+
+function hex(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
+}
+
+function escaped(character: string): string {
+  const point = character.codePointAt(0) ?? 0;
+  return NAMED[character] ?? (point < 0x80 ? hex(point) : `\\u{${point.toString(16)}}`);
+}
+
+/** Makes text safe to print on one line. */
+export function safeText(text: string): string {
+  return text.replace(UNSAFE, escaped);
+}
+
+/** The same for text of several lines, such as a message from a server. */
+export function safeLines(text: string): string {
+  return text.split("\n").map((line) => line.replace(/[\p{Cc}\p{Cf}]/gu, escaped)).join("\n");
+}
+
+/**
+ * Bytes on one line: UTF-8 as it is, with what could harm escaped; other bytes
+ * as `\xff`. Longer than `maxCharacters` is cut, and says so.
+ */
+export function showBytes(bytes: Uint8Array, maxCharacters = Infinity): string {
+  // Decoding more than can be shown would be waste; four bytes a character at most.
+  const part = bytes.length > maxCharacters * 4 + 4 ? bytes.subarray(0, maxCharacters * 4 + 4) : bytes;
+  let text: string;
+  try {
+    text = safeText(strictDecoder.decode(part.length < bytes.length ? wholeCharacters(part) : part));
+  } catch {
+    text = Array.from(
+      part,
+      (byte) => byte >= 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : hex(byte),
+    )
+      .join("");
+  }
+  const characters = [...text];
+  if (characters.length <= maxCharacters && part.length === bytes.length) return text;
+  return `${characters.slice(0, maxCharacters - 1).join("")}…`;
+}
+
+/** Without a character that was cut at the end. */
+function wholeCharacters(bytes: Uint8Array): Uint8Array {
+  for (let cut = 1; cut <= Math.min(4, bytes.length); cut++) {
+    const byte = bytes[bytes.length - cut] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    return byte >= 0xc0 ? bytes.subarray(0, bytes.length - cut) : bytes;
+  }
+  return bytes;
+}
+
+/** A key as a message names it. */
+export function quoted(bytes: Uint8Array): string {
+  return `"${showBytes(bytes, 80)}"`;
+}
+
+/** `1 byte`, `2 bytes`, `3 voters`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A duration in its two largest units. */
+export function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${seconds % 60}s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours}h ${minutes % 60}m`;
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+/** An address as people write it. */
+export function shortAddress(address: string): string {
+  return safeText(address.replace(/^http:\/\//, ""));
+}
+
+/** Columns that a terminal needs for a text: wide characters take two, and escape codes for colours none. */
+export function widthOf(text: string): number {
+  let width = 0;
+  // deno-lint-ignore no-control-regex -- these are the codes that painter() writes
+  for (const character of text.replace(/\x1b\[\d+m/g, "")) {
+    if (/\p{Mn}/u.test(character)) continue;
+    const point = character.codePointAt(0) ?? 0;
+    const wide = (point >= 0x1100 && point <= 0x115f) || (point >= 0x2e80 && point <= 0xa4cf) ||
+      (point >= 0xac00 && point <= 0xd7a3) || (point >= 0xf900 && point <= 0xfaff) ||
+      (point >= 0xfe30 && point <= 0xfe6f) || (point >= 0xff00 && point <= 0xff60) ||
+      (point >= 0x1f300 && point <= 0x1faff) || (point >= 0x20000 && point <= 0x3fffd);
+    width += wide ? 2 : 1;
+  }
+  return width;
+}
+
+/** A column of a table. */
+export interface Column {
+  readonly title: string;
+  /** @default "left" */
+  readonly align?: "left" | "right";
+}
+
+/** Aligns rows under their titles. No line ends in blanks. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const lines = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, widthOf(line[at] ?? "")), 0));
+  return lines.map((line) =>
+    columns.map(({ align }, at) => {
+      const cell = line[at] ?? "";
+      const blanks = " ".repeat((widths[at] ?? 0) - widthOf(cell));
+      return align === "right" ? blanks + cell : cell + blanks;
+    }).join("  ").trimEnd() + "\n"
+  ).join("");
+}

@@ -1,0 +1,81 @@
+/**
+ * Where the value of `kv put` comes from.
+ *
+ * @module
+ */
+
+import { createReadStream } from "node:fs";
+import { RaftError } from "../../lib/errors.ts";
+import { VALUE_MAX_BYTES } from "../../lib/kv/commands.ts";
+import { EXIT } from "../exit_codes.ts";
+import { CliError, usageError } from "./errors.ts";
+import type { CliIo } from "./io.ts";
+
+/**
+ * The value: an argument, the contents of a file, or standard input for `-`.
+ * Nothing is read beyond the largest value that can be stored.
+ */
+export async function readValue(
+  io: CliIo,
+  argument: string | undefined,
+  file: string | undefined,
+): Promise<Uint8Array> {
+  if (argument !== undefined && file !== undefined) throw usageError("Give VALUE or --file, not both.");
+  if (file !== undefined) {
+    if (file === "-") return await readAll(io, io.stdin.read());
+    try {
+      return await readAll(io, createReadStream(file) as AsyncIterable<Uint8Array>);
+    } catch (error) {
+      if (error instanceof RaftError) throw error;
+      throw new CliError("file", EXIT.failed, `Can't read ${JSON.stringify(file)}: ${reasonOf(error)}.`);
+    }
+  }
+  if (argument === undefined) {
+    throw usageError("VALUE is missing.", "Give it after the key, with --file PATH, or - for standard input.");
+  }
+  if (argument !== "-") return checked(new TextEncoder().encode(argument));
+  if (io.stdin.isTerminal) await io.stderr.write("Type the value, then Ctrl-D.\n");
+  return await readAll(io, io.stdin.read());
+}
+
+function checked(value: Uint8Array): Uint8Array {
+  if (value.length <= VALUE_MAX_BYTES) return value;
+  throw new RaftError("too_large", `A value has at most ${VALUE_MAX_BYTES} bytes; this one has more.`);
+}
+
+/** Reads to the end; Ctrl-C ends it even while nothing comes. */
+async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  const aborted = new Promise<never>((_, reject) => {
+    const stop = (): void => reject(new RaftError("aborted", "interrupted"));
+    if (io.signal.aborted) stop();
+    io.signal.addEventListener("abort", stop, { once: true });
+  });
+  // Nobody may be waiting when it fires.
+  aborted.catch(() => {});
+  let value = new Uint8Array(0);
+  for (;;) {
+    const { done, value: chunk } = await Promise.race([chunks.next(), aborted]);
+    if (done === true) return value;
+    const longer = new Uint8Array(value.length + chunk.length);
+    longer.set(value);
+    longer.set(chunk, value.length);
+    value = longer;
+    if (value.length > VALUE_MAX_BYTES) {
+      // Not awaited: a source that hangs must not hold the complaint back.
+      chunks.return?.().catch(() => {});
+      checked(value);
+    }
+  }
+}
+
+const REASONS: Record<string, string> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a folder",
+};
+
+function reasonOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return REASONS[String(code)] ?? (error instanceof Error ? error.message : String(error));
+}

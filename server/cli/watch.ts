@@ -1,0 +1,109 @@
+/**
+ * `kv watch`: changes without gaps, over servers that come and go.
+ *
+ * @module
+ */
+
+import { RaftError } from "../../lib/errors.ts";
+import type { KeyValueChange } from "../../lib/kv/watch.ts";
+import { EXIT } from "../exit_codes.ts";
+import { jsonBytes } from "../http_bytes.ts";
+import { pause } from "../pause.ts";
+import { DEFAULT_TIMEOUT_MS } from "./session.ts";
+import type { Session } from "./session.ts";
+import { askAll } from "./survey.ts";
+import { showBytes } from "./text.ts";
+
+const RETRY_MS = 250;
+/** A connection that lived for this long was a good one. */
+const GOOD_MS = 1000;
+
+/**
+ * Prints changes until Ctrl-C, or until there were `count`.
+ *
+ * @param from The first version that matters; `undefined` for changes from now on.
+ */
+export async function watchChanges(
+  session: Session,
+  prefix: Uint8Array,
+  from: number | undefined,
+  count: number = Infinity,
+): Promise<number> {
+  const { io } = session;
+  // A linearizable look says what "now" is, so that no later change is missed, whatever server tells it.
+  const next = from ?? await versionNow(session, prefix) + 1;
+  const progress = { next, left: count };
+  let brokenSince = performance.now();
+  for (let turn = 0; !io.signal.aborted; turn++) {
+    const began = performance.now();
+    const before = progress.next;
+    let failure: RaftError;
+    try {
+      const endpoint = await liveEndpoint(session, turn);
+      await follow(session, endpoint, prefix, progress);
+      if (progress.left === 0) return EXIT.done;
+      failure = new RaftError("unreachable", `${new URL(endpoint).host} ended the watch`);
+    } catch (error) {
+      if (io.signal.aborted) break;
+      if (!(error instanceof RaftError) || !isPassing(error)) throw error;
+      failure = error;
+    }
+    if (progress.next > before || performance.now() - began > GOOD_MS) brokenSince = performance.now();
+    if (performance.now() - brokenSince > (session.timeoutMs ?? DEFAULT_TIMEOUT_MS)) throw failure;
+    await pause(RETRY_MS, io.signal);
+  }
+  return EXIT.interrupted;
+}
+
+/** Whether another server, or the same one later, may do better. */
+function isPassing({ code }: RaftError): boolean {
+  return !["compacted", "invalid_argument", "unsupported", "refused"].includes(code);
+}
+
+async function versionNow(session: Session, prefix: Uint8Array): Promise<number> {
+  const options = { ...session.call(), consistency: "linearizable" as const };
+  return (await session.remote.list({ prefix, limit: 1, keysOnly: true }, options)).stateVersion;
+}
+
+/** A server to watch at: each gets its turn, as long as it answers and follows a leader. */
+async function liveEndpoint(session: Session, turn: number): Promise<string> {
+  const { nodes } = await askAll(session);
+  const live = nodes.filter(({ status }) => status?.lifecycle === "running" && status.leader !== null);
+  const node = live[turn % live.length];
+  if (node === undefined) throw new RaftError("no_leader", "nobody leads now");
+  return node.address;
+}
+
+async function follow(
+  session: Session,
+  endpoint: string,
+  prefix: Uint8Array,
+  progress: { next: number; left: number },
+): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([session.io.signal, stop.signal]);
+  try {
+    for await (const change of session.remote.watch(endpoint, prefix, progress.next, { signal })) {
+      progress.next = change.version + 1;
+      await printChange(session, change);
+      if (--progress.left === 0) return;
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+async function printChange(session: Session, { type, key, value, version }: KeyValueChange): Promise<void> {
+  const document = {
+    type,
+    ...jsonBytes("key", key),
+    ...(value === null ? {} : jsonBytes("value", value)),
+    version,
+  };
+  await session.printLine(document, () => {
+    const { paint } = session;
+    const what = type === "put" ? paint("green", "put   ") : paint("red", "delete");
+    const shown = value === null ? "" : `  ${showBytes(value, 200)}`;
+    return `${paint("dim", String(version).padStart(8))}  ${what}  ${showBytes(key)}${shown}\n`;
+  });
+}
