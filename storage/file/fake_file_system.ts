@@ -334,8 +334,12 @@ export class FakeFileSystem implements FileSystem {
       if (type === "sync") partly?.(0);
       throw posixError(fault.code, path);
     }
-    if (fault.when === "after") act();
-    this.#crashed = true;
+    try {
+      if (fault.when === "after") act();
+    } finally {
+      this.#crashed = true;
+      await never();
+    }
     return await never();
   }
 

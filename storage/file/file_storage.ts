@@ -149,32 +149,36 @@ export class FileStorage implements Storage {
     }
   }
 
-  /** Reads all segments, and cuts off a torn tail. */
+  /** Reads all segments, and cuts off a torn tail; gives the newest, open for writing. */
   async #readLog(names: readonly string[], files: SegmentFiles, recovery: Recovery): Promise<FileHandle> {
     const sequences = names.map(segmentSequence).filter((each) => each !== undefined).sort((a, b) => a - b);
-    const newest = sequences.at(-1);
+    const newest = sequences.pop();
     if (newest === undefined) throw damaged(`${this.#dir}/${segmentName(1)}`, 0, "the log is missing");
     for (const sequence of sequences) {
       const path = files.pathOf(sequence);
-      const last = sequence === newest;
-      const file = await this.#fs.open(path, last ? "write" : "read");
+      const file = await this.#fs.open(path, "read");
       try {
-        const { end, size } = await recovery.readSegment(file, path, sequence, last);
-        if (last) recovery.checkComplete(files.pathOf(sequences[0]!));
-        if (end < size) {
-          await file.truncate(end);
-          await file.sync();
-        }
-        files.add(sequence, end, last ? file : undefined);
-        if (last) return file;
-      } catch (error) {
-        if (last) await file.close();
-        throw error;
+        const { end } = await recovery.readSegment(file, path, sequence, false);
+        files.add(sequence, end);
       } finally {
-        if (!last) await file.close();
+        await file.close();
       }
     }
-    throw new Error("unreachable");
+    const path = files.pathOf(newest);
+    const active = await this.#fs.open(path, "write");
+    try {
+      const { end, size } = await recovery.readSegment(active, path, newest, true);
+      recovery.checkComplete(files.pathOf(sequences[0] ?? newest));
+      if (end < size) await active.truncate(end);
+      // A process that was killed may have written what it never synced. It was read, and is acted upon
+      // from now on: so it must not be lost in a power failure.
+      await active.sync();
+      files.add(newest, end, active);
+      return active;
+    } catch (error) {
+      await active.close();
+      throw error;
+    }
   }
 
   async #removeLeftovers(names: readonly string[], snapshotFile: number | undefined): Promise<void> {
@@ -183,7 +187,8 @@ export class FileStorage implements Storage {
       isSnapshotName(name) ? name !== current : name === `${manifestName}.tmp` || /^log-\d{10,15}\.tmp$/.test(name)
     );
     for (const name of leftover) await this.#fs.unlink(`${this.#dir}/${name}`);
-    if (leftover.length > 0) await this.#fs.syncDirectory(this.#dir);
+    // Names too may be there that were never synced.
+    await this.#fs.syncDirectory(this.#dir);
   }
 
   #openLog(opened: Opened, identity: Identity, active: FileHandle, checksum: number): void {

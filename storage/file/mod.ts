@@ -7,11 +7,15 @@
 
 import type { FileStorageOptions } from "./file_storage.ts";
 import { FileStorage } from "./file_storage.ts";
+import type { FileSystem } from "./file_system.ts";
+import { dumpFolder, verifyFolder } from "./inspect.ts";
+import type { DumpedRecord, LogReport } from "./inspect.ts";
 import { nodeFileSystem } from "./node_file_system.ts";
 
 export { FileStorage } from "./file_storage.ts";
 export type { FileStorageOptions } from "./file_storage.ts";
 export type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
+export type { DumpedRecord, LogReport } from "./inspect.ts";
 export { nodeFileSystem } from "./node_file_system.ts";
 
 /**
@@ -29,4 +33,34 @@ export { nodeFileSystem } from "./node_file_system.ts";
  */
 export function openFileStorage(dir: string, options: FileStorageOptions = {}): FileStorage {
   return new FileStorage(nodeFileSystem(), dir, options);
+}
+
+/**
+ * Checks all of a data folder, and changes nothing. The node may be running.
+ *
+ * @param fs @default nodeFileSystem()
+ * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is no data folder
+ * @example
+ * ```ts
+ * const { firstIndex, lastIndex, tornBytes } = await verifyLog("./data/n1");
+ * console.log(`entries ${firstIndex} to ${lastIndex}; ${tornBytes} bytes cut short`);
+ * ```
+ */
+export function verifyLog(dir: string, fs: FileSystem = nodeFileSystem()): Promise<LogReport> {
+  return verifyFolder(fs, dir);
+}
+
+/**
+ * Every record of a data folder's log, oldest first, with file and offset;
+ * overwritten entries included. Changes nothing; the node may be running.
+ *
+ * @param fs @default nodeFileSystem()
+ * @throws {StorageError} as {@linkcode verifyLog}, after the records that stand before the damage
+ * @example
+ * ```ts
+ * for await (const record of dumpLog("./data/n1")) console.log(record.file, record.offset, record.type);
+ * ```
+ */
+export function dumpLog(dir: string, fs: FileSystem = nodeFileSystem()): AsyncIterable<DumpedRecord> {
+  return dumpFolder(fs, dir);
 }

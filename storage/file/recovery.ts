@@ -11,6 +11,9 @@
  * - *damage*, if a whole batch follows it, or if it is in a segment that is not
  *   the last. That is an error that names file and offset, and nothing is changed.
  *
+ * What is kept is synced before anybody is told of it: after a kill, it may have
+ * been written and never synced.
+ *
  * Rot within the very last batch looks like a torn tail, and is cut off as one.
  *
  * @module

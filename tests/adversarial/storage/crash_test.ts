@@ -1,0 +1,132 @@
+// Power fails at every single operation of a workload: what was acknowledged is
+// there afterwards, what was under way is there as a whole or not at all.
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
+import type { FakeFault, Survival } from "../../../storage/file/fake_file_system.ts";
+import { verifyFolder } from "../../../storage/file/inspect.ts";
+import { FileStorage } from "../../../storage/file/mod.ts";
+import { entry, nothing, observe, play } from "./workload.ts";
+import type { Expected, Progress } from "./workload.ts";
+
+const options = { segmentBytes: 1500 };
+
+/** A small generator (mulberry32): the same numbers in every runtime. */
+function generator(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Gives everything that is under way the time to come to a halt. */
+async function settle(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => resolve();
+  port2.postMessage(null);
+  await promise;
+  port1.close();
+}
+
+async function playUntil(fs: FakeFileSystem, fault: FakeFault, at: number): Promise<Progress> {
+  const progress: Progress = { acknowledged: nothing, inFlight: nothing, finished: false };
+  fs.intercept = ({ count }) => count === at ? fault : undefined;
+  play(new FileStorage(fs, "/data", options), progress).catch(() => {});
+  while (!fs.crashed && !progress.finished) await settle();
+  fs.intercept = () => undefined;
+  return progress;
+}
+
+async function operationsOf(): Promise<number> {
+  const fs = new FakeFileSystem();
+  await play(new FileStorage(fs, "/data", options), { acknowledged: nothing, inFlight: nothing, finished: false });
+  return fs.operations;
+}
+
+async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, where: string): Promise<Expected> {
+  const storage = new FileStorage(fs, "/data", options);
+  const state = await storage.load();
+  const found = await observe(storage, state);
+  const text = JSON.stringify(found);
+  ok(
+    text === JSON.stringify(acknowledged) || text === JSON.stringify(inFlight),
+    `${where}: found ${text}, not ${JSON.stringify(acknowledged)} or ${JSON.stringify(inFlight)}`,
+  );
+  const leftovers = fs.paths().filter((path) => path.endsWith(".tmp"));
+  deepStrictEqual(leftovers, [], `${where}: leftovers`);
+  // And it goes on from there.
+  if (state.identity === null) await storage.initialize({ nodeId: "n1", incarnation: "j", clusterId: "" });
+  const hardState = { term: state.hardState.term + 10, votedFor: "n9" };
+  await storage.persist({ sequence: 1, hardState, snapshot: null, entries: [entry(state.lastIndex + 1, 90, 700)] });
+  await storage.close();
+  fs.restart("none", () => 0);
+  const again = new FileStorage(fs, "/data", options);
+  const after = await again.load();
+  deepStrictEqual([after.hardState, after.lastIndex], [hardState, state.lastIndex + 1], `${where}: going on`);
+  const observed = await observe(again, after);
+  deepStrictEqual(observed.log.slice(0, -1), found.log, `${where}: the log after going on`);
+  strictEqual(observed.snapshot, found.snapshot, `${where}: the snapshot after going on`);
+  await again.close();
+  strictEqual((await verifyFolder(fs, "/data")).tornBytes, 0, where);
+  return found;
+}
+
+const survivals: readonly (readonly [Survival, number])[] = [["none", 0], ["all", 0], ["random", 1], ["random", 2], [
+  "random",
+  3,
+]];
+
+for (const when of ["before", "after"] as const) {
+  for (const [survival, seed] of survivals) {
+    Deno.test(`a crash ${when} each operation, unsynced data survives: ${survival} (seed ${seed})`, async () => {
+      const operations = await operationsOf();
+      ok(operations > 120, `the workload is long enough: ${operations}`);
+      const seen = new Set<string>();
+      for (let at = 1; at <= operations; at++) {
+        const fs = new FakeFileSystem();
+        const progress = await playUntil(fs, { type: "crash", when }, at);
+        ok(fs.crashed, `operation ${at} crashed`);
+        fs.restart(survival, generator(seed * 100_003 + at));
+        seen.add(JSON.stringify(await check(fs, progress, `operation ${at}`)));
+      }
+      ok(seen.size >= 15, `many states were met: ${seen.size}`);
+    });
+  }
+}
+
+Deno.test("a crash while a crash is being recovered from, at each operation", async () => {
+  const operations = await operationsOf();
+  let tried = 0;
+  for (let at = 5; at <= operations; at += 3) {
+    for (let second = 1;; second++) {
+      const fs = new FakeFileSystem();
+      const random = generator(at * 1009 + second);
+      const progress = await playUntil(fs, { type: "crash", when: "after" }, at);
+      fs.restart("random", random);
+      const crashAt = fs.operations + second;
+      let loaded = false;
+      fs.intercept = ({ count }) => count === crashAt ? { type: "crash", when: "after" } : undefined;
+      new FileStorage(fs, "/data", options).load().then(() => loaded = true, () => loaded = true);
+      while (!fs.crashed && !loaded) await settle();
+      fs.intercept = () => undefined;
+      if (loaded) break;
+      fs.restart("random", random);
+      await check(fs, progress, `operation ${at}, then ${second}`);
+      tried++;
+    }
+  }
+  ok(tried > 500, `many pairs were tried: ${tried}`);
+});
+
+Deno.test("what a start finds after a kill survives a power failure, at each operation", async () => {
+  const operations = await operationsOf();
+  for (let at = 1; at <= operations; at++) {
+    const fs = new FakeFileSystem();
+    const progress = await playUntil(fs, { type: "crash", when: "after" }, at);
+    fs.kill();
+    await check(fs, progress, `operation ${at}`);
+  }
+});
