@@ -219,7 +219,7 @@ class RunningServer implements Server {
   }
 
   async #awaitPeers(identity: Identity): Promise<Exclude<Beginning, { type: "wait" }>> {
-    const { id, incarnation } = identity;
+    const { nodeId: id, incarnation } = identity;
     const waiting = new WaitingNode(identity);
     this.#serve(waiting, waiting, () => waiting.reason());
     const self: Member = { id, incarnation, address: this.address };

@@ -8,11 +8,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { ClientService } from "../../transport/connect/gen/raft/v1/client_pb.ts";
-import { errorToDetail, statusToWire } from "../../transport/connect/mod.ts";
+import { consistencyFromWire, errorToDetail, statusToWire } from "../../transport/connect/mod.ts";
 import { atLeader } from "../forward.ts";
 import type { ServedNode } from "../served_node.ts";
 import { VERSION } from "../version.ts";
-import { consistencyOf } from "./kv_service.ts";
 
 /** Options of {@linkcode clientService}. */
 export interface ClientServiceOptions {
@@ -57,7 +56,7 @@ export function clientService(options: ClientServiceOptions): ServiceImpl<typeof
       return { results: results.map(resultToWire) };
     },
     async query({ query, consistency: wanted, forwarded }, context) {
-      const consistency = consistencyOf(wanted);
+      const consistency = consistencyFromWire(wanted);
       const { result, appliedIndex } = consistency === "stale"
         ? await node.read(query, { consistency, signal: context.signal })
         : await atLeader(node, {

@@ -7,11 +7,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
-import type { Consistency } from "../../lib/node/types.ts";
 import { safeInteger } from "../../transport/connect/checked.ts";
-import { Consistency as WireConsistency } from "../../transport/connect/gen/raft/v1/client_pb.ts";
 import { ChangeType, KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
 import type { CompareAndSetRequest } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import { consistencyFromWire } from "../../transport/connect/status_codec.ts";
 import type { KeyValueCalls } from "./kv.ts";
 
 /** The service to mount. */
@@ -23,7 +22,7 @@ export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyVal
       return { version: BigInt(answer.version) };
     },
     async get({ key, consistency }, { signal }) {
-      const { entry } = await calls.get(key, { signal, consistency: consistencyOf(consistency) });
+      const { entry } = await calls.get(key, { signal, consistency: consistencyFromWire(consistency) });
       return entry === null ? {} : { item: { key, value: entry.value, version: BigInt(entry.version) } };
     },
     async delete({ key, ifVersion }, { signal }) {
@@ -43,7 +42,7 @@ export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyVal
         prefix,
         ...(startAfter.length === 0 ? {} : { startAfter }),
         ...(limit === 0 ? {} : { limit }),
-      }, { signal, consistency: consistencyOf(consistency) });
+      }, { signal, consistency: consistencyFromWire(consistency) });
       return {
         items: answer.entries.map(({ key, value, version }) => ({ key, value, version: BigInt(version) })),
         more: answer.more,
@@ -64,21 +63,6 @@ export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyVal
       }
     },
   };
-}
-
-/** From the wire; a value of a newer version is refused, not guessed at. */
-export function consistencyOf(wire: WireConsistency): Consistency {
-  switch (wire) {
-    case WireConsistency.UNSPECIFIED:
-    case WireConsistency.LINEARIZABLE:
-      return "linearizable";
-    case WireConsistency.LEASE:
-      return "lease";
-    case WireConsistency.STALE:
-      return "stale";
-    default:
-      throw new RaftError("invalid_argument", `Unknown consistency ${wire}.`);
-  }
 }
 
 function conditionOf({ condition }: CompareAndSetRequest): ExpectedVersion {
