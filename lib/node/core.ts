@@ -253,8 +253,9 @@ export class NodeCore {
     }
     for (const { to, message } of effects.messages) this.#send(to, message);
     for (const read of effects.entryReads) this.#readEntries(read);
-    for (const peer of effects.snapshotSends) this.#senders.start(peer);
+    // First what ended, then what begins: the core may ask for a peer's next snapshot as soon as it has installed one.
     for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
+    for (const peer of effects.snapshotSends) this.#senders.start(peer);
     for (const { from, message } of effects.snapshotChunks) this.#receiver.received(from, message);
     for (const read of effects.reads) this.reads.confirmed(read);
     for (const id of effects.rejectedReads) this.reads.rejected(id, () => this.#readLost());

@@ -51,12 +51,14 @@ export class SnapshotSenders {
     return this.#transfers.size;
   }
 
-  /** Begins, unless a transfer to this peer goes on. */
+  /** Begins, unless a transfer to this peer goes on; then the core is asked again when that ends. */
   start(peer: NodeId): void {
-    if (this.#transfers.has(peer)) return;
-    const transfer = new Transfer(peer, this.#options, () => {
-      if (this.#transfers.get(peer) === transfer) this.#transfers.delete(peer);
-    });
+    const current = this.#transfers.get(peer);
+    if (current !== undefined) {
+      current.askAgain = true;
+      return;
+    }
+    const transfer = new Transfer(peer, this.#options, () => this.#transfers.delete(peer));
     this.#transfers.set(peer, transfer);
     transfer.open();
   }
@@ -68,12 +70,14 @@ export class SnapshotSenders {
 
   /** Ends all: leadership is gone, or the node. */
   stop(): void {
-    for (const transfer of [...this.#transfers.values()]) transfer.end();
+    for (const transfer of [...this.#transfers.values()]) transfer.abandon();
   }
 }
 
 /** One snapshot to one peer. The reader stays open, so a newer snapshot does not disturb it. */
 class Transfer {
+  /** Whether the core has asked for a snapshot once more meanwhile. */
+  askAgain = false;
   readonly #peer: NodeId;
   readonly #options: SenderOptions;
   readonly #onEnd: () => void;
@@ -121,7 +125,7 @@ class Transfer {
     const reader = this.#reader;
     if (this.#ended || reader === null || answer.snapshotId !== reader.meta.id) return;
     if (answer.status === "installed") {
-      this.end();
+      this.#end();
     } else if (answer.status === "failed") {
       // Not again at once: a peer whose disk is full would fail as fast as we send.
       this.#reported = 0;
@@ -132,7 +136,8 @@ class Transfer {
     }
   }
 
-  end(): void {
+  /** Ends without a word to the core. */
+  abandon(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelPace?.();
@@ -214,7 +219,7 @@ class Transfer {
     const { source, bytesPerSecond, host, send } = this.#options;
     const message = source.snapshotMessage(this.#peer, meta, offset, data);
     if (message === null) {
-      this.end();
+      this.#end();
       return;
     }
     this.#next = offset + data.length;
@@ -226,9 +231,14 @@ class Transfer {
     send(this.#peer, message);
   }
 
+  #end(): void {
+    if (this.askAgain) this.#giveUp();
+    else this.abandon();
+  }
+
   #giveUp(): void {
     if (this.#ended) return;
-    this.end();
+    this.abandon();
     this.#options.source.snapshotFailed(this.#peer);
     this.#options.wake();
   }

@@ -18,3 +18,83 @@ Deno.test("a single node leads alone", async () => {
   assert.deepEqual(leader.machine.commands, ["a"]);
   await cluster.end();
 });
+
+Deno.test("the others go on after the leader's crash, and it catches up when it is back", async () => {
+  const cluster = await Cluster.start();
+  const first = await cluster.leader();
+  await cluster.propose(first, "a");
+  await cluster.crash(first.id);
+  const second = await cluster.leader();
+  assert.notEqual(second.id, first.id);
+  await cluster.propose(second, "b");
+  const back = await cluster.restart(first.id);
+  await cluster.converge();
+  assert.deepEqual(back.machine.commands, ["a", "b"]);
+  await cluster.end();
+});
+
+Deno.test("what was acknowledged survives a crash of all nodes at once", async () => {
+  const cluster = await Cluster.start({ node: { snapshotEntries: 30, trailingEntries: 5 } });
+  for (let round = 0; round < 5; round++) {
+    const leader = await cluster.leader();
+    await cluster.propose(leader, ...Array.from({ length: 25 }, (_, i) => `${round}.${i}`));
+    for (const id of cluster.nodes.keys()) await cluster.crash(id);
+    for (const id of cluster.nodes.keys()) await cluster.restart(id);
+  }
+  await cluster.leader();
+  await cluster.converge();
+  const expected = Array.from({ length: 125 }, (_, i) => `${Math.floor(i / 25)}.${i % 25}`);
+  assert.deepEqual(cluster.running[0]!.machine.commands, expected);
+  await cluster.end();
+});
+
+Deno.test("a partitioned follower that comes back causes no election (rule 7)", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  const away = cluster.running.find(({ id }) => id !== leader.id)!;
+  const { term } = leader.node.status();
+  cluster.network.isolate(away.id);
+  await cluster.pass(20_000);
+  assert.equal(away.node.status().term, term, "pre-vote changes no term (dissertation §9.6)");
+  cluster.network.heal();
+  await cluster.pass(5_000);
+  assert.equal((await cluster.leader()).id, leader.id);
+  assert.equal(leader.node.status().term, term);
+  await cluster.end();
+});
+
+Deno.test("a leader that no quorum answers steps down within two election timeouts", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  cluster.network.isolate(leader.id);
+  await cluster.until(() => !leader.node.isLeader, "the old leader's stepping down", 2_500);
+  assert.equal(leader.node.status().leader, null);
+  await cluster.end();
+});
+
+Deno.test("a late timer gives one tick, not many: a frozen process campaigns no sooner", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  const { term } = leader.node.status();
+  // Everybody's loop stands still for much longer than an election timeout.
+  cluster.time.freeze(30_000);
+  await cluster.pass(3_000);
+  assert.equal((await cluster.leader()).node.status().term, term);
+  await cluster.end();
+});
+
+Deno.test("observers hear of elections in tasks of their own, and may throw", async () => {
+  const cluster = await Cluster.start();
+  const heard: string[] = [];
+  for (const { id, node } of cluster.running) {
+    node.addEventListener("state", ({ detail }) => {
+      heard.push(`${id} ${detail.role}`);
+      throw new Error("an observer's fault");
+    });
+  }
+  const leader = await cluster.leader();
+  await cluster.pass(100);
+  assert(heard.includes(`${leader.id} leader`));
+  await cluster.propose(leader, "a");
+  await cluster.end();
+});

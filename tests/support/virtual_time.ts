@@ -71,6 +71,8 @@ export interface VirtualNodeHost extends Host {
   shiftWallMs(byMs: number): void;
 }
 
+const MAX_TURNS = 100_000;
+
 /** The virtual world: one clock and one task queue for all hosts made from it. */
 export class VirtualTime {
   readonly random: () => number;
@@ -80,6 +82,8 @@ export class VirtualTime {
   #nowMs = 0;
   #order = 0;
   #hosts = 0;
+  /** Turns of the task queue since the last timer. */
+  #turns = 0;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -137,9 +141,15 @@ export class VirtualTime {
     return await promise;
   }
 
+  /** As if the whole machine had stood still: time has passed, and no timer ran. */
+  freeze(durationMs: number): void {
+    this.#nowMs += durationMs;
+  }
+
   /** Runs what is queued, or else the next timer; false if there is neither before `deadlineMs`. */
   #turn(deadlineMs: number): boolean {
     if (this.#tasks.length > 0) {
+      if (++this.#turns > MAX_TURNS) throw new Error(`the tasks at ${this.#nowMs} virtual ms never end`);
       const due = this.#tasks;
       this.#tasks = [];
       for (const task of due) task();
@@ -148,6 +158,7 @@ export class VirtualTime {
     const timer = this.#timers.peek();
     if (timer === undefined || timer.dueMs > deadlineMs) return false;
     this.#timers.pop();
+    this.#turns = 0;
     this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
     timer.callback();
     return true;
