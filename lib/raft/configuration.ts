@@ -32,6 +32,11 @@ export class Configuration {
     return this.#history.at(-1)!.membership;
   }
 
+  /** The membership before that; the same if it is not known. */
+  get previous(): Membership {
+    return (this.#history.at(-2) ?? this.#history.at(-1)!).membership;
+  }
+
   /** The index of the entry that set it; a snapshot's index, or 0, if none is left. */
   get index(): number {
     return this.#history.at(-1)!.index;

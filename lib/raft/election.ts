@@ -6,6 +6,7 @@
  */
 
 import { appendAsLeader } from "./proposals.ts";
+import { isVoter } from "./membership.ts";
 import { syncPeers } from "./membership_change.ts";
 import { electionResult } from "./quorum.ts";
 import { becomeFollower, setLeader, setRole } from "./roles.ts";
@@ -17,9 +18,9 @@ import type { NodeId, RequestVote, RequestVoteResponse, VoteDenial } from "./typ
 export function tickElection(state: State): void {
   if (state.graceTicks > 0) state.graceTicks--;
   state.electionTicks++;
-  const alone = state.membership.voters.length === 1 && state.membership.outgoing.length === 0;
-  if (state.electionTicks < state.electionTimeout && !(alone && state.role === "follower")) return;
-  if (!state.isVoter) return;
+  state.ticksSinceLeader++;
+  if (state.electionTicks < state.electionTimeout && !(isAlone(state) && state.role === "follower")) return;
+  if (!mayCampaign(state)) return;
   if (state.campaignBlocked) {
     // Nothing else would ever show that the disk works again.
     if (state.durability.inflight === null) state.durability.probeWanted = true;
@@ -29,16 +30,36 @@ export function tickElection(state: State): void {
   campaign(state, "timeout");
 }
 
+/** Whether nobody else has a vote, nor had one before: then there is no leader to wait for, not even one that is leaving. */
+function isAlone(state: State): boolean {
+  const { current, previous } = state.configuration;
+  return state.isVoter &&
+    [current, previous].every(({ voters, outgoing }) => [...voters, ...outgoing].every((id) => id === state.id));
+}
+
+/**
+ * Whether this node may lead: as a voter; or without a vote of its own while the
+ * membership that leaves it out is not committed, since nobody else may have
+ * that entry and its log be the longest (dissertation §4.2.2, figure 4.6).
+ */
+function mayCampaign(state: State): boolean {
+  const { configuration, commitIndex, id } = state;
+  return state.isVoter || (configuration.index > commitIndex && isVoter(configuration.previous, id));
+}
+
 /**
  * Begins a campaign: asks first (pre-vote), unless the old leader told this node
  * to take over.
  */
 export function campaign(state: State, reason: "timeout" | "transfer"): void {
-  if (!state.isVoter || state.campaignBlocked || state.role === "leader") return;
+  if (!mayCampaign(state) || state.campaignBlocked || state.role === "leader") return;
   // A campaign whose vote is not on disk yet would only pile up terms.
   if (!state.durability.hardStateDurable(state) || state.durability.snapshot !== null) return;
-  if (reason === "transfer") becomeCandidate(state, reason);
-  else becomePreCandidate(state);
+  if (reason === "transfer") {
+    // The leader itself gave up what it was promised.
+    state.ticksSinceLeader = Number.POSITIVE_INFINITY;
+    becomeCandidate(state, reason);
+  } else becomePreCandidate(state);
 }
 
 function becomePreCandidate(state: State): void {
@@ -80,9 +101,9 @@ function requestVotes(state: State, preVote: boolean, leadershipTransfer: boolea
   }
 }
 
-/** Counts a vote of this campaign, and acts when it is decided. */
+/** Counts a vote of this campaign, and acts when it is decided. A denial may answer an older request: a grant overrides it. */
 export function countVote(state: State, from: NodeId, granted: boolean): void {
-  if (!state.votes.has(from)) state.votes.set(from, granted);
+  if (granted || !state.votes.has(from)) state.votes.set(from, granted);
   const result = electionResult(state.membership, state.votes);
   if (result === "won") {
     if (state.role === "preCandidate") becomeCandidate(state, "timeout");
@@ -126,15 +147,15 @@ export function isUpToDate(state: State, lastLogIndex: number, lastLogTerm: numb
 /**
  * Why not even the candidate's term is of interest. While a leader is alive its
  * followers ignore others' campaigns, so that a node which returns deposes
- * nobody (dissertation §4.2.3). A node that just started does not know whether
+ * nobody (dissertation §4.2.3). The leader's lease counts on that, so that a newer
+ * term heard of elsewhere does not end it (§6.4.1). A node that just started does not know whether
  * its older self heard a leader a moment ago. A transfer overrides both.
  */
 function reasonToIgnore(state: State, request: RequestVote): VoteDenial | null {
   if (request.term < state.term) return "staleTerm";
   if (request.leadershipTransfer && !request.preVote) return null;
   if (state.graceTicks > 0) return "restartedRecently";
-  const leaderAlive = state.role === "leader" ||
-    (state.leader !== null && state.electionTicks < state.config.electionTicks);
+  const leaderAlive = state.role === "leader" || state.ticksSinceLeader < state.config.electionTicks;
   return leaderAlive ? "leaderAlive" : null;
 }
 

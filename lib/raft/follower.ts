@@ -18,6 +18,7 @@ export function followLeader(state: State, from: NodeId, term: number): void {
   if (term > state.term || state.role !== "follower") becomeFollower(state, term, from, "heard from the leader");
   invariant(state.leader === null || state.leader === from, `${from} and ${state.leader} both lead in term ${term}`);
   state.electionTicks = 0;
+  state.ticksSinceLeader = 0;
   setLeader(state, from);
 }
 

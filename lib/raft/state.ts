@@ -141,6 +141,8 @@ export class State {
   votes: Map<NodeId, boolean> = new Map();
   /** Ticks since a leader was heard, or a campaign begun. */
   electionTicks = 0;
+  /** Ticks since a leader of any term was heard: what it was promised by that lasts one minimum election timeout. */
+  ticksSinceLeader: number = Number.POSITIVE_INFINITY;
   /** When `electionTicks` reaches this, campaign. */
   electionTimeout = 0;
   /** After a start no vote is granted for one minimum election timeout: an older self may have promised a leader its lease. */
