@@ -12,7 +12,7 @@
  * link a number that was used and deleted since. So it looks again afterwards:
  * its own must be the highest, and `lock-N` still there, because a winner deletes
  * older files oldest first, and only after it has won. The newest is never
- * deleted, but marked as released.
+ * deleted, but emptied when it is released, which needs no space on the disk.
  *
  * Where nothing can be known about the holder (another machine on a shared disk,
  * another container), it counts as alive.
@@ -51,19 +51,19 @@ export interface LockHost {
   writeNew(path: string, text: string): Promise<void>;
   /** Gives a file a second name; `EEXIST` if it is taken. */
   link(from: string, to: string): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
+  /** Empties a file. */
+  truncate(path: string): Promise<void>;
   unlink(path: string): Promise<void>;
 }
 
 const attempts = 100;
-const released = "released\n";
 
 /** @throws {StorageError} `locked` */
 export async function lockFolder(host: LockHost, dir: string): Promise<FolderLock> {
   const self = await host.self();
   for (let attempt = 0; attempt < attempts; attempt++) {
     const number = await tryLock(host, dir, self);
-    if (number !== undefined) return { release: () => release(host, dir, number) };
+    if (number !== undefined) return { release: () => host.truncate(lockPath(dir, number)) };
   }
   throw lockedError(dir, "other processes are taking it at the same time", "Try again.");
 }
@@ -106,8 +106,8 @@ async function isFree(host: LockHost, dir: string, number: number): Promise<bool
     if (errorCode(error) === "ENOENT") return false;
     throw error;
   }
-  // A lock is complete before it gets its name; only a power failure leaves one that doesn't read.
-  const owner = text === released ? undefined : parseOwner(text);
+  // A lock is complete before it gets its name: one that doesn't read was released, or met a power failure.
+  const owner = parseOwner(text);
   if (owner === undefined) return true;
   const state = await host.stateOf(owner);
   if (state === "dead") return true;
@@ -119,13 +119,6 @@ async function isFree(host: LockHost, dir: string, number: number): Promise<bool
     `process ${owner.pid} of ${owner.machine} may have it open, which can't be checked from here`,
     `If that process is gone for certain, delete ${path}.`,
   );
-}
-
-/** Leaves the file, so that numbers never begin again. */
-async function release(host: LockHost, dir: string, number: number): Promise<void> {
-  const temporary = `${dir}/lock.${host.randomName()}.tmp`;
-  await host.writeNew(temporary, released);
-  await host.rename(temporary, lockPath(dir, number));
 }
 
 function lockPath(dir: string, number: number): string {

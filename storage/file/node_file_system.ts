@@ -11,7 +11,7 @@
 
 import { execFile } from "node:child_process";
 import type { FileHandle as NodeFileHandle } from "node:fs/promises";
-import { link, mkdir, open, readdir, readFile, readlink, rename, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, readlink, rename, truncate, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -105,7 +105,7 @@ export function nodeLockHost(): LockHost {
     readText: (path) => readFile(path, "utf8"),
     writeNew: (path, text) => writeFile(path, text, { flag: "wx", mode: 0o600 }),
     link,
-    rename,
+    truncate: (path) => truncate(path),
     unlink,
   };
 }

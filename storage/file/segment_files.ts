@@ -94,7 +94,7 @@ export class SegmentFiles {
   async close(): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();
-    await Promise.all(open.map((each) => each.file.then((file) => file.close(), () => {})));
+    await Promise.all(open.map((each) => each.file.then((file) => file.close()).catch(() => {})));
   }
 
   /** Closes a file that is no longer listed and not in use, and lists no more than a few. */
@@ -107,6 +107,6 @@ export class SegmentFiles {
       this.#open.delete(sequence);
       idle.push(open);
     }
-    for (const { file } of idle) await file.then((handle) => handle.close(), () => {});
+    for (const { file } of idle) await file.then((handle) => handle.close()).catch(() => {});
   }
 }

@@ -187,7 +187,7 @@ export class SnapshotFiles {
 
   /** Closes readers and discards what is not in force. */
   async close(): Promise<void> {
-    for (const reader of [...this.#readers]) await reader.close();
+    for (const reader of [...this.#readers]) await reader.close().catch(() => {});
     for (const writer of [...this.#writers]) await writer.abort().catch(() => {});
   }
 }
@@ -263,7 +263,7 @@ class FileSnapshotWriter implements SnapshotWriter {
       this.#fail();
       throw this.#health.doubt(`Syncing ${this.#path}`, error);
     }
-    await this.#file.close();
+    await this.#file.close().catch(() => {});
     this.#meta = meta;
     this.#end("staged");
     this.#on.staged(meta.id);

@@ -6,20 +6,11 @@ import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import type { FakeFault, Survival } from "../../../storage/file/fake_file_system.ts";
 import { verifyFolder } from "../../../storage/file/inspect.ts";
 import { FileStorage } from "../../../storage/file/mod.ts";
+import { generator } from "./random.ts";
 import { entry, nothing, observe, play } from "./workload.ts";
 import type { Expected, Progress } from "./workload.ts";
 
 const options = { segmentBytes: 1500 };
-
-/** A small generator (mulberry32): the same numbers in every runtime. */
-function generator(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Gives everything that is under way the time to come to a halt. */
 async function settle(): Promise<void> {

@@ -131,6 +131,13 @@ export const script: readonly Step[] = [
   persist([entry(22, 5, 10)]),
 ];
 
+/** Every state that the script passes through. */
+export function history(): readonly Expected[] {
+  const states = [nothing];
+  for (const step of script) states.push(step(states.at(-1)!).next);
+  return states;
+}
+
 /** Plays the script. Never resolves if the disk stops answering: look at `progress` then. */
 export async function play(storage: Storage, progress: Progress): Promise<void> {
   await storage.load();

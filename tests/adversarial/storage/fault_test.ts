@@ -1,0 +1,201 @@
+// Every operation of a workload fails once. An error that says `unchanged` is
+// kept to: the same step works when it is tried again. One that says `in_doubt`
+// ends it, and a restart reads what is really there.
+
+import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import { StorageError } from "../../../lib/errors.ts";
+import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
+import type { FakeOperation } from "../../../storage/file/fake_file_system.ts";
+import { FileStorage } from "../../../storage/file/mod.ts";
+import { generator } from "./random.ts";
+import { entry, nothing, observe, script } from "./workload.ts";
+import type { Expected } from "./workload.ts";
+
+const options = { segmentBytes: 1500 };
+
+interface Played {
+  readonly outcome: "done" | "unchanged" | "in_doubt" | "load";
+  readonly acknowledged: Expected;
+  readonly inFlight: Expected;
+  readonly failed: FakeOperation | undefined;
+}
+
+async function playWithFault(fs: FakeFileSystem, at: number, code: string): Promise<Played> {
+  let failed: FakeOperation | undefined;
+  fs.intercept = (operation) => {
+    if (operation.count !== at) return undefined;
+    failed = operation;
+    return { type: "error", code };
+  };
+  const storage = new FileStorage(fs, "/data", options);
+  let acknowledged = nothing;
+  let outcome: Played["outcome"] = "done";
+  try {
+    await storage.load();
+  } catch (error) {
+    ok(error instanceof StorageError, String(error));
+    return { outcome: "load", acknowledged, inFlight: acknowledged, failed };
+  }
+  for (const step of script) {
+    const { next, act } = step(acknowledged);
+    try {
+      await act(storage);
+    } catch (error) {
+      ok(error instanceof StorageError, String(error));
+      if (error.disk === "in_doubt") {
+        const again = { sequence: 1, hardState: { term: 99, votedFor: null }, snapshot: null, entries: [] };
+        const { operations } = fs;
+        await rejects(storage.persist(again), { disk: "in_doubt" });
+        await rejects(storage.createSnapshot(), { disk: "in_doubt" });
+        strictEqual(fs.operations, operations, "the disk is not touched any more");
+        await storage.close();
+        return { outcome: "in_doubt", acknowledged, inFlight: next, failed };
+      }
+      const found = await observe(storage, { ...await stateOf(fs), identity: identityOf(acknowledged) });
+      deepStrictEqual(found, acknowledged, `unchanged after ${failed?.type} of ${failed?.path}`);
+      await act(storage);
+      outcome = "unchanged";
+    }
+    acknowledged = next;
+  }
+  await storage.close();
+  return { outcome, acknowledged, inFlight: acknowledged, failed };
+}
+
+function identityOf({ identity }: Expected): { nodeId: string; incarnation: string; clusterId: string } | null {
+  const [nodeId = "", incarnation = "", clusterId = ""] = identity.split("/");
+  return identity === "" ? null : { nodeId, incarnation, clusterId };
+}
+
+/** What a start would find on a copy of the disk, in the middle of it all. */
+async function stateOf(fs: FakeFileSystem) {
+  const copy = new FakeFileSystem();
+  await copy.makeDirectory("/data");
+  for (const path of fs.paths()) copy.setBytes(path, fs.bytesOf(path));
+  const storage = new FileStorage(copy, "/data", options);
+  const state = await storage.load();
+  await storage.close();
+  return state;
+}
+
+for (const code of ["ENOSPC", "EIO"]) {
+  Deno.test(`each operation of a workload fails once with ${code}`, async () => {
+    const outcomes = { done: 0, unchanged: 0, in_doubt: 0, load: 0 };
+    for (let at = 1;; at++) {
+      const fs = new FakeFileSystem();
+      const { outcome, acknowledged, inFlight, failed } = await playWithFault(fs, at, code);
+      if (failed === undefined) break;
+      outcomes[outcome]++;
+      const where = `operation ${at}, ${failed.type} of ${failed.path}: ${outcome}`;
+      if (failed.type === "sync" && failed.path !== "/data") strictEqual(outcome, "in_doubt", where);
+      if (failed.type === "write") strictEqual(outcome, "unchanged", where);
+      fs.restart("random", generator(at));
+      fs.intercept = () => undefined;
+      const storage = new FileStorage(fs, "/data", options);
+      const found = JSON.stringify(await observe(storage, await storage.load()));
+      ok([acknowledged, inFlight].some((each) => JSON.stringify(each) === found), `${where}: found ${found}`);
+      await storage.close();
+    }
+    ok(outcomes.unchanged > 30 && outcomes.in_doubt > 30 && outcomes.load > 0, JSON.stringify(outcomes));
+  });
+}
+
+/** A storage with one entry, and its disk. */
+async function started(): Promise<{ readonly fs: FakeFileSystem; readonly storage: FileStorage }> {
+  const fs = new FakeFileSystem();
+  const storage = new FileStorage(fs, "/data", options);
+  await storage.load();
+  await storage.initialize({ nodeId: "n1", incarnation: "i", clusterId: "c" });
+  await persist(storage, 1);
+  return { fs, storage };
+}
+
+function persist(storage: FileStorage, index: number, size = 300): Promise<void> {
+  return storage.persist({ sequence: index, hardState: null, snapshot: null, entries: [entry(index, 1, size)] });
+}
+
+Deno.test("a write that takes a few bytes at a time is completed", async () => {
+  const { fs, storage } = await started();
+  fs.intercept = ({ type }) => type === "write" ? { type: "short", bytes: 7 } : undefined;
+  await persist(storage, 2);
+  await storage.close();
+  fs.intercept = () => undefined;
+  fs.restart("none", () => 0);
+  const again = new FileStorage(fs, "/data", options);
+  strictEqual((await again.load()).lastIndex, 2);
+  await again.close();
+});
+
+Deno.test("a disk that fills up in the middle of a write is unchanged, and the next batch takes its place", async () => {
+  const { fs, storage } = await started();
+  let writes = 0;
+  fs.intercept = ({ type }) => {
+    if (type !== "write") return undefined;
+    return ++writes === 1 ? { type: "short", bytes: 50 } : { type: "error", code: "ENOSPC" };
+  };
+  await rejects(persist(storage, 2), {
+    code: "storage",
+    disk: "unchanged",
+    outcome: "rejected",
+    message: /no space left/,
+  });
+  fs.intercept = () => undefined;
+  await persist(storage, 2, 4);
+  await storage.close();
+  fs.restart("none", () => 0);
+  const again = new FileStorage(fs, "/data", options);
+  strictEqual((await again.load()).lastIndex, 2);
+  strictEqual((await again.entries(2, 2, 10))[0]!.data.length, 4);
+  await again.close();
+});
+
+Deno.test("a failed write that can't be taken back leaves the disk in doubt", async () => {
+  const { fs, storage } = await started();
+  fs.intercept = ({ type }) => type === "write" || type === "truncate" ? { type: "error", code: "EIO" } : undefined;
+  await rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
+  fs.intercept = () => undefined;
+  await rejects(persist(storage, 2), { disk: "in_doubt" });
+  await storage.close();
+});
+
+Deno.test("after a failed fsync the file is never synced again, and reads go on", async () => {
+  const { fs, storage } = await started();
+  let syncs = 0;
+  fs.intercept = ({ type }) => {
+    if (type !== "sync") return undefined;
+    syncs++;
+    return { type: "error", code: "EIO" };
+  };
+  await rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
+  await rejects(persist(storage, 2), { disk: "in_doubt" });
+  strictEqual(syncs, 1);
+  strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  await rejects(storage.entries(2, 2, 10), { code: "storage" });
+  await storage.close();
+  // What could not be written is lost, although the kernel said so only once.
+  fs.intercept = () => undefined;
+  fs.restart("all", () => 0);
+  const again = new FileStorage(fs, "/data", options);
+  strictEqual((await again.load()).lastIndex, 1);
+  await again.close();
+});
+
+Deno.test("a write that never returns holds up no reads", async () => {
+  const { fs, storage } = await started();
+  fs.intercept = ({ type }) => type === "write" ? { type: "hang" } : undefined;
+  let settled = false;
+  persist(storage, 2).then(() => settled = true, () => settled = true);
+  strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  await rejects(persist(storage, 3), { disk: "unchanged", message: /Another batch/ });
+  strictEqual(settled, false);
+});
+
+Deno.test("a read that fails is an error and does no harm", async () => {
+  const { fs, storage } = await started();
+  fs.intercept = ({ type }) => type === "read" ? { type: "error", code: "EIO" } : undefined;
+  await rejects(storage.entries(1, 1, 10), { code: "storage", disk: "unchanged" });
+  fs.intercept = () => undefined;
+  strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  await persist(storage, 2);
+  await storage.close();
+});
