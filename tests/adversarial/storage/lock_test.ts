@@ -1,0 +1,182 @@
+// Two processes never share a folder; what a dead one held is taken over.
+
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { lockFolder } from "../../../storage/file/lock_file.ts";
+import { openFileStorage } from "../../../storage/file/mod.ts";
+import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
+
+async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
+  const parent = await mkdtemp(join(tmpdir(), "raft-lock-"));
+  try {
+    await test(join(parent, "data"));
+  } finally {
+    await rm(parent, { recursive: true });
+  }
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  /** The first line that it printed. */
+  readonly said: Promise<string>;
+  readonly ended: Promise<void>;
+}
+
+function child(dir: string): Child {
+  const script = fileURLToPath(new URL("lock_child.ts", import.meta.url));
+  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
+  const started = spawn(process.execPath, [...runtime, script, dir], { stdio: ["ignore", "pipe", "inherit"] });
+  const said = new Promise<string>((resolve, reject) => {
+    started.stdout.once("data", (data: Uint8Array) => resolve(new TextDecoder().decode(data).trim()));
+    started.once("error", reject);
+  });
+  const ended = new Promise<void>((resolve) => started.once("close", () => resolve()));
+  return { process: started, said, ended };
+}
+
+/** The newest lock, and its file. */
+async function lockOf(dir: string): Promise<{ readonly path: string; readonly owner: Record<string, unknown> }> {
+  const names = (await readdir(dir)).filter((name) => name.startsWith("lock-"));
+  strictEqual(names.length, 1, names.join());
+  const path = join(dir, names[0]!);
+  return { path, owner: JSON.parse(await readFile(path, "utf8")) as Record<string, unknown> };
+}
+
+Deno.test("a folder that a living process has open is refused, and the message names it", () =>
+  inFolder(async (dir) => {
+    const holder = child(dir);
+    try {
+      strictEqual(await holder.said, "open");
+      const error = await openFileStorage(dir).load().then(() => new Error("it opened"), (error: Error) => error);
+      match(error.message, new RegExp(`process ${holder.process.pid} has it open`));
+      deepStrictEqual({ ...error as unknown as Record<string, unknown> }["code"], "locked");
+      const second = child(dir);
+      match(await second.said, /is locked/);
+      await second.ended;
+    } finally {
+      holder.process.kill("SIGKILL");
+      await holder.ended;
+    }
+    // Its owner was killed: taken over without asking.
+    const storage = openFileStorage(dir);
+    await storage.load();
+    strictEqual((await lockOf(dir)).owner["pid"], process.pid);
+    await storage.close();
+  }));
+
+Deno.test("of several processes that find a dead owner's lock, one gets it", () =>
+  inFolder(async (dir) => {
+    const dead = child(dir);
+    await dead.said;
+    dead.process.kill("SIGKILL");
+    await dead.ended;
+    const takers = [child(dir), child(dir), child(dir)];
+    try {
+      const said = await Promise.all(takers.map((taker) => taker.said));
+      strictEqual(said.filter((each) => each === "open").length, 1, said.join("; "));
+      strictEqual(said.filter((each) => each.includes("is locked")).length, 2, said.join("; "));
+    } finally {
+      for (const taker of takers) taker.process.kill("SIGKILL");
+      await Promise.all(takers.map((taker) => taker.ended));
+    }
+  }));
+
+Deno.test("a process id that is in use again does not keep a dead owner's lock alive", () =>
+  inFolder(async (dir) => {
+    const storage = openFileStorage(dir);
+    await storage.load();
+    const { path, owner } = await lockOf(dir);
+    ok(owner["startedAt"] !== "" && owner["pid"] === process.pid, JSON.stringify(owner));
+    await rejects(openFileStorage(dir).load(), { code: "locked" });
+    const stale = [{ startedAt: "12345" }, { boot: "00000000-0000-0000-0000-000000000000" }, { pid: 2 ** 30 }];
+    for (const change of stale) {
+      await rm(path, { force: true });
+      for (const name of await readdir(dir)) if (name.startsWith("lock-")) await rm(join(dir, name));
+      await writeFile(path, JSON.stringify({ ...owner, ...change }));
+      const next = openFileStorage(dir);
+      await next.load();
+      strictEqual((await lockOf(dir)).owner["startedAt"], owner["startedAt"], JSON.stringify(change));
+      await next.close();
+    }
+    await storage.close().catch(() => {});
+  }));
+
+Deno.test("a holder of whom nothing can be known counts as alive", () =>
+  inFolder(async (dir) => {
+    const host = nodeLockHost();
+    const storage = openFileStorage(dir);
+    await storage.load();
+    await storage.close();
+    const self = await host.self();
+    const path = join(dir, "lock-9");
+    for (const change of [{ machine: "elsewhere", boot: "other" }, { namespace: "pid:[1]" }]) {
+      await writeFile(path, JSON.stringify({ ...self, pid: 2 ** 30, ...change }));
+      await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    }
+  }));
+
+Deno.test("many takers of a free folder, in one process: one at a time has it", () =>
+  inFolder(async (dir) => {
+    const first = openFileStorage(dir);
+    await first.load();
+    await first.close();
+    for (let round = 0; round < 20; round++) {
+      const taken = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(nodeLockHost(), dir)));
+      const locks = taken.filter((each) => each.status === "fulfilled").map((each) => each.value);
+      strictEqual(locks.length, 1);
+      for (const each of taken) if (each.status === "rejected") match(String(each.reason), /is locked/);
+      await locks[0]!.release();
+    }
+    const names = await readdir(dir);
+    deepStrictEqual(names.filter((name) => name.endsWith(".tmp")), []);
+    strictEqual(names.filter((name) => name.startsWith("lock-")).length, 1);
+  }));
+
+Deno.test("a taker that was slow does not win with a number of the past", () =>
+  inFolder(async (dir) => {
+    const host = nodeLockHost();
+    const storage = openFileStorage(dir);
+    await storage.load();
+    await storage.close();
+    let holder: { release(): Promise<void> } | undefined;
+    const slow = {
+      ...host,
+      // Between its look at lock-1 and its link, others take and release lock-2, and take lock-3.
+      link: async (from: string, to: string) => {
+        if (holder === undefined) {
+          await (await lockFolder(host, dir)).release();
+          holder = await lockFolder(host, dir);
+          match(to, /lock-2$/);
+        }
+        await host.link(from, to);
+      },
+    };
+    await rejects(lockFolder(slow, dir), { code: "locked" });
+    deepStrictEqual((await readdir(dir)).filter((name) => name.startsWith("lock-")), ["lock-3"]);
+    await holder?.release();
+  }));
+
+Deno.test("files are for their owner only", () =>
+  inFolder(async (dir) => {
+    const storage = openFileStorage(dir, { segmentBytes: 100 });
+    await storage.load();
+    await storage.initialize({ nodeId: "n1", incarnation: "i", clusterId: "c" });
+    for (let index = 1; index < 4; index++) {
+      const data = new Uint8Array(100);
+      const entries = [{ index, term: 1, type: "command" as const, data }];
+      await storage.persist({ sequence: index, hardState: null, snapshot: null, entries });
+    }
+    const writer = await storage.createSnapshot();
+    await writer.write(new Uint8Array(10));
+    strictEqual((await stat(dir)).mode & 0o777, 0o700);
+    const names = await readdir(dir);
+    ok(names.length >= 6, names.join());
+    for (const name of names) strictEqual((await stat(join(dir, name))).mode & 0o777, 0o600, name);
+    await storage.close();
+  }));
