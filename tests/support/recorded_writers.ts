@@ -90,7 +90,8 @@ export class RecordedWriters {
   async #readAll(): Promise<Map<string, { value: string; version: number }>> {
     const held = new Map<string, { value: string; version: number }>();
     const decoder = new TextDecoder();
-    for (let startAfter: Uint8Array | undefined;;) {
+    let startAfter: Uint8Array | undefined;
+    for (;;) {
       const { entries, more } = await this.#kv.list({
         prefix: "writer-",
         limit: 1000,
