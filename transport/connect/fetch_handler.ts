@@ -6,7 +6,9 @@
 
 import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { raftErrorInterceptor } from "./errors.ts";
+import { errorToJson } from "@connectrpc/connect/protocol-connect";
+import { malformed } from "./checked.ts";
+import { raftErrorInterceptor, toConnectError } from "./errors.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
@@ -55,8 +57,23 @@ export function connectFetchHandler(
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler] as const));
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);
-    return handler === undefined ? null : await answer(handler, request);
+    return handler === undefined ? null : await blamingTheClient(await answer(handler, request));
   };
+}
+
+/**
+ * Connect calls bytes that are no protobuf the server's fault (`internal`), before
+ * any interceptor sees them. They are the client's, and nothing was done.
+ */
+async function blamingTheClient(response: Response): Promise<Response> {
+  if (response.status !== 500 || response.headers.get("content-type") !== "application/json") return response;
+  const text = await response.text();
+  if (!text.includes('"parse binary: ')) return new Response(text, response);
+  const error = toConnectError(malformed("the bytes are no message of this method"));
+  return new Response(JSON.stringify(errorToJson(error, undefined)), {
+    status: 400,
+    headers: { "content-type": "application/json" },
+  });
 }
 
 /**
