@@ -7,6 +7,17 @@
 import type { Listener, ListenOptions } from "./listen.ts";
 import { listenError } from "./listen.ts";
 
+/**
+ * Gives the request a signal that aborts once the response is delivered or cut
+ * off. Deno's own would do so too, but warns in the log that this will change.
+ */
+function withSignal(request: Request, completed: Promise<void>): Request {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  completed.then(end, end);
+  return Object.defineProperty(request, "signal", { value: ended.signal });
+}
+
 /** See {@linkcode Listener}. */
 export function listenDeno(options: ListenOptions): Listener {
   const abort = new AbortController();
@@ -18,7 +29,7 @@ export function listenDeno(options: ListenOptions): Listener {
       signal: abort.signal,
       onListen() {},
       onError: () => new Response(null, { status: 500 }),
-    }, (request) => options.handler(request));
+    }, (request, { completed }) => options.handler(withSignal(request, completed)));
   } catch (error) {
     throw listenError(options, error);
   }

@@ -4,7 +4,6 @@
 
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { membershipOf } from "../../../lib/raft/membership.ts";
 import { VALUE_MAX_BYTES } from "../../../lib/kv/commands.ts";
 import { PROTOCOL_VERSION } from "../../../lib/transport.ts";
 import { startServer } from "../../../server/server.ts";
@@ -145,8 +144,9 @@ Deno.test("malformed JSON and protobuf", async () => {
         headers: { "content-type": "application/proto" },
         body: new Uint8Array(bytes),
       });
-      assert.ok(response.status >= 400 && response.status < 500, `${service} ${bytes}: ${response.status}`);
-      assert.equal(typeof (await response.json()).code, "string");
+      const text = await response.text();
+      assert.ok(response.status >= 400 && response.status < 500, `${service} ${bytes}: ${response.status} ${text}`);
+      assert.equal(typeof JSON.parse(text).code, "string");
     }
   }
   await goesOn(server, term);
@@ -244,8 +244,6 @@ Deno.test("messages for another cluster, node or incarnation, or of another prot
     to: "n1",
     toIncarnation: incarnation,
   };
-  const members = [{ id: "n1", address: server.address, incarnation }, { id: "n2", address: "x", incarnation: "i2" }];
-  assert.equal(membershipOf({ voters: members }).voters.length, 2);
   for (
     const wrong of [
       { clusterId: "other" },
