@@ -59,6 +59,7 @@ export class Lane {
   #interrupt: (() => void) | undefined;
   #lastSendMs: number;
   #ack = 0;
+  #askNext = false;
   #ackAskedMs = 0;
   /** Set while an acknowledgement is awaited. */
   #hangTimer: Cancel | undefined;
@@ -86,9 +87,12 @@ export class Lane {
       this.#counts.dropped++;
       return;
     }
-    const { host, queue, offlineQueue } = this.#options;
-    this.#lastSendMs = host.clock.monotonicMs();
+    const { host, queue, offlineQueue, hangTimeoutMs } = this.#options;
+    const nowMs = host.clock.monotonicMs();
+    this.#lastSendMs = nowMs;
     this.#counts.dropped += this.#queue.push(envelope, this.#online ? queue : offlineQueue, !this.#online);
+    const askedLongAgo = nowMs - this.#ackAskedMs >= hangTimeoutMs / 4;
+    if (this.#online && askedLongAgo && this.#hangTimer === undefined) this.#expectAck();
     this.#wake?.();
     this.#running ??= this.#run();
   }
@@ -155,18 +159,21 @@ export class Lane {
     }
   }
 
-  /** The first batch asks for an acknowledgement, then one each quarter of the time in which a peer must answer. */
+  /** A number for the batch that is to ask for an acknowledgement, 0 for the others. */
   #ackToAsk(): number {
-    if (this.#ack === 0) return this.#ack = 1;
-    const { clock } = this.#options.host;
-    const due = this.#ackAskedMs + this.#options.hangTimeoutMs / 4;
-    if (this.#hangTimer !== undefined || clock.monotonicMs() < due) return 0;
-    this.#expectAck();
+    if (!this.#askNext) return 0;
+    this.#askNext = false;
     return ++this.#ack;
   }
 
+  /**
+   * Has the next batch ask for an acknowledgement, within the time in which a
+   * peer must answer. That time runs from now on, whether or not the batch
+   * leaves: a peer that hangs may take nothing any more.
+   */
   #expectAck(): void {
     const { clock } = this.#options.host;
+    this.#askNext = true;
     this.#ackAskedMs = clock.monotonicMs();
     this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, () => {
       this.#hangTimer = undefined;

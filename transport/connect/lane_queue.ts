@@ -79,9 +79,10 @@ export class LaneQueue {
   push(envelope: Envelope, limits: QueueLimits, dropOldest: boolean): number {
     const queue = envelope.message.type === "InstallSnapshot" ? this.#bulk : this.#urgent;
     const size = envelopeSize(envelope);
+    if (size > limits.maxBytes) return 1;
     let dropped = 0;
     while (!queue.hasRoom(size, limits)) {
-      if (!dropOldest || queue.length === 0) return dropped + 1;
+      if (!dropOldest) return dropped + 1;
       dropped += queue.take(ONE).length;
     }
     queue.push(envelope, size);
