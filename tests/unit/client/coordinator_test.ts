@@ -76,6 +76,21 @@ Deno.test("coordinator: nodes that name each other don't keep it busy, and the h
     assert.ok(cluster.calls.length - before <= 6, `${cluster.calls.length - before} calls`);
   }));
 
+Deno.test("coordinator: a leader that hangs is left alone for a while, though the others still name it", () =>
+  withClient(async ({ cluster, client, host, propose }) => {
+    await propose("a");
+    cluster.fault = (method, endpoint) => method === "propose" && endpoint === "n1" ? "hang" : "none";
+    const before = cluster.calls.length;
+    const proposed = client.propose(bytes("b"));
+    proposed.catch(() => {});
+    await host.runFor(950);
+    assert.equal(cluster.calls.length, before + 1);
+    cluster.elect("n2");
+    await host.runFor(200);
+    assert.deepEqual(cluster.calls.slice(before).map(({ endpoint }) => endpoint), ["n1", "n2"]);
+    assert.equal(text((await host.run(proposed)).result), "#2");
+  }, { attemptTimeoutMs: 500, maxBackOffMs: 100 }));
+
 Deno.test("coordinator: waits for an election, with growing pauses", () =>
   withClient(async ({ cluster, client, host }) => {
     cluster.elect(null);
