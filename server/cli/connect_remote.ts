@@ -10,37 +10,24 @@ import { createClient } from "@connectrpc/connect";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { Coordinator } from "../../lib/client/coordinator.ts";
 import { RaftError } from "../../lib/errors.ts";
-import {
-  decodeGetAnswer,
-  decodeListAnswer,
-  decodeWriteAnswer,
-  encodeCommand,
-  encodeQuery,
-} from "../../lib/kv/commands.ts";
-import type {
-  ExpectedVersion,
-  GetAnswer,
-  InvalidAnswer,
-  KeyValueCommand,
-  KeyValueQuery,
-  ListAnswer,
-  WriteAnswer,
-} from "../../lib/kv/commands.ts";
+import { KeyValueClient } from "../../lib/kv/client.ts";
+import type { CompareResult, KeyValueList } from "../../lib/kv/client.ts";
+import type { ExpectedVersion, VersionedValue } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
-import type { Consistency } from "../../lib/node/types.ts";
 import { safeInteger } from "../../transport/connect/checked.ts";
 import { AdminService } from "../../transport/connect/gen/raft/v1/admin_pb.ts";
 import { ChangeType, KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
 import type { Change } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
-import { Suffrage } from "../../transport/connect/gen/raft/v1/membership_pb.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
 import { called, fetchTransport } from "../../transport/connect/http_client.ts";
 import { memberFromWire } from "../../transport/connect/membership_codec.ts";
+import { suffrageFromWire } from "../../transport/connect/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
 import { pause } from "../pause.ts";
-import { nobodyAnswers, withoutEffect } from "./errors.ts";
+import { answering } from "./answering.ts";
+import { withoutEffect } from "./errors.ts";
 import { readStatus } from "./read_status.ts";
-import type { MemberList, Remote, RemoteCallOptions } from "./remote.ts";
+import type { ListOptions, MemberList, ReadOptions, Remote, RemoteCallOptions } from "./remote.ts";
 
 /** Options of {@linkcode ConnectRemote}. */
 export interface ConnectRemoteOptions {
@@ -58,12 +45,6 @@ type Admin = Client<typeof AdminService>;
 const RETRY_MS = 100;
 /** A server that is told the deadline answers with what it knows; so its answer is waited for a little longer. */
 const GRACE_MS = 250;
-
-const SUFFRAGE: Record<number, "voter" | "learner" | "outgoing"> = {
-  [Suffrage.VOTER]: "voter",
-  [Suffrage.LEARNER]: "learner",
-  [Suffrage.OUTGOING]: "outgoing",
-};
 
 /** The real {@linkcode Remote}. */
 export class ConnectRemote implements Remote {
@@ -87,35 +68,28 @@ export class ConnectRemote implements Remote {
     value: Uint8Array,
     expected: ExpectedVersion | undefined,
     options: RemoteCallOptions,
-  ): Promise<Exclude<WriteAnswer, InvalidAnswer>> {
-    return await this.#write({ type: "put", key, value, ...expecting(expected) }, options);
+  ): Promise<CompareResult> {
+    const kv = await this.#reach(options);
+    if (expected !== undefined) return await kv.compareAndSet(key, expected, value, options);
+    return { ok: true, ...await kv.put(key, value, options) };
   }
 
   async delete(
     key: Uint8Array,
     expected: ExpectedVersion | undefined,
     options: RemoteCallOptions,
-  ): Promise<Exclude<WriteAnswer, InvalidAnswer>> {
-    return await this.#write({ type: "delete", key, ...expecting(expected) }, options);
+  ): Promise<CompareResult> {
+    const kv = await this.#reach(options);
+    if (expected !== undefined) return await kv.compareAndSet(key, expected, null, options);
+    return { ok: true, ...await kv.delete(key, options) };
   }
 
-  async get(
-    key: Uint8Array,
-    options: RemoteCallOptions & { readonly consistency: Consistency },
-  ): Promise<Exclude<GetAnswer, InvalidAnswer>> {
-    return valid(decodeGetAnswer(await this.#query({ type: "get", key }, options)));
+  async get(key: Uint8Array, options: ReadOptions): Promise<VersionedValue | null> {
+    return await (await this.#reach(options)).get(key, options);
   }
 
-  async list(
-    list: {
-      readonly prefix: Uint8Array;
-      readonly startAfter?: Uint8Array;
-      readonly limit: number;
-      readonly keysOnly: boolean;
-    },
-    options: RemoteCallOptions & { readonly consistency: Consistency },
-  ): Promise<Exclude<ListAnswer, InvalidAnswer>> {
-    return valid(decodeListAnswer(await this.#query({ type: "list", ...list }, options)));
+  async list(options: ListOptions): Promise<KeyValueList> {
+    return await (await this.#reach(options)).list(options);
   }
 
   async *watch(
@@ -141,7 +115,7 @@ export class ConnectRemote implements Remote {
         leader: answer.leaderId === "" ? null : answer.leaderId,
         members: answer.members.map(({ member, suffrage }) => {
           if (member === undefined) throw new RaftError("internal", "a member of the answer is empty");
-          return { ...memberFromWire(member), suffrage: SUFFRAGE[suffrage] ?? "learner" };
+          return { ...memberFromWire(member), suffrage: suffrageFromWire(suffrage) };
         }),
         membershipIndex: safeInteger(answer.membershipIndex, "membership_index"),
         membershipCommitted: answer.membershipCommitted,
@@ -181,48 +155,22 @@ export class ConnectRemote implements Remote {
     await (this.#coordinator ?? this.#client).close?.();
   }
 
-  async #write(command: KeyValueCommand, { signal, timeoutMs }: RemoteCallOptions) {
-    const coordinator = await this.#reach({ signal, timeoutMs });
-    const { result } = await coordinator.propose(encodeCommand(command), { signal, timeoutMs });
-    return valid(decodeWriteAnswer(result));
-  }
-
-  async #query(
-    query: KeyValueQuery,
-    options: RemoteCallOptions & { readonly consistency: Consistency },
-  ): Promise<Uint8Array> {
-    const coordinator = await this.#reach(options);
-    return (await coordinator.query(encodeQuery(query), options)).result;
-  }
-
   /**
-   * The coordinator, once some server has answered. It would go on trying until
-   * the deadline; but that nobody is there at all is better said at once.
+   * The key-value client, once some server has answered. Its coordinator would go on
+   * trying until the deadline; but that nobody is there at all is better said at once.
    */
-  async #reach({ signal, timeoutMs }: RemoteCallOptions): Promise<Coordinator> {
-    if (this.#coordinator !== undefined) return this.#coordinator;
-    const found = new AbortController();
-    const ended = AbortSignal.any([signal, found.signal]);
-    const asked = this.#endpoints.map((endpoint) => this.status(endpoint, { signal: ended, timeoutMs }));
-    try {
-      await Promise.any(asked);
-    } catch {
-      if (signal.aborted) throw new RaftError("aborted", "interrupted");
-      const failures = (await Promise.allSettled(asked)).map((result) =>
-        result.status === "rejected" ? result.reason : null
-      );
-      throw nobodyAnswers(this.#endpoints, failures);
-    } finally {
-      found.abort();
+  async #reach(options: RemoteCallOptions): Promise<KeyValueClient> {
+    if (this.#coordinator === undefined) {
+      await answering(this.#endpoints, options, (endpoint, ask) => this.status(endpoint, ask));
+      this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
     }
-    this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
-    return this.#coordinator;
+    return new KeyValueClient(this.#coordinator);
   }
 
   /**
-   * Asks one server after the other, which passes the request on to the leader.
-   * Goes on only after what surely had no effect: until the deadline while there
-   * is no leader, once round if nobody answers.
+   * Asks the servers that answer, likely leaders first; each passes the request
+   * on to the leader. Goes on only after what surely had no effect, until the
+   * deadline; but not if nobody answers.
    */
   async #admin<Answer>(
     options: RemoteCallOptions,
@@ -232,21 +180,18 @@ export class ConnectRemote implements Remote {
     const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, end - performance.now()) });
     for (;;) {
       let failure: RaftError | undefined;
-      const failures: unknown[] = [];
-      const queue = [...this.#endpoints];
+      const queue = [...await answering(this.#endpoints, left(), (endpoint, ask) => this.status(endpoint, ask))];
       for (let hops = 0; queue.length > 0; hops++) {
         try {
           return await this.#adminAt(queue.shift() as string, left(), call);
         } catch (error) {
           if (!(error instanceof RaftError) || !mayTryElsewhere(error)) throw error;
-          failures.push(error);
           // Of several reasons "nobody answers" is the least telling.
           if (failure === undefined || failure.code === "unreachable") failure = error;
           if (error.leader !== undefined && hops < MAX_HOPS) queue.unshift(error.leader.address);
         }
       }
-      if (failure === undefined || failure.code === "unreachable") throw nobodyAnswers(this.#endpoints, failures);
-      if (performance.now() + RETRY_MS > end) throw failure;
+      if (failure !== undefined && performance.now() + RETRY_MS > end) throw failure;
       await pause(RETRY_MS, options.signal);
       if (options.signal.aborted) throw new RaftError("aborted", "interrupted");
     }
@@ -260,8 +205,20 @@ export class ConnectRemote implements Remote {
     const admin = createClient(AdminService, fetchTransport(endpoint, this.#fetch));
     const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs + GRACE_MS)]);
     const headers = { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };
-    return await called(ended, () => call(admin, { signal: ended, headers }));
+    try {
+      return await called(ended, () => call(admin, { signal: ended, headers }));
+    } catch (error) {
+      throw signal.aborted ? error : deadlinePassed(error, endpoint, timeoutMs);
+    }
   }
+}
+
+/** Without Ctrl-C nothing but the deadline ends a call, here or at the server. */
+function deadlinePassed(error: unknown, endpoint: string, timeoutMs: number): unknown {
+  if (!(error instanceof RaftError) || (error.code !== "aborted" && error.code !== "timeout")) return error;
+  const { outcome, hint } = error;
+  const message = `no answer from ${new URL(endpoint).host} within ${Math.round(timeoutMs)} ms`;
+  return new RaftError("timeout", message, { outcome, hint, cause: error });
 }
 
 /** What a Connect call takes. */
@@ -278,21 +235,7 @@ function mayTryElsewhere({ code, outcome }: RaftError): boolean {
     .includes(code);
 }
 
-function expecting(expectedVersion: ExpectedVersion | undefined): { readonly expectedVersion?: ExpectedVersion } {
-  return expectedVersion === undefined ? {} : { expectedVersion };
-}
-
 function changeOf({ type, key, value, version }: Change): KeyValueChange {
   const isPut = type === ChangeType.PUT;
   return { type: isPut ? "put" : "delete", key, value: isPut ? value : null, version: safeInteger(version, "version") };
-}
-
-/** Turns the state machine's complaint into an error; nothing was changed then. */
-function valid<Answer extends { readonly ok: boolean }>(
-  answer: Answer | InvalidAnswer,
-): Exclude<Answer, InvalidAnswer> {
-  if (!answer.ok && "message" in answer) {
-    throw new RaftError(answer.reason === "too_large" ? "too_large" : "invalid_argument", answer.message);
-  }
-  return answer as Exclude<Answer, InvalidAnswer>;
 }

@@ -100,6 +100,12 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   };
 }
 
+/** An error of the server about a member, with where to look. */
+export function aboutMembers(error: unknown): unknown {
+  if (!(error instanceof RaftError) || error.code !== "invalid_argument" || error.hint !== "") return error;
+  return new RaftError(error.code, error.message, { hint: "See: raft member list", cause: error });
+}
+
 /** A query or a look changes nothing, so what became of it is never in doubt. */
 export function withoutEffect(error: unknown): unknown {
   if (!(error instanceof RaftError) || error.outcome === "rejected") return error;

@@ -153,7 +153,7 @@ function addReads(kv: Command, registry: Registry): void {
   registry.handle<KeyOptions & { readonly consistency: Consistency }>(get, async (session, [text = ""], options) => {
     const key = bytesOf(text, options.base64, "KEY");
     const { consistency } = options;
-    const { entry } = await session.remote.get(key, { ...session.call(), consistency });
+    const entry = await session.remote.get(key, { ...session.call(), consistency });
     if (entry === null) {
       throw new CliError("not_found", EXIT.failed, `There is no key ${quoted(key)}.`, {
         details: jsonBytes("key", key),
@@ -203,7 +203,9 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
       limit: Math.min(PAGE_KEYS, limit - entries.length),
       keysOnly,
       ...(startAfter === undefined ? {} : { startAfter }),
-    }, { ...session.call(), consistency: options.consistency });
+      ...session.call(),
+      consistency: options.consistency,
+    });
     entries.push(...page.entries);
     ({ more, stateVersion } = page);
     startAfter = entries.at(-1)?.key;

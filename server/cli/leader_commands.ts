@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import { nodeId, withCommonOptions } from "./arguments.ts";
-import { CliError } from "./errors.ts";
+import { aboutMembers, CliError } from "./errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { Registry } from "./run.ts";
 import type { CommonOptions, Session } from "./session.ts";
@@ -25,7 +25,10 @@ export function addLeaderCommands(root: Command, registry: Registry): void {
     .argument("[to]", "the voter that is to lead (default: the most up-to-date one)", nodeId)
     .addHelpText("after", "\nExamples:\n  raft leader transfer\n  raft leader transfer n2");
   registry.handle<CommonOptions>(transfer, async (session, [to]) => {
-    const id = await session.remote.transferLeadership(to ?? null, session.call(TRANSFER_TIMEOUT_MS));
+    const id = await session.remote.transferLeadership(to ?? null, session.call(TRANSFER_TIMEOUT_MS))
+      .catch((error) => {
+        throw aboutMembers(error);
+      });
     await session.print({ leader: id }, () => `${id} leads now.\n`);
   });
 }

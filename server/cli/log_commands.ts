@@ -10,7 +10,7 @@ import { decodeCommand } from "../../lib/kv/commands.ts";
 import { decodeMembership } from "../../lib/raft/membership.ts";
 import type { Membership } from "../../lib/raft/types.ts";
 import { decodeEntry } from "../../lib/sessions/session_codec.ts";
-import type { DumpedRecord, LogReport } from "../../storage/file/inspect.ts";
+import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
 import { jsonBytes } from "../http_bytes.ts";
 import { version, withCommonOptions } from "./arguments.ts";
 import type { Registry } from "./run.ts";

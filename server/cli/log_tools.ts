@@ -6,9 +6,8 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { DumpedRecord, LogReport } from "../../storage/file/inspect.ts";
-import { dumpFolder, verifyFolder } from "../../storage/file/inspect.ts";
-import { nodeFileSystem } from "../../storage/file/node_file_system.ts";
+import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
+import { dumpLog, verifyLog } from "../../storage/file/mod.ts";
 import { EXIT } from "../exit_codes.ts";
 import { CliError } from "./errors.ts";
 
@@ -27,11 +26,11 @@ export function fileLogTools(): LogTools {
   return {
     async verify(dir) {
       await checkFolder(dir);
-      return await verifyFolder(nodeFileSystem(), dir);
+      return await verifyLog(dir);
     },
     async *dump(dir) {
       await checkFolder(dir);
-      yield* dumpFolder(nodeFileSystem(), dir);
+      yield* dumpLog(dir);
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import { nodeId, withCommonOptions } from "./arguments.ts";
-import { CliError } from "./errors.ts";
+import { aboutMembers, CliError, reasonOf } from "./errors.ts";
 import type { MemberList } from "./remote.ts";
 import type { Registry } from "./run.ts";
 import type { CommonOptions, Session } from "./session.ts";
@@ -60,6 +60,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     const address = parseEndpoint(text);
     const learner = options.learner === true;
     const before = await memberNow(session, id);
+    if (before === null) await probe(session, address);
     if (!learner) await session.note(`Waiting until ${id} has caught up…`);
     await changed(() => session.remote.addMember({ id, address, learner }, session.call(CHANGE_TIMEOUT_MS)));
     await printChange(session, id, before, learner ? "learner" : "voter");
@@ -86,6 +87,17 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   });
 }
 
+/** The node may be reached by the others only; so that it isn't from here is worth a word, and no more. */
+async function probe(session: Session, address: string): Promise<void> {
+  try {
+    await session.remote.status(address, { signal: session.io.signal, timeoutMs: 1000 });
+  } catch (error) {
+    if (error instanceof RaftError) {
+      await session.note(`${reasonOf(error)}, from here. Asking the cluster all the same.`);
+    }
+  }
+}
+
 /** A node's part in the cluster before the change; `null` if none. */
 async function memberNow(session: Session, id: string): Promise<Suffrage | null> {
   const { members } = await session.remote.listMembers(session.call());
@@ -100,7 +112,7 @@ async function changed(change: () => Promise<void>): Promise<void> {
     if (error instanceof RaftError && error.code === "not_ready" && error.outcome === "rejected") {
       throw new CliError("not_ready", EXIT.refused, error.message, { hint: error.hint });
     }
-    throw error;
+    throw aboutMembers(error);
   }
 }
 

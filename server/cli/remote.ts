@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { ExpectedVersion, GetAnswer, InvalidAnswer, ListAnswer, WriteAnswer } from "../../lib/kv/commands.ts";
+import type { CompareResult, KeyValueList } from "../../lib/kv/client.ts";
+import type { ExpectedVersion, VersionedValue } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import type { Consistency, Suffrage } from "../../lib/node/types.ts";
 import type { Member } from "../../lib/raft/types.ts";
@@ -30,6 +31,19 @@ export interface RemoteCallOptions {
   readonly timeoutMs: number;
 }
 
+/** Options of reads. */
+export interface ReadOptions extends RemoteCallOptions {
+  readonly consistency: Consistency;
+}
+
+/** Options of a page of keys. */
+export interface ListOptions extends ReadOptions {
+  readonly prefix: Uint8Array;
+  readonly startAfter?: Uint8Array;
+  readonly limit: number;
+  readonly keysOnly: boolean;
+}
+
 /**
  * A cluster, reached through some of its servers. Whatever a call rejects with
  * is a `RaftError`.
@@ -44,27 +58,13 @@ export interface Remote {
     value: Uint8Array,
     expected: ExpectedVersion | undefined,
     options: RemoteCallOptions,
-  ): Promise<Exclude<WriteAnswer, InvalidAnswer>>;
+  ): Promise<CompareResult>;
   /** Removes exactly once. */
-  delete(
-    key: Uint8Array,
-    expected: ExpectedVersion | undefined,
-    options: RemoteCallOptions,
-  ): Promise<Exclude<WriteAnswer, InvalidAnswer>>;
-  get(
-    key: Uint8Array,
-    options: RemoteCallOptions & { readonly consistency: Consistency },
-  ): Promise<Exclude<GetAnswer, InvalidAnswer>>;
+  delete(key: Uint8Array, expected: ExpectedVersion | undefined, options: RemoteCallOptions): Promise<CompareResult>;
+  /** `null` if there is no such key. */
+  get(key: Uint8Array, options: ReadOptions): Promise<VersionedValue | null>;
   /** One page. */
-  list(
-    list: {
-      readonly prefix: Uint8Array;
-      readonly startAfter?: Uint8Array;
-      readonly limit: number;
-      readonly keysOnly: boolean;
-    },
-    options: RemoteCallOptions & { readonly consistency: Consistency },
-  ): Promise<Exclude<ListAnswer, InvalidAnswer>>;
+  list(options: ListOptions): Promise<KeyValueList>;
   /** Changes from a version on, until the signal fires; ends with an error if the connection breaks. */
   watch(
     endpoint: string,

@@ -62,7 +62,7 @@ function isPassing({ code }: RaftError): boolean {
 
 async function versionNow(session: Session, prefix: Uint8Array): Promise<number> {
   const options = { ...session.call(), consistency: "linearizable" as const };
-  return (await session.remote.list({ prefix, limit: 1, keysOnly: true }, options)).stateVersion;
+  return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).stateVersion;
 }
 
 /** A server to watch at: each gets its turn, as long as it answers and follows a leader. */
