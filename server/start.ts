@@ -156,7 +156,7 @@ function welcome(nodes: readonly NodeProcess[], statuses: readonly NodeStatus[],
   const rows = nodes.map((node, at) => [node.id, node.address, String(node.pid), statuses[at]?.role ?? ""]);
   const leader = nodes.find((_, at) => statuses[at]?.role === "leader") ?? nodes[0];
   const other = nodes.find((node) => node !== leader) ?? leader;
-  const raft = "Deno" in globalThis ? "deno task raft" : "raft";
+  const raft = "Deno" in globalThis ? "deno task raft" : `${"Bun" in globalThis ? "bun" : "node"} server/cli/main.ts`;
   const tries = [
     [`curl -X PUT ${leader?.address}/kv/greeting -d hello`, "write"],
     [`curl ${other?.address}/kv/greeting`, "read, from any node"],
@@ -180,8 +180,10 @@ function shellCommand(command: readonly string[]): string {
 async function run(options: StartArguments): Promise<number> {
   let stopping = false;
   const nodes = spawnNodes(options);
+  let stoppedNodes: readonly NodeProcess[] = [];
   const stopAll = async (): Promise<void> => {
     stopping = true;
+    stoppedNodes = nodes.filter((node) => node.end === null);
     await Promise.all(nodes.map((node) => node.stop()));
   };
   onShutdownSignal(() => {
@@ -210,7 +212,7 @@ async function run(options: StartArguments): Promise<number> {
   }));
   if (stopping) {
     console.error("All nodes are stopped.");
-    return ends.every((end) => end === 0) ? EXIT.done : EXIT.failed;
+    return stoppedNodes.every((node) => node.end === 0) ? EXIT.done : EXIT.failed;
   }
   console.error("No node is left.");
   return ends.find((end) => typeof end === "number" && end !== 0) as number | undefined ?? EXIT.failed;
