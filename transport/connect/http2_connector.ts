@@ -4,24 +4,21 @@
  * @module
  */
 
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "./address.ts";
 import { type PeerConnector, streamLink } from "./peer_link.ts";
 
-/** Options of {@linkcode http2Connector}. */
-export interface Http2ConnectorOptions {
-  /** How often an idle connection is probed by a PING. @default 10000 */
-  readonly pingIntervalMs?: number;
-  /** How long a PING may take before the connection counts as dead. @default 5000 */
-  readonly pingTimeoutMs?: number;
-}
-
-/** Makes links of one HTTP/2 connection each, cleartext unless the address begins with `https://`. */
-export function http2Connector(options: Http2ConnectorOptions = {}): PeerConnector {
-  const { pingIntervalMs = 10_000, pingTimeoutMs = 5_000 } = options;
+/**
+ * Makes links of one HTTP/2 connection each, cleartext unless the address
+ * begins with `https://`. Whether a peer is alive is for the transport to find
+ * out, by the acknowledgements that it asks for.
+ */
+export function http2Connector(): PeerConnector {
   return (address) => {
     const url = baseUrl(address);
-    const sessionManager = new Http2SessionManager(new URL(url).origin, { pingIntervalMs, pingTimeoutMs });
+    const sessionManager = new SingleSession(new URL(url).origin);
     const transport = createConnectTransport({
       httpVersion: "2",
       baseUrl: url,
@@ -29,6 +26,45 @@ export function http2Connector(options: Http2ConnectorOptions = {}): PeerConnect
       useBinaryFormat: true,
       acceptCompression: [],
     });
-    return streamLink(transport, () => sessionManager.abort());
+    return streamLink(transport, () => sessionManager.close());
   };
+}
+
+/**
+ * One connection, for one stream. Connect's own session manager lets go of its
+ * error listener while the connection can still fail (a peer that doesn't speak
+ * HTTP/2, in Deno), and such an error would end the process.
+ */
+class SingleSession {
+  readonly authority: string;
+  #session: ClientHttp2Session | undefined;
+  #closed = false;
+
+  constructor(authority: string) {
+    this.authority = authority;
+  }
+
+  async request(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    options: { readonly endStream?: boolean },
+  ): Promise<ClientHttp2Stream> {
+    if (this.#closed) throw new RaftError("closed", "the connection is closed");
+    const session = this.#session = connect(this.authority);
+    await new Promise<void>((resolve, reject) => {
+      session.on("error", reject);
+      session.once("close", () => reject(new RaftError("unreachable", `the connection to ${this.authority} ended`)));
+      session.once("connect", () => resolve());
+    });
+    return session.request({ ...headers, ":method": method, ":path": path }, options);
+  }
+
+  /** For the keep-alive of Connect's own manager. */
+  notifyResponseByteRead(): void {}
+
+  close(): void {
+    this.#closed = true;
+    this.#session?.destroy();
+  }
 }

@@ -17,7 +17,6 @@ export { errorFromDetail, errorToDetail, fromConnectError, raftErrorInterceptor,
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
 export { http2Connector } from "./http2_connector.ts";
-export type { Http2ConnectorOptions } from "./http2_connector.ts";
 export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
 export type { Fetch } from "./http_client.ts";
 export { membershipFromWire, membershipToWire } from "./membership_codec.ts";

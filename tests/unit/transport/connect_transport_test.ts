@@ -1,0 +1,241 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { create } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { RaftError } from "../../../lib/errors.ts";
+import { systemHost } from "../../../lib/host.ts";
+import type { Envelope } from "../../../lib/transport.ts";
+import { sampleEnvelope } from "../../../transport/conformance.ts";
+import { envelopeToWire } from "../../../transport/connect/codec.ts";
+import { fromConnectError } from "../../../transport/connect/errors.ts";
+import { connectFetchHandler, createRaftRoutes } from "../../../transport/connect/fetch_handler.ts";
+import { EnvelopeSchema, PeerService } from "../../../transport/connect/gen/raft/v1/peer_pb.ts";
+import { http2Connector } from "../../../transport/connect/http2_connector.ts";
+import { fetchTransport } from "../../../transport/connect/http_client.ts";
+import { fallbackConnector, unaryConnector } from "../../../transport/connect/peer_link.ts";
+import { identifyPeer, peerService } from "../../../transport/connect/peer_service.ts";
+import { ConnectTransport } from "../../../transport/connect/connect_transport.ts";
+import { goneAddress, pause, serve, serveNothing, serveTransport, until } from "./connect_fixture.ts";
+
+const heartbeat = (term: number): Envelope => sampleEnvelope({ type: "TimeoutNow", term });
+
+Deno.test("Connect transport: a peer that takes the connection and hangs is given up, and found again", async () => {
+  const hanging = await serveNothing();
+  const sender = serveTransport({ hangTimeoutMs: 100, minBackoffMs: 10, maxBackoffMs: 20 });
+  await sender.transport.start(() => {});
+  const port = hanging.address;
+  for (let term = 0; sender.transport.counts.hung < 2; term++) {
+    sender.transport.send(port, heartbeat(term));
+    await pause(10);
+  }
+  assert.ok(hanging.connections() >= 2);
+  await hanging.close();
+  const receiver = serveTransport({}, port);
+  const arrived: Envelope[] = [];
+  await receiver.transport.start((envelope) => void arrived.push(envelope));
+  sender.transport.send(port, heartbeat(1000));
+  await until(() => arrived.some(({ message }) => message.term === 1000), "a message arrives once the peer is sound");
+  await sender.close();
+  await receiver.close();
+});
+
+Deno.test("Connect transport: a process that stops to read is given up, and holds no more than the limits", async () => {
+  let reading = false;
+  const stalled = serve(connectFetchHandler((router) =>
+    router.service(PeerService, {
+      async *stream(requests) {
+        reading = true;
+        for await (const { ack } of requests) {
+          if (ack === 0) continue;
+          yield { ack };
+          if (reading) await new Promise<void>((resolve) => release.push(resolve));
+        }
+      },
+    })
+  ));
+  const release: (() => void)[] = [];
+  const limits = { maxQueuedMessages: 50, hangTimeoutMs: 200, minBackoffMs: 10 };
+  const sender = serveTransport(limits);
+  await sender.transport.start(() => {});
+  const data = new Uint8Array(200_000);
+  for (let term = 1; sender.transport.counts.hung < 1; term++) {
+    const entries = [{ index: 1, term, type: "command" as const, data }];
+    sender.transport.send(
+      stalled.address,
+      sampleEnvelope({
+        type: "AppendEntries",
+        term,
+        prevLogIndex: 0,
+        prevLogTerm: 0,
+        entries,
+        leaderCommit: 0,
+        round: 0,
+      }),
+    );
+    assert.ok(sender.transport.counts.queuedMessages <= 50);
+    await pause(2);
+  }
+  assert.ok(sender.transport.counts.dropped > 0);
+  await sender.close();
+  reading = false;
+  for (const go of release) go();
+  await stalled.close();
+});
+
+Deno.test("Connect transport: over streams, a server that knows no HTTP/2 is reached by unary calls", async () => {
+  const host = systemHost();
+  const receiver = new ConnectTransport({ connector: http2Connector() });
+  const arrived: Envelope[] = [];
+  await receiver.start((envelope) => void arrived.push(envelope));
+  const handler = connectFetchHandler(createRaftRoutes({ peer: peerService(receiver, () => assert.fail()) }));
+  const server = createServer(async (request, response) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of request) chunks.push(chunk as Uint8Array);
+    const answer = await handler(
+      new Request(`http://${request.headers.host}${request.url}`, {
+        method: "POST",
+        headers: { "Content-Type": request.headers["content-type"] ?? "" },
+        body: new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer()),
+      }),
+    );
+    response.writeHead(answer!.status, Object.fromEntries(answer!.headers));
+    response.end(new Uint8Array(await answer!.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const connector = fallbackConnector(http2Connector(), unaryConnector(), host.clock);
+  const sender = new ConnectTransport({ connector, hangTimeoutMs: 1000, minBackoffMs: 10 });
+  await sender.start(() => {});
+  const end = performance.now() + 20_000;
+  for (let term = 1; arrived.length === 0 && performance.now() < end; term++) {
+    sender.send(address, heartbeat(term));
+    await pause(20);
+  }
+  assert.ok(arrived.length > 0);
+  await sender.close();
+  await receiver.close();
+  server.closeAllConnections();
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
+});
+
+Deno.test("Connect transport: a malformed message is dropped and counted, and the stream goes on", async () => {
+  const told: RaftError[] = [];
+  const receiver = serveTransport({ onMalformed: (error) => void told.push(error) });
+  const sender = serveTransport();
+  const arrived: number[] = [];
+  await receiver.transport.start(({ message }) => void arrived.push(message.term));
+  await sender.transport.start(() => {});
+  const send = (term: number): void => sender.transport.send(receiver.address, heartbeat(term));
+  send(1);
+  await until(() => arrived.length === 1, "the first arrives");
+  sender.transport.send(receiver.address, { ...heartbeat(2), to: "" });
+  send(3);
+  await until(() => arrived.length === 2, "the one after the malformed one arrives");
+  assert.deepEqual(arrived, [1, 3]);
+  assert.equal(receiver.transport.counts.malformed, 1);
+  assert.match(told[0]!.message, /to is empty/);
+  assert.equal(sender.transport.counts.connected, 1);
+  await sender.close();
+  await receiver.close();
+});
+
+Deno.test("Connect transport: a unary call with a malformed message is an invalid_argument, and the rest is taken", async () => {
+  const receiver = serveTransport();
+  const arrived: number[] = [];
+  await receiver.transport.start(({ message }) => void arrived.push(message.term));
+  const client = createClient(PeerService, fetchTransport(receiver.address));
+  const large = create(EnvelopeSchema, {
+    from: "n1",
+    to: "n2",
+    message: { case: "timeoutNow", value: { term: 2n ** 64n - 1n } },
+  });
+  await assert.rejects(
+    client.send({ envelopes: [large, envelopeToWire(heartbeat(5))] }).catch((error) => {
+      throw fromConnectError(error);
+    }),
+    (error) => error instanceof RaftError && error.code === "invalid_argument" && /out of range/.test(error.message),
+  );
+  assert.deepEqual(arrived, [5]);
+  await receiver.close();
+});
+
+Deno.test("Connect transport: bytes that are no protobuf are refused, and the next call works", async () => {
+  const receiver = serveTransport();
+  await receiver.transport.start(() => {});
+  const url = `http://${receiver.address}/raft.v1.PeerService/Send`;
+  for (const type of ["application/proto", "application/json"]) {
+    const response = await fetch(url, { method: "POST", headers: { "Content-Type": type }, body: "\xff\xff{" });
+    assert.equal(response.status, 400, await response.text());
+  }
+  const good = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+  assert.deepEqual([good.status, await good.text()], [200, "{}"]);
+  const nothing = await fetch(`http://${receiver.address}/raft.v1.PeerService/Nothing`, { method: "POST" });
+  assert.equal(nothing.status, 404);
+  await nothing.body?.cancel();
+  await receiver.close();
+});
+
+Deno.test("Connect transport: connections that carry nothing are closed, by the sender first", async () => {
+  const sender = serveTransport({ idleTimeoutMs: 100 });
+  const receiver = serveTransport({ idleTimeoutMs: 100 });
+  const arrived: number[] = [];
+  await receiver.transport.start(({ message }) => void arrived.push(message.term));
+  await sender.transport.start(() => {});
+  for (let term = 1; term <= 2; term++) {
+    sender.transport.send(receiver.address, heartbeat(term));
+    await until(() => arrived.length === term, "a message arrives");
+    await pause(250);
+  }
+  assert.deepEqual([sender.transport.counts.connected, sender.transport.counts.failed], [2, 0]);
+  await sender.close();
+  await receiver.close();
+});
+
+Deno.test("Connect transport: a closed one refuses streams and calls, and can't be started", async () => {
+  const receiver = serveTransport();
+  const client = createClient(PeerService, fetchTransport(receiver.address));
+  const isClosed = (error: unknown) => fromConnectError(error).code === "closed";
+  await assert.rejects(client.send({ envelopes: [] }), isClosed);
+  await receiver.transport.start(() => {});
+  await client.send({ envelopes: [] });
+  await receiver.transport.close();
+  await assert.rejects(client.send({ envelopes: [] }), isClosed);
+  await assert.rejects(receiver.transport.start(() => {}), (error) => (error as RaftError).code === "closed");
+  await receiver.close();
+});
+
+Deno.test("identifyPeer: tells who is there, or why nobody can be asked", async () => {
+  const transport = new ConnectTransport({ connector: http2Connector() });
+  const caller = { nodeId: "n2", incarnation: "i2", address: "127.0.0.1:7002" };
+  const identity = { nodeId: "n1", incarnation: "i1", clusterId: "", address: "127.0.0.1:7001", empty: true };
+  const asked: unknown[] = [];
+  const peer = peerService(transport, (who) => {
+    asked.push(who);
+    return { ...identity, knowsCaller: who.nodeId === "n2", membership: new Uint8Array([1, 2]) };
+  });
+  const server = serve(connectFetchHandler(createRaftRoutes({ peer })));
+  assert.deepEqual(await identifyPeer(server.address, caller), {
+    ...identity,
+    knowsCaller: true,
+    membership: new Uint8Array([1, 2]),
+  });
+  assert.deepEqual(asked, [caller]);
+  await assert.rejects(
+    identifyPeer(server.address, { ...caller, nodeId: "x".repeat(1000) }),
+    (error) => (error as RaftError).code === "invalid_argument",
+  );
+  await server.close();
+  await assert.rejects(identifyPeer(await goneAddress(), caller), (error) => {
+    assert.ok(error instanceof RaftError);
+    assert.deepEqual([error.code, error.outcome], ["unreachable", "rejected"]);
+    return true;
+  });
+  const hanging = await serveNothing();
+  await assert.rejects(
+    identifyPeer(hanging.address, caller, { signal: AbortSignal.timeout(100) }),
+    (error) => (error as RaftError).code === "timeout",
+  );
+  await hanging.close();
+  await transport.close();
+});
