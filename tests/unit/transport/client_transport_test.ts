@@ -1,0 +1,272 @@
+import assert from "node:assert/strict";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ClientTransport } from "../../../lib/client/client_transport.ts";
+import { RaftError } from "../../../lib/errors.ts";
+import type { NodeStatus } from "../../../lib/node/types.ts";
+import { membershipOf } from "../../../lib/raft/membership.ts";
+import { baseUrl } from "../../../transport/connect/address.ts";
+import { connectClientTransport, createRaftClients } from "../../../transport/connect/client_transport.ts";
+import { errorToDetail } from "../../../transport/connect/errors.ts";
+import { connectFetchHandler, createRaftRoutes, type RaftServices } from "../../../transport/connect/fetch_handler.ts";
+import type { ClientService, ProposeRequest, QueryRequest } from "../../../transport/connect/gen/raft/v1/client_pb.ts";
+import type { KeyValueService } from "../../../transport/connect/gen/raft/v1/kv_pb.ts";
+import { statusFromWire, statusToWire } from "../../../transport/connect/status_codec.ts";
+import { goneAddress, serve, serveNothing } from "./connect_fixture.ts";
+
+const members = [{ id: "n1", address: "h:1", incarnation: "i" }, { id: "n2", address: "h:2", incarnation: "j" }];
+const leaderStatus: NodeStatus = {
+  id: "n1",
+  incarnation: "i",
+  clusterId: "c",
+  lifecycle: "running",
+  role: "leader",
+  term: Number.MAX_SAFE_INTEGER,
+  leader: { id: "n1", address: "h:1" },
+  commitIndex: 5,
+  appliedIndex: 4,
+  durableIndex: 6,
+  lastIndex: 7,
+  firstIndex: 2,
+  snapshotIndex: 1,
+  members: members.map((member, i) => ({ ...member, suffrage: i === 0 ? "voter" : "learner" })),
+  membership: membershipOf({ voters: members.slice(0, 1), learners: members.slice(1) }),
+  membershipIndex: 3,
+  membershipCommitted: true,
+  peers: [
+    { id: "n2", matchIndex: 5, nextIndex: 6, state: "replicate", lastContactMs: 1.5 },
+    { id: "n3", matchIndex: 0, nextIndex: 1, state: "snapshot", lastContactMs: null },
+  ],
+  storage: { healthy: false, error: "no space" },
+  uptimeMs: 12.25,
+};
+const newStatus: NodeStatus = {
+  ...leaderStatus,
+  role: "preCandidate",
+  lifecycle: "stopped",
+  leader: null,
+  members: [],
+  membership: { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] },
+  peers: [],
+  storage: { healthy: true, error: null },
+};
+
+/** Answers nothing but what a test says. */
+function clientService(answers: Partial<ServiceImpl<typeof ClientService>>): RaftServices {
+  const never = (): never => {
+    throw new RaftError("unsupported", "not in this test");
+  };
+  return { client: { propose: never, query: never, status: never, ...answers } };
+}
+
+async function withServer(
+  services: RaftServices,
+  body: (address: string, transport: ClientTransport) => Promise<void>,
+): Promise<void> {
+  const server = serve(connectFetchHandler(createRaftRoutes(services, { clientMaxBytes: 1000 })));
+  try {
+    await body(server.address, connectClientTransport());
+  } finally {
+    await server.close();
+  }
+}
+
+function isRaftError(code: string, outcome: string, message = /./): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof RaftError, String(error));
+    assert.deepEqual([error.code, error.outcome], [code, outcome], error.message);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+Deno.test("client transport: proposals and their results keep their order, errors among them", async () => {
+  const requests: ProposeRequest[] = [];
+  const leader = { id: "n2", address: "h:2" };
+  const services = clientService({
+    propose(request) {
+      requests.push(request);
+      return {
+        results: request.commands.map((command, i) =>
+          i === 1
+            ? { result: { case: "error", value: errorToDetail(new RaftError("not_leader", "not me", { leader })) } }
+            : { result: { case: "proposed", value: { index: BigInt(10 + i), result: command } } }
+        ),
+      };
+    },
+  });
+  await withServer(services, async (address, transport) => {
+    const commands = [1, 2, 3].map((byte) => new Uint8Array([byte]));
+    const [first, second, third] = await transport.propose(address, commands);
+    assert.deepEqual([first, third], [
+      { ok: true, index: 10, result: new Uint8Array([1]) },
+      { ok: true, index: 12, result: new Uint8Array([3]) },
+    ]);
+    assert.ok(second?.ok === false);
+    assert.deepEqual([second.error.code, second.error.outcome, second.error.leader], [
+      "not_leader",
+      "rejected",
+      leader,
+    ]);
+    await connectClientTransport({ passOn: true }).propose(address, []);
+    assert.deepEqual(requests.map(({ forwarded }) => forwarded), [true, false]);
+  });
+});
+
+Deno.test("client transport: an answer that makes no sense leaves the outcome unknown", async () => {
+  let results: { result: { case: "proposed"; value: { index: bigint } } | { case: undefined } }[] = [];
+  await withServer(clientService({ propose: () => ({ results }) }), async (address, transport) => {
+    await assert.rejects(transport.propose(address, [new Uint8Array(1)]), isRaftError("internal", "unknown"));
+    for (const result of [{ case: undefined }, { case: "proposed" as const, value: { index: 2n ** 60n } }]) {
+      results = [{ result }];
+      const [answer] = await transport.propose(address, [new Uint8Array(1)]);
+      assert.ok(answer?.ok === false);
+      isRaftError("internal", "unknown")(answer.error);
+    }
+  });
+});
+
+Deno.test("client transport: queries say how fresh they want to be", async () => {
+  const asked: QueryRequest[] = [];
+  const services = clientService({
+    query(request) {
+      asked.push(request);
+      return { result: request.query, appliedIndex: 7n };
+    },
+  });
+  await withServer(services, async (address, transport) => {
+    const query = new Uint8Array([9]);
+    assert.deepEqual(await transport.query(address, query), { result: query, appliedIndex: 7 });
+    for (const consistency of ["linearizable", "lease", "stale"] as const) {
+      await transport.query(address, query, { consistency });
+    }
+    assert.deepEqual(asked.map(({ consistency }) => consistency), [1, 1, 2, 3]);
+  });
+});
+
+Deno.test("client transport: the whole status arrives", async () => {
+  for (const status of [leaderStatus, newStatus]) {
+    await withServer(
+      clientService({ status: () => ({ status: statusToWire(status), version: "1" }) }),
+      async (address, transport) => assert.deepEqual(await transport.status(address), status),
+    );
+  }
+  await withServer(
+    clientService({ status: () => ({}) }),
+    (address, transport) => assert.rejects(transport.status(address), isRaftError("invalid_argument", "rejected")),
+  );
+  assert.throws(
+    () => statusFromWire({} as Parameters<typeof statusFromWire>[0]),
+    isRaftError("invalid_argument", "rejected"),
+  );
+});
+
+Deno.test("client transport: what the server throws arrives as it was, and a fault of the server as unknown", async () => {
+  let thrown: unknown = new RaftError("busy", "too much", { hint: "Wait." });
+  const services = clientService({
+    propose() {
+      throw thrown;
+    },
+  });
+  await withServer(services, async (address, transport) => {
+    const call = () => transport.propose(address, [new Uint8Array(1)]);
+    await assert.rejects(call, isRaftError("busy", "rejected", /too much/));
+    thrown = new RaftError("leadership_lost", "gone", { outcome: "unknown" });
+    await assert.rejects(call, isRaftError("leadership_lost", "unknown"));
+    thrown = new TypeError("a bug");
+    await assert.rejects(call, isRaftError("internal", "unknown"));
+    const large = [new Uint8Array(2000)];
+    await assert.rejects(transport.propose(address, large), isRaftError("too_large", "unknown"));
+  });
+});
+
+Deno.test("client transport: nobody at the address is a rejection; a connection that breaks is not", async () => {
+  const transport = connectClientTransport();
+  const propose = (endpoint: string) => transport.propose(endpoint, [new Uint8Array(1)]);
+  await assert.rejects(propose(await goneAddress()), isRaftError("unreachable", "rejected", /nobody answers/));
+  await assert.rejects(propose("name.invalid:7001"), isRaftError("unreachable", "rejected"));
+  await assert.rejects(propose("not an address"), isRaftError("invalid_argument", "rejected"));
+  const breaking = await serveNothing();
+  const call = propose(breaking.address);
+  const checked = assert.rejects(call, isRaftError("unreachable", "unknown"));
+  while (breaking.connections() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await breaking.close();
+  await checked;
+  const foreign = serve(() => Promise.resolve(new Response("hello")));
+  await assert.rejects(propose(foreign.address), (error) => error instanceof RaftError);
+  await foreign.close();
+});
+
+Deno.test("client transport: a failure that has no cause, as in a browser, is never a rejection", async () => {
+  const transport = connectClientTransport({ fetch: () => Promise.reject(new TypeError("Failed to fetch")) });
+  await assert.rejects(transport.status("127.0.0.1:7001"), isRaftError("unreachable", "unknown"));
+  // As Node and Bun say it.
+  const refused = Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+  for (
+    const error of [
+      new TypeError("fetch failed", { cause: refused }),
+      new TypeError("fetch failed", { cause: new AggregateError([refused, refused]) }),
+      Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" }),
+    ]
+  ) {
+    const other = connectClientTransport({ fetch: () => Promise.reject(error) });
+    await assert.rejects(other.status("127.0.0.1:7001"), isRaftError("unreachable", "rejected"));
+  }
+  const mixed = new TypeError("failed", { cause: new AggregateError([refused, new Error("reset")]) });
+  const other = connectClientTransport({ fetch: () => Promise.reject(mixed) });
+  await assert.rejects(other.status("127.0.0.1:7001"), isRaftError("unreachable", "unknown"));
+});
+
+Deno.test("client transport: a signal before the call rejects it, one during it leaves the outcome unknown", async () => {
+  const transport = connectClientTransport();
+  const hanging = await serveNothing();
+  const propose = (signal: AbortSignal) => transport.propose(hanging.address, [new Uint8Array(1)], { signal });
+  await assert.rejects(propose(AbortSignal.abort()), isRaftError("aborted", "rejected"));
+  assert.equal(hanging.connections(), 0);
+  await assert.rejects(propose(AbortSignal.timeout(50)), isRaftError("timeout", "unknown"));
+  const controller = new AbortController();
+  const call = propose(controller.signal);
+  setTimeout(() => controller.abort(), 20);
+  await assert.rejects(call, isRaftError("aborted", "unknown"));
+  await hanging.close();
+});
+
+Deno.test("raft clients: a watch streams until it is left, and the server learns of that", async () => {
+  let ended = false;
+  const kv: Partial<ServiceImpl<typeof KeyValueService>> = {
+    async *watch({ fromVersion }, { signal }) {
+      try {
+        for (let version = fromVersion ?? 1n;; version++) {
+          yield { changes: [{ version }], version };
+          if (version % 10n === 0n) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          if (signal.aborted) return;
+        }
+      } finally {
+        ended = true;
+      }
+    },
+  };
+  await withServer({ kv: kv as ServiceImpl<typeof KeyValueService> }, async (address) => {
+    const { kv } = createRaftClients(address);
+    const controller = new AbortController();
+    const versions: bigint[] = [];
+    await assert.rejects(async () => {
+      for await (const { version } of kv.watch({ fromVersion: 8n }, { signal: controller.signal })) {
+        versions.push(version);
+        if (version === 10n) setTimeout(() => controller.abort(), 5);
+      }
+    });
+    assert.deepEqual(versions, [8n, 9n, 10n]);
+    const end = performance.now() + 5000;
+    while (!ended && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(ended);
+  });
+});
+
+Deno.test("addresses: host and port, or a URL", () => {
+  assert.equal(baseUrl("127.0.0.1:7001"), "http://127.0.0.1:7001");
+  assert.equal(baseUrl("[::1]:7001"), "http://[::1]:7001");
+  assert.equal(baseUrl("https://raft.example/base/"), "https://raft.example/base");
+  for (const bad of ["", "no address", "ftp://h:1", "http://", ":::", "h:99999"]) {
+    assert.throws(() => baseUrl(bad), isRaftError("invalid_argument", "rejected", /not an address/));
+  }
+});
