@@ -9,10 +9,14 @@ import type { StorageFixture } from "./conformance_bench.ts";
 import { identityChecks, logChecks } from "./conformance_log.ts";
 import { snapshotChecks } from "./conformance_snapshots.ts";
 
+export type { Entry, EntryType, HardState, Member, Membership, NodeId, PersistBatch } from "../lib/raft/types.ts";
+export type { RestoredState, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
+export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
 export type { StorageFixture } from "./conformance_bench.ts";
 
 /** One check of the suite. */
 export interface StorageConformanceTest {
+  /** What it checks, as a sentence. */
   readonly name: string;
   /** Rejects if the storage breaks the contract. */
   run(): Promise<void>;

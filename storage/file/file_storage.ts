@@ -64,7 +64,11 @@ export class FileStorage implements Storage {
   #persisting: Promise<void> | null = null;
   #compacting: Promise<void> = Promise.resolve();
 
-  /** @param dir the folder; made, with its parents, by `load` */
+  /**
+   * Opens nothing yet.
+   *
+   * @param dir the folder; made, with its parents, by `load`
+   */
   constructor(fs: FileSystem, dir: string, options: FileStorageOptions = {}) {
     this.#fs = fs;
     this.#dir = dir;

@@ -27,16 +27,19 @@ export interface FileHandle {
   truncate(size: number): Promise<void>;
   /** The file's length in bytes. */
   size(): Promise<number>;
+  /** Lets go of the file. Says nothing about durability. */
   close(): Promise<void>;
 }
 
 /** Keeps other processes, and other storages of this process, out of a folder until released. */
 export interface FolderLock {
+  /** Lets others in. */
   release(): Promise<void>;
 }
 
 /** Files and folders. New files have mode 0600, new folders 0700. */
 export interface FileSystem {
+  /** Opens a file, or makes it. A new name is durable after {@linkcode FileSystem.syncDirectory}. */
   open(path: string, mode: OpenMode): Promise<FileHandle>;
   /** Replaces `to` if it exists, atomically. Durable after {@linkcode FileSystem.syncDirectory}. */
   rename(from: string, to: string): Promise<void>;

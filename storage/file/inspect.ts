@@ -26,16 +26,21 @@ const attempts = 5;
 
 /** What {@linkcode verifyFolder} found; sizes in bytes. */
 export interface LogReport {
+  /** Whose folder it is. */
   readonly identity: Identity;
-  /** Files of the log, and their bytes. */
+  /** Files of the log… */
   readonly segments: number;
+  /** …and their bytes. */
   readonly bytes: number;
-  /** Records in whole batches, and those batches. */
+  /** Records in whole batches… */
   readonly records: number;
+  /** …and those batches. */
   readonly batches: number;
-  /** The entries that are there; `firstIndex` is one more than `lastIndex` if there are none. */
+  /** The first entry that is there; one more than `lastIndex` if there is none. */
   readonly firstIndex: number;
+  /** The last entry, or the last that the snapshot covers. */
   readonly lastIndex: number;
+  /** Term and vote. */
   readonly hardState: HardState;
   /** The snapshot in force, whose bytes were checked too. */
   readonly snapshot: SnapshotMeta | null;
@@ -43,16 +48,19 @@ export interface LogReport {
   readonly tornBytes: number;
 }
 
-interface Place {
-  /** The file's path, where in it, and how long. */
+/** Where a record is. */
+export interface RecordPlace {
+  /** The path of the file. */
   readonly file: string;
+  /** Where in it. */
   readonly offset: number;
+  /** How long. */
   readonly bytes: number;
 }
 
 /** One record of the log, as {@linkcode dumpFolder} gives it. */
 export type DumpedRecord =
-  & Place
+  & RecordPlace
   & (
     | { readonly type: EntryType; readonly index: number; readonly term: number; readonly data: Uint8Array }
     | { readonly type: "hardState"; readonly term: number; readonly votedFor: string | null }

@@ -12,10 +12,13 @@ import { dumpFolder, verifyFolder } from "./inspect.ts";
 import type { DumpedRecord, LogReport } from "./inspect.ts";
 import { nodeFileSystem } from "./node_file_system.ts";
 
+export type { Entry, EntryType, HardState, Member, Membership, NodeId, PersistBatch } from "../../lib/raft/types.ts";
+export type { RestoredState, SnapshotMeta, TermStart } from "../../lib/raft/types.ts";
+export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 export { FileStorage } from "./file_storage.ts";
 export type { FileStorageOptions } from "./file_storage.ts";
 export type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
-export type { DumpedRecord, LogReport } from "./inspect.ts";
+export type { DumpedRecord, LogReport, RecordPlace } from "./inspect.ts";
 export { nodeFileSystem } from "./node_file_system.ts";
 
 /**

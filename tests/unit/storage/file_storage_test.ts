@@ -1,0 +1,130 @@
+import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import type { Entry } from "../../../lib/raft/types.ts";
+import { membershipOf } from "../../../lib/raft/membership.ts";
+import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
+import { FileStorage } from "../../../storage/file/mod.ts";
+
+const membership = membershipOf({ voters: [{ id: "n1", address: "a", incarnation: "i" }] });
+
+async function started(fs: FakeFileSystem, segmentBytes: number): Promise<FileStorage> {
+  const storage = new FileStorage(fs, "/data", { segmentBytes });
+  await storage.load();
+  await storage.initialize({ nodeId: "n1", incarnation: "i", clusterId: "c" });
+  return storage;
+}
+
+function commands(first: number, count: number): Entry[] {
+  return Array.from({ length: count }, (_, i) => {
+    return { index: first + i, term: 1, type: "command", data: new Uint8Array(100).fill(first + i) };
+  });
+}
+
+async function snapshotAt(storage: FileStorage, index: number): Promise<void> {
+  const writer = await storage.createSnapshot();
+  await writer.write(new Uint8Array(10));
+  const meta = { id: `s${index}`, index, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+  await writer.stage(meta);
+  await storage.persist({ sequence: 0, hardState: null, snapshot: meta, entries: [] });
+}
+
+const logs = (fs: FakeFileSystem) => fs.paths().filter((path) => path.includes("/log-"));
+
+Deno.test("a batch costs one write and one sync, however many entries it has", async () => {
+  const fs = new FakeFileSystem();
+  const storage = await started(fs, 1_000_000);
+  const seen: string[] = [];
+  fs.intercept = ({ type }) => void seen.push(type);
+  await storage.persist({
+    sequence: 1,
+    hardState: { term: 1, votedFor: "n1" },
+    snapshot: null,
+    entries: commands(1, 50),
+  });
+  deepStrictEqual(seen, ["write", "sync"]);
+  await storage.close();
+});
+
+Deno.test("compaction deletes the files that hold nothing else, and term and vote outlive them", async () => {
+  const fs = new FakeFileSystem();
+  const storage = await started(fs, 500);
+  await storage.persist({ sequence: 1, hardState: { term: 1, votedFor: "n1" }, snapshot: null, entries: [] });
+  for (let index = 1; index <= 40; index++) {
+    await storage.persist({ sequence: index, hardState: null, snapshot: null, entries: commands(index, 1) });
+  }
+  const before = logs(fs).length;
+  ok(before > 8, `${before}`);
+  await storage.compact(30);
+  strictEqual(logs(fs).length, before, "not before there is a snapshot");
+  await snapshotAt(storage, 30);
+  await storage.compact(25);
+  const after = logs(fs).length;
+  ok(after < before / 2, `${before} files became ${after}`);
+  strictEqual((await storage.entries(26, 40, 10_000)).length, 15);
+  await rejects(storage.entries(25, 26, 10), { code: "storage" });
+  await storage.close();
+  const again = new FileStorage(fs, "/data", { segmentBytes: 500 });
+  const state = await again.load();
+  deepStrictEqual([state.hardState, state.lastIndex], [{ term: 1, votedFor: "n1" }, 40]);
+  ok(state.termStarts[0]!.index <= 26);
+  strictEqual((await again.entries(26, 40, 10_000)).length, 15);
+  await again.close();
+});
+
+Deno.test("reads that are under way while the log is compacted give what they promised, or say it is gone", async () => {
+  const fs = new FakeFileSystem();
+  const storage = await started(fs, 700);
+  for (let index = 1; index <= 300; index += 3) {
+    await storage.persist({ sequence: index, hardState: null, snapshot: null, entries: commands(index, 3) });
+  }
+  await snapshotAt(storage, 290);
+  let read = 0;
+  let gone = 0;
+  for (let upTo = 20; upTo <= 280; upTo += 20) {
+    const reads = [upTo - 19, upTo - 5, upTo, upTo + 1, upTo + 15].map(async (from) => {
+      const found = await storage.entries(from, 300, 5_000);
+      found.forEach((entry, i) => {
+        strictEqual(entry.index, from + i);
+        strictEqual(entry.data[7], entry.index & 0xff);
+      });
+      ok(found.length > 0);
+    });
+    const [settled] = await Promise.all([Promise.allSettled(reads), storage.compact(upTo)]);
+    for (const result of settled) {
+      if (result.status === "fulfilled") read++;
+      else {
+        gone++;
+        ok(String(result.reason).includes("not in the log"), String(result.reason));
+      }
+    }
+    deepStrictEqual(settled.slice(3).map((result) => result.status), ["fulfilled", "fulfilled"]);
+  }
+  ok(read >= 28 && gone > 0, `${read} read, ${gone} gone`);
+  await storage.close();
+});
+
+Deno.test("a batch with a staged snapshot that failed may come again", async () => {
+  const fs = new FakeFileSystem();
+  const storage = await started(fs, 1_000_000);
+  await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 3) });
+  const writer = await storage.createSnapshot();
+  await writer.write(new Uint8Array(10));
+  const meta = { id: "s", index: 2, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+  await writer.stage(meta);
+  fs.intercept = ({ type }) => type === "write" ? { type: "error", code: "ENOSPC" } : undefined;
+  const batch = { sequence: 2, hardState: null, snapshot: meta, entries: [] };
+  await rejects(storage.persist(batch), { disk: "unchanged" });
+  fs.intercept = () => undefined;
+  strictEqual(await storage.openSnapshot(), null);
+  await storage.persist(batch);
+  await storage.close();
+  const again = new FileStorage(fs, "/data");
+  strictEqual((await again.load()).snapshot?.id, "s");
+  await again.close();
+});
+
+Deno.test("an option out of range is refused", () => {
+  const fs = new FakeFileSystem();
+  for (const segmentBytes of [0, -1, NaN, 2 ** 31]) {
+    throws(() => new FileStorage(fs, "/data", { segmentBytes }), RangeError);
+  }
+});
