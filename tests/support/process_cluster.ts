@@ -188,10 +188,12 @@ export class ProcessCluster {
     return server;
   }
 
-  /** Starts one more node, to be added by an operator. */
+  /** Starts one more node, to be added by an operator; returns once it listens. */
   async join(id: string, command: ServerCommand = denoServer): Promise<ServerProcess> {
     this.#commands.set(id, command);
-    return this.#spawn(id, `http://127.0.0.1:${await freePort()}`, ["--join"]);
+    const server = this.#spawn(id, `http://127.0.0.1:${await freePort()}`, ["--join"]);
+    await eventually(`${id} listening`, () => this.status(id));
+    return server;
   }
 
   /** Starts a node again that has ended, with its data and address, or on an empty folder. */

@@ -1,0 +1,69 @@
+/**
+ * A follower that was away for 20,000 writes, with a snapshot every 1,000
+ * entries, comes back by snapshot, and its state equals the leader's byte for
+ * byte.
+ */
+
+import { strict as assert } from "node:assert";
+import { Coordinator } from "../../../lib/client/mod.ts";
+import { KeyValueClient } from "../../../lib/kv/mod.ts";
+import { openFileStorage } from "../../../storage/file/mod.ts";
+import { connectClientTransport } from "../../../transport/connect/mod.ts";
+import { eventually, ProcessCluster } from "../../support/process_cluster.ts";
+import { raftCommand } from "../../support/raft_command.ts";
+
+const WRITES = 20_000;
+const CONCURRENT = 500;
+
+/** Overwrites, deletes and keeps, so that the state is more than a list of what was written last. */
+async function write(kv: KeyValueClient, n: number): Promise<void> {
+  if (n % 7 === 6) await kv.delete(`key-${(n * 31) % 3000}`);
+  else await kv.put(`key-${(n * 17) % 3000}`, `value ${n}`);
+}
+
+async function snapshotOf(data: string): Promise<{ index: number; bytes: Uint8Array }> {
+  await using storage = openFileStorage(data);
+  await storage.load();
+  const reader = await storage.openSnapshot();
+  assert.ok(reader !== null, `${data} has no snapshot`);
+  const { index, size } = reader.meta;
+  const bytes = await reader.read(0, size);
+  await reader.close();
+  return { index, bytes };
+}
+
+Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals the leader byte for byte", async () => {
+  await using cluster = await ProcessCluster.start({ flags: ["--snapshot-entries", "1000"] });
+  const leader = await cluster.leader();
+  const away = [...cluster.servers.keys()].find((id) => id !== leader)!;
+  await cluster.kill(away);
+
+  const coordinator = new Coordinator({ endpoints: cluster.endpoints, transport: connectClientTransport() });
+  const kv = new KeyValueClient(coordinator);
+  for (let n = 0; n < WRITES; n += CONCURRENT) {
+    await Promise.all(Array.from({ length: CONCURRENT }, (_, i) => write(kv, n + i)));
+  }
+  await coordinator.close();
+  const before = (await cluster.status(leader))!;
+  assert.ok(before.snapshotIndex > WRITES - 5000, "the leader took snapshots, and forgot the entries before them");
+
+  const back = cluster.restart(away);
+  await eventually("the follower's return", async () => {
+    const [own, leaders] = [await cluster.status(away), await cluster.status(await cluster.leader())];
+    return own !== undefined && leaders !== undefined && own.appliedIndex >= before.commitIndex &&
+      own.appliedIndex === leaders.appliedIndex;
+  });
+  assert.match(back.output(), /snapshot.*installed|installed.*snapshot/i, "it came by snapshot");
+
+  // Both take a snapshot of the same state, and stop: what is on disk is compared.
+  for (const id of [leader, away]) await raftCommand(cluster, ["snapshot", "take", id]);
+  for (const server of cluster.servers.values()) server.signal("SIGTERM");
+  for (const server of cluster.servers.values()) await server.exited();
+  const [first, second] = [
+    await snapshotOf(cluster.server(leader).data),
+    await snapshotOf(cluster.server(away).data),
+  ];
+  assert.equal(first.index, second.index);
+  assert.ok(first.bytes.length > 10_000);
+  assert.deepEqual(second.bytes, first.bytes);
+});

@@ -1,0 +1,38 @@
+/**
+ * The command line, as a user starts it.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import type { ProcessCluster } from "./process_cluster.ts";
+
+const MAIN = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What a command did. */
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `raft …` against a cluster. @throws if its exit code is not `expected` */
+export async function raftCommand(
+  cluster: ProcessCluster,
+  args: readonly string[],
+  expected = 0,
+): Promise<CommandResult> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--no-check", MAIN, "--server", cluster.endpoints.join(","), ...args],
+    cwd: ROOT,
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  const result = { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  if (code !== expected) {
+    throw new Error(`raft ${args.join(" ")} ended with ${code}, not ${expected}\n${result.stdout}\n${result.stderr}`);
+  }
+  return result;
+}
