@@ -21,6 +21,11 @@ function withSignal(request: Request, completed: Promise<void>): Request {
 /** See {@linkcode Listener}. */
 export function listenDeno(options: ListenOptions): Listener {
   const abort = new AbortController();
+  let active = 0;
+  let idle: (() => void) | null = null;
+  const ended = (): void => {
+    if (--active === 0) idle?.();
+  };
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
     server = Deno.serve({
@@ -29,21 +34,27 @@ export function listenDeno(options: ListenOptions): Listener {
       signal: abort.signal,
       onListen() {},
       onError: () => new Response(null, { status: 500 }),
-    }, (request, { completed }) => options.handler(withSignal(request, completed)));
+    }, (request, { completed }) => {
+      active++;
+      completed.then(ended, ended);
+      return options.handler(withSignal(request, completed));
+    });
   } catch (error) {
     throw listenError(options, error);
   }
   return {
     hostname: server.addr.hostname,
     port: server.addr.port,
+    // Not `shutdown`: once it is called, streams that don't end can't be cut off any more.
     async close(graceMs = 1000) {
-      const cut = setTimeout(() => abort.abort(), graceMs);
-      try {
-        await server.shutdown();
-        await server.finished;
-      } finally {
-        clearTimeout(cut);
+      if (active > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, graceMs);
+          idle = () => (clearTimeout(timer), resolve());
+        });
       }
+      abort.abort();
+      await server.finished;
     },
   };
 }
