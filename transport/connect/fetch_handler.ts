@@ -7,6 +7,7 @@
 import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
+import { RaftError } from "../../lib/errors.ts";
 import { malformed } from "./checked.ts";
 import { raftErrorInterceptor, toConnectError } from "./errors.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
@@ -62,18 +63,27 @@ export function connectFetchHandler(
 }
 
 /**
- * Connect calls bytes that are no protobuf the server's fault (`internal`), before
- * any interceptor sees them. They are the client's, and nothing was done.
+ * Some calls fail before any interceptor sees them, and without a detail that
+ * says so: bytes that are no protobuf, which Connect calls the server's fault
+ * (`internal`), and messages over the limit. They are the client's, and nothing
+ * was done.
  */
 async function blamingTheClient(response: Response): Promise<Response> {
-  if (response.status !== 500 || response.headers.get("content-type") !== "application/json") return response;
+  const { status, headers } = response;
+  if ((status !== 500 && status !== 429) || headers.get("content-type") !== "application/json") return response;
   const text = await response.text();
-  if (!text.includes('"parse binary: ')) return new Response(text, response);
-  const error = toConnectError(malformed("the bytes are no message of this method"));
-  return new Response(JSON.stringify(errorToJson(error, undefined)), {
-    status: 400,
-    headers: { "content-type": "application/json" },
-  });
+  if (status === 500 && text.includes('"parse binary: ')) {
+    return refusal(400, malformed("the bytes are no message of this method"));
+  }
+  if (status === 429 && !text.includes('"details"')) {
+    return refusal(413, new RaftError("too_large", "the message is larger than this node takes"));
+  }
+  return new Response(text, response);
+}
+
+function refusal(status: number, error: RaftError): Response {
+  const headers = { "content-type": "application/json" };
+  return new Response(JSON.stringify(errorToJson(toConnectError(error), undefined)), { status, headers });
 }
 
 /**

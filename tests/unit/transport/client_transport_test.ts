@@ -175,7 +175,7 @@ Deno.test("client transport: what the server throws arrives as it was, and a fau
     thrown = new TypeError("a bug");
     await assert.rejects(call, isRaftError("internal", "unknown"));
     const large = [new Uint8Array(2000)];
-    await assert.rejects(transport.propose(address, large), isRaftError("too_large", "unknown"));
+    await assert.rejects(transport.propose(address, large), isRaftError("too_large", "rejected"));
   });
 });
 
