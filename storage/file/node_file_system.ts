@@ -95,7 +95,7 @@ export function nodeLockHost(): LockHost {
     self: async () => ({
       pid: process.pid,
       startedAt: (await startOf(process.pid))?.startedAt ?? "",
-      machine: hostname(),
+      machine: machineName(),
       boot: await bootId(),
       namespace: await readlink("/proc/self/ns/pid").catch(() => ""),
     }),
@@ -110,6 +110,15 @@ export function nodeLockHost(): LockHost {
   };
 }
 
+/** Empty where that is not permitted. */
+function machineName(): string {
+  try {
+    return hostname();
+  } catch (_error) {
+    return "";
+  }
+}
+
 function bootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "");
 }
@@ -117,7 +126,7 @@ function bootId(): Promise<string> {
 async function stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown"> {
   const boot = await bootId();
   const sameBoot = boot === owner.boot;
-  if (owner.machine !== hostname() && !(sameBoot && boot !== "")) return "unknown";
+  if (owner.machine !== machineName() && !(sameBoot && boot !== "")) return "unknown";
   // The machine has restarted since.
   if (!sameBoot && boot !== "" && owner.boot !== "") return "dead";
   const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
