@@ -78,6 +78,7 @@ function becomeCandidate(state: State, reason: "timeout" | "transfer"): void {
   state.votes.clear();
   state.term++;
   state.votedFor = state.id;
+  state.leaderRound = 0;
   setLeader(state, null);
   setRole(state, "candidate", reason === "transfer" ? "the leader handed over" : "a quorum would vote for it");
   state.event({ type: "electionStarted", term: state.term, preVote: false, reason });

@@ -13,12 +13,17 @@ import type { State } from "./state.ts";
 import type { AppendEntries, AppendEntriesResponse, Entry, Membership, NodeId } from "./types.ts";
 
 /** Accepts `from` as the leader of this term, which is not older than this node's, whether the membership knows it or not (dissertation §4.1). */
-export function followLeader(state: State, from: NodeId, term: number): void {
+export function followLeader(
+  state: State,
+  from: NodeId,
+  { term, round }: { readonly term: number; readonly round: number },
+): void {
   invariant(state.role !== "leader" || term > state.term, `${from} and ${state.id} both lead in term ${term}`);
   if (term > state.term || state.role !== "follower") becomeFollower(state, term, from, "heard from the leader");
   invariant(state.leader === null || state.leader === from, `${from} and ${state.leader} both lead in term ${term}`);
   state.electionTicks = 0;
   state.ticksSinceLeader = 0;
+  state.leaderRound = Math.max(state.leaderRound, round);
   setLeader(state, from);
 }
 
@@ -26,7 +31,7 @@ export function followLeader(state: State, from: NodeId, term: number): void {
 export function handleAppendEntries(state: State, from: NodeId, request: AppendEntries): void {
   const memberships = membershipsIn(request);
   if (memberships === null) return;
-  followLeader(state, from, request.term);
+  followLeader(state, from, request);
   if (!matchesPrevious(state, request)) return refuse(state, from, request);
   const appended = appendMissing(state, request.entries, memberships);
   // The message proves equality up to here and no further (figure 2: "index of last new entry").
@@ -35,7 +40,11 @@ export function handleAppendEntries(state: State, from: NodeId, request: AppendE
   acknowledge(state, from, request, proven, appended);
 }
 
-/** Answers an AppendEntries of an older term, so that its sender learns of the newer one. */
+/**
+ * Answers an AppendEntries of an older term, so that its sender learns of the
+ * newer one. It confirms no round: rounds are counted anew in each term, and the
+ * sender may lead in this one too (rule 8).
+ */
 export function refuseStale(state: State, from: NodeId, request: AppendEntries): void {
   state.sendWhenDurable(from, {
     type: "AppendEntriesResponse",
@@ -45,7 +54,7 @@ export function refuseStale(state: State, from: NodeId, request: AppendEntries):
     prevLogIndex: request.prevLogIndex,
     conflictIndex: 0,
     conflictTerm: 0,
-    round: request.round,
+    round: 0,
   });
 }
 

@@ -60,11 +60,12 @@ function owesCommit(state: State, peer: Progress): boolean {
 /** Sends as many entries as the peer's window takes. Returns whether any message left. */
 function sendEntries(state: State, leadership: Leadership, peer: Progress): boolean {
   let sent = false;
+  // Even with a full window: what is in flight may be lost, and can't be sent again nor compared by a heartbeat.
+  if (peer.state !== "snapshot" && peer.nextIndex <= state.log.baseIndex) {
+    requestSnapshot(state, peer);
+    return false;
+  }
   while (peer.nextIndex <= state.log.lastIndex && hasRoom(state, peer)) {
-    if (state.log.termAt(peer.nextIndex - 1) === undefined) {
-      requestSnapshot(state, peer);
-      return sent;
-    }
     const { maxBatchBytes } = state.config;
     const entries = state.log.cached(peer.nextIndex, state.log.lastIndex, maxBatchBytes);
     if (entries.length === 0) {

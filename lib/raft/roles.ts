@@ -15,6 +15,7 @@ export function becomeFollower(state: State, term: number, leader: NodeId | null
   if (term > state.term) {
     state.term = term;
     state.votedFor = null;
+    state.leaderRound = 0;
   }
   endLeadership(state);
   state.votes.clear();

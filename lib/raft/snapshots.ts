@@ -68,12 +68,27 @@ export function handleInstallSnapshotResponse(
 
 /** The receiver's side of a chunk of a term that is not older than this node's. */
 export function handleInstallSnapshot(state: State, from: NodeId, request: InstallSnapshot): void {
-  followLeader(state, from, request.term);
+  followLeader(state, from, request);
   const { snapshot } = request;
-  // What the log already has needs no snapshot, only to be known as committed.
-  if (state.log.termAt(snapshot.index) === snapshot.term) commitTo(state, snapshot.index);
+  commitIfMatching(state, snapshot);
   if (snapshot.index <= state.commitIndex) respondInstalled(state, from, snapshot.id, request.round);
   else state.outbox.snapshotChunks.push({ from, message: request });
+}
+
+/**
+ * The answer may come long after the chunk, in another term, whose rounds are
+ * others: it confirms only what was heard in this one (rule 8).
+ */
+function roundToConfirm(state: State, to: NodeId, round: number): number {
+  return to === state.leader ? Math.min(round, state.leaderRound) : 0;
+}
+
+/**
+ * What the log has already needs no snapshot, only to be known as committed; what
+ * follows it may have been acknowledged, and must stay (figure 13, step 6).
+ */
+function commitIfMatching(state: State, { index, term }: SnapshotMeta): void {
+  if (state.log.termAt(index) === term) commitTo(state, index);
 }
 
 /** Answers a chunk that was stored, or not. */
@@ -88,7 +103,7 @@ export function snapshotProgress(
   state.sendWhenDurable(to, {
     type: "InstallSnapshotResponse",
     term: state.term,
-    round,
+    round: roundToConfirm(state, to, round),
     snapshotId,
     offset,
     status,
@@ -99,12 +114,14 @@ export function snapshotProgress(
 /**
  * Replaces log, membership and commit index by a staged snapshot. The next batch
  * makes it durable, and the answer leaves after that. A snapshot that is not
- * newer than what is committed is never installed (rule: no state goes back).
+ * newer than what is committed is never installed (rule: no state goes back), nor
+ * one whose last entry came with the log while its bytes were stored.
  *
  * @returns whether it is installed; if not, its bytes are of no use
  */
 export function installSnapshot(state: State, from: NodeId, meta: SnapshotMeta, round: number): boolean {
   if (state.role !== "follower" || state.durability.snapshot !== null) return false;
+  commitIfMatching(state, meta);
   if (meta.index <= state.commitIndex) {
     respondInstalled(state, from, meta.id, round);
     return false;
@@ -129,7 +146,7 @@ function respondInstalled(state: State, to: NodeId, snapshotId: string, round: n
   state.sendWhenDurable(to, {
     type: "InstallSnapshotResponse",
     term: state.term,
-    round,
+    round: roundToConfirm(state, to, round),
     snapshotId,
     offset: 0,
     status: "installed",

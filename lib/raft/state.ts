@@ -129,6 +129,8 @@ export class State {
   votedFor: NodeId | null;
   role: Role = "follower";
   leader: NodeId | null = null;
+  /** The newest heartbeat round heard of from the leader of this term. */
+  leaderRound = 0;
   readonly log: RaftLog;
   readonly configuration: Configuration;
   snapshot: SnapshotMeta | null;
