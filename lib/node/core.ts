@@ -8,7 +8,17 @@
 import { RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
-import type { Effects, Entry, EntryRead, Message, NodeId, PersistBatch, Role, SnapshotMeta } from "../raft/types.ts";
+import type {
+  Effects,
+  Entry,
+  EntryRead,
+  Message,
+  NodeId,
+  PersistBatch,
+  Refusal,
+  Role,
+  SnapshotMeta,
+} from "../raft/types.ts";
 import type { Identity, Storage } from "../storage.ts";
 import { PROTOCOL_VERSION } from "../transport.ts";
 import type { Envelope, Transport } from "../transport.ts";
@@ -224,10 +234,15 @@ export class NodeCore {
 
   // The turn
 
-  #turn(): void {
-    const explain = (reason: Parameters<typeof refusal>[0]) => refusal(reason, this.leaderHint);
+  /** Hands over what was asked so far; before a request that takes effect at once, to keep the order of calls. */
+  submit(): void {
+    const explain = (reason: Refusal) => refusal(reason, this.leaderHint);
     this.proposals.submit(this.raft, explain);
     this.reads.submit(this.raft, explain);
+  }
+
+  #turn(): void {
+    this.submit();
     this.#carryOut(this.raft.takeEffects());
     this.#persistNext();
     this.#applier.pump();

@@ -28,8 +28,7 @@ export class Gatekeeper {
   readonly #told = new Set<string>();
 
   /**
-   * A node without a cluster adopts the one of the first leader that addresses it
-   * by id and incarnation; anybody else must wait for that.
+   * A node without a cluster adopts that of the first who addresses it as a member.
    */
   check(envelope: Envelope, own: Identity, directory: Directory): Verdict {
     if (envelope.protocolVersion !== PROTOCOL_VERSION) {
@@ -60,9 +59,7 @@ export class Gatekeeper {
     if (own.clusterId !== "") {
       return refuse("cluster", `cluster "${envelope.clusterId}", this node is in "${own.clusterId}"`);
     }
-    const { type } = envelope.message;
-    if (type === "AppendEntries" || type === "InstallSnapshot") return adopt;
-    return refuse("notInCluster", `${type} before this node was added to a cluster`);
+    return mayAdopt(envelope) ? adopt : refuse("notInCluster", "this node was not added to a cluster yet");
   }
 
   /** Whether this kind of refusal of this sender is new. */
@@ -72,6 +69,15 @@ export class Gatekeeper {
     this.#told.add(key);
     return true;
   }
+}
+
+/**
+ * A leader has the node in its membership. So has a candidate that knows its
+ * incarnation: should the leader that added the node crash before it reached it,
+ * the others may need its vote to elect the next one.
+ */
+function mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
+  return type === "AppendEntries" || type === "InstallSnapshot" || (type === "RequestVote" && toIncarnation !== "");
 }
 
 function refuse(kind: string, reason: string): Verdict {

@@ -198,6 +198,7 @@ export class RaftNode {
     const core = this.#admit(options.signal);
     core.requireLeader();
     this.#requireSameIncarnations(change);
+    core.submit();
     const taken = core.raft.changeMembership({ voters: change.voters, learners: change.learners ?? [] });
     if (taken === "unchanged") return core.raft.membership;
     if (typeof taken === "string") throw refusal(taken, core.leaderHint);
@@ -215,6 +216,7 @@ export class RaftNode {
   async transferLeadership(options: TransferOptions = {}): Promise<NodeId> {
     const core = this.#admit(options.signal);
     core.requireLeader();
+    core.submit();
     const taken = core.raft.transferLeadership(options.to ?? null);
     if (taken === "unchanged") return core.raft.id;
     if (typeof taken === "string") throw refusal(taken, core.leaderHint);
@@ -265,7 +267,9 @@ export class RaftNode {
     const { electionTimeoutMs } = core.config;
     if (core.lifecycle === "running" && core.raft.role === "leader") {
       const deadlineMs = clock.monotonicMs() + 2 * electionTimeoutMs;
-      if (typeof core.raft.transferLeadership(null) !== "string") core.wake();
+      core.submit();
+      core.raft.transferLeadership(null);
+      core.wake();
       const done = () =>
         core.lifecycle !== "running" || clock.monotonicMs() >= deadlineMs ||
         (core.raft.transferTo === null && core.proposals.count === 0);

@@ -16,7 +16,6 @@ import { MemoryDisk, MemoryStorage } from "../../storage/memory.ts";
 import { MemoryNetwork } from "../../transport/memory.ts";
 import type { MemoryTransport, NetworkFaults } from "../../transport/memory.ts";
 import { bytes, Journal, text } from "./journal.ts";
-import type { JournalOptions } from "./journal.ts";
 import { VirtualTime } from "./virtual_time.ts";
 import type { VirtualNodeHost } from "./virtual_time.ts";
 
@@ -31,7 +30,8 @@ export interface ClusterOptions {
   readonly network?: Partial<NetworkFaults>;
   /** Milliseconds of one write. @default 1 */
   readonly persistMs?: number;
-  readonly journal?: JournalOptions;
+  /** Milliseconds of one command; without it the state machine answers at once. */
+  readonly applyMs?: number;
 }
 
 /** One node of a {@linkcode Cluster}, and what outlives its crash. */
@@ -78,9 +78,9 @@ export class Cluster {
   }
 
   /** Starts a node on a new disk; it waits to be added unless it is one of the first. */
-  async add(id: NodeId, bootstrap = false): Promise<TestNode> {
+  async add(id: NodeId, bootstrap = false, incarnation = `inc-${id}`): Promise<TestNode> {
     const disk = new MemoryDisk();
-    const test = await this.#launch(id, disk, bootstrap);
+    const test = await this.#launch(id, disk, bootstrap, incarnation);
     this.nodes.set(id, test);
     return test;
   }
@@ -105,7 +105,7 @@ export class Cluster {
   async restart(id: NodeId): Promise<TestNode> {
     const before = this.get(id);
     assert(!before.up, `${id} runs`);
-    const test = await this.#launch(id, before.disk, false);
+    const test = await this.#launch(id, before.disk, false, "");
     this.nodes.set(id, test);
     return test;
   }
@@ -213,9 +213,9 @@ export class Cluster {
     for (const [id, test] of this.nodes) if (test.up) await this.crash(id);
   }
 
-  async #launch(id: NodeId, disk: MemoryDisk, bootstrap: boolean): Promise<TestNode> {
+  async #launch(id: NodeId, disk: MemoryDisk, bootstrap: boolean, incarnation: string): Promise<TestNode> {
     const host = this.time.host();
-    const persistMs = this.#options.persistMs ?? 1;
+    const { persistMs = 1, applyMs } = this.#options;
     const storage = new MemoryStorage(disk, {
       delay: (operation) =>
         operation === "persist" && persistMs > 0
@@ -223,7 +223,12 @@ export class Cluster {
           : undefined,
     });
     const transport = this.network.transport(id);
-    const machine = new Journal({ ...this.#options.journal, observe: (command) => this.#observe(id, command) });
+    const machine = new Journal({
+      observe: (command) => this.#observe(id, command),
+      ...applyMs === undefined ? {} : {
+        delay: () => new Promise((resolve) => void host.clock.setTimer(applyMs, resolve)),
+      },
+    });
     const node = await this.time.settle(RaftNode.start({
       ...this.#options.node,
       id,
@@ -232,7 +237,7 @@ export class Cluster {
       storage,
       transport,
       host,
-      incarnation: `inc-${id}`,
+      incarnation,
       ...bootstrap ? { bootstrap: { clusterId: "c1", membership: membershipOf({ voters: this.#first }) } } : {},
     }));
     return { id, disk, storage, host, machine, transport, power: new AbortController(), node, up: true };

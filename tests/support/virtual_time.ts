@@ -67,6 +67,9 @@ function before(a: Timer, b: Timer): boolean {
 export interface VirtualNodeHost extends Host {
   /** As if the machine had lost power: nothing queued or timed runs any more. */
   kill(): void;
+  /** As if the process stood still: what is queued or timed waits until {@linkcode VirtualNodeHost.resume}. */
+  pause(): void;
+  resume(): void;
   /** Shifts the wall clock by so much more, as a correction or a sleep does. */
   shiftWallMs(byMs: number): void;
 }
@@ -99,9 +102,12 @@ export class VirtualTime {
   host(): VirtualNodeHost {
     const random = seededRandom(this.#seed + 0x9e3779b1 * ++this.#hosts);
     let alive = true;
+    let backlog: (() => void)[] | null = null;
     let wallShiftMs = 0;
     const guard = (callback: () => void) => () => {
-      if (alive) callback();
+      if (!alive) return;
+      if (backlog === null) callback();
+      else backlog.push(callback);
     };
     return {
       clock: {
@@ -112,6 +118,11 @@ export class VirtualTime {
       random,
       enqueue: (task) => void this.#tasks.push(guard(task)),
       kill: () => void (alive = false),
+      pause: () => void (backlog ??= []),
+      resume: () => {
+        for (const callback of backlog ?? []) this.#tasks.push(guard(callback));
+        backlog = null;
+      },
       shiftWallMs: (byMs) => void (wallShiftMs += byMs),
     };
   }

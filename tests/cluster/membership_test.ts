@@ -1,0 +1,129 @@
+import { strict as assert } from "node:assert";
+import { Cluster, member, rejection } from "../support/cluster.ts";
+import { bytes } from "../support/journal.ts";
+
+/** Proposes one command every 20 ms until told to stop; gives back how many were acknowledged. */
+function load(cluster: Cluster): { stop: () => Promise<number> } {
+  let going = true;
+  let done = 0;
+  const run = (async () => {
+    for (let i = 0; going; i++) {
+      const leader = cluster.leaderNow;
+      await leader?.node.propose(bytes(`load${i}`), { signal: leader.power.signal }).then(() => done++, () => {});
+      await new Promise<void>((resolve) => void ticker.clock.setTimer(20, resolve));
+    }
+  })();
+  const ticker = cluster.time.host();
+  return {
+    stop: async () => {
+      going = false;
+      await cluster.settle(run);
+      return done;
+    },
+  };
+}
+
+Deno.test("a learner is added, promoted, and the old leader removed, while commands go on (chapter 4)", async () => {
+  const cluster = await Cluster.start({ node: { snapshotEntries: 20, trailingEntries: 5 } });
+  const leader = await cluster.leader();
+  const background = load(cluster);
+  await cluster.pass(2_000);
+  await cluster.add("n4");
+  const voters = ["n1", "n2", "n3"].map(member);
+  const withLearner = await cluster.settle(leader.node.changeMembership({ voters, learners: [member("n4")] }));
+  assert.deepEqual(withLearner.learners, ["n4"]);
+  await cluster.until(
+    () => cluster.get("n4").node.status().appliedIndex >= leader.node.status().appliedIndex - 1,
+    "the learner's catching up",
+  );
+  assert.equal(cluster.get("n4").node.status().clusterId, "c1", "adopted from its first leader");
+  assert.equal(cluster.get("n4").node.status().role, "follower");
+  await cluster.settle(leader.node.changeMembership({ voters: [...voters, member("n4")] }));
+  const rest = [...voters, member("n4")].filter(({ id }) => id !== leader.id);
+  const last = await cluster.settle(leader.node.changeMembership({ voters: rest }));
+  assert.equal(last.voters.includes(leader.id), false);
+  await cluster.until(() => !leader.node.isLeader, "the removed leader's stepping down");
+  const next = await cluster.leader(rest.map(({ id }) => id));
+  const { term } = next.node.status();
+  await cluster.pass(5_000);
+  assert.equal((await cluster.leader(rest.map(({ id }) => id))).node.status().term, term, "it disturbs nobody");
+  assert(await background.stop() > 50);
+  await cluster.crash(leader.id);
+  await cluster.converge();
+  await cluster.end();
+});
+
+Deno.test("all voters are replaced at once, through a joint configuration (§4.3)", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  await cluster.propose(leader, "a");
+  for (const id of ["n4", "n5", "n6"]) await cluster.add(id);
+  const seen: number[] = [];
+  leader.node.addEventListener("raft", ({ detail }) => {
+    if (detail.type === "membershipCommitted") seen.push(detail.membership.outgoing.length);
+  });
+  const membership = await cluster.settle(leader.node.changeMembership({ voters: ["n4", "n5", "n6"].map(member) }));
+  assert.deepEqual([membership.voters, membership.outgoing], [["n4", "n5", "n6"], []]);
+  const next = await cluster.leader(["n4", "n5", "n6"]);
+  assert.deepEqual(seen, [3, 0], "the joint configuration is committed, then left");
+  for (const id of ["n1", "n2", "n3"]) await cluster.crash(id);
+  await cluster.propose(next, "b");
+  await cluster.converge();
+  assert.deepEqual(next.machine.commands, ["a", "b"]);
+  await cluster.end();
+});
+
+Deno.test("a joint change whose leader crashes is finished or undone by the next", async () => {
+  const cluster = await Cluster.start({ seed: 5 });
+  const leader = await cluster.leader();
+  for (const id of ["n4", "n5"]) await cluster.add(id);
+  const rest = ["n1", "n2", "n3"].filter((id) => id !== leader.id);
+  const voters = [...rest, "n4", "n5"].map(member);
+  const change = leader.node.changeMembership({ voters }, { signal: leader.power.signal });
+  change.catch(() => {});
+  await cluster.until(() => leader.node.status().membership.outgoing.length > 0, "the joint configuration");
+  await cluster.pass(4);
+  await cluster.crash(leader.id);
+  await cluster.until(
+    () =>
+      cluster.leaderNow?.node.status().membership.outgoing.length === 0 &&
+      cluster.leaderNow.node.status().membershipCommitted,
+    "a configuration that is not joint",
+  );
+  await cluster.propose(cluster.leaderNow!, "a");
+  await cluster.end();
+});
+
+Deno.test("changes that can't be are refused, with nothing changed", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  const voters = ["n1", "n2", "n3"].map(member);
+  const follower = cluster.running.find(({ id }) => id !== leader.id)!;
+  assert.equal((await rejection(cluster, follower.node.changeMembership({ voters }))).code, "not_leader");
+  assert.equal((await rejection(cluster, leader.node.changeMembership({ voters: [] }))).code, "invalid_argument");
+  const wiped = { ...member("n2"), incarnation: "another" };
+  const refused = await rejection(cluster, leader.node.changeMembership({ voters: [voters[0]!, wiped, voters[2]!] }));
+  assert.deepEqual([refused.code, refused.outcome], ["refused", "rejected"]);
+  assert.deepEqual((await cluster.settle(leader.node.changeMembership({ voters }))).voters, ["n1", "n2", "n3"]);
+  await cluster.add("n4");
+  const first = leader.node.changeMembership({ voters: [...voters, member("n4")] });
+  const second = await rejection(cluster, leader.node.changeMembership({ voters }));
+  assert.equal(second.code, "membership_change_in_progress");
+  await cluster.settle(first);
+  await cluster.end();
+});
+
+Deno.test("a learner gets the log, and never campaigns (rule 7)", async () => {
+  const cluster = await Cluster.start({ voters: 1 });
+  const leader = await cluster.leader();
+  await cluster.add("n2");
+  await cluster.settle(leader.node.changeMembership({ voters: [member("n1")], learners: [member("n2")] }));
+  await cluster.propose(leader, "a");
+  await cluster.converge();
+  await cluster.crash("n1");
+  const { term } = cluster.get("n2").node.status();
+  await cluster.pass(20_000);
+  const status = cluster.get("n2").node.status();
+  assert.deepEqual([status.role, status.term], ["follower", term]);
+  await cluster.end();
+});
