@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { present, safeInteger } from "./checked.ts";
@@ -13,11 +13,12 @@ import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService, type ProposeResult as WireResult } from "./gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
+import type { AdminServiceClient, ClientServiceClient, KeyValueServiceClient } from "./rpc_types.ts";
 import { consistencyToWire, statusFromWire } from "./status_codec.ts";
 
 /** Options of {@linkcode connectClientTransport} and {@linkcode createRaftClients}. */
 export interface ClientTransportOptions {
-  /** @default globalThis.fetch */
+  /** What carries the calls. @default globalThis.fetch */
   readonly fetch?: Fetch;
 }
 
@@ -35,14 +36,17 @@ export interface ConnectClientTransportOptions extends ClientTransportOptions {
 
 /** Typed clients of one node. What they throw becomes a RaftError by `fromConnectError`. */
 export interface RaftClients {
-  readonly client: Client<typeof ClientService>;
-  readonly admin: Client<typeof AdminService>;
-  readonly kv: Client<typeof KeyValueService>;
+  /** Proposals, queries, status. */
+  readonly client: ClientServiceClient;
+  /** Membership, leadership, snapshots. */
+  readonly admin: AdminServiceClient;
+  /** The key-value store. */
+  readonly kv: KeyValueServiceClient;
 }
 
 /** Clients of the node at `endpoint`. @throws {RaftError} `invalid_argument` if that is no address */
 export function createRaftClients(endpoint: string, options: ClientTransportOptions = {}): RaftClients {
-  const transport: Transport = fetchTransport(endpoint, options.fetch);
+  const transport = fetchTransport(endpoint, options.fetch);
   return {
     client: createClient(ClientService, transport),
     admin: createClient(AdminService, transport),

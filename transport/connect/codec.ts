@@ -91,13 +91,23 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   return envelopeFromWire(wire);
 }
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function envelopeToWire(envelope: Envelope): MessageInitShape<typeof EnvelopeSchema> {
   const { message, ...identity } = envelope;
   return { ...identity, message: messageToWire(message) };
 }
 
-/** From the wire. @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
+/**
+ * From the wire.
+ *
+ * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
+ *
+ * @internal
+ */
 export function envelopeFromWire(wire: WireEnvelope): Envelope {
   return {
     protocolVersion: wire.protocolVersion,

@@ -17,7 +17,7 @@ import type { PeerConnector } from "./peer_link.ts";
 export interface ConnectTransportOptions {
   /** Makes the connections: `http2Connector()` between servers, `unaryConnector()` in a tab. */
   readonly connector: PeerConnector;
-  /** @default systemHost() */
+  /** Clock and random source. @default systemHost() */
   readonly host?: Host;
   /** Messages that wait for one peer, at most. @default 4096 */
   readonly maxQueuedMessages?: number;
@@ -31,7 +31,7 @@ export interface ConnectTransportOptions {
   readonly maxMessageBytes?: number;
   /** The pause after a first failure; doubled by each further one, and shortened by up to a half at random. @default 50 */
   readonly minBackoffMs?: number;
-  /** @default 1000 */
+  /** The longest pause. @default 1000 */
   readonly maxBackoffMs?: number;
   /** A peer that takes a connection, but acknowledges nothing for so long, is connected to again. @default 5000 */
   readonly hangTimeoutMs?: number;
@@ -42,7 +42,18 @@ export interface ConnectTransportOptions {
 }
 
 /** What a {@linkcode ConnectTransport} did so far. */
-export interface ConnectTransportCounts extends Readonly<LaneCounts> {
+export interface ConnectTransportCounts {
+  /** Handed to a connection; whether they arrived isn't known. */
+  readonly sent: number;
+  /** For want of a connection or of room. */
+  readonly dropped: number;
+  /** Connections that worked. */
+  readonly connected: number;
+  /** Connections that failed, or broke. */
+  readonly failed: number;
+  /** Of those, given up because the peer hung. */
+  readonly hung: number;
+  /** Arrived, and handed on. */
   readonly received: number;
   /** Arrived, but could not be read. */
   readonly malformed: number;
@@ -82,6 +93,7 @@ export class ConnectTransport implements Transport {
   #closed = false;
   #sweep: Cancel | undefined;
 
+  /** Nothing is opened before it is needed. */
   constructor(options: ConnectTransportOptions) {
     this.#laneOptions = {
       host: options.host ?? systemHost(),
@@ -109,7 +121,11 @@ export class ConnectTransport implements Transport {
     return { ...this.#counts, received: this.#received, malformed: this.#malformed, queuedMessages, queuedBytes };
   }
 
-  /** @throws {RaftError} `closed` */
+  /**
+   * See {@linkcode Transport.start}.
+   *
+   * @throws {RaftError} `closed`
+   */
   // deno-lint-ignore require-await -- an error is a rejection
   async start(receive: Receive): Promise<void> {
     if (this.#closed) throw new RaftError("closed", "the transport is closed");
@@ -117,6 +133,7 @@ export class ConnectTransport implements Transport {
     this.#scheduleSweep();
   }
 
+  /** See {@linkcode Transport.send}. */
   send(address: string, envelope: Envelope): void {
     if (this.#closed || envelopeSize(envelope) > this.#maxMessageBytes) {
       this.#counts.dropped++;
@@ -127,6 +144,7 @@ export class ConnectTransport implements Transport {
     lane.send(envelope);
   }
 
+  /** See {@linkcode Transport.close}. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#receive = undefined;
@@ -144,6 +162,7 @@ export class ConnectTransport implements Transport {
   /**
    * For `peerService`: takes what arrived, and hands on what is well-formed.
    *
+   * @internal
    * @returns what was wrong with the first message that wasn't
    */
   deliver(envelopes: readonly WireEnvelope[]): RaftError | undefined {
@@ -166,12 +185,20 @@ export class ConnectTransport implements Transport {
     return first;
   }
 
-  /** For `peerService`: whether anything is still taken. */
+  /**
+   * For `peerService`: whether anything is still taken.
+   *
+   * @internal
+   */
   get open(): boolean {
     return this.#receive !== undefined;
   }
 
-  /** For `peerService`: remembers a stream, to end it on close and when it carries nothing any more. */
+  /**
+   * For `peerService`: remembers a stream, to end it on close and when it carries nothing any more.
+   *
+   * @internal
+   */
   opened(end: () => void): IncomingStream {
     const { clock } = this.#laneOptions.host;
     const stream: IncomingStream = {

@@ -35,7 +35,11 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
   internal: Code.Internal,
 };
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function errorToDetail(error: RaftError): MessageInitShape<typeof RaftErrorDetailSchema> {
   return {
     code: error.code,
@@ -47,7 +51,11 @@ export function errorToDetail(error: RaftError): MessageInitShape<typeof RaftErr
   };
 }
 
-/** From the wire. A code of a newer version becomes `internal`; an outcome that isn't clear is `unknown`. */
+/**
+ * From the wire. A code of a newer version becomes `internal`; an outcome that isn't clear is `unknown`.
+ *
+ * @internal
+ */
 export function errorFromDetail(detail: RaftErrorDetail, cause?: unknown): RaftError {
   const code = Object.hasOwn(CONNECT_CODES, detail.code) ? detail.code as RaftErrorCode : "internal";
   return new RaftError(code, detail.message, {
@@ -62,6 +70,8 @@ export function errorFromDetail(detail: RaftErrorDetail, cause?: unknown): RaftE
  * What a service throws, as the Connect error that carries all of it. Errors
  * that are none of ours say no more than "internal" to the other side; a
  * {@linkcode ConnectError} stays as it is.
+ *
+ * @internal
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
@@ -115,7 +125,11 @@ export function fromConnectError(error: unknown): RaftError {
   }
 }
 
-/** Gives every error that a service throws its detail. For servers. */
+/**
+ * Gives every error that a service throws its detail. For servers.
+ *
+ * @internal
+ */
 export function raftErrorInterceptor(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
   return async (request: UnaryRequest | StreamRequest) => {
     try {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ConnectRouter, createConnectRouter, type ServiceImpl } from "@connectrpc/connect";
+import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
@@ -14,13 +14,24 @@ import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import { PeerService } from "./gen/raft/v1/peer_pb.ts";
+import type {
+  AdminServiceImpl,
+  ClientServiceImpl,
+  KeyValueServiceImpl,
+  PeerServiceImpl,
+  RpcRoutes,
+} from "./rpc_types.ts";
 
 /** The services of a node. What is left out isn't served. */
 export interface RaftServices {
-  readonly peer?: ServiceImpl<typeof PeerService>;
-  readonly client?: ServiceImpl<typeof ClientService>;
-  readonly admin?: ServiceImpl<typeof AdminService>;
-  readonly kv?: ServiceImpl<typeof KeyValueService>;
+  /** Between nodes. */
+  readonly peer?: PeerServiceImpl;
+  /** For clients of any state machine. */
+  readonly client?: ClientServiceImpl;
+  /** For operators. */
+  readonly admin?: AdminServiceImpl;
+  /** The key-value store. */
+  readonly kv?: KeyValueServiceImpl;
 }
 
 /** The largest message that is read, in bytes. */
@@ -34,7 +45,7 @@ export interface ConnectLimits {
 const MIB = 1024 * 1024;
 
 /** Registers the services of a node with a Connect router. Errors carry their details. */
-export function createRaftRoutes(services: RaftServices, limits: ConnectLimits = {}): (router: ConnectRouter) => void {
+export function createRaftRoutes(services: RaftServices, limits: ConnectLimits = {}): RpcRoutes {
   const interceptors = [raftErrorInterceptor];
   const peer = { interceptors, readMaxBytes: limits.peerMaxBytes ?? 64 * MIB };
   const client = { interceptors, readMaxBytes: limits.clientMaxBytes ?? 16 * MIB };
@@ -51,7 +62,7 @@ export function createRaftRoutes(services: RaftServices, limits: ConnectLimits =
  * other path. gRPC itself needs trailers, which a `Response` doesn't have.
  */
 export function connectFetchHandler(
-  routes: (router: ConnectRouter) => void,
+  routes: RpcRoutes,
 ): (request: Request) => Promise<Response | null> {
   const router = createConnectRouter({ grpc: false, acceptCompression: [] });
   routes(router);

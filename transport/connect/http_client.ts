@@ -7,12 +7,12 @@
  * @module
  */
 
-import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "./address.ts";
 import { fromConnectError } from "./errors.ts";
+import type { RpcTransport } from "./rpc_types.ts";
 
 /** The part of `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -47,7 +47,11 @@ export function surelyNotSent(error: unknown): boolean {
   return false;
 }
 
-/** An HTTP client for Connect's transports. */
+/**
+ * An HTTP client for Connect's transports.
+ *
+ * @internal
+ */
 export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
   return async (request) => {
     const body = request.body === undefined ? null : await collected(request.body);
@@ -68,7 +72,7 @@ export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetc
 }
 
 /** A Connect transport to a node, over {@linkcode bufferedHttpClient}. */
-export function fetchTransport(address: string, fetch?: Fetch): Transport {
+export function fetchTransport(address: string, fetch?: Fetch): RpcTransport {
   return createTransport({
     baseUrl: baseUrl(address),
     httpClient: bufferedHttpClient(fetch),

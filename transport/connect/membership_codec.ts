@@ -14,12 +14,22 @@ import type {
   MembershipSchema,
 } from "./gen/raft/v1/membership_pb.ts";
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function memberToWire({ id, address, incarnation }: Member): MessageInitShape<typeof MemberSchema> {
   return { id, address, incarnation };
 }
 
-/** From the wire. @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty */
+/**
+ * From the wire.
+ *
+ * @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty
+ *
+ * @internal
+ */
 export function memberFromWire(wire: WireMember): Member {
   return {
     id: idString(wire.id, "a member's id"),
@@ -28,7 +38,11 @@ export function memberFromWire(wire: WireMember): Member {
   };
 }
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function membershipToWire(membership: Membership): MessageInitShape<typeof MembershipSchema> {
   return {
     voters: [...membership.voters],
@@ -44,6 +58,8 @@ export function membershipToWire(membership: Membership): MessageInitShape<typeo
  * that is in no cluster yet has an empty one.
  *
  * @throws {RaftError} `invalid_argument` if a string is too long, or an id is empty
+ *
+ * @internal
  */
 export function membershipFromWire(wire: WireMembership): Membership {
   const ids = (list: readonly string[]): string[] => list.map((id) => idString(id, "a member's id"));

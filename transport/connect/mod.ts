@@ -22,6 +22,17 @@ export type { Fetch } from "./http_client.ts";
 export { membershipFromWire, membershipToWire } from "./membership_codec.ts";
 export { fallbackConnector, unaryConnector } from "./peer_link.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
+export type {
+  AdminServiceClient,
+  AdminServiceImpl,
+  ClientServiceClient,
+  ClientServiceImpl,
+  KeyValueServiceClient,
+  KeyValueServiceImpl,
+  PeerServiceImpl,
+  RpcRoutes,
+  RpcTransport,
+} from "./rpc_types.ts";
 export { identifyPeer, peerService } from "./peer_service.ts";
 export type { Identify, PeerCaller, PeerIdentity } from "./peer_service.ts";
 export {

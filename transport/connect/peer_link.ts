@@ -4,12 +4,17 @@
  * @module
  */
 
-import { createClient, type Transport as RpcTransport } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { PeerService, type StreamRequestSchema } from "./gen/raft/v1/peer_pb.ts";
 import { type Fetch, fetchTransport } from "./http_client.ts";
+import type { RpcTransport } from "./rpc_types.ts";
 
-/** Some envelopes, and the acknowledgement that is asked for. */
+/**
+ * Some envelopes, and the acknowledgement that is asked for.
+ *
+ * @internal
+ */
 export type PeerBatch = MessageInitShape<typeof StreamRequestSchema> & { readonly ack: number };
 
 /** One connection to a peer. Made for one use of `carry`. */

@@ -4,27 +4,34 @@
  * @module
  */
 
-import { type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
 import { PeerService } from "./gen/raft/v1/peer_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
 import { Interruptible } from "./interruptible.ts";
+import type { PeerServiceImpl } from "./rpc_types.ts";
 
 /** Who asks for an identity. */
 export interface PeerCaller {
+  /** Its name. */
   readonly nodeId: string;
+  /** The random identity of its data folder. */
   readonly incarnation: string;
+  /** Where it is reached. */
   readonly address: string;
 }
 
 /** Who answers at an address, for the first start of a cluster. */
 export interface PeerIdentity {
+  /** Its name. */
   readonly nodeId: string;
+  /** The random identity of its data folder. */
   readonly incarnation: string;
   /** Empty until the node is part of a cluster. */
   readonly clusterId: string;
+  /** Where it says that it is reached. */
   readonly address: string;
   /** Whether its data folder holds nothing yet but its own identity. */
   readonly empty: boolean;
@@ -38,7 +45,7 @@ export interface PeerIdentity {
 export type Identify = (caller: PeerCaller) => PeerIdentity | Promise<PeerIdentity>;
 
 /** The service to mount: hands what arrives to the transport. */
-export function peerService(transport: ConnectTransport, identify: Identify): ServiceImpl<typeof PeerService> {
+export function peerService(transport: ConnectTransport, identify: Identify): PeerServiceImpl {
   return {
     async *stream(requests, context) {
       if (!transport.open) throw notOpen();
@@ -87,7 +94,7 @@ export async function identifyPeer(
   options: { readonly signal?: AbortSignal; readonly fetch?: Fetch } = {},
 ): Promise<PeerIdentity> {
   const { signal } = options;
-  const client: Client<typeof PeerService> = createClient(PeerService, fetchTransport(address, options.fetch));
+  const client = createClient(PeerService, fetchTransport(address, options.fetch));
   const answer = await called(
     signal,
     () => client.identify({ ...caller }, signal === undefined ? {} : { signal }),

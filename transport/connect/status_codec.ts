@@ -52,27 +52,51 @@ const CONSISTENCIES: Readonly<Record<Consistency, WireConsistency>> = {
   stale: WireConsistency.STALE,
 };
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function consistencyToWire(consistency: Consistency): WireConsistency {
   return CONSISTENCIES[consistency];
 }
 
-/** From the wire; linearizable if it doesn't say. @throws {RaftError} `invalid_argument` if it is unknown */
+/**
+ * From the wire; linearizable if it doesn't say.
+ *
+ * @throws {RaftError} `invalid_argument` if it is unknown
+ *
+ * @internal
+ */
 export function consistencyFromWire(wire: WireConsistency): Consistency {
   return wire === WireConsistency.UNSPECIFIED ? "linearizable" : keyOf(CONSISTENCIES, wire, "consistency");
 }
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function suffrageToWire(suffrage: Suffrage): WireSuffrage {
   return SUFFRAGES[suffrage];
 }
 
-/** From the wire. @throws {RaftError} `invalid_argument` if it is unknown */
+/**
+ * From the wire.
+ *
+ * @throws {RaftError} `invalid_argument` if it is unknown
+ *
+ * @internal
+ */
 export function suffrageFromWire(wire: WireSuffrage): Suffrage {
   return keyOf(SUFFRAGES, wire, "suffrage");
 }
 
-/** For the wire. */
+/**
+ * For the wire.
+ *
+ * @internal
+ */
 export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeStatusSchema> {
   const { id, incarnation, clusterId, leader, storage } = status;
   return {
@@ -108,7 +132,13 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
   };
 }
 
-/** From the wire. @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
+/**
+ * From the wire.
+ *
+ * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
+ *
+ * @internal
+ */
 export function statusFromWire(wire: WireNodeStatus): NodeStatus {
   const { leader } = wire;
   const storage = present(wire.storage, "storage");

@@ -1,0 +1,74 @@
+/**
+ * Short names for what Connect makes of the services.
+ *
+ * @module
+ */
+
+import type { Client, ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
+import type { AdminService } from "./gen/raft/v1/admin_pb.ts";
+import type { ClientService } from "./gen/raft/v1/client_pb.ts";
+import type { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
+import type { PeerService } from "./gen/raft/v1/peer_pb.ts";
+
+/**
+ * What implements PeerService.
+ *
+ * @internal
+ */
+export type PeerServiceImpl = ServiceImpl<typeof PeerService>;
+
+/**
+ * What implements ClientService.
+ *
+ * @internal
+ */
+export type ClientServiceImpl = ServiceImpl<typeof ClientService>;
+
+/**
+ * What implements AdminService.
+ *
+ * @internal
+ */
+export type AdminServiceImpl = ServiceImpl<typeof AdminService>;
+
+/**
+ * What implements KeyValueService.
+ *
+ * @internal
+ */
+export type KeyValueServiceImpl = ServiceImpl<typeof KeyValueService>;
+
+/**
+ * What calls ClientService.
+ *
+ * @internal
+ */
+export type ClientServiceClient = Client<typeof ClientService>;
+
+/**
+ * What calls AdminService.
+ *
+ * @internal
+ */
+export type AdminServiceClient = Client<typeof AdminService>;
+
+/**
+ * What calls KeyValueService.
+ *
+ * @internal
+ */
+export type KeyValueServiceClient = Client<typeof KeyValueService>;
+
+/**
+ * Registers services with a Connect router.
+ *
+ * @internal
+ */
+export type RpcRoutes = (router: ConnectRouter) => void;
+
+/**
+ * Connect's transport: how a client's calls are carried.
+ *
+ * @internal
+ */
+export type RpcTransport = Transport;
