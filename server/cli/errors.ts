@@ -107,7 +107,7 @@ export function aboutMembers(error: unknown): unknown {
 }
 
 /** A query or a look changes nothing, so what became of it is never in doubt. */
-export function withoutEffect(error: unknown): unknown {
+export function withoutEffect<Thrown>(error: Thrown): Thrown | RaftError {
   if (!(error instanceof RaftError) || error.outcome === "rejected") return error;
   return new RaftError(error.code, error.message, {
     hint: error.hint,

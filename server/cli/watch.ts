@@ -9,6 +9,7 @@ import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
 import { pause } from "../pause.ts";
+import { withoutEffect } from "./errors.ts";
 import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 import type { Session } from "./session.ts";
 import { askAll } from "./survey.ts";
@@ -31,7 +32,8 @@ export async function watchChanges(
 ): Promise<number> {
   const { io } = session;
   // A linearizable look says what "now" is, so that no later change is missed, whatever server tells it.
-  const next = from ?? await versionNow(session, prefix) + 1;
+  const next = from ?? await versionNow(session, prefix);
+  if (next === null) return EXIT.interrupted;
   const progress = { next, left: count };
   let brokenSince = performance.now();
   for (let turn = 0; !io.signal.aborted; turn++) {
@@ -46,7 +48,7 @@ export async function watchChanges(
     } catch (error) {
       if (io.signal.aborted) break;
       if (!(error instanceof RaftError) || !isPassing(error)) throw error;
-      failure = error;
+      failure = withoutEffect(error);
     }
     if (progress.next > before || performance.now() - began > GOOD_MS) brokenSince = performance.now();
     if (performance.now() - brokenSince > (session.timeoutMs ?? DEFAULT_TIMEOUT_MS)) throw failure;
@@ -60,9 +62,15 @@ function isPassing({ code }: RaftError): boolean {
   return !["compacted", "invalid_argument", "unsupported", "refused"].includes(code);
 }
 
-async function versionNow(session: Session, prefix: Uint8Array): Promise<number> {
+/** The version after the newest; `null` by Ctrl-C. */
+async function versionNow(session: Session, prefix: Uint8Array): Promise<number | null> {
   const options = { ...session.call(), consistency: "linearizable" as const };
-  return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).stateVersion;
+  try {
+    return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).stateVersion + 1;
+  } catch (error) {
+    if (session.io.signal.aborted) return null;
+    throw error;
+  }
 }
 
 /** A server to watch at: each gets its turn, as long as it answers and follows a leader. */

@@ -1,0 +1,149 @@
+/** A terminal, an environment and a cluster in memory. */
+
+import { RaftError } from "../../../lib/errors.ts";
+import type { Member } from "../../../lib/raft/types.ts";
+import type { PeerStatus, Suffrage } from "../../../lib/node/types.ts";
+import type { CliIo } from "../../../server/cli/io.ts";
+import type { LogTools } from "../../../server/cli/log_tools.ts";
+import type { Remote } from "../../../server/cli/remote.ts";
+import { run } from "../../../server/cli/run.ts";
+import type { StatusDocument } from "../../../server/status.ts";
+
+/** What a run wrote, and how it ended. */
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly bytes: Uint8Array;
+  /** The servers that were connected to, if any were. */
+  readonly endpoints: readonly string[] | null;
+}
+
+/** The world of one run. */
+export interface World {
+  readonly remote?: Partial<Remote>;
+  readonly log?: Partial<LogTools>;
+  readonly env?: Record<string, string>;
+  readonly stdin?: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Fails the test for whatever isn't expected to be called. */
+function only<T extends object>(methods: Partial<T>): T {
+  return new Proxy(methods as T, {
+    get(target, name) {
+      if (name in target || name === "then") return Reflect.get(target, name);
+      return () => {
+        throw new Error(`${String(name)} was not expected`);
+      };
+    },
+  });
+}
+
+/** Runs a command. */
+export async function cli(args: readonly string[], world: World = {}): Promise<Ran> {
+  const bytes: number[] = [];
+  let err = "";
+  let endpoints: readonly string[] | null = null;
+  const encoder = new TextEncoder();
+  const stdin = world.stdin ?? [];
+  const io: CliIo = {
+    stdout: {
+      isTerminal: world.terminal === true,
+      write(data) {
+        for (const byte of typeof data === "string" ? encoder.encode(data) : data) bytes.push(byte);
+        return Promise.resolve();
+      },
+    },
+    stderr: {
+      isTerminal: world.terminal === true,
+      write(data) {
+        err += data;
+        return Promise.resolve();
+      },
+    },
+    stdin: {
+      isTerminal: false,
+      async *read() {
+        yield* stdin;
+      },
+    },
+    env: world.env ?? {},
+    signal: world.signal ?? new AbortController().signal,
+  };
+  const code = await run(args, io, {
+    connect(given) {
+      endpoints = given;
+      return only<Remote>({ close: () => Promise.resolve(), ...world.remote });
+    },
+    log: only<LogTools>(world.log ?? {}),
+  });
+  const written = Uint8Array.from(bytes);
+  return { code, out: new TextDecoder().decode(written), err, bytes: written, endpoints };
+}
+
+/** The error document that `--json` puts on standard error. */
+export function errorOf({ err }: Ran): Record<string, unknown> {
+  return (JSON.parse(err) as { error: Record<string, unknown> }).error;
+}
+
+/** Three voters and a learner. */
+export const MEMBERS: readonly (Member & { readonly suffrage: Suffrage })[] = ["n1", "n2", "n3", "n4"].map((
+  id,
+  at,
+) => ({
+  id,
+  address: `http://127.0.0.1:700${at + 1}`,
+  incarnation: `folder-${id}`,
+  suffrage: at === 3 ? "learner" : "voter",
+}));
+
+/** A node's status, n2 leading. */
+export function statusOf(id: string, more: Partial<StatusDocument> = {}): StatusDocument {
+  const peer = (of: string, matchIndex: number): PeerStatus => ({
+    id: of,
+    matchIndex,
+    nextIndex: matchIndex + 1,
+    state: "replicate",
+    lastContactMs: 10,
+  });
+  return {
+    id,
+    incarnation: `folder-${id}`,
+    clusterId: "c1",
+    lifecycle: "running",
+    role: id === "n2" ? "leader" : "follower",
+    term: 3,
+    leader: { id: "n2", address: "http://127.0.0.1:7002" },
+    commitIndex: 120,
+    appliedIndex: 120,
+    durableIndex: 120,
+    lastIndex: 120,
+    firstIndex: 1,
+    snapshotIndex: 100,
+    members: MEMBERS,
+    membership: { voters: ["n1", "n2", "n3"], outgoing: [], learners: ["n4"], learnersNext: [], members: MEMBERS },
+    membershipIndex: 1,
+    membershipCommitted: true,
+    peers: id === "n2" ? [peer("n1", 120), peer("n3", 90), peer("n4", 0)] : [],
+    storage: { healthy: true, error: null },
+    uptimeMs: 65_000,
+    version: "0.1.0",
+    ...more,
+  };
+}
+
+/** Answers for each node by id; the others can't be reached. */
+export function statuses(answers: Record<string, Partial<StatusDocument>>): Pick<Remote, "status"> {
+  return {
+    status(endpoint) {
+      const id = MEMBERS.find(({ address }) => address === endpoint)?.id;
+      const answer = id === undefined ? undefined : answers[id];
+      const { host } = new URL(endpoint);
+      return id === undefined || answer === undefined
+        ? Promise.reject(new RaftError("unreachable", `nobody answers at ${host}`))
+        : Promise.resolve(statusOf(id, answer));
+    },
+  };
+}
