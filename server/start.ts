@@ -104,10 +104,20 @@ class NodeProcess {
 
   async stop(): Promise<void> {
     if (this.#end !== null) return;
-    this.#child.kill("SIGTERM");
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    this.#signal("SIGTERM");
+    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
     await this.ended;
     clearTimeout(timer);
+  }
+
+  /** By process id: after the child's own `kill` Deno reports the signal in place of the exit code. */
+  #signal(signal: "SIGTERM" | "SIGKILL"): void {
+    if (this.#end !== null || this.pid === undefined) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // It ended a moment ago.
+    }
   }
 }
 

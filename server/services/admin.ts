@@ -66,7 +66,7 @@ export class Admin {
   ): Promise<Membership> {
     const { id, address } = request;
     if (id === "" || address === "") throw new RaftError("invalid_argument", "A member needs an id and an address.");
-    const found = await this.#identify(address, signal);
+    const found = await this.#ask(id, address, signal);
     const before = this.#status();
     const known = before.members.find((member) => member.id === id);
     if (known !== undefined) this.#checkSameMember(known, found.incarnation);
@@ -131,7 +131,7 @@ export class Admin {
       if (known !== undefined) {
         return { id: known.id, address: member.address || known.address, incarnation: known.incarnation };
       }
-      const found = await this.#identify(member.address, signal);
+      const found = await this.#ask(member.id, member.address, signal);
       this.#checkNewMember(member, found, status);
       return { id: member.id, address: member.address, incarnation: found.incarnation };
     };
@@ -150,6 +150,20 @@ export class Admin {
       });
     }
     return status;
+  }
+
+  /** A question changes nothing, so what became of it is never in doubt. */
+  async #ask(id: NodeId, address: string, signal: AbortSignal): Promise<Identified> {
+    try {
+      return await this.#identify(address, signal);
+    } catch (error) {
+      const code = error instanceof RaftError ? error.code : "unreachable";
+      const why = error instanceof Error ? error.message : String(error);
+      throw new RaftError(code, `${id} does not answer at ${address}: ${why}`, {
+        hint: `Start it first, with an empty data folder and --join.`,
+        cause: error,
+      });
+    }
   }
 
   #checkSameMember(known: Member, incarnation: string): void {

@@ -8,8 +8,11 @@
 
 import process from "node:process";
 import { runSuites } from "./portable.ts";
+import { ownCommand } from "./server_processes.ts";
+import { serverSuite } from "./server_suite.ts";
 import { smoke } from "./smoke.ts";
 
-const failed = await runSuites([smoke], (line) => console.log(line));
+const own = ownCommand();
+const failed = await runSuites([smoke, serverSuite("three nodes", [own, own, own])], (line) => console.log(line));
 // An open handle must not keep a finished run alive.
 process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,215 @@
+/**
+ * Server processes for the portable suite, in any runtime: free ports, a
+ * temporary folder, processes ended by their id.
+ */
+
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+
+/** The command, a program and its first arguments, that runs server/main.ts in this runtime. */
+export function ownCommand(): readonly string[] {
+  const flags = "Deno" in globalThis ? ["run", "--allow-all", "--no-check"] : [];
+  return [process.execPath, ...flags, MAIN];
+}
+
+/** Commands for a cluster whose nodes run in several runtimes. */
+export function commandOf(runtime: "deno" | "node" | "bun", program: string): readonly string[] {
+  return [program, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check"] : []), MAIN];
+}
+
+/** Waits until `condition` gives something other than undefined, null or false. */
+export async function eventually<T>(
+  what: string,
+  condition: () => Promise<T | undefined | null | false> | T | undefined | null | false,
+  withinMs = 30_000,
+): Promise<T> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== null && value !== false) return value;
+    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** What these tests read of `GET /status`. */
+export interface Status {
+  readonly id: string;
+  readonly role: string;
+  readonly term: number;
+  readonly appliedIndex: number;
+  readonly snapshotIndex: number;
+  readonly leader: { readonly id: string } | null;
+  readonly members: readonly { readonly id: string; readonly suffrage: string }[];
+}
+
+/** One node. */
+export class Node {
+  readonly id: string;
+  readonly address: string;
+  readonly data: string;
+  readonly #command: readonly string[];
+  #child: ChildProcess | null = null;
+  #exit: Promise<number | null> = Promise.resolve(null);
+  #output = "";
+
+  constructor(id: string, address: string, data: string, command: readonly string[]) {
+    this.id = id;
+    this.address = address;
+    this.data = data;
+    this.#command = command;
+  }
+
+  /** Everything that its processes have printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  start(flags: readonly string[]): void {
+    const [program = "", ...first] = this.#command;
+    const own = ["--id", this.id, "--data", this.data, "--listen", new URL(this.address).host];
+    const child = spawn(program, [...first, ...own, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk) => void (this.#output += String(chunk)));
+    }
+    this.#child = child;
+    this.#exit = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => {
+        this.#child = null;
+        resolve(code);
+      });
+    });
+  }
+
+  /** Sends a signal, and resolves with the exit code; null if the signal ended it. */
+  async end(signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<number | null> {
+    // By process id: after the child's own `kill` Deno reports the signal in place of the exit code.
+    if (this.#child?.pid !== undefined) process.kill(this.#child.pid, signal);
+    return await this.#exit;
+  }
+
+  /** Resolves with the exit code. */
+  get exited(): Promise<number | null> {
+    return this.#exit;
+  }
+
+  /** `null` if it doesn't answer, or is only starting. */
+  async status(): Promise<Status | null> {
+    try {
+      const response = await fetch(`${this.address}/status`, { signal: AbortSignal.timeout(2000) });
+      const status = await response.json() as Partial<Status>;
+      return status.role === undefined ? null : status as Status;
+    } catch {
+      return null;
+    }
+  }
+
+  async put(key: string, value: string): Promise<Response> {
+    return await fetch(`${this.address}/kv/${key}`, { method: "PUT", body: value });
+  }
+
+  /** The value, or the status if there is none. */
+  async get(key: string, query = ""): Promise<string> {
+    const response = await fetch(`${this.address}/kv/${key}${query}`);
+    const text = await response.text();
+    return response.ok ? text : `status ${response.status}`;
+  }
+
+  /** A Connect call in plain JSON. */
+  async call(method: string, body: unknown): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(`${this.address}/raft.v1.${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, text: await response.text() };
+  }
+}
+
+/** Nodes n1, n2, … of one cluster. */
+export class Nodes {
+  readonly all: Node[] = [];
+  readonly #folder: string = mkdtempSync(join(tmpdir(), "raft-core-"));
+  readonly #flags: readonly string[];
+  #peers = "";
+
+  private constructor(flags: readonly string[]) {
+    this.#flags = flags;
+  }
+
+  /** Starts them, does `work` once one leads and all follow it, and ends them, whatever comes. */
+  static async run(
+    commands: readonly (readonly string[])[],
+    work: (nodes: Nodes) => Promise<void>,
+    flags: readonly string[] = [],
+  ): Promise<void> {
+    const nodes = new Nodes(flags);
+    try {
+      for (const [at, command] of commands.entries()) await nodes.make(`n${at + 1}`, command);
+      nodes.#peers = nodes.all.map(({ id, address }) => `${id}=${new URL(address).host}`).join(",");
+      for (const node of nodes.all) nodes.start(node);
+      await nodes.leader();
+      await work(nodes);
+    } catch (error) {
+      const outputs = nodes.all.map(({ id, output }) => `--- ${id}\n${output}`).join("\n");
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${outputs}`, { cause: error });
+    } finally {
+      await Promise.all(nodes.all.map((node) => node.end("SIGKILL")));
+      rmSync(nodes.#folder, { recursive: true, force: true });
+    }
+  }
+
+  /** One more node, not started. */
+  async make(id: string, command: readonly string[]): Promise<Node> {
+    const node = new Node(id, `http://127.0.0.1:${await freePort()}`, join(this.#folder, id), command);
+    this.all.push(node);
+    return node;
+  }
+
+  start(node: Node, ...flags: readonly string[]): void {
+    node.start([...this.#flags, ...(flags.length > 0 ? flags : ["--peers", this.#peers])]);
+  }
+
+  /** The leader whom all that answer follow. */
+  async leader(not?: Node): Promise<Node> {
+    return await eventually("a leader", async () => {
+      const statuses = (await Promise.all(this.all.map((node) => node.status()))).filter((status) => status !== null);
+      const leader = statuses.find(({ role, id }) => role === "leader" && id !== not?.id);
+      if (leader === undefined || statuses.length * 2 <= this.all.length) return null;
+      return statuses.every((status) => status.leader?.id === leader.id) ? this.named(leader.id) : null;
+    });
+  }
+
+  named(id: string): Node {
+    const node = this.all.find((other) => other.id === id);
+    if (node === undefined) throw new Error(`there is no ${id}`);
+    return node;
+  }
+
+  /** All but one. */
+  others(node: Node): [Node, ...Node[]] {
+    const [first, ...rest] = this.all.filter((other) => other !== node);
+    if (first === undefined) throw new Error("there is no other");
+    return [first, ...rest];
+  }
+}
