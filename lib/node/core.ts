@@ -8,30 +8,16 @@
 import { RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
-import type {
-  Effects,
-  Entry,
-  EntryRead,
-  Message,
-  NodeId,
-  PersistBatch,
-  Refusal,
-  Role,
-  SnapshotMeta,
-} from "../raft/types.ts";
+import type { Effects, Message, NodeId, Refusal, Role, SnapshotMeta } from "../raft/types.ts";
 import type { Identity, Storage } from "../storage.ts";
-import { PROTOCOL_VERSION } from "../transport.ts";
-import type { Envelope, Transport } from "../transport.ts";
 import { AdminRequests } from "./admin.ts";
 import { Applier } from "./applier.ts";
 import type { NodeConfig } from "./config.ts";
-import { Directory } from "./directory.ts";
+import { asStorageError, Disk } from "./disk.ts";
 import { notLeader, refusal } from "./errors.ts";
 import { EventHub } from "./events.ts";
-import { Gatekeeper } from "./identity.ts";
 import { Lease } from "./lease.ts";
-import { Persister } from "./persister.ts";
-import type { SnapshotJob, SnapshotOutcome } from "./persister.ts";
+import { Post } from "./post.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { SnapshotReceiver } from "./snapshot_receiver.ts";
@@ -53,20 +39,15 @@ export class NodeCore {
   readonly admin = new AdminRequests();
   readonly taker: SnapshotTaker;
   readonly #storage: Storage;
-  readonly #transport: Transport;
-  readonly #directory = new Directory();
-  readonly #gatekeeper = new Gatekeeper();
-  readonly #persister: Persister;
+  readonly #post: Post;
+  readonly #disk: Disk;
   readonly #applier: Applier;
   readonly #senders: SnapshotSenders;
   readonly #receiver: SnapshotReceiver;
   readonly #ticker: Ticker;
   readonly #startedMs: number;
-  #identity: Identity;
-  #adopting = false;
   #lifecycle: Lifecycle = "running";
   #stopError: RaftError | null = null;
-  #storageError: Error | null = null;
   #turnScheduled = false;
   /** The term that this node leads in; 0 if it does not. */
   #ledTerm = 0;
@@ -78,11 +59,8 @@ export class NodeCore {
     const { host } = config;
     this.config = config;
     this.#storage = options.storage;
-    this.#transport = options.transport;
-    this.#identity = prepared.identity;
     this.#startedMs = host.clock.monotonicMs();
     this.raft = new Raft({ ...config, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
-    this.#directory.update(this.raft.membership);
     this.#told = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
     this.events = new EventHub((task) => host.enqueue(task));
     this.lease = new Lease(host.clock, config.leaseMs);
@@ -93,7 +71,8 @@ export class NodeCore {
       graceMs: config.electionTimeoutMs,
       report: (durationMs, ok) => this.events.emit("metric", { type: "proposal", durationMs, ok }),
     });
-    this.#persister = this.#makePersister(prepared.sequence);
+    this.#post = this.#makePost(options, prepared.identity);
+    this.#disk = this.#makeDisk(prepared.sequence);
     this.#applier = this.#makeApplier(options);
     this.taker = this.#makeTaker();
     this.#senders = this.#makeSenders();
@@ -109,24 +88,24 @@ export class NodeCore {
   get leaderHint(): LeaderHint | null {
     const id = this.raft.leader;
     if (id === null || id === this.raft.id) return null;
-    return { id, address: this.#directory.lookup(id)?.address ?? "" };
+    return this.#post.locate(id);
   }
 
   /** Restores the state machine, and begins to listen and to tick. */
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
-    await this.#transport.start((envelope) => this.receive(envelope));
+    await this.#post.open();
     this.#ticker.start();
     this.wake();
   }
 
   status(): NodeStatus {
     return describe(this.raft, {
-      identity: this.#identity,
+      identity: this.#post.identity,
       lifecycle: this.#lifecycle,
-      directory: this.#directory,
+      locate: (id) => this.#post.locate(id),
       tickMs: this.config.tickMs,
-      storageError: this.#storageError,
+      storageError: this.#disk.error,
       uptimeMs: this.config.host.clock.monotonicMs() - this.#startedMs,
     });
   }
@@ -171,33 +150,13 @@ export class NodeCore {
     }
   }
 
-  /** Takes a message from the transport. */
-  receive(envelope: Envelope): void {
-    if (this.#lifecycle !== "running") return;
-    const verdict = this.#gatekeeper.check(envelope, this.#identity, this.#directory);
-    if (verdict.do === "refuse") {
-      if (this.#gatekeeper.firstTime(envelope.from, verdict.kind)) {
-        this.events.emit("refused", { from: envelope.from, reason: verdict.reason });
-      }
-      return;
-    }
-    if (verdict.do === "adopt") {
-      this.#adopt(envelope);
-      return;
-    }
-    this.#directory.heardFrom(envelope.from, envelope.fromAddress, envelope.fromIncarnation);
-    this.guard(() => this.raft.step(envelope.from, envelope.message));
-    this.wake();
-  }
-
   /** Fail-stop: no vote, no acknowledgement, nothing but an account of why. */
   stop(error: RaftError): void {
     if (this.#lifecycle !== "running") return;
     this.#stopError = error;
-    if (error instanceof StorageError) this.#storageError = error;
     this.raft.stepDown(error.message);
     this.#end("stopped", (outcome) => this.#stopped(outcome));
-    this.#transport.close().catch(() => {});
+    void this.#post.close();
     this.events.emit("stopped", { error });
   }
 
@@ -207,7 +166,7 @@ export class NodeCore {
       this.#end("closed", (outcome) => new RaftError("closed", "the node was closed", { outcome }));
     }
     this.#lifecycle = "closed";
-    await this.#transport.close().catch(() => {});
+    await this.#post.close();
     await this.#storage.close();
   }
 
@@ -216,7 +175,8 @@ export class NodeCore {
     this.#ticker.stop();
     this.#senders.stop();
     this.#receiver.stop();
-    this.taker.stop();
+    this.taker.stop(make("rejected"));
+    this.#disk.end(make("rejected"));
     this.#applier.stop(make("rejected"));
     this.proposals.endAll(make);
     this.reads.endAll(() => make("rejected"));
@@ -244,21 +204,14 @@ export class NodeCore {
   #turn(): void {
     this.submit();
     this.#carryOut(this.raft.takeEffects());
-    this.#persistNext();
+    this.#disk.writeNext();
     this.#applier.pump();
     this.admin.look();
     this.#tellState();
   }
 
-  #persistNext(): void {
-    this.#persister.startSnapshot();
-    if (!this.#persister.idle) return;
-    const batch = this.raft.takePersist();
-    if (batch !== null) this.#persister.write(batch);
-  }
-
   #carryOut(effects: Effects): void {
-    this.#directory.update(this.raft.membership);
+    this.#post.update(this.raft.membership);
     for (const event of effects.events) this.admin.observe(event);
     this.#observeLeadership();
     if (this.config.leaseReads) {
@@ -267,7 +220,7 @@ export class NodeCore {
       this.lease.roundConfirmed(this.raft.confirmedRound);
     }
     for (const { to, message } of effects.messages) this.#send(to, message);
-    for (const read of effects.entryReads) this.#readEntries(read);
+    for (const read of effects.entryReads) this.#disk.read(read);
     // First what ended, then what begins: the core may ask for a peer's next snapshot as soon as it has installed one.
     for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
     for (const peer of effects.snapshotSends) this.#senders.start(peer);
@@ -291,32 +244,10 @@ export class NodeCore {
   }
 
   #send(to: NodeId, message: Message): void {
-    const peer = this.#directory.lookup(to);
-    if (peer === undefined) return;
     if (message.type === "AppendEntries") {
       this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
     }
-    this.#transport.send(peer.address, {
-      protocolVersion: PROTOCOL_VERSION,
-      clusterId: this.#identity.clusterId,
-      from: this.raft.id,
-      fromIncarnation: this.#identity.incarnation,
-      fromAddress: this.config.address,
-      to,
-      toIncarnation: peer.incarnation,
-      message,
-    });
-  }
-
-  #readEntries(read: EntryRead): void {
-    const answer = (entries: readonly Entry[]) => {
-      this.guard(() => this.raft.entriesRead(read, entries));
-      this.wake();
-    };
-    this.#storage.entries(read.from, read.to, read.maxBytes).then(answer, (error) => {
-      if (this.raft.firstIndex <= read.from) this.#tellStorageError(error, "ignored");
-      answer([]);
-    });
+    this.#post.send(to, message);
   }
 
   #readLost(): RaftError {
@@ -327,7 +258,7 @@ export class NodeCore {
 
   #tick(): void {
     this.guard(() => {
-      this.#watchStall();
+      this.#disk.tick();
       this.raft.tick();
       this.proposals.tick();
       this.admin.tick();
@@ -346,103 +277,42 @@ export class NodeCore {
     this.events.emit("state", this.#told);
   }
 
-  // The disk
+  // The parts
 
-  #makePersister(sequence: number): Persister {
-    return new Persister(this.#storage, () => this.config.host.clock.monotonicMs(), sequence, {
-      persisted: (batch, durationMs) => this.guard(() => this.#persisted(batch, durationMs)),
-      failed: (batch, error) => this.guard(() => this.#persistFailed(batch, error)),
-      idle: () => this.wake(),
+  #makePost(options: RaftNodeOptions, identity: Identity): Post {
+    return new Post({
+      transport: options.transport,
+      storage: options.storage,
+      identity,
+      address: options.address,
+      membership: this.raft.membership,
+      deliver: (from, message) => {
+        this.guard(() => this.raft.step(from, message));
+        this.wake();
+      },
+      refused: (from, reason) => this.events.emit("refused", { from, reason }),
+      failed: (cause) => {
+        this.#disk.tell(cause, "stopped");
+        this.stop(asStorageError(cause));
+      },
     });
   }
 
-  #persisted(batch: PersistBatch, durationMs: number): void {
-    this.raft.persisted(batch);
-    this.#storageError = null;
-    if (this.events.has("metric")) {
-      const bytes = batch.entries.reduce((sum, entry) => sum + entry.data.length, 0);
-      this.events.emit("metric", { type: "persist", durationMs, entries: batch.entries.length, bytes });
-    }
-    const { snapshot } = batch;
-    if (snapshot === null) return;
-    this.#compactBehind(snapshot);
-    this.#applier.restoreDurable(snapshot);
+  #makeDisk(sequence: number): Disk {
+    return new Disk({
+      storage: this.#storage,
+      raft: this.raft,
+      config: this.config,
+      events: this.events,
+      sequence,
+      sentIndex: () => this.#sentIndex,
+      installed: (meta) => this.#applier.restoreDurable(meta),
+      endProposals: (make, rejectedAfter) => this.proposals.endAll(make, rejectedAfter),
+      stop: (error) => this.stop(error),
+      guard: (run) => this.guard(run),
+      wake: () => this.wake(),
+    });
   }
-
-  /**
-   * A leader whose disk is known to be unchanged gives up leadership, and goes on.
-   * Everybody else stops: a follower can't promise anything any more, and what
-   * a disk in doubt holds only a restart can tell.
-   */
-  #persistFailed(batch: PersistBatch, cause: unknown): void {
-    const error = asStorageError(cause);
-    this.#storageError = error;
-    const wasLeader = this.raft.role === "leader";
-    const goesOn = error.disk === "unchanged" && this.raft.persistFailed(batch);
-    if (!goesOn) {
-      this.#tellStorageError(error, "stopped");
-      this.stop(error);
-      return;
-    }
-    this.#tellStorageError(error, wasLeader ? "steppedDown" : "ignored");
-    // What was never sent and is not on disk is nowhere.
-    if (wasLeader) this.#endProposals(error, Math.max(this.raft.durableIndex, this.#sentIndex));
-  }
-
-  /** A write that never returns deposes a leader as surely as one that fails (and stops any node in the end). */
-  #watchStall(): void {
-    const ticks = this.#persister.tick();
-    if (ticks >= this.config.storageStallTicks) {
-      const error = new StorageError("a write to the storage has not returned", { disk: "in_doubt" });
-      this.#tellStorageError(error, "stopped");
-      this.stop(error);
-    } else if (ticks >= this.config.electionTicks && this.raft.role === "leader") {
-      const error = new StorageError("a write to the storage has not returned yet", { disk: "in_doubt" });
-      this.#storageError = error;
-      this.raft.stepDown(error.message);
-      this.#tellStorageError(error, "steppedDown");
-      this.#endProposals(error, Infinity);
-    }
-  }
-
-  #endProposals(cause: StorageError, rejectedAfter: number): void {
-    this.proposals.endAll(
-      (outcome) =>
-        new RaftError("storage", `the leader could not write, and gave up leadership: ${cause.message}`, {
-          outcome,
-          cause,
-          hint: outcome === "rejected" ? "Send it to the new leader." : "It may have been carried out, or may be yet.",
-        }),
-      rejectedAfter,
-    );
-  }
-
-  #compactBehind(snapshot: SnapshotMeta): void {
-    const index = snapshot.index - this.config.trailingEntries;
-    if (index < this.raft.firstIndex) return;
-    this.raft.compact(index);
-    this.#storage.compact(index).catch((error) => this.#tellStorageError(error, "ignored"));
-  }
-
-  #tellStorageError(error: Error, consequence: "steppedDown" | "stopped" | "ignored"): void {
-    if (this.#lifecycle === "running") this.events.emit("storageError", { error, consequence });
-  }
-
-  #adopt(envelope: Envelope): void {
-    if (this.#adopting) return;
-    this.#adopting = true;
-    const identity: Identity = { ...this.#identity, clusterId: envelope.clusterId };
-    this.#storage.initialize(identity).then(() => {
-      this.#identity = identity;
-      this.receive(envelope);
-    }, (cause) => {
-      const error = asStorageError(cause);
-      this.#tellStorageError(error, "stopped");
-      this.stop(error);
-    }).finally(() => this.#adopting = false);
-  }
-
-  // The state machine and its snapshots
 
   #makeApplier(options: RaftNodeOptions): Applier {
     return new Applier({
@@ -488,28 +358,15 @@ export class NodeCore {
       everyBytes: this.config.snapshotBytes,
       retryMs: this.config.electionTimeoutMs,
       newest: () => this.raft.snapshot,
-      persist: (job) => {
-        this.#persister.addSnapshot({ ...job, done: (outcome) => this.#snapshotWritten(job, outcome) });
-        this.wake();
-      },
+      persist: (job) => this.#disk.writeSnapshot(job),
       taken: (meta) =>
         this.guard(() => {
           this.raft.snapshotTaken(meta);
-          this.#compactBehind(meta);
+          this.#disk.compactBehind(meta);
           this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
         }),
-      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+      failed: (error) => this.#disk.tell(error, "ignored"),
     });
-  }
-
-  /** Nothing depends on a snapshot but space: only a disk in doubt is as bad as for the log. */
-  #snapshotWritten(job: SnapshotJob, outcome: SnapshotOutcome): void {
-    job.done(outcome);
-    if (typeof outcome === "string") return;
-    const error = asStorageError(outcome.error);
-    if (error.disk === "unchanged") return;
-    this.#tellStorageError(error, "stopped");
-    this.stop(error);
   }
 
   #makeSenders(): SnapshotSenders {
@@ -521,7 +378,7 @@ export class NodeCore {
       bytesPerSecond: this.config.snapshotBytesPerSecond,
       resendMs: this.config.electionTimeoutMs,
       send: (to, message) => this.#send(to, message),
-      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+      failed: (error) => this.#disk.tell(error, "ignored"),
       wake: () => this.wake(),
     });
   }
@@ -531,15 +388,10 @@ export class NodeCore {
       storage: this.#storage,
       target: this.raft,
       installing: (meta) => this.#applier.expectRestore(meta),
-      failed: (error) => this.#tellStorageError(asStorageError(error), "ignored"),
+      failed: (error) => this.#disk.tell(error, "ignored"),
       wake: () => this.wake(),
     });
   }
-}
-
-function asStorageError(cause: unknown): StorageError {
-  if (cause instanceof StorageError) return cause;
-  return new StorageError(`the storage failed: ${messageOf(cause)}`, { disk: "in_doubt", cause });
 }
 
 function messageOf(cause: unknown): string {

@@ -71,6 +71,11 @@ export class Persister {
     this.#snapshots.push(job);
   }
 
+  /** Local snapshots that wait are not written any more. */
+  end(): void {
+    for (const job of this.#snapshots.splice(0)) job.done("superseded");
+  }
+
   /** Begins with the next local snapshot, if there is one and the disk is idle. */
   startSnapshot(): void {
     while (!this.#busy) {

@@ -198,6 +198,7 @@ export class RaftNode {
     const core = this.#admit(options.signal);
     core.requireLeader();
     this.#requireSameIncarnations(change);
+    this.#requireCaughtUp(change);
     core.submit();
     const taken = core.raft.changeMembership({ voters: change.voters, learners: change.learners ?? [] });
     if (taken === "unchanged") return core.raft.membership;
@@ -290,6 +291,19 @@ export class RaftNode {
     return this.#core;
   }
 
+  /** A voter that lacks much of the log stalls commits until it has it (dissertation §4.2.1). */
+  #requireCaughtUp(change: MembershipChange): void {
+    const { raft } = this.#core;
+    const learners = new Set(raft.membership.learners);
+    const promoted = new Set(change.voters.map(({ id }) => id).filter((id) => learners.has(id)));
+    for (const { id, matchIndex } of raft.progress()) {
+      if (!promoted.has(id) || raft.commitIndex - matchIndex <= MAX_PROMOTION_LAG) continue;
+      throw new RaftError("not_ready", `the learner "${id}" lacks ${raft.commitIndex - matchIndex} entries`, {
+        hint: "Wait until it has caught up, and promote it then.",
+      });
+    }
+  }
+
   #requireSameIncarnations(change: MembershipChange): void {
     for (const { id, incarnation } of [...change.voters, ...change.learners ?? []]) {
       const known = this.#core.raft.membership.members.find((member) => member.id === id);
@@ -300,6 +314,9 @@ export class RaftNode {
     }
   }
 }
+
+/** Entries that a learner may lack and be promoted: what a few round trips bring. */
+const MAX_PROMOTION_LAG = 1000;
 
 /** Stops waiting when the signal fires; what is waited for goes on. */
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

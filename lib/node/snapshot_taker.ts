@@ -41,7 +41,7 @@ export class SnapshotTaker {
   #current: Promise<SnapshotMeta> | null = null;
   #bytesBefore = 0;
   #notBeforeMs = 0;
-  #stopped = false;
+  #ended: RaftError | null = null;
 
   constructor(options: TakerOptions) {
     this.#options = options;
@@ -50,7 +50,7 @@ export class SnapshotTaker {
   /** Begins with a snapshot if enough was applied since the last one. */
   check(): void {
     const { everyEntries, everyBytes, applier, newest, host } = this.#options;
-    if (this.#current !== null || this.#stopped) return;
+    if (this.#current !== null || this.#ended !== null) return;
     const entries = applier.appliedIndex - (newest()?.index ?? 0);
     const due = (everyEntries > 0 && entries >= everyEntries) ||
       (everyBytes > 0 && entries > 0 && applier.appliedBytes - this.#bytesBefore >= everyBytes);
@@ -69,8 +69,9 @@ export class SnapshotTaker {
     return this.#current;
   }
 
-  stop(): void {
-    this.#stopped = true;
+  /** Takes none any more; who waits for one is told. */
+  stop(error: RaftError): void {
+    this.#ended = error;
   }
 
   async #take(): Promise<SnapshotMeta> {
@@ -82,7 +83,8 @@ export class SnapshotTaker {
       return meta;
     } catch (error) {
       this.#notBeforeMs = this.#options.host.clock.monotonicMs() + this.#options.retryMs;
-      if (!this.#stopped && !(error instanceof RaftError && error.code === "busy")) this.#options.failed(error);
+      if (this.#ended !== null) throw this.#ended;
+      if (!(error instanceof RaftError && error.code === "busy")) this.#options.failed(error);
       throw error;
     }
   }
@@ -134,7 +136,7 @@ export class SnapshotTaker {
   }
 
   #wanted(index: number): boolean {
-    return !this.#stopped && index > (this.#options.newest()?.index ?? 0);
+    return this.#ended === null && index > (this.#options.newest()?.index ?? 0);
   }
 
   #requireWanted(index: number): void {

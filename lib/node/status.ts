@@ -4,16 +4,16 @@
  * @module
  */
 
+import type { LeaderHint } from "../errors.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { Identity } from "../storage.ts";
-import type { Directory } from "./directory.ts";
 import type { Lifecycle, NodeStatus, Suffrage } from "./types.ts";
 
 /** What a status is made of besides the core. */
 export interface StatusParts {
   readonly identity: Identity;
   readonly lifecycle: Lifecycle;
-  readonly directory: Directory;
+  readonly locate: (id: string) => LeaderHint;
   readonly tickMs: number;
   readonly storageError: Error | null;
   readonly uptimeMs: number;
@@ -33,7 +33,7 @@ export function describe(raft: Raft, parts: StatusParts): NodeStatus {
     lifecycle: parts.lifecycle,
     role: running ? raft.role : "follower",
     term: raft.term,
-    leader: leader === null ? null : { id: leader, address: parts.directory.lookup(leader)?.address ?? "" },
+    leader: leader === null ? null : parts.locate(leader),
     commitIndex: raft.commitIndex,
     appliedIndex: raft.appliedIndex,
     durableIndex: raft.durableIndex,

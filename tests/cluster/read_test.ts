@@ -96,21 +96,20 @@ Deno.test("without the option a lease read costs a round as any other", async ()
   await cluster.end();
 });
 
-Deno.test("a leader that is handing over serves no read from its lease", async () => {
+Deno.test("a leader that has sent a TimeoutNow serves no read from its lease", async () => {
   const cluster = await Cluster.start({ node: { leaseReads: true } });
-  const leader = await cluster.leader();
-  await cluster.propose(leader, "a");
+  const old = await cluster.leader();
+  await cluster.propose(old, "a");
   await cluster.pass(500);
-  const transfer = leader.node.transferLeadership();
-  await cluster.pass(1);
-  const next = await cluster.settle(transfer).then((id) => cluster.get(id));
-  await cluster.propose(next, "b");
-  if (leader.node.isLeader) {
-    assert.equal(
-      (await rejection(cluster, leader.node.read(bytes(""), { consistency: "lease" }))).code,
-      "leadership_lost",
-    );
-  }
+  const [to, other] = cluster.running.map(({ id }) => id).filter((id) => id !== old.id);
+  const transfer = rejection(cluster, old.node.transferLeadership({ to: to! }));
+  for (const id of [to!, other!]) cluster.network.block(id, old.id);
+  await cluster.until(() => cluster.get(to!).node.isLeader, "the successor's election", 100);
+  await cluster.propose(cluster.get(to!), "b");
+  assert(old.node.isLeader, "it heard of nothing, and its last round was acknowledged a moment ago");
+  const error = await rejection(cluster, old.node.read(bytes(""), { consistency: "lease" }));
+  assert.equal(error.code, "leadership_lost");
+  await transfer;
   await cluster.end();
 });
 

@@ -1,0 +1,102 @@
+import { strict as assert } from "node:assert";
+import { RaftError } from "../../../lib/errors.ts";
+import { Proposals } from "../../../lib/node/proposals.ts";
+import type { ProposalTarget } from "../../../lib/node/proposals.ts";
+import type { Entry } from "../../../lib/raft/types.ts";
+
+const data = new Uint8Array([1]);
+const entry = (index: number, term: number): Entry => ({ index, term, type: "command", data });
+
+function make(maxBytes = 1000) {
+  const now = { ms: 0 };
+  const proposals = new Proposals({
+    clock: { monotonicMs: () => now.ms, wallMs: () => 0, setTimer: () => () => {} },
+    maxBytes,
+    graceMs: 100,
+    report: () => {},
+  });
+  return { proposals, now };
+}
+
+const target = (firstIndex: number, term: number): ProposalTarget => ({
+  uncommittedBytes: 0,
+  propose: () => ({ firstIndex, term }),
+});
+const explain = (reason: string) => new RaftError("busy", reason);
+
+async function outcome(promise: Promise<unknown>): Promise<string> {
+  return await promise.then(() => "done", (error: RaftError) => `${error.code} ${error.outcome}`);
+}
+
+Deno.test("a proposal ends with the answer of its entry, by index and term", async () => {
+  const { proposals } = make();
+  const first = proposals.add(data, undefined);
+  const second = proposals.add(data, undefined);
+  proposals.submit(target(7, 3), explain);
+  proposals.applied(entry(7, 3), new Uint8Array([9]));
+  proposals.applied(entry(8, 4), new Uint8Array([8]));
+  assert.deepEqual(await first, { index: 7, term: 3, result: new Uint8Array([9]) });
+  assert.equal(await outcome(second), "leadership_lost rejected");
+  assert.deepEqual([proposals.count, proposals.bytes], [0, 0], "counters are zero when idle (rule 10)");
+});
+
+Deno.test("orphans are answered by what is committed in their place, or unknown in the end", async () => {
+  const { proposals, now } = make();
+  const all = [1, 2, 3, 4].map(() => outcome(proposals.add(data, undefined)));
+  proposals.submit(target(5, 2), explain);
+  proposals.orphan();
+  proposals.applied(entry(5, 2), data);
+  proposals.applied({ ...entry(6, 3), type: "noop" }, null);
+  now.ms = 99;
+  proposals.tick();
+  assert.equal(proposals.count, 2);
+  now.ms = 100;
+  proposals.tick();
+  assert.deepEqual(await Promise.all(all), [
+    "done",
+    "leadership_lost rejected",
+    "leadership_lost unknown",
+    "leadership_lost unknown",
+  ]);
+  assert.equal(proposals.bytes, 0);
+});
+
+Deno.test("a batch that is too much as a whole is taken as far as it goes", async () => {
+  const { proposals } = make();
+  const all = [1, 2, 3].map(() => outcome(proposals.add(data, undefined)));
+  let taken = 0;
+  proposals.submit({
+    uncommittedBytes: 0,
+    propose: (commands) => commands.length > 1 || taken === 2 ? "busy" : { firstIndex: ++taken, term: 1 },
+  }, explain);
+  proposals.applied(entry(1, 1), data);
+  proposals.applied(entry(2, 1), data);
+  assert.deepEqual(await Promise.all(all), ["done", "done", "busy rejected"]);
+});
+
+Deno.test("the caller's bytes are copied, and one that is too large alone is let in while nothing waits", async () => {
+  const { proposals } = make(10);
+  const command = new Uint8Array(100).fill(1);
+  const proposed = proposals.add(command, undefined);
+  assert.equal(await outcome(proposals.add(data, undefined)), "busy rejected");
+  command.fill(2);
+  proposals.submit({
+    uncommittedBytes: 0,
+    propose: ([bytes]) => {
+      assert(bytes!.every((byte) => byte === 1));
+      return { firstIndex: 1, term: 1 };
+    },
+  }, explain);
+  proposals.applied(entry(1, 1), data);
+  await proposed;
+});
+
+Deno.test("at the end, what is not in the log is rejected, and what follows the given index too", async () => {
+  const { proposals } = make();
+  const logged = [1, 2].map(() => outcome(proposals.add(data, undefined)));
+  proposals.submit(target(5, 2), explain);
+  const queued = outcome(proposals.add(data, undefined));
+  proposals.endAll((end) => new RaftError("storage", "end", { outcome: end }), 5);
+  assert.deepEqual(await Promise.all([...logged, queued]), ["storage unknown", "storage rejected", "storage rejected"]);
+  assert.equal(proposals.bytes, 0);
+});

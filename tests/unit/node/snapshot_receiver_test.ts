@@ -1,0 +1,114 @@
+import { strict as assert } from "node:assert";
+import { crc32c } from "../../../lib/crc32c.ts";
+import { SnapshotReceiver } from "../../../lib/node/snapshot_receiver.ts";
+import { emptyMembership } from "../../../lib/raft/mod.ts";
+import type { InstallSnapshot, SnapshotMeta } from "../../../lib/raft/types.ts";
+import { MemoryStorage } from "../../../storage/memory.ts";
+import { settle } from "../../support/virtual_host.ts";
+
+const meta = (id: string, index: number, data: Uint8Array): SnapshotMeta => ({
+  id,
+  index,
+  term: 1,
+  membership: emptyMembership,
+  size: data.length,
+  checksum: crc32c(data),
+});
+
+function chunk(snapshot: SnapshotMeta, data: Uint8Array, offset: number, end: number): InstallSnapshot {
+  return { type: "InstallSnapshot", term: 1, round: 1, snapshot, offset, data: data.slice(offset, end) };
+}
+
+async function make() {
+  const storage = new MemoryStorage();
+  await storage.load();
+  const log: string[] = [];
+  const receiver = new SnapshotReceiver({
+    storage,
+    target: {
+      snapshotProgress: (to, id, offset, status) => log.push(`${to} ${id} ${offset} ${status}`),
+      installSnapshot: (from, { id }) => {
+        log.push(`install ${id} from ${from}`);
+        return true;
+      },
+    },
+    installing: ({ id }) => log.push(`installing ${id}`),
+    failed: () => log.push("failed"),
+    wake: () => {},
+  });
+  return { receiver, log, storage };
+}
+
+const data = new Uint8Array(10).map((_, i) => i);
+
+Deno.test("chunks in order make a snapshot; repeated and skipped ones are answered with what is missing", async () => {
+  const { receiver, log } = await make();
+  const snapshot = meta("s", 5, data);
+  receiver.received("a", chunk(snapshot, data, 0, 4));
+  await settle();
+  receiver.received("a", chunk(snapshot, data, 0, 4));
+  receiver.received("a", chunk(snapshot, data, 8, 10));
+  await settle();
+  receiver.received("a", chunk(snapshot, data, 4, 8));
+  receiver.received("a", chunk(snapshot, data, 8, 10));
+  await settle();
+  assert.deepEqual(log, [
+    "a s 4 accepted",
+    "a s 4 accepted",
+    "a s 4 accepted",
+    "a s 8 accepted",
+    "install s from a",
+    "installing s",
+  ]);
+});
+
+Deno.test("bytes that don't give the checksum are never installed, and all are asked for again", async () => {
+  const { receiver, log } = await make();
+  const snapshot = { ...meta("s", 5, data), checksum: 1 };
+  receiver.received("a", chunk(snapshot, data, 0, 10));
+  await settle();
+  assert.deepEqual(log, ["failed", "a s 0 failed"]);
+});
+
+Deno.test("two snapshots of the same index are never mixed, and a newer one takes the place of an older", async () => {
+  const { receiver, log } = await make();
+  const other = data.map((byte) => byte + 100);
+  const [first, second] = [meta("s1", 5, data), meta("s2", 5, other)];
+  receiver.received("a", chunk(first, data, 0, 5));
+  receiver.received("b", chunk(second, other, 5, 10));
+  await settle();
+  receiver.received("b", chunk(second, other, 0, 5));
+  receiver.received("b", chunk(second, other, 5, 10));
+  await settle();
+  receiver.received("a", chunk(meta("s0", 4, data), data, 0, 10));
+  assert.deepEqual(log.slice(0, 2).sort(), ["a s1 5 accepted", "b s2 0 accepted"]);
+  assert.deepEqual(log.slice(2, 5), ["b s2 5 accepted", "install s2 from b", "installing s2"]);
+});
+
+Deno.test("an older snapshot does not disturb the one under way", async () => {
+  const { receiver, log } = await make();
+  const snapshot = meta("new", 9, data);
+  receiver.received("a", chunk(snapshot, data, 0, 5));
+  receiver.received("a", chunk(meta("old", 5, data), data, 0, 10));
+  receiver.received("a", chunk(snapshot, data, 5, 10));
+  await settle();
+  assert.deepEqual(log, ["a new 5 accepted", "install new from a", "installing new"]);
+});
+
+Deno.test("a snapshot without bytes is one chunk", async () => {
+  const { receiver, log } = await make();
+  const none = new Uint8Array();
+  receiver.received("a", chunk(meta("s", 5, none), none, 0, 0));
+  await settle();
+  assert.deepEqual(log, ["install s from a", "installing s"]);
+});
+
+Deno.test("after stop nothing is installed", async () => {
+  const { receiver, log } = await make();
+  receiver.received("a", chunk(meta("s", 5, data), data, 0, 10));
+  receiver.stop();
+  await settle();
+  receiver.received("a", chunk(meta("t", 6, data), data, 0, 10));
+  await settle();
+  assert.deepEqual(log, []);
+});
