@@ -7,29 +7,34 @@
 
 import type { Cancel, Host } from "./clock.ts";
 
-/** A task queue over a MessageChannel: about 2 µs a task, where a timer costs a millisecond or more. */
-function channelQueue(): (task: () => void) => void {
-  const tasks: (() => void)[] = [];
+/**
+ * Runs `wake` in a task of its own, in some 2 to 9 µs, where a timer costs a
+ * millisecond or more. `setImmediate` where there is one: a process ends when
+ * nothing waits in it. A MessagePort would keep Deno alive for good, since there
+ * `unref` does not take back a `ref`; in a browser that is no matter.
+ */
+function taskSource(wake: () => void): () => void {
+  const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
+  if (setImmediate !== undefined) return () => void setImmediate(wake);
   const channel = new MessageChannel();
-  // An open port keeps a process alive in Node and Deno; only unref'd is it harmless.
-  const port = channel.port1 as MessagePort & { ref?(): void; unref?(): void };
-  port.onmessage = () => {
-    const due = tasks.splice(0);
-    port.unref?.();
-    for (const task of due) {
+  channel.port1.onmessage = wake;
+  return () => channel.port2.postMessage(null);
+}
+
+/** A queue of tasks; those that are there when it wakes run in one go. */
+function taskQueue(): (task: () => void) => void {
+  const tasks: (() => void)[] = [];
+  const wakeSoon = taskSource(() => {
+    for (const task of tasks.splice(0)) {
       try {
         task();
       } catch (error) {
         reportError(error);
       }
     }
-  };
-  port.unref?.();
+  });
   return (task) => {
-    if (tasks.push(task) === 1) {
-      port.ref?.();
-      channel.port2.postMessage(null);
-    }
+    if (tasks.push(task) === 1) wakeSoon();
   };
 }
 
@@ -61,6 +66,6 @@ export function systemHost(): Host {
       },
     },
     random: () => Math.random(),
-    enqueue: channelQueue(),
+    enqueue: taskQueue(),
   };
 }
