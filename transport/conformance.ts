@@ -3,9 +3,7 @@
  *
  * @example
  * ```ts ignore
- * for (const { name, run } of transportConformance) {
- *   Deno.test(name, () => run(makeFixture));
- * }
+ * for (const { name, run } of transportConformance(() => myFixture())) Deno.test(name, run);
  * ```
  *
  * @module
@@ -16,7 +14,9 @@ import { type Envelope, PROTOCOL_VERSION, type Transport } from "../lib/transpor
 
 /** A transport, and where it is reached. */
 export interface TransportEndpoint {
+  /** The transport to try. */
   readonly transport: Transport;
+  /** Where others reach it. */
   readonly address: string;
   /** Closes the transport and whatever listens for it. */
   close(): Promise<void>;
@@ -38,11 +38,18 @@ export interface TransportFixture {
   close(): Promise<void>;
 }
 
-/** One check. */
-export interface TransportCheck {
+/** One check of the suite. */
+export interface TransportConformanceTest {
+  /** What it checks, as a sentence. */
   readonly name: string;
-  /** Rejects if the transport fails it. */
-  run(makeFixture: () => Promise<TransportFixture>): Promise<void>;
+  /** Rejects if the transport breaks the contract. */
+  run(): Promise<void>;
+}
+
+/** A check, before it is given a transport to try. */
+interface Check {
+  readonly name: string;
+  run(fixture: TransportFixture): Promise<void>;
 }
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -193,21 +200,16 @@ async function persistently(fixture: TransportFixture, send: () => void, conditi
   await fixture.until(condition, what);
 }
 
-function check(name: string, body: (pair: Pair) => Promise<void>): TransportCheck {
+function check(name: string, body: (pair: Pair) => Promise<void>): Check {
   return {
     name,
-    async run(makeFixture) {
-      const fixture = await makeFixture();
-      try {
-        const sender = await fixture.open();
-        const receiver = await fixture.open();
-        const arrived: Envelope[] = [];
-        await sender.transport.start(() => {});
-        await receiver.transport.start((envelope) => void arrived.push(envelope));
-        await body({ fixture, sender, receiver, arrived });
-      } finally {
-        await fixture.close();
-      }
+    async run(fixture) {
+      const sender = await fixture.open();
+      const receiver = await fixture.open();
+      const arrived: Envelope[] = [];
+      await sender.transport.start(() => {});
+      await receiver.transport.start((envelope) => void arrived.push(envelope));
+      await body({ fixture, sender, receiver, arrived });
     },
   };
 }
@@ -224,7 +226,7 @@ async function roundTrip({ fixture, sender, receiver, arrived }: Pair, envelopes
 }
 
 /** The checks. Order of messages is not promised by a transport, so none asks for it. */
-export const transportConformance: readonly TransportCheck[] = [
+const checks: readonly Check[] = [
   check("every type of message arrives unaltered, with the largest numbers too", async (pair) => {
     await roundTrip(pair, sampleMessages().map((message) => sampleEnvelope(message)));
   }),
@@ -373,3 +375,20 @@ export const transportConformance: readonly TransportCheck[] = [
     ensure(!terms(arrived).has(999), "a closed transport sent");
   }),
 ];
+
+/** The suite, over transports that `fixture` makes; each check asks for a new one. */
+export function transportConformance(
+  fixture: () => Promise<TransportFixture> | TransportFixture,
+): readonly TransportConformanceTest[] {
+  return checks.map(({ name, run }) => ({
+    name,
+    run: async () => {
+      const made = await fixture();
+      try {
+        await run(made);
+      } finally {
+        await made.close();
+      }
+    },
+  }));
+}

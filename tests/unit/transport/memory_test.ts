@@ -6,12 +6,12 @@ import { decodeEnvelope, encodeEnvelope } from "../../../transport/connect/codec
 import { MemoryNetwork, type MemoryNetworkOptions } from "../../../transport/memory.ts";
 import { VirtualHost } from "../../support/virtual_host.ts";
 
-function fixtureOf(options: MemoryNetworkOptions): () => Promise<TransportFixture> {
+function fixtureOf(options: MemoryNetworkOptions): () => TransportFixture {
   return () => {
     const host = new VirtualHost(7);
     const network = new MemoryNetwork({ host, ...options });
     let last = 0;
-    return Promise.resolve({
+    return {
       open(address = `node-${++last}`) {
         const transport = network.transport(address);
         return Promise.resolve({ transport, address, close: () => transport.close() });
@@ -26,7 +26,7 @@ function fixtureOf(options: MemoryNetworkOptions): () => Promise<TransportFixtur
       until: (condition) => host.runUntil(condition),
       pause: (durationMs) => host.runFor(durationMs),
       close: () => Promise.resolve(),
-    });
+    };
   };
 }
 
@@ -36,8 +36,8 @@ const variants: Record<string, MemoryNetworkOptions> = {
   "through the codec": { carry: (envelope) => decodeEnvelope(encodeEnvelope(envelope)) },
 };
 for (const [variant, options] of Object.entries(variants)) {
-  for (const { name, run } of transportConformance) {
-    Deno.test(`memory transport (${variant}): ${name}`, () => run(fixtureOf(options)));
+  for (const { name, run } of transportConformance(fixtureOf(options))) {
+    Deno.test(`memory transport (${variant}): ${name}`, run);
   }
 }
 
