@@ -39,6 +39,7 @@ const YIELD_BYTES = 256 * 1024;
 export class SnapshotTaker {
   readonly #options: TakerOptions;
   #current: Promise<SnapshotMeta> | null = null;
+  #giveUp: (error: RaftError) => void = () => {};
   #bytesBefore = 0;
   #notBeforeMs = 0;
   #ended: RaftError | null = null;
@@ -62,7 +63,10 @@ export class SnapshotTaker {
   take(): Promise<SnapshotMeta> {
     const newest = this.#options.newest();
     if (newest !== null && newest.index === this.#options.applier.appliedIndex) return Promise.resolve(newest);
-    this.#current ??= this.#take().finally(() => {
+    this.#current ??= new Promise<SnapshotMeta>((resolve, reject) => {
+      this.#giveUp = reject;
+      this.#take().then(resolve, reject);
+    }).finally(() => {
       this.#current = null;
       this.check();
     });
@@ -72,6 +76,8 @@ export class SnapshotTaker {
   /** Takes none any more; who waits for one is told. */
   stop(error: RaftError): void {
     this.#ended = error;
+    // A write that hangs must hold nobody.
+    this.#giveUp(error);
   }
 
   async #take(): Promise<SnapshotMeta> {

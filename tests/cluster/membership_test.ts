@@ -127,3 +127,18 @@ Deno.test("a learner gets the log, and never campaigns (rule 7)", async () => {
   assert.deepEqual([status.role, status.term], ["follower", term]);
   await cluster.end();
 });
+
+Deno.test("a learner that lacks much of the log is not promoted (dissertation §4.2.1)", async () => {
+  const cluster = await Cluster.start({ voters: 1 });
+  const leader = await cluster.leader();
+  await cluster.propose(leader, ...Array.from({ length: 1_100 }, (_, i) => `c${i}`));
+  const [voter, learner] = [member("n1"), member("n2")];
+  await cluster.settle(leader.node.changeMembership({ voters: [voter], learners: [learner] }));
+  const error = await rejection(cluster, leader.node.changeMembership({ voters: [voter, learner] }));
+  assert.deepEqual([error.code, error.outcome], ["not_ready", "rejected"]);
+  await cluster.add("n2");
+  await cluster.converge();
+  await cluster.pass(100);
+  await cluster.settle(leader.node.changeMembership({ voters: [voter, learner] }));
+  await cluster.end();
+});

@@ -142,3 +142,15 @@ Deno.test("a new leader serves no read before an entry of its term is committed 
   assert.equal(next.disk.termAt(appliedIndex), term);
   await cluster.end();
 });
+
+Deno.test("a linearizable read waits until the state machine has caught up", async () => {
+  const cluster = await Cluster.start({ applyMs: 300 });
+  const leader = await cluster.leader();
+  await cluster.propose(leader, ...Array.from({ length: 20 }, (_, i) => `c${i}`));
+  for (const id of cluster.nodes.keys()) await cluster.crash(id);
+  for (const id of cluster.nodes.keys()) await cluster.restart(id);
+  const next = await cluster.leader();
+  assert(next.machine.commands.length < 20, "it replays its log");
+  assert.equal(await read(cluster, next), "c19");
+  await cluster.end();
+});

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { Cluster, rejection } from "../support/cluster.ts";
+import { Cluster, member, rejection } from "../support/cluster.ts";
+import { bytes } from "../support/journal.ts";
 
 const many = (count: number, prefix = "c") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
@@ -104,7 +105,36 @@ Deno.test("commands that are applied while a snapshot is written don't show in i
   await cluster.end();
 });
 
-Deno.test("a snapshot carries the membership as of its index", async () => {
+Deno.test("a snapshot carries the membership as of its index, not one that is only appended", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  await cluster.propose(leader, "a");
+  cluster.network.isolate(leader.id);
+  const voters = [...leader.node.status().membership.members, member("n4")];
+  const change = rejection(cluster, leader.node.changeMembership({ voters }));
+  assert.equal(leader.node.status().membership.voters.length, 4, "in force from the moment it is appended");
+  const { index, membership } = await cluster.settle(leader.node.takeSnapshot());
+  assert.equal(index, 3);
+  assert.deepEqual(membership.voters, ["n1", "n2", "n3"]);
+  assert.equal((await change).outcome, "unknown");
+  await cluster.end();
+});
+
+Deno.test("who waits for a snapshot is told when the node ends", async () => {
+  const cluster = await Cluster.start({ voters: 1 });
+  const leader = await cluster.leader();
+  await cluster.propose(leader, "a");
+  leader.storage.hang();
+  const error = rejection(cluster, leader.node.takeSnapshot());
+  const proposal = rejection(cluster, leader.node.propose(bytes("b")));
+  await cluster.pass(50);
+  await cluster.close(leader.id);
+  assert.equal((await error).code, "closed");
+  assert.equal((await proposal).outcome, "unknown");
+  await cluster.end();
+});
+
+Deno.test("the membership outlives the log that it was in", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 20, trailingEntries: 0 } });
   const leader = await cluster.leader();
   await cluster.add("n4");
