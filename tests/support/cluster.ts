@@ -8,7 +8,9 @@
 
 import { strict as assert } from "node:assert";
 import type { Proposed, RaftNodeOptions } from "../../lib/node/types.ts";
+import type { Host } from "../../lib/clock.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
+import type { Storage } from "../../lib/storage.ts";
 import { membershipOf } from "../../lib/raft/mod.ts";
 import type { Member, NodeId } from "../../lib/raft/types.ts";
 import type { AppliedCommand } from "../../lib/state_machine.ts";
@@ -19,8 +21,11 @@ import { bytes, Journal, text } from "./journal.ts";
 import { VirtualTime } from "./virtual_time.ts";
 import type { VirtualNodeHost } from "./virtual_time.ts";
 
+/** A storage that can lose power. */
+export type TestStorage = Storage & { crash(): void };
+
 /** Options of a {@linkcode Cluster}. */
-export interface ClusterOptions {
+export interface ClusterOptions<S extends TestStorage = MemoryStorage> {
   /** @default 1 */
   readonly seed?: number;
   /** How many voters begin. @default 3 */
@@ -32,13 +37,15 @@ export interface ClusterOptions {
   readonly persistMs?: number;
   /** Milliseconds of one command; without it the state machine answers at once. */
   readonly applyMs?: number;
+  /** Opens a node's storage, at its first and at every later start. @default a MemoryStorage */
+  readonly openStorage?: (id: NodeId, host: Host) => S;
 }
 
 /** One node of a {@linkcode Cluster}, and what outlives its crash. */
-export interface TestNode {
+export interface TestNode<S extends TestStorage = MemoryStorage> {
   readonly id: NodeId;
   readonly disk: MemoryDisk;
-  storage: MemoryStorage;
+  storage: S;
   host: VirtualNodeHost;
   machine: Journal;
   transport: MemoryTransport;
@@ -54,16 +61,16 @@ export function member(id: NodeId): Member {
 }
 
 /** See the head of this file. */
-export class Cluster {
+export class Cluster<S extends TestStorage = MemoryStorage> {
   readonly time: VirtualTime;
   readonly network: MemoryNetwork;
-  readonly nodes = new Map<NodeId, TestNode>();
-  readonly #options: ClusterOptions;
+  readonly nodes = new Map<NodeId, TestNode<S>>();
+  readonly #options: ClusterOptions<S>;
   readonly #leaders = new Map<number, NodeId>();
   readonly #applied = new Map<number, string>();
   readonly #first: readonly Member[];
 
-  constructor(options: ClusterOptions) {
+  constructor(options: ClusterOptions<S>) {
     this.#options = options;
     this.time = new VirtualTime(options.seed ?? 1);
     this.network = new MemoryNetwork({ minDelayMs: 1, maxDelayMs: 5, ...options.network, host: this.time.host() });
@@ -71,21 +78,21 @@ export class Cluster {
   }
 
   /** Starts the first voters. */
-  static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    const cluster = new Cluster(options);
+  static async start<S extends TestStorage = MemoryStorage>(options: ClusterOptions<S> = {}): Promise<Cluster<S>> {
+    const cluster = new Cluster<S>(options);
     for (const { id } of cluster.#first) await cluster.add(id, true);
     return cluster;
   }
 
   /** Starts a node on a new disk; it waits to be added unless it is one of the first. */
-  async add(id: NodeId, bootstrap = false, incarnation = `inc-${id}`): Promise<TestNode> {
+  async add(id: NodeId, bootstrap = false, incarnation = `inc-${id}`): Promise<TestNode<S>> {
     const disk = new MemoryDisk();
     const test = await this.#launch(id, disk, bootstrap, incarnation);
     this.nodes.set(id, test);
     return test;
   }
 
-  get(id: NodeId): TestNode {
+  get(id: NodeId): TestNode<S> {
     const test = this.nodes.get(id);
     assert(test, `no node ${id}`);
     return test;
@@ -102,7 +109,7 @@ export class Cluster {
   }
 
   /** Starts a crashed or closed node on its disk. */
-  async restart(id: NodeId): Promise<TestNode> {
+  async restart(id: NodeId): Promise<TestNode<S>> {
     const before = this.get(id);
     assert(!before.up, `${id} runs`);
     const test = await this.#launch(id, before.disk, false, "");
@@ -118,19 +125,19 @@ export class Cluster {
   }
 
   /** Those that run. */
-  get running(): TestNode[] {
+  get running(): TestNode<S>[] {
     return [...this.nodes.values()].filter((test) => test.up && test.node.lifecycle === "running");
   }
 
   /** The leader with the highest term, if there is one. */
-  get leaderNow(): TestNode | undefined {
+  get leaderNow(): TestNode<S> | undefined {
     return this.running.filter(({ node }) => node.isLeader)
       .sort((a, b) => b.node.status().term - a.node.status().term)[0];
   }
 
   /** Runs until one node leads, and all `among` (by default all that run) follow it. */
-  async leader(among?: readonly NodeId[]): Promise<TestNode> {
-    let leader: TestNode | undefined;
+  async leader(among?: readonly NodeId[]): Promise<TestNode<S>> {
+    let leader: TestNode<S> | undefined;
     await this.until(() => {
       leader = this.leaderNow;
       if (leader === undefined || (among !== undefined && !among.includes(leader.id))) return false;
@@ -146,7 +153,7 @@ export class Cluster {
   }
 
   /** Proposes texts to a node, and runs until all are answered. */
-  async propose(test: TestNode, ...commands: readonly string[]): Promise<Proposed[]> {
+  async propose(test: TestNode<S>, ...commands: readonly string[]): Promise<Proposed[]> {
     return await this.settle(Promise.all(commands.map((command) => test.node.propose(bytes(command)))));
   }
 
@@ -213,15 +220,10 @@ export class Cluster {
     for (const [id, test] of this.nodes) if (test.up) await this.crash(id);
   }
 
-  async #launch(id: NodeId, disk: MemoryDisk, bootstrap: boolean, incarnation: string): Promise<TestNode> {
+  async #launch(id: NodeId, disk: MemoryDisk, bootstrap: boolean, incarnation: string): Promise<TestNode<S>> {
     const host = this.time.host();
-    const { persistMs = 1, applyMs } = this.#options;
-    const storage = new MemoryStorage(disk, {
-      delay: (operation) =>
-        operation === "persist" && persistMs > 0
-          ? new Promise((resolve) => void host.clock.setTimer(persistMs, resolve))
-          : undefined,
-    });
+    const { applyMs } = this.#options;
+    const storage = this.#options.openStorage?.(id, host) ?? this.#memoryStorage(disk, host) as TestStorage as S;
     const transport = this.network.transport(id);
     const machine = new Journal({
       observe: (command) => this.#observe(id, command),
@@ -243,6 +245,16 @@ export class Cluster {
     return { id, disk, storage, host, machine, transport, power: new AbortController(), node, up: true };
   }
 
+  #memoryStorage(disk: MemoryDisk, host: Host): MemoryStorage {
+    const { persistMs = 1 } = this.#options;
+    return new MemoryStorage(disk, {
+      delay: (operation) =>
+        operation === "persist" && persistMs > 0
+          ? new Promise((resolve) => void host.clock.setTimer(persistMs, resolve))
+          : undefined,
+    });
+  }
+
   /** State machine safety (figure 3): no two nodes apply different commands at the same index. */
   #observe(id: NodeId, { index, term, data }: AppliedCommand): void {
     const command = `${term}:${text(data)}`;
@@ -253,8 +265,8 @@ export class Cluster {
 }
 
 /** Asserts that the promise rejects with this code and outcome, and returns the error. */
-export async function rejection(
-  cluster: Cluster,
+export async function rejection<S extends TestStorage>(
+  cluster: Cluster<S>,
   promise: Promise<unknown>,
 ): Promise<{ code: string; outcome: string; message: string }> {
   try {
