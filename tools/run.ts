@@ -13,16 +13,25 @@ export interface Ran {
 /** The project's folder, with a slash at its end. */
 export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
-/** Runs a program in the project's folder; its output is kept, and shown as it comes unless `quiet`. */
-export async function run(
-  command: readonly string[],
-  options: { readonly quiet?: boolean; readonly timeoutMs?: number; readonly env?: Record<string, string> } = {},
-): Promise<Ran> {
+/** Options of {@linkcode run}. */
+export interface RunOptions {
+  /** Shows nothing. @default false */
+  readonly quiet?: boolean;
+  /** Killed after so long. @default 600000 */
+  readonly timeoutMs?: number;
+  /** Added to this process's. */
+  readonly env?: Record<string, string>;
+  /** @default ROOT */
+  readonly cwd?: string;
+}
+
+/** Runs a program; its output is kept, and shown as it comes unless `quiet`. */
+export async function run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const [program, ...args] = command;
   const began = performance.now();
   const child = new Deno.Command(String(program), {
     args,
-    cwd: ROOT,
+    cwd: options.cwd ?? ROOT,
     env: options.env ?? {},
     stdin: "null",
     stdout: "piped",

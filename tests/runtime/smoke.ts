@@ -1,7 +1,19 @@
 /** What must come out the same in every runtime: the pieces that everything else stands on. */
 
 import assert from "node:assert/strict";
-import { crc32c, RaftError, systemHost } from "../../mod.ts";
+import {
+  crc32c,
+  decodeGetAnswer,
+  encodeGet,
+  encodePut,
+  KeyValue,
+  membershipOf,
+  MemoryNetwork,
+  MemoryStorage,
+  RaftError,
+  RaftNode,
+  systemHost,
+} from "../../mod.ts";
 import type { Suite } from "./portable.ts";
 
 /** The suite. */
@@ -53,6 +65,41 @@ export const smoke: Suite = {
         // A millisecond for the rounding of timers.
         assert.ok(clock.monotonicMs() - began >= 19);
         assert.ok(cancelled);
+      },
+    },
+    {
+      name: "three nodes in memory elect, replicate, and go on without their leader",
+      async run() {
+        const network = new MemoryNetwork();
+        const ids = ["n1", "n2", "n3"];
+        const membership = membershipOf({ voters: ids.map((id) => ({ id, address: id, incarnation: "" })) });
+        const bytes = (text: string) => new TextEncoder().encode(text);
+        const nodes = await Promise.all(ids.map((id) =>
+          RaftNode.start({
+            id,
+            address: id,
+            stateMachine: new KeyValue(),
+            storage: new MemoryStorage(),
+            transport: network.transport(id),
+            bootstrap: { clusterId: "smoke", membership },
+            electionTimeoutMs: 150,
+            heartbeatIntervalMs: 30,
+          })
+        ));
+        const leaderOf = (among: readonly RaftNode[]) =>
+          Promise.any(among.map((node) => node.leadership().then(() => node)));
+        try {
+          const first = await leaderOf(nodes);
+          const { index } = await first.propose(encodePut(bytes("colour"), bytes("green")));
+          network.isolate(first.id);
+          const second = await leaderOf(nodes.filter((node) => node !== first));
+          const answer = decodeGetAnswer((await second.read(encodeGet(bytes("colour")))).result);
+          assert.ok(answer.ok && answer.entry !== null);
+          assert.equal(new TextDecoder().decode(answer.entry.value), "green");
+          assert.equal(answer.entry.version, index);
+        } finally {
+          await Promise.all(nodes.map((node) => node.close()));
+        }
       },
     },
   ],

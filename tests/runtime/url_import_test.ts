@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { foreignModules } from "../../tools/build.ts";
+import { run } from "../../tools/run.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
 
-/** Runs Deno in a folder of its own, with a cache of its own, and returns what it printed. */
+/** Runs Deno in a folder of its own, with a cache of its own, and returns what it printed last. */
 async function denoIn(folder: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: folder,
-    env: { DENO_DIR: `${folder}/.cache`, NO_COLOR: "1" },
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout).trim();
+  const env = { DENO_DIR: `${folder}/.cache`, NO_COLOR: "1" };
+  const ran = await run([Deno.execPath(), ...args], { cwd: folder, env, quiet: true, timeoutMs: 60_000 });
+  assert.ok(ran.ok && !ran.timedOut, ran.output);
+  return ran.output.trim().split("\n").at(-1) ?? "";
 }
 
 Deno.test("URL import: mod.ts imports from an empty folder, without an import map or a configuration", async () => {
@@ -19,12 +17,35 @@ Deno.test("URL import: mod.ts imports from an empty folder, without an import ma
   const program = `import { RaftError } from "${server.url}mod.ts"; console.log(new RaftError("busy", "").code);`;
   await Deno.writeTextFile(`${folder.path}/main.ts`, program);
   assert.equal(
-    await denoIn(folder.path, "run", "--no-check", `--allow-import=${new URL(server.url).host}`, "main.ts"),
+    await denoIn(folder.path, "run", "--quiet", "--no-check", `--allow-import=${new URL(server.url).host}`, "main.ts"),
     "busy",
   );
   assert.ok(
-    server.requested.every((path) => path === "mod.ts" || /^(lib\/|storage\/memory|transport\/memory)/.test(path)),
+    server.requested.every((path) => path === "mod.ts" || /^(lib\/|(storage|transport)\/\w+\.ts$)/.test(path)),
   );
+});
+
+Deno.test("URL import: a cluster in memory is five lines", async () => {
+  await using server = serveProject();
+  await using folder = await emptyFolder();
+  const program = `
+import { KeyValue, membershipOf, MemoryNetwork, MemoryStorage, RaftNode } from "${server.url}mod.ts";
+const network = new MemoryNetwork(), bootstrap = { clusterId: "c", membership: membershipOf({ voters: ["n1", "n2", "n3"].map((id) => ({ id, address: id, incarnation: "" })) }) };
+const nodes = await Promise.all(["n1", "n2", "n3"].map((id) => RaftNode.start({ id, address: id, bootstrap, stateMachine: new KeyValue(), storage: new MemoryStorage(), transport: network.transport(id) })));
+const { index } = await Promise.any(nodes.map((node) => node.leadership().then(() => node.propose(new Uint8Array()))));
+console.log(index > 1), await Promise.all(nodes.map((node) => node.close()));
+`.trim();
+  assert.equal(program.split("\n").length, 5);
+  await Deno.writeTextFile(`${folder.path}/main.ts`, program);
+  const printed = await denoIn(
+    folder.path,
+    "run",
+    "--quiet",
+    "--check",
+    `--allow-import=${new URL(server.url).host}`,
+    "main.ts",
+  );
+  assert.equal(printed, "true");
 });
 
 Deno.test("URL import: the graph of mod.ts holds no npm or node module", async () => {
