@@ -229,6 +229,8 @@ export class Applier {
       if (this.#replacement !== null) return;
       this.#listener.advanced(this.#appliedIndex, i === at ? at + 1 : 1, this.#host.clock.monotonicMs() - startedMs);
       if (++i === entries.length) return;
+      // Nobody waits for the rest of a slow slice.
+      if (this.#captures.length > 0 || this.#reads.hasDue(this.#appliedIndex)) return;
       startedMs = this.#host.clock.monotonicMs();
       const given = this.#apply(entries[i]!);
       result = given instanceof Promise ? await given : given;

@@ -154,3 +154,15 @@ Deno.test("a linearizable read waits until the state machine has caught up", asy
   assert.equal(await read(cluster, next), "c19");
   await cluster.end();
 });
+
+Deno.test("a stale read waits for one slow command, not for all that are committed", async () => {
+  const cluster = await Cluster.start({ voters: 1, applyMs: 100 });
+  const leader = await cluster.leader();
+  const proposals = Array.from({ length: 20 }, (_, i) => leader.node.propose(bytes(`c${i}`)));
+  await cluster.until(() => leader.machine.commands.length === 3, "the third command");
+  const startedMs = cluster.time.nowMs;
+  assert.match(await read(cluster, leader, "stale"), /^c[23]$/);
+  assert(cluster.time.nowMs - startedMs <= 100);
+  await cluster.settle(Promise.all(proposals));
+  await cluster.end();
+});
