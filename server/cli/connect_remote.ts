@@ -177,7 +177,7 @@ export class ConnectRemote implements Remote {
     call: (admin: Admin, options: CallSettings) => Promise<Answer>,
   ): Promise<Answer> {
     const end = performance.now() + options.timeoutMs;
-    const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, end - performance.now()) });
+    const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, Math.ceil(end - performance.now())) });
     for (;;) {
       let failure: RaftError | undefined;
       const queue = [...await answering(this.#endpoints, left(), (endpoint, ask) => this.status(endpoint, ask))];
@@ -204,7 +204,7 @@ export class ConnectRemote implements Remote {
   ): Promise<Answer> {
     const admin = createClient(AdminService, fetchTransport(endpoint, this.#fetch));
     const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs + GRACE_MS)]);
-    const headers = { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };
+    const headers = { "Connect-Timeout-Ms": String(timeoutMs) };
     try {
       return await called(ended, () => call(admin, { signal: ended, headers }));
     } catch (error) {
@@ -217,7 +217,7 @@ export class ConnectRemote implements Remote {
 function deadlinePassed(error: unknown, endpoint: string, timeoutMs: number): unknown {
   if (!(error instanceof RaftError) || (error.code !== "aborted" && error.code !== "timeout")) return error;
   const { outcome, hint } = error;
-  const message = `no answer from ${new URL(endpoint).host} within ${Math.round(timeoutMs)} ms`;
+  const message = `no answer from ${new URL(endpoint).host} within ${timeoutMs} ms`;
   return new RaftError("timeout", message, { outcome, hint, cause: error });
 }
 

@@ -27,7 +27,7 @@ export interface MemberList {
 export interface RemoteCallOptions {
   /** Fires by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** How long the call may take in all. */
+  /** How long the call may take in all; a whole number, as Node wants it. */
   readonly timeoutMs: number;
 }
 
