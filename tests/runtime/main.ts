@@ -7,12 +7,14 @@
  */
 
 import process from "node:process";
+import { commandLine } from "./command_line.ts";
 import { runSuites } from "./portable.ts";
 import { ownCommand } from "./server_processes.ts";
 import { serverSuite } from "./server_suite.ts";
 import { smoke } from "./smoke.ts";
 
 const own = ownCommand();
-const failed = await runSuites([smoke, serverSuite("three nodes", [own, own, own])], (line) => console.log(line));
+const suites = [smoke, commandLine, serverSuite("three nodes", [own, own, own])];
+const failed = await runSuites(suites, (line) => console.log(line));
 // An open handle must not keep a finished run alive.
 process.exit(failed > 0 ? 1 : 0);
