@@ -21,7 +21,7 @@ export interface CoordinatorOptions {
   readonly endpoints: readonly string[];
   /** Closed by the coordinator. */
   readonly transport: ClientTransport;
-  /** @default systemHost() */
+  /** Clock, random source and task queue. @default systemHost() */
   readonly host?: Host;
   /** How long a request may take, all attempts together. @default 10000 */
   readonly timeoutMs?: number;
@@ -59,7 +59,7 @@ export interface CoordinatorOptions {
 export interface ClientRequestOptions {
   /** Ends the request with `aborted`. */
   readonly signal?: AbortSignal;
-  /** @default the coordinator's */
+  /** How long it may take, in milliseconds. @default the coordinator's */
   readonly timeoutMs?: number;
 }
 
@@ -99,7 +99,7 @@ export class Coordinator {
   readonly #closing = new AbortController();
   #closed: Promise<void> | null = null;
 
-  /** @throws {RaftError} `invalid_argument` without an endpoint */
+  /** Sends nothing yet. @throws {RaftError} `invalid_argument` without an endpoint */
   constructor(options: CoordinatorOptions) {
     const { transport, host = systemHost(), raw = false, session = true } = options;
     const { timeoutMs = 10_000, attemptTimeoutMs = 2000, backOffMs = 20, maxBackOffMs = 1000 } = options;

@@ -34,7 +34,7 @@ export interface DirectNode {
 export class DirectClientTransport implements ClientTransport {
   readonly #nodes: ReadonlyMap<string, DirectNode>;
 
-  /** @param nodes by endpoint, which is the node's address in the membership */
+  /** Reaches these nodes. @param nodes by endpoint, which is the node's address in the membership */
   constructor(nodes: ReadonlyMap<string, DirectNode>) {
     this.#nodes = nodes;
   }

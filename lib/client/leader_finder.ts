@@ -24,9 +24,13 @@ export interface LeaderFinderOptions {
 
 /** Who leads, and where. */
 export interface KnownLeader {
+  /** The leader's name. */
   readonly id: string;
+  /** Its address in the membership. */
   readonly address: string;
+  /** Where this client reaches it. */
   readonly endpoint: string;
+  /** The term that it leads. */
   readonly term: number;
 }
 

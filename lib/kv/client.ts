@@ -28,13 +28,13 @@ export type BytesOrText = string | Uint8Array;
 
 /** Options of reads. */
 export interface KeyValueReadOptions extends ClientRequestOptions {
-  /** @default "linearizable" */
+  /** How fresh it must be. @default "linearizable" */
   readonly consistency?: Consistency;
 }
 
 /** What {@linkcode KeyValueClient.list} takes. */
 export interface KeyValueListOptions extends KeyValueReadOptions {
-  /** @default all keys */
+  /** What the keys begin with. @default all keys */
   readonly prefix?: BytesOrText;
   /** Only keys after this one. */
   readonly startAfter?: BytesOrText;
@@ -46,6 +46,7 @@ export interface KeyValueListOptions extends KeyValueReadOptions {
 
 /** A part of the keys, in order. */
 export interface KeyValueList {
+  /** Keys, values and versions. */
   readonly entries: readonly KeyValueEntry[];
   /** Whether there are more: ask on with `startAfter` the last key. */
   readonly more: boolean;
@@ -76,7 +77,7 @@ export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
 export class KeyValueClient {
   readonly #coordinator: Pick<Coordinator, "propose" | "query">;
 
-  /** @param coordinator stays the caller's to close */
+  /** Wraps a coordinator. @param coordinator stays the caller's to close */
   constructor(coordinator: Pick<Coordinator, "propose" | "query">) {
     this.#coordinator = coordinator;
   }

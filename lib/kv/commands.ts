@@ -24,16 +24,23 @@ export type ExpectedVersion = number | "any";
 
 /** Sets the value of a key. */
 export interface PutCommand {
+  /** Which command. */
   readonly type: "put";
+  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
   readonly key: Uint8Array;
+  /** Up to {@linkcode VALUE_MAX_BYTES} bytes. */
   readonly value: Uint8Array;
+  /** What must hold. @default nothing */
   readonly expectedVersion?: ExpectedVersion;
 }
 
 /** Removes a key. */
 export interface DeleteCommand {
+  /** Which command. */
   readonly type: "delete";
+  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
   readonly key: Uint8Array;
+  /** What must hold. @default nothing */
   readonly expectedVersion?: ExpectedVersion;
 }
 
@@ -42,7 +49,9 @@ export type KeyValueCommand = PutCommand | DeleteCommand;
 
 /** Asks for one key. */
 export interface GetQuery {
+  /** Which query. */
   readonly type: "get";
+  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
   readonly key: Uint8Array;
 }
 

@@ -9,6 +9,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 
 /** A command of a session. */
 export interface SessionCommand {
+  /** Which entry. */
   readonly type: "command";
   /** The session's id: the index of the entry that registered it. */
   readonly session: number;
