@@ -44,6 +44,9 @@ export interface AppOptions {
   reason?(): string | undefined;
 }
 
+/** A Hono app, as `hono` has it; `route` of another takes it. */
+export type App = import("hono").Hono;
+
 const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
 /**
@@ -55,7 +58,7 @@ const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
  * own.route("/store", createApp({ node, store, client }));
  * ```
  */
-export function createApp(options: AppOptions): Hono {
+export function createApp(options: AppOptions): App {
   const { node } = options;
   const app = new Hono();
   const origins = options.origins ?? [];
@@ -116,8 +119,7 @@ function healthRoutes(app: Hono, options: AppOptions): void {
   const metrics = options.metrics ?? new Metrics(() => node.status());
   if (options.metrics === undefined) metrics.observe(node);
   app.get("/metrics", async () => {
-    const { registry } = metrics;
-    return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
+    return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
   });
   for (const path of ["/status", "/livez", "/readyz", "/metrics"]) {
     app.all(path, () => methodNotAllowed("GET, HEAD"));

@@ -13,11 +13,13 @@ export interface ListenOptions {
   readonly hostname: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** Answers every request. */
   readonly handler: FetchHandler;
 }
 
 /** A port that is being listened on. */
 export interface Listener {
+  /** The address that it listens on. */
   readonly hostname: string;
   /** The real one, also if 0 was asked for. */
   readonly port: number;

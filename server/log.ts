@@ -15,8 +15,11 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
 
 /** Takes lines. */
 export interface Logger {
+  /** What happened. */
   info(message: string, fields?: LogFields): void;
+  /** What may need attention. */
   warn(message: string, fields?: LogFields): void;
+  /** What went wrong. */
   error(message: string, fields?: LogFields): void;
 }
 

@@ -10,7 +10,9 @@ import { VERSION } from "./version.ts";
 
 /** The part of a node that metrics are made of. */
 export interface ObservedNode {
+  /** The node's account of itself. */
   status(): NodeStatus;
+  /** Calls `listener` for each event of this name. */
   addEventListener<Name extends keyof RaftNodeEventMap>(
     name: Name,
     listener: (event: { readonly detail: RaftNodeEventMap[Name] }) => void,
@@ -21,8 +23,7 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 /** Counts and times what a node does; its gauges are read when they are asked for. */
 export class Metrics {
-  /** Where the values are; a program may add its own. */
-  readonly registry: Registry = new Registry();
+  readonly #registry: Registry = new Registry();
   readonly #proposals: Counter<"result">;
   readonly #proposalSeconds: Histogram;
   readonly #persistSeconds: Histogram;
@@ -32,9 +33,13 @@ export class Metrics {
   readonly #snapshots: Counter<"reason">;
   readonly #storageErrors: Counter;
 
-  /** @param status Asked at each collection. */
+  /**
+   * Makes all metrics.
+   *
+   * @param status Asked at each collection.
+   */
   constructor(status: () => NodeStatus) {
-    const registers = [this.registry];
+    const registers = [this.#registry];
     this.#proposals = new Counter({
       name: "raft_proposals_total",
       help: "Proposals made on this node, by how they ended.",
@@ -59,6 +64,16 @@ export class Metrics {
       .set({ version: VERSION }, 1);
     this.#gauges(status);
     this.#peerGauges(status);
+  }
+
+  /** The media type of {@linkcode Metrics.text}. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** All values now, as Prometheus reads them. */
+  async text(): Promise<string> {
+    return await this.#registry.metrics();
   }
 
   /** Begins to count a node's events. */
@@ -91,11 +106,11 @@ export class Metrics {
   }
 
   #counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.registry] });
+    return new Counter({ name, help, registers: [this.#registry] });
   }
 
   #histogram(name: string, help: string): Histogram {
-    return new Histogram({ name, help, buckets: SECONDS, registers: [this.registry] });
+    return new Histogram({ name, help, buckets: SECONDS, registers: [this.#registry] });
   }
 
   #gauges(status: () => NodeStatus): void {
@@ -103,7 +118,7 @@ export class Metrics {
       new Gauge({
         name,
         help,
-        registers: [this.registry],
+        registers: [this.#registry],
         collect() {
           this.set(value(status()));
         },
@@ -128,7 +143,7 @@ export class Metrics {
   }
 
   #peerGauges(status: () => NodeStatus): void {
-    const registers = [this.registry];
+    const registers = [this.#registry];
     new Gauge({
       name: "raft_peer_lag_entries",
       help: "On the leader: entries that the peer does not have yet.",

@@ -6,7 +6,7 @@
  */
 
 export { createApp } from "./app.ts";
-export type { AppOptions } from "./app.ts";
+export type { App, AppOptions } from "./app.ts";
 export { EXIT, exitCodeOf } from "./exit_codes.ts";
 export type { ExitCode } from "./exit_codes.ts";
 export { listen } from "./listen.ts";

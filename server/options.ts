@@ -18,6 +18,7 @@ export interface ListenAddress {
 
 /** A node named by `--peers`. */
 export interface PeerAddress {
+  /** The node's name. */
   readonly id: string;
   /** A base URL, such as `http://127.0.0.1:7001`. */
   readonly address: string;

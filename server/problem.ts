@@ -19,15 +19,19 @@ export type HttpErrorCode =
 export interface Problem {
   /** A URN made of the code. */
   readonly type: string;
+  /** The code in words. */
   readonly title: string;
+  /** The HTTP status. */
   readonly status: number;
   /** What happened, in a sentence. */
   readonly detail: string;
+  /** The stable cause. */
   readonly code: RaftErrorCode | HttpErrorCode;
   /** `rejected`: it had no effect; `unknown`: it may have had, or may yet have. */
   readonly outcome: Outcome;
   /** What to do next. */
   readonly hint?: string;
+  /** The leader, if known. */
   readonly leader?: LeaderHint;
 }
 

@@ -40,7 +40,7 @@ export interface ServerOptions {
   readonly id: string;
   /** The node's data folder; made if it isn't there. */
   readonly data: string;
-  /** @default 127.0.0.1, any free port */
+  /** Where to listen. @default 127.0.0.1, any free port */
   readonly listen?: ListenAddress;
   /** Where others reach it, as a base URL. @default its entry in `peers`, else where it listens */
   readonly advertise?: string;
@@ -48,28 +48,31 @@ export interface ServerOptions {
   readonly peers?: readonly PeerAddress[];
   /** With an empty folder: wait to be added to a cluster. @default false */
   readonly join?: boolean;
-  /** @default 1000 */
+  /** A follower campaigns after so long without a leader. @default 1000 */
   readonly electionTimeoutMs?: number;
-  /** @default 100 */
+  /** How often a leader sends at least. @default 100 */
   readonly heartbeatIntervalMs?: number;
   /** Take a snapshot after so many entries; 0 for never. @default 10000 */
   readonly snapshotEntries?: number;
   /** How long a request waits for a leader and a quorum. @default 5000 */
   readonly requestTimeoutMs?: number;
-  /** @default false */
+  /** Serve `lease` reads from a lease. @default false */
   readonly leaseReads?: boolean;
   /** Host names to answer to, beside loopback names and its own. @default none */
   readonly allowHost?: readonly string[];
   /** Origins of web pages that may call. @default none */
   readonly allowOrigin?: readonly string[];
-  /** @default text on standard error */
+  /** Takes log lines. @default text on standard error */
   readonly logger?: Logger;
   /** Where the log is kept. @default files in `data` */
   readonly storage?: Storage;
+  /** How long a node that stopped itself tells why before the server ends. @default 5000 */
+  readonly stoppedLingerMs?: number;
 }
 
 /** How a server ended. */
 export interface ServerEnd {
+  /** What the process is to end with. */
   readonly exitCode: ExitCode;
   /** Why, unless it was closed. */
   readonly error?: Error;
@@ -77,6 +80,7 @@ export interface ServerEnd {
 
 /** A running server. */
 export interface Server {
+  /** The node's name. */
   readonly id: string;
   /** Where others reach it. */
   readonly address: string;
@@ -93,9 +97,6 @@ export interface Server {
   /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-/** A node that stopped itself tells why for so long. */
-const TELL_WHY_MS = 5000;
 
 /**
  * Starts a server. Resolves when the port is open and the data folder is read.
@@ -286,7 +287,7 @@ class RunningServer implements Server {
     this.#stoppedBy = error;
     const timer = setTimeout(() => {
       this.#closed ??= this.#shutDown({ exitCode: EXIT.unhealthy, error });
-    }, TELL_WHY_MS);
+    }, this.#options.stoppedLingerMs ?? 5000);
     this.#closing.signal.addEventListener("abort", () => clearTimeout(timer));
   }
 

@@ -33,6 +33,7 @@ export interface KeyValueCallOptions {
 
 /** Where changes are watched: the node's own state machine. */
 export interface Watchable {
+  /** Changes of keys that begin with `prefix`, from a version on. */
   watch(
     prefix: Uint8Array,
     fromVersion: number,

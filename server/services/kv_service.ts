@@ -8,7 +8,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
 import { safeInteger } from "../../transport/connect/checked.ts";
-import { ChangeType, KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
+import { ChangeType, type KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
 import type { CompareAndSetRequest } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
 import { consistencyFromWire } from "../../transport/connect/status_codec.ts";
 import type { KeyValueCalls } from "./kv.ts";

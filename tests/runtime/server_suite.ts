@@ -122,7 +122,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             assert.equal(removed.status, 200, removed.text);
             const next = await eventually("another leads", async () => {
               const status = await other.status();
-              return status?.leader != null && status.leader.id !== leader.id ? status : null;
+              return status !== null && status.leader !== null && status.leader.id !== leader.id ? status : null;
             });
             assert.deepEqual(next.members.map(({ id }) => id).sort(), nodes.others(leader).map(({ id }) => id).sort());
             await putAll(nodes.others(leader), "b", 10);

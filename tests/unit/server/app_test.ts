@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
+import { eventually } from "../../support/process_cluster.ts";
 import type { Served } from "../../support/served_cluster.ts";
 import { ServedCluster } from "../../support/served_cluster.ts";
 
@@ -234,7 +235,11 @@ Deno.test("metrics", async () => {
   await using cluster = await ServedCluster.start(3);
   const leader = await cluster.leader();
   for (let n = 0; n < 3; n++) await put(leader, "/kv/a", "1");
-  const text = await (await leader.app.request("/metrics")).text();
+  // Counted in a task of their own, so that an observer never holds up the node.
+  const text = await eventually("all are counted", async () => {
+    const all = await (await leader.app.request("/metrics")).text();
+    return all.includes('raft_proposals_total{result="committed"} 3') ? all : null;
+  });
   const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
   assert.equal(value("raft_has_leader"), 1);
   assert.equal(value("raft_is_leader"), 1);
