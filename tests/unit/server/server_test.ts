@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import type { Server, ServerOptions } from "../../../server/server.ts";
+import { startServer } from "../../../server/server.ts";
+import { MemoryStorage } from "../../../storage/memory.ts";
+import { eventually } from "../../support/process_cluster.ts";
+
+const quiet = { info() {}, warn() {}, error() {} };
+
+async function start(options: Partial<ServerOptions> = {}): Promise<Server> {
+  return await startServer({
+    id: "n1",
+    data: "memory",
+    storage: new MemoryStorage(),
+    peers: [{ id: "n1", address: "http://127.0.0.1:1" }],
+    electionTimeoutMs: 100,
+    heartbeatIntervalMs: 20,
+    logger: quiet,
+    ...options,
+  });
+}
+
+const get = (server: Server, path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
+
+Deno.test("a node stopped by its storage says why for a while, then the server ends with exit code 5", async () => {
+  const storage = new MemoryStorage();
+  const logged: string[] = [];
+  const error = (line: string) => void logged.push(line);
+  const server = await start({ storage, stoppedLingerMs: 300, logger: { ...quiet, error } });
+  await eventually("it leads", () => server.status().role === "leader");
+  storage.failNextPersist("in_doubt");
+  const put = await get(server, "/kv/a", { method: "PUT", body: "1" });
+  assert.equal(put.status, 503);
+  assert.equal(typeof (await put.json()).outcome, "string");
+
+  const status = await eventually("it says why", async () => {
+    const response = await get(server, "/status");
+    const body = await response.json();
+    return response.status === 503 ? body : null;
+  });
+  assert.equal(status.lifecycle, "stopped");
+  assert.equal(status.storage.healthy, false);
+  assert.equal(typeof status.storage.error, "string");
+  assert.equal(typeof status.reason, "string");
+  assert.equal((await get(server, "/livez")).status, 503);
+  assert.equal((await get(server, "/metrics")).status, 200);
+
+  const end = await server.ended;
+  assert.equal(end.exitCode, 5);
+  assert.ok(end.error !== undefined);
+  assert.ok(logged.some((line) => line.startsWith("Stopped: ")), logged.join("\n"));
+  await assert.rejects(get(server, "/status"));
+});
+
+Deno.test("while its peers are missing a server answers, and says for whom it waits", async () => {
+  await using server = await start({
+    peers: [{ id: "n1", address: "http://127.0.0.1:1" }, { id: "n2", address: "http://127.0.0.1:2" }],
+  });
+  const status = await eventually("it knows who is missing", async () => {
+    const body = await (await get(server, "/status")).json();
+    return body.reason?.includes("n2") ? body : null;
+  });
+  assert.equal(status.role, "follower");
+  assert.equal(status.leader, null);
+  assert.equal((await get(server, "/livez")).status, 200);
+  assert.equal((await get(server, "/readyz")).status, 503);
+});
+
+Deno.test("closing ends a server that waits for its peers", async () => {
+  const server = await start({
+    peers: [{ id: "n1", address: "http://127.0.0.1:1" }, { id: "n2", address: "http://127.0.0.1:2" }],
+  });
+  await server.close();
+  assert.deepEqual(await server.ended, { exitCode: 0 });
+  await assert.rejects(server.running);
+});
+
+Deno.test("an empty folder, and nothing that says how to begin", async () => {
+  const { peers: _, ...options } = { peers: [], id: "n1", data: "memory", storage: new MemoryStorage(), logger: quiet };
+  await assert.rejects(startServer(options), { code: "invalid_argument", hint: /--peers.*--join/ });
+});
+
+Deno.test("listening for everyone without protection is warned of", async () => {
+  const warned: string[] = [];
+  const warn = (line: string) => void warned.push(line);
+  const server = await start({ listen: { hostname: "0.0.0.0", port: 0 }, logger: { ...quiet, warn } });
+  await server.close();
+  assert.equal(warned.filter((line) => line.includes("no protection")).length, 1);
+});
