@@ -10,7 +10,7 @@ import { EXIT, exitCodeOf } from "../exit_codes.ts";
 import type { ExitCode } from "../exit_codes.ts";
 
 /** Stable causes that only the command line has, beside {@linkcode RaftErrorCode}. */
-export type CliErrorCode = "usage" | "not_found" | "conflict" | "file" | "unhealthy";
+export type CliErrorCode = "usage" | "not_found" | "conflict" | "file";
 
 /** A failure with an exit code of its own. */
 export class CliError extends Error {
