@@ -11,7 +11,7 @@ import { connectFetchHandler, createRaftRoutes, type RaftServices } from "../../
 import type { ClientService, ProposeRequest, QueryRequest } from "../../../transport/connect/gen/raft/v1/client_pb.ts";
 import type { KeyValueService } from "../../../transport/connect/gen/raft/v1/kv_pb.ts";
 import { statusFromWire, statusToWire } from "../../../transport/connect/status_codec.ts";
-import { goneAddress, serve, serveNothing } from "./connect_fixture.ts";
+import { goneAddress, serve, serveNothing, until } from "./connect_fixture.ts";
 
 const members = [{ id: "n1", address: "h:1", incarnation: "i" }, { id: "n2", address: "h:2", incarnation: "j" }];
 const leaderStatus: NodeStatus = {
@@ -188,7 +188,7 @@ Deno.test("client transport: nobody at the address is a rejection; a connection 
   const breaking = await serveNothing();
   const call = propose(breaking.address);
   const checked = assert.rejects(call, isRaftError("unreachable", "unknown"));
-  while (breaking.connections() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => breaking.connections() > 0, "a connection");
   await breaking.close();
   await checked;
   const foreign = serve(() => Promise.resolve(new Response("hello")));
@@ -256,9 +256,7 @@ Deno.test("raft clients: a watch streams until it is left, and the server learns
       }
     });
     assert.deepEqual(versions, [8n, 9n, 10n]);
-    const end = performance.now() + 5000;
-    while (!ended && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.ok(ended);
+    await until(() => ended, "the server ends the watch");
   });
 });
 

@@ -7,6 +7,7 @@
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { systemHost } from "../../../lib/host.ts";
+import { listen } from "../../../server/listen.ts";
 import type { TransportEndpoint, TransportFixture } from "../../../transport/conformance.ts";
 import { ConnectTransport, type ConnectTransportOptions } from "../../../transport/connect/connect_transport.ts";
 import { connectFetchHandler, createRaftRoutes } from "../../../transport/connect/fetch_handler.ts";
@@ -44,14 +45,23 @@ export interface ServedTransport extends TransportEndpoint {
   readonly transport: ConnectTransport;
 }
 
-/** Makes one. */
-export function serveTransport(options: Partial<ConnectTransportOptions> = {}, address?: string): ServedTransport {
+type Handler = (request: Request) => Promise<Response | null>;
+
+/** A transport, and what is to be served for it. */
+function handledTransport(
+  options: Partial<ConnectTransportOptions>,
+): { transport: ConnectTransport; handler: Handler } {
   const transport = new ConnectTransport({ connector: http2Connector(), ...options });
   const identify = () => {
     throw new Error("nobody asks here");
   };
-  const port = address === undefined ? 0 : Number(address.split(":")[1]);
-  const server = serve(connectFetchHandler(createRaftRoutes({ peer: peerService(transport, identify) })), port);
+  return { transport, handler: connectFetchHandler(createRaftRoutes({ peer: peerService(transport, identify) })) };
+}
+
+/** Makes one. */
+export function serveTransport(options: Partial<ConnectTransportOptions> = {}, address?: string): ServedTransport {
+  const { transport, handler } = handledTransport(options);
+  const server = serve(handler, address === undefined ? 0 : Number(address.split(":")[1]));
   return {
     transport,
     address: server.address,
@@ -88,23 +98,36 @@ export async function serveNothing(): Promise<
 
 /** An address at which nobody listens: it was free a moment ago. */
 export async function goneAddress(): Promise<string> {
-  const server = serve(() => Promise.resolve(null));
-  await server.close();
-  return server.address;
+  const server = createServer();
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => void server.close(() => resolve()));
+  return address;
 }
 
-/** A fixture for the conformance suite. */
+/** A fixture for the conformance suite, in any runtime. */
 export function connectFixture(options: Partial<ConnectTransportOptions> = {}): TransportFixture {
   const open = new Set<{ close(): Promise<void> }>();
   const host = systemHost();
   return {
-    open(address) {
-      const endpoint = serveTransport({ host, ...options }, address);
+    async open(address) {
+      const { transport, handler } = handledTransport({ host, ...options });
+      const listener = await listen({
+        hostname: "127.0.0.1",
+        port: address === undefined ? 0 : Number(address.split(":")[1]),
+        handler: async (request) => (await handler(request)) ?? new Response("not found", { status: 404 }),
+      });
+      const endpoint = {
+        async close() {
+          await transport.close();
+          await listener.close(0);
+        },
+      };
       open.add(endpoint);
       const close = async (): Promise<void> => {
         if (open.delete(endpoint)) await endpoint.close();
       };
-      return Promise.resolve({ transport: endpoint.transport, address: endpoint.address, close });
+      return { transport, address: `127.0.0.1:${listener.port}`, close };
     },
     gone: goneAddress,
     async hanging() {
