@@ -240,7 +240,7 @@ export class Coordinator {
         last = withOutcome(asRaftError(thrown), "rejected");
         if (isFinal(last) || signals.some((signal) => signal?.aborted)) throw last;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, last)) continue;
-        await this.#pause(Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs()), signals);
+        await this.#pause(Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), signals);
       }
     }
   }
