@@ -1,16 +1,42 @@
 /**
- * What every storage and every transport must do, as lists of checks bound to
- * no test runner: an adapter of your own is sound once it passes.
+ * What every adapter must do: a suite of checks for each contract, bound to no
+ * test runner, for tests of adapters of your own.
  *
  * @example
- * ```ts ignore
- * for (const { name, run } of storageConformance(() => myFixture())) Deno.test(name, run);
+ * ```ts
+ * import { MemoryDisk, MemoryStorage } from "./mod.ts";
+ * import { storageConformance } from "./conformance.ts";
+ *
+ * for (const { name, run } of storageConformance(() => {
+ *   const disk = new MemoryDisk();
+ *   return { open: () => new MemoryStorage(disk), dispose: () => {} };
+ * })) {
+ *   Deno.test(name, run);
+ * }
  * ```
  *
  * @module
  */
 
 export { storageConformance } from "./storage/conformance.ts";
-export type { StorageConformanceTest, StorageFixture } from "./storage/conformance.ts";
-export { transportConformance } from "./transport/conformance.ts";
+export type {
+  Entry,
+  EntryType,
+  HardState,
+  Identity,
+  LoadedState,
+  Member,
+  Membership,
+  NodeId,
+  PersistBatch,
+  RestoredState,
+  SnapshotMeta,
+  SnapshotReader,
+  SnapshotWriter,
+  Storage,
+  StorageConformanceTest,
+  StorageFixture,
+  TermStart,
+} from "./storage/conformance.ts";
+export { sampleEnvelope, sampleMessages, transportConformance } from "./transport/conformance.ts";
 export type { TransportConformanceTest, TransportEndpoint, TransportFixture } from "./transport/conformance.ts";

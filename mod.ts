@@ -82,7 +82,17 @@ export { Sessions } from "./lib/sessions/sessions.ts";
 export type { SessionLimits } from "./lib/sessions/session_table.ts";
 
 // The client.
-export type { CallOptions, ClientTransport, ProposeResult } from "./lib/client/client_transport.ts";
+export { Coordinator, DirectClientTransport } from "./lib/client/mod.ts";
+export type {
+  CallOptions,
+  ClientRequestOptions,
+  ClientTransport,
+  CoordinatorOptions,
+  DirectNode,
+  KnownLeader,
+  ProposedCommand,
+  ProposeResult,
+} from "./lib/client/mod.ts";
 
 // The protocol.
 export {

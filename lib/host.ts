@@ -61,7 +61,7 @@ export function systemHost(): Host {
       monotonicMs: () => performance.now(),
       wallMs: () => Date.now(),
       setTimer(delayMs, callback): Cancel {
-        const timer = setTimeout(callback, delayMs);
+        const timer = setTimeout(callback, Math.max(0, delayMs));
         return () => clearTimeout(timer);
       },
     },

@@ -7,6 +7,7 @@
  */
 
 import process from "node:process";
+import { adapterSuites } from "./adapter_suites.ts";
 import { commandLine } from "./command_line.ts";
 import { runSuites } from "./portable.ts";
 import { ownCommand } from "./server_processes.ts";
@@ -14,7 +15,7 @@ import { serverSuite } from "./server_suite.ts";
 import { smoke } from "./smoke.ts";
 
 const own = ownCommand();
-const suites = [smoke, commandLine, serverSuite("three nodes", [own, own, own])];
+const suites = [smoke, ...adapterSuites, commandLine, serverSuite("three nodes", [own, own, own])];
 const failed = await runSuites(suites, (line) => console.log(line));
 // An open handle must not keep a finished run alive.
 process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,41 @@
+/** The conformance suites of all adapters that work in every runtime. */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { storageConformance, transportConformance } from "../../conformance.ts";
+import { MemoryDisk, MemoryStorage } from "../../mod.ts";
+import { openFileStorage } from "../../storage/file/mod.ts";
+import { unaryConnector } from "../../transport/connect/mod.ts";
+import { connectFixture } from "../unit/transport/connect_fixture.ts";
+import type { Suite } from "./portable.ts";
+
+/** The suites. */
+export const adapterSuites: readonly Suite[] = [
+  {
+    name: "storage in memory",
+    cases: storageConformance(() => {
+      const disk = new MemoryDisk();
+      return {
+        open: () => new MemoryStorage(disk),
+        crash: (storage) => (storage as MemoryStorage).crash(),
+        dispose: () => {},
+      };
+    }),
+  },
+  ...[64 * 1024 * 1024, 200].map((segmentBytes): Suite => ({
+    name: `storage in files, segments of ${segmentBytes} bytes`,
+    cases: storageConformance(async () => {
+      const dir = await mkdtemp(join(tmpdir(), "raft-storage-"));
+      return {
+        open: () => openFileStorage(join(dir, "data"), { segmentBytes }),
+        dispose: () => rm(dir, { recursive: true }),
+      };
+    }),
+  })),
+  { name: "transport over Connect (streams)", cases: transportConformance(() => connectFixture()) },
+  {
+    name: "transport over Connect (unary calls)",
+    cases: transportConformance(() => connectFixture({ connector: unaryConnector() })),
+  },
+];
