@@ -44,8 +44,13 @@ export interface AppOptions {
   reason?(): string | undefined;
 }
 
-/** A Hono app, as `hono` has it; `route` of another takes it. */
-export type App = import("hono").Hono;
+/** The app. It is a `Hono`; this is the part of it that is needed to serve, mount or test it. */
+export interface App {
+  /** Answers a request: for a server, or for `mount` of another app. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** Answers a request for a path, without a server: for tests. */
+  readonly request: (path: string, init?: RequestInit) => Response | Promise<Response>;
+}
 
 const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
@@ -55,7 +60,7 @@ const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
  * @example Mounted under a path of one's own
  * ```ts ignore
  * const own = new Hono();
- * own.route("/store", createApp({ node, store, client }));
+ * own.mount("/store", createApp({ node, store, client }).fetch);
  * ```
  */
 export function createApp(options: AppOptions): App {

@@ -6,7 +6,7 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
-import type { LeaderHint } from "../lib/errors.ts";
+import type { LeaderHint, RaftErrorCode } from "../lib/errors.ts";
 import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";
 
@@ -24,6 +24,8 @@ export interface AtLeaderOptions {
   readonly timeoutMs: number;
   /** Another node passed this request on: it ends here. */
   readonly forwarded?: boolean;
+  /** Errors after which it is tried again, as long as it had no effect. @default those that pass with an election */
+  readonly tryAgainAfter?: readonly RaftErrorCode[];
   /** The caller's. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,11 +37,11 @@ const LOOK_INTERVAL_MS = 25;
  * Without effect, and likely to go better with another leader. Nothing else is
  * ever sent twice: a write without a session could be applied twice.
  */
-function mayTryAgain(error: unknown): error is RaftError {
-  return error instanceof RaftError && error.outcome === "rejected" &&
-    (error.code === "not_leader" || error.code === "no_leader" || error.code === "unreachable" ||
-      error.code === "leadership_lost" || error.code === "not_ready");
+function mayTryAgain(error: unknown, codes: readonly RaftErrorCode[]): error is RaftError {
+  return error instanceof RaftError && error.outcome === "rejected" && codes.includes(error.code);
 }
+
+const PASSING: readonly RaftErrorCode[] = ["not_leader", "no_leader", "unreachable", "leadership_lost", "not_ready"];
 
 /** Says `timeout` where it was this server's deadline that ended the work, and keeps the outcome. */
 function explained(error: unknown, deadline: AbortSignal, timeoutMs: number): unknown {
@@ -80,7 +82,10 @@ export async function atLeader<Result>(
       try {
         return await once(node, work, controller.signal, options.forwarded === true);
       } catch (error) {
-        if (!mayTryAgain(error) || options.forwarded === true || controller.signal.aborted) throw error;
+        if (
+          !mayTryAgain(error, options.tryAgainAfter ?? PASSING) || options.forwarded === true ||
+          controller.signal.aborted
+        ) throw error;
         await pause(LOOK_INTERVAL_MS, controller.signal);
         if (controller.signal.aborted) throw error;
       }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Hono } from "hono";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { KeyValue } from "../../lib/kv/key_value.ts";
@@ -13,7 +12,7 @@ import { RaftNode } from "../../lib/node/mod.ts";
 import { membershipOf } from "../../lib/raft/membership.ts";
 import { Sessions } from "../../lib/sessions/sessions.ts";
 import { createApp } from "../../server/app.ts";
-import type { AppOptions } from "../../server/app.ts";
+import type { App, AppOptions } from "../../server/app.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { MemoryNetwork } from "../../transport/memory.ts";
 import { eventually } from "./process_cluster.ts";
@@ -22,7 +21,7 @@ import { eventually } from "./process_cluster.ts";
 export interface Served {
   readonly id: string;
   readonly node: RaftNode;
-  readonly app: Hono;
+  readonly app: App;
   /** What other nodes passed on to this one. */
   readonly passedOn: { proposals: number; queries: number };
 }

@@ -294,7 +294,7 @@ Deno.test("the app can be mounted under a path of a user's own", async () => {
   await using cluster = await one();
   const { app } = await cluster.leader();
   const own = new Hono();
-  own.route("/store", app);
+  own.mount("/store", app.fetch);
   assert.equal((await own.request("/store/kv/a/b", { method: "PUT", body: "1" })).status, 201);
   assert.equal(await (await own.request("/store/kv/a%2Fb")).text(), "1");
   assert.equal((await own.request("/store/status")).status, 200);
