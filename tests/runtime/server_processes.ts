@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
@@ -87,7 +87,9 @@ export class Node {
   start(flags: readonly string[]): void {
     const [program = "", ...first] = this.#command;
     const own = ["--id", this.id, "--data", this.data, "--listen", new URL(this.address).host];
-    const child = spawn(program, [...first, ...own, ...flags], { stdio: ["ignore", "pipe", "pipe"] });
+    // Not in the project's folder, where Deno would find its configuration.
+    const cwd = dirname(this.data);
+    const child = spawn(program, [...first, ...own, ...flags], { stdio: ["ignore", "pipe", "pipe"], cwd });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => void (this.#output += String(chunk)));
     }

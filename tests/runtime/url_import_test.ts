@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { foreignModules } from "../../tools/build.ts";
 import { run } from "../../tools/run.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
+import { Nodes } from "./server_processes.ts";
 
 /** Runs Deno in a folder of its own, with a cache of its own, and returns what it printed last. */
 async function denoIn(folder: string, ...args: string[]): Promise<string> {
@@ -50,4 +51,22 @@ console.log(index > 1), await Promise.all(nodes.map((node) => node.close()));
 
 Deno.test("URL import: the graph of mod.ts holds no npm or node module", async () => {
   assert.deepEqual(await foreignModules("mod.ts"), []);
+});
+
+Deno.test("URL import: a server runs from a URL, with deno.json as its import map", async () => {
+  await using server = serveProject();
+  const command = [Deno.execPath(), "run", "--no-check", "--no-lock", "--allow-all"];
+  const node = [...command, `--import-map=${server.url}deno.json`, `${server.url}server/main.ts`];
+  await Nodes.run([node], async (nodes) => {
+    const leader = await nodes.leader();
+    const answer = await leader.put("colour", "green");
+    const text = await answer.text();
+    assert.ok(answer.ok, text);
+    assert.equal(await leader.get("colour"), "green");
+    for (const path of ["/livez", "/readyz", "/status", "/metrics"]) {
+      const response = await fetch(leader.address + path);
+      await response.body?.cancel();
+      assert.equal(response.status, 200, path);
+    }
+  });
 });
