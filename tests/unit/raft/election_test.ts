@@ -199,6 +199,9 @@ Deno.test("§9.6: a pre-vote changes nobody's term or vote, and a grant carries 
   assert.equal(s.beginPersist(), null, "nothing to write");
   s.deliver("n3", requestVote({ term: 5, preVote: true }));
   assert.equal(s.sent("RequestVoteResponse")[0]!.voteGranted, true, "a pre-vote is no promise");
+  s.deliver("n2", requestVote({ term: 90, preVote: true }));
+  assert.deepEqual(s.sent("RequestVoteResponse"), [vote({ term: 90, preVote: true })]);
+  assert.deepEqual([s.raft.term, s.raft.votedFor], [4, null], "however far ahead the term is");
 });
 
 Deno.test("§9.6: a pre-candidate that can't win keeps its term however long it tries", () => {

@@ -164,10 +164,26 @@ Deno.test("§4.3: the joint entry needs both majorities, and its leader appends 
   assert.deepEqual(s.event("membershipCommitted").map(({ membership }) => membership.outgoing.length), [3, 0]);
 });
 
+Deno.test("§4.3: a commit before the joint entry's is no reason to leave", () => {
+  const s = new Server("n1", { voters: three }).lead("n2");
+  s.propose("a");
+  change(s, ["n1", "n4", "n5"]);
+  s.persist().ack("n2", 3).ack("n4", 3);
+  assert.deepEqual([s.raft.commitIndex, s.raft.lastIndex, s.raft.membershipIndex], [3, 4, 4]);
+});
+
 Deno.test("§4.3: in a joint configuration no change but the leave is allowed", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   change(s, ["n1", "n4", "n5"]);
   s.persist();
+  assert.equal(change(s, three), "membership_change_in_progress");
+});
+
+Deno.test("§4.3: nor while the joint entry is committed and its leave not appended yet", () => {
+  const s = new Server("n1", { entries: jointLog(three, ["n1", "n2", "n4"]) });
+  s.deliver("n2", appendEntries({ term: 1, prevLogIndex: 2, prevLogTerm: 1, leaderCommit: 2 }));
+  s.elect("n2", "n3", "n4").persist();
+  assert.equal(s.raft.membershipCommitted, true);
   assert.equal(change(s, three), "membership_change_in_progress");
 });
 

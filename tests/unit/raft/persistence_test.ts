@@ -56,6 +56,14 @@ Deno.test("rule 2: not even a newer term is told before it is on disk", () => {
   ]);
 });
 
+Deno.test("rule 2: nor by a refusal", () => {
+  const s = new Server("n1", { voters: three });
+  s.deliver("n2", appendEntries({ term: 7, prevLogIndex: 5, prevLogTerm: 6 }));
+  assert.deepEqual(s.messages(), []);
+  s.persist();
+  assert.deepEqual(s.sent("AppendEntriesResponse").map(({ term, success }) => [term, success]), [[7, false]]);
+});
+
 Deno.test("rule 2: entries are acknowledged once they are on disk, not before", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ ...after1, entries: [command(2, 1)] }));

@@ -259,11 +259,13 @@ Deno.test("§7: only a follower installs: a candidate goes on, and is asked agai
 });
 
 Deno.test("rule 6: a write that ends after an install took its place acknowledges none of its entries", () => {
-  const s = new Server("n2", { voters: three, term: 2 });
-  const entries = [command(2, 1), command(3, 1)];
-  s.deliver("n1", appendEntries({ term: 2, prevLogIndex: 1, prevLogTerm: 1, entries }));
+  // The write is longer than the snapshot, and of another leader: none of it is left in the log.
+  const s = new Server("n2", { voters: three, term: 1 });
+  const entries = Array.from({ length: 12 }, (_, i) => command(i + 2, 1));
+  s.deliver("n3", appendEntries({ term: 1, prevLogIndex: 1, prevLogTerm: 1, entries }));
   const write = s.beginPersist();
-  s.raft.installSnapshot("n1", snapshotMeta(9, 2, first), 1);
+  s.deliver("n1", installSnapshot({ term: 2, snapshot: snapshotMeta(9, 2, first) }));
+  assert.equal(s.raft.installSnapshot("n1", snapshotMeta(9, 2, first), 1), true);
   s.endPersist(write);
   assert.ok(s.raft.durableIndex < 9);
   assert.equal(s.raft.applicableIndex, 0);
