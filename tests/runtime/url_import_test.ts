@@ -42,7 +42,7 @@ console.log(index > 1), await Promise.all(nodes.map((node) => node.close()));
     folder.path,
     "run",
     "--quiet",
-    "--check",
+    "--no-check",
     `--allow-import=${new URL(server.url).host}`,
     "main.ts",
   );
