@@ -37,9 +37,10 @@ export interface StateMachine {
 
   /**
    * Captures the state as it is now, and returns its bytes as a stream. The
-   * capture is done before the first await of the consumer, so commands that
-   * are applied while the stream is read must not show in it. The consumer
-   * reads to the end or calls `return()`.
+   * capture is done in this call, or in the first `next`, which the consumer
+   * calls in the same turn: so this may be an async generator that captures
+   * before its first await. Commands that are applied while the stream is read
+   * must not show in it. The consumer reads to the end or calls `return()`.
    */
   snapshot(): AsyncIterable<Uint8Array>;
 

@@ -88,7 +88,11 @@ export class Sessions implements StateMachine {
   /** The sessions, then the snapshot of the state machine inside. Equal states give equal bytes if its do. */
   snapshot(): AsyncIterable<Uint8Array> {
     const sessions = this.#table.capture();
-    return concatenate(writeSessions(sessions, this.#table.limits), this.#inner.snapshot());
+    const chunks = this.#inner.snapshot()[Symbol.asyncIterator]();
+    // A generator captures in its first `next`, and the sessions are read before it is due.
+    const first = chunks.next();
+    first.catch(() => {});
+    return concatenate(writeSessions(sessions, this.#table.limits), first, chunks);
   }
 
   /**
@@ -144,9 +148,14 @@ export class Sessions implements StateMachine {
 }
 
 async function* concatenate(
-  first: Iterable<Uint8Array>,
-  second: AsyncIterable<Uint8Array>,
+  sessions: Iterable<Uint8Array>,
+  first: Promise<IteratorResult<Uint8Array>>,
+  chunks: AsyncIterator<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
-  yield* first;
-  yield* second;
+  try {
+    yield* sessions;
+    for (let next = await first; !next.done; next = await chunks.next()) yield next.value;
+  } finally {
+    await chunks.return?.();
+  }
 }

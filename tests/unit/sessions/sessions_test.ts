@@ -251,13 +251,11 @@ Deno.test("sessions: what is applied while a snapshot is read doesn't show in it
   await machine.command(one, 1, 1, "a");
   const expected = await collect(machine.sessions.snapshot());
   const stream = machine.sessions.snapshot()[Symbol.asyncIterator]();
+  // The recorder is a generator, which captures in its first `next`: not only after the sessions were read.
   const first = await stream.next();
-  const inner = machine.inner.applied;
-  machine.inner.applied = [...inner];
   await machine.command(one, 2, 2, "b");
   await machine.command(two, 1, 1, "c");
   await machine.register();
-  machine.inner.applied = inner;
   const rest = await collect({ [Symbol.asyncIterator]: () => stream });
   assert.ok(sameBytes(new Uint8Array([...first.value, ...rest]), expected));
 });
