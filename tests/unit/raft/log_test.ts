@@ -117,10 +117,51 @@ Deno.test("log: a snapshot replaces everything", () => {
   assert.deepEqual([log.firstIndex, log.lastIndex, log.lastTerm, log.durableIndex, log.cachedBytes], [10, 9, 4, 1, 0]);
 });
 
+Deno.test("log: what is durable and committed is packed, within the bytes that the cache may take", () => {
+  const log = new RaftLog(4, 64);
+  const data = (index: number) => new Uint8Array(index % 50).fill(index);
+  for (let index = 1; index <= 100; index++) {
+    log.append({ index, term: 2 ** 40 + Math.floor(index / 10), type: "command", data: data(index) });
+    log.durableIndex = index;
+    log.evict(index, 1000);
+    assert.ok(log.cachedBytes <= 1000, `${log.cachedBytes} bytes at ${index}`);
+  }
+  let first = 1;
+  while (log.cached(first, 100).length === 0) first++;
+  assert.ok(first > 50 && first < 90, `the run begins at ${first}`);
+  for (let from = first; from <= 100; from++) {
+    const run = log.cached(from, 100);
+    assert.ok(run.length > 0, `${from}`);
+    for (const [at, entry] of run.entries()) {
+      const index = from + at;
+      assert.deepEqual(entry, { index, term: 2 ** 40 + Math.floor(index / 10), type: "command", data: data(index) });
+    }
+  }
+  assert.equal(log.cached(first, 100, 1).length, 1, "at least one");
+  log.evict(100, 0);
+  assert.deepEqual([log.cachedBytes, log.cached(100, 100).length], [0, 0]);
+});
+
+Deno.test("log: an entry larger than a block, or than the whole cache", () => {
+  const log = new RaftLog(1, 64);
+  const append = (index: number, size: number) => {
+    log.append({ index, term: 1, type: "command", data: new Uint8Array(size).fill(index) });
+    log.durableIndex = index;
+    log.evict(index, 1000);
+  };
+  [10, 300, 10, 10, 10].forEach((size, at) => append(at + 1, size));
+  assert.deepEqual(log.cached(2, 2)[0]!.data, new Uint8Array(300).fill(2));
+  append(6, 5000);
+  assert.deepEqual(log.cached(5, 6), []);
+  for (let index = 7; index <= 12; index++) append(index, 10);
+  assert.deepEqual([log.cached(6, 12).length, log.cached(7, 12).length > 0], [0, true]);
+  assert.ok(log.cachedBytes <= 1000);
+});
+
 Deno.test("log: whatever is done to it, it is the plain list of terms that it stands for", () => {
-  for (let seed = 0; seed < 50; seed++) {
+  for (let seed = 0; seed < 100; seed++) {
     const random = new SeededRandom(seed);
-    const log = new RaftLog();
+    const log = seed % 2 === 0 ? new RaftLog() : new RaftLog(2, 100);
     let plain: number[] = [];
     let base = 0;
     let term = 1;
@@ -144,7 +185,7 @@ Deno.test("log: whatever is done to it, it is the plain list of terms that it st
         }
         case 2:
           log.durableIndex = log.lastIndex;
-          log.evict(log.lastIndex, random.below(200));
+          log.evict(log.lastIndex, random.below(seed % 2 === 0 ? 200 : 1000));
           break;
         default:
           term = Math.max(term, log.lastTerm) + (random.below(3) === 0 ? 1 : 0);
@@ -154,6 +195,11 @@ Deno.test("log: whatever is done to it, it is the plain list of terms that it st
       assert.deepEqual([log.lastIndex, termsOf(log)], [base + plain.length, plain], `seed ${seed}`);
       const cached = log.cached(log.lastIndex, log.lastIndex);
       if (cached.length > 0) assert.equal(cached[0]!.index, log.lastIndex);
+      for (let from = log.firstIndex; from <= log.lastIndex; from++) {
+        for (const [at, entry] of log.cached(from, log.lastIndex).entries()) {
+          assert.deepEqual([entry.index, entry.term], [from + at, log.termAt(from + at)], `seed ${seed}`);
+        }
+      }
       assert.ok(log.cachedBytes >= 0 && log.durableIndex <= log.lastIndex);
     }
   }
