@@ -335,6 +335,17 @@ Deno.test("a removed server is told of its removal, and then nothing more", () =
   assert.deepEqual(s.raft.progress().map(({ id }) => id), ["n2"]);
 });
 
+Deno.test("a removed server is told again when the first message was lost", () => {
+  const s = new Server("n1", { voters: three }).lead("n2", "n3");
+  change(s, ["n1", "n2"]);
+  s.persist().ack("n2").drain();
+  s.tick(HEARTBEAT_TICKS);
+  const [heartbeat] = s.sent("AppendEntries", "n3");
+  assert.deepEqual([heartbeat?.prevLogIndex, heartbeat?.leaderCommit], [3, 3]);
+  s.deliver("n3", appendedResponse({ term: 2, success: false, prevLogIndex: 3, conflictIndex: 3, conflictTerm: 2 }));
+  assert.deepEqual(s.sent("AppendEntries", "n3")[0]?.entries.map(({ type }) => type), ["membership"]);
+});
+
 Deno.test("a removed server that never answers is let go after a while", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   change(s, ["n1", "n2"]);
