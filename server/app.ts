@@ -24,8 +24,8 @@ import { statusDocument } from "./status.ts";
 export interface AppOptions {
   /** The node to serve. */
   readonly node: ServedNode;
-  /** Its key-value state machine, to watch. */
-  readonly store: Watchable;
+  /** Its key-value state machine, to watch. Without one (another state machine) `/kv` is not served. */
+  readonly store?: Watchable;
   /** Reaches other nodes, for requests that only the leader can take. */
   readonly client: ClientTransport;
   /** Answers Connect-RPC calls; without it only HTTP is served. */
@@ -79,9 +79,10 @@ export function createApp(options: AppOptions): App {
     if (content.code === "internal") options.logger?.error(`Unexpected error: ${error.stack ?? error.message}`);
     return problemResponse(content);
   });
+  const paths = `/status, ${options.store === undefined ? "" : "/kv/KEY, "}/livez, /readyz and /metrics`;
   app.notFound((context) =>
     problemResponse(problem("not_found", `There is nothing at ${context.req.path.slice(0, 200)}.`, {
-      hint: "See /status, /kv/KEY, /livez, /readyz and /metrics.",
+      hint: `See ${paths}.`,
     }))
   );
 
@@ -92,13 +93,8 @@ export function createApp(options: AppOptions): App {
     });
   }
   healthRoutes(app, options);
-  const calls = new KeyValueCalls({
-    node,
-    client: options.client,
-    store: options.store,
-    timeoutMs: options.requestTimeoutMs ?? 5000,
-  });
-  app.route("/", keyValueRoutes(calls));
+  const { client, store, requestTimeoutMs: timeoutMs = 5000 } = options;
+  if (store !== undefined) app.route("/", keyValueRoutes(new KeyValueCalls({ node, client, store, timeoutMs })));
   return app;
 }
 

@@ -22,4 +22,5 @@ export type { ServedNode } from "./served_node.ts";
 export { startServer } from "./server.ts";
 export type { Server, ServerEnd, ServerOptions } from "./server.ts";
 export type { Watchable } from "./services/kv.ts";
+export { onShutdownSignal } from "./shutdown.ts";
 export { VERSION } from "./version.ts";

@@ -31,7 +31,8 @@ import { keyValueService } from "./services/kv_service.ts";
 /** What is served, and how. */
 export interface NodeHandlerOptions {
   readonly node: ServedNode;
-  readonly store: Watchable;
+  /** The key-value state machine, if the node has that one. */
+  readonly store: Watchable | null;
   readonly transport: ConnectTransport;
   readonly client: ClientTransport;
   readonly metrics: Metrics;
@@ -60,11 +61,13 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
     peer: peerService(options.transport, (caller) => identityOf(node.status(), options.address, caller)),
     client: clientService({ node, client, timeoutMs: requestTimeoutMs }),
     admin: adminService({ node, admin, connect: (address) => fetchTransport(address) }),
-    kv: keyValueService(new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs })),
+    ...(store === null
+      ? {}
+      : { kv: keyValueService(new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs })) }),
   }));
   const app = createApp({
     node,
-    store,
+    ...(store === null ? {} : { store }),
     client,
     services: async (request) => {
       const answer = await services(request);

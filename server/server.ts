@@ -11,6 +11,7 @@ import { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member } from "../lib/raft/types.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
+import type { StateMachine } from "../lib/state_machine.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
 import { openFileStorage } from "../storage/file/mod.ts";
 import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";
@@ -40,7 +41,14 @@ export interface ServerOptions {
   readonly id: string;
   /** The node's data folder; made if it isn't there. */
   readonly data: string;
-  /** Where to listen. @default 127.0.0.1, any free port */
+  /**
+   * What is replicated; it is wrapped in {@linkcode Sessions}, unless it is one already (with limits of its own).
+   * Clients reach it by a Coordinator; `/kv` is served for the default alone.
+   *
+   * @default a new KeyValue
+   */
+  readonly stateMachine?: StateMachine;
+  /** Where to listen. @default its entry in `peers` if that is a loopback address, else 127.0.0.1 and any free port */
   readonly listen?: ListenAddress;
   /** Where others reach it, as a base URL. @default its entry in `peers`, else where it listens */
   readonly advertise?: string;
@@ -86,8 +94,8 @@ export interface Server {
   readonly address: string;
   /** The port that it listens on. */
   readonly port: number;
-  /** Resolves once its node runs: after everybody was reached, if a cluster begins. Rejects if it never will. */
-  readonly running: Promise<void>;
+  /** Resolves with its node once that runs: after everybody was reached, if a cluster begins. Rejects if it never will. */
+  readonly running: Promise<RaftNode>;
   /** Resolves when the server has ended, however that came; never rejects. */
   readonly ended: Promise<ServerEnd>;
   /** The node's account of itself. */
@@ -111,17 +119,26 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return server;
 }
 
+/** Where `peers` says that it is reached, if that can only be here. */
+function defaultListen({ id, peers }: ServerOptions): ListenAddress {
+  const address = peers?.find((peer) => peer.id === id)?.address;
+  const url = address === undefined ? null : new URL(address);
+  if (url === null || !isLoopback(url.hostname)) return { hostname: "127.0.0.1", port: 0 };
+  return { hostname: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 80) };
+}
+
 class RunningServer implements Server {
   readonly id: string;
   address = "";
   port = 0;
-  readonly running: Promise<void>;
+  readonly running: Promise<RaftNode>;
   readonly ended: Promise<ServerEnd>;
   readonly #options: ServerOptions;
+  readonly #listen: ListenAddress;
   readonly #logger: Logger;
   readonly #transport: ConnectTransport;
   readonly #closing = new AbortController();
-  readonly #running = Promise.withResolvers<void>();
+  readonly #running = Promise.withResolvers<RaftNode>();
   readonly #ended = Promise.withResolvers<ServerEnd>();
   #handler: FetchHandler = () =>
     problemResponse(problem("not_ready", "The server is starting.", { hint: "Try again in a moment." }));
@@ -135,6 +152,7 @@ class RunningServer implements Server {
   constructor(options: ServerOptions) {
     this.id = options.id;
     this.#options = options;
+    this.#listen = options.listen ?? defaultListen(options);
     this.#logger = options.logger ?? createLogger("text", { node: options.id });
     this.#transport = new ConnectTransport({ connector: http2Connector() });
     this.running = this.#running.promise;
@@ -144,7 +162,7 @@ class RunningServer implements Server {
 
   /** Takes port and folder, then lets the node begin on its own. */
   async open(): Promise<void> {
-    const { hostname, port } = this.#options.listen ?? { hostname: "127.0.0.1", port: 0 };
+    const { hostname, port } = this.#listen;
     this.#listener = await listen({ hostname, port, handler: (request) => this.#handler(request) });
     this.port = this.#listener.port;
     this.address = this.#advertised(hostname);
@@ -208,8 +226,7 @@ class RunningServer implements Server {
       const beginning = storage.empty && this.#options.join !== true ? await this.#awaitPeers(identity) : null;
       this.#closing.signal.throwIfAborted();
       if (beginning?.type === "follow") await storage.initialize({ ...identity, clusterId: beginning.clusterId });
-      await this.#startNode(storage, beginning);
-      this.#running.resolve();
+      this.#running.resolve(await this.#startNode(storage, beginning));
     } catch (error) {
       this.#running.reject(error);
       if (this.#closing.signal.aborted) return;
@@ -222,7 +239,7 @@ class RunningServer implements Server {
   async #awaitPeers(identity: Identity): Promise<Exclude<Beginning, { type: "wait" }>> {
     const { nodeId: id, incarnation } = identity;
     const waiting = new WaitingNode(identity);
-    this.#serve(waiting, waiting, () => waiting.reason());
+    this.#serve(waiting, this.#options.stateMachine === undefined ? waiting : null, () => waiting.reason());
     const self: Member = { id, incarnation, address: this.address };
     const caller = { nodeId: id, incarnation, address: this.address };
     return await awaitBeginning({
@@ -237,13 +254,14 @@ class RunningServer implements Server {
     });
   }
 
-  async #startNode(storage: LoadedStorage, beginning: Exclude<Beginning, { type: "wait" }> | null): Promise<void> {
-    const { id, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, leaseReads } = this.#options;
+  async #startNode(storage: LoadedStorage, beginning: Exclude<Beginning, { type: "wait" }> | null): Promise<RaftNode> {
+    const { id, stateMachine, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, leaseReads } = this.#options;
     const store = new KeyValue();
+    const machine = stateMachine ?? store;
     const node = await RaftNode.start({
       id,
       address: this.address,
-      stateMachine: new Sessions(store),
+      stateMachine: machine instanceof Sessions ? machine : new Sessions(machine),
       storage,
       transport: this.#transport,
       ...(beginning?.type === "found" ? { bootstrap: beginning } : {}),
@@ -254,14 +272,14 @@ class RunningServer implements Server {
     });
     logEvents(node, this.#logger);
     node.addEventListener("stopped", ({ detail }) => this.#stopped(detail.error));
-    this.#serve(node, store, () => this.#stoppedBy?.message);
+    this.#serve(node, machine === store ? store : null, () => this.#stoppedBy?.message);
     const { clusterId, lastIndex } = node.status();
     this.#logger.info("The node runs", { cluster: clusterId || "none yet; waits to be added", lastIndex });
+    return node;
   }
 
-  #serve(node: ServedNode, store: Watchable, reason: () => string | undefined): void {
-    const { listen, allowHost = [], allowOrigin = [], requestTimeoutMs = 5000, electionTimeoutMs = 1000 } =
-      this.#options;
+  #serve(node: ServedNode, store: Watchable | null, reason: () => string | undefined): void {
+    const { allowHost = [], allowOrigin = [], requestTimeoutMs = 5000, electionTimeoutMs = 1000 } = this.#options;
     this.#node = node;
     const metrics = new Metrics(() => node.status());
     metrics.observe(node);
@@ -274,7 +292,7 @@ class RunningServer implements Server {
       metrics,
       logger: this.#logger,
       address: this.address,
-      hosts: [new URL(this.address).hostname, bracketed(listen?.hostname ?? "127.0.0.1"), ...allowHost],
+      hosts: [new URL(this.address).hostname, bracketed(this.#listen.hostname), ...allowHost],
       origins: allowOrigin,
       requestTimeoutMs,
       electionTimeoutMs,

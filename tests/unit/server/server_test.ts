@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { Coordinator } from "../../../lib/client/coordinator.ts";
+import type { StateMachine } from "../../../lib/state_machine.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
-import { eventually } from "../../support/process_cluster.ts";
+import { connectClientTransport } from "../../../transport/connect/mod.ts";
+import { eventually, freePort } from "../../support/process_cluster.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 
@@ -12,6 +15,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Server> {
     data: "memory",
     storage: new MemoryStorage(),
     peers: [{ id: "n1", address: "http://127.0.0.1:1" }],
+    listen: { hostname: "127.0.0.1", port: 0 },
     electionTimeoutMs: 100,
     heartbeatIntervalMs: 20,
     logger: quiet,
@@ -85,4 +89,42 @@ Deno.test("listening for everyone without protection is warned of", async () => 
   const server = await start({ listen: { hostname: "0.0.0.0", port: 0 }, logger: { ...quiet, warn } });
   await server.close();
   assert.equal(warned.filter((line) => line.includes("no protection")).length, 1);
+});
+
+Deno.test("another state machine is served to clients, and no /kv", async () => {
+  const count = { total: 0 };
+  const answer = () => new Uint8Array([count.total]);
+  const stateMachine: StateMachine = {
+    apply: () => (count.total++, answer()),
+    query: answer,
+    async *snapshot() {
+      yield answer();
+    },
+    restore: () => Promise.resolve(),
+  };
+  const port = await freePort();
+  await using server = await start({
+    stateMachine,
+    peers: [{ id: "n1", address: `http://127.0.0.1:${port}` }],
+    listen: { hostname: "127.0.0.1", port },
+  });
+  const node = await server.running;
+  await node.leadership();
+  await using client = new Coordinator({ endpoints: [server.address], transport: connectClientTransport() });
+  assert.deepEqual((await client.propose(new Uint8Array())).result, new Uint8Array([1]));
+  assert.equal((await get(server, "/kv/a")).status, 404);
+  assert.equal((await get(server, "/raft.v1.KeyValueService/Get", { method: "POST", body: "{}" })).status, 404);
+  assert.equal((await get(server, "/readyz")).status, 200);
+});
+
+Deno.test("without a place to listen it is the one that the peers know, if that is here", async () => {
+  const port = await freePort();
+  await using server = await startServer({
+    id: "n1",
+    data: "memory",
+    storage: new MemoryStorage(),
+    peers: [{ id: "n1", address: `http://127.0.0.1:${port}` }],
+    logger: quiet,
+  });
+  assert.equal(server.port, port);
 });

@@ -1,0 +1,55 @@
+/**
+ * Three nodes of a replicated key-value store in one process, in memory: to play
+ * with, and to begin a test with. It needs nothing but `mod.ts`, so it imports
+ * from a URL, too.
+ *
+ * @module
+ */
+
+import { KeyValue, membershipOf, MemoryNetwork, MemoryStorage, RaftNode, Sessions } from "../mod.ts";
+
+/** A running cluster. */
+export interface MemoryCluster extends AsyncDisposable {
+  /** The nodes by name, which is also their address. */
+  readonly nodes: Map<string, RaftNode>;
+  /** What carries their messages: cut links, lose messages, let them be late. */
+  readonly network: MemoryNetwork;
+  /** Closes all nodes. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a node for each name. They elect a leader by themselves; a Coordinator
+ * waits for it.
+ *
+ * @example
+ * ```ts
+ * import { startMemoryCluster } from "./examples/memory_cluster.ts";
+ *
+ * await using cluster = await startMemoryCluster(["n1", "n2", "n3"]);
+ * await Promise.race([...cluster.nodes.values()].map((node) => node.leadership()));
+ * ```
+ */
+export async function startMemoryCluster(ids: readonly string[]): Promise<MemoryCluster> {
+  const network = new MemoryNetwork();
+  const membership = membershipOf({ voters: ids.map((id) => ({ id, address: id, incarnation: "" })) });
+  const nodes = new Map<string, RaftNode>();
+  for (const id of ids) {
+    const node = await RaftNode.start({
+      id,
+      address: id,
+      stateMachine: new Sessions(new KeyValue()),
+      storage: new MemoryStorage(),
+      transport: network.transport(id),
+      bootstrap: { clusterId: "memory", membership },
+      // Nothing here takes longer than a turn of the task queue.
+      electionTimeoutMs: 100,
+      heartbeatIntervalMs: 20,
+    });
+    nodes.set(id, node);
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all([...nodes.values()].map((node) => node.close()));
+  };
+  return { nodes, network, close, [Symbol.asyncDispose]: close };
+}
