@@ -6,7 +6,7 @@ import { Coordinator } from "../../mod.ts";
 import { connectClientTransport } from "../../transport/connect/mod.ts";
 import { runtimes } from "../../tools/runtimes.ts";
 import { run } from "../../tools/run.ts";
-import { eventually, freePort } from "../support/process_cluster.ts";
+import { eventually, freePort } from "../support/server_processes.ts";
 import { emptyFolder } from "./file_server.ts";
 
 const LEDGER = fileURLToPath(new URL("../../examples/ledger.ts", import.meta.url));

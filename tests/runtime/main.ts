@@ -10,7 +10,7 @@ import process from "node:process";
 import { adapterSuites } from "./adapter_suites.ts";
 import { commandLine } from "./command_line.ts";
 import { runSuites } from "./portable.ts";
-import { ownCommand } from "./server_processes.ts";
+import { ownCommand } from "../support/server_processes.ts";
 import { serverSuite } from "./server_suite.ts";
 import { smoke } from "./smoke.ts";
 

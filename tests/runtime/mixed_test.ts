@@ -1,7 +1,7 @@
 /** One cluster of a Deno, a Node and a Bun server: they speak the same protocol, and read the same disk. */
 
 import { runtimes } from "../../tools/runtimes.ts";
-import { commandOf } from "./server_processes.ts";
+import { commandOf } from "../support/server_processes.ts";
 import { serverSuite } from "./server_suite.ts";
 
 const { deno, node, bun } = await runtimes();

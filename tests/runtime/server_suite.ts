@@ -6,8 +6,8 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import type { Suite } from "./portable.ts";
-import { eventually, Nodes } from "./server_processes.ts";
-import type { Node } from "./server_processes.ts";
+import { eventually, Nodes } from "../support/server_processes.ts";
+import type { Node } from "../support/server_processes.ts";
 
 /** Fast enough for tests, slow enough for a busy machine. */
 const FAST = ["--election-timeout-ms", "500", "--heartbeat-interval-ms", "50"];

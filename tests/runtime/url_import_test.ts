@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { foreignModules } from "../../tools/build.ts";
 import { run } from "../../tools/run.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
-import { Nodes } from "./server_processes.ts";
+import { Nodes } from "../support/server_processes.ts";
 
 /** Runs Deno in a folder of its own, with a cache of its own, and returns what it printed last. */
 async function denoIn(folder: string, ...args: string[]): Promise<string> {

@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
-import type { ProcessCluster } from "./process_cluster.ts";
+import type { Nodes } from "./server_processes.ts";
 
 const MAIN = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -19,12 +19,12 @@ export interface CommandResult {
 
 /** Runs `raft …` against a cluster. @throws if its exit code is not `expected` */
 export async function raftCommand(
-  cluster: ProcessCluster,
+  nodes: Nodes,
   args: readonly string[],
   expected = 0,
 ): Promise<CommandResult> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", MAIN, "--server", cluster.endpoints.join(","), ...args],
+    args: ["run", "--allow-all", "--no-check", MAIN, "--server", nodes.endpoints.join(","), ...args],
     cwd: ROOT,
     stdin: "null",
     env: { NO_COLOR: "1" },

@@ -15,7 +15,7 @@ import { createApp } from "../../server/app.ts";
 import type { App, AppOptions } from "../../server/app.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { MemoryNetwork } from "../../transport/memory.ts";
-import { eventually } from "./process_cluster.ts";
+import { eventually } from "./server_processes.ts";
 
 /** One node and its app. */
 export interface Served {

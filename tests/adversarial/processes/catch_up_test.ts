@@ -9,8 +9,8 @@ import { Coordinator } from "../../../lib/client/mod.ts";
 import { KeyValueClient } from "../../../lib/kv/mod.ts";
 import { openFileStorage } from "../../../storage/file/mod.ts";
 import { connectClientTransport } from "../../../transport/connect/mod.ts";
-import { eventually, ProcessCluster } from "../../support/process_cluster.ts";
 import { raftCommand } from "../../support/raft_command.ts";
+import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts";
 
 const WRITES = 20_000;
 const CONCURRENT = 500;
@@ -33,37 +33,34 @@ async function snapshotOf(data: string): Promise<{ index: number; bytes: Uint8Ar
 }
 
 Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals the leader byte for byte", async () => {
-  await using cluster = await ProcessCluster.start({ flags: ["--snapshot-entries", "1000"] });
-  const leader = await cluster.leader();
-  const away = [...cluster.servers.keys()].find((id) => id !== leader)!;
-  await cluster.kill(away);
+  await Nodes.run(threeNodes(), async (nodes) => {
+    const leader = await nodes.leader();
+    const away = nodes.others(leader)[0];
+    await away.end("SIGKILL");
 
-  const coordinator = new Coordinator({ endpoints: cluster.endpoints, transport: connectClientTransport() });
-  const kv = new KeyValueClient(coordinator);
-  for (let n = 0; n < WRITES; n += CONCURRENT) {
-    await Promise.all(Array.from({ length: CONCURRENT }, (_, i) => write(kv, n + i)));
-  }
-  await coordinator.close();
-  const before = (await cluster.status(leader))!;
-  assert.ok(before.snapshotIndex > WRITES - 5000, "the leader took snapshots, and forgot the entries before them");
+    const coordinator = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
+    const kv = new KeyValueClient(coordinator);
+    for (let n = 0; n < WRITES; n += CONCURRENT) {
+      await Promise.all(Array.from({ length: CONCURRENT }, (_, i) => write(kv, n + i)));
+    }
+    await coordinator.close();
+    const before = (await leader.status())!;
+    assert.ok(before.snapshotIndex > WRITES - 5000, "the leader took snapshots, and forgot the entries before them");
 
-  const back = cluster.restart(away);
-  await eventually("the follower's return", async () => {
-    const [own, leaders] = [await cluster.status(away), await cluster.status(await cluster.leader())];
-    return own !== undefined && leaders !== undefined && own.appliedIndex >= before.commitIndex &&
-      own.appliedIndex === leaders.appliedIndex;
-  });
-  assert.match(back.output(), /snapshot.*installed|installed.*snapshot/i, "it came by snapshot");
+    nodes.start(away);
+    await eventually("the follower's return", async () => {
+      const [own, leaders] = [await away.status(), await leader.status()];
+      return own !== null && leaders !== null && own.appliedIndex >= before.commitIndex &&
+        own.appliedIndex === leaders.appliedIndex;
+    });
+    assert.match(away.output, /snapshot.*installed|installed.*snapshot/i, "it came by snapshot");
 
-  // Both take a snapshot of the same state, and stop: what is on disk is compared.
-  for (const id of [leader, away]) await raftCommand(cluster, ["snapshot", "take", id]);
-  for (const server of cluster.servers.values()) server.signal("SIGTERM");
-  for (const server of cluster.servers.values()) await server.exited();
-  const [first, second] = [
-    await snapshotOf(cluster.server(leader).data),
-    await snapshotOf(cluster.server(away).data),
-  ];
-  assert.equal(first.index, second.index);
-  assert.ok(first.bytes.length > 10_000);
-  assert.deepEqual(second.bytes, first.bytes);
+    // Both take a snapshot of the same state, and stop: what is on disk is compared.
+    for (const { id } of [leader, away]) await raftCommand(nodes, ["snapshot", "take", id]);
+    for (const node of nodes.all) assert.equal(await node.end("SIGTERM"), 0, node.output);
+    const [first, second] = [await snapshotOf(leader.data), await snapshotOf(away.data)];
+    assert.equal(first.index, second.index);
+    assert.ok(first.bytes.length > 10_000);
+    assert.deepEqual(second.bytes, first.bytes);
+  }, ["--snapshot-entries", "1000"]);
 });

@@ -4,56 +4,54 @@
  */
 
 import { strict as assert } from "node:assert";
-import { eventually, ProcessCluster } from "../../support/process_cluster.ts";
+import { rmSync } from "node:fs";
 import { raftCommand } from "../../support/raft_command.ts";
 import { RecordedWriters } from "../../support/recorded_writers.ts";
+import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts";
+import type { Node } from "../../support/server_processes.ts";
 
-function voters(members: readonly { id: string; suffrage: string }[]): string[] {
+async function votersAt(node: Node): Promise<string[]> {
+  const { members } = (await node.status())!;
   return members.filter(({ suffrage }) => suffrage === "voter").map(({ id }) => id).sort();
 }
 
-Deno.test("a fourth node is added and one removed through the command line, under load", async () => {
-  await using cluster = await ProcessCluster.start();
-  const writers = new RecordedWriters(cluster.endpoints);
-  try {
+Deno.test("a fourth node is added and the leader removed through the command line, under load", async () => {
+  await Nodes.run(threeNodes(), async (nodes) => {
+    const writers = new RecordedWriters(nodes.endpoints);
     await eventually("some writes", () => writers.acknowledged > 100);
-    const fourth = await cluster.join("n4");
-    await raftCommand(cluster, ["member", "add", "n4", new URL(fourth.address).host]);
-    const leader = await cluster.leader();
-    assert.deepEqual(voters((await cluster.status(leader))!.members), ["n1", "n2", "n3", "n4"]);
+    const fourth = await nodes.join("n4");
+    await raftCommand(nodes, ["member", "add", "n4", new URL(fourth.address).host]);
+    const leader = await nodes.leader();
+    assert.deepEqual(await votersAt(leader), ["n1", "n2", "n3", "n4"]);
 
     // The leader itself, so that leadership moves too.
-    await raftCommand(cluster, ["member", "remove", leader]);
-    const next = await cluster.leader(30_000, leader);
-    assert.deepEqual(
-      voters((await cluster.status(next))!.members),
-      ["n1", "n2", "n3", "n4"].filter((id) => id !== leader),
-    );
+    await raftCommand(nodes, ["member", "remove", leader.id]);
+    const next = await eventually("another leader", async () => {
+      const statuses = await Promise.all(nodes.all.map((node) => node.status()));
+      return nodes.all.find((node, at) => node !== leader && statuses[at]?.role === "leader");
+    });
+    assert.deepEqual(await votersAt(next), ["n1", "n2", "n3", "n4"].filter((id) => id !== leader.id));
     const goal = writers.acknowledged + 100;
     await eventually("writes after the change", () => writers.acknowledged >= goal);
-    const report = await writers.verify();
-    console.log("membership under load", JSON.stringify(report));
-    const applied = (await cluster.status(next))!.appliedIndex;
-    await eventually("n4 having everything", async () => ((await cluster.status("n4"))?.appliedIndex ?? 0) >= applied);
-  } catch (error) {
-    console.error(cluster.outputs());
-    throw error;
-  }
+    console.log("membership under load", JSON.stringify(await writers.verify()));
+    const { appliedIndex } = (await next.status())!;
+    await eventually("n4 having everything", async () => ((await fourth.status())?.appliedIndex ?? 0) >= appliedIndex);
+  });
 });
 
 Deno.test("an empty folder under an old id is refused, and the message's way to replace the node works", async () => {
-  await using cluster = await ProcessCluster.start();
-  const leader = await cluster.leader();
-  const lost = [...cluster.servers.keys()].find((id) => id !== leader)!;
-  await cluster.kill(lost);
-  const wiped = cluster.restart(lost, { wiped: true });
-  assert.equal(await wiped.exited(), 6, wiped.output());
-  assert.match(wiped.output(), new RegExp(`raft member remove ${lost}`));
-  assert.match(wiped.output(), new RegExp(`raft member add ${lost}`));
+  await Nodes.run(threeNodes(), async (nodes) => {
+    const lost = nodes.others(await nodes.leader())[0];
+    await lost.end("SIGKILL");
+    rmSync(lost.data, { recursive: true });
+    nodes.start(lost);
+    assert.equal(await lost.exited, 6, lost.output);
+    assert.match(lost.output, new RegExp(`raft member remove ${lost.id}`));
+    assert.match(lost.output, new RegExp(`raft member add ${lost.id}`));
 
-  await raftCommand(cluster, ["member", "remove", lost]);
-  const replacement = await cluster.join(lost);
-  await raftCommand(cluster, ["member", "add", lost, new URL(replacement.address).host]);
-  const status = (await cluster.status(await cluster.leader()))!;
-  assert.deepEqual(voters(status.members), ["n1", "n2", "n3"]);
+    await raftCommand(nodes, ["member", "remove", lost.id]);
+    await nodes.join(lost.id);
+    await raftCommand(nodes, ["member", "add", lost.id, new URL(lost.address).host]);
+    assert.deepEqual(await votersAt(await nodes.leader()), ["n1", "n2", "n3"]);
+  });
 });

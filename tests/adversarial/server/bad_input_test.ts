@@ -9,7 +9,7 @@ import { PROTOCOL_VERSION } from "../../../lib/transport.ts";
 import { startServer } from "../../../server/server.ts";
 import type { Server } from "../../../server/server.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
-import { eventually } from "../../support/process_cluster.ts";
+import { eventually } from "../../support/server_processes.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
-import { eventually } from "../../support/process_cluster.ts";
+import { eventually } from "../../support/server_processes.ts";
 import type { Served } from "../../support/served_cluster.ts";
 import { ServedCluster } from "../../support/served_cluster.ts";
 

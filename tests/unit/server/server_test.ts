@@ -5,7 +5,7 @@ import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
 import { connectClientTransport } from "../../../transport/connect/mod.ts";
-import { eventually, freePort } from "../../support/process_cluster.ts";
+import { eventually, freePort } from "../../support/server_processes.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 

@@ -1,6 +1,8 @@
 /**
- * Server processes for the portable suite, in any runtime: free ports, a
+ * Clusters of real server processes, for tests in any runtime: free ports, a
  * temporary folder, processes ended by their id.
+ *
+ * @module
  */
 
 import type { ChildProcess } from "node:child_process";
@@ -13,6 +15,11 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+
+/** Three nodes in the runtime that runs this. */
+export function threeNodes(): (readonly string[])[] {
+  return [ownCommand(), ownCommand(), ownCommand()];
+}
 
 /** The command, a program and its first arguments, that runs server/main.ts in this runtime. */
 export function ownCommand(): readonly string[] {
@@ -40,7 +47,8 @@ export async function eventually<T>(
   }
 }
 
-function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
@@ -56,6 +64,7 @@ export interface Status {
   readonly id: string;
   readonly role: string;
   readonly term: number;
+  readonly commitIndex: number;
   readonly appliedIndex: number;
   readonly snapshotIndex: number;
   readonly leader: { readonly id: string } | null;
@@ -186,6 +195,19 @@ export class Nodes {
     const node = new Node(id, `http://127.0.0.1:${await freePort()}`, join(this.#folder, id), command);
     this.all.push(node);
     return node;
+  }
+
+  /** One more node, on an empty folder or on its own, to be added by an operator; returns once it listens. */
+  async join(id: string, command: readonly string[] = ownCommand()): Promise<Node> {
+    const node = this.all.find((other) => other.id === id) ?? await this.make(id, command);
+    this.start(node, "--join");
+    await eventually(`${id} listening`, () => node.status());
+    return node;
+  }
+
+  /** Where clients go. */
+  get endpoints(): string[] {
+    return this.all.map(({ address }) => address);
   }
 
   start(node: Node, ...flags: readonly string[]): void {
