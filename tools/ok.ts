@@ -19,7 +19,7 @@ function stages(): Stage[] {
   const config = readJson("deno.json") as { exports: Record<string, string>; tasks: Record<string, string> };
   const faces = Object.values(config.exports).filter((path) => exists(path));
   return [
-    { name: "format", command: [deno, "fmt", "--check", "--quiet"] },
+    { name: "format", command: [deno, "fmt", "--check"] },
     { name: "lint", command: [deno, "lint", "--quiet"] },
     { name: "types", command: [deno, "check", "--quiet"] },
     {
