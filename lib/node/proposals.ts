@@ -152,15 +152,16 @@ export class Proposals {
   /**
    * Ends everything.
    *
-   * @param rejectedAfter logged commands after this index have surely no effect
+   * @param rejectedAfter commands that this leadership logged after this index have surely no effect
    */
   endAll(make: MakeError, rejectedAfter = Infinity): void {
     const queued = this.#queued;
     this.#queued = [];
     for (const pending of queued) this.#fail(pending, make("rejected"));
-    const logged = [...this.#logged.values(), ...this.#orphans];
+    // What an earlier leadership has sent may be in a log elsewhere, and be committed yet (figure 8).
+    this.endOrphans(make);
+    const logged = [...this.#logged.values()];
     this.#logged.clear();
-    this.#orphans = [];
     for (const pending of logged) this.#fail(pending, make(pending.index > rejectedAfter ? "rejected" : "unknown"));
   }
 
@@ -214,7 +215,8 @@ export class Proposals {
 
   #watch(pending: Pending, signal: AbortSignal): void {
     const onAbort = () => {
-      if (pending.index !== 0) this.#logged.delete(pending.index);
+      // An orphan's index may be another's by now.
+      if (this.#logged.get(pending.index) === pending) this.#logged.delete(pending.index);
       this.#fail(pending, aborted(signal, pending.index === 0 ? "rejected" : "unknown"));
     };
     signal.addEventListener("abort", onAbort, { once: true });

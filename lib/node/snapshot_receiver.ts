@@ -49,7 +49,7 @@ interface Incoming {
 
 const MAX_QUEUED = 8;
 
-/** At most one snapshot at a time; a newer one takes the place of an older. */
+/** At most one snapshot at a time; a newer one takes the place of an older, and a new leader's that of the old one's. */
 export class SnapshotReceiver {
   readonly #options: ReceiverOptions;
   #incoming: Incoming | null = null;
@@ -89,7 +89,8 @@ export class SnapshotReceiver {
   #incomingFor(from: NodeId, { snapshot, offset, round }: InstallSnapshot): Incoming | null {
     const current = this.#incoming;
     if (current?.meta.id === snapshot.id) return current;
-    if (current !== null && current.meta.index > snapshot.index) return null;
+    // A late chunk of the same leader. Of a dead one's newer snapshot nothing would ever come any more.
+    if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
     if (offset !== 0) {
       this.#options.target.snapshotProgress(from, snapshot.id, 0, "accepted", round);
       this.#options.wake();

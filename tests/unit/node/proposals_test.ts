@@ -100,3 +100,29 @@ Deno.test("at the end, what is not in the log is rejected, and what follows the 
   assert.deepEqual(await Promise.all([...logged, queued]), ["storage unknown", "storage rejected", "storage rejected"]);
   assert.equal(proposals.bytes, 0);
 });
+
+Deno.test("an orphan that is given up does not take a newer proposal at its index along", async () => {
+  const { proposals } = make();
+  const caller = new AbortController();
+  const orphan = outcome(proposals.add(data, caller.signal));
+  proposals.submit(target(5, 2), explain);
+  proposals.orphan();
+  const newer = outcome(proposals.add(data, undefined));
+  proposals.submit(target(5, 4), explain);
+  caller.abort();
+  assert.equal(await orphan, "aborted unknown");
+  proposals.applied(entry(5, 4), data);
+  assert.equal(proposals.count, 0);
+  assert.equal(await newer, "done");
+});
+
+Deno.test("an orphan of an earlier leadership is never rejected by what a later one has sent (figure 8)", async () => {
+  const { proposals } = make();
+  const all = [1, 2].map(() => outcome(proposals.add(data, undefined)));
+  proposals.submit(target(5, 2), explain);
+  proposals.orphan();
+  const queued = outcome(proposals.add(data, undefined));
+  proposals.submit(target(5, 4), explain);
+  proposals.endAll((outcome) => new RaftError("storage", "no space", { outcome }), 4);
+  assert.deepEqual(await Promise.all([...all, queued]), ["storage unknown", "storage unknown", "storage rejected"]);
+});

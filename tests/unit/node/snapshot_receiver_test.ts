@@ -95,6 +95,18 @@ Deno.test("an older snapshot does not disturb the one under way", async () => {
   assert.deepEqual(log, ["a new 5 accepted", "install new from a", "installing new"]);
 });
 
+Deno.test("a new leader's older snapshot takes the place of one that nobody sends any more", async () => {
+  const { receiver, log } = await make();
+  receiver.received("a", chunk(meta("new", 9, data), data, 0, 5));
+  await settle();
+  const older = meta("old", 5, data);
+  receiver.received("b", chunk(older, data, 0, 5));
+  await settle();
+  receiver.received("b", chunk(older, data, 5, 10));
+  await settle();
+  assert.deepEqual(log, ["a new 5 accepted", "b old 5 accepted", "install old from b", "installing old"]);
+});
+
 Deno.test("a snapshot without bytes is one chunk", async () => {
   const { receiver, log } = await make();
   const none = new Uint8Array();
