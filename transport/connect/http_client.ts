@@ -38,8 +38,10 @@ const NOT_SENT_CODES = new Set([
  */
 export function surelyNotSent(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    const { code, errors } = at as { code?: unknown; errors?: unknown };
-    if (typeof code === "string" && NOT_SENT_CODES.has(code)) return true;
+    const { code, errors, syscall } = at as { code?: unknown; errors?: unknown; syscall?: unknown };
+    // An established connection may end with some of these codes too, long after the request left.
+    const established = syscall === "read" || syscall === "write";
+    if (typeof code === "string" && NOT_SENT_CODES.has(code) && !established) return true;
     if (Array.isArray(errors) && errors.length > 0 && errors.every(surelyNotSent)) return true;
     // Deno's fetch has no codes; its HTTP client names the phase that failed.
     if (at.message.includes("client error (Connect)")) return true;

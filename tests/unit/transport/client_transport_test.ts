@@ -268,3 +268,20 @@ Deno.test("addresses: host and port, or a URL", () => {
     assert.throws(() => baseUrl(bad), isRaftError("invalid_argument", "rejected", /not an address/));
   }
 });
+
+Deno.test("a code that could be a connection's is proof only if it was the connecting that failed", async () => {
+  const failing = (code: string, syscall: string): ClientTransport =>
+    connectClientTransport({
+      fetch: () => {
+        const cause = Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
+        return Promise.reject(new TypeError("fetch failed", { cause }));
+      },
+    });
+  for (const code of ["EHOSTUNREACH", "ENETUNREACH", "ECONNREFUSED"]) {
+    const propose = (syscall: string) => failing(code, syscall).propose("127.0.0.1:7001", [new Uint8Array(1)]);
+    await assert.rejects(propose("connect"), isRaftError("unreachable", "rejected"));
+    // As after a retransmission timeout on a connection whose other end may have read the request.
+    await assert.rejects(propose("read"), isRaftError("unreachable", "unknown"));
+    await assert.rejects(propose("write"), isRaftError("unreachable", "unknown"));
+  }
+});
