@@ -339,7 +339,7 @@ export class Applier {
       throw new StorageError(`the snapshot at index ${reader.meta.index} is damaged`, {
         code: "damaged",
         disk: "unchanged",
-        hint: "Remove this node from the cluster, and add it under a new id with an empty storage.",
+        hint: "Remove this node from the cluster, and add it again with an empty storage.",
       });
     }
   }

@@ -44,14 +44,14 @@ export class Gatekeeper {
     if (envelope.toIncarnation !== "" && envelope.toIncarnation !== own.incarnation) {
       return refuse(
         "receiverIncarnation",
-        `the sender knows node "${own.nodeId}" with another data folder; remove that member, and add this one under a new id`,
+        `the sender knows node "${own.nodeId}" with another data folder; remove that member, and then add this one`,
       );
     }
     const known = directory.member(envelope.from);
     if (known !== undefined && known.incarnation !== "" && known.incarnation !== envelope.fromIncarnation) {
       return refuse(
         "senderIncarnation",
-        `node "${envelope.from}" has another data folder than the member of that name; remove the member, and add the new one under a new id`,
+        `node "${envelope.from}" has another data folder than the member of that name; remove the member, and then add the new one`,
       );
     }
     if (envelope.clusterId === "") return refuse("cluster", "the sender is in no cluster");

@@ -309,7 +309,7 @@ export class RaftNode {
       const known = this.#core.raft.membership.members.find((member) => member.id === id);
       if (known === undefined || known.incarnation === incarnation) continue;
       throw new RaftError("refused", `the member "${id}" has another data folder than the one that is asked for`, {
-        hint: "Remove the member, and add the new data folder under a new id.",
+        hint: "Remove the member first; once that is done, add it again with the new data folder.",
       });
     }
   }

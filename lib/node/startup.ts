@@ -82,7 +82,7 @@ function checkBootstrap(options: RaftNodeOptions, found: Identity | null): void 
   const incarnation = found?.incarnation ?? options.incarnation;
   if (own.incarnation !== "" && own.incarnation !== incarnation) {
     throw new RaftError("identity_mismatch", `the first membership knows "${options.id}" with another data folder`, {
-      hint: "A replaced data folder joins under a new id, by a membership change.",
+      hint: "A replaced data folder comes in by membership changes: remove the member, then add it again.",
     });
   }
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** The name of a node, unique in its cluster and never reused by another data folder. */
+/** The name of a node, unique in its cluster. Another data folder takes the name only after the member was removed: {@linkcode Member.incarnation} tells them apart. */
 export type NodeId = string;
 
 /**
