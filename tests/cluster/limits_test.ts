@@ -111,7 +111,7 @@ Deno.test("messages of another cluster, version, node or data folder are refused
   await cluster.pass(20);
   assert.equal(target.node.status().term, term, "none of them was looked at");
   assert.equal(told.length, 6, told.join("\n"));
-  assert(told.some((reason) => /new id/.test(reason)), "it says how to replace a node");
+  assert(told.some((reason) => /remove that member, and then add/.test(reason)), "it says how to replace a node");
   stranger.send(target.id, good);
   await cluster.pass(20);
   assert.equal(target.node.status().term, term + 10, "while a good one is");
