@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { RaftError } from "./errors.ts";
 import type { Message, NodeId } from "./raft/types.ts";
 
 /** The version of the protocol between nodes. Nodes of another version are refused. */
@@ -29,8 +30,12 @@ export interface Envelope {
   readonly message: Message;
 }
 
-/** Takes what arrives. Called once per message, never after `close` has resolved. */
-export type Receive = (envelope: Envelope) => void;
+/**
+ * Takes what arrives. Called once per message, never after `close` has resolved.
+ * Returns why a message was refused, for a transport that can tell its sender;
+ * nothing is owed to it.
+ */
+export type Receive = (envelope: Envelope) => RaftError | void;
 
 /**
  * Carries envelopes between nodes. Messages may be lost, repeated, reordered or

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { RaftError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import type { Membership, Message, NodeId } from "../raft/types.ts";
 import type { Identity, Storage } from "../storage.ts";
@@ -83,17 +84,20 @@ export class Post {
     });
   }
 
-  #receive(envelope: Envelope): void {
-    if (this.#closed) return;
+  #receive(envelope: Envelope): RaftError | undefined {
+    if (this.#closed) return undefined;
     const verdict = this.#gatekeeper.check(envelope, this.#identity, this.#directory);
     if (verdict.do === "refuse") {
       if (this.#gatekeeper.firstTime(envelope.from, verdict.kind)) this.#options.refused(envelope.from, verdict.reason);
-    } else if (verdict.do === "adopt") {
+      return new RaftError("identity_mismatch", `the message is refused: ${verdict.reason}`);
+    }
+    if (verdict.do === "adopt") {
       this.#adopt(envelope);
     } else {
       this.#directory.heardFrom(envelope.from, envelope.fromAddress, envelope.fromIncarnation);
       this.#options.deliver(envelope.from, envelope.message);
     }
+    return undefined;
   }
 
   /** Makes the cluster id durable before anything of the cluster is looked at. */

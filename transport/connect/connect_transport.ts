@@ -163,7 +163,7 @@ export class ConnectTransport implements Transport {
    * For `peerService`: takes what arrived, and hands on what is well-formed.
    *
    * @internal
-   * @returns what was wrong with the first message that wasn't
+   * @returns what was wrong with the first message that was malformed or refused
    */
   deliver(envelopes: readonly WireEnvelope[]): RaftError | undefined {
     let first: RaftError | undefined;
@@ -180,7 +180,8 @@ export class ConnectTransport implements Transport {
         continue;
       }
       this.#received++;
-      this.#receive(envelope);
+      const refused = this.#receive(envelope);
+      first ??= refused ?? undefined;
     }
     return first;
   }

@@ -262,8 +262,11 @@ Deno.test("messages for another cluster, node or incarnation, or of another prot
         { timeoutNow: { term: 99 } },
       ]
     ) {
-      const { status } = await call(server, "PeerService/Send", { envelopes: [{ ...right, ...wrong, ...message }] });
-      assert.ok(status === 200 || status === 400, `${JSON.stringify(wrong)}: ${status}`);
+      const { status, answer } = await call(server, "PeerService/Send", {
+        envelopes: [{ ...right, ...wrong, ...message }],
+      });
+      assert.equal(status, 400, `${JSON.stringify(wrong)}: ${status}`);
+      assert.match(String(answer["message"]), /the message is refused: |protocolVersion/, JSON.stringify(answer));
     }
   }
   await goesOn(server, term);
