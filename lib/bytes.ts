@@ -14,6 +14,31 @@ const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
 let scratch: Uint8Array<ArrayBuffer> | null = null;
 const SCRATCH_BYTES = 2048;
 
+/** Where small copies are put side by side, for the same reason. Each byte of it is given out once. */
+let pool: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+let poolUsed = 0;
+const POOL_BYTES = 16 * 1024;
+/** Larger copies get a buffer of their own, so that little is kept in memory for another's sake. */
+const POOLED_MAX_BYTES = 1024;
+
+/**
+ * A copy of the first `length` bytes. A small one shares its `buffer` with other
+ * copies: it is for use as a Uint8Array, not for transfer to another thread.
+ */
+export function copyBytes(bytes: Uint8Array, length: number = bytes.length): Uint8Array<ArrayBuffer> {
+  if (length > POOLED_MAX_BYTES) return new Uint8Array(bytes.subarray(0, length));
+  if (poolUsed + length > pool.length) {
+    pool = new Uint8Array(POOL_BYTES);
+    poolUsed = 0;
+  }
+  const copy = new Uint8Array(pool.buffer, poolUsed, length);
+  poolUsed += length;
+  // For few bytes a loop is faster than a call into the engine.
+  if (length <= 64) { for (let i = 0; i < length; i++) copy[i] = bytes[i]!; }
+  else copy.set(length === bytes.length ? bytes : bytes.subarray(0, length));
+  return copy;
+}
+
 /** Appends fields to a growing buffer. */
 export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
@@ -81,9 +106,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written; a copy. */
+  /** What was written; a copy, as {@linkcode copyBytes} makes it. */
   finish(): Uint8Array {
-    const written = this.#buffer.slice(0, this.#length);
+    const written = copyBytes(this.#buffer, this.#length);
     this.#replaceBuffer(written);
     return written;
   }

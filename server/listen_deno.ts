@@ -7,15 +7,30 @@
 import type { Listener, ListenOptions } from "./listen.ts";
 import { listenError } from "./listen.ts";
 
+/** Made once: an exception with its stack is dear, and each request would make one. */
+const OVER = new DOMException("the response was delivered or cut off", "AbortError");
+
 /**
  * Gives the request a signal that aborts once the response is delivered or cut
  * off. Deno's own would do so too, but warns in the log that this will change.
  */
 function withSignal(request: Request, completed: Promise<void>): Request {
-  const ended = new AbortController();
-  const end = (): void => ended.abort();
+  let ended: AbortController | null = null;
+  let over = false;
+  const end = (): void => {
+    over = true;
+    ended?.abort(OVER);
+  };
   completed.then(end, end);
-  return Object.defineProperty(request, "signal", { value: ended.signal });
+  return Object.defineProperty(request, "signal", {
+    get() {
+      if (ended === null) {
+        ended = new AbortController();
+        if (over) ended.abort(OVER);
+      }
+      return ended.signal;
+    },
+  });
 }
 
 /** See {@linkcode Listener}. */

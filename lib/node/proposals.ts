@@ -4,6 +4,7 @@
  * @module
  */
 
+import { copyBytes } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
 import { RaftError } from "../errors.ts";
 import type { Entry, Refusal } from "../raft/types.ts";
@@ -30,6 +31,12 @@ interface Pending {
   detach: (() => void) | null;
 }
 
+/** The proposals that end with a signal. */
+interface Watched {
+  readonly pending: Set<Pending>;
+  readonly onAbort: () => void;
+}
+
 /** What a command costs beside its bytes, so that empty ones are bounded too. */
 const OVERHEAD_BYTES = 64;
 
@@ -48,6 +55,7 @@ export class Proposals {
   readonly #report: (durationMs: number, ok: boolean) => void;
   #queued: Pending[] = [];
   readonly #logged = new Map<number, Pending>();
+  readonly #watched = new Map<AbortSignal, Watched>();
   #orphans: Pending[] = [];
   #orphansUntilMs = 0;
   /** Of all that are not settled. */
@@ -86,7 +94,7 @@ export class Proposals {
     }
     return new Promise((resolve, reject) => {
       const pending: Pending = {
-        command: command.slice(),
+        command: copyBytes(command),
         startedMs: this.#clock.monotonicMs(),
         resolve,
         reject,
@@ -213,14 +221,32 @@ export class Proposals {
     return true;
   }
 
+  /** Ends a proposal when its signal fires. One listener serves all proposals of a signal: a call may bring thousands. */
   #watch(pending: Pending, signal: AbortSignal): void {
-    const onAbort = () => {
-      // An orphan's index may be another's by now.
-      if (this.#logged.get(pending.index) === pending) this.#logged.delete(pending.index);
-      this.#fail(pending, aborted(signal, pending.index === 0 ? "rejected" : "unknown"));
+    const watched = this.#watched.get(signal) ?? this.#listen(signal);
+    watched.pending.add(pending);
+    pending.detach = () => {
+      watched.pending.delete(pending);
+      if (watched.pending.size > 0) return;
+      signal.removeEventListener("abort", watched.onAbort);
+      this.#watched.delete(signal);
     };
-    signal.addEventListener("abort", onAbort, { once: true });
-    pending.detach = () => signal.removeEventListener("abort", onAbort);
+  }
+
+  #listen(signal: AbortSignal): Watched {
+    const watched: Watched = {
+      pending: new Set(),
+      onAbort: () => {
+        for (const pending of watched.pending) {
+          // An orphan's index may be another's by now.
+          if (this.#logged.get(pending.index) === pending) this.#logged.delete(pending.index);
+          this.#fail(pending, aborted(signal, pending.index === 0 ? "rejected" : "unknown"));
+        }
+      },
+    };
+    this.#watched.set(signal, watched);
+    signal.addEventListener("abort", watched.onAbort, { once: true });
+    return watched;
   }
 }
 

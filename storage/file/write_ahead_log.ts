@@ -154,7 +154,7 @@ export class WriteAheadLog {
     this.#checksum = checksum;
   }
 
-  /** See {@linkcode Storage.entries}. */
+  /** See {@linkcode Storage.entries}. The data are views of what was read, some 256 KiB at most beside a longer entry. */
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     for (;;) {
       const { first, last } = this.#state.index;
@@ -244,8 +244,7 @@ function parseEntry(
   if (record === undefined || !isEntryType(record.type) || record.index !== index || record.term !== term) {
     throw damaged(path, start + at, `entry ${index} does not read as it was written`);
   }
-  // A copy: a view would keep the whole piece in memory as long as the entry.
-  return { index, term, type: record.type, data: record.payload.slice() };
+  return { index, term, type: record.type, data: record.payload };
 }
 
 function readFailure(path: string, error: unknown): unknown {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ByteReader, ByteWriter } from "../../../lib/bytes.ts";
+import { ByteReader, ByteWriter, copyBytes } from "../../../lib/bytes.ts";
 
 Deno.test("writers within writers, finished twice or never, keep their bytes apart", () => {
   const outer = new ByteWriter().string("outer");
@@ -27,4 +27,18 @@ Deno.test("bytes as characters come back, all 256 of them", () => {
   assert.equal(reader.byte(), 9);
   assert.deepEqual([...reader.bytes()], Array.from({ length: 256 }, (_, byte) => byte));
   assert.equal(reader.rest().length, 0);
+});
+
+Deno.test("bytes: copies are independent of their source and of each other", () => {
+  const source = new Uint8Array(2000);
+  const sizes = [0, 1, 63, 64, 65, 700, 1024, 1025, 2000];
+  const copies = Array.from({ length: 200 }, (_, n) => {
+    source.fill(n);
+    return copyBytes(source, sizes[n % sizes.length]!);
+  });
+  source.fill(255);
+  for (const [n, copy] of copies.entries()) assert.deepEqual(copy, new Uint8Array(sizes[n % sizes.length]!).fill(n));
+  copies[6]!.fill(99);
+  assert.deepEqual(copies[5], new Uint8Array(700).fill(5));
+  assert.deepEqual(copies[7], new Uint8Array(1025).fill(7));
 });

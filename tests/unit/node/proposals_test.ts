@@ -126,3 +126,24 @@ Deno.test("an orphan of an earlier leadership is never rejected by what a later 
   proposals.endAll((outcome) => new RaftError("storage", "no space", { outcome }), 4);
   assert.deepEqual(await Promise.all([...all, queued]), ["storage unknown", "storage unknown", "storage rejected"]);
 });
+
+Deno.test("one signal ends all proposals that came with it, and is let go of once they have ended", async () => {
+  const { proposals } = make();
+  const controller = new AbortController();
+  const { signal } = controller;
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>): void => (listeners++, add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>): void => (listeners--, remove(...args));
+  const logged = [1, 2, 3].map(() => outcome(proposals.add(data, signal)));
+  assert.equal(listeners, 1, "one listener for all");
+  proposals.submit(target(1, 1), explain);
+  proposals.applied(entry(1, 1), data);
+  const queued = outcome(proposals.add(data, signal));
+  assert.equal(listeners, 1);
+  controller.abort();
+  const aborted = ["aborted unknown", "aborted unknown", "aborted rejected"];
+  assert.deepEqual(await Promise.all([...logged, queued]), ["done", ...aborted]);
+  assert.deepEqual([listeners, proposals.count, proposals.bytes], [0, 0, 0]);
+});
