@@ -56,13 +56,13 @@ export function surelyNotSent(error: unknown): boolean {
  */
 export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
   return async (request) => {
-    const body = request.body === undefined ? null : await collected(request.body);
+    const body = request.body === undefined ? null : sentOnce(await collected(request.body));
     try {
       const response = await fetch(request.url, {
         method: request.method,
         headers: request.header,
-        body,
         redirect: "error",
+        ...(body instanceof ReadableStream ? { body, duplex: "half" } : { body }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
       return await universalResponse(response);
@@ -71,6 +71,22 @@ export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetc
       throw unreachable(request, error);
     }
   };
+}
+
+/**
+ * A body that is sent once at most. Deno's fetch sends a POST again, on a new
+ * connection, when one that was kept alive ends before the answer: a command
+ * that the dying server has read could be applied twice, and if nobody listens
+ * any more, the error would say that nothing was sent. It can't repeat a stream.
+ */
+function sentOnce(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> {
+  if (!("Deno" in globalThis)) return bytes;
+  return new ReadableStream({
+    start(controller) {
+      if (bytes.length > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
 }
 
 /** A Connect transport to a node, over {@linkcode bufferedHttpClient}. */
