@@ -35,6 +35,7 @@ export interface ServerArguments {
   readonly electionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
   readonly requestTimeoutMs: number;
   readonly leaseReads: boolean;
   readonly allowHost: readonly string[];
@@ -160,6 +161,12 @@ function command(): Command {
     )
     .option("--heartbeat-interval-ms <ms>", "how often a leader sends at least", integer(1, 60_000), 100)
     .option("--snapshot-entries <count>", "take a snapshot after so many entries; 0 for never", integer(0, 1e9), 10_000)
+    .option(
+      "--snapshot-bytes <bytes>",
+      "or after so many bytes of them; 0 for never (both 0: no snapshots)",
+      integer(0, 1e12),
+      64 * 1024 * 1024,
+    )
     .option(
       "--request-timeout-ms <ms>",
       "how long a request waits for a leader and a quorum",

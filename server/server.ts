@@ -62,6 +62,8 @@ export interface ServerOptions {
   readonly heartbeatIntervalMs?: number;
   /** Take a snapshot after so many entries; 0 for never. @default 10000 */
   readonly snapshotEntries?: number;
+  /** …or so many bytes of them; 0 for never. No snapshots at all: both 0. @default 64 MiB */
+  readonly snapshotBytes?: number;
   /** How long a request waits for a leader and a quorum. @default 5000 */
   readonly requestTimeoutMs?: number;
   /** Serve `lease` reads from a lease. @default false */
@@ -255,7 +257,8 @@ class RunningServer implements Server {
   }
 
   async #startNode(storage: LoadedStorage, beginning: Exclude<Beginning, { type: "wait" }> | null): Promise<RaftNode> {
-    const { id, stateMachine, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, leaseReads } = this.#options;
+    const { id, stateMachine, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, snapshotBytes, leaseReads } =
+      this.#options;
     const store = new KeyValue();
     const machine = stateMachine ?? store;
     const node = await RaftNode.start({
@@ -268,6 +271,7 @@ class RunningServer implements Server {
       ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
       ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
       ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
+      ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
       ...(leaseReads === undefined ? {} : { leaseReads }),
     });
     logEvents(node, this.#logger);

@@ -10,11 +10,11 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
 import { EXIT } from "./exit_codes.ts";
 import { integer } from "./options.ts";
+import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 import { VERSION } from "./version.ts";
 
@@ -28,18 +28,6 @@ interface StartArguments {
 const START_TIMEOUT_MS = 60_000;
 /** How long a node may take to close before it is ended. */
 const STOP_TIMEOUT_MS = 15_000;
-
-/** The command of this runtime that runs server/main.ts, which may lie on a web server. */
-function mainCommand(): readonly string[] {
-  const main = new URL("./main.ts", import.meta.url);
-  if ("Deno" in globalThis) {
-    const config = new URL("../deno.json", import.meta.url);
-    return main.protocol === "file:"
-      ? [process.execPath, "run", "--allow-all", "--config", fileURLToPath(config), fileURLToPath(main)]
-      : [process.execPath, "run", "--allow-all", "--import-map", config.href, main.href];
-  }
-  return [process.execPath, ...process.execArgv, fileURLToPath(main)];
-}
 
 /** One node's process. */
 class NodeProcess {
@@ -126,7 +114,7 @@ function spawnNodes({ nodes, data, port }: StartArguments): readonly NodeProcess
   const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
   return ids.map(({ id, host }) => {
     const flags = ["--id", id, "--data", join(data, id), "--listen", host, "--peers", peers];
-    return new NodeProcess(id, `http://${host}`, [...mainCommand(), ...flags]);
+    return new NodeProcess(id, `http://${host}`, [...ownCommand(), ...flags]);
   });
 }
 

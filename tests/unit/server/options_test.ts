@@ -27,6 +27,7 @@ Deno.test("the least that must be said, and the defaults", () => {
   assert.equal(options.heartbeatIntervalMs, 100);
   assert.equal(options.logFormat, "text");
   assert.equal(options.join, false);
+  assert.deepEqual([options.snapshotEntries, options.snapshotBytes], [10_000, 64 * 1024 * 1024]);
   assert.equal(advertisedAddress(options, 7001), "http://127.0.0.1:7001");
 });
 
