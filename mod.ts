@@ -76,6 +76,14 @@ export type {
   WriteAnswer,
 } from "./lib/kv/commands.ts";
 export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
+export { KeyValueClient } from "./lib/kv/client.ts";
+export type {
+  BytesOrText,
+  CompareResult,
+  KeyValueList,
+  KeyValueListOptions,
+  KeyValueReadOptions,
+} from "./lib/kv/client.ts";
 
 // Exactly once.
 export { Sessions } from "./lib/sessions/sessions.ts";

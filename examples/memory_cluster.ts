@@ -6,7 +6,16 @@
  * @module
  */
 
-import { KeyValue, membershipOf, MemoryNetwork, MemoryStorage, RaftNode, Sessions } from "../mod.ts";
+import {
+  Coordinator,
+  DirectClientTransport,
+  KeyValue,
+  membershipOf,
+  MemoryNetwork,
+  MemoryStorage,
+  RaftNode,
+  Sessions,
+} from "../mod.ts";
 
 /** A running cluster. */
 export interface MemoryCluster extends AsyncDisposable {
@@ -14,20 +23,23 @@ export interface MemoryCluster extends AsyncDisposable {
   readonly nodes: Map<string, RaftNode>;
   /** What carries their messages: cut links, lose messages, let them be late. */
   readonly network: MemoryNetwork;
-  /** Closes all nodes. */
+  /** Finds the leader, wherever it is. */
+  readonly client: Coordinator;
+  /** Closes client and nodes. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a node for each name. They elect a leader by themselves; a Coordinator
+ * Starts a node for each name. They elect a leader by themselves; the client
  * waits for it.
  *
  * @example
  * ```ts
+ * import { KeyValueClient } from "./mod.ts";
  * import { startMemoryCluster } from "./examples/memory_cluster.ts";
  *
  * await using cluster = await startMemoryCluster(["n1", "n2", "n3"]);
- * await Promise.race([...cluster.nodes.values()].map((node) => node.leadership()));
+ * await new KeyValueClient(cluster.client).put("greeting", "hello");
  * ```
  */
 export async function startMemoryCluster(ids: readonly string[]): Promise<MemoryCluster> {
@@ -48,8 +60,10 @@ export async function startMemoryCluster(ids: readonly string[]): Promise<Memory
     });
     nodes.set(id, node);
   }
+  const client = new Coordinator({ endpoints: ids, transport: new DirectClientTransport(nodes) });
   const close = async (): Promise<void> => {
+    await client.close();
     await Promise.all([...nodes.values()].map((node) => node.close()));
   };
-  return { nodes, network, close, [Symbol.asyncDispose]: close };
+  return { nodes, network, client, close, [Symbol.asyncDispose]: close };
 }

@@ -1,11 +1,12 @@
 /**
  * The programs in README.md and docs/ stand as if beside mod.ts. All of them
  * type-check; those marked `ts run` are run, and print what the `text` block right
- * after them says.
+ * after them says. Ports from 7200 to 7299 are replaced by free ones.
  */
 
 import assert from "node:assert/strict";
 import { ROOT, run } from "../../tools/run.ts";
+import { freePort } from "../support/server_processes.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
 
 interface Block {
@@ -35,9 +36,11 @@ const blocks = (await Promise.all(documents.map(blocksOf))).map((ofFile) =>
 ).flat();
 const programs = blocks.filter(({ kind }) => /^ts\b/.test(kind));
 
-/** Writes a program so that what it imports from beside itself comes from `base`. */
+/** Writes a program so that what it imports from beside itself comes from `base`, and its ports are free ones. */
 async function place(program: Block, base: string, file: string): Promise<string> {
-  await Deno.writeTextFile(file, program.text.replace(/(from\s+|import\()"\.\//g, `$1"${base}`));
+  let text = program.text.replace(/(from\s+|import\()"\.\//g, `$1"${base}`);
+  for (const port of new Set(text.match(/\b72\d\d\b/g))) text = text.replaceAll(port, String(await freePort()));
+  await Deno.writeTextFile(file, text);
   return file;
 }
 
