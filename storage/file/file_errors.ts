@@ -12,8 +12,8 @@ export function damaged(path: string, offset: number, reason: string, cause?: un
     disk: "unchanged",
     code: "damaged",
     cause,
-    hint: "Nothing was changed. Restore the folder from a copy, or remove the node from the cluster and add a new " +
-      "one with an empty folder.",
+    hint: "Nothing was changed. Remove the node from the cluster, and add one with an empty folder. An older copy of " +
+      "this folder would have forgotten what the node promised since.",
   });
 }
 
