@@ -93,6 +93,11 @@ export class Node {
     return this.#output;
   }
 
+  /** Of the process that runs; undefined if none does. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   start(flags: readonly string[]): void {
     const [program = "", ...first] = this.#command;
     const own = ["--id", this.id, "--data", this.data, "--listen", new URL(this.address).host];

@@ -1,0 +1,60 @@
+/**
+ * Load on a cluster: writers that each wait for their last write.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+
+/** Carries out one operation; `n` counts them. */
+export type Operation = (n: number) => Promise<unknown>;
+
+/** What a load came to. */
+export interface Load {
+  readonly perSecond: number;
+  /** Milliseconds that half of the operations took at most. */
+  readonly medianMs: number;
+  /** Milliseconds that 99 of 100 took at most. */
+  readonly p99Ms: number;
+}
+
+/** Runs `operation` from `writers` at once for `seconds`, or until `limit` operations have begun, after a quarter of that to warm up. */
+export async function load(writers: number, seconds: number, limit: number, operation: Operation): Promise<Load> {
+  const warmUp = performance.now() + seconds * 250;
+  let n = 0;
+  let done = 0;
+  const times: number[] = [];
+  let end = warmUp;
+  let stop = Math.ceil(limit / 4);
+  const writer = async (): Promise<void> => {
+    while (n < stop && performance.now() < end) {
+      const start = performance.now();
+      await operation(n++);
+      done++;
+      times.push(performance.now() - start);
+    }
+  };
+  const all = () => Promise.all(Array.from({ length: writers }, writer));
+  await all();
+  done = 0;
+  times.length = 0;
+  stop = n + limit;
+  const start = performance.now();
+  end = start + seconds * 1000;
+  await all();
+  const perSecond = done / ((performance.now() - start) / 1000);
+  times.sort((a, b) => a - b);
+  const at = (part: number): number => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
+  return { perSecond, medianMs: at(0.5), p99Ms: at(0.99) };
+}
+
+/** Resident memory of a process in bytes; `null` where the system has no /proc. */
+export function residentBytes(pid: number | undefined): number | null {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const kib = /VmRSS:\s+(\d+) kB/.exec(status)?.[1];
+    return kib === undefined ? null : Number(kib) * 1024;
+  } catch {
+    return null;
+  }
+}
