@@ -5,7 +5,6 @@
  * @module
  */
 
-import process from "node:process";
 import { Coordinator } from "../lib/client/mod.ts";
 import { KeyValueClient } from "../lib/kv/mod.ts";
 import { ownCommand } from "../server/own_command.ts";
@@ -102,10 +101,4 @@ async function restart(nodes: Nodes, entries: number): Promise<Row[]> {
   for (const node of nodes.all) await applied(node, entries);
   const most = Math.max(...memoryOf(nodes)) / MIB;
   return [...rows, { name: "resident memory after it, at most", figure: `${number(most)} MiB` }];
-}
-
-if (import.meta.main) {
-  const [entries = "1000000", writers = "256"] = process.argv.slice(2);
-  const within = await benchMemory({ entries: Number(entries), writers: Number(writers), clusters: [1, 3] });
-  process.exit(within ? 0 : 1);
 }

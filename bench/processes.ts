@@ -1,0 +1,57 @@
+/**
+ * Three server processes on this machine, and a client in this one.
+ *
+ * @module
+ */
+
+import { Coordinator } from "../lib/client/mod.ts";
+import { KeyValueClient } from "../lib/kv/mod.ts";
+import { ownCommand } from "../server/own_command.ts";
+import { Nodes } from "../tests/support/server_processes.ts";
+import { connectClientTransport } from "../transport/connect/mod.ts";
+import type { Load, Operation } from "./load.ts";
+import { load } from "./load.ts";
+
+/** How many writers at once. */
+export const WRITERS = [1, 32, 256] as const;
+const VALUE = new Uint8Array(100).fill(7);
+
+/** Something that can be put under load. */
+export interface Target {
+  readonly write: Operation;
+  /** A linearizable read. */
+  readonly read: Operation;
+}
+
+/** What a target did, by the number of writers or readers. */
+export interface Loads {
+  readonly writes: ReadonlyMap<number, Load>;
+  readonly reads: ReadonlyMap<number, Load>;
+}
+
+/** Puts a target under each load, for so many seconds and operations at most. */
+export async function loadTarget({ write, read }: Target, seconds: number, limit: number): Promise<Loads> {
+  const writes = new Map<number, Load>();
+  const reads = new Map<number, Load>();
+  for (const count of WRITERS) writes.set(count, await load(count, seconds, limit, write));
+  for (const count of WRITERS) reads.set(count, await load(count, seconds, limit, read));
+  return { writes, reads };
+}
+
+/** Three nodes of this project, as `deno task start` runs them. */
+export async function loadOwn(seconds: number, limit: number): Promise<Loads> {
+  let loads: Loads | null = null;
+  await Nodes.run([ownCommand(), ownCommand(), ownCommand()], async (nodes) => {
+    await using client = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
+    const kv = new KeyValueClient(client);
+    loads = await loadTarget(
+      {
+        write: (n) => kv.put(`key-${n % 1000}`, VALUE),
+        read: (n) => kv.get(`key-${n % 1000}`),
+      },
+      seconds,
+      limit,
+    );
+  });
+  return loads!;
+}
