@@ -108,13 +108,44 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
     method: request.method,
     url: request.url,
     header: request.headers,
-    body: chunksOf(request.body),
+    body: isSmall(request) ? whole(request) : chunksOf(request.body),
     signal: gone.signal,
   });
-  return new Response(bodyOf(response, gone), {
+  const streams = response.header?.get("content-type")?.startsWith("application/connect+") ?? false;
+  return new Response(streams ? bodyOf(response, gone) : await collected(response), {
     status: response.status,
     ...(response.header === undefined ? {} : { headers: response.header }),
   });
+}
+
+/** Read at once when not over this: a web stream for each small call costs more than the call. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Whether a unary call says that it is short. What a request says of its length is true, or it fails. */
+function isSmall({ headers, body }: Request): boolean {
+  const length = headers.get("content-length");
+  const streams = headers.get("content-type")?.startsWith("application/connect+") ?? true;
+  return body !== null && !streams && length !== null && Number(length) <= SMALL_BYTES;
+}
+
+async function* whole(request: Request): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(await request.arrayBuffer());
+}
+
+/** An answer that doesn't stream, as bytes. */
+async function collected({ body }: UniversalServerResponse): Promise<Uint8Array<ArrayBuffer> | null> {
+  if (body === undefined) return null;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  const [only] = chunks;
+  if (chunks.length === 1 && only!.buffer instanceof ArrayBuffer) return only as Uint8Array<ArrayBuffer>;
+  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
 }
 
 function chunksOf(body: ReadableStream<Uint8Array> | null): AsyncIterableIterator<Uint8Array> {
