@@ -49,8 +49,8 @@ interface CaptureRequest {
 
 /** Entries applied before other tasks get their turn. */
 const SLICE_ENTRIES = 512;
-/** Read from the storage at once: about a slice of small entries. */
-const READ_BYTES = 64 * 1024;
+/** Read from the storage at once: some slices of small entries. */
+const READ_BYTES = 256 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
 export class Applier {
@@ -68,6 +68,8 @@ export class Applier {
   /** The log begins after this one; entries before it must not be applied any more. */
   #replacement: SnapshotMeta | null = null;
   #replacementDurable = false;
+  /** What was read from the storage beyond one slice. All of it is committed, so that it never changes. */
+  #ahead: readonly Entry[] = [];
 
   constructor(
     options: {
@@ -169,8 +171,8 @@ export class Applier {
         if (budget > 0) return null;
         return new Promise((resolve) => this.#host.enqueue(resolve));
       }
-      const entries = this.#source.cachedEntries(from, to);
-      const wait = entries.length === 0 ? this.#readAndApply(from, to) : this.#applyAll(entries);
+      const entries = this.#entriesAt(from, to);
+      const wait = entries.length === 0 ? this.#readAhead(from) : this.#applyAll(entries);
       if (wait !== null) return wait;
       budget -= entries.length;
     }
@@ -190,17 +192,23 @@ export class Applier {
     );
   }
 
-  async #readAndApply(from: number, to: number): Promise<void> {
-    let entries: readonly Entry[];
+  /** Entries from `from` on, as far as they are in memory. */
+  #entriesAt(from: number, to: number): readonly Entry[] {
+    const cached = this.#source.cachedEntries(from, to);
+    if (cached.length > 0) return cached;
+    const at = from - (this.#ahead[0]?.index ?? 0);
+    if (at >= 0 && at < this.#ahead.length) return this.#ahead.slice(at, at + to - from + 1);
+    this.#ahead = [];
+    return this.#ahead;
+  }
+
+  async #readAhead(from: number): Promise<void> {
     try {
-      entries = await this.#storage.entries(from, to, READ_BYTES);
+      this.#ahead = await this.#storage.entries(from, this.#source.applicableIndex, READ_BYTES);
     } catch (error) {
       // A snapshot came in between, and with it the end of these entries.
-      if (this.#replacement !== null || this.#stopped) return;
-      throw error;
+      if (this.#replacement === null && !this.#stopped) throw error;
     }
-    if (this.#replacement !== null || this.#stopped) return;
-    await this.#applyAll(entries);
   }
 
   /** Without a promise as long as the state machine gives none. */
