@@ -286,6 +286,7 @@ export class NodeCore {
       identity,
       address: options.address,
       membership: this.raft.membership,
+      leaderless: () => this.raft.leader === null,
       deliver: (from, message) => {
         this.guard(() => this.raft.step(from, message));
         this.wake();

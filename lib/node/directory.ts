@@ -24,11 +24,14 @@ export class Directory {
   #membership: Membership | null = null;
   #members = new Map<NodeId, Peer>();
   readonly #others = new Map<NodeId, Peer>();
+  /** Senders under a member's name, but with another data folder: this node's membership, or theirs, is an old one. */
+  readonly #namesakes = new Map<NodeId, Peer>();
 
   /** Takes over a membership; those who are in it no more are remembered. */
   update(membership: Membership): void {
     if (membership === this.#membership) return;
     this.#membership = membership;
+    this.#namesakes.clear();
     const former = this.#members;
     this.#members = new Map(membership.members.map((member) => [member.id, member]));
     for (const id of this.#members.keys()) this.#others.delete(id);
@@ -39,7 +42,13 @@ export class Directory {
 
   /** Remembers a sender, unless the membership knows it better. */
   heardFrom(id: NodeId, address: string, incarnation: string): void {
-    if (this.#members.has(id) || address === "") return;
+    if (address === "") return;
+    const member = this.#members.get(id);
+    if (member !== undefined) {
+      if (member.incarnation === "" || member.incarnation === incarnation) this.#namesakes.delete(id);
+      else this.#namesakes.set(id, { address, incarnation });
+      return;
+    }
     const known = this.#others.get(id);
     if (known?.address === address && known.incarnation === incarnation) return;
     this.#remember(id, { address, incarnation });
@@ -47,6 +56,11 @@ export class Directory {
 
   lookup(id: NodeId): Peer | undefined {
     return this.#members.get(id) ?? this.#others.get(id);
+  }
+
+  /** Who last asked under this name: the one to answer. */
+  asker(id: NodeId): Peer | undefined {
+    return this.#namesakes.get(id) ?? this.lookup(id);
   }
 
   /** The member of the newest membership, if it is one. */

@@ -11,7 +11,7 @@ import type { Identity, Storage } from "../storage.ts";
 import { PROTOCOL_VERSION } from "../transport.ts";
 import type { Envelope, Transport } from "../transport.ts";
 import { Directory } from "./directory.ts";
-import { Gatekeeper } from "./identity.ts";
+import { Gatekeeper, isAnswer } from "./identity.ts";
 
 /** What the post needs of the node. */
 export interface PostOptions {
@@ -20,6 +20,8 @@ export interface PostOptions {
   readonly identity: Identity;
   readonly address: string;
   readonly membership: Membership;
+  /** Whether this node hears of no leader. */
+  readonly leaderless: () => boolean;
   /** A message that was let in. */
   readonly deliver: (from: NodeId, message: Message) => void;
   /** A kind of refusal, told once for each sender. */
@@ -65,12 +67,12 @@ export class Post {
 
   /** Where this node is reached; the address is empty if not known. */
   locate(id: NodeId): LeaderHint {
-    return { id, address: this.#directory.lookup(id)?.address ?? "" };
+    return { id, address: this.#directory.asker(id)?.address ?? "" };
   }
 
   /** Sends, or drops what is for somebody who can't be reached. */
   send(to: NodeId, message: Message): void {
-    const peer = this.#directory.lookup(to);
+    const peer = isAnswer(message) ? this.#directory.asker(to) : this.#directory.lookup(to);
     if (peer === undefined || this.#closed) return;
     this.#options.transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
@@ -86,7 +88,12 @@ export class Post {
 
   #receive(envelope: Envelope): RaftError | undefined {
     if (this.#closed) return undefined;
-    const verdict = this.#gatekeeper.check(envelope, this.#identity, this.#directory);
+    const verdict = this.#gatekeeper.check(
+      envelope,
+      this.#identity,
+      this.#directory,
+      this.#options.leaderless(),
+    );
     if (verdict.do === "refuse") {
       if (this.#gatekeeper.firstTime(envelope.from, verdict.kind)) this.#options.refused(envelope.from, verdict.reason);
       return new RaftError("identity_mismatch", `the message is refused: ${verdict.reason}`);

@@ -20,7 +20,8 @@ export function tickElection(state: State): void {
   state.electionTicks++;
   state.ticksSinceLeader++;
   if (state.electionTicks < state.electionTimeout && !(isAlone(state) && state.role === "follower")) return;
-  if (!mayCampaign(state)) return;
+  // Who can't campaign at least no longer believes in a leader that is gone.
+  if (!mayCampaign(state)) return setLeader(state, null);
   if (state.campaignBlocked) {
     // Nothing else would ever show that the disk works again.
     if (state.durability.inflight === null) state.durability.probeWanted = true;

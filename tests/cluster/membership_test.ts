@@ -125,6 +125,7 @@ Deno.test("a learner gets the log, and never campaigns (rule 7)", async () => {
   await cluster.pass(20_000);
   const status = cluster.get("n2").node.status();
   assert.deepEqual([status.role, status.term], ["follower", term]);
+  assert.equal(status.leader, null, "it does not go on believing in a leader that is gone");
   await cluster.end();
 });
 
@@ -141,4 +142,30 @@ Deno.test("a learner that lacks much of the log is not promoted (dissertation §
   await cluster.pass(100);
   await cluster.settle(leader.node.changeMembership({ voters: [voter, learner] }));
   await cluster.end();
+});
+
+Deno.test("a follower that was away while a member got another data folder follows that member", async () => {
+  for (const snapshotEntries of [0, 20]) {
+    const cluster = await Cluster.start({ voters: 5, node: { snapshotEntries, trailingEntries: 0 } });
+    const leader = await cluster.leader();
+    const [replaced, away] = cluster.running.filter(({ id }) => id !== leader.id).map(({ id }) => id);
+    await cluster.propose(leader, "a");
+    await cluster.converge();
+    await cluster.crash(away!);
+    const voters = ["n1", "n2", "n3", "n4", "n5"].filter((id) => id !== replaced).map(member);
+    await cluster.settle(leader.node.changeMembership({ voters }));
+    await cluster.crash(replaced!);
+    const { node } = await cluster.add(replaced!, false, "another");
+    const again = { ...member(replaced!), incarnation: "another" };
+    await cluster.settle(leader.node.changeMembership({ voters, learners: [again] }));
+    await cluster.propose(leader, ...Array.from({ length: 30 }, (_, i) => `c${i}`));
+    await cluster.settle(leader.node.changeMembership({ voters: [...voters, again] }));
+    await cluster.settle(leader.node.transferLeadership({ to: replaced! }));
+    await cluster.restart(away!);
+    await cluster.leader();
+    assert(node.isLeader);
+    await cluster.converge();
+    assert.equal(cluster.get(away!).machine.commands.length, 31);
+    await cluster.end();
+  }
 });

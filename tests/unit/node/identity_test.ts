@@ -1,0 +1,83 @@
+import { strict as assert } from "node:assert";
+import { Directory } from "../../../lib/node/directory.ts";
+import { Gatekeeper } from "../../../lib/node/identity.ts";
+import { membershipOf } from "../../../lib/raft/mod.ts";
+import type { Message, RequestVote } from "../../../lib/raft/types.ts";
+import { PROTOCOL_VERSION } from "../../../lib/transport.ts";
+import type { Envelope } from "../../../lib/transport.ts";
+
+const own = { nodeId: "n1", incarnation: "i1", clusterId: "c" };
+const vote = (term: number, preVote = false): RequestVote => ({
+  type: "RequestVote",
+  term,
+  lastLogIndex: 0,
+  lastLogTerm: 0,
+  preVote,
+  leadershipTransfer: false,
+});
+
+function envelope(message: Message, changes: Partial<Envelope> = {}): Envelope {
+  return {
+    protocolVersion: PROTOCOL_VERSION,
+    clusterId: "c",
+    from: "n2",
+    fromIncarnation: "i2",
+    fromAddress: "n2",
+    to: "n1",
+    toIncarnation: "i1",
+    message,
+    ...changes,
+  };
+}
+
+function make() {
+  const directory = new Directory();
+  directory.update(membershipOf({
+    voters: ["1", "2"].map((i) => ({ id: `n${i}`, address: `n${i}`, incarnation: `i${i}` })),
+  }));
+  const gatekeeper = new Gatekeeper();
+  const verdict = (message: Message, changes: Partial<Envelope> = {}, leaderless = false): string => {
+    const result = gatekeeper.check(envelope(message, changes), own, directory, leaderless);
+    return result.do === "refuse" ? result.kind : result.do;
+  };
+  return { directory, verdict };
+}
+
+Deno.test("of a member with another data folder no answer counts; what it asks is heard by a node without a leader", () => {
+  const { directory, verdict } = make();
+  const wiped = { fromIncarnation: "other", fromAddress: "elsewhere" };
+  const granted = { type: "RequestVoteResponse", term: 1, voteGranted: true, preVote: false } as const;
+  assert.equal(verdict(granted), "step");
+  assert.equal(verdict(granted, wiped, true), "senderIncarnation");
+  assert.equal(verdict(vote(1), wiped), "senderIncarnation");
+  assert.equal(verdict(vote(1), wiped, true), "step");
+  directory.heardFrom("n2", "elsewhere", "other");
+  assert.deepEqual(directory.asker("n2"), { address: "elsewhere", incarnation: "other" });
+  assert.equal(directory.lookup("n2")!.incarnation, "i2", "what this node asks is still for the member");
+  assert.equal(verdict(vote(2), wiped), "step", "it may be the leader that this node has now");
+  assert.equal(verdict(granted, wiped), "senderIncarnation");
+  directory.heardFrom("n2", "n2", "i2");
+  assert.equal(directory.asker("n2")!.incarnation, "i2");
+});
+
+Deno.test("of two data folders under one name only one is heard as the candidate of a term: the vote says no more than the name", () => {
+  const { verdict } = make();
+  const removed = { from: "n3", fromIncarnation: "old" };
+  const added = { from: "n3", fromIncarnation: "new" };
+  assert.equal(verdict(vote(5, true), added), "step");
+  assert.equal(verdict(vote(5), removed), "step");
+  assert.equal(verdict(vote(5), added), "senderIncarnation");
+  assert.equal(verdict(vote(6), added), "step");
+  assert.equal(verdict(vote(5), added), "senderIncarnation", "late, but not forgotten");
+  assert.equal(verdict(vote(5), removed), "step");
+});
+
+Deno.test("a message for another node, cluster, version or data folder is refused", () => {
+  const { verdict } = make();
+  assert.equal(verdict(vote(1), { to: "n9" }), "receiver");
+  assert.equal(verdict(vote(1), { from: "n1" }), "sender");
+  assert.equal(verdict(vote(1), { clusterId: "d" }), "cluster");
+  assert.equal(verdict(vote(1), { clusterId: "" }), "cluster");
+  assert.equal(verdict(vote(1), { toIncarnation: "before" }), "receiverIncarnation");
+  assert.equal(verdict(vote(1), { protocolVersion: PROTOCOL_VERSION + 1 }), "protocolVersion");
+});
