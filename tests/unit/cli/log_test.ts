@@ -100,7 +100,7 @@ Deno.test("damage ends with 5, and names file and offset; dump shows what stands
     const error = errorOf(ran);
     assert.deepEqual([ran.code, ran.out, error["code"]], [5, "", "damaged"]);
     assert.match(String(error["message"]), new RegExp(`log-0000000001.*${offset}`));
-    assert.match(String(error["hint"]), /remove the node/);
+    assert.match(String(error["hint"]), /Remove the node/);
 
     const dumped = await cli(["log", "dump", dir], { log });
     assert.equal(dumped.code, 5);
