@@ -9,14 +9,13 @@ import type { StatusDocument } from "../status.ts";
 import { nobodyAnswers } from "./errors.ts";
 import type { RemoteCallOptions } from "./remote.ts";
 
-/** A server that has nothing to say for so long is taken for dead. */
-const ANSWER_TIMEOUT_MS = 2000;
 /** After the first answer others, the leader perhaps, have so long to say better. */
 const GRACE_MS = 100;
 
 /**
  * The endpoints that answer: who leads, then who knows a leader, then the others.
- * Waits for no more than is needed to find the leader.
+ * Waits for no more than is needed to find the leader. Servers that all take their time have all the time there is:
+ * a busy one is not taken for dead.
  *
  * @throws {RaftError} `unreachable` if none answers; `aborted` by Ctrl-C
  */
@@ -26,10 +25,7 @@ export async function answering(
   ask: (endpoint: string, options: RemoteCallOptions) => Promise<StatusDocument>,
 ): Promise<readonly string[]> {
   const enough = new AbortController();
-  const options = {
-    signal: AbortSignal.any([signal, enough.signal]),
-    timeoutMs: Math.min(ANSWER_TIMEOUT_MS, timeoutMs),
-  };
+  const options = { signal: AbortSignal.any([signal, enough.signal]), timeoutMs };
   const found: { readonly endpoint: string; readonly rank: number }[] = [];
   const failures: unknown[] = [];
   let grace: ReturnType<typeof setTimeout> | undefined;

@@ -161,16 +161,20 @@ export class ConnectRemote implements Remote {
    */
   async #reach(options: RemoteCallOptions): Promise<KeyValueClient> {
     if (this.#coordinator === undefined) {
-      await answering(this.#endpoints, options, (endpoint, ask) => this.status(endpoint, ask));
+      await this.#answering(options);
       this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
     }
     return new KeyValueClient(this.#coordinator);
   }
 
+  async #answering(options: RemoteCallOptions): Promise<string[]> {
+    return [...await answering(this.#endpoints, options, (endpoint, ask) => this.status(endpoint, ask))];
+  }
+
   /**
    * Asks the servers that answer, likely leaders first; each passes the request
    * on to the leader. Goes on only after what surely had no effect, until the
-   * deadline; but not if nobody answers.
+   * deadline; but not if nobody is there.
    */
   async #admin<Answer>(
     options: RemoteCallOptions,
@@ -178,9 +182,13 @@ export class ConnectRemote implements Remote {
   ): Promise<Answer> {
     const end = performance.now() + options.timeoutMs;
     const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, Math.ceil(end - performance.now())) });
+    let before: RaftError | undefined;
     for (;;) {
       let failure: RaftError | undefined;
-      const queue = [...await answering(this.#endpoints, left(), (endpoint, ask) => this.status(endpoint, ask))];
+      const queue = await this.#answering(left()).catch((error) => {
+        // Too little time was left to hear from anybody again: what they said before is what is known.
+        throw before !== undefined && performance.now() >= end ? before : error;
+      });
       for (let hops = 0; queue.length > 0; hops++) {
         try {
           return await this.#adminAt(queue.shift() as string, left(), call);
@@ -191,6 +199,7 @@ export class ConnectRemote implements Remote {
           if (error.leader !== undefined && hops < MAX_HOPS) queue.unshift(error.leader.address);
         }
       }
+      before = failure;
       if (failure !== undefined && performance.now() + RETRY_MS > end) throw failure;
       await pause(RETRY_MS, options.signal);
       if (options.signal.aborted) throw new RaftError("aborted", "interrupted");
