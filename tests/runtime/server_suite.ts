@@ -98,7 +98,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
               const status = await away.status();
               return status !== null && status.snapshotIndex > 0 && status.appliedIndex > 1500;
             });
-            assert.match(away.output, /Installed a snapshot/);
+            await away.printed(/Installed a snapshot/);
             assert.equal(await away.get("r14-99", "?consistency=stale"), "value 99");
           }, [...FAST, "--snapshot-entries", "100"]),
       },

@@ -98,6 +98,11 @@ export class Node {
     return this.#child?.pid;
   }
 
+  /** Waits for a line: what a running process prints comes by another way than its answers, and may come later. */
+  async printed(pattern: RegExp): Promise<void> {
+    await eventually(`${this.id} printing ${pattern}`, () => pattern.test(this.#output));
+  }
+
   start(flags: readonly string[]): void {
     const [program = "", ...first] = this.#command;
     const own = ["--id", this.id, "--data", this.data, "--listen", new URL(this.address).host];
