@@ -1,0 +1,11 @@
+/**
+ * Was every answer that of a single copy? A checker for what clients recorded.
+ *
+ * @module
+ */
+
+export { checkLinearizable } from "./check.ts";
+export type { CheckOptions, LinearizabilityVerdict } from "./check.ts";
+export type { Model, Operation } from "./history.ts";
+export { registerModel } from "./models.ts";
+export type { RegisterInput, RegisterOutput } from "./models.ts";
