@@ -1,6 +1,7 @@
 /**
  * `deno task test`: every test there is, each kind in a run of its own, then
- * the sum. `deno task test unit cluster` runs only these kinds.
+ * the sum. `deno task test unit cluster` runs only these kinds. Runs that mostly
+ * wait for processes go two at a time, and show what they said once they end.
  *
  * - each folder of tests/ that has tests: `deno test`
  * - tests/runtime/main.ts: the portable suites, under Deno, Node and Bun
@@ -21,6 +22,8 @@ interface Outcome {
 /** A run: what to start, and how to read its last lines. */
 interface Plan {
   readonly name: string;
+  /** Whether it mostly waits for processes, so that another run may go beside it. */
+  readonly waits: boolean;
   command(): Promise<{ readonly command: readonly string[]; readonly env?: Record<string, string> }>;
   count(output: string): { readonly passed: number; readonly failed: number } | null;
 }
@@ -30,6 +33,12 @@ const RUN_TIMEOUT_MS = 8 * 60_000;
 
 /** Kinds whose files share no port, folder or clock run side by side. */
 const PARALLEL = ["unit"];
+
+/** Kinds that keep every core busy by themselves, or are over in no time. */
+const ALONE = ["unit", "cluster", "browser"];
+
+/** Runs of the other kinds at a time. */
+const AT_ONCE = 2;
 
 /** The last match of a pattern. */
 function last(output: string, pattern: RegExp): RegExpExecArray | null {
@@ -63,6 +72,7 @@ function folderPlans(): Plan[] {
   const kinds = [...Deno.readDirSync(`${ROOT}tests`)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
   return kinds.sort().filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => ({
     name: kind,
+    waits: !ALONE.includes(kind),
     count: countDeno,
     async command() {
       const flags = ["--allow-all", "--no-check", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
@@ -83,24 +93,45 @@ function portablePlans(): Plan[] {
   };
   return (["deno", "node", "bun"] as const).map((name) => ({
     name: `portable suites in ${name}`,
+    waits: true,
     count: countPortable,
     command: async () => ({ command: [(await runtimes())[name], ...flags[name], "tests/runtime/main.ts"] }),
   }));
 }
 
 /** Carries out one run. A run that ends badly without saying so counts as one failure. */
-async function carryOut(plan: Plan): Promise<Outcome> {
-  console.log(`\n── ${plan.name}`);
+async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
+  const title = `\n── ${plan.name}`;
+  if (!quiet) console.log(title);
   try {
     const { command, env } = await plan.command();
-    const ran = await run(command, { timeoutMs: RUN_TIMEOUT_MS, ...(env === undefined ? {} : { env }) });
+    const ran = await run(command, { quiet, timeoutMs: RUN_TIMEOUT_MS, ...(env === undefined ? {} : { env }) });
+    if (quiet) console.log(`${title}\n${ran.output.trimEnd()}`);
     if (ran.timedOut) console.error(`${plan.name}: not done after ${RUN_TIMEOUT_MS / 60_000} minutes, killed`);
     const { passed, failed } = plan.count(ran.output) ?? { passed: 0, failed: 1 };
     return { name: plan.name, passed, failed: ran.ok ? failed : Math.max(1, failed), seconds: ran.seconds };
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
+    console.error(`${quiet ? `${title}\n` : ""}${error instanceof Error ? error.message : error}`);
     return { name: plan.name, passed: 0, failed: 1, seconds: 0 };
   }
+}
+
+/** Carries out all runs, some of them side by side; their outcomes in the order of the plans. */
+async function carryOutAll(plans: readonly Plan[]): Promise<Outcome[]> {
+  const outcomes = new Map<Plan, Outcome>();
+  for (const plan of plans.filter(({ waits }) => !waits)) outcomes.set(plan, await carryOut(plan, false));
+  const waiting = plans.filter(({ waits }) => waits);
+  const quiet = waiting.length > 1;
+  // Once here: no test may find a folder of packages that is only being filled.
+  if (quiet) await Promise.allSettled(waiting.map((plan) => plan.command()));
+  const lane = async (): Promise<void> => {
+    for (let plan = waiting.shift(); plan !== undefined; plan = waiting.shift()) {
+      if (quiet) console.log(`${plan.name} …`);
+      outcomes.set(plan, await carryOut(plan, quiet));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return plans.flatMap((plan) => outcomes.get(plan) ?? []);
 }
 
 /** Runs what was asked for, and prints the sum. */
@@ -111,8 +142,7 @@ async function main(asked: readonly string[]): Promise<number> {
     console.error(`no tests of the kind ${asked.join(", ")}`);
     return 2;
   }
-  const outcomes: Outcome[] = [];
-  for (const plan of plans) outcomes.push(await carryOut(plan));
+  const outcomes = await carryOutAll(plans);
   console.log();
   for (const { name, passed, failed, seconds } of outcomes) {
     console.log(

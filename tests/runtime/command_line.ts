@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -12,21 +11,10 @@ import { run } from "../../server/cli/run.ts";
 import { systemServices } from "../../server/cli/services.ts";
 import { startServer } from "../../server/server.ts";
 import type { Server } from "../../server/server.ts";
+import { freePort } from "../support/server_processes.ts";
 import type { Suite } from "./portable.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
-
-/** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, async () => {
-    const server = createServer();
-    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-    return server;
-  }));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 /** Servers n1, n2, …, of which the first `voters` form a cluster and the others wait to be added. */
 interface Cluster {
@@ -38,7 +26,7 @@ interface Cluster {
 
 async function withCluster(voters: number, joining: number, test: (cluster: Cluster) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "raft-command-line-"));
-  const ports = await freePorts(voters + joining);
+  const ports = await Promise.all(Array.from({ length: voters + joining }, freePort));
   const peers = ports.slice(0, voters).map((port, at) => ({ id: `n${at + 1}`, address: `http://127.0.0.1:${port}` }));
   const servers: Server[] = [];
   try {

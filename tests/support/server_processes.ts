@@ -47,15 +47,26 @@ export async function eventually<T>(
   }
 }
 
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Below where systems take the ports of outgoing connections from: such a port stays free while its server is down. */
+const PORTS = { first: 20_000, count: 12_000 };
+const given = new Set<number>();
+
+/** A port that is free, and was not given to anybody here before. */
+export async function freePort(): Promise<number> {
+  for (let attempts = 0; attempts < 1000; attempts++) {
+    const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
+    if (given.has(port)) continue;
+    given.add(port);
+    if (await isFree(port)) return port;
+  }
+  throw new Error("no port of 127.0.0.1 seems to be free");
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 
