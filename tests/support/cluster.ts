@@ -237,7 +237,12 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
       address: id,
       stateMachine: machine,
       storage,
-      transport,
+      transport: {
+        // A process that stands still receives nothing.
+        start: (receive) => transport.start((envelope) => host.receive(() => receive(envelope))),
+        send: (address, envelope) => transport.send(address, envelope),
+        close: () => transport.close(),
+      },
       host,
       incarnation,
       ...bootstrap ? { bootstrap: { clusterId: "c1", membership: membershipOf({ voters: this.#first }) } } : {},

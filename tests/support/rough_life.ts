@@ -187,6 +187,10 @@ export class RoughLife {
       resume: () => this.#resume(),
       resumeAgain: () => this.#resume(),
       pause: up ? () => this.#pause(victim) : null,
+      pauseLeader: () => {
+        const leader = this.cluster.leaderNow;
+        if (leader !== undefined) this.#pause(leader);
+      },
       clock: () => victim.host.shiftWallMs((this.#random() - 0.5) * 20_000),
       freeze: () => this.cluster.time.freeze(this.#random() * 3_000),
       transfer: () => this.#admin((leader) => leader.node.transferLeadership({ signal: leader.power.signal })),

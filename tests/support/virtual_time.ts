@@ -70,6 +70,8 @@ export interface VirtualNodeHost extends Host {
   /** As if the process stood still: what is queued or timed waits until {@linkcode VirtualNodeHost.resume}. */
   pause(): void;
   resume(): void;
+  /** Runs at once, or when the process goes on: what comes from outside. */
+  receive(task: () => void): void;
   /** Shifts the wall clock by so much more, as a correction or a sleep does. */
   shiftWallMs(byMs: number): void;
 }
@@ -117,6 +119,7 @@ export class VirtualTime {
       },
       random,
       enqueue: (task) => void this.#tasks.push(guard(task)),
+      receive: (task) => guard(task)(),
       kill: () => void (alive = false),
       pause: () => void (backlog ??= []),
       resume: () => {
