@@ -28,19 +28,27 @@ export interface ReadTarget {
 /** Reads under way, at most; more are refused as `busy`. */
 export const MAX_READS = 32_768;
 
+/** Reads that their callers gave up, and that are kept nevertheless, at most. */
+const MAX_GIVEN_UP = 1024;
+
 /** Reads that wait: for the next turn, for a quorum, or for the state machine. All of a turn share one confirmation. */
 export class Reads {
   #queued: PendingRead[] = [];
   readonly #rounds = new Map<number, readonly PendingRead[]>();
   /** Reads that may be served now, and those that wait for an index, ascending. */
   #due: PendingRead[] = [];
-  readonly #waiting: PendingRead[] = [];
+  #waiting: PendingRead[] = [];
   #count = 0;
   #lastId = 0;
 
   /** Reads that have not ended. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Reads that are kept until the state machine gets to them: those, and a bounded number that were given up. */
+  get held(): number {
+    return this.#due.length + this.#waiting.length;
   }
 
   /** Whether a read may be served at this applied index. */
@@ -133,5 +141,10 @@ export class Reads {
   #ready(read: PendingRead): void {
     if (read.index === 0) this.#due.push(read);
     else this.#waiting.push(read);
+    if (this.held > 2 * this.#count + MAX_GIVEN_UP) this.#forgetGivenUp();
+  }
+  #forgetGivenUp(): void {
+    this.#due = this.#due.filter((read) => !read.settled);
+    this.#waiting = this.#waiting.filter((read) => !read.settled);
   }
 }

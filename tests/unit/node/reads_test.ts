@@ -1,0 +1,18 @@
+import { strict as assert } from "node:assert";
+import { Reads } from "../../../lib/node/reads.ts";
+
+Deno.test("reads that were given up are not kept, however long the state machine stands still", async () => {
+  const reads = new Reads();
+  const patient = reads.add(new Uint8Array(1), 5, undefined);
+  for (let i = 0; i < 10_000; i++) {
+    const caller = new AbortController();
+    const given = reads.add(new Uint8Array(1), i % 2 === 0 ? 5 : 0, caller.signal);
+    caller.abort();
+    await assert.rejects(given, { code: "aborted", outcome: "rejected" });
+  }
+  assert.equal(reads.count, 1);
+  assert(reads.held < 3_000, `${reads.held} are kept`);
+  for (const read of reads.takeDue(5)) read.settle({ result: new Uint8Array(1), appliedIndex: 5 });
+  assert.equal((await patient).appliedIndex, 5);
+  assert.equal(reads.held, 0);
+});
