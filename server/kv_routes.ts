@@ -24,7 +24,7 @@ import { watchResponse } from "./watch.ts";
  */
 export function keyValueRoutes(calls: KeyValueCalls): Hono {
   const app = new Hono();
-  app.get("/kv", (context) => context.req.query("watch") === undefined ? list(calls, context) : watch(calls, context));
+  app.get("/kv", (context) => flag(context, "watch") ? watch(calls, context) : list(calls, context));
   app.all("/kv", () => methodNotAllowed("GET, HEAD"));
   app.get("/kv/*", (context) => get(calls, context));
   app.put("/kv/*", (context) => put(calls, context));
@@ -38,7 +38,30 @@ export function methodNotAllowed(allow: string): Response {
   return problemResponse(problem("method_not_allowed", `Allowed here: ${allow}.`), { allow });
 }
 
+/**
+ * Refuses parameters that nobody reads: a misspelt one would otherwise give
+ * another answer than was asked for, or a write without its condition.
+ */
+function onlyParameters(context: Context, ...known: readonly string[]): void {
+  for (const name of new URL(context.req.url).searchParams.keys()) {
+    if (known.includes(name)) continue;
+    const takes = known.length === 0 ? "It takes none." : `It takes ${known.join(", ")}.`;
+    throw new RaftError("invalid_argument", `This request has no parameter ${JSON.stringify(name.slice(0, 100))}.`, {
+      hint: takes,
+    });
+  }
+}
+
+/** Whether a parameter without a value is there; `=true` says the same. */
+function flag(context: Context, name: string): boolean {
+  const text = context.req.query(name);
+  if (text === undefined || text === "false") return false;
+  if (text === "" || text === "true") return true;
+  throw new RaftError("invalid_argument", `${name} has no value, or is true or false.`);
+}
+
 async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
+  onlyParameters(context, "consistency");
   const { entry, stateVersion } = await calls.get(keyOf(context), readOptions(context));
   const headers = { "raft-state-version": String(stateVersion), "cache-control": "no-store" };
   if (entry === null) return problemResponse(problem("not_found", "There is no such key."), headers);
@@ -47,12 +70,20 @@ async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
   }
   return new Response(body(entry.value), {
-    // Values are anybody's bytes: a browser must never take them for a page.
-    headers: { ...headers, etag, "content-type": "application/octet-stream", "x-content-type-options": "nosniff" },
+    headers: {
+      ...headers,
+      etag,
+      // Values are anybody's bytes: a browser must never take them for a page.
+      "content-type": "application/octet-stream",
+      "x-content-type-options": "nosniff",
+      // Said here, because the answer to a HEAD has no body to be measured.
+      "content-length": String(entry.value.length),
+    },
   });
 }
 
 async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
+  onlyParameters(context);
   const key = keyOf(context);
   const expected = condition(context);
   const value = await readBody(context.req.raw, VALUE_MAX_BYTES);
@@ -65,6 +96,7 @@ async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
 }
 
 async function remove(calls: KeyValueCalls, context: Context): Promise<Response> {
+  onlyParameters(context);
   const answer = await calls.delete(keyOf(context), condition(context), { signal: context.req.raw.signal });
   if (!answer.ok) return conflict(answer.currentVersion);
   if (answer.previousVersion === 0) return problemResponse(problem("not_found", "There is no such key."));
@@ -72,9 +104,10 @@ async function remove(calls: KeyValueCalls, context: Context): Promise<Response>
 }
 
 async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
+  onlyParameters(context, "prefix", "limit", "after", "keys", "consistency", "watch");
   const url = new URL(context.req.url);
   const startAfter = queryBytes(url, "after");
-  const keysOnly = context.req.query("keys") !== undefined;
+  const keysOnly = flag(context, "keys");
   const answer = await calls.list({
     prefix: queryBytes(url, "prefix") ?? new Uint8Array(0),
     ...(startAfter === null ? {} : { startAfter }),
@@ -93,6 +126,7 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
 }
 
 function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
+  onlyParameters(context, "watch", "prefix", "from");
   const prefix = queryBytes(new URL(context.req.url), "prefix") ?? new Uint8Array(0);
   const from = number(context, "from", 0, Number.MAX_SAFE_INTEGER);
   // What an EventSource says when it connects again.
@@ -101,10 +135,13 @@ function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
   return watchResponse((signal) => calls.watch(prefix, resumed ?? from, signal), context.req.raw.signal);
 }
 
-/** What follows `/kv/` in the path as it came, percent-decoded to bytes. */
+/** What follows `/kv/` in the path, percent-decoded to bytes. */
 function keyOf(context: Context): Uint8Array {
   const path = new URL(context.req.url).pathname;
-  return percentDecode(path.slice(path.indexOf("/kv/") + "/kv/".length));
+  const at = path.indexOf("/kv/");
+  // A path as it came is routed here with dots in it, and URL has resolved them.
+  if (at < 0) throw new RaftError("invalid_argument", 'A segment of a path can\'t be "." or "..".');
+  return percentDecode(path.slice(at + "/kv/".length));
 }
 
 function readOptions(context: Context): { readonly consistency: Consistency; readonly signal: AbortSignal } {

@@ -87,6 +87,41 @@ Deno.test("keys: odd bytes, empty, too long, badly encoded", async () => {
   await goesOn(server, term);
 });
 
+/** What comes back for a request whose path no client library touches. */
+function rawRequest(server: Server, method: string, path: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: "127.0.0.1", port: server.port });
+    let text = "";
+    socket.setEncoding("utf8").on("data", (chunk) => text += chunk).on("error", reject).on(
+      "close",
+      () => resolve(text),
+    );
+    socket.write(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  });
+}
+
+Deno.test("paths with dots are no keys: nothing is written under another name", async () => {
+  await using server = await start();
+  const { term } = server.status();
+  for (const path of ["/kv/../status", "/kv/..", "/kv/%2e%2e/x", "/kv/a/../../kvstore/x"]) {
+    for (const method of ["PUT", "DELETE", "GET"]) {
+      assert.match(await rawRequest(server, method, path), /^HTTP\/1\.1 40[04] /, `${method} ${path}`);
+    }
+  }
+  const { entries } = await (await fetch(url(server, "/kv"))).json();
+  assert.deepEqual(entries, []);
+  await goesOn(server, term);
+});
+
+Deno.test("HEAD tells the length of the value, and has no body", async () => {
+  await using server = await start();
+  await (await fetch(url(server, "/kv/value"), { method: "PUT", body: "hello" })).body?.cancel();
+  const answer = await rawRequest(server, "HEAD", "/kv/value");
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.match(answer, /\r\ncontent-length: 5\r\n/i);
+  assert.ok(answer.endsWith("\r\n\r\n"), answer);
+});
+
 Deno.test("unknown paths, methods and services", async () => {
   await using server = await start();
   const { term } = server.status();

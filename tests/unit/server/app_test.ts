@@ -115,10 +115,26 @@ Deno.test("list: prefix, limit, going on after a key, keys alone", async () => {
   assert.equal(rest.entries[1].valueBase64, "/w==");
   assert.equal(rest.more, false);
   assert.ok(rest.stateVersion >= 5);
-  assert.deepEqual(Object.keys((await list("prefix=b&keys")).entries[0]), ["key", "version"]);
-  for (const query of ["limit=0", "limit=10001", "limit=x", "limit=-1", "consistency=eventual", "prefix=%zz"]) {
+  for (const query of ["prefix=b&keys", "prefix=b&keys=true"]) {
+    assert.deepEqual(Object.keys((await list(query)).entries[0]), ["key", "version"]);
+  }
+  assert.deepEqual(Object.keys((await list("prefix=b&keys=false&watch=false")).entries[0]), [
+    "key",
+    "value",
+    "version",
+  ]);
+  const bad = ["limit=0", "limit=10001", "limit=x", "limit=-1", "consistency=eventual", "prefix=%zz", "keys=1"];
+  for (const query of [...bad, "perfix=a", "from=1", "watch&limit=1"]) {
     assert.equal((await served.app.request(`/kv?${query}`)).status, 400, query);
   }
+  // Misspelt or misplaced, and so a write without its condition.
+  for (const method of ["PUT", "DELETE"]) {
+    const refused = await served.app.request("/kv/a1?ifVersion=7", { method });
+    assert.equal(refused.status, 400, method);
+    assert.equal((await problemOf(refused))["code"], "invalid_argument");
+  }
+  assert.equal((await served.app.request("/kv/a1?consistancy=stale")).status, 400);
+  assert.equal(await (await served.app.request("/kv/a1?consistency=stale")).text(), "value of a1");
 });
 
 Deno.test("watch: changes as server-sent events, from a version on", async () => {
