@@ -48,7 +48,7 @@ export interface KeyValueCallsOptions {
   readonly client: ClientTransport;
   /** What the node applies to. */
   readonly store: Watchable;
-  /** How long a call waits for a leader and a quorum. */
+  /** How long a call waits for a leader and a quorum, and a watch without a leader. */
   readonly timeoutMs: number;
 }
 
@@ -116,6 +116,8 @@ export class KeyValueCalls {
 
   /**
    * Changes of keys that begin with `prefix`, as this node applies them, in order.
+   * Ends with `no_leader` when the node has followed nobody for the timeout (it is
+   * cut off, or was removed): what it doesn't hear of, a watcher would wait for in vain.
    *
    * @param fromVersion The first that matters; `null` for those from now on.
    */
@@ -125,7 +127,35 @@ export class KeyValueCalls {
     signal?: AbortSignal,
   ): AsyncIterableIterator<KeyValueChange> {
     const from = fromVersion ?? this.#node.status().appliedIndex + 1;
-    return this.#store.watch(prefix, from, signal === undefined ? {} : { signal });
+    const lost = new AbortController();
+    const either = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
+    return this.#whileFollowing(this.#store.watch(prefix, from, { signal: either }), lost);
+  }
+
+  async *#whileFollowing(
+    changes: AsyncIterableIterator<KeyValueChange>,
+    lost: AbortController,
+  ): AsyncGenerator<KeyValueChange> {
+    let followedMs = performance.now();
+    const timer = setInterval(() => {
+      if (this.#node.status().leader !== null) followedMs = performance.now();
+      else if (performance.now() - followedMs > this.#timeoutMs) lost.abort();
+    }, this.#timeoutMs / 5);
+    try {
+      yield* changes;
+    } catch (error) {
+      if (!lost.signal.aborted) throw error;
+      throw new RaftError(
+        "no_leader",
+        `This node has known no leader for ${this.#timeoutMs} ms, and may miss changes.`,
+        {
+          hint: "Go on at another node, from the version after the last one.",
+          cause: error,
+        },
+      );
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   async #propose(plain: Uint8Array, { signal }: KeyValueCallOptions): Promise<Uint8Array> {

@@ -161,6 +161,21 @@ Deno.test("watch: changes as server-sent events, from a version on", async () =>
   );
 });
 
+Deno.test("watch: a node that is cut off says so, in place of standing still", async () => {
+  await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 500 });
+  const follower = await cluster.follower();
+  const response = await follower.app.request("/kv?watch");
+  const stream = response.text();
+  await put(follower, "/kv/a", "1");
+  const leader = await cluster.leader();
+  const others = [...cluster.served.keys()].filter((id) => id !== follower.id);
+  await leader.node.changeMembership({ voters: others.map((id) => ({ id, address: id, incarnation: "" })) });
+  await put(leader, "/kv/b", "2");
+  const text = await stream;
+  assert.match(text, /event: put\ndata: {"key":"a"/);
+  assert.match(text, /event: problem\ndata: .*"code":"no_leader"/);
+});
+
 Deno.test("a follower passes writes and reads on, once; a stale read it answers itself", async () => {
   await using cluster = await ServedCluster.start(3);
   const leader = await cluster.leader();
