@@ -7,7 +7,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
@@ -29,6 +29,9 @@ const START_TIMEOUT_MS = 60_000;
 /** How long a node may take to close before it is ended. */
 const STOP_TIMEOUT_MS = 15_000;
 
+/** The line of a node's log that says that the port is its own. */
+const LISTENS = /^\S+ info {2}Listening on /;
+
 /** One node's process. */
 class NodeProcess {
   readonly id: string;
@@ -39,6 +42,7 @@ class NodeProcess {
   readonly ended: Promise<number | string>;
   #end: number | string | null = null;
   #quiet = true;
+  #listens = false;
 
   constructor(id: string, address: string, command: readonly string[]) {
     this.id = id;
@@ -50,6 +54,7 @@ class NodeProcess {
     const lines = stderr === null ? null : createInterface({ input: stderr });
     // Until the cluster is up only what went wrong is of interest.
     lines?.on("line", (line) => {
+      this.#listens ||= LISTENS.test(line);
       if (!this.#quiet || !/^\S+ info /.test(line)) console.error(line);
     });
     const drained = new Promise<void>((resolve) => lines === null ? resolve() : lines.on("close", () => resolve()));
@@ -81,7 +86,9 @@ class NodeProcess {
     this.#quiet = false;
   }
 
+  /** `null` until it answers. Before it listens another process may answer at its address. */
   async status(): Promise<NodeStatus | null> {
+    if (!this.#listens) return null;
     try {
       const response = await fetch(`${this.address}/status`, { signal: AbortSignal.timeout(1000) });
       return response.ok ? await response.json() as NodeStatus : null;
@@ -113,7 +120,7 @@ function spawnNodes({ nodes, data, port }: StartArguments): readonly NodeProcess
   const ids = Array.from({ length: nodes }, (_, at) => ({ id: `n${at + 1}`, host: `127.0.0.1:${port + at}` }));
   const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
   return ids.map(({ id, host }) => {
-    const flags = ["--id", id, "--data", join(data, id), "--listen", host, "--peers", peers];
+    const flags = ["--id", id, "--data", resolve(data, id), "--listen", host, "--peers", peers];
     return new NodeProcess(id, `http://${host}`, [...ownCommand(), ...flags]);
   });
 }
@@ -150,15 +157,21 @@ function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
+/** How the command line is called from a terminal like the one that runs this. */
+function raftCommand(): string {
+  if (!("Deno" in globalThis)) return `${"Bun" in globalThis ? "bun" : "node"} server/cli/main.ts`;
+  const npx = process.env["npm_lifecycle_event"] === "npx";
+  return `${npx ? `npx --yes deno@${Deno.version.deno}` : "deno"} task raft`;
+}
+
 function welcome(nodes: readonly NodeProcess[], statuses: readonly NodeStatus[], data: string): string {
   const rows = nodes.map((node, at) => [node.id, node.address, String(node.pid), statuses[at]?.role ?? ""]);
   const leader = nodes.find((_, at) => statuses[at]?.role === "leader") ?? nodes[0];
   const other = nodes.find((node) => node !== leader) ?? leader;
-  const raft = "Deno" in globalThis ? "deno task raft" : `${"Bun" in globalThis ? "bun" : "node"} server/cli/main.ts`;
   const tries = [
     [`curl -X PUT ${leader?.address}/kv/greeting -d hello`, "write"],
     [`curl ${other?.address}/kv/greeting`, "read, from any node"],
-    [`${raft} status --server ${other?.address}`, "who leads"],
+    [`${raftCommand()} status --server ${other?.address}`, "who leads"],
     ...(nodes.length > 2 ? [[`kill -9 ${leader?.pid}`, "end the leader, then read again"]] : []),
   ];
   return `\nA cluster of ${nodes.length} runs; its data is in ${data}.\n\n` +

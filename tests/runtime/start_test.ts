@@ -1,0 +1,91 @@
+/**
+ * `deno task start`, as whoever types it sees it.
+ */
+
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { eventually, freePort } from "../support/server_processes.ts";
+
+const START = fileURLToPath(new URL("../../server/start.ts", import.meta.url));
+
+/** A running `start`. */
+class Started implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  output = "";
+
+  constructor(cwd: string, ...flags: readonly string[]) {
+    const args = ["run", "--allow-all", "--no-check", START, ...flags];
+    this.#child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk) => void (this.output += String(chunk)));
+    }
+    this.ended = new Promise((resolve) => this.#child.on("close", (code) => resolve(code)));
+  }
+
+  async runs(): Promise<void> {
+    await eventually("the cluster runs", () => this.output.includes("Ctrl-C stops all nodes."), 60_000);
+  }
+
+  /** Ctrl-C. */
+  async stop(): Promise<number | null> {
+    if (this.#child.pid !== undefined) process.kill(this.#child.pid, "SIGINT");
+    return await this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.stop();
+  }
+}
+
+/** The first of three ports that are free now. */
+async function freePorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    const next = await Promise.all(
+      [1, 2].map((more) => fetch(`http://127.0.0.1:${port + more}`).then(() => 1, () => 0)),
+    );
+    if (next.every((taken) => taken === 0)) return port;
+  }
+}
+
+Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at the ports of others", async () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "raft-start-")));
+  try {
+    const port = await freePorts();
+    const key = `http://127.0.0.1:${port + 1}/kv/colour`;
+    {
+      await using cluster = new Started(folder, "--port", String(port));
+      await cluster.runs();
+      assert.match(cluster.output, /A cluster of 3 runs/);
+      assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
+
+      // Whoever answers at these addresses, it is not this cluster.
+      await using second = new Started(folder, "--port", String(port), "--data", "other");
+      assert.equal(await second.ended, 1, second.output);
+      assert.match(second.output, /is in use by another process/);
+      assert.doesNotMatch(second.output, /A cluster of/);
+
+      assert.equal(await cluster.stop(), 0, cluster.output);
+      assert.match(cluster.output, /All nodes are stopped/);
+    }
+    await using again = new Started(folder, "--port", String(port));
+    await again.runs();
+    assert.equal(await (await fetch(key)).text(), "green");
+
+    // The command that is printed works from any folder.
+    const pid = Number(/^ +n1 +\S+ +(\d+)/m.exec(again.output)?.[1]);
+    process.kill(pid, "SIGKILL");
+    await eventually("it tells how to start n1 again", () => again.output.includes("To start it again:"));
+    assert.ok(again.output.includes(` --data ${join(folder, "raft-data", "n1")} `), again.output);
+    assert.equal(await again.stop(), 0, again.output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
