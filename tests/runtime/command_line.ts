@@ -37,8 +37,6 @@ async function withCluster(voters: number, joining: number, test: (cluster: Clus
           data: join(folder, `n${at + 1}`),
           listen: { hostname: "127.0.0.1", port },
           ...(at < voters ? { peers } : { join: true }),
-          electionTimeoutMs: 500,
-          heartbeatIntervalMs: 50,
           logger: quiet,
         }),
       );

@@ -9,16 +9,13 @@ import type { Suite } from "./portable.ts";
 import { eventually, Nodes } from "../support/server_processes.ts";
 import type { Node } from "../support/server_processes.ts";
 
-/** Fast enough for tests, slow enough for a busy machine. */
-const FAST = ["--election-timeout-ms", "500", "--heartbeat-interval-ms", "50"];
-
 async function written(response: Response): Promise<number> {
   const text = await response.text();
   assert.ok(response.ok, text);
   return JSON.parse(text).version;
 }
 
-/** A put through any node that is up, told exactly once. */
+/** Puts through any node that is up; all are acknowledged. */
 async function putAll(nodes: readonly Node[], prefix: string, count: number): Promise<void> {
   await Promise.all(Array.from({ length: count }, async (_, at) => {
     const node = nodes[at % nodes.length];
@@ -59,7 +56,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             });
             assert.equal(await leader.get("b9", "?consistency=stale"), "value 9");
             await checkAll(leader, "b", 10);
-          }, FAST),
+          }),
       },
       {
         name: "all are killed at once and started again; nothing is lost, and the cluster goes on",
@@ -71,7 +68,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             const leader = await nodes.leader();
             await checkAll(leader, "a", 30);
             await putAll([leader], "b", 10);
-          }, FAST),
+          }),
       },
       {
         name: "SIGTERM hands leadership over, and ends with exit code 0",
@@ -82,7 +79,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             assert.match(leader.output, /Hands leadership over to n\d/);
             assert.match(leader.output, /Closed/);
             assert.notEqual(await nodes.leader(leader), leader);
-          }, FAST),
+          }),
       },
       {
         name: "a node that was away comes back by snapshot",
@@ -100,7 +97,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             });
             await away.printed(/Installed a snapshot/);
             assert.equal(await away.get("r14-99", "?consistency=stale"), "value 99");
-          }, [...FAST, "--snapshot-entries", "100"]),
+          }, ["--snapshot-entries", "100"]),
       },
       {
         name: "a fourth node is added, another removed",
@@ -126,7 +123,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             });
             assert.deepEqual(next.members.map(({ id }) => id).sort(), nodes.others(leader).map(({ id }) => id).sort());
             await putAll(nodes.others(leader), "b", 10);
-          }, FAST),
+          }),
       },
       {
         name: "an empty folder under an old id is refused with exit code 6, and replaced as the message says",
@@ -148,7 +145,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             const added = await leader.call("AdminService/AddMember", { id: wiped.id, address: wiped.address });
             assert.equal(added.status, 200, added.text);
             await checkAll(wiped, "a", 5);
-          }, FAST),
+          }),
       },
       {
         name: "a port in use, a folder in use, a folder of another node: one message, and an exit code",
@@ -166,7 +163,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             second.start(["--data", running.data, "--join"]);
             assert.equal(await second.exited, 6);
             assert.match(second.output, /belongs to n1, not to n2/);
-          }, FAST),
+          }),
       },
       {
         name: "leadership is handed to whom an operator names, by any node",
@@ -178,7 +175,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
             assert.equal(answer.status, 200, answer.text);
             assert.equal(JSON.parse(answer.text).leaderId, next.id);
             assert.equal((await nodes.leader()).id, next.id);
-          }, FAST),
+          }),
       },
     ],
   };

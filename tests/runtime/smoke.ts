@@ -82,8 +82,8 @@ export const smoke: Suite = {
             storage: new MemoryStorage(),
             transport: network.transport(id),
             bootstrap: { clusterId: "smoke", membership },
-            electionTimeoutMs: 150,
-            heartbeatIntervalMs: 30,
+            electionTimeoutMs: 500,
+            heartbeatIntervalMs: 50,
           })
         ));
         const leaderOf = (among: readonly RaftNode[]) =>

@@ -156,13 +156,14 @@ export class Node {
     }
   }
 
+  /** Puts until it is acknowledged; the same value twice does no harm. */
   async put(key: string, value: string): Promise<Response> {
-    return await fetch(`${this.address}/kv/${key}`, { method: "PUT", body: value });
+    return await answered(() => fetch(`${this.address}/kv/${key}`, { method: "PUT", body: value }));
   }
 
   /** The value, or the status if there is none. */
   async get(key: string, query = ""): Promise<string> {
-    const response = await fetch(`${this.address}/kv/${key}${query}`);
+    const response = await answered(() => fetch(`${this.address}/kv/${key}${query}`));
     const text = await response.text();
     return response.ok ? text : `status ${response.status}`;
   }
@@ -175,6 +176,16 @@ export class Node {
       body: JSON.stringify(body),
     });
     return { status: response.status, text: await response.text() };
+  }
+}
+
+/** Asks again while the answer is 503: that a leader on a busy machine loses its followers, and another is elected, is no failure. */
+async function answered(ask: () => Promise<Response>, withinMs = 30_000): Promise<Response> {
+  for (const end = performance.now() + withinMs;;) {
+    const response = await ask();
+    if (response.status !== 503 || performance.now() > end) return response;
+    await response.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
 

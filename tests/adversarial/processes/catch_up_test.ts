@@ -62,5 +62,6 @@ Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals 
     assert.equal(first.index, second.index);
     assert.ok(first.bytes.length > 10_000);
     assert.deepEqual(second.bytes, first.bytes);
-  }, ["--snapshot-entries", "1000"]);
+    // No election may come between the two snapshots: its first entry would be in one of them only.
+  }, ["--snapshot-entries", "1000", "--election-timeout-ms", "3000"]);
 });
