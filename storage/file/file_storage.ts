@@ -7,6 +7,7 @@
  * log-0000000001       the log, term and vote included (segment.ts, record.ts)
  * snapshot-0000000001  the newest snapshot (snapshot_files.ts)
  * lock-1               who has it open (lock_file.ts)
+ * lock.*.sock          answers while that process lives; deleted by the next owner
  * *.tmp                what a crash interrupted; deleted by the next start
  * ```
  *

@@ -14,8 +14,17 @@
  * older files oldest first, and only after it has won. The newest is never
  * deleted, but emptied when it is released, which needs no space on the disk.
  *
- * Where nothing can be known about the holder (another machine on a shared disk,
- * another container), it counts as alive.
+ * Process ids of another container mean nothing here. So before it links, a taker
+ * also listens on a socket of its own, `lock.*.sock`, which the file names. The
+ * kernel ends the listening with the process, however that ends; and who can't
+ * judge the holder by its id connects. Refused, the holder is gone. The name is
+ * new each time, and a winner deletes the sockets of others only after the older
+ * files that name them: so a socket that is missing proves nothing, but then the
+ * file may have changed, and is read again.
+ *
+ * Where nothing can be known about the holder, it counts as alive: where there is
+ * no socket that tells (node_lock_socket.ts), as on a disk shared by several
+ * machines, or in a folder whose path is too long for one.
  *
  * @module
  */
@@ -35,14 +44,26 @@ export interface LockOwner {
   readonly boot: string;
   /** In which process ids mean the same; empty if it can't be known. */
   readonly namespace: string;
+  /** The name of its socket in the folder; empty if it has none. */
+  readonly socket: string;
+}
+
+/** A socket that somebody listens on. */
+export interface LockSocket {
+  /** Stops listening, and deletes the file. */
+  close(): Promise<void>;
 }
 
 /** What the lock needs of the system. */
 export interface LockHost {
-  /** This process. */
+  /** This process, without a socket. */
   self(): Promise<LockOwner>;
-  /** Whether a process still runs, as far as it can be known. */
+  /** Whether a process still runs, as far as its id tells. */
   stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown">;
+  /** Listens on a new socket file until closed or this process ends; `undefined` where that would prove nothing. */
+  listen(path: string): Promise<LockSocket | undefined>;
+  /** Whether somebody listens on a socket file; `dead` only if it is certain that nobody does. */
+  ask(path: string): Promise<"alive" | "dead" | "unknown">;
   /** A short random name. */
   randomName(): string;
   readDirectory(path: string): Promise<string[]>;
@@ -62,24 +83,53 @@ const attempts = 100;
 export async function lockFolder(host: LockHost, dir: string): Promise<FolderLock> {
   const self = await host.self();
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const number = await tryLock(host, dir, self);
-    if (number !== undefined) return { release: () => host.truncate(lockPath(dir, number)) };
+    const lock = await tryLock(host, dir, self);
+    if (lock !== undefined) return lock;
   }
   throw lockedError(dir, "other processes are taking it at the same time", "Try again.");
 }
 
-/** The number of the lock taken; `undefined` if somebody else was faster. */
-async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<number | undefined> {
+/** The lock; `undefined` if somebody else was faster. */
+async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<FolderLock | undefined> {
   const before = lockNumbers(await host.readDirectory(dir)).at(-1) ?? 0;
   if (before > 0 && !await isFree(host, dir, before)) return undefined;
-  const own = before + 1;
-  const candidate = `${dir}/lock.${host.randomName()}.tmp`;
+  const name = `lock.${host.randomName()}`;
+  const socketName = `${name}.sock`;
+  const socket = await host.listen(`${dir}/${socketName}`);
+  let won = false;
   try {
-    await host.writeNew(candidate, `${JSON.stringify(self)}\n`);
+    const owner = { ...self, socket: socket === undefined ? "" : socketName };
+    won = await linkLock(host, dir, before, `${dir}/${name}.tmp`, owner);
+  } finally {
+    if (!won) await socket?.close();
+  }
+  if (!won) return undefined;
+  return {
+    release: async () => {
+      try {
+        await host.truncate(lockPath(dir, before + 1));
+      } finally {
+        await socket?.close();
+      }
+    },
+  };
+}
+
+/** Links a lock that follows `before`; whether it is in force. */
+async function linkLock(
+  host: LockHost,
+  dir: string,
+  before: number,
+  candidate: string,
+  owner: LockOwner,
+): Promise<boolean> {
+  const own = before + 1;
+  try {
+    await host.writeNew(candidate, `${JSON.stringify(owner)}\n`);
     await host.link(candidate, lockPath(dir, own));
   } catch (error) {
     // Taken, or the candidate was cleaned up by who took it.
-    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return undefined;
+    if (["EEXIST", "ENOENT"].includes(errorCode(error))) return false;
     throw error;
   } finally {
     await host.unlink(candidate).catch(() => {});
@@ -88,37 +138,46 @@ async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<nu
   const numbers = lockNumbers(names);
   if (numbers.at(-1) !== own || (before > 0 && !numbers.includes(before))) {
     await host.unlink(lockPath(dir, own)).catch(() => {});
-    return undefined;
+    return false;
   }
-  const stale = names.filter((name) => /^lock\..*\.tmp$/.test(name));
+  const stale = names.filter((name) => /^lock\..*\.(tmp|sock)$/.test(name) && name !== owner.socket);
   for (const number of numbers) if (number < own) await host.unlink(lockPath(dir, number)).catch(() => {});
   for (const name of stale) await host.unlink(`${dir}/${name}`).catch(() => {});
-  return own;
+  return true;
 }
 
 /** Whether the holder of a lock released it or is gone; `false` also if the file has just been replaced. */
 async function isFree(host: LockHost, dir: string, number: number): Promise<boolean> {
   const path = lockPath(dir, number);
-  let text: string;
-  try {
-    text = await host.readText(path);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
-    throw error;
-  }
+  const text = await readLock(host, path);
+  if (text === undefined) return false;
   // A lock is complete before it gets its name: one that doesn't read was released, or met a power failure.
   const owner = parseOwner(text);
   if (owner === undefined) return true;
-  const state = await host.stateOf(owner);
+  let state = await host.stateOf(owner);
+  if (state === "unknown" && owner.socket !== "") state = await host.ask(`${dir}/${owner.socket}`);
   if (state === "dead") return true;
   if (state === "alive") {
     throw lockedError(dir, `process ${owner.pid} has it open`, "Stop that process, or use another data folder.");
   }
+  // The socket may be missing because the lock was released or taken over since.
+  if (await readLock(host, path) !== text) return false;
+  const machine = owner.machine || "an unknown machine";
   throw lockedError(
     dir,
-    `process ${owner.pid} of ${owner.machine} may have it open, which can't be checked from here`,
+    `process ${owner.pid} of ${machine} may have it open, which can't be checked from here`,
     `If that process is gone for certain, delete ${path}.`,
   );
+}
+
+/** What stands in a lock; `undefined` if it is not there. */
+async function readLock(host: LockHost, path: string): Promise<string | undefined> {
+  try {
+    return await host.readText(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 function lockPath(dir: string, number: number): string {
@@ -133,13 +192,23 @@ function lockNumbers(names: readonly string[]): number[] {
 
 function parseOwner(text: string): LockOwner | undefined {
   try {
-    const { pid, startedAt, machine, boot, namespace } = JSON.parse(text) as Record<keyof LockOwner, unknown>;
+    const { pid, startedAt, machine, boot, namespace, socket } = JSON.parse(text) as Record<keyof LockOwner, unknown>;
     if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
-    const texts = [startedAt, machine, boot, namespace].map((each) => typeof each === "string" ? each : "");
-    return { pid, startedAt: texts[0]!, machine: texts[1]!, boot: texts[2]!, namespace: texts[3]! };
+    return {
+      pid,
+      startedAt: textOf(startedAt),
+      machine: textOf(machine),
+      boot: textOf(boot),
+      namespace: textOf(namespace),
+      socket: /^lock\.[\w-]+\.sock$/.test(textOf(socket)) ? textOf(socket) : "",
+    };
   } catch (_error) {
     return undefined;
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function lockedError(dir: string, reason: string, hint: string): StorageError {

@@ -1,10 +1,11 @@
 /**
- * Binds the file storage to `node:fs`, which Deno, Node and Bun have. The only
- * file of the storage that imports from `node:`.
+ * Binds the file storage to `node:fs`, which Deno, Node and Bun have. With
+ * node_lock_socket.ts, all of the storage that imports from `node:`.
  *
- * Under Deno it needs permission to read and write the folder; to tell whether a
- * lock's holder is alive it reads `/proc` or sends signal 0, which Deno allows
- * with `--allow-all` alone. Without, a lock that was not released stays.
+ * Under Deno it needs permission to read and write the folder. To tell whether a
+ * lock's holder is alive it reads `/proc`, which Deno allows with `--allow-all`
+ * alone, or asks the holder's socket, which needs `--allow-net` and
+ * `--allow-sys`. Without, a lock that was not released stays.
  *
  * @module
  */
@@ -20,6 +21,7 @@ import type { FileHandle, FileSystem } from "./file_system.ts";
 import { errorCode } from "./file_system.ts";
 import type { LockHost, LockOwner } from "./lock_file.ts";
 import { lockFolder } from "./lock_file.ts";
+import { askAt, listenAt } from "./node_lock_socket.ts";
 
 const flags = { read: "r", write: "r+", create: "wx+" } as const;
 
@@ -97,9 +99,12 @@ export function nodeLockHost(): LockHost {
       startedAt: (await startOf(process.pid))?.startedAt ?? "",
       machine: machineName(),
       boot: await bootId(),
-      namespace: await readlink("/proc/self/ns/pid").catch(() => ""),
+      namespace: await pidNamespace(),
+      socket: "",
     }),
     stateOf,
+    listen: listenAt,
+    ask: askAt,
     randomName: () => crypto.randomUUID(),
     readDirectory: (path) => readdir(path),
     readText: (path) => readFile(path, "utf8"),
@@ -123,14 +128,24 @@ function bootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "");
 }
 
+/** Empty also where `/proc` is of another namespace than this process: there it shows other processes. */
+async function pidNamespace(): Promise<string> {
+  try {
+    return await readlink("/proc/self") === String(process.pid) ? await readlink("/proc/self/ns/pid") : "";
+  } catch (_error) {
+    return "";
+  }
+}
+
 async function stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown"> {
   const boot = await bootId();
   const sameBoot = boot === owner.boot;
   if (owner.machine !== machineName() && !(sameBoot && boot !== "")) return "unknown";
   // The machine has restarted since.
   if (!sameBoot && boot !== "" && owner.boot !== "") return "dead";
-  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
-  if (namespace !== owner.namespace) return "unknown";
+  const namespace = await pidNamespace();
+  // Elsewhere than on Linux a machine has one for all.
+  if (namespace !== owner.namespace || (namespace === "" && process.platform === "linux")) return "unknown";
   const found = await startOf(owner.pid);
   if (found === undefined) return signalState(owner.pid);
   if (found.defunct) return "dead";

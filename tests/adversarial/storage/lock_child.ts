@@ -1,4 +1,5 @@
-// A process that opens a folder, says so, and holds it until it is killed.
+// A process that opens a folder, says so, and holds it until it is killed; with
+// `leave` as its second argument, until nothing is left to do.
 
 import process from "node:process";
 import { openFileStorage } from "../../../storage/file/mod.ts";
@@ -7,7 +8,7 @@ const storage = openFileStorage(process.argv[2] ?? "");
 try {
   await storage.load();
   console.log("open");
-  setInterval(() => {}, 1000);
+  if (process.argv[3] !== "leave") setInterval(() => {}, 1000);
 } catch (error) {
   console.log(error instanceof Error ? error.message : String(error));
 }

@@ -1,52 +1,13 @@
 // Two processes never share a folder; what a dead one held is taken over.
 
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { lockFolder } from "../../../storage/file/lock_file.ts";
 import { openFileStorage } from "../../../storage/file/mod.ts";
 import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
-
-async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
-  const parent = await mkdtemp(join(tmpdir(), "raft-lock-"));
-  try {
-    await test(join(parent, "data"));
-  } finally {
-    await rm(parent, { recursive: true });
-  }
-}
-
-interface Child {
-  readonly process: ChildProcess;
-  /** The first line that it printed. */
-  readonly said: Promise<string>;
-  readonly ended: Promise<void>;
-}
-
-function child(dir: string): Child {
-  const script = fileURLToPath(new URL("lock_child.ts", import.meta.url));
-  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
-  const started = spawn(process.execPath, [...runtime, script, dir], { stdio: ["ignore", "pipe", "inherit"] });
-  const said = new Promise<string>((resolve, reject) => {
-    started.stdout.once("data", (data: Uint8Array) => resolve(new TextDecoder().decode(data).trim()));
-    started.once("error", reject);
-  });
-  const ended = new Promise<void>((resolve) => started.once("close", () => resolve()));
-  return { process: started, said, ended };
-}
-
-/** The newest lock, and its file. */
-async function lockOf(dir: string): Promise<{ readonly path: string; readonly owner: Record<string, unknown> }> {
-  const names = (await readdir(dir)).filter((name) => name.startsWith("lock-"));
-  strictEqual(names.length, 1, names.join());
-  const path = join(dir, names[0]!);
-  return { path, owner: JSON.parse(await readFile(path, "utf8")) as Record<string, unknown> };
-}
+import { child, inFolder, lockOf } from "./lock_support.ts";
 
 Deno.test("a folder that a living process has open is refused, and the message names it", () =>
   inFolder(async (dir) => {

@@ -1,0 +1,204 @@
+// A lock whose owner has a process id that means nothing here, as in another
+// container: the socket in the folder tells whether it lives.
+
+import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdir, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { lockFolder } from "../../../storage/file/lock_file.ts";
+import { openFileStorage } from "../../../storage/file/mod.ts";
+import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
+import { askAt } from "../../../storage/file/node_lock_socket.ts";
+import { runtimes } from "../../../tools/runtimes.ts";
+import type { Child } from "./lock_support.ts";
+import { child, inFolder, kill, lockOf } from "./lock_support.ts";
+
+const names = ["deno", "node", "bun"] as const;
+const unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL"];
+
+async function commandOf(name: "deno" | "node" | "bun"): Promise<readonly string[]> {
+  return [(await runtimes())[name], ...(name === "deno" ? ["run", "-A", "--no-check"] : [])];
+}
+
+/** Whether this user may start processes in a namespace of their own. */
+function mayUnshare(): boolean {
+  try {
+    execFileSync(unshare[0]!, [...unshare.slice(1), "true"], { stdio: "ignore" });
+    return true;
+  } catch (_error) {
+    return false;
+  }
+}
+
+/** Changes the owner in a lock to one of another container, where process id and machine are others. */
+async function moveAway(dir: string): Promise<void> {
+  const { path, owner } = await lockOf(dir);
+  await writeFile(path, JSON.stringify({ ...owner, pid: 1, machine: "0a1b2c3d4e5f", namespace: "pid:[1]" }));
+}
+
+/** A child that holds the folder, with a process id that means nothing here. */
+async function foreignHolder(dir: string, command: readonly string[]): Promise<Child> {
+  const held = child(dir, mayUnshare() ? [...unshare, ...command] : command);
+  strictEqual(await held.said, "open");
+  if (!mayUnshare()) await moveAway(dir);
+  const { owner } = await lockOf(dir);
+  deepStrictEqual([owner["pid"], owner["namespace"] === (await nodeLockHost().self()).namespace], [1, false]);
+  return held;
+}
+
+function socketsIn(dir: string): Promise<string[]> {
+  return readdir(dir).then((found) => found.filter((name) => name.endsWith(".sock")));
+}
+
+for (const [index, name] of names.entries()) {
+  Deno.test(`a holder in another process namespace is refused while it lives, and then followed: ${name}`, () =>
+    inFolder(async (dir) => {
+      const holder = await foreignHolder(dir, await commandOf(name));
+      try {
+        deepStrictEqual((await socketsIn(dir)).length, 1);
+        const takers = await Promise.all(names.map(async (each) => child(dir, await commandOf(each))));
+        for (const taker of takers) match(await taker.said, /is locked: process 1 has it open/);
+        await Promise.all(takers.map((taker) => taker.ended));
+        await rejects(openFileStorage(dir).load(), { code: "locked" });
+      } finally {
+        await kill(holder);
+      }
+      strictEqual((await socketsIn(dir)).length, 1, "what the killed process left");
+      const next = child(dir, await commandOf(names[(index + 1) % 3]!));
+      try {
+        strictEqual(await next.said, "open");
+        const { owner } = await lockOf(dir);
+        deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
+        strictEqual((await stat(join(dir, String(owner["socket"])))).mode & 0o777, 0o600);
+      } finally {
+        await kill(next);
+      }
+      await using storage = openFileStorage(dir);
+      await storage.load();
+      await storage.close();
+      deepStrictEqual(await socketsIn(dir), []);
+    }));
+
+  Deno.test(`a socket keeps no process alive: ${name}`, () =>
+    inFolder(async (dir) => {
+      const left = child(dir, await commandOf(name), "leave");
+      strictEqual(await left.said, "open");
+      await left.ended;
+      strictEqual(left.process.exitCode, 0);
+    }));
+}
+
+Deno.test("a stopped holder whose queue of askers is full counts as alive, in every runtime", () =>
+  inFolder(async (dir) => {
+    const holder = child(dir);
+    const asked: Socket[] = [];
+    try {
+      strictEqual(await holder.said, "open");
+      await moveAway(dir);
+      const { owner } = await lockOf(dir);
+      process.kill(holder.process.pid ?? 0, "SIGSTOP");
+      let full = false;
+      for (let count = 0; !full && count < 10_000; count++) {
+        full = await new Promise<boolean>((resolve) => {
+          const socket = connect({ path: join(dir, String(owner["socket"])) });
+          socket.once("connect", () => resolve(false));
+          socket.once("error", () => resolve(true));
+          asked.push(socket);
+        });
+      }
+      ok(full);
+      const takers = await Promise.all(names.map(async (each) => child(dir, await commandOf(each))));
+      for (const taker of takers) match(await taker.said, /is locked: process 1 has it open/);
+      await Promise.all(takers.map((taker) => taker.ended));
+    } finally {
+      await kill(holder);
+      await Promise.all(asked.map((socket) =>
+        new Promise<void>((resolve) => {
+          if (socket.closed) resolve();
+          else socket.once("close", () => resolve()).destroy();
+        })
+      ));
+    }
+  }));
+
+Deno.test("of several that find a dead owner of another namespace, one gets the folder", () =>
+  inFolder(async (dir) => {
+    const dead = child(dir);
+    strictEqual(await dead.said, "open");
+    await kill(dead);
+    for (let round = 0; round < 20; round++) {
+      await moveAway(dir);
+      const taken = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(nodeLockHost(), dir)));
+      const locks = taken.filter((each) => each.status === "fulfilled").map((each) => each.value);
+      strictEqual(locks.length, 1);
+      const { path, owner } = await lockOf(dir);
+      deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
+      await locks[0]!.release();
+      // As if that owner too had been killed: its socket's file is there, and nobody listens.
+      await writeFile(path, JSON.stringify(owner));
+      execFileSync("cp", ["-a", await deadSocket(dir), join(dir, String(owner["socket"]))]);
+    }
+  }));
+
+/** A socket file that nobody listens on. */
+async function deadSocket(dir: string): Promise<string> {
+  const path = join(dirname(dir), "dead.sock");
+  if (await stat(path).then(() => false, () => true)) {
+    const script =
+      `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+    try {
+      execFileSync((await runtimes()).node, ["-e", script, path], { stdio: "ignore" });
+    } catch (_error) {
+      // It killed itself.
+    }
+  }
+  return path;
+}
+
+Deno.test("a socket that is missing, or a plain file by its name, proves nothing", () =>
+  inFolder(async (dir) => {
+    const holder = await foreignHolder(dir, await commandOf("deno"));
+    const { path, owner } = await lockOf(dir);
+    const socket = join(dir, String(owner["socket"]));
+    await kill(holder);
+    strictEqual(await askAt(socket), "dead");
+    await rm(socket);
+    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await writeFile(socket, "");
+    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+  }));
+
+Deno.test("in a folder with a path too long for a socket, an owner of another namespace counts as alive", () =>
+  inFolder(async (parent) => {
+    const dir = join(parent, "d".repeat(100));
+    const holder = await foreignHolder(dir, await commandOf("deno"));
+    const { path, owner } = await lockOf(dir);
+    strictEqual(owner["socket"], "");
+    deepStrictEqual(await socketsIn(dir), []);
+    await kill(holder);
+    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+  }));
+
+Deno.test("a lock that is released while its holder is asked for is not said to be held", () =>
+  inFolder(async (dir) => {
+    const storage = openFileStorage(dir);
+    await storage.load();
+    await moveAway(dir);
+    const host = nodeLockHost();
+    let asked = 0;
+    const asking = {
+      ...host,
+      ask: async (path: string) => {
+        asked++;
+        await storage.close();
+        const answer = await host.ask(path);
+        strictEqual(answer, "unknown");
+        return answer;
+      },
+    };
+    await (await lockFolder(asking, dir)).release();
+    strictEqual(asked, 1);
+  }));
