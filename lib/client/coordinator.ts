@@ -237,9 +237,11 @@ export class Coordinator {
         if (atLeader) this.#finder.succeeded();
         return result;
       } catch (thrown) {
-        last = withOutcome(asRaftError(thrown), "rejected");
-        if (isFinal(last) || signals.some((signal) => signal?.aborted)) throw last;
-        if (atLeader && endpoint !== null && this.#finder.failed(endpoint, last)) continue;
+        const error = withOutcome(asRaftError(thrown), "rejected");
+        // What the deadline cut short says less than what was heard before.
+        if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
+        if (isFinal(error) || signals.some((signal) => signal?.aborted)) throw error;
+        if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;
         await this.#pause(Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), signals);
       }
     }

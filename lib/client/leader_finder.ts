@@ -123,7 +123,12 @@ export class LeaderFinder {
       this.#leader = best.endpoint;
       return best;
     }
-    if (answers.length > 0) throw new RaftError("no_leader", `none of ${answers.length} nodes knows a leader to ask`);
+    if (answers.length > 0) {
+      const message = answers.length === 1
+        ? "the one node that answers knows no leader to ask"
+        : `none of the ${answers.length} nodes that answer knows a leader to ask`;
+      throw new RaftError("no_leader", message);
+    }
     throw new RaftError("unreachable", `no endpoint answers: ${this.endpoints.join(", ")}`, {
       cause: errors[0],
       hint: "Check the addresses, and that the nodes run.",

@@ -209,6 +209,23 @@ Deno.test("coordinator: a deadline says `rejected` if nothing was sent, and `unk
     assert.deepEqual(counter.applied, ["c", "f"]);
   }));
 
+Deno.test("coordinator: a deadline tells what was heard last, not that it cut an attempt short", () =>
+  withClient(async ({ cluster, client, host }) => {
+    let call = 0;
+    cluster.fault = (method) => method !== "query" ? "none" : ++call === 1 ? "refused" : "hang";
+    await assert.rejects(host.run(client.query(bytes("a"), { timeoutMs: 300 })), (error: RaftError) => {
+      assert.ok(call > 1);
+      assert.doesNotMatch(error.message, /last attempt: no answer within/);
+      assert.notEqual((error.cause as RaftError).code, "timeout");
+      return error.code === "timeout" && error.outcome === "rejected";
+    });
+    // Whole attempts without an answer are worth telling.
+    cluster.fault = (method) => method === "query" ? "hang" : "none";
+    await assert.rejects(host.run(client.query(bytes("a"), { timeoutMs: 5000 })), {
+      message: "no answer within 5000 ms; the last attempt: no answer within 2000 ms",
+    });
+  }));
+
 Deno.test("coordinator: a signal tells sent from not sent, and what was given up is never applied later", () =>
   withClient(async ({ cluster, client, host, counter, propose }) => {
     await propose("a");
