@@ -5,7 +5,7 @@
  */
 
 import type { ClientRequestOptions, Coordinator } from "../client/coordinator.ts";
-import { RaftError } from "../errors.ts";
+import { type Outcome, RaftError } from "../errors.ts";
 import type { Consistency } from "../node/types.ts";
 import {
   decodeGetAnswer,
@@ -61,7 +61,9 @@ export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
  * Reads and writes keys through a {@linkcode Coordinator}.
  *
  * All methods throw the RaftErrors of {@linkcode Coordinator}, `invalid_argument`
- * for an empty key, and `too_large` for a key or a value over its limit.
+ * for an empty key, `too_large` for a key or a value over its limit, and
+ * `unsupported` if the cluster replicates another state machine (a write is then
+ * `unknown`: that one made of it what it could).
  *
  * @example
  * ```ts
@@ -117,7 +119,7 @@ export class KeyValueClient {
   /** The value of a key; `null` if it is not there. */
   async get(key: BytesOrText, options: KeyValueReadOptions = {}): Promise<VersionedValue | null> {
     const { result } = await this.#coordinator.query(encodeGet(bytes(key)), options);
-    const answer = decodeGetAnswer(result);
+    const answer = decoded(decodeGetAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
     return answer.entry;
   }
@@ -132,14 +134,14 @@ export class KeyValueClient {
       ...(keysOnly === undefined ? {} : { keysOnly }),
     };
     const { result } = await this.#coordinator.query(encodeList(query), options);
-    const answer = decodeListAnswer(result);
+    const answer = decoded(decodeListAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
     return { entries: answer.entries, more: answer.more, stateVersion: answer.stateVersion };
   }
 
   async #write(command: Uint8Array, options: ClientRequestOptions): Promise<CompareResult> {
     const { result } = await this.#coordinator.propose(command, options);
-    const answer = decodeWriteAnswer(result);
+    const answer = decoded(decodeWriteAnswer, result, "unknown");
     if (!answer.ok && answer.reason !== "conflict") throw invalid(answer);
     return answer;
   }
@@ -149,6 +151,19 @@ const utf8 = new TextEncoder();
 
 function bytes(text: BytesOrText): Uint8Array {
   return typeof text === "string" ? utf8.encode(text) : text;
+}
+
+/** Reads an answer. One that can't be read comes from another state machine. */
+function decoded<Answer>(decode: (result: Uint8Array) => Answer, result: Uint8Array, outcome: Outcome): Answer {
+  try {
+    return decode(result);
+  } catch (cause) {
+    throw new RaftError("unsupported", "the cluster's state machine is not the key-value store", {
+      outcome,
+      hint: "Ask it through a client of its own.",
+      cause,
+    });
+  }
 }
 
 function unconditional(result: CompareResult): CompareResult & { readonly ok: true } {

@@ -39,6 +39,19 @@ Deno.test("direct transport: each command has its own result; what isn't there i
   assert.deepEqual(await transport.propose("n2", []), []);
 });
 
+Deno.test("key-value client: another state machine's answers are told as that", async () => {
+  const answer = new TextEncoder().encode('{"refused":"what is this?"}');
+  const kv = new KeyValueClient({
+    propose: () => Promise.resolve({ index: 1, result: answer }),
+    query: () => Promise.resolve({ result: answer, appliedIndex: 1 }),
+  });
+  await assert.rejects(kv.get("a"), { code: "unsupported", outcome: "rejected" });
+  await assert.rejects(kv.list(), { code: "unsupported", outcome: "rejected" });
+  // It was carried out, as whatever it means there.
+  await assert.rejects(kv.put("a", "1"), { code: "unsupported", outcome: "unknown" });
+  await assert.rejects(kv.delete("a"), { code: "unsupported", outcome: "unknown" });
+});
+
 async function startCluster(ids: readonly string[]) {
   const network = new MemoryNetwork();
   const members = ids.map((id) => ({ id, address: id, incarnation: id }));
