@@ -121,7 +121,7 @@ export function integer(min: number, max: number): (value: string) => number {
   };
 }
 
-function collect(value: string, before: readonly string[]): string[] {
+function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, ...value.split(",").map((part) => part.trim()).filter((part) => part !== "")];
 }
 
@@ -134,14 +134,22 @@ Start a node that is to be added to a running cluster by "raft member add":
 Exit codes: 0 done, 1 failed, 2 usage, 5 stopped by its storage, 6 refused by a safety check, 130 interrupted.
 `;
 
+/** Here and not in the options, where help would show them. */
+const NOT_SAID: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowOrigin"> = {
+  join: false,
+  leaseReads: false,
+  allowHost: [],
+  allowOrigin: [],
+};
+
 function command(): Command {
   return new Command("server").description("Runs one node of a replicated key-value cluster.")
     .requiredOption("--id <id>", "the node's name, unique in its cluster", parseId)
     .requiredOption("--data <dir>", "the node's data folder; made if it is not there")
-    .option("--listen <host:port>", "where to listen; one port serves everything", parseListen, {
-      hostname: "127.0.0.1",
-      port: 7001,
-    })
+    .addOption(
+      new Option("--listen <host:port>", "where to listen; one port serves everything")
+        .argParser(parseListen).default({ hostname: "127.0.0.1", port: 7001 }, "127.0.0.1:7001"),
+    )
     .option(
       "--advertise <host:port>",
       "where others reach it (default: its entry in --peers, or --listen)",
@@ -152,7 +160,7 @@ function command(): Command {
       "all nodes of a new cluster, this one too; unused once there is data",
       parsePeers,
     )
-    .option("--join", "with an empty data folder: wait to be added to a running cluster", false)
+    .option("--join", "with an empty data folder: wait to be added to a running cluster")
     .option(
       "--election-timeout-ms <ms>",
       "a follower campaigns after so long without a leader",
@@ -173,13 +181,12 @@ function command(): Command {
       integer(1, 600_000),
       5000,
     )
-    .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %", false)
-    .option("--allow-host <name>", "answer to this Host, too (repeatable, or a list); * for any", collect, [])
+    .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
+    .option("--allow-host <name>", "answer to this Host, too (repeatable, or a list); * for any", collect)
     .option(
       "--allow-origin <origin>",
       "let web pages of this origin call (repeatable, or a list); * for any",
       collect,
-      [],
     )
     .addOption(new Option("--log-format <format>", "how log lines look").choices(["text", "json"]).default("text"))
     .version(VERSION, "--version", "print the version")
@@ -200,7 +207,7 @@ export function parseArguments(args: readonly string[], print?: (text: string) =
   if (print !== undefined) parser.configureOutput({ writeOut: print, writeErr: print });
   try {
     parser.parse([...args], { from: "user" });
-    const options = parser.opts<ServerArguments>();
+    const options = { ...NOT_SAID, ...parser.opts<ServerArguments>() };
     checkTogether(parser, options);
     return options;
   } catch (error) {

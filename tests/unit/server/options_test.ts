@@ -81,6 +81,8 @@ Deno.test("help and version are no mistakes", () => {
   const help = usageError(["--help"]);
   assert.equal(help.error.exitCode, 0);
   assert.match(help.printed, /--election-timeout-ms/);
+  assert.match(help.printed, /\(default: 127\.0\.0\.1:7001\)/);
+  assert.doesNotMatch(help.printed, /default: (?:false|\[|\{)/);
   const version = usageError(["--version"]);
   assert.equal(version.error.exitCode, 0);
   assert.match(version.printed, /^\d+\.\d+\.\d+\n$/);
