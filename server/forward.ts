@@ -50,7 +50,7 @@ function explained(error: unknown, deadline: AbortSignal, timeoutMs: number): un
     outcome: error.outcome,
     hint: error.outcome === "unknown"
       ? "Read the value to see whether it was written, before you write again."
-      : "Is a majority of the nodes up? GET /status tells.",
+      : "Is a majority of the nodes up? Their status tells.",
     ...(error.leader === undefined ? {} : { leader: error.leader }),
     cause: error,
   });
@@ -109,7 +109,7 @@ async function once<Result>(
   if (role === "leader" || lifecycle !== "running" || leader?.id === id) return await work.here(signal);
   if (leader === null) {
     throw new RaftError("no_leader", "No leader is known.", {
-      hint: "An election takes a few seconds at most while a majority of the nodes is up. GET /status tells.",
+      hint: "An election takes a few seconds at most while a majority of the nodes is up. Their status tells.",
     });
   }
   if (forwarded) throw new RaftError("not_leader", `${id} does not lead.`, { leader });

@@ -121,7 +121,12 @@ export function adminService(options: AdminServiceOptions): ServiceImpl<typeof A
       return run(
         request,
         context,
-        async (signal) => ({ leaderId: await node.transferLeadership({ ...to, signal }) }),
+        async (signal) => {
+          if (to.to !== undefined && !node.status().members.some(({ id }) => id === to.to)) {
+            throw new RaftError("invalid_argument", `${to.to} is not a member of this cluster.`);
+          }
+          return { leaderId: await node.transferLeadership({ ...to, signal }) };
+        },
         async (leader, signal) => {
           const { leaderId } = await leader.transferLeadership({ ...to, forwarded: true }, { signal });
           return { leaderId };
