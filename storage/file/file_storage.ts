@@ -99,7 +99,7 @@ export class FileStorage implements Storage {
       await files.close();
       await lock?.release();
       if (error instanceof StorageError) throw error;
-      throw failure(`Opening ${this.#dir} failed (${errorCode(error) || String(error)}).`, "unchanged", error);
+      throw failure(`Opening the folder ${this.#dir} failed${why(error)}.`, "unchanged", error);
     } finally {
       this.#loading = false;
     }
@@ -318,4 +318,13 @@ export class FileStorage implements Storage {
 
 function logIdOf(incarnation: string): number {
   return crc32c(new TextEncoder().encode(incarnation));
+}
+
+/** Why a folder can't be opened, for those who may have named the wrong one. */
+function why(error: unknown): string {
+  const code = errorCode(error);
+  if (code === "EEXIST" || code === "ENOTDIR") return `: there is a file where a folder must be (${code})`;
+  if (code === "EACCES" || code === "EPERM") return `: this user may not (${code})`;
+  if (code === "EROFS") return `: the file system can't be written to (${code})`;
+  return ` (${code || String(error)})`;
 }

@@ -1,8 +1,9 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import type { Entry } from "../../../lib/raft/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
-import { FileStorage } from "../../../storage/file/mod.ts";
+import { FileStorage, openFileStorage } from "../../../storage/file/mod.ts";
 
 const membership = membershipOf({ voters: [{ id: "n1", address: "a", incarnation: "i" }] });
 
@@ -126,5 +127,12 @@ Deno.test("an option out of range is refused", () => {
   const fs = new FakeFileSystem();
   for (const segmentBytes of [0, -1, NaN, 2 ** 31]) {
     throws(() => new FileStorage(fs, "/data", { segmentBytes }), RangeError);
+  }
+});
+
+Deno.test("a file in the place of the folder is told as that", async () => {
+  const file = fileURLToPath(import.meta.url);
+  for (const dir of [file, `${file}/data`]) {
+    await rejects(openFileStorage(dir).load(), { code: "storage", message: /there is a file where a folder must be/ });
   }
 });
