@@ -30,7 +30,8 @@ Examples:
 `;
 
 const DUMP_HELP = `
-One line for each record, oldest first, overwritten ones included. Changes nothing, and takes no lock.
+One line for each record, oldest first, overwritten ones included: file, offset, index, term, type, content.
+Changes nothing, and takes no lock.
 
 Examples:
   raft log dump raft-data/n1
@@ -218,6 +219,8 @@ function entryText({ type, data }: { readonly type: string; readonly data: Uint8
       ? ""
       : command.expectedVersion === "any"
       ? " if present"
+      : command.expectedVersion === 0
+      ? " if absent"
       : ` if version ${command.expectedVersion}`;
     const by = entry.type === "plain" ? "" : ` (session ${entry.session}, ${entry.sequence})`;
     return `${command.type} ${quoted(command.key)}${value}${condition}${by}`;

@@ -61,7 +61,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     const learner = options.learner === true;
     const before = await memberNow(session, id);
     if (before === null) await probe(session, address);
-    if (!learner) await session.note(`Waiting until ${id} has caught up…`);
+    if (!learner && before !== "voter") await session.note(`Waiting until ${id} has caught up…`);
     await changed(() => session.remote.addMember({ id, address, learner }, session.call(CHANGE_TIMEOUT_MS)));
     await printChange(session, id, before, learner ? "learner" : "voter");
   });

@@ -71,6 +71,12 @@ Deno.test("member add: a node that can't be reached from here may be reached by 
   assert.match(ran.err, /^nobody answers at 127\.0\.0\.1:7005, from here\./);
 });
 
+Deno.test("member add: for a voter there is nothing to wait for", async () => {
+  const { remote } = cluster();
+  const ran = await cli(["member", "add", "n1", "127.0.0.1:7001"], { remote });
+  assert.deepEqual([ran.code, ran.out, ran.err], [0, "n1 is a voter already. 3 voters in all.\n", ""]);
+});
+
 Deno.test("member promote and remove", async () => {
   const { remote } = cluster();
   assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is a voter now. 4 voters in all.\n");
