@@ -9,5 +9,5 @@ const commands = [commandOf("deno", deno), commandOf("node", node), commandOf("b
 const suite = serverSuite("Deno, Node and Bun together", commands);
 
 for (const { name, run } of suite.cases) {
-  Deno.test(`${suite.name}: ${name}`, { sanitizeResources: false, sanitizeOps: false }, async () => await run());
+  Deno.test(`${suite.name}: ${name}`, run);
 }
