@@ -7,6 +7,7 @@ import { storageConformance, transportConformance } from "../../conformance.ts";
 import { MemoryDisk, MemoryNetwork, MemoryStorage } from "../../mod.ts";
 import { openFileStorage } from "../../storage/file/mod.ts";
 import { unaryConnector } from "../../transport/connect/mod.ts";
+import { memoryTransportFixture } from "../support/memory_transport.ts";
 import { connectFixture, pause, until } from "../unit/transport/connect_fixture.ts";
 import type { Suite } from "./portable.ts";
 
@@ -35,26 +36,7 @@ export const adapterSuites: readonly Suite[] = [
   })),
   {
     name: "transport in memory",
-    cases: transportConformance(() => {
-      const network = new MemoryNetwork();
-      let last = 0;
-      return {
-        open(address = `node-${++last}`) {
-          const transport = network.transport(address);
-          return Promise.resolve({ transport, address, close: () => transport.close() });
-        },
-        gone: () => Promise.resolve("nobody"),
-        async hanging() {
-          const transport = network.transport("hanging");
-          await transport.start(() => {});
-          network.block("hanging", "node-1");
-          return { address: "hanging", close: () => transport.close() };
-        },
-        until,
-        pause,
-        close: () => Promise.resolve(),
-      };
-    }),
+    cases: transportConformance(() => memoryTransportFixture(new MemoryNetwork(), { until, pause })),
   },
   { name: "transport over Connect (streams)", cases: transportConformance(() => connectFixture()) },
   {

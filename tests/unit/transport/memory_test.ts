@@ -4,29 +4,17 @@ import type { Envelope } from "../../../lib/transport.ts";
 import { sampleEnvelope, transportConformance, type TransportFixture } from "../../../transport/conformance.ts";
 import { decodeEnvelope, encodeEnvelope } from "../../../transport/connect/codec.ts";
 import { MemoryNetwork, type MemoryNetworkOptions } from "../../../transport/memory.ts";
+import { memoryTransportFixture } from "../../support/memory_transport.ts";
 import { VirtualHost } from "../../support/virtual_host.ts";
 
 function fixtureOf(options: MemoryNetworkOptions): () => TransportFixture {
   return () => {
     const host = new VirtualHost(7);
     const network = new MemoryNetwork({ host, ...options });
-    let last = 0;
-    return {
-      open(address = `node-${++last}`) {
-        const transport = network.transport(address);
-        return Promise.resolve({ transport, address, close: () => transport.close() });
-      },
-      gone: () => Promise.resolve("nobody"),
-      async hanging() {
-        const transport = network.transport("hanging");
-        await transport.start(() => {});
-        network.block("hanging", "node-1");
-        return { address: transport.address, close: () => transport.close() };
-      },
+    return memoryTransportFixture(network, {
       until: (condition) => host.runUntil(condition),
       pause: (durationMs) => host.runFor(durationMs),
-      close: () => Promise.resolve(),
-    };
+    });
   };
 }
 

@@ -1,0 +1,32 @@
+/**
+ * The transport in memory as its conformance suite wants it, in real or virtual
+ * time.
+ *
+ * @module
+ */
+
+import type { TransportFixture } from "../../transport/conformance.ts";
+import type { MemoryNetwork } from "../../transport/memory.ts";
+
+/** A fixture on this network; `time` says how it waits. */
+export function memoryTransportFixture(
+  network: MemoryNetwork,
+  time: Pick<TransportFixture, "until" | "pause">,
+): TransportFixture {
+  let last = 0;
+  return {
+    open(address = `node-${++last}`) {
+      const transport = network.transport(address);
+      return Promise.resolve({ transport, address, close: () => transport.close() });
+    },
+    gone: () => Promise.resolve("nobody"),
+    async hanging() {
+      const transport = network.transport("hanging");
+      await transport.start(() => {});
+      network.block("hanging", "node-1");
+      return { address: transport.address, close: () => transport.close() };
+    },
+    ...time,
+    close: () => Promise.resolve(),
+  };
+}
