@@ -18,6 +18,7 @@ import type {
   NodeStatus,
   Proposed,
   RaftNodeOptions,
+  RaftView,
   ReadResult,
 } from "./types.ts";
 
@@ -178,6 +179,11 @@ export class RaftNode {
   /** This node's account of itself; also after it has stopped or was closed. */
   status(): NodeStatus {
     return this.#core.status();
+  }
+
+  /** What the protocol knows now, entry by entry; also after the node has stopped. For those who look on. */
+  inspect(): RaftView {
+    return this.#core.raft;
   }
 
   /** Resolves once this node leads and has committed an entry of its term, so that it serves reads and changes. */
