@@ -107,7 +107,7 @@ export class RaftNode {
   static async start(options: RaftNodeOptions): Promise<RaftNode> {
     const config = resolveConfig(options);
     try {
-      const core = new NodeCore(options, config, await prepare(options, config.host.random));
+      const core = new NodeCore(options, config, await prepare(options, () => config.host.random()));
       await core.start();
       started = core;
       return new RaftNode();
