@@ -104,7 +104,7 @@ export class Network {
     const { loss, duplication, delay, replay, flip } = this.#traits;
     const strikes = (what: string, probability: number): boolean => {
       if (!chance.strikes(what, probability)) return false;
-      trace.count(`message: ${what}`);
+      trace.count(what);
       trace.tell("network", () => `${what} of ${describeMessage(envelope)}`);
       return true;
     };

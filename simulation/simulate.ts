@@ -6,7 +6,7 @@
 
 import { KeyValue } from "../lib/kv/key_value.ts";
 import { membershipOf } from "../lib/raft/mod.ts";
-import { Sessions } from "../lib/sessions/mod.ts";
+import { decodeReply, Sessions } from "../lib/sessions/mod.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import { ApplicationChecks } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";
@@ -117,6 +117,7 @@ class Simulation {
     this.#options = options;
     this.#maxSteps = options.steps ?? MAX_STEPS;
     const plan = this.#plan = drawPlan(run.decisions.stream("plan"), options);
+    if (plan.maxDrift > 0) run.trace.count("drift");
     const network = this.#network = new Network(run, plan.network);
     this.#protocol = new ProtocolChecks(run, (id, incarnation) => {
       const machine = this.#machines.get(id);
@@ -141,7 +142,8 @@ class Simulation {
     this.#nemesis.start();
     await world.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
     await this.#recover();
-    if (this.#run.violation === null && world.steps < this.#maxSteps) await this.#checkAll();
+    if (world.steps < this.#maxSteps) await this.#checkAll();
+    else if (this.#options.steps === undefined) this.#run.report("liveness", `no end within ${world.steps} events`);
     return this.#result();
   }
 
@@ -184,16 +186,17 @@ class Simulation {
   /** What can only be told at the end. */
   async #checkAll(): Promise<void> {
     const run = this.#run;
+    if (run.violation !== null) return;
     this.#history.checkOutcomes(run, this.#application);
     this.#history.checkOrder(run);
     const reference = new Sessions(
       new RequestMachine(this.#options.stateMachine?.() ?? new KeyValue()),
       this.#plan.sessions,
     );
-    await this.#application.replay(
-      reference,
-      (index, answer) => this.#history.checkAnswers(run, index, reference, answer),
-    );
+    await this.#application.replay(reference, async (index, answer) => {
+      if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
+      await this.#history.checkAnswers(run, index, reference, answer);
+    });
   }
 
   #result(): SimulationResult {
@@ -211,4 +214,10 @@ class Simulation {
       story: trace.story ?? [],
     };
   }
+}
+
+/** Whether a command was not carried out, because a retry of it had come before. */
+function isRetry(index: number, answer: Uint8Array): boolean {
+  const reply = decodeReply(answer);
+  return reply.type === "applied" && reply.index !== index;
 }

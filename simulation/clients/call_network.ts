@@ -82,11 +82,11 @@ export class CallNetwork implements ClientTransport {
     const backUs = this.#network.delayUs(chance);
     const lost = chance.strikes("lostCall", lostCall);
     const answerLost = chance.strikes("lostAnswer", lostCall);
-    if (lost || answerLost) trace.count(lost ? "call lost" : "answer lost");
+    if (lost || answerLost) trace.count("lostCall");
     if (chance.strikes("lateCall", lateCall)) {
       // Perhaps the client has asked somebody else by then.
       delayUs += chance.below(LATE_MS * 1000);
-      trace.count("call late");
+      trace.count("lateCall");
     }
     return new Promise((resolve, reject) => {
       const machine = this.#machines.get(endpoint);
