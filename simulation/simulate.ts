@@ -120,8 +120,7 @@ class Simulation {
     if (plan.maxDrift > 0) run.trace.count("drift");
     const network = this.#network = new Network(run, plan.network);
     this.#protocol = new ProtocolChecks(run, (id, incarnation) => {
-      const machine = this.#machines.get(id);
-      return machine?.incarnation === incarnation ? machine.record : null;
+      return this.#machines.get(id)?.recordOf(incarnation) ?? null;
     });
     this.#application = new ApplicationChecks(run, this.#protocol.ledger);
     const machines = this.#machines = this.#makeMachines();

@@ -44,9 +44,11 @@ export class Cluster {
     return best;
   }
 
-  /** Every membership that may count now or later. */
+  /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
   get memberships(): Membership[] {
-    return this.#protocol.ledger.possibleMemberships();
+    const written = this.#protocol.ledger.possibleMemberships();
+    const inForce = this.up.map(({ node }) => node!.inspect().membership).filter(({ voters }) => voters.length > 0);
+    return written.length === 0 ? [] : [...new Set([...written, ...inForce])];
   }
 
   /** Whether these machines, by their present disks, are a quorum of every membership that may count. */
@@ -65,10 +67,16 @@ export class Cluster {
     return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim)));
   }
 
+  /** The node of a leader that can be asked something. */
+  get #askable(): RaftNode | null {
+    const { leader } = this;
+    return leader === undefined || leader.process?.frozen ? null : leader.node;
+  }
+
   /** Has the leader change the membership; resolves with whether it did. */
   async change(wanted: (membership: Membership) => MembershipChange | null, why: string): Promise<boolean> {
-    const node = this.leader?.node;
-    if (node === undefined || node === null) return false;
+    const node = this.#askable;
+    if (node === null) return false;
     const change = wanted(node.inspect().membership);
     if (change === null || !this.#keepsQuorum(change)) return false;
     const { trace } = this.#run;
@@ -87,8 +95,8 @@ export class Cluster {
 
   /** Has the leader hand over. */
   async transfer(to: Machine | undefined): Promise<void> {
-    const node = this.leader?.node;
-    if (node === undefined || node === null) return;
+    const node = this.#askable;
+    if (node === null) return;
     await this.#ask(node.transferLeadership(to === undefined ? {} : { to: to.name }), "leadership transferred");
   }
 

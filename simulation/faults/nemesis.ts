@@ -66,7 +66,11 @@ export class Nemesis {
       joint: (_, chance) => void this.#operator.changeMany(chance),
       replace: (_, chance) => this.#operator.replace(chance),
       transfer: (victim, chance) => void options.cluster.transfer(chance.chance(0.5) ? victim : undefined),
-      snapshot: (victim) => void (victim.node !== null && void options.cluster.snapshot(victim.node)),
+      snapshot: ({ node, process }) => {
+        if (node === null || process?.frozen) return false;
+        void options.cluster.snapshot(node);
+        return true;
+      },
     };
   }
 

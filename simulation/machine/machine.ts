@@ -61,7 +61,7 @@ export class Machine implements Receiver {
   #bootstrap: Membership | null;
   #incarnation: string;
   #wipes = 0;
-  #record = new DurableRecord();
+  readonly #records = new Map<string, DurableRecord>();
   #process: Process | null = null;
   #life: ApplyingLife | null = null;
   #node: RaftNode | null = null;
@@ -93,9 +93,9 @@ export class Machine implements Receiver {
     return this.#process;
   }
 
-  /** What its storage has promised. */
-  get record(): DurableRecord {
-    return this.#record;
+  /** What a disk of this machine has promised; the one before a wipe too: what it acknowledged, it had. */
+  recordOf(incarnation: string): DurableRecord | null {
+    return this.#records.get(incarnation) ?? null;
   }
 
   /** The name of its data folder. */
@@ -124,7 +124,7 @@ export class Machine implements Receiver {
     const life: ApplyingLife = {
       name: this.name,
       incarnation: this.#incarnation,
-      record: this.#record,
+      record: this.#recordNow(),
       view: null,
       seen: null,
       lastApplied: 0,
@@ -175,7 +175,6 @@ export class Machine implements Receiver {
     this.crash(null, "its disk is replaced");
     this.#bootstrap = null;
     this.#incarnation = `${this.name}.${++this.#wipes}`;
-    this.#record = new DurableRecord();
     this.disk = this.#newDisk();
     this.#survival = null;
     this.damaged = false;
@@ -190,6 +189,12 @@ export class Machine implements Receiver {
   /** See {@linkcode Receiver}. */
   receive(envelope: Envelope): void {
     this.#process?.receive(() => void this.#receive?.(envelope));
+  }
+
+  #recordNow(): DurableRecord {
+    let record = this.#records.get(this.#incarnation);
+    if (record === undefined) this.#records.set(this.#incarnation, record = new DurableRecord());
+    return record;
   }
 
   #newDisk(): Disk {
