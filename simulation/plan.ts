@@ -143,14 +143,14 @@ export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
   const has = new Set(FAULTS.filter((kind) => stream.chance(share) && allowed.has(kind)));
   const leaseReads = stream.chance(0.5);
   const voters = stream.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
-  const electionTimeoutMs = stream.between(200, 1000);
+  const electionTimeoutMs = stream.between(300, 1000);
   return {
     voters: overrides.nodes ?? voters,
     spares: stream.below(3),
     leaseReads,
     node: {
       electionTimeoutMs,
-      heartbeatIntervalMs: Math.max(20, Math.floor(electionTimeoutMs / stream.between(4, 10))),
+      heartbeatIntervalMs: Math.floor(electionTimeoutMs / stream.between(3, 6)),
       leaseReads,
       storageStallTimeoutMs: electionTimeoutMs * stream.between(3, 8),
       ...drawLimits(stream),
@@ -195,10 +195,12 @@ function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeou
 }
 
 function drawClients(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
+  const count = stream.between(2, 5);
   return {
-    count: stream.between(2, 5),
+    count,
     keys: stream.between(1, 6),
-    thinkMs: stream.pick([30, 60, 120])!,
+    // Together they ask so many times a second while all goes well.
+    thinkMs: Math.ceil(count * 1500 / stream.pick([40, 80, 120])!),
     timeoutMs: electionTimeoutMs * stream.between(2, 6),
     attemptTimeoutMs: Math.floor(electionTimeoutMs * stream.pick([0.3, 1, 2])!),
     readShare: stream.pick([0.1, 0.3, 0.5])!,
