@@ -60,7 +60,8 @@ export class NodeCore {
     this.config = config;
     this.#storage = options.storage;
     this.#startedMs = host.clock.monotonicMs();
-    this.raft = new Raft({ ...config, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
+    const { incarnation } = prepared.identity;
+    this.raft = new Raft({ ...config, incarnation, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
     this.#told = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
     this.events = new EventHub((task) => host.enqueue(task));
     this.lease = new Lease(host.clock, config.leaseMs);
