@@ -155,8 +155,11 @@ export class World {
       const tasks = this.#tasks;
       this.#tasks = [];
       for (const { actor, run } of tasks) {
-        if (actor !== null) this.#acted.add(actor);
         run();
+        if (actor === null) continue;
+        // Here too: what a task did, the next one may have undone by the end of the event.
+        actor.look?.();
+        this.#acted.add(actor);
       }
       return true;
     }
