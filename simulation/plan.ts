@@ -58,6 +58,8 @@ export type FaultKind = typeof FAULTS[number];
 /** How messages travel. */
 export interface NetworkTraits {
   readonly leastDelayUs: number;
+  /** Some ways take up to so many times longer than others, each direction for itself. */
+  readonly unevenness: number;
   readonly spreadDelayUs: number;
   /** Chances of each message. */
   readonly loss: number;
@@ -91,6 +93,8 @@ export interface Plan {
   readonly sessions: SessionLimits;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
+  /** More disks may rot than a quorum can do without: then the cluster must halt. */
+  readonly rotsBeyondQuorum: boolean;
   /** Clocks run this much faster or slower, at most. */
   readonly maxDrift: number;
   /** What happens from time to time, each as likely as its weight. */
@@ -160,6 +164,7 @@ export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
     network: drawNetwork(stream, has, electionTimeoutMs),
     clients: drawClients(stream, has, electionTimeoutMs),
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : stream.pick([0.05, 0.3])!,
+    rotsBeyondQuorum: has.has("rot") && stream.chance(0.15),
     episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as FaultKind, weight }))
       .filter(({ kind }) => has.has(kind)),
     episodeGapMs: stream.pick([300, 700, 1500, 3000])!,
@@ -185,6 +190,7 @@ function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeou
   const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? stream.pick(rates)! : 0;
   return {
     leastDelayUs: stream.pick([100, 500, 2000])!,
+    unevenness: stream.pick([1, 1, 5, 20])!,
     spreadDelayUs: stream.pick([0, 500, 3000, electionTimeoutMs * 50])!,
     loss: rate("loss", 0.005, 0.03, 0.1),
     duplication: rate("duplication", 0.01, 0.05),

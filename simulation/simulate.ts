@@ -175,6 +175,7 @@ class Simulation {
     this.#clients.calmDown();
     await new Recovery({
       run: this.#run,
+      plan: this.#plan,
       cluster: this.#cluster,
       network: this.#network,
       clients: this.#clients,

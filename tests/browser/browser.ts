@@ -26,10 +26,18 @@ async function bundle(module: string): Promise<string> {
 export async function inChromium(module: string, work: (page: Page) => Promise<void>): Promise<void> {
   const script = await bundle(module);
   const html = { "content-type": "text/html; charset=utf-8" };
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () =>
-    new Response(`<!doctype html><title>test</title><script type="module">${script.replaceAll("</script", "<\\/script")}</script>`, {
-      headers: html,
-    }));
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    () =>
+      new Response(
+        `<!doctype html><title>test</title><script type="module">${
+          script.replaceAll("</script", "<\\/script")
+        }</script>`,
+        {
+          headers: html,
+        },
+      ),
+  );
   // Chromium has no sandbox for root.
   const args = Deno.uid() === 0 ? ["--no-sandbox"] : [];
   const browser = await chromium.launch({ executablePath: await findChromium(), args });
