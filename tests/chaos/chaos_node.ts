@@ -98,10 +98,10 @@ export class ChaosNode {
 
   #ended(code: number | null): void {
     this.#up = this.#paused = false;
-    if (this.#killed || (this.#wasFull && code === EXIT.unhealthy)) return;
-    this.#options.unexplained(
-      `${this.id} ended by itself, ${code === null ? "by a signal" : `with exit code ${code}`}`,
-    );
+    if (this.#killed) return;
+    const how = code === null ? "by a signal" : `with exit code ${code}`;
+    if (this.#wasFull && code === EXIT.unhealthy) this.#options.stoppedByDisk();
+    else this.#options.unexplained(`${this.id} ended by itself, ${how}`);
   }
 
   async kill(): Promise<void> {

@@ -12,13 +12,15 @@ import { parseArgs } from "node:util";
 import { seededRandom } from "../support/virtual_host.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Clients, connect, readAll } from "./clients.ts";
+import type { Fault } from "./faults.ts";
+import { FAULTS } from "./faults.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { Results } from "./report.ts";
 import { isGood, progress, report } from "./report.ts";
 import type { Verdict } from "./verdict.ts";
 import { judge } from "./verdict.ts";
 
-const USAGE = `deno task chaos [--minutes 1] [--nodes 5] [--clients 4] [--seed N]
+const USAGE = `deno task chaos [--minutes 1] [--nodes 5] [--clients 4] [--seed N] [--faults LIST]
 
 Real server processes on this machine are killed, paused, cut off from each other, slowed down, replaced, and run out
 of disk, while clients read and write. Then everything that the clients were told is checked.
@@ -26,6 +28,7 @@ of disk, while clients read and write. Then everything that the clients were tol
   --minutes N   how long, fractions allowed (default: 1)
   --nodes N     servers, 3 to 9 (default: 5)
   --clients N   clients, 1 to 64; each has two operations under way (default: 4)
+  --faults LIST only these kinds, with commas: ${FAULTS.map(({ kind }) => kind).join(", ")}
   --seed N      chooses the faults (default: any); when they happen depends on the machine, too
 
 Full disks need root, for a small file system a node; cut links need Linux. What is not possible is said, and left out.
@@ -38,6 +41,7 @@ interface Options {
   readonly nodes: number;
   readonly clients: number;
   readonly seed: number;
+  readonly faults: readonly Fault[];
 }
 
 /** @returns the exit code if there is nothing to run */
@@ -52,6 +56,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
         nodes: option("5"),
         clients: option("4"),
         seed: option(anySeed),
+        faults: option(FAULTS.map(({ kind }) => kind).join()),
         help: { type: "boolean", default: false },
       },
     });
@@ -64,6 +69,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
       nodes: wholeIn("--nodes", values.nodes, 3, 9),
       clients: wholeIn("--clients", values.clients, 1, 64),
       seed: wholeIn("--seed", values.seed, 0, 2 ** 32 - 1),
+      faults: values.faults.split(",").map((kind) => faultNamed(kind.trim())),
     };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
@@ -83,12 +89,18 @@ function wholeIn(name: string, text: string, low: number, high: number): number 
   return value;
 }
 
+function faultNamed(kind: string): Fault {
+  const fault = FAULTS.find((fault) => fault.kind === kind);
+  if (fault === undefined) throw new Error(`--faults: ${JSON.stringify(kind)} is no kind of fault.`);
+  return fault;
+}
+
 /** Chaos for a while, then peace. */
-async function unleash(cluster: ChaosCluster, { minutes, clients: count, seed }: Options): Promise<Results> {
+async function unleash(cluster: ChaosCluster, { minutes, clients: count, seed, faults }: Options): Promise<Results> {
   const random = seededRandom(seed + 1);
   const endpointOf = (address: string) => cluster.endpointOf(address);
   const clients = new Clients({ endpoints: cluster.endpoints, endpointOf, random, clients: count });
-  const nemesis = new Nemesis({ cluster, seed, acknowledged: () => clients.acknowledged });
+  const nemesis = new Nemesis({ cluster, seed, faults, acknowledged: () => clients.acknowledged });
   const startMs = performance.now();
   const timer = setInterval(() => {
     console.log(progress(performance.now() - startMs, clients, nemesis));

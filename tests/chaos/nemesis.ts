@@ -9,7 +9,7 @@ import { eventually } from "../support/server_processes.ts";
 import { seededRandom } from "../support/virtual_host.ts";
 import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { Fault, Injected } from "./faults.ts";
-import { Choice, FAULTS } from "./faults.ts";
+import { Choice } from "./faults.ts";
 
 /** How many acknowledgements show that the cluster serves again, and how long they may take. */
 const RECOVERY = { operations: 20, withinMs: 60_000 };
@@ -18,6 +18,8 @@ const RECOVERY = { operations: 20, withinMs: 60_000 };
 export interface NemesisOptions {
   readonly cluster: ChaosCluster;
   readonly seed: number;
+  /** The kinds to choose from; those that this machine doesn't permit are left out. */
+  readonly faults: readonly Fault[];
   /** Operations that clients had acknowledged so far. */
   acknowledged(): number;
 }
@@ -45,7 +47,7 @@ export class Nemesis {
     this.#options = options;
     this.#choice = new Choice(seededRandom(options.seed));
     const { impossible } = options.cluster;
-    this.#possible = FAULTS.filter(({ needs }) => needs === undefined || !impossible.has(needs));
+    this.#possible = options.faults.filter(({ needs }) => needs === undefined || !impossible.has(needs));
     for (const { kind } of this.#possible) this.counts.set(kind, 0);
   }
 
@@ -85,7 +87,7 @@ export class Nemesis {
 
   /** Each kind comes once before any comes again. */
   #draw(count: number): Fault[] {
-    if (this.#deck.length < count) this.#deck = [...this.#choice.shuffled(this.#possible), ...this.#deck];
+    while (this.#deck.length < count) this.#deck = [...this.#choice.shuffled(this.#possible), ...this.#deck];
     return this.#deck.splice(-count);
   }
 
