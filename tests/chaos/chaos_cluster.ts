@@ -8,6 +8,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RaftError } from "../../lib/errors.ts";
 import { ConnectRemote } from "../../server/cli/connect_remote.ts";
 import type { RemoteCallOptions } from "../../server/cli/remote.ts";
 import { connectClientTransport } from "../../transport/connect/mod.ts";
@@ -114,6 +115,8 @@ export class ChaosCluster {
 
   /** Takes a node out, ends it, and adds it anew with an empty folder, in its own time. @throws what the cluster answers */
   async replace(node: ChaosNode): Promise<void> {
+    if (node.empty) throw new Error(`${node.id} is only just coming in`);
+    await this.#adding;
     await this.#remote.removeMember(node.id, call(10_000));
     await this.#startEmpty(node);
     // Whatever becomes of it now: in the end the cluster is repaired.
@@ -161,7 +164,9 @@ export class ChaosCluster {
     const missing = this.nodes.find((node) => suffrage(node) !== "voter");
     if (missing === undefined) return true;
     if (suffrage(missing) === undefined && !missing.empty) await this.#startEmpty(missing);
-    await this.#add(missing, 20_000).catch(() => {});
+    const refused = await this.#add(missing, 20_000).then(() => false, isRefusal);
+    // It may be known by the folder that it had when it was added before.
+    if (refused) await this.#remote.removeMember(missing.id, call(10_000)).catch(() => {});
     return false;
   }
 
@@ -222,6 +227,10 @@ interface Answer {
 
 function newestLeader(answers: readonly Answer[]): Answer | undefined {
   return answers.filter(({ status }) => status.role === "leader").sort((a, b) => b.status.term - a.status.term)[0];
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RaftError && error.code === "refused";
 }
 
 function call(timeoutMs: number): RemoteCallOptions {

@@ -21,8 +21,8 @@ export interface Fault {
   readonly kind: string;
   /** What this machine must permit. */
   readonly needs?: "links" | "disks";
-  /** Begins it; `null` if it can't be now. */
-  inject(cluster: ChaosCluster, choice: Choice): Promise<Injected | null>;
+  /** Begins it. @throws the reason if it can't be now */
+  inject(cluster: ChaosCluster, choice: Choice): Promise<Injected>;
 }
 
 /** The nemesis' choices, all from one seed. */
@@ -124,16 +124,15 @@ export const FAULTS: readonly Fault[] = [
   {
     kind: "transfer leadership",
     async inject(cluster) {
-      const to = await cluster.transferLeadership().catch(() => null);
-      return to === null ? null : { what: `leadership handed to ${to}` };
+      return { what: `leadership handed to ${await cluster.transferLeadership()}` };
     },
   },
   {
     kind: "replace a member",
     async inject(cluster, choice) {
       const node = await choice.node(cluster);
-      const done = await cluster.replace(node).then(() => true, () => false);
-      return done ? { what: `${node.id} taken out, and added with an empty folder` } : null;
+      await cluster.replace(node);
+      return { what: `${node.id} taken out, and added with an empty folder` };
     },
   },
 ];

@@ -60,29 +60,38 @@ export class Nemesis {
   async run(forMs: number): Promise<void> {
     const end = this.#startMs + forMs;
     while (performance.now() < end) await this.#round(() => Math.max(0, end - performance.now()));
+    await this.#recovery();
   }
 
   async #round(leftMs: () => number): Promise<void> {
-    const { cluster, acknowledged } = this.#options;
+    const { cluster } = this.#options;
     const injected: Injected[] = [];
     for (const fault of this.#draw(this.#choice.chance(0.35) ? 2 : 1)) {
-      const done = await fault.inject(cluster, this.#choice);
-      if (done === null) {
-        this.#tell(`${fault.kind}: refused or too late`);
-        continue;
+      try {
+        const done = await fault.inject(cluster, this.#choice);
+        injected.push(done);
+        this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
+        this.#tell(done.what);
+      } catch (error) {
+        // Among other faults an operator's request may well be refused.
+        this.#tell(`no ${fault.kind}: ${error instanceof Error ? error.message : error}`);
       }
-      injected.push(done);
-      this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
-      this.#tell(done.what);
       await pause(this.#choice.between(0, 500));
     }
     await pause(Math.min(leftMs(), this.#choice.between(500, 5000)));
     for (const { heal } of injected.reverse()) await heal?.();
+    // Every other time the next faults meet a cluster that has not got over these.
+    if (this.#choice.chance(0.5)) await this.#recovery();
+    else this.#tell("healed");
+    await pause(Math.min(leftMs(), this.#choice.between(200, 1500)));
+  }
+
+  async #recovery(): Promise<void> {
+    const { cluster, acknowledged } = this.#options;
     await cluster.repair();
     const goal = acknowledged() + RECOVERY.operations;
     await eventually("operations after a fault", () => acknowledged() >= goal, RECOVERY.withinMs);
-    this.#tell("healed");
-    await pause(Math.min(leftMs(), this.#choice.between(200, 1500)));
+    this.#tell("healed, and all is well");
   }
 
   /** Each kind comes once before any comes again. */
