@@ -34,16 +34,18 @@ export interface ClientsOptions {
   readonly endpoints: readonly string[];
   endpointOf(address: string): string | null;
   readonly random: () => number;
-  /** Each has a session of its own. */
+  /** Clients that follow the leader. Besides, each node has one that asks nobody else. */
   readonly clients: number;
 }
 
-/** Operations that each client has under way at a time. */
+/** Operations that a client which follows the leader has under way at a time. */
 const WORKERS = 2;
 /** What a worker waits between two operations, at most: enough load, and a machine that is not busy with load alone. */
 const THINK_MS = 12;
 /** Short beside the default, so that some outcomes are unknown. */
 const TIMEOUTS = { timeoutMs: 4000, attemptTimeoutMs: 1000 };
+/** So that a question is under way whenever a node that stood still wakes up, and may still think that it leads. */
+const BOUND_TIMEOUTS = { timeoutMs: 1000, attemptTimeoutMs: 500 };
 
 /** All clients of a run. */
 export class Clients {
@@ -66,13 +68,15 @@ export class Clients {
   constructor(options: ClientsOptions) {
     this.#options = options;
     this.#keys = new SharedKeys(options.random);
-    for (let n = 0; n < options.clients; n++) {
-      const coordinator = connect(options);
-      this.#coordinators.push(coordinator);
-      const kv = new KeyValueClient(coordinator);
-      for (let worker = 0; worker < WORKERS; worker++) {
-        this.#loops.push(this.#work(`c${n + 1}.${worker + 1}`, kv).catch((error) => void this.failures.push(error)));
-      }
+    for (let n = 1; n <= options.clients; n++) this.#begin(`c${n}`, connect(options), WORKERS);
+    for (const [at, endpoint] of options.endpoints.entries()) this.#begin(`at-n${at + 1}`, connectTo(endpoint), 1);
+  }
+
+  #begin(client: string, coordinator: Coordinator, workers: number): void {
+    this.#coordinators.push(coordinator);
+    const kv = new KeyValueClient(coordinator);
+    for (let worker = 1; worker <= workers; worker++) {
+      this.#loops.push(this.#work(`${client}.${worker}`, kv).catch((error) => void this.failures.push(error)));
     }
   }
 
@@ -145,7 +149,13 @@ export class Clients {
   }
 }
 
-/** A client of the cluster. */
+/** A client that asks one node only, which passes on what is for the leader: so it may meet a leader that is none any more. */
+function connectTo(endpoint: string): Coordinator {
+  const transport = connectClientTransport({ passOn: true });
+  return new Coordinator({ endpoints: [endpoint], endpointOf: () => endpoint, transport, ...BOUND_TIMEOUTS });
+}
+
+/** A client of the cluster, which follows the leader. */
 export function connect(options: Pick<ClientsOptions, "endpoints" | "endpointOf">, timeouts = TIMEOUTS): Coordinator {
   const { endpoints } = options;
   const endpointOf = (address: string): string | null => options.endpointOf(address);

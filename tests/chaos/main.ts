@@ -27,7 +27,7 @@ of disk, while clients read and write. Then everything that the clients were tol
 
   --minutes N   how long, fractions allowed (default: 1)
   --nodes N     servers, 3 to 9 (default: 5)
-  --clients N   clients, 1 to 64; each has two operations under way (default: 4)
+  --clients N   clients that follow the leader, 1 to 64 (default: 4); each node has one more, which asks it alone
   --faults LIST only these kinds, with commas: ${FAULTS.map(({ kind }) => kind).join(", ")}
   --seed N      chooses the faults (default: any); when they happen depends on the machine, too
 
