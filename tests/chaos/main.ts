@@ -151,12 +151,13 @@ async function compareCopies(cluster: ChaosCluster): Promise<void> {
   }
 }
 
-async function keepEvidence({ cluster, clients, nemesis }: Results, text: string): Promise<string> {
+async function keepEvidence({ cluster, clients, nemesis, verdict }: Results, text: string): Promise<string> {
   const kept = await cluster.keep();
   const lines = (items: readonly unknown[]): string => items.map((item) => `${JSON.stringify(item)}\n`).join("");
   writeFileSync(join(kept, "history.jsonl"), lines(clients.history));
   writeFileSync(join(kept, "unique.jsonl"), lines(clients.unique));
   writeFileSync(join(kept, "faults.jsonl"), lines(nemesis.events));
+  writeFileSync(join(kept, "verdict.json"), JSON.stringify(verdict, null, 2));
   writeFileSync(join(kept, "report.txt"), `${text}\n`);
   return kept;
 }

@@ -20,7 +20,7 @@ export interface Results {
   readonly problems: readonly string[];
 }
 
-/** Examples of each kind of trouble that are shown. */
+/** Examples of each kind of trouble that are shown; the evidence has them all. */
 const SHOWN = 10;
 
 /** Whether everything is as it should be. */
@@ -70,7 +70,7 @@ function judgement({ history, unique }: Clients, verdict: Verdict): string[] {
       `PROBLEM  ${linearizability.part} is ${linearizability.verdict}`,
       ...(linearizability.verdict === "violation"
         ? [
-          ...linearizability.smallest.map((step) => `         ${JSON.stringify(step)}`),
+          ...linearizability.smallest.slice(-SHOWN).map((step) => `         ${JSON.stringify(step)}`),
           `         can't be right: ${JSON.stringify(linearizability.wrong)}`,
         ]
         : []),
