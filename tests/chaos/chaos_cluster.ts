@@ -38,6 +38,7 @@ export class ChaosCluster {
   readonly #disks: readonly Disk[];
   readonly #remote: ConnectRemote;
   #adding: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | null = null;
 
   private constructor(folder: string, places: readonly Place[], disks: readonly Disk[], noDisks: string | null) {
     this.folder = folder;
@@ -200,7 +201,12 @@ export class ChaosCluster {
   }
 
   /** Ends all processes, and leaves nothing behind. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#endAll();
     this.links.close();
     await this.#remote.close();
@@ -209,7 +215,7 @@ export class ChaosCluster {
   }
 
   async #endAll(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.kill()));
+    await Promise.all(this.nodes.map((node) => node.close()));
   }
 
   #nodeOf(port: number, toPort: number): string | null {

@@ -48,6 +48,7 @@ export class ChaosNode {
   #full = false;
   #empty = false;
   #up = false;
+  #closed = false;
 
   constructor(options: ChaosNodeOptions) {
     const { id, address, advertised, data, command } = this.#options = options;
@@ -82,13 +83,9 @@ export class ChaosNode {
     return this.#server.output;
   }
 
-  get hasDisk(): boolean {
-    return this.#options.disk !== null;
-  }
-
   /** Starts a process if there is none. */
   start(): void {
-    if (this.#up) return;
+    if (this.#up || this.#closed) return;
     this.#up = true;
     this.#killed = this.#paused = false;
     this.#wasFull = this.#full;
@@ -106,7 +103,14 @@ export class ChaosNode {
 
   async kill(): Promise<void> {
     this.#killed = true;
-    await this.#server.end("SIGKILL");
+    // It may have ended by itself at this very moment.
+    await this.#server.end("SIGKILL").catch(() => this.#server.exited);
+  }
+
+  /** Ends it for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.kill();
   }
 
   pause(): void {

@@ -40,7 +40,7 @@ export interface ProxyOptions {
 export class Links {
   readonly #directions = new Map<string, Direction>();
   readonly #connections = new Set<Connection>();
-  readonly #listeners: Deno.Listener[] = [];
+  readonly #listeners: Deno.TcpListener[] = [];
   readonly #senderOf: (port: number, toPort: number) => string | null;
 
   /** @param senderOf the node that has the connection between two ports; `null` if none has */
@@ -54,7 +54,7 @@ export class Links {
     this.#listeners.push(listener);
     const accept = async (): Promise<void> => {
       for await (const client of listener) {
-        const from = this.#senderOf((client.remoteAddr as Deno.NetAddr).port, port) ?? OUTSIDE;
+        const from = this.#senderOf(client.remoteAddr.port, port) ?? OUTSIDE;
         this.#carry(client, from, to, targetPort).catch(() => client.close());
       }
     };

@@ -167,8 +167,9 @@ async function main(args: readonly string[]): Promise<number> {
   if (typeof options === "number") return options;
   const { minutes, nodes, clients, seed } = options;
   const cluster = await ChaosCluster.make(nodes);
-  Deno.addSignalListener("SIGINT", () => void cluster.close().finally(() => Deno.exit(130)));
-  Deno.addSignalListener("SIGTERM", () => void cluster.close().finally(() => Deno.exit(130)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void cluster.close().finally(() => Deno.exit(130)));
+  }
   try {
     console.log(`${nodes} nodes, ${clients} clients, ${minutes} minutes, seed ${seed}; data in ${cluster.folder}`);
     const named = { links: "cut and slow links", disks: "full disks" };
