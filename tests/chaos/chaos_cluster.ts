@@ -158,8 +158,7 @@ export class ChaosCluster {
   async #complete(statuses: readonly Answer[]): Promise<boolean> {
     const leader = newestLeader(statuses)?.status;
     // A folder is deleted for what it says: so it must lead for certain, and what it says must be committed.
-    if (leader === undefined || !leader.membershipCommitted) return false;
-    if (statuses.some(({ status }) => status.term > leader.term || status.leader?.id !== leader.id)) return false;
+    if (leader === undefined || !leader.membershipCommitted || !isFollowed(leader, statuses)) return false;
     const suffrage = (node: ChaosNode) => leader.members.find(({ id }) => id === node.id)?.suffrage;
     for (const node of this.nodes) if (suffrage(node) !== undefined) node.joined();
     const missing = this.nodes.find((node) => suffrage(node) !== "voter");
@@ -233,6 +232,15 @@ interface Answer {
 
 function newestLeader(answers: readonly Answer[]): Answer | undefined {
   return answers.filter(({ status }) => status.role === "leader").sort((a, b) => b.status.term - a.status.term)[0];
+}
+
+/** Whether most voters follow it now. A node that was taken out hears of no leader. */
+function isFollowed(leader: Status, answers: readonly Answer[]): boolean {
+  const voters = leader.members.filter(({ suffrage }) => suffrage === "voter");
+  const following = answers.filter(({ status }) =>
+    status.term === leader.term && status.leader?.id === leader.id && voters.some(({ id }) => id === status.id)
+  );
+  return following.length * 2 > voters.length;
 }
 
 function isRefusal(error: unknown): boolean {

@@ -176,7 +176,12 @@ async function main(args: readonly string[]): Promise<number> {
     for (const [what, why] of cluster.impossible) {
       console.log(`${named[what]}: not possible here, left out: ${why}`);
     }
-    await cluster.begin();
+    try {
+      await cluster.begin();
+    } catch (error) {
+      console.error(`${error instanceof Error ? error.message : error}\nThe evidence is in ${await cluster.keep()}`);
+      return 1;
+    }
     const results = await unleash(cluster, options);
     const text = report(results);
     console.log(text);
