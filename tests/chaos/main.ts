@@ -20,7 +20,7 @@ import { isGood, progress, report } from "./report.ts";
 import type { Verdict } from "./verdict.ts";
 import { judge } from "./verdict.ts";
 
-const USAGE = `deno task chaos [--minutes 1] [--nodes 5] [--clients 4] [--seed N] [--faults LIST]
+const USAGE = `deno task chaos [--minutes 1] [--nodes 5] [--clients 4] [--seed N] [--faults LIST] [--keep]
 
 Real server processes on this machine are killed, paused, cut off from each other, slowed down, replaced, and run out
 of disk, while clients read and write. Then everything that the clients were told is checked.
@@ -28,6 +28,7 @@ of disk, while clients read and write. Then everything that the clients were tol
   --minutes N   how long, fractions allowed (default: 1)
   --nodes N     servers, 3 to 9 (default: 5)
   --clients N   clients that follow the leader, 1 to 64 (default: 4); each node has one more, which asks it alone
+  --keep        keep logs, data and histories even if all is well
   --faults LIST only these kinds, with commas: ${FAULTS.map(({ kind }) => kind).join(", ")}
   --seed N      chooses the faults (default: any); when they happen depends on the machine, too
 
@@ -42,6 +43,7 @@ interface Options {
   readonly clients: number;
   readonly seed: number;
   readonly faults: readonly Fault[];
+  readonly keep: boolean;
 }
 
 /** @returns the exit code if there is nothing to run */
@@ -57,6 +59,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
         clients: option("4"),
         seed: option(anySeed),
         faults: option(FAULTS.map(({ kind }) => kind).join()),
+        keep: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -69,6 +72,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
       nodes: wholeIn("--nodes", values.nodes, 3, 9),
       clients: wholeIn("--clients", values.clients, 1, 64),
       seed: wholeIn("--seed", values.seed, 0, 2 ** 32 - 1),
+      keep: values.keep,
       faults: values.faults.split(",").map((kind) => faultNamed(kind.trim())),
     };
   } catch (error) {
@@ -185,9 +189,9 @@ async function main(args: readonly string[]): Promise<number> {
     const results = await unleash(cluster, options);
     const text = report(results);
     console.log(text);
-    if (isGood(results)) return 0;
-    console.log(`\nThe evidence is in ${await keepEvidence(results, text)}`);
-    return 1;
+    const good = isGood(results);
+    if (!good || options.keep) console.log(`\nThe evidence is in ${await keepEvidence(results, text)}`);
+    return good ? 0 : 1;
   } finally {
     await cluster.close();
   }

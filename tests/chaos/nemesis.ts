@@ -80,9 +80,9 @@ export class Nemesis {
     }
     await pause(Math.min(leftMs(), this.#choice.between(500, 5000)));
     for (const { heal } of injected.reverse()) await heal?.();
+    this.#tell("healed");
     // Every other time the next faults meet a cluster that has not got over these.
     if (this.#choice.chance(0.5)) await this.#recovery();
-    else this.#tell("healed");
     await pause(Math.min(leftMs(), this.#choice.between(200, 1500)));
   }
 
@@ -91,7 +91,7 @@ export class Nemesis {
     await cluster.repair();
     const goal = acknowledged() + RECOVERY.operations;
     await eventually("operations after a fault", () => acknowledged() >= goal, RECOVERY.withinMs);
-    this.#tell("healed, and all is well");
+    this.#tell("all is well");
   }
 
   /** Each kind comes once before any comes again. */
