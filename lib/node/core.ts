@@ -367,7 +367,7 @@ export class NodeCore {
           this.#disk.compactBehind(meta);
           this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
         }),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
     });
   }
 
@@ -380,7 +380,7 @@ export class NodeCore {
       bytesPerSecond: this.config.snapshotBytesPerSecond,
       resendMs: this.config.electionTimeoutMs,
       send: (to, message) => this.#send(to, message),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
       wake: () => this.wake(),
     });
   }
@@ -390,7 +390,7 @@ export class NodeCore {
       storage: this.#storage,
       target: this.raft,
       installing: (meta) => this.#applier.expectRestore(meta),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
       wake: () => this.wake(),
     });
   }
