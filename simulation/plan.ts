@@ -106,6 +106,7 @@ export interface Plan {
 /** Parts of a plan that a caller may set. */
 export interface PlanOverrides {
   readonly nodes?: number;
+  readonly node?: Partial<RaftNodeOptions>;
   readonly faults?: readonly FaultKind[];
 }
 
@@ -158,6 +159,7 @@ export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
       leaseReads,
       storageStallTimeoutMs: electionTimeoutMs * stream.between(3, 8),
       ...drawLimits(stream),
+      ...overrides.node,
     },
     segmentBytes: stream.pick([600, 2000, 8000, 2 ** 20])!,
     sessions: stream.chance(0.2) ? { maxSessions: stream.between(2, 6), maxOutstanding: 8 } : {},

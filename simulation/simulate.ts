@@ -5,6 +5,7 @@
  */
 
 import { KeyValue } from "../lib/kv/key_value.ts";
+import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { membershipOf } from "../lib/raft/mod.ts";
 import { decodeReply, Sessions } from "../lib/sessions/mod.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
@@ -35,6 +36,8 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Voters to begin with. @default drawn from the seed, 1 to 7 */
   readonly nodes?: number;
+  /** Settings of every node. @default drawn from the seed, with small limits */
+  readonly node?: Partial<RaftNodeOptions>;
   /** How long faults go on, in virtual milliseconds; the recovery comes after. @default 20000 */
   readonly durationMs?: number;
   /** Ends the run after so many events. @default 5000000 */
