@@ -126,7 +126,7 @@ class Simulation {
     this.#run = run;
     this.#options = options;
     this.#maxSteps = options.steps ?? MAX_STEPS;
-    const plan = this.#plan = drawPlan(run.decisions.stream("plan"), options);
+    const plan = this.#plan = drawPlan(run.decisions, options);
     if (plan.maxDrift > 0) run.trace.count("drift");
     const network = this.#network = new Network(run, plan.network);
     this.#protocol = new ProtocolChecks(run, (id, incarnation) => {

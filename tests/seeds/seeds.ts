@@ -1,0 +1,1 @@
+import type { SimulationOptions } from "../../simulation/mod.ts";
