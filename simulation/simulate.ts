@@ -61,7 +61,9 @@ export interface SimulationOptions {
 
 /** What a run showed. */
 export interface SimulationResult {
+  /** As given. */
   readonly seed: number;
+  /** Whether all rules held. */
   readonly verdict: "passed" | "failed";
   /** The first rule that was broken; `null` if all held. */
   readonly violation: Violation | null;
