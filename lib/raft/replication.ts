@@ -70,12 +70,9 @@ function sendEntries(state: State, leadership: Leadership, peer: Progress): bool
     const entries = state.log.cached(peer.nextIndex, state.log.lastIndex, maxBatchBytes);
     if (entries.length === 0) {
       peer.reading = true;
-      state.outbox.entryReads.push({
-        peer: peer.id,
-        from: peer.nextIndex,
-        to: state.log.lastIndex,
-        maxBytes: maxBatchBytes,
-      });
+      // Not what is only being written: the disk does not have it yet, and a read of it would fail as a whole.
+      const to = state.log.durableIndex;
+      state.outbox.entryReads.push({ peer: peer.id, from: peer.nextIndex, to, maxBytes: maxBatchBytes });
       return sent;
     }
     sendAppendEntries(state, leadership, peer, entries);

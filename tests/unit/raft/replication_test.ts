@@ -290,6 +290,16 @@ Deno.test("entries that only the disk has are asked for, one read at a time, and
   assert.deepEqual(s.sent("AppendEntries", "n2"), [], "an answer counts once");
 });
 
+Deno.test("what is only being written is not asked for: a read of it would fail as a whole", () => {
+  const s = new Server("n1", { voters: three, log: [1, 1, 1, 1], config: { maxCachedBytes: 0 } }).lead("n3");
+  s.raft.propose([new Uint8Array(1)]);
+  s.beginPersist();
+  s.deliver("n2", appendedResponse({ term: 2, success: false, prevLogIndex: 4, conflictIndex: 2, conflictTerm: 1 }));
+  s.collect();
+  assert.deepEqual([s.raft.lastIndex, s.raft.durableIndex], [6, 5]);
+  assert.deepEqual(s.entryReads.map(({ from, to }) => [from, to]), [[2, 5]]);
+});
+
 Deno.test("entries that could not be read are asked for again with the next heartbeat", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1] }).lead("n3");
   s.deliver("n2", appendedResponse({ term: 2, success: false, prevLogIndex: 4, conflictIndex: 2, conflictTerm: 1 }));
