@@ -1,0 +1,157 @@
+/**
+ * Rules of snapshots and log compaction (§7).
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const SNAPSHOTS = "lib/raft/snapshots.ts";
+const TESTS = "tests/unit/raft/snapshots_test.ts";
+
+/** Mutants of snapshots. */
+export const snapshots: readonly Mutant[] = [
+  {
+    name: "snapshot-with-newest-membership",
+    rule: "A snapshot carries the membership as of its index, not the newest (§7, dissertation §5.1).",
+    edits: [{
+      file: "lib/node/applier.ts",
+      find: "this.#source.membershipAt(index)",
+      replace: "this.#source.membershipAt(Number.MAX_SAFE_INTEGER)",
+    }],
+    killedBy: "simulation",
+    test: { file: "tests/cluster/snapshot_test.ts", name: "?" },
+  },
+  {
+    name: "snapshot-restores-no-membership",
+    rule: "A snapshot restores the membership with the state (§7, dissertation §5.1).",
+    edits: [{
+      file: "lib/raft/configuration.ts",
+      find: "this.#history = [{ index: snapshot.index, membership: snapshot.membership }];",
+      replace: "this.#history = [{ index: snapshot.index, membership: this.current }];",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "rule 4: a snapshot restores the membership as of its index, and the role that follows from it",
+    },
+  },
+  {
+    name: "snapshot-without-sessions",
+    rule: "Sessions are part of the snapshot (dissertation §6.3).",
+    edits: [{
+      file: "lib/sessions/sessions.ts",
+      find: "const sessions = this.#table.capture();",
+      replace: "const sessions = this.#table.capture().slice(0, 0);",
+    }],
+    killedBy: "simulation",
+    test: { file: "tests/unit/sessions/sessions_test.ts", name: "?" },
+  },
+  {
+    name: "log-cut-before-snapshot-durable",
+    rule: "The log is cut only behind a durable snapshot (§7).",
+    edits: [
+      {
+        file: "lib/node/snapshot_taker.ts",
+        find: "await this.#makeNewest(meta);",
+        replace: "this.#makeNewest(meta).catch(() => {});",
+      },
+      {
+        file: "storage/file/file_storage.ts",
+        find: "const { log, state } = this.#open();\n    const done = this.#compacting.then(() => " +
+          "log?.compact(Math.min(index, state.snapshot?.index ?? 0)));",
+        replace: "const { log } = this.#open();\n    const done = this.#compacting.then(() => log?.compact(index));",
+      },
+      {
+        file: "storage/memory.ts",
+        find: "const upTo = Math.min(index, disk.snapshot?.index ?? 0);",
+        replace: "const upTo = index;",
+      },
+    ],
+    killedBy: "simulation",
+    test: { file: "tests/cluster/snapshot_test.ts", name: "?" },
+  },
+  {
+    name: "older-snapshot-installed",
+    rule: "A snapshot that is not newer than what is committed is never installed: no state goes back (§7).",
+    edits: [
+      {
+        file: SNAPSHOTS,
+        find: "  if (snapshot.index <= state.commitIndex) respondInstalled",
+        replace: "  if (snapshot.index < 0) respondInstalled",
+      },
+      {
+        file: SNAPSHOTS,
+        find: "  if (meta.index <= state.commitIndex) {",
+        replace: "  if (meta.index < 0) {",
+      },
+    ],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§7: a snapshot that is not newer than what is committed is never installed" },
+  },
+  {
+    name: "matching-suffix-dropped",
+    rule:
+      "A log that has the snapshot's last entry keeps what follows it: it may have been acknowledged (figure 13, step 6).",
+    edits: [{
+      file: SNAPSHOTS,
+      find: "if (state.log.termAt(index) === term) commitTo(state, index);",
+      replace: "if (state.log.termAt(index) === term && index < 0) commitTo(state, index);",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§7: a log that has the snapshot's last entry keeps what follows it" },
+  },
+  {
+    name: "snapshot-acknowledged-before-durable",
+    rule: "A snapshot is acknowledged once it is durable (figure 2).",
+    edits: [{
+      file: SNAPSHOTS,
+      find: `  state.sendWhenDurable(to, {
+    type: "InstallSnapshotResponse",
+    term: state.term,
+    round: roundToConfirm(state, to, round),
+    snapshotId,
+    offset: 0,`,
+      replace: `  state.send(to, {
+    type: "InstallSnapshotResponse",
+    term: state.term,
+    round: roundToConfirm(state, to, round),
+    snapshotId,
+    offset: 0,`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "§7, figure 13: a snapshot resets log, membership and commit index; the answer leaves when it is durable",
+    },
+  },
+  {
+    name: "chunks-of-two-snapshots-mixed",
+    rule: "Chunks of two snapshots are never mixed: equal index and term are not equal bytes.",
+    edits: [
+      {
+        file: "lib/node/snapshot_receiver.ts",
+        find: "if (current?.meta.id === snapshot.id) return current;",
+        replace: "if (current !== null && current.meta.size === snapshot.size) return current;",
+      },
+      {
+        file: "storage/log_rules.ts",
+        find: "if (meta.size === size && meta.checksum === checksum) return;",
+        replace: "if (meta.size === size) return;",
+      },
+    ],
+    killedBy: "test",
+    test: { file: "tests/unit/node/snapshot_receiver_test.ts", name: "?" },
+  },
+  {
+    name: "snapshot-checksum-not-checked",
+    rule: "A snapshot whose bytes differ from what its leader took is not installed.",
+    edits: [{
+      file: "storage/log_rules.ts",
+      find: "if (meta.size === size && meta.checksum === checksum) return;",
+      replace: "if (meta.size === size) return;",
+    }],
+    killedBy: "test",
+    test: { file: "tests/unit/storage/conformance_test.ts", name: "?" },
+  },
+];

@@ -1,0 +1,115 @@
+/**
+ * Rules of the file storage: what is synced before what, and what damage is.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const LOG = "storage/file/write_ahead_log.ts";
+const FILE_STORAGE = "storage/file/file_storage.ts";
+const CRASHES = "tests/adversarial/storage/crash_test.ts";
+const FAULTS = "tests/adversarial/storage/fault_test.ts";
+
+/** Mutants of the file storage. */
+export const storage: readonly Mutant[] = [
+  {
+    name: "log-not-synced",
+    rule: "A batch is durable when its promise resolves: the log is synced before.",
+    edits: [{
+      file: LOG,
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+    }],
+    killedBy: "simulation",
+    test: { file: CRASHES, name: "?" },
+  },
+  {
+    name: "snapshot-not-synced",
+    rule: "A snapshot's bytes are synced before the log names it.",
+    edits: [{
+      file: "storage/file/snapshot_files.ts",
+      find: "      await this.#file.sync();",
+      replace: "      await Promise.resolve();",
+    }],
+    killedBy: "simulation",
+    test: { file: CRASHES, name: "?" },
+  },
+  {
+    name: "folder-not-synced",
+    rule: "A new name is durable once its folder is synced.",
+    edits: [{
+      file: LOG,
+      find: "    await fs.rename(from, to);\n    await fs.syncDirectory(dir);",
+      replace: "    await fs.rename(from, to);\n    void dir;",
+    }],
+    killedBy: "simulation",
+    test: { file: CRASHES, name: "?" },
+  },
+  {
+    name: "recovered-tail-not-synced",
+    rule: "What a start has read is synced before anybody is told of it: a killed process may never have.",
+    edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
+    killedBy: "test",
+    test: { file: CRASHES, name: "?" },
+  },
+  {
+    name: "fsync-retried",
+    rule: "A failed fsync is never tried again: what it lost stays lost, and a second one proves nothing.",
+    edits: [{
+      file: LOG,
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      replace: "      await this.#active.sync().catch(() => this.#active.sync());\n    } catch (error) {\n" +
+        "      throw this.#health.doubt(`Syncing",
+    }],
+    killedBy: "simulation",
+    test: { file: FAULTS, name: "?" },
+  },
+  {
+    name: "doubt-forgotten",
+    rule: "After a failed fsync nothing is written any more, until a restart reads what is really there.",
+    edits: [{
+      file: "storage/file/disk_health.ts",
+      find: "    this.#doubt ??= error.message;",
+      replace: `    if (what === "") this.#doubt ??= error.message;`,
+    }],
+    killedBy: "test",
+    test: { file: FAULTS, name: "?" },
+  },
+  {
+    name: "damage-cut-off",
+    rule: "Damage before the last batch is an error, and never a silently shorter log.",
+    edits: [{
+      file: "storage/file/recovery.ts",
+      find: "      if (end === from) throw damaged(path, offset, ",
+      replace: "      if (end === from) return { end, size, brokenAt: offset };\n" +
+        "      if (end < from) throw damaged(path, offset, ",
+    }],
+    killedBy: "test",
+    test: { file: "tests/adversarial/storage/damage_test.ts", name: "?" },
+  },
+  {
+    name: "old-snapshot-deleted-early",
+    rule: "The old snapshot is deleted once the log names the new one, durably.",
+    edits: [{
+      file: FILE_STORAGE,
+      find:
+        "      await log.append(batch, snapshot);\n      if (snapshot !== null) await snapshots.inForce(snapshot, before);",
+      replace:
+        "      if (snapshot !== null) await snapshots.inForce(snapshot, before);\n      await log.append(batch, snapshot);",
+    }],
+    killedBy: "simulation",
+    test: { file: CRASHES, name: "?" },
+  },
+  {
+    name: "failed-write-called-unchanged",
+    rule: "A failed write leaves the disk unchanged only if what it may have written is taken back, durably.",
+    edits: [{
+      file: LOG,
+      find: "      return this.#health.doubt(`Writing to ${segment.path}`, cause);",
+      replace: "      return this.#health.unchanged(`Writing to ${segment.path}`, cause);",
+    }],
+    killedBy: "test",
+    test: { file: FAULTS, name: "?" },
+  },
+];

@@ -1,0 +1,140 @@
+/**
+ * `deno task mutants`: proves that each rule is needed. In a copy of the source
+ * one rule after the other is removed (tests/mutants/), and somebody has to
+ * notice: the simulator within some seeds, or a directed test. A mutant that
+ * nobody notices, or whose edits no longer apply, fails the command.
+ *
+ * - `--only NAME,…`: these mutants alone
+ * - `--by simulation` or `--by test`: who has to notice, whatever the mutants say
+ * - `--seeds 1..2000`: the seeds to try
+ * - `--jobs 2`: hunts at a time
+ * - `--table`: a table in Markdown on stdout, the rest on stderr
+ */
+
+import { parseArgs } from "node:util";
+import { mutants } from "../tests/mutants/mod.ts";
+import type { Mutant } from "../tests/mutants/mutant.ts";
+import { parseSeeds } from "./mutants/hunt.ts";
+import { hunt, simulateUntilKilled, testsPass } from "./mutants/killers.ts";
+import type { Hunt } from "./mutants/killers.ts";
+import { type Hunted, table, violated } from "./mutants/table.ts";
+import { Workshop } from "./mutants/workshop.ts";
+
+interface Options {
+  readonly chosen: readonly Mutant[];
+  readonly by: Mutant["killedBy"] | null;
+  readonly seeds: string;
+  readonly jobs: number;
+  readonly table: boolean;
+}
+
+/** @throws {TypeError} or {RangeError} for options that make no sense */
+function parseOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string" },
+      by: { type: "string" },
+      seeds: { type: "string", default: "1..2000" },
+      jobs: { type: "string", default: "2" },
+      table: { type: "boolean", default: false },
+    },
+  });
+  const { by = null, seeds } = values;
+  if (by !== null && by !== "simulation" && by !== "test") throw new TypeError("--by simulation, or --by test");
+  parseSeeds(seeds);
+  const jobs = Number(values.jobs);
+  if (!Number.isSafeInteger(jobs) || jobs < 1) throw new RangeError(`--jobs must be an integer from 1: ${values.jobs}`);
+  const only = values.only?.split(",") ?? null;
+  const unknown = only?.filter((name) => !mutants.some((mutant) => mutant.name === name)) ?? [];
+  if (unknown.length > 0) throw new RangeError(`no such mutant: ${unknown.join(", ")}`);
+  const chosen = mutants.filter(({ name }) => only?.includes(name) ?? true);
+  return { chosen, by, seeds, jobs, table: values.table };
+}
+
+/** Hunts for all that were chosen, several at a time, each lane in a copy of its own. */
+async function huntAll(
+  options: Options,
+  workshops: readonly Workshop[],
+  signal: AbortSignal,
+  tell: (hunted: Hunted) => void,
+): Promise<Hunted[]> {
+  const waiting = [...options.chosen];
+  const done = new Map<Mutant, Hunted>();
+  const lane = async (workshop: Workshop): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      signal.throwIfAborted();
+      const began = performance.now();
+      const how: Hunt = { workshop, seeds: options.seeds, by: options.by ?? mutant.killedBy, signal };
+      const verdict = await hunt(mutant, how);
+      const hunted = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
+      done.set(mutant, hunted);
+      tell(hunted);
+    }
+  };
+  await Promise.all(workshops.map(lane));
+  return options.chosen.flatMap((mutant) => done.get(mutant) ?? []);
+}
+
+/** The unmodified source must pass what killed its mutants; otherwise that says nothing. Returns what it does not pass. */
+async function control(hunted: readonly Hunted[], workshop: Workshop, signal: AbortSignal): Promise<string | null> {
+  const seeds = new Set<number>();
+  const files = new Set<string>();
+  for (const { mutant, verdict } of hunted) {
+    if (verdict.result !== "killed") continue;
+    if (verdict.seed === null) files.add(mutant.test.file);
+    else seeds.add(verdict.seed);
+  }
+  if (files.size > 0) {
+    const failed = await testsPass(workshop, [...files], signal);
+    if (failed !== null) return failed;
+  }
+  if (seeds.size === 0) return null;
+  const verdict = await simulateUntilKilled(workshop, [...seeds].join(","), signal);
+  if (verdict.result === "killed") return `seed ${verdict.seed} violates ${verdict.by} in the unmodified source`;
+  return verdict.result === "survived" && verdict.why === `${seeds.size} seeds passed` ? null : verdict.why;
+}
+
+function lineOf({ mutant, verdict, seconds }: Hunted): string {
+  const end = `${seconds.toFixed(1)} s`;
+  const name = mutant.name.padEnd(36);
+  if (verdict.result !== "killed") return `${verdict.result.toUpperCase()} ${name} ${verdict.why}, ${end}`;
+  const seeds = verdict.seed === null ? "" : ` at seed ${verdict.seed}, after ${verdict.seeds}`;
+  return `killed   ${name} ${verdict.by}${seeds}, ${end}`;
+}
+
+async function main(args: string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
+  const say = options.table ? console.error : console.log;
+  const ending = new AbortController();
+  const onSignal = (): void => ending.abort(new Error("interrupted"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const workshops: Workshop[] = [];
+  try {
+    for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) workshops.push(await Workshop.open());
+    const hunted = await huntAll(options, workshops, ending.signal, (one) => say(lineOf(one)));
+    const failure = await control(hunted, workshops[0]!, ending.signal);
+    if (options.table) console.log(table(hunted));
+    const invariants = violated(hunted);
+    if (invariants !== "") say(`violated: ${invariants}`);
+    if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
+    const killed = hunted.filter(({ verdict }) => verdict.result === "killed").length;
+    say(`${killed} killed, ${hunted.length - killed} survived`);
+    return failure === null && killed === hunted.length ? 0 : 1;
+  } catch (error) {
+    if (!ending.signal.aborted) throw error;
+    console.error("interrupted");
+    return 130;
+  } finally {
+    await Promise.all(workshops.map((workshop) => workshop.close()));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
