@@ -88,7 +88,10 @@ export const durability: readonly Mutant[] = [
       replace: "if (hardState !== null && hardState.term < 0) encoder.add",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/storage/conformance_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: term, vote and entries survive",
+    },
   },
   {
     name: "vote-not-written",
@@ -99,7 +102,10 @@ export const durability: readonly Mutant[] = [
       replace: `encodeVote(hardState.votedFor === "" ? "" : null)`,
     }],
     killedBy: "test",
-    test: { file: "tests/unit/storage/conformance_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: term, vote and entries survive",
+    },
   },
   {
     name: "term-begins-anew-at-restart",
@@ -135,7 +141,10 @@ export const durability: readonly Mutant[] = [
       replace: "",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "rule 6: a late completion of an overwritten write acknowledges nothing of it",
+    },
   },
   {
     name: "late-write-acknowledges-a-snapshot",
@@ -160,18 +169,21 @@ export const durability: readonly Mutant[] = [
       replace: `if (batch.hardState !== null`,
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "a failed write of term or vote, of a follower's entries or of a snapshot stops the node",
+    },
   },
   {
     name: "term-or-vote-lost-goes-on",
-    rule: "A node that can't write its term or vote stops.",
+    rule: "A node that can't write its term or vote stops: it may have promised them already.",
     edits: [{
       file: PERSISTENCE,
       find: `if (state.role !== "leader" || batch.hardState !== null || batch.snapshot !== null) return false;`,
-      replace: `if (state.role !== "leader" || batch.snapshot !== null) return false;`,
+      replace: `if (state.role !== "leader" && batch.hardState === null) return false;`,
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "?" },
+    test: { file: "tests/cluster/disk_failure_test.ts", name: "a node that can't write its vote stops" },
   },
   {
     name: "leader-stays-without-disk",
@@ -186,7 +198,10 @@ export const durability: readonly Mutant[] = [
       },
     ],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
+    },
   },
   {
     name: "campaign-without-disk",
@@ -201,14 +216,21 @@ export const durability: readonly Mutant[] = [
       replace: "if (state.campaignBlocked && state.term === 0) {",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "after a failed write nobody campaigns until a write succeeds; a probe finds out",
+    },
   },
   {
     name: "hanging-disk-leads-on",
     rule: "A write that never returns deposes the leader as surely as one that fails.",
     edits: [{ file: "lib/node/disk.ts", find: "      raft.stepDown(error.message);\n", replace: "" }],
     killedBy: "test",
-    test: { file: "tests/cluster/disk_failure_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name:
+        "a write that never returns deposes the leader within two election timeouts, and stops it in the end (rule 9)",
+    },
   },
   {
     name: "doubtful-disk-used-on",
@@ -219,6 +241,9 @@ export const durability: readonly Mutant[] = [
       replace: "const goesOn = raft.persistFailed(batch);",
     }],
     killedBy: "test",
-    test: { file: "tests/cluster/disk_failure_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name: "a leader whose disk is in doubt gives up leadership and stops",
+    },
   },
 ];

@@ -32,8 +32,11 @@ export const election: readonly Mutant[] = [
       find: "if (term > state.term) {",
       replace: "if (term >= state.term) {",
     }, storageTakesAnyVote],
-    killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
+    },
   },
   {
     name: "no-freshness-check",
@@ -94,7 +97,7 @@ export const election: readonly Mutant[] = [
       replace: "return Math.max(1, Math.floor(voters / 2));",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/quorum_test.ts", name: "?" },
+    test: { file: "tests/unit/raft/quorum_test.ts", name: "quorum: a majority is more than half" },
   },
   {
     name: "half-quorum",
@@ -105,7 +108,10 @@ export const election: readonly Mutant[] = [
       replace: "return Math.ceil(voters / 2);",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/quorum_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/raft/quorum_test.ts",
+      name: "quorum: any two majorities overlap, across a change of one voter too (dissertation §4.1, figure 4.3)",
+    },
   },
   {
     name: "stale-votes-counted",
@@ -127,7 +133,7 @@ export const election: readonly Mutant[] = [
       replace: `if ((state.role === "preCandidate" && ofThisCampaign) || state.role === "candidate") countVote`,
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: { file: "tests/unit/raft/election_test.ts", name: "§9.6: a pre-vote that comes late is no vote" },
   },
   {
     name: "pre-vote-changes-term",
@@ -210,7 +216,10 @@ export const election: readonly Mutant[] = [
       },
     ],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§5.4.2: entries of older terms are not committed by counting replicas",
+    },
   },
   {
     name: "newer-term-ignored",

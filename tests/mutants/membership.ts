@@ -82,8 +82,8 @@ export const membership: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: TESTS,
-      name: "§4.3: the joint entry needs both majorities, and its leader appends the leave once it has committed",
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§4.3: in a joint configuration entries need majorities of both halves",
     },
   },
   {
@@ -137,12 +137,15 @@ export const membership: readonly Mutant[] = [
       {
         file: QUORUM,
         find: "  if (hasQuorum(membership, (id) => votes.get(id) === true)) return",
-        replace: `  membership = { ...membership, voters: [...membership.voters, ...membership.learners] };
-  if (hasQuorum(membership, (id) => votes.get(id) === true)) return`,
+        replace: `  const learnersVote = membership.learners.some((id) => votes.get(id) === true);
+  if (hasQuorum(membership, (id) => learnersVote || votes.get(id) === true)) return`,
       },
     ],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/election_test.ts",
+      name: "§4.2.1: a learner's vote elects nobody, should it send one",
+    },
   },
   {
     name: "learner-campaigns",
@@ -217,7 +220,10 @@ export const membership: readonly Mutant[] = [
       replace: "if (another && !isAnswer(envelope.message) && !heard) return",
     }],
     killedBy: "test",
-    test: { file: "tests/unit/node/identity_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name: "of a member with another data folder no answer counts; what it asks is heard by a node without a leader",
+    },
   },
   {
     name: "namesakes-share-a-vote",
@@ -228,7 +234,11 @@ export const membership: readonly Mutant[] = [
       replace: "if (first !== undefined) return false;",
     }],
     killedBy: "test",
-    test: { file: "tests/unit/node/identity_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name:
+        "of two data folders under one name only one is heard as the candidate of a term: the vote says no more than the name",
+    },
   },
   {
     name: "other-cluster-heard",
@@ -239,6 +249,9 @@ export const membership: readonly Mutant[] = [
       replace: `if (own.clusterId === envelope.clusterId || own.clusterId !== "") {`,
     }],
     killedBy: "test",
-    test: { file: "tests/unit/node/identity_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name: "a message for another node, cluster, version or data folder is refused",
+    },
   },
 ];

@@ -75,9 +75,10 @@ export const reads: readonly Mutant[] = [
     rule: "A learner's answer confirms no leadership (dissertation §4.2.1, §6.4).",
     edits: [{
       file: READS,
-      find: "    state.membership,\n    (id) => id",
-      replace:
-        "    { ...state.membership, voters: [...state.membership.voters, ...state.membership.learners] },\n    (id) => id",
+      find: "leadership.round : leadership.peers.get(id)?.ackedRound ?? 0,",
+      replace: `leadership.round : Math.max(
+      ...[id, ...state.membership.learners].map((each) => leadership.peers.get(each)?.ackedRound ?? 0),
+    ),`,
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "§6.4: learners confirm no round" },

@@ -21,7 +21,10 @@ export const replication: readonly Mutant[] = [
       replace: "if (index <= state.commitIndex) return;",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/commitment_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§5.4.2, figure 8 (c): an entry of term 2 on a majority is not committed in term 4",
+    },
   },
   {
     name: "leader-counts-itself-early",
@@ -32,7 +35,10 @@ export const replication: readonly Mutant[] = [
       replace: "id === state.id ? log.lastIndex",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/commitment_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§10.2.1: the leader sends while it writes, and its own vote counts once its entry is on disk",
+    },
   },
   {
     name: "commit-index-goes-back",
@@ -43,7 +49,10 @@ export const replication: readonly Mutant[] = [
       replace: "  if (index === state.commitIndex) return;\n",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/commitment_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/raft/replication_test.ts",
+      name: "rule 5: commit never passes the last entry that the message proved equal",
+    },
   },
   {
     name: "stale-acknowledgements-counted",
@@ -54,7 +63,10 @@ export const replication: readonly Mutant[] = [
       replace: "if (leadership === null) return;",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§5.1: acknowledgements of an older term commit nothing: what they spoke of may be overwritten by now",
+    },
   },
   {
     name: "conflicting-suffix-kept",
@@ -104,7 +116,10 @@ export const replication: readonly Mutant[] = [
       replace: "acknowledge(state, from, request, state.log.lastIndex, appended);",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/replication_test.ts",
+      name: "rule 5: a late or repeated AppendEntries never truncates entries that match",
+    },
   },
   {
     name: "unproven-committed",
@@ -136,14 +151,13 @@ export const replication: readonly Mutant[] = [
     rule: "A learner's acknowledgement commits nothing (dissertation §4.2.1).",
     edits: [{
       file: COMMITMENT,
-      find: "quorumValue(state.membership, (id) =>",
-      replace: `quorumValue({
-    ...state.membership,
-    voters: [...state.membership.voters, ...state.membership.learners],
-  }, (id) =>`,
+      find: "log.durableIndex : leadership.peers.get(id)?.matchIndex ?? 0);",
+      replace: `log.durableIndex : Math.max(
+      ...[id, ...state.membership.learners].map((each) => leadership.peers.get(each)?.matchIndex ?? 0),
+    ));`,
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/commitment_test.ts", name: "?" },
+    test: { file: "tests/unit/raft/commitment_test.ts", name: "§5.3: learners do not count" },
   },
   {
     name: "uncommitted-applied",
@@ -161,7 +175,24 @@ export const replication: readonly Mutant[] = [
       },
     ],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: {
+      file: "tests/unit/raft/persistence_test.ts",
+      name: "figure 3: what is applied and not committed is a fault",
+    },
+  },
+  {
+    name: "applied-before-durable",
+    rule: "A node applies only what is on its own disk, whatever the others have committed.",
+    edits: [{
+      file: "lib/raft/raft.ts",
+      find: "Math.min(state.commitIndex, state.log.durableIndex)",
+      replace: "state.commitIndex",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§10.2.1: followers alone may commit what the leader has not written yet; it applies only what it has",
+    },
   },
   {
     name: "another-entrys-answer",
@@ -173,6 +204,9 @@ export const replication: readonly Mutant[] = [
       replace: "if (result === null) {",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/proposals_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/proposals_test.ts",
+      name: "a proposal ends with the answer of its entry, by index and term",
+    },
   },
 ];

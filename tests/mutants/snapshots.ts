@@ -20,7 +20,10 @@ export const snapshots: readonly Mutant[] = [
       replace: "this.#source.membershipAt(Number.MAX_SAFE_INTEGER)",
     }],
     killedBy: "simulation",
-    test: { file: "tests/cluster/snapshot_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/snapshot_test.ts",
+      name: "a snapshot carries the membership as of its index, not one that is only appended",
+    },
   },
   {
     name: "snapshot-restores-no-membership",

@@ -20,7 +20,7 @@ export function parseSeeds(text: string): number[] {
   const seeds = range === null
     ? text.split(",").map(Number)
     : Array.from({ length: Number(range[2]) - Number(range[1]) + 1 }, (_, i) => Number(range[1]) + i);
-  if (seeds.length === 0 || !seeds.every(Number.isSafeInteger)) {
+  if (text === "" || seeds.length === 0 || !seeds.every((seed) => Number.isSafeInteger(seed) && seed > 0)) {
     throw new RangeError(`seeds are written like 1..2000 or 3,17: ${text}`);
   }
   return seeds;
