@@ -23,7 +23,10 @@ export const client: readonly Mutant[] = [
       replace: `const outcome = "rejected";`,
     }],
     killedBy: "simulation",
-    test: { file: COORDINATOR_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/client/coordinator_test.ts",
+      name: "coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been",
+    },
   },
   {
     name: "lost-answer-told-as-rejected",
@@ -45,7 +48,10 @@ export const client: readonly Mutant[] = [
       replace: "if (!isFinal(error)) return error;",
     }],
     killedBy: "simulation",
-    test: { file: COORDINATOR_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/client/coordinator_test.ts",
+      name: "coordinator: without a session nothing is sent again once it may have left (raw false)",
+    },
   },
   {
     name: "new-sequence-for-each-attempt",
@@ -56,7 +62,10 @@ export const client: readonly Mutant[] = [
       replace: "if (session !== null) {",
     }],
     killedBy: "simulation",
-    test: { file: COORDINATOR_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/client/coordinator_test.ts",
+      name: "coordinator: with a session a command is applied once, the answer being lost three times",
+    },
   },
   {
     name: "resent-in-another-session",
@@ -67,7 +76,10 @@ export const client: readonly Mutant[] = [
       replace: "    proposal.ticket = null;",
     }],
     killedBy: "test",
-    test: { file: COORDINATOR_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/client/coordinator_test.ts",
+      name: "coordinator: a session that ended is replaced; only what may have been applied is unknown",
+    },
   },
   {
     name: "no-dedupe",
@@ -78,7 +90,10 @@ export const client: readonly Mutant[] = [
       replace: "    if (kept !== undefined && kept.index === applied.index) {",
     }],
     killedBy: "simulation",
-    test: { file: SESSION_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: a repeated command gets the first answer and is applied once (async false)",
+    },
   },
   {
     name: "settled-sequence-carried-out",
@@ -90,7 +105,10 @@ export const client: readonly Mutant[] = [
       replace: "",
     }],
     killedBy: "simulation",
-    test: { file: SESSION_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: below the lowest outstanding is stale, for ever, and was applied at most once",
+    },
   },
   {
     name: "expired-session-carries-out",
@@ -102,7 +120,10 @@ export const client: readonly Mutant[] = [
       replace: "if (session === undefined) return this.#applyInner(applied, command.command, null);",
     }],
     killedBy: "test",
-    test: { file: SESSION_TESTS, name: "?" },
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: an unknown session is refused and not made",
+    },
   },
   {
     name: "sent-entry-told-as-rejected",
@@ -131,6 +152,9 @@ export const client: readonly Mutant[] = [
       replace: `for (const pending of orphans) this.#fail(pending, make("rejected"));`,
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/proposals_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/proposals_test.ts",
+      name: "orphans are answered by what is committed in their place, or unknown in the end",
+    },
   },
 ];

@@ -68,7 +68,10 @@ export const reads: readonly Mutant[] = [
       replace: "    if (read.index >= 0) this.#due.push(read);",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/reads_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/read_test.ts",
+      name: "a linearizable read waits until the state machine has caught up",
+    },
   },
   {
     name: "learners-confirm-reads",
@@ -116,7 +119,10 @@ export const reads: readonly Mutant[] = [
     rule: "A lease is shorter than the minimum election timeout by what clocks may drift (dissertation §6.4.1).",
     edits: [{ file: LEASE, find: "< this.#durationMs;", replace: "< 10 * this.#durationMs;" }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/lease_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/lease_test.ts",
+      name: "a lease runs from the sending of the round, not from its confirmation",
+    },
   },
   {
     name: "lease-from-the-answer",
@@ -128,14 +134,20 @@ export const reads: readonly Mutant[] = [
       replace: "      this.#start = { ...mark, monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/lease_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/lease_test.ts",
+      name: "a lease runs from the sending of the round, not from its confirmation",
+    },
   },
   {
     name: "lease-ignores-a-pause",
     rule: "A lease ends by whichever clock shows more time: the monotonic one stops while the machine sleeps.",
     edits: [{ file: LEASE, find: "Math.max(monotonicMs, wallMs) <", replace: "monotonicMs <" }],
     killedBy: "test",
-    test: { file: "tests/unit/node/lease_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/lease_test.ts",
+      name: "a lease ends by whichever clock shows more time, and when the wall clock was set back",
+    },
   },
   {
     name: "lease-after-timeout-now",
@@ -161,6 +173,6 @@ export const reads: readonly Mutant[] = [
       replace: "&& !leadership.timeoutNowSent;",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "?" },
+    test: { file: "tests/unit/raft/transfer_test.ts", name: "?" },
   },
 ];

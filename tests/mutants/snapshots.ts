@@ -48,7 +48,10 @@ export const snapshots: readonly Mutant[] = [
       replace: "const sessions = this.#table.capture().slice(0, 0);",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/sessions/sessions_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+    },
   },
   {
     name: "log-cut-before-snapshot-durable",
@@ -72,7 +75,10 @@ export const snapshots: readonly Mutant[] = [
       },
     ],
     killedBy: "simulation",
-    test: { file: "tests/cluster/snapshot_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/election_test.ts",
+      name: "what was acknowledged survives a crash of all nodes at once",
+    },
   },
   {
     name: "older-snapshot-installed",
@@ -144,7 +150,10 @@ export const snapshots: readonly Mutant[] = [
       },
     ],
     killedBy: "test",
-    test: { file: "tests/unit/node/snapshot_receiver_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/snapshot_receiver_test.ts",
+      name: "two snapshots of the same index are never mixed, and a newer one takes the place of an older",
+    },
   },
   {
     name: "snapshot-checksum-not-checked",
@@ -155,6 +164,9 @@ export const snapshots: readonly Mutant[] = [
       replace: "if (meta.size === size) return;",
     }],
     killedBy: "test",
-    test: { file: "tests/unit/storage/conformance_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/snapshot_receiver_test.ts",
+      name: "bytes that don't give the checksum are never installed, and all are asked for again",
+    },
   },
 ];

@@ -22,7 +22,10 @@ export const storage: readonly Mutant[] = [
       replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
     }],
     killedBy: "simulation",
-    test: { file: CRASHES, name: "?" },
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: term, vote and entries survive",
+    },
   },
   {
     name: "snapshot-not-synced",
@@ -33,7 +36,10 @@ export const storage: readonly Mutant[] = [
       replace: "      await Promise.resolve();",
     }],
     killedBy: "simulation",
-    test: { file: CRASHES, name: "?" },
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: a staged snapshot shows only once it is persisted",
+    },
   },
   {
     name: "folder-not-synced",
@@ -44,14 +50,20 @@ export const storage: readonly Mutant[] = [
       replace: "    await fs.rename(from, to);\n    void dir;",
     }],
     killedBy: "simulation",
-    test: { file: CRASHES, name: "?" },
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: the identity is durable, and takes a cluster id once",
+    },
   },
   {
     name: "recovered-tail-not-synced",
     rule: "What a start has read is synced before anybody is told of it: a killed process may never have.",
     edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
     killedBy: "test",
-    test: { file: CRASHES, name: "?" },
+    test: {
+      file: "tests/adversarial/storage/crash_test.ts",
+      name: "what a start finds after a kill survives a power failure, at each operation",
+    },
   },
   {
     name: "fsync-retried",
@@ -63,7 +75,10 @@ export const storage: readonly Mutant[] = [
         "      throw this.#health.doubt(`Syncing",
     }],
     killedBy: "simulation",
-    test: { file: FAULTS, name: "?" },
+    test: {
+      file: "tests/adversarial/storage/fault_test.ts",
+      name: "after a failed fsync the file is never synced again, and reads go on",
+    },
   },
   {
     name: "doubt-forgotten",
@@ -74,7 +89,10 @@ export const storage: readonly Mutant[] = [
       replace: `    if (what === "") this.#doubt ??= error.message;`,
     }],
     killedBy: "test",
-    test: { file: FAULTS, name: "?" },
+    test: {
+      file: "tests/adversarial/storage/fault_test.ts",
+      name: "after a failed fsync the file is never synced again, and reads go on",
+    },
   },
   {
     name: "damage-cut-off",
@@ -110,6 +128,9 @@ export const storage: readonly Mutant[] = [
       replace: "      return this.#health.unchanged(`Writing to ${segment.path}`, cause);",
     }],
     killedBy: "test",
-    test: { file: FAULTS, name: "?" },
+    test: {
+      file: "tests/adversarial/storage/fault_test.ts",
+      name: "a failed write that can't be taken back leaves the disk in doubt",
+    },
   },
 ];
