@@ -24,7 +24,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/client/coordinator_test.ts",
+      file: COORDINATOR_TESTS,
       name: "coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been",
     },
   },
@@ -49,7 +49,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/client/coordinator_test.ts",
+      file: COORDINATOR_TESTS,
       name: "coordinator: without a session nothing is sent again once it may have left (raw false)",
     },
   },
@@ -63,7 +63,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/client/coordinator_test.ts",
+      file: COORDINATOR_TESTS,
       name: "coordinator: with a session a command is applied once, the answer being lost three times",
     },
   },
@@ -77,7 +77,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/unit/client/coordinator_test.ts",
+      file: COORDINATOR_TESTS,
       name: "coordinator: a session that ended is replaced; only what may have been applied is unknown",
     },
   },
@@ -91,7 +91,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/sessions/sessions_test.ts",
+      file: SESSION_TESTS,
       name: "sessions: a repeated command gets the first answer and is applied once (async false)",
     },
   },
@@ -106,7 +106,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/sessions/sessions_test.ts",
+      file: SESSION_TESTS,
       name: "sessions: below the lowest outstanding is stale, for ever, and was applied at most once",
     },
   },
@@ -121,7 +121,7 @@ export const client: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/unit/sessions/sessions_test.ts",
+      file: SESSION_TESTS,
       name: "sessions: an unknown session is refused and not made",
     },
   },

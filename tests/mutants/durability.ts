@@ -142,7 +142,7 @@ export const durability: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/raft/persistence_test.ts",
+      file: TESTS,
       name: "rule 6: a late completion of an overwritten write acknowledges nothing of it",
     },
   },
@@ -170,7 +170,7 @@ export const durability: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/unit/raft/persistence_test.ts",
+      file: TESTS,
       name: "a failed write of term or vote, of a follower's entries or of a snapshot stops the node",
     },
   },
@@ -199,7 +199,7 @@ export const durability: readonly Mutant[] = [
     ],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/raft/persistence_test.ts",
+      file: TESTS,
       name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
     },
   },
@@ -217,7 +217,7 @@ export const durability: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/unit/raft/persistence_test.ts",
+      file: TESTS,
       name: "after a failed write nobody campaigns until a write succeeds; a probe finds out",
     },
   },

@@ -133,7 +133,7 @@ export const election: readonly Mutant[] = [
       replace: `if ((state.role === "preCandidate" && ofThisCampaign) || state.role === "candidate") countVote`,
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/election_test.ts", name: "§9.6: a pre-vote that comes late is no vote" },
+    test: { file: TESTS, name: "§9.6: a pre-vote that comes late is no vote" },
   },
   {
     name: "pre-vote-changes-term",

@@ -13,6 +13,7 @@ import { reads } from "./reads.ts";
 import { replication } from "./replication.ts";
 import { snapshots } from "./snapshots.ts";
 import { storage } from "./storage.ts";
+import { surroundings } from "./surroundings.ts";
 
 /** By concern, in the order of the table. */
 export const mutants: readonly Mutant[] = [
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...storage,
   ...reads,
   ...client,
+  ...surroundings,
 ];

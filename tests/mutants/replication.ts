@@ -50,7 +50,7 @@ export const replication: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/raft/replication_test.ts",
+      file: TESTS,
       name: "rule 5: commit never passes the last entry that the message proved equal",
     },
   },
@@ -117,7 +117,7 @@ export const replication: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/unit/raft/replication_test.ts",
+      file: TESTS,
       name: "rule 5: a late or repeated AppendEntries never truncates entries that match",
     },
   },

@@ -54,6 +54,22 @@ export const snapshots: readonly Mutant[] = [
     },
   },
   {
+    name: "snapshot-sees-later-commands",
+    rule: "A snapshot is the state at its index: what is applied while it is written does not show in it (§7).",
+    edits: [{
+      file: "lib/sessions/session_table.ts",
+      find: `    const session = found.epoch === this.#epoch
+      ? found
+      : { ...found, replies: new Map(found.replies), epoch: this.#epoch };`,
+      replace: "    const session = found;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: what is applied while a snapshot is read doesn't show in it",
+    },
+  },
+  {
     name: "log-cut-before-snapshot-durable",
     rule: "The log is cut only behind a durable snapshot (§7).",
     edits: [

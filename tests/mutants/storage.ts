@@ -61,7 +61,7 @@ export const storage: readonly Mutant[] = [
     edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
     killedBy: "test",
     test: {
-      file: "tests/adversarial/storage/crash_test.ts",
+      file: CRASHES,
       name: "what a start finds after a kill survives a power failure, at each operation",
     },
   },
@@ -76,7 +76,7 @@ export const storage: readonly Mutant[] = [
     }],
     killedBy: "simulation",
     test: {
-      file: "tests/adversarial/storage/fault_test.ts",
+      file: FAULTS,
       name: "after a failed fsync the file is never synced again, and reads go on",
     },
   },
@@ -90,7 +90,7 @@ export const storage: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/adversarial/storage/fault_test.ts",
+      file: FAULTS,
       name: "after a failed fsync the file is never synced again, and reads go on",
     },
   },
@@ -129,7 +129,7 @@ export const storage: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/adversarial/storage/fault_test.ts",
+      file: FAULTS,
       name: "a failed write that can't be taken back leaves the disk in doubt",
     },
   },

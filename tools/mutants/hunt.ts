@@ -10,8 +10,15 @@ export interface HuntLine {
   readonly violation: { readonly invariant: string; readonly message: string } | null;
 }
 
+/** The part of simulation/mod.ts that is used here. */
 interface Simulation {
+  readonly INVARIANTS: readonly string[];
   simulate(options: { readonly seed: number }): Promise<HuntLine>;
+}
+
+/** Loads the simulator of the copy that this runs in. */
+export async function loadSimulation(): Promise<Simulation> {
+  return await import(new URL("../../simulation/mod.ts", import.meta.url).href) as Simulation;
 }
 
 /** The seeds of `3,17` or `1..2000`. @throws {RangeError} for anything else */
@@ -28,7 +35,7 @@ export function parseSeeds(text: string): number[] {
 
 /** Simulates, and stops at the first violation. */
 async function main(seeds: readonly number[]): Promise<number> {
-  const { simulate } = await import(new URL("../../simulation/mod.ts", import.meta.url).href) as Simulation;
+  const { simulate } = await loadSimulation();
   for (const seed of seeds) {
     const { violation } = await simulate({ seed });
     console.log(JSON.stringify({ seed, violation } satisfies HuntLine));

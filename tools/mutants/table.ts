@@ -24,11 +24,12 @@ function killer(mutant: Mutant, verdict: Verdict): string {
   return `simulation: ${verdict.by}, after ${verdict.seeds === 1 ? "1 seed" : `${verdict.seeds} seeds`}`;
 }
 
-/** How many mutants violated each invariant of the simulator. */
-export function violated(hunted: readonly Hunted[]): string {
-  const counts = new Map<string, number>();
+/** How many mutants violated each of these invariants of the simulator. */
+export function violations(hunted: readonly Hunted[], invariants: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map(invariants.map((invariant) => [invariant, 0]));
   for (const { verdict } of hunted) {
-    if (verdict.result === "killed" && verdict.seed !== null) counts.set(verdict.by, (counts.get(verdict.by) ?? 0) + 1);
+    if (verdict.result !== "killed" || verdict.seed === null) continue;
+    counts.set(verdict.by, (counts.get(verdict.by) ?? 0) + 1);
   }
-  return [...counts].sort(([a], [b]) => a < b ? -1 : 1).map(([name, count]) => `${name} (${count})`).join(", ");
+  return counts;
 }
