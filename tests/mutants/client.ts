@@ -37,7 +37,10 @@ export const client: readonly Mutant[] = [
       replace: `reject(withOutcome(error, "rejected"));`,
     }],
     killedBy: "simulation",
-    test: { file: COORDINATOR_TESTS, name: "?" },
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: concurrent commands under random faults are each applied once at most, told rightly",
+    },
   },
   {
     name: "resent-without-session",
@@ -64,7 +67,7 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: COORDINATOR_TESTS,
-      name: "coordinator: with a session a command is applied once, the answer being lost three times",
+      name: "coordinator: with a session a command is applied once, the answer being unanswered three times",
     },
   },
   {
@@ -141,7 +144,10 @@ export const client: readonly Mutant[] = [
       },
     ],
     killedBy: "simulation",
-    test: { file: "tests/cluster/disk_failure_test.ts", name: "?" },
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name: "a leader whose disk is unchanged after a failed write steps down, and goes on as a follower",
+    },
   },
   {
     name: "orphan-told-as-rejected",

@@ -173,6 +173,6 @@ export const reads: readonly Mutant[] = [
       replace: "&& !leadership.timeoutNowSent;",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/transfer_test.ts", name: "?" },
+    test: { file: TESTS, name: "rule 8: nor has it a lease before that" },
   },
 ];

@@ -104,7 +104,10 @@ export const storage: readonly Mutant[] = [
         "      if (end < from) throw damaged(path, offset, ",
     }],
     killedBy: "test",
-    test: { file: "tests/adversarial/storage/damage_test.ts", name: "?" },
+    test: {
+      file: "tests/adversarial/storage/damage_test.ts",
+      name: "what an earlier, longer tail left behind is not taken for a continuation",
+    },
   },
   {
     name: "old-snapshot-deleted-early",
@@ -117,7 +120,10 @@ export const storage: readonly Mutant[] = [
         "      if (snapshot !== null) await snapshots.inForce(snapshot, before);\n      await log.append(batch, snapshot);",
     }],
     killedBy: "simulation",
-    test: { file: CRASHES, name: "?" },
+    test: {
+      file: "tests/unit/storage/file_storage_test.ts",
+      name: "a batch with a staged snapshot that failed may come again",
+    },
   },
   {
     name: "failed-write-called-unchanged",

@@ -17,7 +17,7 @@ export const surroundings: readonly Mutant[] = [
       replace: "throw error;",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/transport/codec_test.ts", name: "?" },
+    test: { file: "tests/unit/transport/codec_test.ts", name: "codec: bytes that are no envelope are refused" },
   },
   {
     name: "answers-in-real-time",
@@ -28,6 +28,9 @@ export const surroundings: readonly Mutant[] = [
       replace: "      setTimeout(() => pending.resolve({ index: entry.index, term: entry.term, result }), 1);",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/node/proposals_test.ts", name: "?" },
+    test: {
+      file: "tests/unit/node/proposals_test.ts",
+      name: "a proposal ends with the answer of its entry, by index and term",
+    },
   },
 ];
