@@ -37,6 +37,7 @@ export type {
   RaftNodeEventType,
   RaftNodeListener,
   RaftNodeOptions,
+  RaftView,
   ReadOptions,
   ReadResult,
   RequestOptions,

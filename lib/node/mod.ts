@@ -18,6 +18,7 @@ export type {
   Proposed,
   RaftNodeEventMap,
   RaftNodeOptions,
+  RaftView,
   ReadResult,
   Suffrage,
 } from "./types.ts";

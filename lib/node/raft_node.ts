@@ -18,6 +18,7 @@ import type {
   NodeStatus,
   Proposed,
   RaftNodeOptions,
+  RaftView,
   ReadResult,
 } from "./types.ts";
 
@@ -106,7 +107,7 @@ export class RaftNode {
   static async start(options: RaftNodeOptions): Promise<RaftNode> {
     const config = resolveConfig(options);
     try {
-      const core = new NodeCore(options, config, await prepare(options, config.host.random));
+      const core = new NodeCore(options, config, await prepare(options, () => config.host.random()));
       await core.start();
       started = core;
       return new RaftNode();
@@ -178,6 +179,11 @@ export class RaftNode {
   /** This node's account of itself; also after it has stopped or was closed. */
   status(): NodeStatus {
     return this.#core.status();
+  }
+
+  /** What the protocol knows now, entry by entry; also after the node has stopped. For those who look on. */
+  inspect(): RaftView {
+    return this.#core.raft;
   }
 
   /** Resolves once this node leads and has committed an entry of its term, so that it serves reads and changes. */

@@ -111,7 +111,7 @@ export class SnapshotTaker {
       }
       ended = true;
       const meta: SnapshotMeta = {
-        id: randomName(this.#options.host.random),
+        id: randomName(() => this.#options.host.random()),
         index: capture.index,
         term: capture.term,
         membership: capture.membership,

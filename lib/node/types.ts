@@ -5,6 +5,7 @@
  */
 
 import type { Host } from "../clock.ts";
+import type { Raft } from "../raft/mod.ts";
 import type { Member, Membership, NodeId, RaftEvent, Role } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
 import type { Storage } from "../storage.ts";
@@ -156,6 +157,31 @@ export interface NodeStatus {
   /** Milliseconds since it started. */
   readonly uptimeMs: number;
 }
+
+/**
+ * The protocol's own state, for reading alone: what simulators check and pictures
+ * show. It is the state itself, not a copy, and changes as the node goes on.
+ */
+export type RaftView = Pick<
+  Raft,
+  | "id"
+  | "term"
+  | "votedFor"
+  | "role"
+  | "leader"
+  | "commitIndex"
+  | "appliedIndex"
+  | "durableIndex"
+  | "firstIndex"
+  | "lastIndex"
+  | "snapshot"
+  | "membership"
+  | "membershipIndex"
+  | "committedInTerm"
+  | "termAt"
+  | "cachedEntries"
+  | "progress"
+>;
 
 /** Who is to be in the cluster. Members named nowhere leave it. */
 export interface MembershipChange {

@@ -33,6 +33,8 @@ export interface FakeOperation {
   readonly count: number;
   /** Bytes to be read or written. */
   readonly length: number;
+  /** Bytes by which a write makes its file longer. */
+  readonly growth: number;
 }
 
 /**
@@ -55,8 +57,15 @@ export interface FakeFileSystemOptions {
   readonly intercept?: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
 }
 
-/** How much of what was not synced survives a crash: `all`, `none`, or whatever chance says. */
-export type Survival = "none" | "all" | "random";
+/**
+ * How much of what was not synced survives a crash: `all`, `none`, or whatever
+ * chance says. `garbled`: each sector is kept, dropped, zeroed or full of garbage.
+ */
+export type Survival = "none" | "all" | "random" | "garbled";
+
+/** What becomes of one sector that was not synced. */
+type Fate = "kept" | "dropped" | "zeroed" | "garbage";
+const fates: readonly Fate[] = ["kept", "dropped", "zeroed", "garbage"];
 
 const sectorBytes = 512;
 
@@ -100,6 +109,8 @@ class Inode {
   readonly durable: Image = new Image();
   /** What was done to it since. */
   changes: Change[] = [];
+  /** Where the last sync that had anything to write began to write: from there on rot can't be told from a torn write. */
+  lastSyncedAt = 0;
 
   apply(change: Change): void {
     this.seen.apply(change);
@@ -107,6 +118,9 @@ class Inode {
   }
 
   sync(): void {
+    if (this.changes.length > 0) {
+      this.lastSyncedAt = Math.min(...this.changes.map((change) => "size" in change ? change.size : change.at));
+    }
     for (const change of this.changes) this.durable.apply(change);
     this.changes = [];
   }
@@ -116,23 +130,39 @@ class Inode {
     this.changes = [];
   }
 
-  /** Each sector of each write that was not synced survives or not; so does each truncation. */
-  crash(survives: () => boolean): void {
+  /**
+   * Each sector of each write that was not synced has a fate of its own; so has
+   * each truncation. Zeros and garbage come from blocks that were given to the file
+   * and never written: where durable bytes are overwritten, a sector is old or new.
+   */
+  crash(fate: () => Fate, random: () => number): void {
+    const durableSize = this.durable.size;
     for (const change of this.changes) {
       if ("size" in change) {
-        if (survives()) this.durable.apply(change);
+        if (fate() === "kept") this.durable.apply(change);
         continue;
       }
-      const end = change.at + change.data.length;
-      for (let at = change.at; at < end;) {
-        const next = Math.min(end, (Math.floor(at / sectorBytes) + 1) * sectorBytes);
-        const data = change.data.subarray(at - change.at, next - change.at);
-        if (survives()) this.durable.apply({ at, data });
-        at = next;
+      for (const { at, data } of sectorsOf(change.at, change.data, durableSize)) {
+        const became = fate();
+        if (became === "kept") this.durable.apply({ at, data });
+        else if (at < durableSize || became === "dropped") continue;
+        else if (became === "zeroed") this.durable.apply({ at, data: new Uint8Array(data.length) });
+        else this.durable.apply({ at, data: data.map(() => Math.floor(random() * 256)) });
       }
     }
     this.changes = [];
     this.seen.set(this.durable.bytes);
+  }
+}
+
+/** A write, cut at the borders of sectors and where the file ended. */
+function* sectorsOf(start: number, data: Uint8Array, fileEnd: number): Iterable<{ at: number; data: Uint8Array }> {
+  const end = start + data.length;
+  for (let at = start; at < end;) {
+    let next = Math.min(end, (Math.floor(at / sectorBytes) + 1) * sectorBytes);
+    if (at < fileEnd && fileEnd < next) next = fileEnd;
+    yield { at, data: data.subarray(at - start, next - start) };
+    at = next;
   }
 }
 
@@ -174,10 +204,10 @@ export class FakeFileSystem implements FileSystem {
    * @param random a number in [0, 1)
    */
   restart(survival: Survival, random: () => number): void {
-    const survives = survival === "random" ? () => random() < 0.5 : () => survival === "all";
+    const fate = fateOf(survival, random);
     const names = new Map(this.#durableNames);
-    for (const change of this.#nameChanges) if (survives()) applyNameChange(names, change);
-    for (const inode of new Set([...names.values(), ...this.#names.values()])) inode.crash(survives);
+    for (const change of this.#nameChanges) if (fate() === "kept") applyNameChange(names, change);
+    for (const inode of new Set([...names.values(), ...this.#names.values()])) inode.crash(fate, random);
     this.#names = names;
     this.#durableNames = new Map(names);
     this.#nameChanges = [];
@@ -206,6 +236,26 @@ export class FakeFileSystem implements FileSystem {
     inode.changes = [];
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
+  }
+
+  /**
+   * How many bytes of a file are durable and older than its last sync: rot in any
+   * of them must be noticed. 0 if the file is not there.
+   */
+  settledBytes(path: string): number {
+    const inode = this.#durableNames.get(path);
+    return inode === undefined ? 0 : Math.min(inode.durable.size, inode.lastSyncedAt);
+  }
+
+  /** How many bytes of a file a crash leaves for certain. */
+  durableBytes(path: string): number {
+    return this.#durableNames.get(path)?.durable.size ?? 0;
+  }
+
+  /** Flips bits of one byte that is durable. */
+  rot(path: string, offset: number, bits: number): void {
+    const inode = this.#inode(path);
+    for (const image of [inode.seen, inode.durable]) if (offset < image.size) image.bytes[offset]! ^= bits;
   }
 
   /** Removes a file, durably. */
@@ -289,12 +339,25 @@ export class FakeFileSystem implements FileSystem {
   #handle(path: string, inode: Inode, mode: OpenMode): FileHandle {
     const life = this.#life;
     let closed = false;
-    const run = <T>(type: FakeOperationType, length: number, act: () => T, short?: (bytes: number) => T): Promise<T> =>
-      this.#run(type, path, length, () => {
-        if (closed || life !== this.#life) throw posixError("EBADF", path);
-        if (mode === "read" && (type === "write" || type === "truncate")) throw posixError("EBADF", path);
-        return act();
-      }, short);
+    const run = <T>(
+      type: FakeOperationType,
+      length: number,
+      act: () => T,
+      short?: (bytes: number) => T,
+      growth = 0,
+    ): Promise<T> =>
+      this.#run(
+        type,
+        path,
+        length,
+        () => {
+          if (closed || life !== this.#life) throw posixError("EBADF", path);
+          if (mode === "read" && (type === "write" || type === "truncate")) throw posixError("EBADF", path);
+          return act();
+        },
+        short,
+        growth,
+      );
     const write = (data: Uint8Array, at: number): number => {
       inode.apply({ at, data: data.slice() });
       return data.length;
@@ -307,7 +370,13 @@ export class FakeFileSystem implements FileSystem {
           return bytes.length;
         }),
       write: (data, position) =>
-        run("write", data.length, () => write(data, position), (bytes) => write(data.subarray(0, bytes), position)),
+        run(
+          "write",
+          data.length,
+          () => write(data, position),
+          (bytes) => write(data.subarray(0, bytes), position),
+          Math.max(0, position + data.length - inode.seen.size),
+        ),
       sync: () => run("sync", 0, () => inode.sync(), () => inode.forget()),
       truncate: (size) => run("truncate", 0, () => inode.apply({ size })),
       size: () => run("size", 0, () => inode.seen.size),
@@ -322,10 +391,11 @@ export class FakeFileSystem implements FileSystem {
     length: number,
     act: () => T,
     partly?: (bytes: number) => T,
+    growth = 0,
   ): Promise<T> {
     if (this.#crashed) await never();
     const life = this.#life;
-    const fault = await this.intercept({ type, path, length, count: ++this.#operations });
+    const fault = await this.intercept({ type, path, length, growth, count: ++this.#operations });
     if (this.#crashed || life !== this.#life) await never();
     if (fault === undefined) return act();
     if (fault.type === "hang") return await never();
@@ -353,6 +423,19 @@ export class FakeFileSystem implements FileSystem {
 function applyNameChange(names: Names, { remove, add, inode }: NameChange): void {
   if (remove !== null && names.get(remove) === inode) names.delete(remove);
   if (add !== null) names.set(add, inode);
+}
+
+function fateOf(survival: Survival, random: () => number): () => Fate {
+  switch (survival) {
+    case "all":
+      return () => "kept";
+    case "none":
+      return () => "dropped";
+    case "random":
+      return () => random() < 0.5 ? "kept" : "dropped";
+    case "garbled":
+      return () => fates[Math.floor(random() * fates.length)]!;
+  }
 }
 
 function parentOf(path: string): string {

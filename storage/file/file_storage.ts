@@ -27,7 +27,7 @@ import { checkIdentity, closedError, failure } from "../log_rules.ts";
 import { DiskHealth } from "./disk_health.ts";
 import { damaged } from "./file_errors.ts";
 import type { FileHandle, FileSystem, FolderLock } from "./file_system.ts";
-import { errorCode } from "./file_system.ts";
+import { errorCode, readFully, writeFully } from "./file_system.ts";
 import { manifestName, readManifest, writeManifest } from "./manifest.ts";
 import { LogState } from "./log_state.ts";
 import { readSegmentHeader } from "./log_scan.ts";
@@ -172,11 +172,11 @@ export class FileStorage implements Storage {
     const path = files.pathOf(newest);
     const active = await this.#fs.open(path, "write");
     try {
-      const { end, size } = await recovery.readSegment(active, path, newest, true);
+      const { lastBatch, end, size } = await recovery.readSegment(active, path, newest, true);
       recovery.checkComplete(files.pathOf(sequences[0] ?? newest));
       if (end < size) await active.truncate(end);
-      // A process that was killed may have written what it never synced. It was read, and is acted upon
-      // from now on: so it must not be lost in a power failure.
+      // It was read, and is acted upon from now on: so it must not be lost in a power failure.
+      await writeFully(active, await readFully(active, lastBatch, end - lastBatch), lastBatch);
       await active.sync();
       files.add(newest, end, active);
       return active;

@@ -11,8 +11,10 @@
  * - *damage*, if a whole batch follows it, or if it is in a segment that is not
  *   the last. That is an error that names file and offset, and nothing is changed.
  *
- * What is kept is synced before anybody is told of it: after a kill, it may have
- * been written and never synced.
+ * What is kept is made durable before anybody is told of it: after a kill, the
+ * last batch may have been written and never synced. Nor would a sync alone do:
+ * after one that failed, the kernel may show bytes that it dropped and will never
+ * write. So the last batch is written again, and then synced.
  *
  * Rot within the very last batch looks like a torn tail, and is cut off as one.
  *
@@ -35,6 +37,8 @@ export type RecordObserver = (record: LogRecord, offset: number, path: string) =
 
 /** What reading a segment found. */
 export interface SegmentEnd {
+  /** Where the last whole batch begins; `end` if there is none. */
+  readonly lastBatch: number;
   /** Where the last whole batch ends. */
   readonly end: number;
   /** The length of the file: more than `end` if there is a torn tail. */
@@ -54,6 +58,7 @@ export class Recovery {
   #path = "";
   #sequence = 0;
   #batchStart = 0;
+  #lastBatch = 0;
   #batch: PendingBatch = emptyBatch();
 
   constructor(logId: number, observe: RecordObserver = () => {}) {
@@ -82,7 +87,7 @@ export class Recovery {
     this.#path = path;
     this.#sequence = sequence;
     this.#checksum = read.checksum;
-    this.#batchStart = read.size;
+    this.#batchStart = this.#lastBatch = read.size;
     this.#segments++;
     for (;;) {
       const from = this.#batchStart;
@@ -94,10 +99,13 @@ export class Recovery {
         (record, at) => this.#record(record, at),
       );
       const end = this.#batchStart;
-      if (end === size) return { end, size, brokenAt: size };
+      const lastBatch = this.#lastBatch;
+      if (end === size) return { lastBatch, end, size, brokenAt: size };
       if (!last) throw damaged(path, offset, "the log breaks off here, and goes on in the next file");
       // A running node may have finished its batch since it was read: then go on from there.
-      if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) return { end, size, brokenAt: offset };
+      if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {
+        return { lastBatch, end, size, brokenAt: offset };
+      }
       if (end === from) throw damaged(path, offset, "whole batches follow what does not read");
     }
   }
@@ -175,6 +183,7 @@ export class Recovery {
       throw damaged(this.#path, offset, "the log does not end where it should");
     }
     this.#checksum = record.checksum;
+    this.#lastBatch = this.#batchStart;
     this.#batchStart = offset + record.size;
     this.#batch = emptyBatch();
   }

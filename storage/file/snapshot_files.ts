@@ -29,6 +29,7 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
+import { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
 import { checkWritten, closedError, failure } from "../log_rules.ts";
@@ -106,7 +107,8 @@ export async function openSnapshotFile(fs: FileSystem, dir: string, ref: Snapsho
     await checkSnapshotFile(file, path, ref);
   } catch (error) {
     await file.close();
-    throw error;
+    if (error instanceof StorageError) throw error;
+    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);
   }
   return file;
 }

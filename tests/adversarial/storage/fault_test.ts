@@ -4,6 +4,7 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
+import { membershipOf } from "../../../lib/raft/mod.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import type { FakeOperation } from "../../../storage/file/fake_file_system.ts";
 import { FileStorage } from "../../../storage/file/mod.ts";
@@ -12,6 +13,7 @@ import { entry, nothing, observe, script } from "./workload.ts";
 import type { Expected } from "./workload.ts";
 
 const options = { segmentBytes: 1500 };
+const membership = membershipOf({ voters: [{ id: "n1", address: "n1", incarnation: "i" }] });
 
 interface Played {
   readonly outcome: "done" | "unchanged" | "in_doubt" | "load";
@@ -180,6 +182,23 @@ Deno.test("after a failed fsync the file is never synced again, and reads go on"
   await again.close();
 });
 
+Deno.test("what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon", async () => {
+  const { fs, storage } = await started();
+  fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
+  await rejects(persist(storage, 2), { disk: "in_doubt" });
+  fs.intercept = () => undefined;
+  // The process ends and the machine goes on: the bytes are read, though no disk has them.
+  fs.kill();
+  const again = new FileStorage(fs, "/data", options);
+  strictEqual((await again.load()).lastIndex, 2);
+  await persist(again, 3);
+  fs.restart("none", () => 0);
+  const last = new FileStorage(fs, "/data", options);
+  strictEqual((await last.load()).lastIndex, 3);
+  strictEqual((await last.entries(1, 3, 1_000_000)).length, 3);
+  await last.close();
+});
+
 Deno.test("a write that never returns holds up no reads", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "write" ? { type: "hang" } : undefined;
@@ -196,6 +215,13 @@ Deno.test("a read that fails is an error and does no harm", async () => {
   await rejects(storage.entries(1, 1, 10), { code: "storage", disk: "unchanged" });
   fs.intercept = () => undefined;
   strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  const writer = await storage.createSnapshot();
+  const meta = { id: "s1", index: 1, term: 1, membership, size: 0, checksum: 0 };
+  await writer.stage(meta);
+  await storage.persist({ sequence: 0, hardState: null, snapshot: meta, entries: [] });
+  fs.intercept = ({ type }) => type === "read" ? { type: "error", code: "EIO" } : undefined;
+  await rejects(storage.openSnapshot(), { name: "StorageError", disk: "unchanged" });
+  fs.intercept = () => undefined;
   await persist(storage, 2);
   await storage.close();
 });

@@ -1,10 +1,16 @@
 import { strict as assert } from "node:assert";
+import type { Host } from "../../../lib/clock.ts";
 import { Directory } from "../../../lib/node/directory.ts";
 import { Gatekeeper } from "../../../lib/node/identity.ts";
+import { RaftNode } from "../../../lib/node/mod.ts";
 import { membershipOf } from "../../../lib/raft/mod.ts";
 import type { Message, RequestVote } from "../../../lib/raft/types.ts";
 import { PROTOCOL_VERSION } from "../../../lib/transport.ts";
 import type { Envelope } from "../../../lib/transport.ts";
+import { MemoryStorage } from "../../../storage/memory.ts";
+import { MemoryNetwork } from "../../../transport/memory.ts";
+import { bytes, Journal } from "../../support/journal.ts";
+import { VirtualHost } from "../../support/virtual_host.ts";
 
 const own = { nodeId: "n1", incarnation: "i1", clusterId: "c" };
 const vote = (term: number, preVote = false): RequestVote => ({
@@ -80,4 +86,31 @@ Deno.test("a message for another node, cluster, version or data folder is refuse
   assert.equal(verdict(vote(1), { clusterId: "" }), "cluster");
   assert.equal(verdict(vote(1), { toIncarnation: "before" }), "receiverIncarnation");
   assert.equal(verdict(vote(1), { protocolVersion: PROTOCOL_VERSION + 1 }), "protocolVersion");
+});
+
+Deno.test("a host may be an object of a class: its functions are called on it", async () => {
+  const calls = new VirtualHost();
+  class OwnHost implements Host {
+    readonly #calls = calls;
+    readonly clock = calls.clock;
+    random(): number {
+      return this.#calls.random();
+    }
+    enqueue(task: () => void): void {
+      this.#calls.enqueue(task);
+    }
+  }
+  const node = await calls.run(RaftNode.start({
+    id: "n1",
+    address: "n1",
+    stateMachine: new Journal(),
+    storage: new MemoryStorage(),
+    transport: new MemoryNetwork({ host: calls }).transport("n1"),
+    host: new OwnHost(),
+    bootstrap: { clusterId: "c", membership: membershipOf({ voters: [{ id: "n1", address: "n1", incarnation: "" }] }) },
+  }));
+  await calls.run(node.leadership());
+  await calls.run(node.propose(bytes("a")));
+  await calls.run(node.takeSnapshot());
+  await calls.run(node.close());
 });

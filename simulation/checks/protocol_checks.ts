@@ -1,0 +1,250 @@
+/**
+ * The safety properties of the paper's figure 3, and the promises of figure 2,
+ * checked after each event on the whole cluster.
+ *
+ * @module
+ */
+
+import type { RaftView } from "../../lib/node/types.ts";
+import { hasQuorum } from "../../lib/raft/quorum.ts";
+import { encodeMembership } from "../../lib/raft/mod.ts";
+import type { Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { LoadedState } from "../../lib/storage.ts";
+import type { Run } from "../run.ts";
+import type { DurableRecord } from "./durable_record.ts";
+import { Ledger } from "./ledger.ts";
+
+/** One life of a node, as the checks see it. */
+export interface Life {
+  readonly name: NodeId;
+  readonly incarnation: string;
+  readonly record: DurableRecord;
+  /** `null` before it has started. */
+  view: RaftView | null;
+  /** What was last seen of it. */
+  seen: Seen | null;
+}
+
+/** What is compared from one look to the next. */
+interface Seen {
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number | undefined;
+  readonly leading: boolean;
+  readonly membershipIndex: number;
+}
+
+/** The disk of a member, if it is the one that the membership means. */
+export type DiskOf = (id: NodeId, incarnation: string) => DurableRecord | null;
+
+/** See the head of this file. */
+export class ProtocolChecks {
+  readonly ledger = new Ledger();
+  readonly #run: Run;
+  readonly #diskOf: DiskOf;
+  readonly #leaders = new Map<number, Life>();
+  readonly #votes = new Map<string, NodeId>();
+
+  constructor(run: Run, diskOf: DiskOf) {
+    this.#run = run;
+    this.#diskOf = diskOf;
+  }
+
+  /** Something happened to a node. */
+  look(life: Life): void {
+    const { view, seen } = life;
+    if (view === null) return;
+    const leading = view.role === "leader";
+    if (seen !== null) this.#monotone(life, view, seen);
+    if (leading) {
+      if (seen?.leading && seen.term === view.term) this.#appendOnly(life, view, seen);
+      else this.#elected(life, view);
+      if (seen !== null && view.membershipIndex > seen.membershipIndex) this.#membershipAppended(life, view, seen);
+    }
+    if (view.commitIndex > (seen?.commitIndex ?? 0)) this.#commits(life, view, seen?.commitIndex ?? 0);
+    if (seen !== null && unchanged(view, seen, leading)) return;
+    life.seen = {
+      term: view.term,
+      commitIndex: view.commitIndex,
+      lastIndex: view.lastIndex,
+      lastTerm: view.termAt(view.lastIndex),
+      leading,
+      membershipIndex: view.membershipIndex,
+    };
+  }
+
+  /** A restart has read what its disk holds. */
+  loaded(life: Life, found: LoadedState): void {
+    const wrong = life.record.load(found);
+    if (wrong !== null) this.#run.report("durable storage", `${life.name} restarts: ${wrong}`);
+  }
+
+  /** A batch is handed to a storage. */
+  persisting(life: Life, batch: PersistBatch): void {
+    const { snapshot, entries } = batch;
+    let before: number | undefined;
+    const first = entries[0];
+    if (first !== undefined) {
+      const { index } = first;
+      before = index === 1 ? 0 : index - 1 === snapshot?.index ? snapshot.term : life.view?.termAt(index - 1);
+    }
+    for (const entry of entries) {
+      const differs = this.ledger.note(entry, before);
+      if (differs !== null) {
+        const name = `entry ${entry.index} of term ${entry.term}`;
+        this.#run.report("log matching", `${life.name} has another ${name} than others: ${differs}`);
+      }
+      before = entry.term;
+    }
+    if (snapshot !== null) this.#snapshotMembership(life, snapshot);
+  }
+
+  /** A message leaves: nothing that promises durability may before it is durable (figure 2). */
+  leaves(life: Life, to: NodeId, message: Message): void {
+    const { term, votedFor } = life.record.hardState;
+    const durable = (holds: boolean, what: string): void => {
+      if (!holds) {
+        this.#run.report("durable acknowledgements", `${life.name} told ${to} of ${what}, not on its disk yet`);
+      }
+    };
+    switch (message.type) {
+      case "RequestVote":
+        if (message.preVote) return;
+        durable(term === message.term && votedFor === life.name, `its candidacy in term ${message.term}`);
+        return this.#voted(life, message.term, life.name);
+      case "RequestVoteResponse":
+        if (message.preVote && message.voteGranted) return;
+        durable(term >= message.term, `term ${message.term}`);
+        if (!message.voteGranted) return;
+        if (term === message.term) durable(votedFor === to, `its vote in term ${message.term}`);
+        return this.#voted(life, message.term, to);
+      case "AppendEntriesResponse":
+      case "InstallSnapshotResponse":
+        durable(term >= message.term, `term ${message.term}`);
+        return durable(life.record.covers(message.matchIndex), `entry ${message.matchIndex}`);
+      default:
+        durable(term >= message.term, `term ${message.term}`);
+    }
+  }
+
+  #monotone({ name }: Life, view: RaftView, seen: Seen): void {
+    const went = (what: string) => `${name}: the ${what} went back`;
+    this.#run.require(view.term >= seen.term, "monotone term and commit", () => went(`term ${seen.term}`));
+    // A leader that can't write is cut back to what is on its disk.
+    const cutBack = seen.leading && view.role !== "leader" && view.commitIndex === view.lastIndex;
+    const holds = view.commitIndex >= seen.commitIndex || cutBack;
+    this.#run.require(holds, "monotone term and commit", () => went(`commit index ${seen.commitIndex}`));
+  }
+
+  /** Election Safety and Leader Completeness. */
+  #elected(life: Life, view: RaftView): void {
+    const { name } = life;
+    this.#run.trace.count("election won");
+    const other = this.#leaders.get(view.term);
+    if (other !== undefined && other !== life) {
+      this.#run.report("election safety", `term ${view.term} has two leaders, ${other.name} and ${name}`);
+    }
+    this.#leaders.set(view.term, life);
+    for (let index = Math.max(1, view.firstIndex); index <= this.ledger.commitIndex; index++) {
+      const { term } = this.ledger.committed(index)!.entry;
+      if (view.termAt(index) === term) continue;
+      this.#run.report(
+        "leader completeness",
+        `${name} leads in term ${view.term} without the committed entry ${index}`,
+      );
+      return;
+    }
+  }
+
+  /** Leader Append-Only. */
+  #appendOnly({ name }: Life, view: RaftView, seen: Seen): void {
+    if (view.lastIndex === seen.lastIndex) return;
+    const term = view.termAt(seen.lastIndex);
+    const holds = view.lastIndex > seen.lastIndex && (term === undefined || term === seen.lastTerm);
+    this.#run.require(holds, "leader append-only", () => `the leader ${name} changed its log at ${seen.lastIndex}`);
+  }
+
+  /** A change of membership waits for the one before, and for an entry of the leader's own term (dissertation §4.1). */
+  #membershipAppended({ name }: Life, view: RaftView, seen: Seen): void {
+    if (view.termAt(view.membershipIndex) !== view.term) return;
+    const change = `${name} appended membership ${view.membershipIndex}`;
+    if (seen.membershipIndex > Math.max(this.ledger.commitIndex, view.commitIndex)) {
+      this.#run.report(
+        "one membership change at a time",
+        `${change} before membership ${seen.membershipIndex} committed`,
+      );
+    }
+    if (!view.committedInTerm) {
+      this.#run.report("one membership change at a time", `${change} before an entry of its own term committed`);
+    }
+  }
+
+  /** What was committed once stays: the same entry everywhere, and on the disks of a quorum. */
+  #commits(life: Life, view: RaftView, from: number): void {
+    const { name } = life;
+    for (let index = Math.max(from + 1, view.firstIndex); index <= view.commitIndex; index++) {
+      const term = view.termAt(index)!;
+      const known = this.ledger.committed(index);
+      if (known === undefined) this.#newlyCommitted(life, view, index, term);
+      else if (known.entry.term !== term) {
+        this.#run.report(
+          "state machine safety",
+          `${name} committed another entry ${index}: of term ${term}, not ${known.entry.term}`,
+        );
+      }
+    }
+  }
+
+  #newlyCommitted({ name, seen }: Life, view: RaftView, index: number, term: number): void {
+    // A leader that this commit leaves out has stepped down by now.
+    if (view.role !== "leader" && !(seen?.leading && seen.term === view.term)) {
+      this.#run.report("state machine safety", `${name} committed entry ${index} before any leader did`);
+      return;
+    }
+    const known = this.ledger.get(index, term);
+    if (known === undefined) {
+      this.#run.report("durable commits", `${name} committed entry ${index}, which nobody has begun to write`);
+      return;
+    }
+    this.ledger.commit(known);
+    if (index < view.commitIndex) return;
+    // The membership that counts is the newest in the leader's log.
+    const onDisk = (id: NodeId): boolean => {
+      const member = view.membership.members.find((each) => each.id === id);
+      return this.#diskOf(id, member?.incarnation ?? "")?.has(index, term) ?? false;
+    };
+    this.#run.require(
+      hasQuorum(view.membership, onDisk),
+      "durable commits",
+      () => `${name} committed entry ${index}, which is not on the disks of a quorum`,
+    );
+  }
+
+  #snapshotMembership({ name }: Life, { index, membership }: SnapshotMeta): void {
+    const known = this.ledger.membershipAt(index)?.membership;
+    if (known === undefined || textOf(known) === textOf(membership)) return;
+    this.#run.report(
+      "membership of a snapshot",
+      `${name} has a snapshot at ${index} with another membership than the log`,
+    );
+  }
+
+  #voted({ name, incarnation }: Life, term: number, to: NodeId): void {
+    const key = `${name} ${incarnation} ${term}`;
+    const before = this.#votes.get(key);
+    if (before === undefined) this.#votes.set(key, to);
+    else {this.#run.require(before === to, "one vote a term", () =>
+        `${name} voted for ${before} and ${to} in term ${term}`);}
+  }
+}
+
+function unchanged(view: RaftView, seen: Seen, leading: boolean): boolean {
+  return view.term === seen.term && view.commitIndex === seen.commitIndex && view.lastIndex === seen.lastIndex &&
+    view.membershipIndex === seen.membershipIndex && leading === seen.leading &&
+    view.termAt(view.lastIndex) === seen.lastTerm;
+}
+
+function textOf(membership: SnapshotMeta["membership"]): string {
+  return new TextDecoder().decode(encodeMembership(membership));
+}

@@ -1,0 +1,146 @@
+/**
+ * How clients reach nodes: a call may be lost on either way, come late, or find
+ * nobody; it never comes twice, but its client may send another.
+ *
+ * @module
+ */
+
+import type { CallOptions, ClientTransport, ProposeResult } from "../../lib/client/mod.ts";
+import { DirectClientTransport } from "../../lib/client/mod.ts";
+import { RaftError } from "../../lib/errors.ts";
+import type { Consistency, NodeStatus, ReadResult } from "../../lib/node/types.ts";
+import type { RaftNode } from "../../lib/node/mod.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Process } from "../machine/process.ts";
+import type { Network } from "../network.ts";
+import type { ClientTraits } from "../plan.ts";
+import type { Run } from "../run.ts";
+
+/** Calls come late by so much, at most. */
+const LATE_MS = 3000;
+
+/** Made once: an error is slow to make. */
+const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: "unknown" });
+
+/** What a call does at a node. */
+type Serve<T> = (transport: ClientTransport, signal: AbortSignal) => Promise<T>;
+
+/** The way of one client to all machines. */
+export class CallNetwork implements ClientTransport {
+  readonly #run: Run;
+  readonly #client: string;
+  readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #network: Network;
+  readonly #traits: ClientTraits;
+  #calm = false;
+
+  constructor(
+    run: Run,
+    client: string,
+    machines: ReadonlyMap<string, Machine>,
+    network: Network,
+    traits: ClientTraits,
+  ) {
+    this.#run = run;
+    this.#client = client;
+    this.#machines = machines;
+    this.#network = network;
+    this.#traits = traits;
+  }
+
+  /** No call is lost or late by chance any more. */
+  calmDown(): void {
+    this.#calm = true;
+  }
+
+  propose(
+    endpoint: string,
+    commands: readonly Uint8Array[],
+    options: CallOptions = {},
+  ): Promise<readonly ProposeResult[]> {
+    return this.#call(endpoint, options.signal, (node, signal) => node.propose(endpoint, commands, { signal }));
+  }
+
+  query(
+    endpoint: string,
+    query: Uint8Array,
+    options: CallOptions & { readonly consistency?: Consistency } = {},
+  ): Promise<ReadResult> {
+    const { signal, ...rest } = options;
+    return this.#call(endpoint, signal, (node, signal) => node.query(endpoint, query, { ...rest, signal }));
+  }
+
+  status(endpoint: string, options: CallOptions = {}): Promise<NodeStatus> {
+    return this.#call(endpoint, options.signal, (node) => node.status(endpoint));
+  }
+
+  #call<T>(endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
+    const { world, trace } = this.#run;
+    const chance = this.#run.decisions.stream(`call ${this.#client}>${endpoint}`).next();
+    const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : this.#traits;
+    let delayUs = this.#network.delayUs(chance);
+    const backUs = this.#network.delayUs(chance);
+    const lost = chance.strikes("lostCall", lostCall);
+    const answerLost = chance.strikes("lostAnswer", lostCall);
+    if (lost || answerLost) trace.count("lostCall");
+    if (chance.strikes("lateCall", lateCall)) {
+      // Perhaps the client has asked somebody else by then.
+      delayUs += chance.below(LATE_MS * 1000);
+      trace.count("lateCall");
+    }
+    return new Promise((resolve, reject) => {
+      const machine = this.#machines.get(endpoint);
+      if (lost || machine === undefined) return;
+      const answer = (settle: () => void): void => {
+        if (!answerLost) world.after(backUs, null, settle);
+      };
+      world.after(delayUs, machine, () => this.#arrive(machine, signal, serve, answer, resolve, reject));
+    });
+  }
+
+  /** The call is there. `answer` carries an outcome back. */
+  #arrive<T>(
+    machine: Machine,
+    signal: AbortSignal | undefined,
+    serve: Serve<T>,
+    answer: (settle: () => void) => void,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    if (!this.#network.reaches(this.#client, machine.name)) return;
+    const { process, node } = machine;
+    if (process === null || node === null) {
+      return answer(() => reject(new RaftError("unreachable", `nobody listens at ${machine.name}`)));
+    }
+    process.receive(() => {
+      const back = (settle: () => void): void => {
+        this.#requireAlive(machine.name, process);
+        process.perform(() => {
+          if (this.#network.reaches(machine.name, this.#client)) answer(settle);
+        });
+      };
+      serve(reach(machine.name, node), this.#giveUp(signal, machine, process)).then(
+        (value) => back(() => resolve(value)),
+        (error) => back(() => reject(error)),
+      );
+    });
+  }
+
+  /** The node's signal: fires a little after the client has given up, if the process still runs. */
+  #giveUp(signal: AbortSignal | undefined, machine: Machine, process: Process): AbortSignal {
+    const controller = new AbortController();
+    signal?.addEventListener("abort", () => {
+      this.#run.world.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
+    }, { once: true });
+    return controller.signal;
+  }
+
+  #requireAlive(name: string, process: Process): void {
+    if (process.alive || process.endedAtStep === this.#run.world.steps) return;
+    this.#run.report("a dead process is silent", `a promise of ${name} settled after the process had ended`);
+  }
+}
+
+function reach(endpoint: string, node: RaftNode): ClientTransport {
+  return new DirectClientTransport(new Map([[endpoint, node]]));
+}

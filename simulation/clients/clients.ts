@@ -1,0 +1,163 @@
+/**
+ * Clients: each asks, waits for the outcome, thinks, and asks again, through the
+ * real Coordinator. What they were told is kept.
+ *
+ * @module
+ */
+
+import { Coordinator } from "../../lib/client/mod.ts";
+import { crc32c } from "../../lib/crc32c.ts";
+import { RaftError } from "../../lib/errors.ts";
+import type { History, HistoryRecord } from "../checks/history.ts";
+import type { Stream } from "../decisions.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Process } from "../machine/process.ts";
+import { MachineClock } from "../machine/clock.ts";
+import { encodeRequest } from "../machine/witnessed_machine.ts";
+import type { Network } from "../network.ts";
+import type { Plan } from "../plan.ts";
+import type { Run } from "../run.ts";
+import { CallNetwork } from "./call_network.ts";
+import type { Request, Workload } from "./workload.ts";
+
+/** What clients need of a run. */
+export interface ClientsOptions {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly machines: ReadonlyMap<string, Machine>;
+  readonly network: Network;
+  readonly workload: Workload;
+  readonly history: History;
+}
+
+/** One client of the cluster. */
+class Client {
+  readonly name: string;
+  readonly coordinator: Coordinator;
+  readonly calls: CallNetwork;
+
+  constructor(options: ClientsOptions, name: string, chance: Stream) {
+    const { run, plan, machines, network } = options;
+    const { timeoutMs, attemptTimeoutMs } = plan.clients;
+    this.name = name;
+    // Without a session a command is sent once at most.
+    const session = !chance.chance(0.2);
+    this.calls = new CallNetwork(run, name, machines, network, plan.clients);
+    this.coordinator = new Coordinator({
+      endpoints: [...machines.keys()],
+      transport: this.calls,
+      host: new Process(
+        run,
+        { name },
+        new MachineClock(() => run.world.nowUs, 1, 0),
+        run.decisions.stream(`host ${name}`),
+      ),
+      session,
+      timeoutMs,
+      attemptTimeoutMs,
+      maxBackOffMs: Math.max(20, attemptTimeoutMs),
+    });
+  }
+}
+
+/** See the head of this file. */
+export class Clients {
+  readonly #options: ClientsOptions;
+  readonly #clients: readonly Client[];
+  readonly #running: Promise<void>[] = [];
+  #stopped = false;
+  #done = 0;
+
+  constructor(options: ClientsOptions) {
+    this.#options = options;
+    const { run, plan } = options;
+    this.#clients = Array.from(
+      { length: plan.clients.count },
+      (_, i) => new Client(options, `c${i + 1}`, run.decisions.stream(`client c${i + 1}`)),
+    );
+  }
+
+  /** Who they are, as the network knows them. */
+  get names(): string[] {
+    return this.#clients.map(({ name }) => name);
+  }
+
+  /** Requests that ended well. */
+  get done(): number {
+    return this.#done;
+  }
+
+  /** Begins to ask. */
+  start(): void {
+    for (const client of this.#clients) {
+      const chance = this.#options.run.decisions.stream(`client ${client.name}`);
+      for (let lane = chance.between(1, 2); lane > 0; lane--) {
+        this.#running.push(this.#ask(client, `${client.name}.${lane}`));
+      }
+    }
+  }
+
+  /** No call is lost or late any more. */
+  calmDown(): void {
+    for (const { calls } of this.#clients) calls.calmDown();
+  }
+
+  /** Asks nothing more; resolves once what was asked has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all(this.#running);
+    await Promise.all(this.#clients.map(({ coordinator }) => coordinator.close()));
+  }
+
+  /** Names of requests follow from the lane alone, so that one can be left out and the others stay. */
+  async #ask(client: Client, lane: string): Promise<void> {
+    const { run, plan, workload } = this.#options;
+    const chance = run.decisions.stream(`client ${lane}`);
+    for (let number = 1; !this.#stopped; number++) {
+      chance.next();
+      await run.world.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
+      if (this.#stopped) return;
+      const name = `${lane}/${number}`;
+      const request = workload.next(client.name, name, chance);
+      if (chance.strikes("request", 1)) await this.#carryOut(client, request, name);
+    }
+  }
+
+  async #carryOut(client: Client, asked: Request, request: string): Promise<void> {
+    const { run, workload, history } = this.#options;
+    const { type, bytes, text } = asked;
+    const { name } = client;
+    const record = history.begin({ client: name, request, kind: type, bytes, text, asked, callUs: run.world.nowUs });
+    const mark = crc32c(encodeRequest(request, bytes));
+    run.trace.mark("asked", mark);
+    try {
+      await this.#send(client, record);
+      record.outcome = "done";
+      this.#done++;
+      workload.answered?.(name, asked, record.answer!);
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error;
+      record.outcome = error.outcome;
+      run.trace.count(`error: ${error.code}`);
+      run.trace.tell(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
+      if (error.code === "internal") run.report("no unexplained stop", `${name} was told: ${error.message}`);
+    }
+    record.returnUs = run.world.nowUs;
+    run.trace.count(`${type} ${record.outcome}`);
+    run.trace.mark("answered", mark, record.position);
+    if (record.outcome === "done") run.trace.tell(name, () => `"${text}" is done at ${record.position}`);
+  }
+
+  async #send({ coordinator }: Client, record: HistoryRecord): Promise<void> {
+    if (record.kind === "command") {
+      const { index, result } = await coordinator.propose(encodeRequest(record.request, record.bytes));
+      record.position = index;
+      record.answer = result;
+      return;
+    }
+    const consistency = this.#options.plan.leaseReads ? "lease" : "linearizable";
+    const { appliedIndex, result } = await coordinator.query(record.bytes, { consistency });
+    record.position = appliedIndex;
+    record.answer = result;
+  }
+}

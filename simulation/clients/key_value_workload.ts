@@ -1,0 +1,91 @@
+/**
+ * Puts, gets, compare-and-sets and deletes on a few keys that all clients share.
+ *
+ * @module
+ */
+
+import { decodeGetAnswer, decodeWriteAnswer, encodeDelete, encodeGet, encodePut } from "../../lib/kv/commands.ts";
+import type { Stream } from "../decisions.ts";
+import type { Request, Workload } from "./workload.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A request to the key-value store, with what it was made of. */
+export interface KeyValueRequest extends Request {
+  /** What is asked. */
+  readonly operation: "put" | "get" | "delete" | "compareAndSet";
+  /** Of which key. */
+  readonly key: string;
+  /** The value put; `null` without one. */
+  readonly value: string | null;
+  /** The version that a compare-and-set asks for. */
+  readonly expectedVersion: number | null;
+}
+
+/** See the head of this file. */
+export class KeyValueWorkload implements Workload {
+  readonly #keys: number;
+  readonly #readShare: number;
+  /** The version that each client last saw of a key. */
+  readonly #seen = new Map<string, number>();
+
+  /** @param readShare the part of requests that only read */
+  constructor(keys: number, readShare: number) {
+    this.#keys = keys;
+    this.#readShare = readShare;
+  }
+
+  next(client: string, name: string, chance: Stream): KeyValueRequest {
+    const key = `k${chance.below(this.#keys)}`;
+    const bytesOfKey = encoder.encode(key);
+    const value = name;
+    if (chance.chance(this.#readShare)) {
+      const made = { operation: "get", key, value: null, expectedVersion: null } as const;
+      return { ...made, type: "query", bytes: encodeGet(bytesOfKey), text: `get ${key}` };
+    }
+    const kind = chance.below(10);
+    if (kind < 5) {
+      const made = { operation: "put", key, value, expectedVersion: null } as const;
+      // Now and then one that does not fit into a batch, a chunk or a segment.
+      const padding = chance.chance(0.05) ? ".".repeat(chance.below(3000)) : "";
+      return {
+        ...made,
+        type: "command",
+        bytes: encodePut(bytesOfKey, encoder.encode(value + padding)),
+        text: `put ${key} ${value}`,
+      };
+    }
+    if (kind < 6) {
+      const made = { operation: "delete", key, value: null, expectedVersion: null } as const;
+      return { ...made, type: "command", bytes: encodeDelete(bytesOfKey), text: `delete ${key}` };
+    }
+    const expectedVersion = this.#seen.get(`${client} ${key}`) ?? 0;
+    const made = { operation: "compareAndSet", key, value, expectedVersion } as const;
+    const bytes = encodePut(bytesOfKey, encoder.encode(value), expectedVersion);
+    return { ...made, type: "command", bytes, text: `set ${key} to ${value} if its version is ${expectedVersion}` };
+  }
+
+  answered(client: string, request: Request, answer: Uint8Array): void {
+    const { operation, key } = request as KeyValueRequest;
+    const version = operation === "get" ? versionRead(answer) : versionWritten(answer, operation);
+    this.#seen.set(`${client} ${key}`, version);
+  }
+}
+
+function versionRead(answer: Uint8Array): number {
+  const read = decodeGetAnswer(answer);
+  return read.ok ? read.entry?.version ?? 0 : 0;
+}
+
+function versionWritten(answer: Uint8Array, operation: KeyValueRequest["operation"]): number {
+  const written = decodeWriteAnswer(answer);
+  if (written.ok) return operation === "delete" ? 0 : written.version;
+  return written.reason === "conflict" ? written.currentVersion : 0;
+}
+
+/** The value of a get's answer, without padding; `null` if the key is not there. */
+export function valueRead(answer: Uint8Array): string | null {
+  const read = decodeGetAnswer(answer);
+  return read.ok && read.entry !== null ? decoder.decode(read.entry.value).replace(/\.+$/, "") : null;
+}

@@ -1,0 +1,133 @@
+/**
+ * The machines of a run, as faults and operators see them.
+ *
+ * @module
+ */
+
+import type { MembershipChange, RaftNode } from "../../lib/node/mod.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { hasQuorum, majority } from "../../lib/raft/quorum.ts";
+import type { Member, Membership } from "../../lib/raft/types.ts";
+import type { ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Run } from "../run.ts";
+
+/** See the head of this file. */
+export class Cluster {
+  readonly machines: ReadonlyMap<string, Machine>;
+  readonly #run: Run;
+  readonly #protocol: ProtocolChecks;
+
+  constructor(run: Run, protocol: ProtocolChecks, machines: ReadonlyMap<string, Machine>) {
+    this.#run = run;
+    this.#protocol = protocol;
+    this.machines = machines;
+  }
+
+  /** All machines, in order. */
+  get all(): Machine[] {
+    return [...this.machines.values()];
+  }
+
+  /** Those whose node runs. */
+  get up(): Machine[] {
+    return this.all.filter((machine) => machine.up);
+  }
+
+  /** The leader of the highest term, if there is one. */
+  get leader(): Machine | undefined {
+    let best: Machine | undefined;
+    for (const machine of this.up) {
+      if (!machine.node!.isLeader) continue;
+      if (best === undefined || machine.node!.inspect().term > best.node!.inspect().term) best = machine;
+    }
+    return best;
+  }
+
+  /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
+  get memberships(): Membership[] {
+    const written = this.#protocol.ledger.possibleMemberships();
+    const inForce = this.up.map(({ node }) => node!.inspect().membership).filter(({ voters }) => voters.length > 0);
+    return written.length === 0 ? [] : [...new Set([...written, ...inForce])];
+  }
+
+  /** Whether these machines, by their present disks, are a quorum of every membership that may count. */
+  areQuorum(machines: ReadonlySet<Machine>): boolean {
+    const memberships = this.memberships;
+    return memberships.length > 0 && memberships.every((membership) =>
+      hasQuorum(membership, (id) => {
+        const machine = this.machines.get(id);
+        return machine !== undefined && machines.has(machine) && !machine.lost && isMember(membership, machine);
+      })
+    );
+  }
+
+  /** Whether a disk may be lost now: what it promised must still be on a quorum without it. */
+  mayLose(victim: Machine): boolean {
+    return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim)));
+  }
+
+  /** The node of a leader that can be asked something. */
+  get #askable(): RaftNode | null {
+    const { leader } = this;
+    return leader === undefined || leader.process?.frozen ? null : leader.node;
+  }
+
+  /** Has the leader change the membership; resolves with whether it did. */
+  async change(wanted: (membership: Membership) => MembershipChange | null, why: string): Promise<boolean> {
+    const node = this.#askable;
+    if (node === null) return false;
+    const change = wanted(node.inspect().membership);
+    if (change === null || !this.#keepsQuorum(change)) return false;
+    const { trace } = this.#run;
+    trace.tell("operator", () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`);
+    return await this.#ask(node.changeMembership(change), "membership changed");
+  }
+
+  /** Whether enough of the new voters have a disk to count on. */
+  #keepsQuorum({ voters }: MembershipChange): boolean {
+    const intact = voters.filter(({ id, incarnation }) => {
+      const machine = this.machines.get(id);
+      return machine !== undefined && machine.incarnation === incarnation && !machine.lost && !machine.damaged;
+    });
+    return intact.length >= majority(voters.length);
+  }
+
+  /** Has the leader hand over. */
+  async transfer(to: Machine | undefined): Promise<void> {
+    const node = this.#askable;
+    if (node === null) return;
+    await this.#ask(node.transferLeadership(to === undefined ? {} : { to: to.name }), "leadership transferred");
+  }
+
+  /** Has a node take a snapshot. */
+  async snapshot(node: RaftNode): Promise<void> {
+    await this.#ask(node.takeSnapshot(), "snapshot asked for");
+  }
+
+  async #ask(request: Promise<unknown>, count: string): Promise<boolean> {
+    try {
+      await request;
+      this.#run.trace.count(count);
+      return true;
+    } catch (error) {
+      if (error instanceof RaftError && error.code !== "internal") return false;
+      this.#run.report("no unexplained stop", `an operator was told: ${error}`);
+      return false;
+    }
+  }
+}
+
+/** Whether a membership means this machine with the disk that it has now. */
+export function isMember(membership: Membership, machine: Machine): boolean {
+  return membership.members.some(({ id, incarnation }) => id === machine.name && incarnation === machine.incarnation);
+}
+
+/** The members of these names. */
+export function membersOf(membership: Membership, names: readonly string[]): Member[] {
+  return membership.members.filter(({ id }) => names.includes(id));
+}
+
+function ids(members: readonly Member[]): string {
+  return members.length === 0 ? "none" : members.map(({ id }) => id).join(" ");
+}

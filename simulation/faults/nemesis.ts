@@ -1,0 +1,252 @@
+/**
+ * What goes wrong from time to time, and for how long; and what an operator does
+ * meanwhile. Messages have their own misfortunes, in network.ts.
+ *
+ * @module
+ */
+
+import type { Survival } from "../../storage/file/fake_file_system.ts";
+import type { Stream } from "../decisions.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Network } from "../network.ts";
+import type { FaultKind, Plan } from "../plan.ts";
+import type { Run } from "../run.ts";
+import type { Cluster } from "./cluster.ts";
+import { Operator } from "./operator.ts";
+import { partition } from "./partitions.ts";
+
+/** What the nemesis needs of a run. */
+export interface NemesisOptions {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly cluster: Cluster;
+  readonly network: Network;
+  readonly clients: readonly string[];
+}
+
+/** A fault: what it does to `victim`; nothing happens if it returns `false`. */
+type Episode = (victim: Machine, chance: Stream) => boolean | void;
+
+/** See the head of this file. */
+export class Nemesis {
+  readonly #options: NemesisOptions;
+  readonly #operator: Operator;
+  readonly #episodes: Partial<Record<FaultKind, Episode>>;
+  /** What takes back the faults that last. */
+  readonly #mends = new Set<() => void>();
+  #stopped = false;
+
+  constructor(options: NemesisOptions) {
+    this.#options = options;
+    this.#operator = new Operator(options.run, options.cluster);
+    this.#episodes = {
+      partition: (_, chance) => this.#partition(chance),
+      clog: (victim, chance) => this.#clog(victim, chance),
+      crash: (victim, chance) => this.#crash(victim, null, chance),
+      powerFailure: (victim, chance) => this.#crash(victim, survival(chance), chance),
+      blackout: (_, chance) => this.#blackout(chance),
+      pause: (victim, chance) => this.#pause(victim, chance),
+      suspend: (victim, chance) => this.#suspend(victim, chance),
+      clockStep: (victim, chance) => this.#clockStep(victim, chance),
+      coalescing: (victim, chance) => this.#coalesce(victim, chance),
+      slowDisk: (victim, chance) =>
+        this.#disk(victim, chance, "is slow", (disk) => void (disk.troubles.slowness = chance.pick([5, 50, 500])!)),
+      diskFull: (victim, chance) =>
+        this.#disk(victim, chance, "is full", (disk) => void (disk.troubles.room = chance.below(1000))),
+      shortWrite: (victim, chance) =>
+        this.#disk(victim, chance, "writes less than asked", (disk) => void (disk.troubles.shortWrites = 0.5)),
+      readError: (victim, chance) =>
+        this.#disk(victim, chance, "fails at some reads", (disk) => void (disk.troubles.readErrors = 0.1)),
+      failedWrite: (victim, chance) => this.#failNext(victim, chance, ["write", "open", "rename", "truncate"]),
+      failedSync: (victim, chance) => this.#failNext(victim, chance, ["sync", "sync", "syncDirectory"]),
+      hangingWrite: (victim, chance) => this.#hangNext(victim, chance),
+      rot: (victim) => this.#rot(victim),
+      wipe: (victim, chance) => this.#wipe(victim, chance),
+      member: (victim, chance) => void this.#operator.changeOne(victim, chance),
+      joint: (_, chance) => void this.#operator.changeMany(chance),
+      replace: (_, chance) => this.#operator.replace(chance),
+      transfer: (victim, chance) => void options.cluster.transfer(chance.chance(0.5) ? victim : undefined),
+      snapshot: ({ node, process }) => {
+        if (node === null || process?.frozen) return false;
+        void options.cluster.snapshot(node);
+        return true;
+      },
+    };
+  }
+
+  /** Begins. */
+  start(): void {
+    void this.#go();
+  }
+
+  /** No new fault; those that last are taken back. */
+  stop(): void {
+    this.#stopped = true;
+    for (const mend of [...this.#mends]) mend();
+  }
+
+  async #go(): Promise<void> {
+    const { run, plan } = this.#options;
+    if (plan.episodes.length === 0) return;
+    const total = plan.episodes.reduce((sum, { weight }) => sum + weight, 0);
+    const chance = run.decisions.stream("fault");
+    for (;;) {
+      chance.next();
+      await run.world.sleep(1000 + chance.below(2000 * plan.episodeGapMs));
+      if (this.#stopped) return;
+      let at = chance.below(total);
+      const { kind } = plan.episodes.find(({ weight }) => (at -= weight) < 0)!;
+      const victim = this.#victim(chance);
+      if (!chance.strikes(kind, 1)) continue;
+      if (this.#episodes[kind]?.(victim, chance) === false) continue;
+      run.trace.count(kind);
+      run.trace.mark("fault", kind.length, victim.name.length);
+    }
+  }
+
+  /** The leader more often than others: most depends on it. */
+  #victim(chance: Stream): Machine {
+    const { cluster } = this.#options;
+    const any = chance.pick(cluster.all)!;
+    return chance.chance(0.3) ? cluster.leader ?? any : any;
+  }
+
+  /** Takes something back after a while, or when all faults end. */
+  #lasts(chance: Stream, mostMs: number, mend: () => void): void {
+    const end = (): void => {
+      if (this.#mends.delete(end)) mend();
+    };
+    this.#mends.add(end);
+    this.#options.run.world.after(1000 * chance.between(10, mostMs), null, end);
+  }
+
+  #tell(who: string, what: string): void {
+    this.#options.run.trace.tell(who, what);
+  }
+
+  #partition(chance: Stream): void {
+    const { network, cluster, clients } = this.#options;
+    const { shape, ways, mend } = partition(network, chance, cluster.all.map(({ name }) => name), clients);
+    this.#options.run.trace.count(`partition: ${shape}`);
+    this.#tell("network", `is cut (${shape}): ${ways.map(([from, to]) => `${from}→${to}`).join(" ")}`);
+    this.#lasts(chance, 4000, () => {
+      this.#tell("network", `is whole again (${shape})`);
+      mend();
+    });
+  }
+
+  #clog(victim: Machine, chance: Stream): void {
+    const { network, cluster } = this.#options;
+    const ways = cluster.all.filter((machine) => machine !== victim && chance.chance(0.6));
+    const toVictim = chance.chance(0.5);
+    this.#tell("network", `holds back what goes ${toVictim ? "to" : "from"} ${victim.name}`);
+    const frees = ways.map(({ name }) => toVictim ? network.clog(name, victim.name) : network.clog(victim.name, name));
+    this.#lasts(chance, 2500, () => frees.forEach((free) => free()));
+  }
+
+  /** At once, or before or after one of the next operations of the process. */
+  #crash(victim: Machine, survives: Survival | null, chance: Stream): boolean | void {
+    const { process } = victim;
+    if (process === null) return false;
+    const restartMs = chance.between(1, chance.chance(0.7) ? 800 : 4000);
+    const crash = (when: string) => (): void => {
+      if (victim.process !== process) return;
+      victim.crash(survives, `${when}, what was not synced: ${survives ?? "stays"}`);
+      this.#options.run.world.after(restartMs * 1000, null, () => victim.start());
+    };
+    if (chance.chance(0.3)) return crash("between two events")();
+    const when = chance.chance(0.5) ? "before" : "after";
+    process.light(chance.between(1, 60), when, crash(`${when} an operation`));
+  }
+
+  #blackout(chance: Stream): void {
+    for (const machine of this.#options.cluster.all) {
+      if (machine.process === null) continue;
+      machine.crash(survival(chance), "all do");
+      this.#options.run.world.after(chance.between(1, 1500) * 1000, null, () => machine.start());
+    }
+  }
+
+  #pause(victim: Machine, chance: Stream): boolean | void {
+    const { process } = victim;
+    if (process === null) return false;
+    process.freeze();
+    this.#tell(victim.name, "stands still");
+    this.#lasts(chance, 3000, () => {
+      this.#tell(victim.name, "goes on");
+      process.thaw();
+    });
+  }
+
+  #suspend(victim: Machine, chance: Stream): boolean | void {
+    const { process, clock } = victim;
+    if (process === null) return false;
+    process.freeze();
+    clock.sleep();
+    this.#tell(victim.name, "sleeps, its monotonic clock too");
+    this.#lasts(chance, 3000, () => {
+      this.#tell(victim.name, "wakes");
+      if (victim.process === process) clock.wake();
+      process.thaw();
+    });
+  }
+
+  /** Set back, the wall clock could hide a sleep from a lease: with lease reads it is only set forward. */
+  #clockStep(victim: Machine, chance: Stream): void {
+    const byMs = Math.round((chance.unit() - (this.#options.plan.leaseReads ? 0 : 0.5)) * 20_000);
+    this.#tell(victim.name, `has its wall clock set by ${byMs} ms`);
+    victim.clock.step(byMs);
+  }
+
+  #coalesce(victim: Machine, chance: Stream): void {
+    const ms = chance.pick([16, 100, 1000])!;
+    this.#tell(victim.name, `has timers that fire every ${ms} ms`);
+    const set = (us: number): void => {
+      victim.coalesceUs = us;
+      if (victim.process !== null) victim.process.coalesceUs = us;
+    };
+    set(ms * 1000);
+    this.#lasts(chance, 4000, () => set(0));
+  }
+
+  #disk(victim: Machine, chance: Stream, what: string, spoil: (disk: Machine["disk"]) => void): void {
+    const { disk } = victim;
+    this.#tell(victim.name, `has a disk that ${what}`);
+    spoil(disk);
+    this.#lasts(chance, 3000, () => disk.heal());
+  }
+
+  #failNext(
+    victim: Machine,
+    chance: Stream,
+    types: readonly ("write" | "open" | "rename" | "truncate" | "sync" | "syncDirectory")[],
+  ): void {
+    const type = chance.pick(types)!;
+    this.#tell(victim.name, `has a disk that will fail at its next ${type}`);
+    victim.disk.troubles.next.set(type, "EIO");
+  }
+
+  #hangNext(victim: Machine, chance: Stream): void {
+    const type = chance.pick(["write", "sync"] as const)!;
+    this.#tell(victim.name, `has a disk that will never return from its next ${type}`);
+    victim.disk.troubles.next.set(type, "hang");
+  }
+
+  #rot(victim: Machine): boolean | void {
+    if (!this.#options.cluster.mayLose(victim)) return false;
+    const where = victim.disk.rot();
+    if (where === null) return false;
+    victim.lost = true;
+    this.#tell(victim.name, `has a flipped bit on its disk, in ${where}`);
+  }
+
+  #wipe(victim: Machine, chance: Stream): boolean | void {
+    if (!this.#options.cluster.mayLose(victim)) return false;
+    victim.wipe();
+    this.#options.run.world.after(chance.between(1, 1000) * 1000, null, () => victim.start());
+  }
+}
+
+function survival(chance: Stream): Survival {
+  return chance.pick(["none", "all", "random", "garbled", "garbled"])!;
+}

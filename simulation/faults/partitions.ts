@@ -1,0 +1,66 @@
+/**
+ * Ways to cut a network.
+ *
+ * @module
+ */
+
+import type { Stream } from "../decisions.ts";
+import type { Network } from "../network.ts";
+
+/** Ways to be cut, as "from, to". */
+type Ways = (readonly [string, string])[];
+
+const SHAPES: Record<string, (chance: Stream, names: readonly string[]) => Ways> = {
+  /** One node alone. */
+  isolated: (chance, names) => {
+    const alone = chance.pick(names)!;
+    return between([alone], names.filter((name) => name !== alone));
+  },
+  /** Two halves, or a few and the rest. */
+  split: (chance, names) => {
+    const order = chance.shuffled(names);
+    const size = chance.between(1, Math.max(1, order.length - 1));
+    return between(order.slice(0, size), order.slice(size));
+  },
+  /** Two halves that only one node still reaches. */
+  bridge: (chance, names) => {
+    const [, ...order] = chance.shuffled(names);
+    const half = Math.ceil(order.length / 2);
+    return between(order.slice(0, half), order.slice(half));
+  },
+  /** One node that hears, and is not heard; or the other way. */
+  oneWay: (chance, names) => {
+    const alone = chance.pick(names)!;
+    const others = names.filter((name) => name !== alone);
+    return chance.chance(0.5) ? towards([alone], others) : towards(others, [alone]);
+  },
+  /** Each reaches only some. */
+  ragged: (chance, names) => {
+    const ways: Ways = [];
+    for (const from of names) for (const to of names) if (from !== to && chance.chance(0.3)) ways.push([from, to]);
+    return ways;
+  },
+};
+
+/** Cuts the network in one of these ways. Returns how it was cut, and how to mend it. */
+export function partition(
+  network: Network,
+  chance: Stream,
+  nodes: readonly string[],
+  clients: readonly string[],
+): { readonly shape: string; readonly ways: readonly (readonly [string, string])[]; readonly mend: () => void } {
+  const shape = chance.pick(Object.keys(SHAPES))!;
+  // Now and then the clients are cut off with one of the sides.
+  const names = chance.chance(0.3) ? [...nodes, ...clients] : nodes;
+  const ways = SHAPES[shape]!(chance, names);
+  const mends = ways.map(([from, to]) => network.cut(from, to));
+  return { shape, ways, mend: () => mends.forEach((mend) => mend()) };
+}
+
+function towards(from: readonly string[], to: readonly string[]): Ways {
+  return from.flatMap((each) => to.map((other) => [each, other] as const));
+}
+
+function between(some: readonly string[], others: readonly string[]): Ways {
+  return [...towards(some, others), ...towards(others, some)];
+}

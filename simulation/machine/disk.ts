@@ -1,0 +1,191 @@
+/**
+ * A machine's disk: the file system that the real file storage runs on, and what
+ * goes wrong with it. It outlives the processes that use it.
+ *
+ * @module
+ */
+
+import { FakeFileSystem } from "../../storage/file/fake_file_system.ts";
+import type { FakeFault, FakeOperation, FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
+import type { FileSystem } from "../../storage/file/file_system.ts";
+import { segmentSequence } from "../../storage/file/segment.ts";
+import type { Stream } from "../decisions.ts";
+import type { Run } from "../run.ts";
+import type { Process } from "./process.ts";
+
+/** The folder of a node's data. */
+export const FOLDER = "/data";
+
+/** What is wrong with a disk until it is healed. */
+export interface DiskTroubles {
+  /** Bytes that still fit; `null` for enough. */
+  room: number | null;
+  /** Operations of a kind that fail next, and how. */
+  readonly next: Map<FakeOperationType, "EIO" | "hang">;
+  /** The chance that a write takes less than it was given. */
+  shortWrites: number;
+  /** The chance that a read fails. */
+  readErrors: number;
+  /** How many times slower than usual. */
+  slowness: number;
+}
+
+const TYPES: readonly FakeOperationType[] = [
+  "open",
+  "read",
+  "write",
+  "sync",
+  "truncate",
+  "size",
+  "close",
+  "rename",
+  "unlink",
+  "readDirectory",
+  "makeDirectory",
+  "syncDirectory",
+  "lock",
+];
+
+/** How long an operation takes, in microseconds: what waits for the medium takes most. */
+const LATENCY_US: Partial<Record<FakeOperationType, number>> = { sync: 800, syncDirectory: 300 };
+
+function noTroubles(): DiskTroubles {
+  return { room: null, next: new Map(), shortWrites: 0, readErrors: 0, slowness: 1 };
+}
+
+/** See the head of this file. */
+export class Disk {
+  readonly #run: Run;
+  readonly #machine: number;
+  readonly #chance: Stream;
+  readonly #fs: FakeFileSystem;
+  /** Files whose sync failed in this life of the process. */
+  readonly #doubtful = new Set<string>();
+  #process: Process | null = null;
+  #troubled = false;
+  #hangs = false;
+  troubles: DiskTroubles = noTroubles();
+
+  constructor(run: Run, machine: number, chance: Stream) {
+    this.#run = run;
+    this.#machine = machine;
+    this.#chance = chance;
+    this.#fs = new FakeFileSystem({ intercept: (operation) => this.#intercept(operation) });
+  }
+
+  /** The file system, for the process that runs now. */
+  get fileSystem(): FileSystem {
+    return this.#fs;
+  }
+
+  /** Whether anything went wrong in the present process's life. */
+  get troubled(): boolean {
+    return this.#troubled;
+  }
+
+  /** Whether an operation of the present process hangs for ever. */
+  get hangs(): boolean {
+    return this.#hangs;
+  }
+
+  /** Another process begins; `survival` of what was not synced, if the machine lost power. */
+  begin(process: Process, survival: Survival | null): void {
+    if (survival === null) this.#fs.kill();
+    else this.#fs.restart(survival, this.#chance.random);
+    this.#process = process;
+    this.#troubled = false;
+    this.#hangs = false;
+    this.#doubtful.clear();
+  }
+
+  /** Everything works from now on. What hangs already, hangs on. */
+  heal(): void {
+    this.troubles = noTroubles();
+  }
+
+  /** Flips a bit of a byte that was durable before the last sync; where, or `null` if there is none. */
+  rot(): string | null {
+    const names = this.#fs.paths().filter((path) => path.startsWith(`${FOLDER}/`) && !path.endsWith(".tmp"));
+    const newest = names.filter((path) => segmentSequence(path.slice(FOLDER.length + 1)) !== undefined).sort().at(-1);
+    const path = this.#chance.next().pick(names);
+    if (path === undefined) return null;
+    // In the newest segment the last batch can't be told from a torn write.
+    const bytes = path === newest ? this.#fs.settledBytes(path) : this.#fs.durableBytes(path);
+    if (bytes === 0) return null;
+    const offset = this.#chance.below(bytes);
+    this.#fs.rot(path, offset, 1 << this.#chance.below(8));
+    return `${path} at ${offset}`;
+  }
+
+  #intercept(operation: FakeOperation): Promise<FakeFault | undefined> | FakeFault | undefined {
+    const process = this.#process;
+    if (process === null) return { type: "hang" };
+    let done = false;
+    process.perform(() => done = true);
+    if (!done) return { type: "hang" };
+    this.#run.trace.mark("disk", this.#machine, TYPES.indexOf(operation.type), operation.length);
+    if (!process.alive) return { type: "crash", when: "after" };
+    const latencyUs = this.#latencyUs(operation);
+    if (latencyUs === 0) return this.#fault(operation);
+    return new Promise((resolve) => {
+      const finish = (): void => process.receive(() => resolve(this.#fault(operation)));
+      this.#run.world.after(latencyUs, process.actor, finish);
+    });
+  }
+
+  #latencyUs({ type }: FakeOperation): number {
+    const usualUs = LATENCY_US[type];
+    if (usualUs !== undefined) {
+      return Math.ceil((usualUs / 4 + this.#chance.next().below(usualUs)) * this.troubles.slowness);
+    }
+    return this.troubles.slowness > 1 ? this.#chance.next().below(1000 * this.troubles.slowness) : 0;
+  }
+
+  #fault({ type, path, length, growth }: FakeOperation): FakeFault | undefined {
+    const { troubles } = this;
+    if (type === "sync" && this.#doubtful.has(path)) {
+      this.#run.report("a disk in doubt is left alone", `${path} is synced again after a sync of it failed`);
+    }
+    if (troubles.slowness > 1) this.#troubled = true;
+    const next = troubles.next.get(type);
+    if (next !== undefined) {
+      this.#troubled = true;
+      troubles.next.delete(type);
+      this.#run.trace.count(`disk: ${type} ${next === "hang" ? "hangs" : "fails"}`);
+      if (next === "hang") {
+        this.#hangs = true;
+        return { type: "hang" };
+      }
+      if (type === "sync") this.#doubtful.add(path);
+      return { type: "error", code: next };
+    }
+    if (type === "read" && this.#happens(troubles.readErrors)) {
+      this.#troubled = true;
+      this.#run.trace.count("disk: read fails");
+      return { type: "error", code: "EIO" };
+    }
+    if (type !== "write" || length === 0) return undefined;
+    return this.#writeFault(length, growth);
+  }
+
+  /** No space, perhaps half-way; or less written than asked. */
+  #writeFault(length: number, growth: number): FakeFault | undefined {
+    const { troubles } = this;
+    if (troubles.room !== null) {
+      const fits = Math.min(troubles.room, growth);
+      troubles.room -= fits;
+      if (fits === growth) return undefined;
+      this.#troubled = true;
+      this.#run.trace.count("disk: no space");
+      const bytes = length - growth + fits;
+      return bytes === 0 ? { type: "error", code: "ENOSPC" } : { type: "short", bytes };
+    }
+    if (length < 2 || !this.#happens(troubles.shortWrites)) return undefined;
+    this.#run.trace.count("disk: short write");
+    return { type: "short", bytes: 1 + this.#chance.below(length - 1) };
+  }
+
+  #happens(probability: number): boolean {
+    return probability > 0 && this.#chance.next().chance(probability);
+  }
+}

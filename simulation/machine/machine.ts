@@ -1,0 +1,320 @@
+/**
+ * One machine: a disk and clocks that outlive the processes on it, and the node
+ * that runs there now, if one does. It is restarted when it stops itself, as a
+ * supervisor would.
+ *
+ * @module
+ */
+
+import { StorageError } from "../../lib/errors.ts";
+import { RaftNode } from "../../lib/node/mod.ts";
+import type { RaftEvent } from "../../lib/raft/types.ts";
+import type { Membership } from "../../lib/raft/types.ts";
+import { Sessions } from "../../lib/sessions/mod.ts";
+import type { StateMachine } from "../../lib/state_machine.ts";
+import type { Envelope, Receive } from "../../lib/transport.ts";
+import { FileStorage } from "../../storage/file/file_storage.ts";
+import type { Survival } from "../../storage/file/fake_file_system.ts";
+import type { ApplicationChecks, ApplyingLife } from "../checks/application_checks.ts";
+import { DurableRecord } from "../checks/durable_record.ts";
+import type { ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { Stream } from "../decisions.ts";
+import type { Network, Receiver } from "../network.ts";
+import type { Plan } from "../plan.ts";
+import type { Run } from "../run.ts";
+import { MachineClock } from "./clock.ts";
+import { Disk, FOLDER } from "./disk.ts";
+import { Process } from "./process.ts";
+import { RequestMachine, WitnessedMachine } from "./witnessed_machine.ts";
+import { WitnessedStorage } from "./witnessed_storage.ts";
+
+/** What all machines of a run share. */
+export interface Surroundings {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly network: Network;
+  readonly protocol: ProtocolChecks;
+  readonly application: ApplicationChecks;
+  readonly stateMachine: () => StateMachine;
+}
+
+/** The cluster's id in every run. */
+const CLUSTER_ID = "simulated";
+/** A supervisor waits at most this long before it starts a process again. */
+const RESTART_MS = 500;
+
+/** See the head of this file. */
+export class Machine implements Receiver {
+  readonly name: string;
+  readonly clock: MachineClock;
+  disk: Disk;
+  /** Timers of its processes fire at multiples of this. */
+  coalesceUs = 0;
+  /** Its data is lost or rotten: what it promised is not to be counted on. */
+  lost = false;
+  /** Its data can't be read; it is not started any more. */
+  damaged = false;
+  readonly #with: Surroundings;
+  readonly #number: number;
+  readonly #chance: Stream;
+  /** The first membership, for the first disk of a first member. */
+  #bootstrap: Membership | null;
+  #incarnation: string;
+  #wipes = 0;
+  readonly #records = new Map<string, DurableRecord>();
+  #process: Process | null = null;
+  #life: ApplyingLife | null = null;
+  #node: RaftNode | null = null;
+  #receive: Receive | null = null;
+  /** How the process before ended: `null` if the machine did not lose power. */
+  #survival: Survival | null = null;
+  #down = false;
+
+  constructor(surroundings: Surroundings, name: string, number: number, bootstrap: Membership | null) {
+    const { run, plan } = surroundings;
+    this.#with = surroundings;
+    this.name = name;
+    this.#number = number;
+    this.#chance = run.decisions.stream(`machine ${name}`);
+    this.#bootstrap = bootstrap;
+    this.#incarnation = `${name}.0`;
+    const drift = plan.maxDrift * (2 * this.#chance.unit() - 1);
+    this.clock = new MachineClock(() => run.world.nowUs, 1 + drift, this.#chance.between(-60_000, 60_000));
+    this.disk = this.#newDisk();
+  }
+
+  /** The node that runs here; `null` if none does, or is only starting. */
+  get node(): RaftNode | null {
+    return this.#node;
+  }
+
+  /** The process that runs here. */
+  get process(): Process | null {
+    return this.#process;
+  }
+
+  /** What a disk of this machine has promised; the one before a wipe too: what it acknowledged, it had. */
+  recordOf(incarnation: string): DurableRecord | null {
+    return this.#records.get(incarnation) ?? null;
+  }
+
+  /** The name of its data folder. */
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  /** Whether a node runs here. */
+  get up(): boolean {
+    return this.#node !== null && this.#node.lifecycle === "running";
+  }
+
+  /** As a membership names it. */
+  get member(): { readonly id: string; readonly address: string; readonly incarnation: string } {
+    return { id: this.name, address: this.name, incarnation: this.#incarnation };
+  }
+
+  /** Starts a process, if none runs. */
+  start(): void {
+    if (this.#process !== null || this.damaged || this.#down) return;
+    const { run, plan } = this.#with;
+    run.trace.mark("started", this.#number);
+    run.trace.tell(this.name, "starts");
+    const process = new Process(run, this, this.clock, this.#chance.next());
+    process.coalesceUs = this.coalesceUs;
+    const life: ApplyingLife = {
+      name: this.name,
+      incarnation: this.#incarnation,
+      record: this.#recordNow(),
+      view: null,
+      seen: null,
+      lastApplied: 0,
+    };
+    this.#process = process;
+    this.#life = life;
+    this.disk.begin(process, this.#survival);
+    this.#survival = null;
+    const bootstrap = this.#bootstrap;
+    RaftNode.start({
+      ...plan.node,
+      id: this.name,
+      address: this.name,
+      host: process,
+      incarnation: this.#incarnation,
+      stateMachine: this.#stateMachine(life),
+      storage: this.#storage(life),
+      transport: this.#transport(process, life),
+      ...bootstrap === null ? {} : { bootstrap: { clusterId: CLUSTER_ID, membership: bootstrap } },
+    }).then(
+      (node) => this.#started(process, life, node),
+      (error) => this.#startFailed(process, error),
+    );
+  }
+
+  /** Ends the process at once. With `survival` the machine loses power: that much of what was not synced stays. */
+  crash(survival: Survival | null, why: string): void {
+    if (survival !== null) this.#survival = survival;
+    if (this.#process === null) return;
+    const { run } = this.#with;
+    run.trace.mark("ended", this.#number);
+    run.trace.tell(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
+    this.#process.kill();
+    this.#process = null;
+    this.#life = null;
+    this.#node = null;
+    this.#receive = null;
+    this.clock.wake();
+  }
+
+  /** It is never started again. */
+  keepDown(): void {
+    this.#down = true;
+  }
+
+  /** Another disk in place of this one: it comes back as a new node. */
+  wipe(): void {
+    this.crash(null, "its disk is replaced");
+    this.#bootstrap = null;
+    this.#incarnation = `${this.name}.${++this.#wipes}`;
+    this.disk = this.#newDisk();
+    this.#survival = null;
+    this.damaged = false;
+    this.lost = false;
+  }
+
+  /** The checks look at what it did. */
+  look(): void {
+    if (this.#life !== null) this.#with.protocol.look(this.#life);
+  }
+
+  /** See {@linkcode Receiver}. */
+  receive(envelope: Envelope): void {
+    this.#process?.receive(() => void this.#receive?.(envelope));
+  }
+
+  #recordNow(): DurableRecord {
+    let record = this.#records.get(this.#incarnation);
+    if (record === undefined) this.#records.set(this.#incarnation, record = new DurableRecord());
+    return record;
+  }
+
+  #newDisk(): Disk {
+    return new Disk(this.#with.run, this.#number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
+  }
+
+  #storage(life: ApplyingLife): WitnessedStorage {
+    const { plan, protocol, application } = this.#with;
+    const files = new FileStorage(this.disk.fileSystem, FOLDER, { segmentBytes: plan.segmentBytes });
+    return new WitnessedStorage(files, life, protocol, application);
+  }
+
+  #stateMachine(life: ApplyingLife): StateMachine {
+    const { plan, protocol, application, stateMachine } = this.#with;
+    const requests = new RequestMachine(stateMachine(), (request, index) => application.ran(life, request, index));
+    return new WitnessedMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.look(life));
+  }
+
+  #transport(process: Process, life: ApplyingLife): {
+    start(receive: Receive): Promise<void>;
+    send(address: string, envelope: Envelope): void;
+    close(): Promise<void>;
+  } {
+    const { network, protocol } = this.#with;
+    return {
+      start: (receive) => {
+        if (process.alive) this.#receive = receive;
+        return Promise.resolve();
+      },
+      send: (address, envelope) =>
+        process.perform(() => {
+          protocol.leaves(life, envelope.to, envelope.message);
+          network.send(this.name, address, envelope);
+        }),
+      close: () => {
+        if (process.alive) this.#receive = null;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #started(process: Process, life: ApplyingLife, node: RaftNode): void {
+    if (!process.alive) return;
+    this.#node = node;
+    life.view = node.inspect();
+    if (life.record.snapshot !== null) life.lastApplied = null;
+    node.addEventListener("raft", ({ detail }) => this.#heard(detail));
+    node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
+      if (reason === "installed") this.#with.run.trace.count("snapshot installed");
+      this.#with.run.trace.tell(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
+    });
+    node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
+      this.#with.run.trace.count(`storage error: ${consequence}`);
+      this.#with.run.trace.tell(this.name, () => `storage error (${consequence}): ${error.message}`);
+    });
+    node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
+    this.look();
+  }
+
+  /** Damage must have been done; anything else is tried again. */
+  #startFailed(process: Process, error: unknown): void {
+    if (!process.alive) return;
+    const { run } = this.#with;
+    run.trace.count("start failed");
+    if (error instanceof StorageError && error.code === "damaged") {
+      if (!this.lost) run.report("durable storage", `${this.name} can't read its disk: ${error.message}`);
+      run.trace.count("damage found at start");
+      run.trace.tell(this.name, () => `finds damage, and stays down: ${error.message}`);
+      this.damaged = true;
+      return this.crash(null, "its data is damaged");
+    }
+    this.#stopped(process, error);
+  }
+
+  #stopped(process: Process, error: unknown): void {
+    if (!process.alive) return;
+    const { run } = this.#with;
+    const message = error instanceof Error ? error.message : String(error);
+    run.trace.count("stopped itself");
+    const explained = error instanceof StorageError && (this.disk.troubled || this.lost);
+    if (!explained) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
+    this.crash(null, `it stopped itself: ${message}`);
+    run.world.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
+  }
+
+  #heard(event: RaftEvent): void {
+    const { trace } = this.#with.run;
+    trace.count(event.type);
+    if (trace.story !== null) {
+      const line = describeEvent(event);
+      if (line !== null) trace.tell(this.name, line);
+    }
+  }
+}
+
+/** What the protocol did, and why; `null` for what needs no words. */
+export function describeEvent(event: RaftEvent): string | null {
+  switch (event.type) {
+    case "electionStarted":
+      return `${
+        event.preVote ? "asks whether it would be elected" : "campaigns"
+      } for term ${event.term} (${event.reason})`;
+    case "voteGranted":
+      return event.preVote ? null : `votes for ${event.to} in term ${event.term}`;
+    case "voteDenied":
+      return event.preVote ? null : `denies ${event.to} its vote in term ${event.term}: ${event.reason}`;
+    case "roleChanged":
+      return `becomes ${event.role} in term ${event.term}: ${event.reason}`;
+    case "membershipChanged": {
+      const { voters, outgoing, learners } = event.membership;
+      const joint = outgoing.length > 0 ? `, jointly with ${outgoing}` : "";
+      return `membership ${event.index} is ${event.reason}: voters ${voters}${joint}${
+        learners.length > 0 ? `, learners ${learners}` : ""
+      }`;
+    }
+    case "logTruncated":
+      return `cuts its log from ${event.from} on`;
+    case "transferStarted":
+      return `hands leadership to ${event.to}`;
+    default:
+      return null;
+  }
+}

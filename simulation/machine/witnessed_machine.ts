@@ -1,0 +1,87 @@
+/**
+ * State machines with somebody who looks on: outside of the sessions, where each
+ * entry of the log arrives, and inside, where each request must arrive once.
+ *
+ * @module
+ */
+
+import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
+import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
+import type { ApplicationChecks, ApplyingLife } from "../checks/application_checks.ts";
+
+/** A command with the name of the request that it belongs to. */
+export function encodeRequest(request: string, command: Uint8Array): Uint8Array {
+  return new ByteWriter(command.length + 32).string(request).raw(command).finish();
+}
+
+/** What holds requests: unwraps them for the user's state machine. */
+export class RequestMachine implements StateMachine {
+  readonly #inner: StateMachine;
+  readonly #ran: (request: string, index: number) => void;
+
+  /** @param ran told of each request that is carried out, and where */
+  constructor(inner: StateMachine, ran: (request: string, index: number) => void = () => {}) {
+    this.#inner = inner;
+    this.#ran = ran;
+  }
+
+  apply({ index, term, data }: AppliedCommand): Uint8Array | Promise<Uint8Array> {
+    const reader = new ByteReader(data);
+    this.#ran(reader.string(), index);
+    return this.#inner.apply({ index, term, data: reader.rest() });
+  }
+
+  query(query: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    return this.#inner.query(query);
+  }
+
+  snapshot(): AsyncIterable<Uint8Array> {
+    return this.#inner.snapshot();
+  }
+
+  restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.#inner.restore(snapshot);
+  }
+}
+
+/** What a node drives. */
+export class WitnessedMachine implements StateMachine {
+  readonly #inner: StateMachine;
+  readonly #life: ApplyingLife;
+  readonly #checks: ApplicationChecks;
+  readonly #look: () => void;
+
+  /** @param look takes note of what the protocol knows, before a command is looked at */
+  constructor(inner: StateMachine, life: ApplyingLife, checks: ApplicationChecks, look: () => void) {
+    this.#inner = inner;
+    this.#life = life;
+    this.#checks = checks;
+    this.#look = look;
+  }
+
+  apply(command: AppliedCommand): Uint8Array | Promise<Uint8Array> {
+    this.#look();
+    this.#checks.applying(this.#life, command);
+    const answer = this.#inner.apply(command);
+    if (answer instanceof Promise) return answer.then((bytes) => this.#applied(command.index, bytes));
+    return this.#applied(command.index, answer);
+  }
+
+  query(query: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    return this.#inner.query(query);
+  }
+
+  snapshot(): AsyncIterable<Uint8Array> {
+    return this.#inner.snapshot();
+  }
+
+  async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#inner.restore(snapshot);
+    this.#life.lastApplied = null;
+  }
+
+  #applied(index: number, answer: Uint8Array): Uint8Array {
+    this.#checks.applied(this.#life, index, answer);
+    return answer;
+  }
+}

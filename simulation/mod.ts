@@ -1,0 +1,27 @@
+/**
+ * A whole cluster in virtual time, from one seed: for tests of this library, and
+ * of state machines of your own. And a checker of recorded histories.
+ *
+ * @module
+ */
+
+export { simulate } from "./simulate.ts";
+export type { SimulationOptions, SimulationResult } from "./simulate.ts";
+export { shrink } from "./shrink.ts";
+export type { Shrunk, ShrinkOptions } from "./shrink.ts";
+export { FAULTS } from "./plan.ts";
+export type { FaultKind } from "./plan.ts";
+export { INVARIANTS } from "./run.ts";
+export type { Invariant, Violation } from "./run.ts";
+export type { StoryLine } from "./trace.ts";
+export type { Request, Workload } from "./clients/workload.ts";
+export type { Stream } from "./decisions.ts";
+export { checkLinearizable, registerModel } from "./linearizability/mod.ts";
+export type {
+  CheckOptions,
+  LinearizabilityVerdict,
+  Model,
+  Operation,
+  RegisterInput,
+  RegisterOutput,
+} from "./linearizability/mod.ts";

@@ -1,0 +1,174 @@
+/**
+ * The network between nodes: real bytes of the real codec, each message with a
+ * fate of its own, and links that are cut or clogged for a while.
+ *
+ * @module
+ */
+
+import { crc32c } from "../lib/crc32c.ts";
+import { RaftError } from "../lib/errors.ts";
+import type { Envelope } from "../lib/transport.ts";
+import { decodeEnvelope, encodeEnvelope } from "../transport/connect/codec.ts";
+import type { Stream } from "./decisions.ts";
+import type { NetworkTraits } from "./plan.ts";
+import type { Run } from "./run.ts";
+import type { Actor } from "./world.ts";
+
+/** Who can be reached at an address. */
+export interface Receiver extends Actor {
+  /** Takes what arrives; whoever runs there then, an earlier life's messages included. */
+  receive(envelope: Envelope): void;
+}
+
+/** Way of messages in one direction. */
+interface Link {
+  readonly chance: Stream;
+  readonly number: number;
+  cut: number;
+  /** Messages that wait while the link is clogged; `null` if it is not. */
+  held: (() => void)[] | null;
+}
+
+/** Old messages come again up to this much later. */
+const REPLAY_MS = 8000;
+
+/** See the head of this file. */
+export class Network {
+  readonly #run: Run;
+  readonly #traits: NetworkTraits;
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #links = new Map<string, Link>();
+  /** While faults of messages are over. */
+  #calm = false;
+
+  constructor(run: Run, traits: NetworkTraits) {
+    this.#run = run;
+    this.#traits = traits;
+  }
+
+  /** Makes somebody reachable. */
+  attach(receiver: Receiver): void {
+    this.#receivers.set(receiver.name, receiver);
+  }
+
+  /** No message is lost, repeated, late or damaged by chance any more. */
+  calmDown(): void {
+    this.#calm = true;
+  }
+
+  /** Cuts one way; cuts add up, and each is taken back by calling what is returned. */
+  cut(from: string, to: string): () => void {
+    const link = this.#link(from, to);
+    link.cut++;
+    let done = false;
+    return () => {
+      if (!done) link.cut--;
+      done = true;
+    };
+  }
+
+  /** Holds messages of one way back, and lets them go all at once by calling what is returned. */
+  clog(from: string, to: string): () => void {
+    const link = this.#link(from, to);
+    link.held ??= [];
+    return () => {
+      const held = link.held ?? [];
+      link.held = null;
+      for (const arrive of held) arrive();
+    };
+  }
+
+  /** Whether the way is open. */
+  reaches(from: string, to: string): boolean {
+    return this.#link(from, to).cut === 0;
+  }
+
+  /** How long something takes from one to another. */
+  delayUs(chance: Stream): number {
+    const { leastDelayUs, spreadDelayUs } = this.#traits;
+    const unit = chance.unit();
+    return Math.round(leastDelayUs + unit * unit * spreadDelayUs);
+  }
+
+  /** Sends one message; returns at once. */
+  send(from: string, to: string, envelope: Envelope): void {
+    const link = this.#link(from, to);
+    const bytes = encodeEnvelope(envelope);
+    const { trace } = this.#run;
+    trace.count("message sent");
+    trace.mark("sent", link.number, crc32c(bytes));
+    const chance = link.chance.next();
+    let delayUs = this.delayUs(chance);
+    if (link.cut > 0) return trace.count("message cut off");
+    if (this.#calm) return this.#arriveAfter(delayUs, link, to, bytes);
+    const { loss, duplication, delay, replay, flip } = this.#traits;
+    const strikes = (what: string, probability: number): boolean => {
+      if (!chance.strikes(what, probability)) return false;
+      trace.count(what);
+      trace.tell("network", () => `${what} of ${describeMessage(envelope)}`);
+      return true;
+    };
+    if (strikes("loss", loss)) return;
+    if (strikes("delay", delay)) delayUs += chance.below(300_000);
+    if (strikes("duplication", duplication)) {
+      this.#arriveAfter(delayUs + chance.below(50_000), link, to, bytes);
+    }
+    if (strikes("replay", replay)) this.#arriveAfter(delayUs + chance.below(REPLAY_MS * 1000), link, to, bytes);
+    if (strikes("flip", flip)) return this.#arriveDamaged(bytes, chance);
+    this.#arriveAfter(delayUs, link, to, bytes);
+  }
+
+  #link(from: string, to: string): Link {
+    const name = `${from}>${to}`;
+    let link = this.#links.get(name);
+    if (link === undefined) {
+      link = { chance: this.#run.decisions.stream(`net ${name}`), number: this.#links.size, cut: 0, held: null };
+      this.#links.set(name, link);
+    }
+    return link;
+  }
+
+  #arriveAfter(delayUs: number, link: Link, to: string, bytes: Uint8Array): void {
+    const receiver = this.#receivers.get(to);
+    if (receiver === undefined) return;
+    const arrive = (): void => {
+      this.#run.trace.mark("arrived", link.number, bytes.length);
+      receiver.receive(decodeEnvelope(bytes));
+    };
+    this.#run.world.after(delayUs, receiver, () => {
+      if (link.held === null) arrive();
+      else link.held.push(() => void this.#run.world.soon(receiver, arrive));
+    });
+  }
+
+  /**
+   * A flipped bit: the checksums of TCP and TLS drop such a message. Before they
+   * do, the codec must read it or refuse it, and do nothing else.
+   */
+  #arriveDamaged(bytes: Uint8Array, chance: Stream): void {
+    const damaged = bytes.slice();
+    damaged[chance.below(bytes.length)]! ^= 1 << chance.below(8);
+    try {
+      decodeEnvelope(damaged);
+    } catch (error) {
+      if (error instanceof RaftError && error.code === "invalid_argument") return;
+      this.#run.report("bad messages are refused", `the codec fails at a damaged message: ${error}`);
+    }
+  }
+}
+
+/** A message in a few words. */
+export function describeMessage({ from, to, message }: Envelope): string {
+  const way = `${from} → ${to}`;
+  switch (message.type) {
+    case "AppendEntries": {
+      const { entries, prevLogIndex, term, leaderCommit } = message;
+      const what = entries.length === 0 ? "heartbeat" : `entries ${prevLogIndex + 1}–${prevLogIndex + entries.length}`;
+      return `AppendEntries ${way} (term ${term}, ${what}, commit ${leaderCommit})`;
+    }
+    case "AppendEntriesResponse":
+      return `AppendEntriesResponse ${way} (${message.success ? `has ${message.matchIndex}` : "refused"})`;
+    default:
+      return `${message.type} ${way} (term ${message.term})`;
+  }
+}

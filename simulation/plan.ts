@@ -1,0 +1,208 @@
+/**
+ * What a seed's run is like: how many nodes, which limits, which faults and how
+ * often. Drawn once, so that one seed has tiny segments and no fault, and another
+ * five nodes on disks that fail.
+ *
+ * @module
+ */
+
+import type { RaftNodeOptions } from "../lib/node/types.ts";
+import type { SessionLimits } from "../lib/sessions/session_table.ts";
+import type { Stream } from "./decisions.ts";
+
+/** Everything that may go wrong, or be asked of a cluster while it does. */
+export const FAULTS = [
+  // The network, message by message.
+  "loss",
+  "duplication",
+  "delay",
+  "replay",
+  "flip",
+  // The network, for a while.
+  "partition",
+  "clog",
+  // Processes and machines.
+  "crash",
+  "powerFailure",
+  "blackout",
+  "pause",
+  "suspend",
+  // Clocks.
+  "drift",
+  "clockStep",
+  "coalescing",
+  // Disks.
+  "slowDisk",
+  "diskFull",
+  "shortWrite",
+  "failedWrite",
+  "failedSync",
+  "hangingWrite",
+  "readError",
+  "rot",
+  "wipe",
+  // What an operator does.
+  "member",
+  "joint",
+  "replace",
+  "transfer",
+  "snapshot",
+  // Between clients and nodes.
+  "lostCall",
+  "lateCall",
+] as const;
+
+/** The name of something that may go wrong. */
+export type FaultKind = typeof FAULTS[number];
+
+/** How messages travel. */
+export interface NetworkTraits {
+  readonly leastDelayUs: number;
+  readonly spreadDelayUs: number;
+  /** Chances of each message. */
+  readonly loss: number;
+  readonly duplication: number;
+  readonly delay: number;
+  readonly replay: number;
+  readonly flip: number;
+}
+
+/** How clients behave. */
+export interface ClientTraits {
+  readonly count: number;
+  /** How many keys they share. */
+  readonly keys: number;
+  readonly thinkMs: number;
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly readShare: number;
+  readonly lostCall: number;
+  readonly lateCall: number;
+}
+
+/** See the head of this file. */
+export interface Plan {
+  readonly voters: number;
+  /** Machines that wait to be added. */
+  readonly spares: number;
+  readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
+  readonly leaseReads: boolean;
+  readonly segmentBytes: number;
+  readonly sessions: SessionLimits;
+  readonly network: NetworkTraits;
+  readonly clients: ClientTraits;
+  /** Clocks run this much faster or slower, at most. */
+  readonly maxDrift: number;
+  /** What happens from time to time, each as likely as its weight. */
+  readonly episodes: readonly { readonly kind: FaultKind; readonly weight: number }[];
+  /** The mean time from one to the next. */
+  readonly episodeGapMs: number;
+}
+
+/** Parts of a plan that a caller may set. */
+export interface PlanOverrides {
+  readonly nodes?: number;
+  readonly faults?: readonly FaultKind[];
+}
+
+/** Drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
+const LEASE_DRIFT = 0.045;
+
+const WEIGHTS: Partial<Record<FaultKind, number>> = {
+  partition: 4,
+  clog: 2,
+  crash: 4,
+  powerFailure: 4,
+  blackout: 1,
+  pause: 3,
+  suspend: 2,
+  clockStep: 2,
+  coalescing: 1,
+  slowDisk: 2,
+  diskFull: 2,
+  shortWrite: 1,
+  failedWrite: 2,
+  failedSync: 2,
+  hangingWrite: 2,
+  readError: 1,
+  rot: 1,
+  wipe: 1,
+  member: 4,
+  joint: 3,
+  replace: 3,
+  transfer: 2,
+  snapshot: 2,
+};
+
+/** Draws the plan of a seed. */
+export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
+  const quiet = overrides.faults === undefined && stream.chance(1 / 16);
+  const allowed = new Set(quiet ? [] : overrides.faults ?? FAULTS);
+  // Each seed has some of the kinds: with all of them in all seeds, the frequent ones would hide the rest.
+  const share = stream.pick([0.3, 0.5, 0.8])!;
+  const has = new Set(FAULTS.filter((kind) => stream.chance(share) && allowed.has(kind)));
+  const leaseReads = stream.chance(0.5);
+  const voters = stream.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
+  const electionTimeoutMs = stream.between(200, 1000);
+  return {
+    voters: overrides.nodes ?? voters,
+    spares: stream.below(3),
+    leaseReads,
+    node: {
+      electionTimeoutMs,
+      heartbeatIntervalMs: Math.max(20, Math.floor(electionTimeoutMs / stream.between(4, 10))),
+      leaseReads,
+      storageStallTimeoutMs: electionTimeoutMs * stream.between(3, 8),
+      ...drawLimits(stream),
+    },
+    segmentBytes: stream.pick([600, 2000, 8000, 2 ** 20])!,
+    sessions: stream.chance(0.2) ? { maxSessions: stream.between(2, 6), maxOutstanding: 8 } : {},
+    network: drawNetwork(stream, has, electionTimeoutMs),
+    clients: drawClients(stream, has, electionTimeoutMs),
+    maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : stream.pick([0.05, 0.3])!,
+    episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as FaultKind, weight }))
+      .filter(({ kind }) => has.has(kind)),
+    episodeGapMs: stream.pick([300, 700, 1500, 3000])!,
+  };
+}
+
+/** Small, so that each of them is met in a short run. */
+function drawLimits(stream: Stream): Partial<RaftNodeOptions> {
+  return {
+    snapshotEntries: stream.pick([0, 15, 40, 120])!,
+    trailingEntries: stream.pick([0, 0, 5, 50])!,
+    snapshotChunkBytes: stream.pick([64, 300, 2000, 262_144])!,
+    snapshotBytesPerSecond: stream.pick([0, 0, 20_000])!,
+    maxBatchBytes: stream.pick([60, 300, 5000])!,
+    maxInflightMessages: stream.pick([1, 3, 128])!,
+    maxInflightBytes: stream.pick([300, 3000, 1_000_000])!,
+    maxUncommittedBytes: stream.pick([1000, 1_000_000])!,
+    maxCachedBytes: stream.pick([0, 500, 100_000])!,
+  };
+}
+
+function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {
+  const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? stream.pick(rates)! : 0;
+  return {
+    leastDelayUs: stream.pick([100, 500, 2000])!,
+    spreadDelayUs: stream.pick([0, 500, 3000, electionTimeoutMs * 50])!,
+    loss: rate("loss", 0.005, 0.03, 0.1),
+    duplication: rate("duplication", 0.01, 0.05),
+    delay: rate("delay", 0.01, 0.05, 0.2),
+    replay: rate("replay", 0.01, 0.03),
+    flip: rate("flip", 0.005, 0.02),
+  };
+}
+
+function drawClients(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
+  return {
+    count: stream.between(2, 5),
+    keys: stream.between(1, 6),
+    thinkMs: stream.pick([30, 60, 120])!,
+    timeoutMs: electionTimeoutMs * stream.between(2, 6),
+    attemptTimeoutMs: Math.floor(electionTimeoutMs * stream.pick([0.3, 1, 2])!),
+    readShare: stream.pick([0.1, 0.3, 0.5])!,
+    lostCall: has.has("lostCall") ? stream.pick([0.02, 0.1])! : 0,
+    lateCall: has.has("lateCall") ? stream.pick([0.02, 0.1])! : 0,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * Liveness: once a quorum is well and hears itself, there is a leader, requests
+ * are carried out, and everyone in it has everything, whatever is wrong with the
+ * others, and within bounded time.
+ *
+ * @module
+ */
+
+import type { Clients } from "./clients/clients.ts";
+import type { Stream } from "./decisions.ts";
+import type { Cluster } from "./faults/cluster.ts";
+import { isMember } from "./faults/cluster.ts";
+import type { Machine } from "./machine/machine.ts";
+import type { Network } from "./network.ts";
+import type { Run } from "./run.ts";
+
+/** Within so much virtual time. */
+const BOUND_MS = 60_000;
+/** How often it is looked whether it is so. */
+const SLICE_MS = 50;
+/** Requests that must end well. */
+const REQUESTS = 5;
+
+/** What recovery needs of a run. */
+export interface RecoveryOptions {
+  readonly run: Run;
+  readonly cluster: Cluster;
+  readonly network: Network;
+  readonly clients: Clients;
+  readonly maxSteps: number;
+}
+
+/** See the head of this file. The faults have stopped before. */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Heals a quorum, makes every other fault permanent, and waits. */
+  async recover(): Promise<void> {
+    const { run, clients } = this.#options;
+    const quorum = this.#choose(run.decisions.stream("recovery"));
+    if (quorum === null) return;
+    run.trace.tell("world", `heals ${[...quorum].map(({ name }) => name).join(" ")}; what else is wrong stays so`);
+    for (const machine of this.#options.cluster.all) {
+      if (quorum.has(machine)) this.#heal(machine);
+      else this.#abandon(machine, run.decisions.stream("recovery"));
+    }
+    const before = clients.done;
+    const progress = (): boolean => this.#leader(quorum) !== null && clients.done >= before + REQUESTS;
+    if (!await this.#until(progress, "a leader that carries out requests")) return;
+    let ended = false;
+    clients.stop().then(() => ended = true);
+    if (!await this.#until(() => ended, "an end of every request")) return;
+    await this.#until(() => this.#converged(quorum), "the same state on every healthy node");
+  }
+
+  /** Some that are a quorum of every membership that may count; `null` before there is one. */
+  #choose(chance: Stream): Set<Machine> | null {
+    const { cluster, run } = this.#options;
+    const chosen = new Set(cluster.all.filter(({ lost, damaged }) => !lost && !damaged));
+    if (cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) {
+      run.report("liveness", "the disks that are left are no quorum: the faults were too many, or data was lost");
+      return null;
+    }
+    if (chance.next().chance(0.5)) return chosen;
+    for (const machine of chance.shuffled([...chosen])) {
+      chosen.delete(machine);
+      if (!cluster.areQuorum(chosen)) chosen.add(machine);
+    }
+    return chosen;
+  }
+
+  #heal(machine: Machine): void {
+    machine.disk.heal();
+    machine.process?.unlight();
+    if (machine.disk.hangs) machine.crash(null, "its disk hangs");
+    machine.start();
+  }
+
+  #abandon(machine: Machine, chance: Stream): void {
+    const { cluster, network } = this.#options;
+    machine.keepDown();
+    const fate = chance.next().below(3);
+    if (fate === 0) return machine.crash("random", "for good");
+    if (fate === 1) machine.process?.freeze();
+    for (const { name } of cluster.all) {
+      if (name === machine.name) continue;
+      network.cut(machine.name, name);
+      network.cut(name, machine.name);
+    }
+  }
+
+  #leader(quorum: ReadonlySet<Machine>): Machine | null {
+    const { leader } = this.#options.cluster;
+    return leader !== undefined && quorum.has(leader) ? leader : null;
+  }
+
+  #converged(quorum: ReadonlySet<Machine>): boolean {
+    const leader = this.#leader(quorum)?.node?.inspect();
+    if (leader === undefined) return false;
+    return [...quorum].every((machine) => {
+      if (!isMember(leader.membership, machine)) return true;
+      const view = machine.node?.inspect();
+      return view !== undefined && view.appliedIndex === leader.lastIndex && view.lastIndex === leader.lastIndex;
+    });
+  }
+
+  async #until(condition: () => boolean, what: string): Promise<boolean> {
+    const { run, maxSteps } = this.#options;
+    const { world } = run;
+    const endUs = world.nowUs + BOUND_MS * 1000;
+    while (!condition()) {
+      if (world.stopped || world.steps >= maxSteps) return false;
+      if (world.nowUs >= endUs) {
+        run.report("liveness", `not within ${BOUND_MS} virtual ms once a quorum was well: ${what}`);
+        return false;
+      }
+      await world.run(world.nowUs + SLICE_MS * 1000, maxSteps);
+    }
+    return true;
+  }
+}

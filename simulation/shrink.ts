@@ -1,0 +1,113 @@
+/**
+ * Makes a failing run small: leaves out faults and requests for as long as the
+ * same rule is still broken (delta debugging, Zeller and Hildebrandt, 2002).
+ *
+ * @module
+ */
+
+import { simulate } from "./simulate.ts";
+import type { SimulationOptions, SimulationResult } from "./simulate.ts";
+
+/** Options of {@linkcode shrink}. */
+export interface ShrinkOptions {
+  /** Runs to try, at most. @default 1000 */
+  readonly maxRuns?: number;
+  /** Told after each run: how many faults and requests are left, and how many runs there were. */
+  readonly onProgress?: (left: number, runs: number) => void;
+}
+
+/** A run that fails, made as small as it would go. */
+export interface Shrunk {
+  /** What replays it. */
+  readonly options: SimulationOptions & { readonly decisions: readonly string[] };
+  /** What it shows, with its story. */
+  readonly result: SimulationResult;
+  /** How many runs it took. */
+  readonly runs: number;
+}
+
+/** See the head of this file. */
+class Shrinker {
+  readonly #options: SimulationOptions;
+  readonly #invariant: string;
+  readonly #maxRuns: number;
+  readonly #onProgress: (left: number, runs: number) => void;
+  #durationMs: number;
+  #left: readonly string[];
+  #runs = 0;
+
+  constructor(options: SimulationOptions, failed: SimulationResult, { maxRuns = 1000, onProgress }: ShrinkOptions) {
+    this.#options = options;
+    this.#invariant = failed.violation?.invariant ?? "";
+    this.#maxRuns = maxRuns;
+    this.#onProgress = onProgress ?? (() => {});
+    this.#durationMs = Math.min(options.durationMs ?? 20_000, failed.virtualMs);
+    this.#left = failed.decisions;
+  }
+
+  async shrink(): Promise<Shrunk> {
+    await this.#shorten();
+    await this.#reduce();
+    await this.#shorten();
+    await this.#reduce();
+    const options = { ...this.#options, durationMs: this.#durationMs, decisions: this.#left };
+    const result = await simulate({ ...options, record: true });
+    return { options: { ...options, decisions: result.decisions }, result, runs: this.#runs };
+  }
+
+  /** Ends the faults earlier. */
+  async #shorten(): Promise<void> {
+    for (const part of [0.1, 0.25, 0.5, 0.75]) {
+      const shorter = Math.ceil(this.#durationMs * part);
+      if (!await this.#fails(this.#left, shorter)) continue;
+      this.#durationMs = shorter;
+      return;
+    }
+  }
+
+  /** Leaves out ever smaller parts, until no single one can go. */
+  async #reduce(): Promise<void> {
+    for (let parts = 2; this.#left.length > 0 && this.#runs < this.#maxRuns;) {
+      const size = Math.ceil(this.#left.length / parts);
+      const smaller = await this.#leaveOut(size);
+      if (smaller) parts = Math.max(2, parts - 1);
+      else if (size === 1) return;
+      else parts = Math.min(this.#left.length, parts * 2);
+    }
+  }
+
+  async #leaveOut(size: number): Promise<boolean> {
+    let smaller = false;
+    // The last first: what came late matters less.
+    for (let end = this.#left.length; end > 0 && this.#runs < this.#maxRuns; end -= size) {
+      const start = Math.max(0, end - size);
+      const rest = [...this.#left.slice(0, start), ...this.#left.slice(end)];
+      smaller = await this.#fails(rest, this.#durationMs) || smaller;
+    }
+    return smaller;
+  }
+
+  /** Whether the run still fails in the same way; then it is the one to go on with. */
+  async #fails(decisions: readonly string[], durationMs: number): Promise<boolean> {
+    this.#runs++;
+    const result = await simulate({ ...this.#options, decisions, durationMs });
+    const fails = result.violation?.invariant === this.#invariant;
+    if (fails) this.#left = result.decisions;
+    this.#onProgress(this.#left.length, this.#runs);
+    return fails;
+  }
+}
+
+/**
+ * Leaves out of a failing run what it can do without.
+ *
+ * @param options as given to {@linkcode simulate}
+ * @param failed what it found
+ */
+export async function shrink(
+  options: SimulationOptions,
+  failed: SimulationResult,
+  shrinkOptions: ShrinkOptions = {},
+): Promise<Shrunk> {
+  return await new Shrinker(options, failed, shrinkOptions).shrink();
+}

@@ -1,0 +1,222 @@
+/**
+ * One run of a whole cluster in virtual time, from one seed.
+ *
+ * @module
+ */
+
+import { KeyValue } from "../lib/kv/key_value.ts";
+import { membershipOf } from "../lib/raft/mod.ts";
+import { decodeReply, Sessions } from "../lib/sessions/mod.ts";
+import type { StateMachine } from "../lib/state_machine.ts";
+import { ApplicationChecks } from "./checks/application_checks.ts";
+import { History } from "./checks/history.ts";
+import { ProtocolChecks } from "./checks/protocol_checks.ts";
+import { Clients } from "./clients/clients.ts";
+import { KeyValueWorkload } from "./clients/key_value_workload.ts";
+import type { Workload } from "./clients/workload.ts";
+import { Cluster } from "./faults/cluster.ts";
+import { Nemesis } from "./faults/nemesis.ts";
+import { Machine } from "./machine/machine.ts";
+import type { Surroundings } from "./machine/machine.ts";
+import { RequestMachine } from "./machine/witnessed_machine.ts";
+import { Network } from "./network.ts";
+import { drawPlan } from "./plan.ts";
+import type { FaultKind, Plan } from "./plan.ts";
+import { Recovery } from "./recovery.ts";
+import { Run } from "./run.ts";
+import type { Violation } from "./run.ts";
+import type { StoryLine } from "./trace.ts";
+
+/** Options of {@linkcode simulate}. */
+export interface SimulationOptions {
+  /** Everything follows from it. */
+  readonly seed: number;
+  /** Voters to begin with. @default drawn from the seed, 1 to 7 */
+  readonly nodes?: number;
+  /** How long faults go on, in virtual milliseconds; the recovery comes after. @default 20000 */
+  readonly durationMs?: number;
+  /** Ends the run after so many events. @default 5000000 */
+  readonly steps?: number;
+  /** What may go wrong; each seed draws some of it. @default all there is */
+  readonly faults?: readonly FaultKind[];
+  /** Makes the state machine of a node; without sessions, which are added. @default the key-value store */
+  readonly stateMachine?: () => StateMachine;
+  /** Makes what clients ask for. Needed with a state machine of your own. @default puts, gets, deletes, compare-and-sets */
+  readonly workload?: () => Workload;
+  /** Of all that chance would do, only what is named here happens: see {@linkcode SimulationResult.decisions}. */
+  readonly decisions?: Iterable<string>;
+  /** Writes the story down. @default false */
+  readonly record?: boolean;
+}
+
+/** What a run showed. */
+export interface SimulationResult {
+  readonly seed: number;
+  readonly verdict: "passed" | "failed";
+  /** The first rule that was broken; `null` if all held. */
+  readonly violation: Violation | null;
+  /** 64 bits of everything that happened, in order: equal for equal seeds, in every runtime. */
+  readonly traceHash: string;
+  /** Events. */
+  readonly steps: number;
+  /** Virtual milliseconds. */
+  readonly virtualMs: number;
+  /** Committed log entries. */
+  readonly commits: number;
+  /** How often each kind of thing happened. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Faults and requests that happened, by name, in order; for {@linkcode SimulationOptions.decisions}. */
+  readonly decisions: readonly string[];
+  /** What happened, in words, if it was recorded. */
+  readonly story: readonly StoryLine[];
+}
+
+/** Events of one run, at most, unless told otherwise. */
+const MAX_STEPS = 5_000_000;
+
+/**
+ * Runs a cluster of real nodes, with the real file storage on a simulated disk and
+ * the real codec on a simulated network, in virtual time on this thread, and
+ * checks it after each event. Resolves with what it found; a broken rule is a
+ * result, not an exception.
+ *
+ * @example
+ * ```ts
+ * import { simulate } from "./simulation/mod.ts";
+ *
+ * const { verdict, commits, traceHash } = await simulate({ seed: 1 });
+ * console.log(verdict, commits, traceHash);
+ * ```
+ */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  return await new Simulation(options).live();
+}
+
+/** The parts of one run. */
+class Simulation {
+  readonly #run: Run;
+  readonly #options: SimulationOptions;
+  readonly #maxSteps: number;
+  readonly #plan: Plan;
+  readonly #network: Network;
+  readonly #protocol: ProtocolChecks;
+  readonly #application: ApplicationChecks;
+  readonly #machines: ReadonlyMap<string, Machine>;
+  readonly #history = new History();
+  readonly #clients: Clients;
+  readonly #cluster: Cluster;
+  readonly #nemesis: Nemesis;
+
+  constructor(options: SimulationOptions) {
+    const run = new Run(
+      options.seed,
+      options.decisions === undefined ? null : new Set(options.decisions),
+      options.record ?? false,
+    );
+    this.#run = run;
+    this.#options = options;
+    this.#maxSteps = options.steps ?? MAX_STEPS;
+    const plan = this.#plan = drawPlan(run.decisions.stream("plan"), options);
+    if (plan.maxDrift > 0) run.trace.count("drift");
+    const network = this.#network = new Network(run, plan.network);
+    this.#protocol = new ProtocolChecks(run, (id, incarnation) => {
+      return this.#machines.get(id)?.recordOf(incarnation) ?? null;
+    });
+    this.#application = new ApplicationChecks(run, this.#protocol.ledger);
+    const machines = this.#machines = this.#makeMachines();
+    const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
+    this.#clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
+    const cluster = this.#cluster = new Cluster(run, this.#protocol, machines);
+    this.#nemesis = new Nemesis({ run, plan, cluster, network, clients: this.#clients.names });
+  }
+
+  /** From the first start to the last check. */
+  async live(): Promise<SimulationResult> {
+    const { world, decisions } = this.#run;
+    const chance = decisions.stream("start");
+    for (const machine of this.#machines.values()) {
+      world.after(chance.next().below(20_000), null, () => machine.start());
+    }
+    this.#clients.start();
+    this.#nemesis.start();
+    await world.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
+    await this.#recover();
+    if (world.steps < this.#maxSteps) await this.#checkAll();
+    else if (this.#options.steps === undefined) this.#run.report("liveness", `no end within ${world.steps} events`);
+    return this.#result();
+  }
+
+  #makeMachines(): Map<string, Machine> {
+    const { voters, spares } = this.#plan;
+    const surroundings: Surroundings = {
+      run: this.#run,
+      plan: this.#plan,
+      network: this.#network,
+      protocol: this.#protocol,
+      application: this.#application,
+      stateMachine: this.#options.stateMachine ?? (() => new KeyValue()),
+    };
+    const names = Array.from({ length: voters + spares }, (_, i) => `n${i + 1}`);
+    const members = names.slice(0, voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
+    const first = membershipOf({ voters: members });
+    const machines = new Map<string, Machine>();
+    for (const [at, name] of names.entries()) {
+      const machine = new Machine(surroundings, name, at, at < voters ? first : null);
+      machines.set(name, machine);
+      this.#network.attach(machine);
+    }
+    return machines;
+  }
+
+  async #recover(): Promise<void> {
+    if (this.#run.world.stopped) return;
+    this.#nemesis.stop();
+    this.#network.calmDown();
+    this.#clients.calmDown();
+    await new Recovery({
+      run: this.#run,
+      cluster: this.#cluster,
+      network: this.#network,
+      clients: this.#clients,
+      maxSteps: this.#maxSteps,
+    }).recover();
+  }
+
+  /** What can only be told at the end. */
+  async #checkAll(): Promise<void> {
+    const run = this.#run;
+    if (run.violation !== null) return;
+    this.#history.checkOutcomes(run, this.#application);
+    this.#history.checkOrder(run);
+    const reference = new Sessions(
+      new RequestMachine(this.#options.stateMachine?.() ?? new KeyValue()),
+      this.#plan.sessions,
+    );
+    await this.#application.replay(reference, async (index, answer) => {
+      if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
+      await this.#history.checkAnswers(run, index, reference, answer);
+    });
+  }
+
+  #result(): SimulationResult {
+    const { world, trace, violation, decisions } = this.#run;
+    return {
+      seed: this.#options.seed,
+      verdict: violation === null ? "passed" : "failed",
+      violation,
+      traceHash: trace.hash,
+      steps: world.steps,
+      virtualMs: world.nowMs,
+      commits: this.#protocol.ledger.commitIndex,
+      counts: trace.counts,
+      decisions: decisions.made,
+      story: trace.story ?? [],
+    };
+  }
+}
+
+/** Whether a command was not carried out, because a retry of it had come before. */
+function isRetry(index: number, answer: Uint8Array): boolean {
+  const reply = decodeReply(answer);
+  return reply.type === "applied" && reply.index !== index;
+}

@@ -1,0 +1,178 @@
+/**
+ * Virtual time: one queue of events for everything that happens. Between two
+ * events every promise that can settle does so; nothing waits for a real clock.
+ *
+ * @module
+ */
+
+import type { Cancel } from "../lib/clock.ts";
+import { systemHost } from "../lib/host.ts";
+
+/** Whom an event happens to; checked after it. */
+export interface Actor {
+  readonly name: string;
+  /** Called after each event that happened to it. */
+  look?(): void;
+}
+
+interface Event {
+  readonly atUs: number;
+  readonly order: number;
+  readonly actor: Actor | null;
+  run: (() => void) | null;
+}
+
+function before(a: Event, b: Event): boolean {
+  return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order);
+}
+
+/** A binary heap by time, then by age. */
+class EventQueue {
+  readonly #heap: Event[] = [];
+
+  peek(): Event | undefined {
+    while (this.#heap[0]?.run === null) this.#take();
+    return this.#heap[0];
+  }
+
+  pop(): Event | undefined {
+    return this.peek() && this.#take();
+  }
+
+  push(event: Event): void {
+    const heap = this.#heap;
+    let at = heap.push(event) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (before(heap[parent]!, event)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #take(): Event {
+    const heap = this.#heap;
+    const top = heap[0]!;
+    const last = heap.pop()!;
+    if (heap.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (before(last, heap[child]!)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+    return top;
+  }
+}
+
+/** Turns of the task queue at one moment; more is a loop without end. */
+const MAX_TURNS = 100_000;
+
+/** See the head of this file. */
+export class World {
+  readonly #queue = new EventQueue();
+  readonly #enqueue = systemHost().enqueue;
+  #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
+  #acted = new Set<Actor>();
+  #nowUs = 0;
+  #order = 0;
+  #steps = 0;
+  #turns = 0;
+  #stopped = false;
+
+  /** Virtual microseconds since the run began. */
+  get nowUs(): number {
+    return this.#nowUs;
+  }
+
+  /** The same in milliseconds. */
+  get nowMs(): number {
+    return this.#nowUs / 1000;
+  }
+
+  /** Events so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Runs `run` at a moment, or now if that has passed. */
+  at(atUs: number, actor: Actor | null, run: () => void): Cancel {
+    const event: Event = { atUs: Math.max(this.#nowUs, Math.round(atUs)), order: this.#order++, actor, run };
+    this.#queue.push(event);
+    return () => void (event.run = null);
+  }
+
+  /** Runs `run` after a delay. */
+  after(delayUs: number, actor: Actor | null, run: () => void): Cancel {
+    return this.at(this.#nowUs + delayUs, actor, run);
+  }
+
+  /** Runs `run` at this moment, after what is queued. */
+  soon(actor: Actor | null, run: () => void): void {
+    this.#tasks.push({ actor, run });
+  }
+
+  /** Resolves after a delay. */
+  sleep(delayUs: number, actor: Actor | null = null): Promise<void> {
+    return new Promise((resolve) => void this.after(delayUs, actor, resolve));
+  }
+
+  /** Whether the run was ended. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Ends the run after this event. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Lets events happen until a moment, or until `stop`.
+   *
+   * @param maxSteps ends the run after so many events in all
+   */
+  async run(untilUs: number, maxSteps: number): Promise<void> {
+    await this.#drain();
+    while (!this.#stopped && this.#steps < maxSteps && this.#turn(untilUs)) {
+      await this.#drain();
+      for (const actor of this.#acted) actor.look?.();
+      this.#acted.clear();
+    }
+    if (!this.#stopped && this.#steps < maxSteps) this.#nowUs = Math.max(this.#nowUs, untilUs);
+  }
+
+  /** Runs what is queued, or else the next event; false if there is neither until then. */
+  #turn(untilUs: number): boolean {
+    if (this.#tasks.length > 0) {
+      this.#steps++;
+      if (++this.#turns > MAX_TURNS) throw new Error(`the tasks at ${this.nowMs} virtual ms never end`);
+      const tasks = this.#tasks;
+      this.#tasks = [];
+      for (const { actor, run } of tasks) {
+        if (actor !== null) this.#acted.add(actor);
+        run();
+      }
+      return true;
+    }
+    const event = this.#queue.peek();
+    if (event === undefined || event.atUs > untilUs) return false;
+    this.#queue.pop();
+    this.#steps++;
+    this.#turns = 0;
+    this.#nowUs = event.atUs;
+    if (event.actor !== null) this.#acted.add(event.actor);
+    event.run?.();
+    return true;
+  }
+
+  /** Lets every promise settle that can without an event. */
+  #drain(): Promise<void> {
+    return new Promise((resolve) => this.#enqueue(resolve));
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * `deno task simulate`: runs seeds, shows what occurred, and prints how to replay
+ * what failed. See docs/verification.md.
+ */
+
+import { Command, InvalidArgumentError } from "commander";
+import { FAULTS, shrink, simulate } from "../../simulation/mod.ts";
+import type { FaultKind, SimulationOptions } from "../../simulation/mod.ts";
+import { readJson, run } from "../run.ts";
+import { runSeeds } from "./pool.ts";
+import { describeCounts, describeResult, describeStory, describeSummary, describeTest, progressBar } from "./report.ts";
+
+/** The command line's options. */
+interface Options {
+  readonly seed?: number;
+  readonly seeds?: readonly [number, number];
+  readonly nodes?: number;
+  readonly faults?: readonly FaultKind[];
+  readonly seconds?: number;
+  readonly jobs: number;
+  readonly keepGoing?: boolean;
+  readonly story?: boolean;
+  readonly shrink?: boolean;
+  readonly json?: boolean;
+}
+
+/** Seeds of a run that names none. */
+const DEFAULT_SEEDS = [1, 100] as const;
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+const seed = whole(0, Number.MAX_SAFE_INTEGER);
+
+function range(text: string): readonly [number, number] {
+  const [first = "", last = first] = text.split("..");
+  const ends = [seed(first), seed(last)] as const;
+  if (ends[0] <= ends[1]) return ends;
+  throw new InvalidArgumentError("It must be a range like 1..500.");
+}
+
+function faults(text: string): readonly FaultKind[] {
+  return text.split(",").filter((name) => name !== "" && name !== "none").map((name) => {
+    const found = FAULTS.find((kind) => kind === name);
+    if (found === undefined) throw new InvalidArgumentError(`There is no "${name}". There are: ${FAULTS.join(", ")}.`);
+    return found;
+  });
+}
+
+/** What this is a run of: the seed alone says nothing after a change of the source. */
+async function version(): Promise<string> {
+  const { version } = readJson("deno.json") as { version: string };
+  try {
+    const commit = await run(["git", "rev-parse", "--short", "HEAD"], { quiet: true });
+    const changed = await run(["git", "status", "--porcelain"], { quiet: true });
+    if (commit.ok) return `${version}, commit ${commit.output.trim()}${changed.output.trim() === "" ? "" : ", changed"}`;
+  } catch {
+    // There may be no git here.
+  }
+  return version;
+}
+
+function simulationOf({ nodes, faults, seconds }: Options): Omit<SimulationOptions, "seed"> {
+  return {
+    ...nodes === undefined ? {} : { nodes },
+    ...faults === undefined ? {} : { faults },
+    ...seconds === undefined ? {} : { durationMs: seconds * 1000 },
+  };
+}
+
+/** The command that shows this seed again. */
+function replayCommand(seed: number, { nodes, faults, seconds }: Options): string {
+  return [
+    `deno task simulate --seed ${seed}`,
+    ...nodes === undefined ? [] : [`--nodes ${nodes}`],
+    ...faults === undefined ? [] : [`--faults ${faults.length === 0 ? "none" : faults.join()}`],
+    ...seconds === undefined ? [] : [`--seconds ${seconds}`],
+  ].join(" ");
+}
+
+async function runOne(seed: number, options: Options): Promise<number> {
+  const simulation = { ...simulationOf(options), seed };
+  const result = await simulate({ ...simulation, record: options.story ?? false });
+  if (options.json) console.log(JSON.stringify(result));
+  else {
+    if (options.story) console.log(`${describeStory(result.story)}\n`);
+    console.log(`${describeCounts(result.counts)}\n\n${describeResult(result)}`);
+  }
+  if (result.verdict === "passed") return 0;
+  console.log(`raft-core ${await version()}`);
+  if (!options.shrink) {
+    console.log(`A smaller run, as a story and as a test: ${replayCommand(seed, options)} --shrink`);
+    return 1;
+  }
+  const bar = Deno.stderr.isTerminal();
+  const shrunk = await shrink(simulation, result, {
+    onProgress: (left, runs) => bar && note(`${left} faults and requests left after ${runs} runs`),
+  });
+  if (bar) note("");
+  const { decisions } = shrunk.options;
+  console.log(`\n${decisions.length} faults and requests are left of ${result.decisions.length}, after ${shrunk.runs} runs:\n`);
+  console.log(`${describeStory(shrunk.result.story)}\n\nFor tests/seeds/seeds.ts:\n\n${describeTest(shrunk)}`);
+  return 1;
+}
+
+async function runMany([first, last]: readonly [number, number], options: Options): Promise<number> {
+  const began = performance.now();
+  const bar = Deno.stderr.isTerminal() && !options.json;
+  let done = 0;
+  let told = 0;
+  const summary = await runSeeds({
+    first,
+    last,
+    jobs: options.jobs,
+    keepGoing: options.keepGoing ?? false,
+    simulation: simulationOf(options),
+    onResult(result) {
+      done++;
+      if (result.verdict === "failed" && !options.json) console.log(`${bar ? "\r\x1b[K" : ""}${describeResult(result)}`);
+      const now = performance.now();
+      const rate = `${Math.round(done / (now - began) * 60_000)} a minute`;
+      if (bar) note(`${progressBar(done, last - first + 1)}  ${rate}`);
+      else if (!options.json && now - told > 30_000 && done > 1) {
+        told = now;
+        console.log(`${done} of ${last - first + 1} seeds, ${rate}`);
+      }
+    },
+  });
+  if (bar) note("");
+  if (options.json) console.log(JSON.stringify(summary));
+  else {
+    console.log(describeCounts(summary.counts));
+    if (summary.failed.length > 0) {
+      console.log(`\nraft-core ${await version()}; to see a failure again:`);
+      for (const { seed } of summary.failed) console.log(`  ${replayCommand(seed, options)}`);
+    }
+    console.log(`\n${describeSummary(summary)}`);
+  }
+  return summary.failed.length === 0 ? 0 : 1;
+}
+
+/** Writes over the line on the terminal. */
+function note(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+}
+
+/** Runs the command; its result is the exit code. */
+async function main(args: readonly string[]): Promise<number> {
+  const command = new Command("simulate")
+    .description("Runs clusters in virtual time, from seeds, and checks them after each event.")
+    .option("--seed <n>", "one seed; prints the hash of its trace", seed)
+    .option("--seeds <a..b>", `many seeds (default ${DEFAULT_SEEDS.join("..")})`, range)
+    .option("--nodes <n>", "voters to begin with; otherwise each seed draws 1 to 7", whole(1, 9))
+    .option("--faults <kinds>", "what may go wrong, with commas between; or none", faults)
+    .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", whole(1, 3600))
+    .option("--jobs <n>", "threads", whole(1, 64), navigator.hardwareConcurrency)
+    .option("--keep-going", "go on after a seed that failed")
+    .option("--story", "with --seed: tell what happened")
+    .option("--shrink", "with --seed: make a failure small, and print it as a story and as a test")
+    .option("--json", "print the results as JSON");
+  command.parse([...args], { from: "user" });
+  const options = command.opts<Options>();
+  if (options.seed !== undefined) return await runOne(options.seed, options);
+  return await runMany(options.seeds ?? DEFAULT_SEEDS, options);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

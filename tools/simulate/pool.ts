@@ -1,0 +1,88 @@
+/** Runs many seeds on several threads. */
+
+import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
+import type { WorkerAnswer } from "./worker.ts";
+
+/** What is to run. */
+export interface PoolOptions {
+  readonly first: number;
+  readonly last: number;
+  readonly jobs: number;
+  /** For every seed. */
+  readonly simulation: Omit<SimulationOptions, "seed" | "stateMachine" | "workload">;
+  /** Runs on after a seed that failed. @default false */
+  readonly keepGoing?: boolean;
+  /** Told of each seed that is done. */
+  readonly onResult: (result: SimulationResult) => void;
+}
+
+/** What many seeds showed. */
+export interface Summary {
+  readonly seeds: number;
+  readonly failed: readonly SimulationResult[];
+  readonly counts: Readonly<Record<string, number>>;
+  /** Half of the seeds committed so many entries or fewer. */
+  readonly medianCommits: number;
+  readonly medianVirtualMs: number;
+  readonly seconds: number;
+}
+
+/** Runs the seeds, and adds up what they showed. */
+export async function runSeeds(options: PoolOptions): Promise<Summary> {
+  const { first, last, jobs, keepGoing = false } = options;
+  const began = performance.now();
+  const results: SimulationResult[] = [];
+  const failed: SimulationResult[] = [];
+  const counts: Record<string, number> = {};
+  let next = first;
+  const take = (): number | null => next <= last && (keepGoing || failed.length === 0) ? next++ : null;
+  const note = (result: SimulationResult): void => {
+    results.push(result);
+    if (result.verdict === "failed") failed.push(result);
+    for (const [what, times] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + times;
+    options.onResult(result);
+  };
+  const lanes = Math.max(1, Math.min(jobs, last - first + 1));
+  await Promise.all(Array.from({ length: lanes }, () => runLane(options, take, note)));
+  return {
+    seeds: results.length,
+    failed,
+    counts,
+    medianCommits: median(results.map(({ commits }) => commits)),
+    medianVirtualMs: median(results.map(({ virtualMs }) => virtualMs)),
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+/** One thread, until there is no seed left. */
+async function runLane(
+  { simulation }: PoolOptions,
+  take: () => number | null,
+  note: (result: SimulationResult) => void,
+): Promise<void> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  try {
+    for (let seed = take(); seed !== null; seed = take()) note(await ask(worker, { ...simulation, seed }));
+  } finally {
+    worker.terminate();
+  }
+}
+
+function ask(worker: Worker, options: SimulationOptions): Promise<SimulationResult> {
+  return new Promise((resolve, reject) => {
+    const broken = (why: string): void => reject(new Error(`seed ${options.seed} could not be run: ${why}`));
+    worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+      if ("result" in data) resolve(data.result);
+      else broken(data.error);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      broken(event.message);
+    };
+    worker.postMessage(options);
+  });
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}

@@ -1,0 +1,70 @@
+/** What the command prints. */
+
+import type { Shrunk, SimulationResult, StoryLine } from "../../simulation/mod.ts";
+import { FAULTS } from "../../simulation/mod.ts";
+import type { Summary } from "./pool.ts";
+
+/** What must occur in any few hundred seeds beside every fault: a run without it would show little. */
+export const OCCURRENCES = [
+  "election won",
+  "logTruncated",
+  "snapshot taken",
+  "snapshot installed",
+  "membership changed",
+  "several changed",
+  "replaced",
+  "leadership transferred",
+  "session retry",
+] as const;
+
+/** A bar of so many characters. */
+export function progressBar(done: number, of: number, width = 24): string {
+  const full = Math.floor(width * done / Math.max(1, of));
+  return `[${"=".repeat(full)}${" ".repeat(width - full)}] ${done}/${of}`;
+}
+
+/** The counts of a summary, faults first. */
+export function describeCounts(counts: Readonly<Record<string, number>>): string {
+  const row = (names: readonly string[]): string =>
+    names.map((name) => `${name} ${(counts[name] ?? 0).toLocaleString("en")}`).join(", ");
+  const known = new Set<string>([...FAULTS, ...OCCURRENCES]);
+  const others = Object.keys(counts).filter((name) => !known.has(name)).sort();
+  return [`faults   ${row(FAULTS)}`, `cluster  ${row(OCCURRENCES)}`, `others   ${row(others)}`].join("\n");
+}
+
+/** One line about many seeds. */
+export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
+  const rate = Math.round(seeds / seconds * 60);
+  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${(medianVirtualMs / 1000).toFixed(1)} virtual ` +
+    `seconds and ${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
+}
+
+/** One line about one seed. */
+export function describeResult({ seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult): string {
+  const what = verdict === "passed" ? "passed" : `FAILED: ${violation?.invariant}: ${violation?.message}`;
+  return `seed ${seed} ${what}\n${commits} commits, ${steps} events, ${(virtualMs / 1000).toFixed(1)} virtual seconds, ` +
+    `trace ${traceHash}`;
+}
+
+/** A story, line by line. */
+export function describeStory(story: readonly StoryLine[]): string {
+  return story.map(({ atMs, who, what }) => `${(atMs / 1000).toFixed(3).padStart(9)}  ${who.padEnd(8)}  ${what}`)
+    .join("\n");
+}
+
+/** A test that fails until the fault is mended. */
+export function describeTest({ options, result }: Shrunk): string {
+  const { seed, nodes, durationMs, decisions } = options;
+  const list = decisions.map((decision) => `    ${JSON.stringify(decision)},`).join("\n");
+  return [
+    `  {`,
+    `    // ${result.violation?.invariant}: ${result.violation?.message}`,
+    `    seed: ${seed},`,
+    ...nodes === undefined ? [] : [`    nodes: ${nodes},`],
+    `    durationMs: ${durationMs},`,
+    `    decisions: [`,
+    list.replaceAll(/^/gm, "  "),
+    `    ],`,
+    `  },`,
+  ].join("\n");
+}
