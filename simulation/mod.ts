@@ -8,7 +8,7 @@
 export { simulate } from "./simulate.ts";
 export type { SimulationOptions, SimulationResult } from "./simulate.ts";
 export { shrink } from "./shrink.ts";
-export type { Shrunk, ShrinkOptions } from "./shrink.ts";
+export type { ShrinkOptions, Shrunk } from "./shrink.ts";
 export { FAULTS } from "./plan.ts";
 export type { FaultKind } from "./plan.ts";
 export { INVARIANTS } from "./run.ts";

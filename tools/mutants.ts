@@ -13,9 +13,10 @@
  */
 
 import { parseArgs } from "node:util";
+import { INVARIANTS } from "../simulation/mod.ts";
 import { mutants } from "../tests/mutants/mod.ts";
 import type { Mutant } from "../tests/mutants/mutant.ts";
-import { loadSimulation, parseSeeds } from "./mutants/hunt.ts";
+import { parseSeeds } from "./mutants/hunt.ts";
 import { hunt, simulateUntilKilled, testsPass } from "./mutants/killers.ts";
 import type { Hunt } from "./mutants/killers.ts";
 import { type Hunted, table, violations } from "./mutants/table.ts";
@@ -72,6 +73,7 @@ async function huntAll(
       const began = performance.now();
       const how: Hunt = { workshop, seeds: options.seeds, by: options.by ?? mutant.killedBy, signal };
       const verdict = await hunt(mutant, how);
+      signal.throwIfAborted();
       const hunted = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
       done.set(mutant, hunted);
       tell(hunted);
@@ -101,9 +103,9 @@ async function control(hunted: readonly Hunted[], workshop: Workshop, signal: Ab
 }
 
 /** Tells how many mutants violated which invariant; returns how many invariants nobody did. */
-async function sayViolations(hunted: readonly Hunted[], say: (line: string) => void): Promise<number> {
+function sayViolations(hunted: readonly Hunted[], say: (line: string) => void): number {
   if (!hunted.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
-  const counts = [...violations(hunted, (await loadSimulation()).INVARIANTS)];
+  const counts = [...violations(hunted, INVARIANTS)];
   const idle = counts.filter(([, count]) => count === 0).map(([invariant]) => invariant);
   say(`violated: ${counts.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(", ")}`);
   if (idle.length > 0) say(`violated by none of these: ${idle.join(", ")}`);
@@ -136,7 +138,7 @@ async function main(args: string[]): Promise<number> {
     const hunted = await huntAll(options, workshops, ending.signal, (one) => say(lineOf(one)));
     const failure = await control(hunted, workshops[0]!, ending.signal);
     if (options.table) console.log(table(hunted));
-    const idle = await sayViolations(hunted, say);
+    const idle = sayViolations(hunted, say);
     if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
     const killed = hunted.filter(({ verdict }) => verdict.result === "killed").length;
     say(`${killed} killed, ${hunted.length - killed} survived`);

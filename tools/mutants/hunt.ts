@@ -3,23 +3,11 @@
  * fails. `hunt.ts 1..2000` or `hunt.ts 3,17`. A line of JSON a seed.
  */
 
+import { simulate } from "../../simulation/mod.ts";
+import type { SimulationResult } from "../../simulation/mod.ts";
+
 /** The part of a simulation's result that counts here. */
-export interface HuntLine {
-  readonly seed: number;
-  /** The invariant that was violated, and how; `null` if all held. */
-  readonly violation: { readonly invariant: string; readonly message: string } | null;
-}
-
-/** The part of simulation/mod.ts that is used here. */
-interface Simulation {
-  readonly INVARIANTS: readonly string[];
-  simulate(options: { readonly seed: number }): Promise<HuntLine>;
-}
-
-/** Loads the simulator of the copy that this runs in. */
-export async function loadSimulation(): Promise<Simulation> {
-  return await import(new URL("../../simulation/mod.ts", import.meta.url).href) as Simulation;
-}
+export type HuntLine = Pick<SimulationResult, "seed" | "violation">;
 
 /** The seeds of `3,17` or `1..2000`. @throws {RangeError} for anything else */
 export function parseSeeds(text: string): number[] {
@@ -35,7 +23,6 @@ export function parseSeeds(text: string): number[] {
 
 /** Simulates, and stops at the first violation. */
 async function main(seeds: readonly number[]): Promise<number> {
-  const { simulate } = await loadSimulation();
   for (const seed of seeds) {
     const { violation } = await simulate({ seed });
     console.log(JSON.stringify({ seed, violation } satisfies HuntLine));

@@ -48,7 +48,9 @@ export async function hunt(mutant: Mutant, { workshop, seeds, by, signal }: Hunt
 export async function simulateUntilKilled(workshop: Workshop, seeds: string, signal: AbortSignal): Promise<Verdict> {
   const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/hunt.ts", seeds];
   const ran = await run(command, inCopy(workshop, HUNT_MS, signal));
-  const lines = ran.output.split("\n").filter((line) => line.startsWith(`{"seed":`));
+  const lines: string[] = [];
+  const said: string[] = [];
+  for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : said).push(line);
   const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as HuntLine;
   if (last !== null && last.violation !== null) {
     return { result: "killed", by: last.violation.invariant, seed: last.seed, seeds: lines.length };
@@ -56,7 +58,7 @@ export async function simulateUntilKilled(workshop: Workshop, seeds: string, sig
   if (ran.ok) return { result: "survived", why: `${lines.length} seeds passed` };
   const after = last === null ? "before the first seed ended" : `after seed ${last.seed}`;
   if (ran.timedOut) return { result: "survived", why: `not done after ${HUNT_MS / 60_000} minutes, killed ${after}` };
-  return { result: "inapplicable", why: `the simulation ended ${after}:\n${ran.output.slice(-2000)}` };
+  return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
 }
 
 async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {

@@ -58,7 +58,9 @@ async function version(): Promise<string> {
   try {
     const commit = await run(["git", "rev-parse", "--short", "HEAD"], { quiet: true });
     const changed = await run(["git", "status", "--porcelain"], { quiet: true });
-    if (commit.ok) return `${version}, commit ${commit.output.trim()}${changed.output.trim() === "" ? "" : ", changed"}`;
+    if (commit.ok) {
+      return `${version}, commit ${commit.output.trim()}${changed.output.trim() === "" ? "" : ", changed"}`;
+    }
   } catch {
     // There may be no git here.
   }
@@ -103,7 +105,9 @@ async function runOne(seed: number, options: Options): Promise<number> {
   });
   if (bar) note("");
   const { decisions } = shrunk.options;
-  console.log(`\n${decisions.length} faults and requests are left of ${result.decisions.length}, after ${shrunk.runs} runs:\n`);
+  console.log(
+    `\n${decisions.length} faults and requests are left of ${result.decisions.length}, after ${shrunk.runs} runs:\n`,
+  );
   console.log(`${describeStory(shrunk.result.story)}\n\nFor tests/seeds/seeds.ts:\n\n${describeTest(shrunk)}`);
   return 1;
 }
@@ -121,7 +125,9 @@ async function runMany([first, last]: readonly [number, number], options: Option
     simulation: simulationOf(options),
     onResult(result) {
       done++;
-      if (result.verdict === "failed" && !options.json) console.log(`${bar ? "\r\x1b[K" : ""}${describeResult(result)}`);
+      if (result.verdict === "failed" && !options.json) {
+        console.log(`${bar ? "\r\x1b[K" : ""}${describeResult(result)}`);
+      }
       const now = performance.now();
       const rate = `${Math.round(done / (now - began) * 60_000)} a minute`;
       if (bar) note(`${progressBar(done, last - first + 1)}  ${rate}`);

@@ -35,14 +35,20 @@ export function describeCounts(counts: Readonly<Record<string, number>>): string
 /** One line about many seeds. */
 export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
   const rate = Math.round(seeds / seconds * 60);
-  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${(medianVirtualMs / 1000).toFixed(1)} virtual ` +
+  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${
+    (medianVirtualMs / 1000).toFixed(1)
+  } virtual ` +
     `seconds and ${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
 }
 
 /** One line about one seed. */
-export function describeResult({ seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult): string {
+export function describeResult(
+  { seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult,
+): string {
   const what = verdict === "passed" ? "passed" : `FAILED: ${violation?.invariant}: ${violation?.message}`;
-  return `seed ${seed} ${what}\n${commits} commits, ${steps} events, ${(virtualMs / 1000).toFixed(1)} virtual seconds, ` +
+  return `seed ${seed} ${what}\n${commits} commits, ${steps} events, ${
+    (virtualMs / 1000).toFixed(1)
+  } virtual seconds, ` +
     `trace ${traceHash}`;
 }
 
