@@ -78,7 +78,7 @@ export const client: readonly Mutant[] = [
       find: "    if (proposal.maybeApplied) return proposal.reject(error);\n    proposal.ticket = null;",
       replace: "    proposal.ticket = null;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: COORDINATOR_TESTS,
       name: "coordinator: a session that ended is replaced; only what may have been applied is unknown",
@@ -122,7 +122,7 @@ export const client: readonly Mutant[] = [
       find: `if (session === undefined) return encodeReply({ type: "session_expired" });`,
       replace: "if (session === undefined) return this.#applyInner(applied, command.command, null);",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: SESSION_TESTS,
       name: "sessions: an unknown session is refused and not made",

@@ -76,7 +76,7 @@ export const durability: readonly Mutant[] = [
       find: "const termDurable = state.durability.hardStateDurable(state);",
       replace: "const termDurable = true;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "rule 2: not even a newer term is told before it is on disk" },
   },
   {
@@ -101,7 +101,7 @@ export const durability: readonly Mutant[] = [
       find: "encodeVote(hardState.votedFor)",
       replace: `encodeVote(hardState.votedFor === "" ? "" : null)`,
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/storage/conformance_test.ts",
       name: "fake files, segments of 200 bytes: term, vote and entries survive",
@@ -140,7 +140,7 @@ export const durability: readonly Mutant[] = [
       find: "    if (this.inflight !== null) this.inflight.validUpTo = Math.min(this.inflight.validUpTo, index - 1);\n",
       replace: "",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "rule 6: a late completion of an overwritten write acknowledges nothing of it",
@@ -168,7 +168,7 @@ export const durability: readonly Mutant[] = [
       find: `if (state.role !== "leader" || batch.hardState !== null`,
       replace: `if (batch.hardState !== null`,
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: TESTS,
       name: "a failed write of term or vote, of a follower's entries or of a snapshot stops the node",
@@ -240,7 +240,7 @@ export const durability: readonly Mutant[] = [
       find: `const goesOn = error.disk === "unchanged" && raft.persistFailed(batch);`,
       replace: "const goesOn = raft.persistFailed(batch);",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
       name: "a leader whose disk is in doubt gives up leadership and stops",

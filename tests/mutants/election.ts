@@ -32,7 +32,7 @@ export const election: readonly Mutant[] = [
       find: "if (term > state.term) {",
       replace: "if (term >= state.term) {",
     }, storageTakesAnyVote],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/raft/persistence_test.ts",
       name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
@@ -68,7 +68,7 @@ export const election: readonly Mutant[] = [
       find: "return lastLogTerm > lastTerm || (lastLogTerm === lastTerm && lastLogIndex >= lastIndex);",
       replace: "return lastLogIndex > lastIndex || (lastLogIndex === lastIndex && lastLogTerm >= lastTerm);",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "§5.4.1: the vote goes to a log that is at least as up-to-date, by last term and then by length",
@@ -121,7 +121,7 @@ export const election: readonly Mutant[] = [
       find: `if (state.role === "candidate" && response.term === state.term) countVote`,
       replace: `if (state.role === "candidate") countVote`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§5.2: votes of another term count for nothing" },
   },
   {
@@ -132,7 +132,7 @@ export const election: readonly Mutant[] = [
       find: `if (state.role === "preCandidate" && ofThisCampaign) countVote`,
       replace: `if ((state.role === "preCandidate" && ofThisCampaign) || state.role === "candidate") countVote`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§9.6: a pre-vote that comes late is no vote" },
   },
   {
@@ -170,7 +170,7 @@ export const election: readonly Mutant[] = [
       find: `return leaderAlive ? "leaderAlive" : null;`,
       replace: `return leaderAlive && state.role === "leader" && request.preVote ? "leaderAlive" : null;`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§4.2.3: while a leader is alive others' campaigns are ignored, their term included" },
   },
   {
@@ -183,7 +183,7 @@ export const election: readonly Mutant[] = [
       find: `if (state.graceTicks > 0) return "restartedRecently";`,
       replace: `if (state.graceTicks < 0) return "restartedRecently";`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name:
@@ -198,7 +198,7 @@ export const election: readonly Mutant[] = [
       find: `if (message.term !== state.term || from !== state.leader || state.role !== "follower") return;`,
       replace: `if (message.term > state.term || from === state.id || state.role !== "follower") return;`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/transfer_test.ts",
       name: "§3.10: TimeoutNow counts from the leader of the term alone",
@@ -215,7 +215,7 @@ export const election: readonly Mutant[] = [
         replace: "  state.dirty = true;",
       },
     ],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
       name: "§5.4.2: entries of older terms are not committed by counting replicas",
@@ -229,7 +229,7 @@ export const election: readonly Mutant[] = [
       find: "      becomeFollower(state, message.term, null, `${from} has a higher term`);\n",
       replace: "",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "§5.1: a candidate or leader that learns of a newer term becomes a follower" },
   },
   {

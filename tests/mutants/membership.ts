@@ -66,7 +66,7 @@ export const membership: readonly Mutant[] = [
     name: "several-voters-in-one-step",
     rule: "More than one voter comes or goes through a joint configuration only (dissertation §4.3).",
     edits: [{ file: CHANGE, find: "if (come + go <= 1) return to;", replace: "if (come + go <= 9) return to;" }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "§4.1, figure 4.3: at most one voter more or less is a single step; more go through a joint configuration",
@@ -94,7 +94,7 @@ export const membership: readonly Mutant[] = [
       find: "(membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees))",
       replace: "(membership.outgoing.length >= 0 || hasMajority(membership.outgoing, agrees))",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "§4.3: an election in a joint configuration needs both majorities, for pre-votes and votes",
@@ -122,7 +122,7 @@ export const membership: readonly Mutant[] = [
       },
       { file: "lib/raft/follower.ts", find: "    rollBackMembership(state, index);\n", replace: "" },
     ],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "rule 4: a truncation restores the older membership and the node's own role" },
   },
   {
@@ -141,7 +141,7 @@ export const membership: readonly Mutant[] = [
   if (hasQuorum(membership, (id) => learnersVote || votes.get(id) === true)) return`,
       },
     ],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/election_test.ts",
       name: "§4.2.1: a learner's vote elects nobody, should it send one",
@@ -169,7 +169,7 @@ export const membership: readonly Mutant[] = [
       find: "if (state.isVoter || isJoint(state.membership) || state.configuration.index > state.commitIndex) return;",
       replace: "if (state.isVoter || isJoint(state.membership)) return;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "§4.2.2: a removed leader leads until its removal has committed, and then hands over" },
   },
   {
@@ -205,7 +205,7 @@ export const membership: readonly Mutant[] = [
       find: "if (peer?.incarnation === incarnation) peer.departingAt = null;",
       replace: "if (peer !== undefined && incarnation !== undefined) peer.departingAt = null;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: TESTS,
       name: "identity: what an older data folder had acknowledged does not count for the newer one",

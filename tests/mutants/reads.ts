@@ -27,7 +27,7 @@ export const reads: readonly Mutant[] = [
         replace: "  leadership.roundWanted = true;\n  state.dirty = true;\n  releaseReads(state);",
       },
     ],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "§6.4: a read is served once a quorum acknowledged a round that began after it arrived",
@@ -41,7 +41,7 @@ export const reads: readonly Mutant[] = [
       find: "read.round > leadership.confirmedRound) continue;",
       replace: "read.round > leadership.confirmedRound + 1) continue;",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§6.4: a read waits for its own round; one that is under way already does not do" },
   },
   {
@@ -83,7 +83,7 @@ export const reads: readonly Mutant[] = [
       ...[id, ...state.membership.learners].map((each) => leadership.peers.get(each)?.ackedRound ?? 0),
     ),`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§6.4: learners confirm no round" },
   },
   {
@@ -118,7 +118,7 @@ export const reads: readonly Mutant[] = [
     name: "lease-too-long",
     rule: "A lease is shorter than the minimum election timeout by what clocks may drift (dissertation §6.4.1).",
     edits: [{ file: LEASE, find: "< this.#durationMs;", replace: "< 10 * this.#durationMs;" }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/node/lease_test.ts",
       name: "a lease runs from the sending of the round, not from its confirmation",
@@ -133,7 +133,7 @@ export const reads: readonly Mutant[] = [
       find: "      this.#start = mark;",
       replace: "      this.#start = { ...mark, monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/node/lease_test.ts",
       name: "a lease runs from the sending of the round, not from its confirmation",
@@ -158,7 +158,7 @@ export const reads: readonly Mutant[] = [
         "leadership !== null && leadership.transferTo === null && !leadership.timeoutNowSent && this.committedInTerm",
       replace: "leadership !== null && this.committedInTerm",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/transfer_test.ts",
       name: "§6.4.1: no lease from the first TimeoutNow of a term on: it may still arrive",

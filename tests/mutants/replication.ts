@@ -20,7 +20,7 @@ export const replication: readonly Mutant[] = [
       find: "if (index <= state.commitIndex || log.termAt(index) !== state.term) return;",
       replace: "if (index <= state.commitIndex) return;",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
       name: "§5.4.2, figure 8 (c): an entry of term 2 on a majority is not committed in term 4",
@@ -62,7 +62,7 @@ export const replication: readonly Mutant[] = [
       find: "if (leadership === null || message.term < state.term) return;",
       replace: "if (leadership === null) return;",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
       name: "§5.1: acknowledgements of an older term commit nothing: what they spoke of may be overwritten by now",
@@ -101,7 +101,7 @@ export const replication: readonly Mutant[] = [
       replace: `function matchesPrevious(state: State, { prevLogIndex }: AppendEntries): boolean {
   return prevLogIndex <= state.commitIndex || state.log.termAt(prevLogIndex) !== undefined;`,
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "§5.3: a follower refuses entries that do not follow what it has, and says where the logs may meet",
@@ -115,7 +115,7 @@ export const replication: readonly Mutant[] = [
       find: "acknowledge(state, from, request, proven, appended);",
       replace: "acknowledge(state, from, request, state.log.lastIndex, appended);",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: TESTS,
       name: "rule 5: a late or repeated AppendEntries never truncates entries that match",
@@ -188,7 +188,7 @@ export const replication: readonly Mutant[] = [
       find: "Math.min(state.commitIndex, state.log.durableIndex)",
       replace: "state.commitIndex",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
       name: "§10.2.1: followers alone may commit what the leader has not written yet; it applies only what it has",
@@ -203,7 +203,7 @@ export const replication: readonly Mutant[] = [
       find: "if (pending.term !== entry.term || result === null) {",
       replace: "if (result === null) {",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/unit/node/proposals_test.ts",
       name: "a proposal ends with the answer of its entry, by index and term",

@@ -79,6 +79,11 @@ export const snapshots: readonly Mutant[] = [
         replace: "this.#makeNewest(meta).catch(() => {});",
       },
       {
+        file: "lib/node/snapshot_taker.ts",
+        find: "wanted: () => this.#wanted(meta.index),",
+        replace: "wanted: () => true,",
+      },
+      {
         file: "storage/file/file_storage.ts",
         find: "const { log, state } = this.#open();\n    const done = this.#compacting.then(() => " +
           "log?.compact(Math.min(index, state.snapshot?.index ?? 0)));",
@@ -90,7 +95,7 @@ export const snapshots: readonly Mutant[] = [
         replace: "const upTo = index;",
       },
     ],
-    killedBy: "simulation",
+    killedBy: "test",
     test: {
       file: "tests/cluster/election_test.ts",
       name: "what was acknowledged survives a crash of all nodes at once",
@@ -123,7 +128,7 @@ export const snapshots: readonly Mutant[] = [
       find: "if (state.log.termAt(index) === term) commitTo(state, index);",
       replace: "if (state.log.termAt(index) === term && index < 0) commitTo(state, index);",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: { file: TESTS, name: "§7: a log that has the snapshot's last entry keeps what follows it" },
   },
   {

@@ -59,7 +59,7 @@ export const storage: readonly Mutant[] = [
     name: "recovered-tail-not-synced",
     rule: "What a start has read is synced before anybody is told of it: a killed process may never have.",
     edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: CRASHES,
       name: "what a start finds after a kill survives a power failure, at each operation",
@@ -99,9 +99,8 @@ export const storage: readonly Mutant[] = [
     rule: "Damage before the last batch is an error, and never a silently shorter log.",
     edits: [{
       file: "storage/file/recovery.ts",
-      find: "      if (end === from) throw damaged(path, offset, ",
-      replace: "      if (end === from) return { end, size, brokenAt: offset };\n" +
-        "      if (end < from) throw damaged(path, offset, ",
+      find: "if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
+      replace: "if (end >= from || !await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
     }],
     killedBy: "test",
     test: {
