@@ -54,6 +54,34 @@ export const snapshots: readonly Mutant[] = [
     },
   },
   {
+    name: "snapshot-of-a-later-state",
+    rule: "A snapshot is the state as of its index, and not of a later one (§7).",
+    edits: [{
+      file: "lib/node/applier.ts",
+      find: "const index = this.#appliedIndex;",
+      replace: "const index = Math.max(0, this.#appliedIndex - 1);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/cluster/snapshot_test.ts",
+      name: "a snapshot on demand covers what is applied, and is not taken twice",
+    },
+  },
+  {
+    name: "restored-sessions-forget-answers",
+    rule: "A snapshot restores the answers that sessions keep: equal logs give equal states (dissertation §6.3).",
+    edits: [{
+      file: "lib/sessions/session_snapshot.ts",
+      find: "replies.set(sequence, { index, result });",
+      replace: "replies.set(sequence, { index, result: null });",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+    },
+  },
+  {
     name: "snapshot-sees-later-commands",
     rule: "A snapshot is the state at its index: what is applied while it is written does not show in it (§7).",
     edits: [{
