@@ -117,7 +117,8 @@ function lineOf({ mutant, verdict, seconds }: Hunted): string {
   const name = mutant.name.padEnd(36);
   if (verdict.result !== "killed") return `${verdict.result.toUpperCase()} ${name} ${verdict.why}, ${end}`;
   const seeds = verdict.seed === null ? "" : ` at seed ${verdict.seed}, after ${verdict.seeds}`;
-  return `killed   ${name} ${verdict.by}${seeds}, ${end}`;
+  const message = verdict.message === "" ? "" : ` (${verdict.message})`;
+  return `killed   ${name} ${verdict.by}${seeds}, ${end}${message}`;
 }
 
 async function main(args: string[]): Promise<number> {

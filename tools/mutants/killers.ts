@@ -8,7 +8,16 @@ import type { Workshop } from "./workshop.ts";
 
 /** How the hunt for one mutant ended. */
 export type Verdict =
-  | { readonly result: "killed"; readonly by: string; readonly seed: number | null; readonly seeds: number }
+  | {
+    readonly result: "killed";
+    /** The invariant, or the test. */
+    readonly by: string;
+    /** What the invariant said. */
+    readonly message: string;
+    /** `null` for a test. */
+    readonly seed: number | null;
+    readonly seeds: number;
+  }
   /** Nobody noticed; or no verdict was reached, which proves nothing either. */
   | { readonly result: "survived"; readonly why: string }
   /** It is no mutant: its edits no longer fit, or it does not compile. */
@@ -53,7 +62,8 @@ export async function simulateUntilKilled(workshop: Workshop, seeds: string, sig
   for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : said).push(line);
   const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as HuntLine;
   if (last !== null && last.violation !== null) {
-    return { result: "killed", by: last.violation.invariant, seed: last.seed, seeds: lines.length };
+    const { invariant, message } = last.violation;
+    return { result: "killed", by: invariant, message, seed: last.seed, seeds: lines.length };
   }
   if (ran.ok) return { result: "survived", why: `${lines.length} seeds passed` };
   const after = last === null ? "before the first seed ended" : `after seed ${last.seed}`;
@@ -70,7 +80,7 @@ async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal:
   if (count === null) return { result: "inapplicable", why: `the test did not run:\n${ran.output.slice(-2000)}` };
   if (count.passed + count.failed === 0) return { result: "inapplicable", why: `${file} has no test "${name}"` };
   return count.failed > 0
-    ? { result: "killed", by: name, seed: null, seeds: 0 }
+    ? { result: "killed", by: name, message: "", seed: null, seeds: 0 }
     : { result: "survived", why: `"${name}" passed` };
 }
 
