@@ -36,6 +36,7 @@ export async function core(ms: number): Promise<Row> {
   const limits = { maxBatchBytes: MIB, maxInflightMessages: 128, maxInflightBytes: 8 * MIB };
   const raft = new Raft({
     id: "n1",
+    incarnation: "",
     electionTicks: 10,
     heartbeatTicks: 1,
     seed: 1,

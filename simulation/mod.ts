@@ -16,9 +16,13 @@ export type { Invariant, Violation } from "./run.ts";
 export type { StoryLine } from "./trace.ts";
 export type { Request, Workload } from "./clients/workload.ts";
 export type { Stream } from "./decisions.ts";
-export { checkLinearizable, registerModel } from "./linearizability/mod.ts";
+export { checkLinearizable, keyValueModel, registerModel } from "./linearizability/mod.ts";
 export type {
   CheckOptions,
+  KeyValueInput,
+  KeyValueModelState,
+  KeyValueOutput,
+  KeyValueWritten,
   LinearizabilityVerdict,
   Model,
   Operation,

@@ -23,6 +23,8 @@ export interface Receiver extends Actor {
 /** Way of messages in one direction. */
 interface Link {
   readonly chance: Stream;
+  /** What every message takes. */
+  readonly leastDelayUs: number;
   readonly number: number;
   cut: number;
   /** Messages that wait while the link is clogged; `null` if it is not. */
@@ -84,10 +86,9 @@ export class Network {
   }
 
   /** How long something takes from one to another. */
-  delayUs(chance: Stream): number {
-    const { leastDelayUs, spreadDelayUs } = this.#traits;
+  delayUs(from: string, to: string, chance: Stream): number {
     const unit = chance.unit();
-    return Math.round(leastDelayUs + unit * unit * spreadDelayUs);
+    return Math.round(this.#link(from, to).leastDelayUs + unit * unit * this.#traits.spreadDelayUs);
   }
 
   /** Sends one message; returns at once. */
@@ -98,7 +99,7 @@ export class Network {
     trace.count("message sent");
     trace.mark("sent", link.number, crc32c(bytes));
     const chance = link.chance.next();
-    let delayUs = this.delayUs(chance);
+    let delayUs = this.delayUs(from, to, chance);
     if (link.cut > 0) return trace.count("message cut off");
     if (this.#calm) return this.#arriveAfter(delayUs, link, to, bytes);
     const { loss, duplication, delay, replay, flip } = this.#traits;
@@ -122,7 +123,10 @@ export class Network {
     const name = `${from}>${to}`;
     let link = this.#links.get(name);
     if (link === undefined) {
-      link = { chance: this.#run.decisions.stream(`net ${name}`), number: this.#links.size, cut: 0, held: null };
+      const chance = this.#run.decisions.stream(`net ${name}`);
+      const { leastDelayUs, unevenness } = this.#traits;
+      const slowness = 1 + chance.unit() * (unevenness - 1);
+      link = { chance, leastDelayUs: leastDelayUs * slowness, number: this.#links.size, cut: 0, held: null };
       this.#links.set(name, link);
     }
     return link;

@@ -58,6 +58,8 @@ export type FaultKind = typeof FAULTS[number];
 /** How messages travel. */
 export interface NetworkTraits {
   readonly leastDelayUs: number;
+  /** Some ways take up to so many times longer than others, each direction for itself. */
+  readonly unevenness: number;
   readonly spreadDelayUs: number;
   /** Chances of each message. */
   readonly loss: number;
@@ -91,6 +93,8 @@ export interface Plan {
   readonly sessions: SessionLimits;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
+  /** More disks may rot than a quorum can do without: then the cluster must halt. */
+  readonly rotsBeyondQuorum: boolean;
   /** Clocks run this much faster or slower, at most. */
   readonly maxDrift: number;
   /** What happens from time to time, each as likely as its weight. */
@@ -102,6 +106,7 @@ export interface Plan {
 /** Parts of a plan that a caller may set. */
 export interface PlanOverrides {
   readonly nodes?: number;
+  readonly node?: Partial<RaftNodeOptions>;
   readonly faults?: readonly FaultKind[];
 }
 
@@ -143,23 +148,25 @@ export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
   const has = new Set(FAULTS.filter((kind) => stream.chance(share) && allowed.has(kind)));
   const leaseReads = stream.chance(0.5);
   const voters = stream.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
-  const electionTimeoutMs = stream.between(200, 1000);
+  const electionTimeoutMs = stream.between(300, 1000);
   return {
     voters: overrides.nodes ?? voters,
     spares: stream.below(3),
     leaseReads,
     node: {
       electionTimeoutMs,
-      heartbeatIntervalMs: Math.max(20, Math.floor(electionTimeoutMs / stream.between(4, 10))),
+      heartbeatIntervalMs: Math.floor(electionTimeoutMs / stream.between(3, 6)),
       leaseReads,
       storageStallTimeoutMs: electionTimeoutMs * stream.between(3, 8),
       ...drawLimits(stream),
+      ...overrides.node,
     },
     segmentBytes: stream.pick([600, 2000, 8000, 2 ** 20])!,
     sessions: stream.chance(0.2) ? { maxSessions: stream.between(2, 6), maxOutstanding: 8 } : {},
     network: drawNetwork(stream, has, electionTimeoutMs),
     clients: drawClients(stream, has, electionTimeoutMs),
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : stream.pick([0.05, 0.3])!,
+    rotsBeyondQuorum: has.has("rot") && stream.chance(0.15),
     episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as FaultKind, weight }))
       .filter(({ kind }) => has.has(kind)),
     episodeGapMs: stream.pick([300, 700, 1500, 3000])!,
@@ -185,6 +192,7 @@ function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeou
   const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? stream.pick(rates)! : 0;
   return {
     leastDelayUs: stream.pick([100, 500, 2000])!,
+    unevenness: stream.pick([1, 1, 5, 20])!,
     spreadDelayUs: stream.pick([0, 500, 3000, electionTimeoutMs * 50])!,
     loss: rate("loss", 0.005, 0.03, 0.1),
     duplication: rate("duplication", 0.01, 0.05),
@@ -195,10 +203,12 @@ function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeou
 }
 
 function drawClients(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
+  const count = stream.between(2, 5);
   return {
-    count: stream.between(2, 5),
+    count,
     keys: stream.between(1, 6),
-    thinkMs: stream.pick([30, 60, 120])!,
+    // Together they ask so many times a second while all goes well.
+    thinkMs: Math.ceil(count * 1500 / stream.pick([40, 80, 120])!),
     timeoutMs: electionTimeoutMs * stream.between(2, 6),
     attemptTimeoutMs: Math.floor(electionTimeoutMs * stream.pick([0.3, 1, 2])!),
     readShare: stream.pick([0.1, 0.3, 0.5])!,

@@ -12,6 +12,7 @@ import type { Cluster } from "./faults/cluster.ts";
 import { isMember } from "./faults/cluster.ts";
 import type { Machine } from "./machine/machine.ts";
 import type { Network } from "./network.ts";
+import type { Plan } from "./plan.ts";
 import type { Run } from "./run.ts";
 
 /** Within so much virtual time. */
@@ -24,6 +25,7 @@ const REQUESTS = 5;
 /** What recovery needs of a run. */
 export interface RecoveryOptions {
   readonly run: Run;
+  readonly plan: Plan;
   readonly cluster: Cluster;
   readonly network: Network;
   readonly clients: Clients;
@@ -42,7 +44,7 @@ export class Recovery {
   async recover(): Promise<void> {
     const { run, clients } = this.#options;
     const quorum = this.#choose(run.decisions.stream("recovery"));
-    if (quorum === null) return;
+    if (quorum === null) return await this.#endRequests();
     run.trace.tell("world", `heals ${[...quorum].map(({ name }) => name).join(" ")}; what else is wrong stays so`);
     for (const machine of this.#options.cluster.all) {
       if (quorum.has(machine)) this.#heal(machine);
@@ -51,17 +53,26 @@ export class Recovery {
     const before = clients.done;
     const progress = (): boolean => this.#leader(quorum) !== null && clients.done >= before + REQUESTS;
     if (!await this.#until(progress, "a leader that carries out requests")) return;
-    let ended = false;
-    clients.stop().then(() => ended = true);
-    if (!await this.#until(() => ended, "an end of every request")) return;
+    await this.#endRequests();
     await this.#until(() => this.#converged(quorum), "the same state on every healthy node");
+  }
+
+  /** Every request ends, whatever became of the cluster. */
+  async #endRequests(): Promise<void> {
+    let ended = false;
+    this.#options.clients.stop().then(() => ended = true);
+    await this.#until(() => ended, "an end of every request");
   }
 
   /** Some that are a quorum of every membership that may count; `null` before there is one. */
   #choose(chance: Stream): Set<Machine> | null {
-    const { cluster, run } = this.#options;
+    const { cluster, run, plan } = this.#options;
     const chosen = new Set(cluster.all.filter(({ lost, damaged }) => !lost && !damaged));
     if (cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) {
+      if (plan.rotsBeyondQuorum) {
+        run.trace.count("no quorum left");
+        return null;
+      }
       run.report("liveness", "the disks that are left are no quorum: the faults were too many, or data was lost");
       return null;
     }

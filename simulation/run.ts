@@ -50,7 +50,7 @@ export type Invariant = typeof INVARIANTS[number];
 
 /** One run. */
 export class Run {
-  readonly world = new World();
+  readonly world = new World(() => this.report("liveness", "tasks follow tasks without end, and no time passes"));
   readonly decisions: Decisions;
   readonly trace: Trace;
   #violation: Violation | null = null;

@@ -28,7 +28,7 @@ export interface Shrunk {
 
 /** See the head of this file. */
 class Shrinker {
-  readonly #options: SimulationOptions;
+  #options: SimulationOptions;
   readonly #invariant: string;
   readonly #maxRuns: number;
   readonly #onProgress: (left: number, runs: number) => void;
@@ -47,6 +47,7 @@ class Shrinker {
 
   async shrink(): Promise<Shrunk> {
     await this.#shorten();
+    await this.#simplify();
     await this.#reduce();
     await this.#shorten();
     await this.#reduce();
@@ -62,6 +63,16 @@ class Shrinker {
       if (!await this.#fails(this.#left, shorter)) continue;
       this.#durationMs = shorter;
       return;
+    }
+  }
+
+  /** Fewer nodes, and snapshots after a few entries, so that fewer requests lead there. */
+  async #simplify(): Promise<void> {
+    const node = { ...this.#options.node, snapshotEntries: 4, trailingEntries: 0 };
+    for (const simpler of [{ node }, { nodes: 1 }, { nodes: 2 }, { nodes: 3 }]) {
+      const options = { ...this.#options, ...simpler };
+      if (simpler.nodes !== undefined && this.#options.nodes !== undefined) continue;
+      if (await this.#fails(this.#left, this.#durationMs, options)) this.#options = options;
     }
   }
 
@@ -88,9 +99,9 @@ class Shrinker {
   }
 
   /** Whether the run still fails in the same way; then it is the one to go on with. */
-  async #fails(decisions: readonly string[], durationMs: number): Promise<boolean> {
+  async #fails(decisions: readonly string[], durationMs: number, options = this.#options): Promise<boolean> {
     this.#runs++;
-    const result = await simulate({ ...this.#options, decisions, durationMs });
+    const result = await simulate({ ...options, decisions, durationMs });
     const fails = result.violation?.invariant === this.#invariant;
     if (fails) this.#left = result.decisions;
     this.#onProgress(this.#left.length, this.#runs);

@@ -84,6 +84,12 @@ export class World {
   #steps = 0;
   #turns = 0;
   #stopped = false;
+  readonly #onEndless: () => void;
+
+  /** @param onEndless called when tasks follow tasks, and time stands still */
+  constructor(onEndless: () => void) {
+    this.#onEndless = onEndless;
+  }
 
   /** Virtual microseconds since the run began. */
   get nowUs(): number {
@@ -151,12 +157,18 @@ export class World {
   #turn(untilUs: number): boolean {
     if (this.#tasks.length > 0) {
       this.#steps++;
-      if (++this.#turns > MAX_TURNS) throw new Error(`the tasks at ${this.nowMs} virtual ms never end`);
+      if (++this.#turns > MAX_TURNS) {
+        this.#onEndless();
+        return false;
+      }
       const tasks = this.#tasks;
       this.#tasks = [];
       for (const { actor, run } of tasks) {
-        if (actor !== null) this.#acted.add(actor);
         run();
+        if (actor === null) continue;
+        // Here too: what a task did, the next one may have undone by the end of the event.
+        actor.look?.();
+        this.#acted.add(actor);
       }
       return true;
     }

@@ -60,7 +60,8 @@ export class NodeCore {
     this.config = config;
     this.#storage = options.storage;
     this.#startedMs = host.clock.monotonicMs();
-    this.raft = new Raft({ ...config, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
+    const { incarnation } = prepared.identity;
+    this.raft = new Raft({ ...config, incarnation, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
     this.#told = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
     this.events = new EventHub((task) => host.enqueue(task));
     this.lease = new Lease(host.clock, config.leaseMs);
@@ -366,7 +367,7 @@ export class NodeCore {
           this.#disk.compactBehind(meta);
           this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
         }),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
     });
   }
 
@@ -379,7 +380,7 @@ export class NodeCore {
       bytesPerSecond: this.config.snapshotBytesPerSecond,
       resendMs: this.config.electionTimeoutMs,
       send: (to, message) => this.#send(to, message),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
       wake: () => this.wake(),
     });
   }
@@ -389,7 +390,7 @@ export class NodeCore {
       storage: this.#storage,
       target: this.raft,
       installing: (meta) => this.#applier.expectRestore(meta),
-      failed: (error) => this.#disk.tell(error, "ignored"),
+      failed: (error) => this.#disk.failedBeside(error),
       wake: () => this.wake(),
     });
   }

@@ -63,7 +63,13 @@ export class Disk {
     if (batch !== null) this.#persister.write(batch);
   }
 
-  /** Queues a local snapshot. Nothing depends on it but space: only a disk in doubt is as bad as for the log. */
+  /** Something beside the log failed. Nothing depends on it but space: only a disk in doubt is as bad as for the log. */
+  failedBeside(cause: unknown): void {
+    if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);
+    else this.tell(cause, "ignored");
+  }
+
+  /** Queues a local snapshot. */
   writeSnapshot(job: SnapshotJob): void {
     const done = (outcome: SnapshotOutcome) => {
       job.done(outcome);
@@ -84,7 +90,7 @@ export class Disk {
     };
     storage.entries(read.from, read.to, read.maxBytes).then(answer, (error) => {
       // What was compacted away meanwhile is no failure.
-      if (raft.firstIndex <= read.from) this.tell(error, "ignored");
+      if (raft.firstIndex <= read.from) this.failedBeside(error);
       answer([]);
     });
   }
@@ -95,7 +101,7 @@ export class Disk {
     const index = snapshot.index - config.trailingEntries;
     if (index < raft.firstIndex) return;
     raft.compact(index);
-    storage.compact(index).catch((error) => this.tell(error, "ignored"));
+    storage.compact(index).catch((error) => this.failedBeside(error));
   }
 
   /** A write that never returns deposes a leader as surely as one that fails (rule 9), and stops any node in the end. */

@@ -107,18 +107,16 @@ class Transfer {
 
   open(): void {
     this.#options.storage.openSnapshot().then((reader) => {
-      if (reader === null || this.#ended) {
+      if (this.#ended) {
         reader?.close().catch(() => {});
-        this.#giveUp();
-        return;
+      } else if (reader === null) {
+        this.#giveUpLater();
+      } else {
+        this.#reader = reader;
+        this.#armResend();
+        this.#pump();
       }
-      this.#reader = reader;
-      this.#armResend();
-      this.#pump();
-    }).catch((error) => {
-      this.#options.failed(error);
-      this.#giveUp();
-    });
+    }).catch((error) => this.#failed(error));
   }
 
   answered(answer: InstallSnapshotResponse): void {
@@ -209,10 +207,14 @@ class Transfer {
       if (!this.#ended) this.#options.host.enqueue(() => this.#pump());
     }).catch((error) => {
       this.#reading = false;
-      if (this.#ended) return;
-      this.#options.failed(error);
-      this.#giveUp();
+      this.#failed(error);
     });
+  }
+
+  #failed(error: unknown): void {
+    if (this.#ended) return;
+    this.#options.failed(error);
+    this.#giveUpLater();
   }
 
   #dispatch(meta: SnapshotMeta, offset: number, data: Uint8Array): void {
@@ -234,6 +236,15 @@ class Transfer {
   #end(): void {
     if (this.askAgain) this.#giveUp();
     else this.abandon();
+  }
+
+  /** What can't be read now would fail again as fast as the core asks for it. */
+  #giveUpLater(): void {
+    this.#cancelPace?.();
+    this.#cancelResend?.();
+    this.#reader?.close().catch(() => {});
+    this.#reader = null;
+    this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => this.#giveUp());
   }
 
   #giveUp(): void {

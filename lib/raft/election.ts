@@ -6,7 +6,6 @@
  */
 
 import { appendAsLeader } from "./proposals.ts";
-import { isVoter } from "./membership.ts";
 import { syncPeers } from "./membership_change.ts";
 import { electionResult } from "./quorum.ts";
 import { becomeFollower, setLeader, setRole } from "./roles.ts";
@@ -44,8 +43,8 @@ function isAlone(state: State): boolean {
  * that entry and its log be the longest (dissertation §4.2.2, figure 4.6).
  */
 function mayCampaign(state: State): boolean {
-  const { configuration, commitIndex, id } = state;
-  return state.isVoter || (configuration.index > commitIndex && isVoter(configuration.previous, id));
+  const { configuration, commitIndex } = state;
+  return state.isVoter || (configuration.index > commitIndex && state.votesIn(configuration.previous));
 }
 
 /**

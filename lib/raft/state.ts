@@ -9,7 +9,7 @@
 import { Configuration } from "./configuration.ts";
 import { Durability } from "./durability.ts";
 import { RaftLog } from "./log.ts";
-import { isVoter } from "./membership.ts";
+import { isVoter, memberOf } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import { SeededRandom } from "./random.ts";
 import type {
@@ -31,6 +31,8 @@ import type {
 export interface RaftConfig {
   /** This node. */
   readonly id: NodeId;
+  /** The identity of its data folder: a member of its name with another one is not this node. Empty where there is no such notion. */
+  readonly incarnation: string;
   /** A follower campaigns after at least so many ticks without a leader, and less than twice as many. */
   readonly electionTicks: number;
   /** A leader begins a heartbeat round every so many ticks; fewer than `electionTicks`. */
@@ -177,7 +179,18 @@ export class State {
 
   /** Whether this node has a vote in the membership in force. */
   get isVoter(): boolean {
-    return isVoter(this.membership, this.id);
+    return this.votesIn(this.membership);
+  }
+
+  /**
+   * Whether this node has a vote in a membership. One that came in place of a
+   * member of its name, with an empty data folder, reads in the log's beginning
+   * that its name had a vote; it has forgotten what that node promised, and has none.
+   */
+  votesIn(membership: Membership): boolean {
+    if (!isVoter(membership, this.id)) return false;
+    const { incarnation } = memberOf(membership, this.id)!;
+    return incarnation === "" || this.config.incarnation === "" || incarnation === this.config.incarnation;
   }
 
   /** A new random timeout, from one to two minimum timeouts (§5.2). */

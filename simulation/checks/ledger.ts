@@ -79,9 +79,14 @@ export class Ledger {
     return this.#memberships.findLast((each) => each.index <= index);
   }
 
-  /** Every membership that may be in force somewhere, or come in force: the last one committed, and all after it. */
+  /** The newest committed membership. */
+  get lastMembership(): CommittedMembership | undefined {
+    return this.#memberships.at(-1);
+  }
+
+  /** Every membership that counts, or may yet: the last one committed, and all after it. */
   possibleMemberships(): Membership[] {
-    const last = this.#memberships.at(-1);
+    const last = this.lastMembership;
     const possible = last === undefined ? [] : [last.membership];
     for (let index = (last?.index ?? 0) + 1; index < this.#entries.length; index++) {
       for (const { membership } of this.#entries[index] ?? []) if (membership !== null) possible.push(membership);

@@ -78,8 +78,8 @@ export class CallNetwork implements ClientTransport {
     const { world, trace } = this.#run;
     const chance = this.#run.decisions.stream(`call ${this.#client}>${endpoint}`).next();
     const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : this.#traits;
-    let delayUs = this.#network.delayUs(chance);
-    const backUs = this.#network.delayUs(chance);
+    let delayUs = this.#network.delayUs(this.#client, endpoint, chance);
+    const backUs = this.#network.delayUs(endpoint, this.#client, chance);
     const lost = chance.strikes("lostCall", lostCall);
     const answerLost = chance.strikes("lostAnswer", lostCall);
     if (lost || answerLost) trace.count("lostCall");
@@ -114,7 +114,7 @@ export class CallNetwork implements ClientTransport {
     }
     process.receive(() => {
       const back = (settle: () => void): void => {
-        this.#requireAlive(machine.name, process);
+        machine.requireAlive(process);
         process.perform(() => {
           if (this.#network.reaches(machine.name, this.#client)) answer(settle);
         });
@@ -133,11 +133,6 @@ export class CallNetwork implements ClientTransport {
       this.#run.world.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
     }, { once: true });
     return controller.signal;
-  }
-
-  #requireAlive(name: string, process: Process): void {
-    if (process.alive || process.endedAtStep === this.#run.world.steps) return;
-    this.#run.report("a dead process is silent", `a promise of ${name} settled after the process had ended`);
   }
 }
 

@@ -66,6 +66,7 @@ export class Clients {
   readonly #clients: readonly Client[];
   readonly #running: Promise<void>[] = [];
   #stopped = false;
+  #calm = false;
   #done = 0;
 
   constructor(options: ClientsOptions) {
@@ -97,8 +98,9 @@ export class Clients {
     }
   }
 
-  /** No call is lost or late any more. */
+  /** No call is lost or late any more, and no request is left out: recovery is measured by them. */
   calmDown(): void {
+    this.#calm = true;
     for (const { calls } of this.#clients) calls.calmDown();
   }
 
@@ -119,7 +121,7 @@ export class Clients {
       if (this.#stopped) return;
       const name = `${lane}/${number}`;
       const request = workload.next(client.name, name, chance);
-      if (chance.strikes("request", 1)) await this.#carryOut(client, request, name);
+      if (this.#calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name);
     }
   }
 

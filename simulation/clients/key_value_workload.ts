@@ -9,7 +9,6 @@ import type { Stream } from "../decisions.ts";
 import type { Request, Workload } from "./workload.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** A request to the key-value store, with what it was made of. */
 export interface KeyValueRequest extends Request {
@@ -39,31 +38,26 @@ export class KeyValueWorkload implements Workload {
   next(client: string, name: string, chance: Stream): KeyValueRequest {
     const key = `k${chance.below(this.#keys)}`;
     const bytesOfKey = encoder.encode(key);
-    const value = name;
     if (chance.chance(this.#readShare)) {
       const made = { operation: "get", key, value: null, expectedVersion: null } as const;
       return { ...made, type: "query", bytes: encodeGet(bytesOfKey), text: `get ${key}` };
     }
     const kind = chance.below(10);
     if (kind < 5) {
-      const made = { operation: "put", key, value, expectedVersion: null } as const;
       // Now and then one that does not fit into a batch, a chunk or a segment.
-      const padding = chance.chance(0.05) ? ".".repeat(chance.below(3000)) : "";
-      return {
-        ...made,
-        type: "command",
-        bytes: encodePut(bytesOfKey, encoder.encode(value + padding)),
-        text: `put ${key} ${value}`,
-      };
+      const value = chance.chance(0.05) ? name.padEnd(chance.below(3000), ".") : name;
+      const made = { operation: "put", key, value, expectedVersion: null } as const;
+      const bytes = encodePut(bytesOfKey, encoder.encode(value));
+      return { ...made, type: "command", bytes, text: `put ${key} ${name}` };
     }
     if (kind < 6) {
       const made = { operation: "delete", key, value: null, expectedVersion: null } as const;
       return { ...made, type: "command", bytes: encodeDelete(bytesOfKey), text: `delete ${key}` };
     }
     const expectedVersion = this.#seen.get(`${client} ${key}`) ?? 0;
-    const made = { operation: "compareAndSet", key, value, expectedVersion } as const;
-    const bytes = encodePut(bytesOfKey, encoder.encode(value), expectedVersion);
-    return { ...made, type: "command", bytes, text: `set ${key} to ${value} if its version is ${expectedVersion}` };
+    const made = { operation: "compareAndSet", key, value: name, expectedVersion } as const;
+    const bytes = encodePut(bytesOfKey, encoder.encode(name), expectedVersion);
+    return { ...made, type: "command", bytes, text: `set ${key} to ${name} if its version is ${expectedVersion}` };
   }
 
   answered(client: string, request: Request, answer: Uint8Array): void {
@@ -82,10 +76,4 @@ function versionWritten(answer: Uint8Array, operation: KeyValueRequest["operatio
   const written = decodeWriteAnswer(answer);
   if (written.ok) return operation === "delete" ? 0 : written.version;
   return written.reason === "conflict" ? written.currentVersion : 0;
-}
-
-/** The value of a get's answer, without padding; `null` if the key is not there. */
-export function valueRead(answer: Uint8Array): string | null {
-  const read = decodeGetAnswer(answer);
-  return read.ok && read.entry !== null ? decoder.decode(read.entry.value).replace(/\.+$/, "") : null;
 }

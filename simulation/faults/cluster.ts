@@ -46,9 +46,11 @@ export class Cluster {
 
   /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
   get memberships(): Membership[] {
-    const written = this.#protocol.ledger.possibleMemberships();
-    const inForce = this.up.map(({ node }) => node!.inspect().membership).filter(({ voters }) => voters.length > 0);
-    return written.length === 0 ? [] : [...new Set([...written, ...inForce])];
+    const { ledger } = this.#protocol;
+    const last = ledger.lastMembership;
+    if (last === undefined) return [];
+    const newer = this.up.map(({ node }) => node!.inspect()).filter((view) => view.membershipIndex > last.index);
+    return [...new Set([...ledger.possibleMemberships(), ...newer.map((view) => view.membership)])];
   }
 
   /** Whether these machines, by their present disks, are a quorum of every membership that may count. */

@@ -233,7 +233,8 @@ export class Nemesis {
   }
 
   #rot(victim: Machine): boolean | void {
-    if (!this.#options.cluster.mayLose(victim)) return false;
+    const { cluster, plan } = this.#options;
+    if (!plan.rotsBeyondQuorum && !cluster.mayLose(victim)) return false;
     const where = victim.disk.rot();
     if (where === null) return false;
     victim.lost = true;

@@ -21,12 +21,16 @@ export interface Operation<Input, Output> {
 /**
  * What a single copy would do, one request at a time. Deterministic, and never
  * changes a state that it was given.
+ *
+ * What it can't foretell, such as a version that the store chooses, it takes from
+ * the answer that was seen: it puts it into the state, so that later answers have
+ * to agree with it.
  */
 export interface Model<State, Input, Output> {
   /** The state before any request. */
   initial(): State;
-  /** Carries out one request. */
-  apply(state: State, input: Input): { readonly state: State; readonly output: Output };
+  /** Carries out one request. @param seen what the client saw; left out if nobody knows */
+  apply(state: State, input: Input, seen?: Output): { readonly state: State; readonly output: Output };
   /** Whether what the client saw is what the model says. */
   matches(seen: Output, expected: Output): boolean;
   /** Equal states have equal keys, and others don't. */

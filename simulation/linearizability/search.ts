@@ -83,7 +83,8 @@ export function search<State, Input, Output>(
       continue;
     }
     const operation = all[at]!;
-    const { state, output } = model.apply(step.state, operation.input);
+    const seen = isKnown(operation) ? operation.output : undefined;
+    const { state, output } = model.apply(step.state, operation.input, seen);
     if (isKnown(operation) ? !model.matches(operation.output, output) : model.key(state) === model.key(step.state)) {
       continue;
     }

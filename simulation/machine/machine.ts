@@ -141,7 +141,7 @@ export class Machine implements Receiver {
       host: process,
       incarnation: this.#incarnation,
       stateMachine: this.#stateMachine(life),
-      storage: this.#storage(life),
+      storage: this.#storage(process, life),
       transport: this.#transport(process, life),
       ...bootstrap === null ? {} : { bootstrap: { clusterId: CLUSTER_ID, membership: bootstrap } },
     }).then(
@@ -181,6 +181,13 @@ export class Machine implements Receiver {
     this.lost = false;
   }
 
+  /** A promise of this process has settled: not after the process was killed, but for what it had begun in that step. */
+  requireAlive(process: Process): void {
+    const { run } = this.#with;
+    if (process.alive || process.endedAtStep === run.world.steps) return;
+    run.report("a dead process is silent", `a promise of ${this.name} settled after the process had ended`);
+  }
+
   /** The checks look at what it did. */
   look(): void {
     if (this.#life !== null) this.#with.protocol.look(this.#life);
@@ -201,10 +208,10 @@ export class Machine implements Receiver {
     return new Disk(this.#with.run, this.#number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
   }
 
-  #storage(life: ApplyingLife): WitnessedStorage {
+  #storage(process: Process, life: ApplyingLife): WitnessedStorage {
     const { plan, protocol, application } = this.#with;
     const files = new FileStorage(this.disk.fileSystem, FOLDER, { segmentBytes: plan.segmentBytes });
-    return new WitnessedStorage(files, life, protocol, application);
+    return new WitnessedStorage(files, life, protocol, application, () => this.requireAlive(process));
   }
 
   #stateMachine(life: ApplyingLife): StateMachine {
@@ -237,6 +244,7 @@ export class Machine implements Receiver {
   }
 
   #started(process: Process, life: ApplyingLife, node: RaftNode): void {
+    this.requireAlive(process);
     if (!process.alive) return;
     this.#node = node;
     life.view = node.inspect();
@@ -256,6 +264,7 @@ export class Machine implements Receiver {
 
   /** Damage must have been done; anything else is tried again. */
   #startFailed(process: Process, error: unknown): void {
+    this.requireAlive(process);
     if (!process.alive) return;
     const { run } = this.#with;
     run.trace.count("start failed");

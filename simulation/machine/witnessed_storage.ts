@@ -17,8 +17,17 @@ export class WitnessedStorage implements Storage {
   readonly #life: Life;
   readonly #protocol: ProtocolChecks;
   readonly #application: ApplicationChecks;
+  readonly #settled: () => void;
 
-  constructor(storage: Storage, life: Life, protocol: ProtocolChecks, application: ApplicationChecks) {
+  /** @param settled told when a promise settles that a dead process must not see settle */
+  constructor(
+    storage: Storage,
+    life: Life,
+    protocol: ProtocolChecks,
+    application: ApplicationChecks,
+    settled: () => void,
+  ) {
+    this.#settled = settled;
     this.#storage = storage;
     this.#life = life;
     this.#protocol = protocol;
@@ -27,6 +36,7 @@ export class WitnessedStorage implements Storage {
 
   async load(): Promise<LoadedState> {
     const found = await this.#storage.load();
+    this.#settled();
     this.#protocol.loaded(this.#life, found);
     return found;
   }
@@ -45,6 +55,7 @@ export class WitnessedStorage implements Storage {
       if (error instanceof StorageError && error.disk === "unchanged") record.underWay = null;
       throw error;
     }
+    this.#settled();
     record.underWay = null;
     record.apply(batch);
     // Only a snapshot of the node's own state comes alone, and keeps the log.

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { StorageError } from "../../lib/errors.ts";
 import { Cluster, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 
@@ -144,5 +145,46 @@ Deno.test("a snapshot that can't be written is tried again, and stops nobody", a
   await cluster.until(() => leader.node.status().snapshotIndex > 0, "a snapshot");
   assert.equal(leader.node.lifecycle, "running");
   assert(failures < 0);
+  await cluster.end();
+});
+
+Deno.test("a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it", async () => {
+  const cluster = await Cluster.start({ node: { snapshotEntries: 0, trailingEntries: 0 } });
+  const leader = await cluster.leader();
+  const away = cluster.running.find(({ id }) => id !== leader.id)!;
+  cluster.network.isolate(away.id);
+  await cluster.propose(leader, "a", "b", "c");
+  await cluster.settle(leader.node.takeSnapshot());
+  const { storage } = away;
+  const createSnapshot = storage.createSnapshot.bind(storage);
+  storage.createSnapshot = async () => {
+    const writer = await createSnapshot();
+    writer.stage = () => Promise.reject(new StorageError("a sync failed", { disk: "in_doubt" }));
+    return writer;
+  };
+  cluster.network.heal();
+  await cluster.until(() => away.node.lifecycle === "stopped", "the follower's stop");
+  await cluster.end();
+});
+
+Deno.test("a snapshot that can't be read is asked for again after a while, not in a loop", async () => {
+  const cluster = await Cluster.start({ node: { snapshotEntries: 0, trailingEntries: 0 } });
+  const leader = await cluster.leader();
+  const away = cluster.running.find(({ id }) => id !== leader.id)!;
+  cluster.network.isolate(away.id);
+  await cluster.propose(leader, "a", "b", "c");
+  await cluster.settle(leader.node.takeSnapshot());
+  let reads = 0;
+  const { storage } = leader;
+  const openSnapshot = storage.openSnapshot.bind(storage);
+  storage.openSnapshot = () => {
+    reads++;
+    return Promise.reject(new StorageError("a read failed", { disk: "unchanged" }));
+  };
+  cluster.network.heal();
+  await cluster.pass(10_000);
+  assert(reads >= 2 && reads <= 12, `${reads} in ten seconds`);
+  storage.openSnapshot = openSnapshot;
+  await cluster.converge();
   await cluster.end();
 });

@@ -73,6 +73,7 @@ function isFree(port: number): Promise<boolean> {
 /** What these tests read of `GET /status`. */
 export interface Status {
   readonly id: string;
+  readonly lifecycle: string;
   readonly role: string;
   readonly term: number;
   readonly commitIndex: number;
@@ -80,6 +81,7 @@ export interface Status {
   readonly snapshotIndex: number;
   readonly leader: { readonly id: string } | null;
   readonly members: readonly { readonly id: string; readonly suffrage: string }[];
+  readonly membershipCommitted: boolean;
 }
 
 /** One node. */

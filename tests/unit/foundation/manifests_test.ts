@@ -14,6 +14,7 @@ interface PackageJson {
   readonly license: string;
   readonly exports: Record<string, string>;
   readonly dependencies: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
 }
 
 const deno = readJson("deno.json") as DenoJson;
@@ -38,7 +39,7 @@ function sorted(versions: Record<string, string>): [string, string][] {
 }
 
 Deno.test("manifests: deno.json and package.json name the same packages in the same versions", () => {
-  assert.deepEqual(sorted(npm.dependencies), sorted(imported()));
+  assert.deepEqual(sorted({ ...npm.dependencies, ...npm.devDependencies }), sorted(imported()));
 });
 
 Deno.test("manifests: name the same version, licence and exports", () => {
@@ -49,10 +50,11 @@ Deno.test("manifests: name the same version, licence and exports", () => {
 
 for (const folder of ["", "tools/runtimes/"]) {
   Deno.test(`manifests: ${folder}package-lock.json is of this package.json`, () => {
-    const { dependencies } = readJson(`${folder}package.json`) as PackageJson;
+    const { dependencies, devDependencies = {} } = readJson(`${folder}package.json`) as PackageJson;
     const { packages } = readJson(`${folder}package-lock.json`) as { packages: Record<string, Partial<PackageJson>> };
     assert.deepEqual(packages[""]?.dependencies, dependencies);
-    for (const [name, version] of Object.entries(dependencies)) {
+    assert.deepEqual(packages[""]?.devDependencies ?? {}, devDependencies);
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
       assert.equal(packages[`node_modules/${name}`]?.version, version, name);
     }
   });

@@ -331,6 +331,18 @@ Deno.test("a voter alone leads as soon as its vote is on disk", () => {
   assert.deepEqual([s.raft.role, s.raft.term, s.raft.commitIndex], ["leader", 2, 2]);
 });
 
+Deno.test("a node with another data folder has no vote where the log says that its name had one", () => {
+  // It was removed, and came again with an empty folder: the log that it is sent begins with what its name once was.
+  const replaced = (voters: readonly string[]) => {
+    const entries = logOf([1], membership([...voters]));
+    return new Server("n1", { entries, settled: false, config: { incarnation: "another" } });
+  };
+  for (const voters of [["n1"], ["n1", "n2"], three]) {
+    const s = replaced(voters).tick(5 * ELECTION_TICKS);
+    assert.deepEqual([s.raft.role, s.raft.term, s.sent("RequestVote")], ["follower", 1, []], `${voters}`);
+  }
+});
+
 Deno.test("§4.2.2: the only voter of an uncommitted membership does not depose the leader that is leaving", () => {
   const entries = [...logOf([1], membership(["n1", "n2"])), membershipEntry(2, 1, membership(["n2"]))];
   for (const settled of [false, true]) {

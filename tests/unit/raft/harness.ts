@@ -45,6 +45,7 @@ const SEEDS = [92, 94, 95, 99, 104, 105, 109, 119, 121, 128];
 export function config(id: NodeId, overrides: Partial<RaftConfig> = {}): RaftConfig {
   return {
     id,
+    incarnation: `${id}-disk`,
     electionTicks: ELECTION_TICKS,
     heartbeatTicks: HEARTBEAT_TICKS,
     seed: SEEDS[id.charCodeAt(id.length - 1) % 10]!,

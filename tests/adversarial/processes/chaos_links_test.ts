@@ -1,0 +1,132 @@
+/**
+ * The network of `deno task chaos`: it knows whose a connection is, and cuts one
+ * direction alone.
+ */
+
+import { strict as assert } from "node:assert";
+import { Links } from "../../chaos/links.ts";
+import { canTellProcesses, processOf } from "../../chaos/sockets.ts";
+import { eventually, freePort } from "../../support/server_processes.ts";
+
+/** A node that says what it heard, and remembers it. */
+class Echo {
+  heard = "";
+  readonly #listener: Deno.TcpListener;
+  readonly #conns: Deno.TcpConn[] = [];
+  readonly port: number;
+
+  constructor() {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.port = this.#listener.addr.port;
+    void this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const conn of this.#listener) {
+      this.#conns.push(conn);
+      void readAll(conn, (text) => {
+        this.heard += text;
+        void conn.write(new TextEncoder().encode(text.toUpperCase()));
+      });
+    }
+  }
+
+  close(): void {
+    this.#listener.close();
+    for (const conn of this.#conns) close(conn);
+  }
+}
+
+/** Reads until the connection ends; resolves then, however it ended. */
+async function readAll(conn: Deno.TcpConn, hear: (text: string) => void): Promise<void> {
+  const buffer = new Uint8Array(1024);
+  try {
+    for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
+      hear(new TextDecoder().decode(buffer.subarray(0, count)));
+    }
+  } catch {
+    // Broken off.
+  }
+}
+
+function close(conn: Deno.TcpConn): void {
+  try {
+    conn.close();
+  } catch {
+    // It is closed.
+  }
+}
+
+async function withLinks(work: (links: Links, echo: Echo, port: number) => Promise<void>): Promise<void> {
+  const echo = new Echo();
+  const port = await freePort();
+  const links = new Links(() => "n1");
+  links.listen({ to: "n2", port, targetPort: echo.port });
+  try {
+    await work(links, echo, port);
+  } finally {
+    links.close();
+    echo.close();
+  }
+}
+
+const say = (conn: Deno.TcpConn, text: string) => conn.write(new TextEncoder().encode(text));
+
+Deno.test("a silent link keeps what is sent, one direction alone, and brings it once it is healed", async () => {
+  await withLinks(async (links, echo, port) => {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    let answer = "";
+    const read = readAll(conn, (text) => answer += text);
+    await say(conn, "a");
+    await eventually("the first answer", () => answer === "A");
+
+    links.cut("n2", "n1", "silent");
+    await say(conn, "b");
+    await eventually("n2 hearing", () => echo.heard === "ab");
+    assert.equal(answer, "A");
+    links.heal();
+    await eventually("the late answer", () => answer === "AB");
+
+    links.cut("n1", "n2", "silent");
+    links.cut("n3", "n2", "reset");
+    await say(conn, "c");
+    links.delay("n2", "n1", 5);
+    assert.equal(echo.heard, "ab");
+    links.heal();
+    await eventually("the last answer", () => answer === "ABC");
+    close(conn);
+    await read;
+  });
+});
+
+Deno.test("a link that is reset breaks what there is, and takes nothing new", async () => {
+  await withLinks(async (links, echo, port) => {
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    await say(conn, "a");
+    await eventually("n2 hearing", () => echo.heard === "a");
+    links.cut("n1", "n2", "reset");
+    await readAll(conn, () => {});
+    const second = await Deno.connect({ hostname: "127.0.0.1", port });
+    await readAll(second, () => {});
+    assert.equal(echo.heard, "a");
+
+    links.heal();
+    const third = await Deno.connect({ hostname: "127.0.0.1", port });
+    await say(third, "b");
+    await eventually("n2 hearing again", () => echo.heard === "ab");
+    for (const each of [conn, second, third]) close(each);
+  });
+});
+
+Deno.test("the process that has a connection is found by the kernel's tables", async () => {
+  // Elsewhere the links are left out, and the tool says so.
+  if (!canTellProcesses()) return;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const accepted = await listener.accept();
+  const { port } = conn.localAddr;
+  assert.equal(processOf([1, Deno.pid], port, listener.addr.port), Deno.pid);
+  assert.equal(processOf([1], port, listener.addr.port), undefined);
+  assert.equal(processOf([Deno.pid], port, 1), undefined);
+  for (const each of [conn, accepted, listener]) each.close();
+});

@@ -1,0 +1,267 @@
+/**
+ * Server processes that reach each other through proxies, each with its data on
+ * a disk of its own.
+ *
+ * @module
+ */
+
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RaftError } from "../../lib/errors.ts";
+import { ConnectRemote } from "../../server/cli/connect_remote.ts";
+import type { RemoteCallOptions } from "../../server/cli/remote.ts";
+import { connectClientTransport } from "../../transport/connect/mod.ts";
+import type { Status } from "../support/server_processes.ts";
+import { eventually, freePort, ownCommand } from "../support/server_processes.ts";
+import { ChaosNode } from "./chaos_node.ts";
+import type { Disk } from "./disks.ts";
+import { makeDisk } from "./disks.ts";
+import { Links } from "./links.ts";
+import { canTellProcesses, processOf } from "./sockets.ts";
+
+/** How long a cluster without any fault may take to be whole again. */
+const REPAIR_TIMEOUT_MS = 120_000;
+
+/** A cluster under chaos. */
+export class ChaosCluster {
+  readonly nodes: readonly ChaosNode[];
+  readonly links: Links;
+  /** Everything that the run leaves on the machine's disk. */
+  readonly folder: string;
+  /** Kinds of faults that this machine doesn't permit, with the reason. */
+  readonly impossible: ReadonlyMap<"links" | "disks", string>;
+  /** What happened that nothing here explains. */
+  readonly unexplained: string[] = [];
+  /** How often a node ended itself because its disk was full. */
+  diskStops = 0;
+  readonly #disks: readonly Disk[];
+  readonly #remote: ConnectRemote;
+  #adding: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | null = null;
+
+  private constructor(folder: string, places: readonly Place[], disks: readonly Disk[], noDisks: string | null) {
+    this.folder = folder;
+    this.#disks = disks;
+    const peers = places.map(({ id, advertised }) => `${id}=${new URL(advertised).host}`).join(",");
+    this.nodes = places.map(({ id, address, advertised }, at) =>
+      new ChaosNode({
+        id,
+        address,
+        advertised,
+        data: join(folder, id, "data"),
+        command: ownCommand(),
+        disk: disks[at] ?? null,
+        peers,
+        unexplained: (what) => void this.unexplained.push(what),
+        stoppedByDisk: () => void this.diskStops++,
+      })
+    );
+    this.links = new Links((port, toPort) => this.#nodeOf(port, toPort));
+    for (const { id, address, advertised } of places) {
+      this.links.listen({ to: id, port: portOf(advertised), targetPort: portOf(address) });
+    }
+    const impossible = new Map<"links" | "disks", string>();
+    if (!canTellProcesses()) impossible.set("links", "there is no /proc that tells whose a connection is");
+    if (noDisks !== null) impossible.set("disks", noDisks);
+    this.impossible = impossible;
+    this.#remote = new ConnectRemote({ endpoints: this.endpoints, client: connectClientTransport() });
+  }
+
+  /** Makes disks and proxies; nothing runs yet. */
+  static async make(count: number): Promise<ChaosCluster> {
+    const folder = mkdtempSync(join(tmpdir(), "raft-chaos-"));
+    const places: Place[] = [];
+    for (let n = 1; n <= count; n++) {
+      const [address, advertised] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+      places.push({ id: `n${n}`, address, advertised });
+      mkdirSync(join(folder, `n${n}`));
+    }
+    const disks: Disk[] = [];
+    let noDisks: string | null = null;
+    try {
+      for (const { id } of places) disks.push(makeDisk(join(folder, id)));
+    } catch (error) {
+      noDisks = error instanceof Error ? error.message : String(error);
+      for (const disk of disks.splice(0)) disk.close();
+    }
+    return new ChaosCluster(folder, places, disks, noDisks);
+  }
+
+  /** Starts all nodes, and returns once one leads. */
+  async begin(): Promise<void> {
+    for (const node of this.nodes) node.start();
+    await eventually("a first leader", () => this.leader(), 60_000);
+  }
+
+  /** Where clients go. */
+  get endpoints(): readonly string[] {
+    return this.nodes.map(({ address }) => address);
+  }
+
+  /** Where clients find the member that advertises an address: not behind the proxy, so that they reach both sides of a cut. */
+  endpointOf(advertised: string): string | null {
+    return this.nodes.find((node) => new URL(node.advertised).host === hostOf(advertised))?.address ?? null;
+  }
+
+  /** Of those who say that they lead the one in the newest term. */
+  async leader(): Promise<ChaosNode | null> {
+    return newestLeader(await this.#statuses())?.node ?? null;
+  }
+
+  /** Hands leadership over. @throws what the cluster answers */
+  async transferLeadership(): Promise<string> {
+    return await this.#remote.transferLeadership(null, call(5000));
+  }
+
+  /** Takes a node out, ends it, and adds it anew with an empty folder, in its own time. @throws what the cluster answers */
+  async replace(node: ChaosNode): Promise<void> {
+    if (node.empty) throw new Error(`${node.id} is only just coming in`);
+    await this.#adding;
+    await this.#remote.removeMember(node.id, call(10_000));
+    await this.#startEmpty(node);
+    // Whatever becomes of it now: in the end the cluster is repaired.
+    this.#adding = this.#add(node, 10_000).catch(() => {});
+  }
+
+  async #startEmpty(node: ChaosNode): Promise<void> {
+    await node.kill();
+    node.wipe();
+    node.start();
+  }
+
+  async #add(node: ChaosNode, timeoutMs: number): Promise<void> {
+    await eventually(`${node.id} listening`, () => node.status(), timeoutMs);
+    await this.#remote.addMember({ id: node.id, address: node.advertised, learner: false }, call(timeoutMs));
+  }
+
+  /** Takes back whatever faults there are. */
+  healAll(): void {
+    this.links.heal();
+    for (const node of this.nodes) {
+      node.resume();
+      node.freeDisk();
+    }
+  }
+
+  /** Waits until all nodes run, answer, and are voters. There must be no fault any more. */
+  async repair(): Promise<void> {
+    await this.#adding;
+    await eventually("all nodes running as voters", async () => {
+      for (const node of this.nodes) node.start();
+      const statuses = await this.#statuses();
+      return statuses.length === this.nodes.length && await this.#complete(statuses);
+    }, REPAIR_TIMEOUT_MS);
+  }
+
+  /** Whether all are voters; does the next step towards it if not. */
+  async #complete(statuses: readonly Answer[]): Promise<boolean> {
+    const leader = newestLeader(statuses)?.status;
+    // A folder is deleted for what it says: so it must lead for certain, and what it says must be committed.
+    if (leader === undefined || !leader.membershipCommitted || !isFollowed(leader, statuses)) return false;
+    const suffrage = (node: ChaosNode) => leader.members.find(({ id }) => id === node.id)?.suffrage;
+    for (const node of this.nodes) if (suffrage(node) !== undefined) node.joined();
+    const missing = this.nodes.find((node) => suffrage(node) !== "voter");
+    if (missing === undefined) return true;
+    if (suffrage(missing) === undefined && !missing.empty) await this.#startEmpty(missing);
+    const refused = await this.#add(missing, 20_000).then(() => false, isRefusal);
+    // It may be known by the folder that it had when it was added before.
+    if (refused) await this.#remote.removeMember(missing.id, call(10_000)).catch(() => {});
+    return false;
+  }
+
+  /** Of the nodes that run. */
+  async #statuses(): Promise<Answer[]> {
+    const asked = await Promise.all(
+      this.nodes.map(async (node) => ({ node, status: node.up && !node.paused ? await node.status() : null })),
+    );
+    return asked.flatMap(({ node, status }) => status?.lifecycle === "running" ? [{ node, status }] : []);
+  }
+
+  /** Waits until all have applied what the leader has; there must be no load any more. */
+  async settled(): Promise<void> {
+    await eventually("all nodes having applied the same", async () => {
+      const statuses = (await this.#statuses()).map(({ status }) => status);
+      const applied = new Set(statuses.map(({ appliedIndex }) => appliedIndex));
+      return statuses.length === this.nodes.length && applied.size === 1 &&
+        statuses.every(({ appliedIndex, commitIndex }) => appliedIndex === commitIndex);
+    }, REPAIR_TIMEOUT_MS);
+  }
+
+  /** Keeps logs and data where they survive {@linkcode ChaosCluster.close}; returns the folder. */
+  async keep(): Promise<string> {
+    const kept = `${this.folder}-kept`;
+    await this.#endAll();
+    for (const { id, output } of this.nodes) {
+      cpSync(join(this.folder, id), join(kept, id), { recursive: true, filter: (path) => !path.endsWith(".sock") });
+      writeFileSync(join(kept, `${id}.log`), output);
+    }
+    return kept;
+  }
+
+  /** Ends all processes, and leaves nothing behind. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#endAll();
+    this.links.close();
+    await this.#remote.close();
+    for (const disk of this.#disks) disk.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #endAll(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.close()));
+  }
+
+  #nodeOf(port: number, toPort: number): string | null {
+    const pids = this.nodes.flatMap(({ pid }) => pid ?? []);
+    const pid = this.impossible.has("links") ? undefined : processOf(pids, port, toPort);
+    return this.nodes.find((node) => node.pid !== undefined && node.pid === pid)?.id ?? null;
+  }
+}
+
+/** What a node that answers says. */
+interface Answer {
+  readonly node: ChaosNode;
+  readonly status: Status;
+}
+
+function newestLeader(answers: readonly Answer[]): Answer | undefined {
+  return answers.filter(({ status }) => status.role === "leader").sort((a, b) => b.status.term - a.status.term)[0];
+}
+
+/** Whether most voters follow it now. A node that was taken out hears of no leader. */
+function isFollowed(leader: Status, answers: readonly Answer[]): boolean {
+  const voters = leader.members.filter(({ suffrage }) => suffrage === "voter");
+  const following = answers.filter(({ status }) =>
+    status.term === leader.term && status.leader?.id === leader.id && voters.some(({ id }) => id === status.id)
+  );
+  return following.length * 2 > voters.length;
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RaftError && error.code === "refused";
+}
+
+function call(timeoutMs: number): RemoteCallOptions {
+  return { signal: AbortSignal.timeout(timeoutMs + 1000), timeoutMs };
+}
+
+/** Where one node is. */
+interface Place {
+  readonly id: string;
+  readonly address: string;
+  readonly advertised: string;
+}
+
+function portOf(address: string): number {
+  return Number(new URL(address).port);
+}
+
+function hostOf(address: string): string {
+  return address.includes("://") ? new URL(address).host : address;
+}

@@ -1,0 +1,196 @@
+/**
+ * What can go wrong, one kind at a time: how it begins, and how it ends.
+ *
+ * @module
+ */
+
+import type { ChaosCluster } from "./chaos_cluster.ts";
+import type { ChaosNode } from "./chaos_node.ts";
+import type { CutKind } from "./links.ts";
+
+/** A fault under way. */
+export interface Injected {
+  /** What was done, to whom. */
+  readonly what: string;
+  /** Ends it; left out if it ends by itself, or when the cluster is repaired. */
+  heal?(): Promise<void> | void;
+}
+
+/** One kind of fault. */
+export interface Fault {
+  readonly kind: string;
+  /** What this machine must permit. */
+  readonly needs?: "links" | "disks";
+  /** Begins it. @throws the reason if it can't be now */
+  inject(cluster: ChaosCluster, choice: Choice): Promise<Injected>;
+}
+
+/** The nemesis' choices, all from one seed. */
+export class Choice {
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** From `low` up to `high`. */
+  between(low: number, high: number): number {
+    return low + this.#random() * (high - low);
+  }
+
+  chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  /** In another order. */
+  shuffled<T>(items: readonly T[]): T[] {
+    const keyed = items.map((item) => ({ item, at: this.#random() }));
+    return keyed.sort((a, b) => a.at - b.at).map(({ item }) => item);
+  }
+
+  /** Any node, the leader more often than not: there faults matter most. */
+  async node(cluster: ChaosCluster): Promise<ChaosNode> {
+    const [any] = this.shuffled(cluster.nodes);
+    const leader = this.chance(0.5) ? await cluster.leader() : null;
+    return leader ?? any!;
+  }
+
+  cutKind(): CutKind {
+    return this.chance(0.5) ? "silent" : "reset";
+  }
+}
+
+/** Each kind of fault. */
+export const FAULTS: readonly Fault[] = [
+  {
+    kind: "kill one",
+    inject: async (cluster, choice) => await killed(cluster, [await choice.node(cluster)]),
+  },
+  {
+    kind: "kill a minority",
+    async inject(cluster, choice) {
+      return await killed(cluster, choice.shuffled(cluster.nodes).slice(0, Math.floor((cluster.nodes.length - 1) / 2)));
+    },
+  },
+  { kind: "kill all", inject: async (cluster) => await killed(cluster, cluster.nodes) },
+  {
+    kind: "pause one",
+    inject: async (cluster, choice) => paused([await choice.node(cluster)]),
+  },
+  {
+    kind: "pause a majority",
+    inject(cluster, choice) {
+      return Promise.resolve(paused(choice.shuffled(cluster.nodes).slice(0, Math.floor(cluster.nodes.length / 2) + 1)));
+    },
+  },
+  {
+    kind: "isolate one",
+    needs: "links",
+    async inject(cluster, choice) {
+      const one = await choice.node(cluster);
+      return parted(cluster, choice.cutKind(), [[one], cluster.nodes.filter((node) => node !== one)]);
+    },
+  },
+  {
+    kind: "split in halves",
+    needs: "links",
+    inject(cluster, choice) {
+      const nodes = choice.shuffled(cluster.nodes);
+      const half = Math.floor(nodes.length / 2);
+      return Promise.resolve(parted(cluster, choice.cutKind(), [nodes.slice(0, half), nodes.slice(half)]));
+    },
+  },
+  {
+    kind: "bridge",
+    needs: "links",
+    inject(cluster, choice) {
+      const [bridge, ...nodes] = choice.shuffled(cluster.nodes);
+      const half = Math.floor(nodes.length / 2);
+      const { what, heal } = parted(cluster, choice.cutKind(), [nodes.slice(0, half), nodes.slice(half)]);
+      return Promise.resolve({ what: `${what}, ${bridge!.id} reaches both`, heal });
+    },
+  },
+  { kind: "one way", needs: "links", inject: oneWay },
+  { kind: "slow links", needs: "links", inject: slowLinks },
+  {
+    kind: "disk full",
+    needs: "disks",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      node.fillDisk();
+      return { what: `the disk of ${node.id} full`, heal: () => node.freeDisk() };
+    },
+  },
+  {
+    kind: "transfer leadership",
+    async inject(cluster) {
+      return { what: `leadership handed to ${await cluster.transferLeadership()}` };
+    },
+  },
+  {
+    kind: "replace a member",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      await cluster.replace(node);
+      return { what: `${node.id} taken out, and added with an empty folder` };
+    },
+  },
+];
+
+async function killed(cluster: ChaosCluster, nodes: readonly ChaosNode[]): Promise<Injected> {
+  await Promise.all(nodes.map((node) => node.kill()));
+  return {
+    what: nodes.length === cluster.nodes.length ? "all killed" : `${names(nodes)} killed`,
+    heal: () => nodes.forEach((node) => node.start()),
+  };
+}
+
+function paused(nodes: readonly ChaosNode[]): Injected {
+  for (const node of nodes) node.pause();
+  return { what: `${names(nodes)} paused`, heal: () => nodes.forEach((node) => node.resume()) };
+}
+
+/** Cuts all links between two sides. */
+function parted(
+  { links }: ChaosCluster,
+  kind: CutKind,
+  [left, right]: readonly [readonly ChaosNode[], readonly ChaosNode[]],
+): Required<Injected> {
+  for (const one of left) {
+    for (const other of right) {
+      links.cut(one.id, other.id, kind);
+      links.cut(other.id, one.id, kind);
+    }
+  }
+  return { what: `${names(left)} | ${names(right)}, ${kind}`, heal: () => links.heal() };
+}
+
+/** A node that hears the others and isn't heard, or the other way round. */
+async function oneWay(cluster: ChaosCluster, choice: Choice): Promise<Injected> {
+  const one = await choice.node(cluster);
+  const hears = choice.chance(0.5);
+  for (const other of cluster.nodes) {
+    if (other === one) continue;
+    // A connection that breaks breaks both ways, so only silence has a direction.
+    if (hears) cluster.links.cut(one.id, other.id, "silent");
+    else cluster.links.cut(other.id, one.id, "silent");
+  }
+  return {
+    what: hears ? `${one.id} not heard by anyone` : `${one.id} hears nobody`,
+    heal: () => cluster.links.heal(),
+  };
+}
+
+async function slowLinks(cluster: ChaosCluster, choice: Choice): Promise<Injected> {
+  const one = await choice.node(cluster);
+  const ms = Math.round(choice.between(20, 400));
+  for (const other of cluster.nodes) {
+    cluster.links.delay(one.id, other.id, ms);
+    cluster.links.delay(other.id, one.id, ms);
+  }
+  return { what: `${ms} ms each way between ${one.id} and the others`, heal: () => cluster.links.heal() };
+}
+
+function names(nodes: readonly ChaosNode[]): string {
+  return nodes.map(({ id }) => id).sort().join(" ");
+}

@@ -1,0 +1,149 @@
+/**
+ * The network between the nodes: a proxy in front of each, which knows who has
+ * connected and can cut or slow each direction between two nodes alone.
+ *
+ * @module
+ */
+
+/** How a link is cut: its connections break, or stay and carry nothing. */
+export type CutKind = "reset" | "silent";
+
+/** What one node sends to another. */
+interface Direction {
+  cut: CutKind | null;
+  delayMs: number;
+  /** Settles once the direction is not cut any more. */
+  healed: PromiseWithResolvers<void>;
+}
+
+/** A connection through a proxy. */
+interface Connection {
+  readonly from: string;
+  readonly to: string;
+  close(): void;
+}
+
+/** Whoever is no node: clients and operators, whose connections are never touched. */
+const OUTSIDE = "outside";
+
+/** Options of {@linkcode Links.listen}. */
+export interface ProxyOptions {
+  /** Whom it stands in front of. */
+  readonly to: string;
+  /** The proxy's port of 127.0.0.1. */
+  readonly port: number;
+  /** Where the node listens itself. */
+  readonly targetPort: number;
+}
+
+/** All links of a cluster. */
+export class Links {
+  readonly #directions = new Map<string, Direction>();
+  readonly #connections = new Set<Connection>();
+  readonly #listeners: Deno.TcpListener[] = [];
+  readonly #senderOf: (port: number, toPort: number) => string | null;
+
+  /** @param senderOf the node that has the connection between two ports; `null` if none has */
+  constructor(senderOf: (port: number, toPort: number) => string | null) {
+    this.#senderOf = senderOf;
+  }
+
+  /** Begins to carry connections to a node. */
+  listen({ to, port, targetPort }: ProxyOptions): void {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port });
+    this.#listeners.push(listener);
+    const accept = async (): Promise<void> => {
+      for await (const client of listener) {
+        const from = this.#senderOf(client.remoteAddr.port, port) ?? OUTSIDE;
+        this.#carry(client, from, to, targetPort).catch(() => client.close());
+      }
+    };
+    // Closed, or the machine has no connection left: the nodes see it as a peer that can't be reached.
+    accept().catch(() => {});
+  }
+
+  /** Cuts what `from` sends to `to`, and only that. */
+  cut(from: string, to: string, kind: CutKind): void {
+    const direction = this.#direction(from, to);
+    if (direction.cut === null) direction.healed = Promise.withResolvers();
+    direction.cut = kind;
+    if (kind === "silent") return;
+    for (const connection of [...this.#connections]) {
+      const ends = [connection.from, connection.to];
+      if (ends.includes(from) && ends.includes(to)) connection.close();
+    }
+  }
+
+  /** Makes what `from` sends to `to` arrive later. */
+  delay(from: string, to: string, delayMs: number): void {
+    this.#direction(from, to).delayMs = delayMs;
+  }
+
+  /** Takes back all cuts and delays. What stood in a silent link arrives now, late. */
+  heal(): void {
+    for (const direction of this.#directions.values()) {
+      direction.cut = null;
+      direction.delayMs = 0;
+      direction.healed.resolve();
+    }
+  }
+
+  /** Breaks all connections, and takes no more. */
+  close(): void {
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of [...this.#connections]) connection.close();
+    this.heal();
+  }
+
+  #direction(from: string, to: string): Direction {
+    const name = `${from}>${to}`;
+    let direction = this.#directions.get(name);
+    if (direction === undefined) {
+      direction = { cut: null, delayMs: 0, healed: Promise.withResolvers() };
+      this.#directions.set(name, direction);
+    }
+    return direction;
+  }
+
+  async #carry(client: Deno.TcpConn, from: string, to: string, port: number): Promise<void> {
+    const [there, back] = [this.#direction(from, to), this.#direction(to, from)];
+    if (there.cut === "reset" || back.cut === "reset") return client.close();
+    const server = await Deno.connect({ hostname: "127.0.0.1", port });
+    const connection = {
+      from,
+      to,
+      close: () => {
+        if (!this.#connections.delete(connection)) return;
+        client.close();
+        server.close();
+      },
+    };
+    this.#connections.add(connection);
+    client.setNoDelay();
+    server.setNoDelay();
+    try {
+      await Promise.all([pump(client, server, there), pump(server, client, back)]);
+    } catch {
+      // One side has broken off: so does the other.
+    } finally {
+      connection.close();
+    }
+  }
+}
+
+/** Carries bytes one way, in order, until they end. */
+async function pump(source: Deno.TcpConn, sink: Deno.TcpConn, direction: Direction): Promise<void> {
+  const buffer = new Uint8Array(64 * 1024);
+  for (;;) {
+    await passable(direction);
+    const count = await source.read(buffer);
+    if (direction.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, direction.delayMs));
+    await passable(direction);
+    if (count === null) return await sink.closeWrite();
+    for (let sent = 0; sent < count;) sent += await sink.write(buffer.subarray(sent, count));
+  }
+}
+
+async function passable(direction: Direction): Promise<void> {
+  while (direction.cut !== null) await direction.healed.promise;
+}
