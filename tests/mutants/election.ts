@@ -132,7 +132,7 @@ export const election: readonly Mutant[] = [
       find: `if (state.role === "preCandidate" && ofThisCampaign) countVote`,
       replace: `if ((state.role === "preCandidate" && ofThisCampaign) || state.role === "candidate") countVote`,
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "§9.6: a pre-vote that comes late is no vote" },
   },
   {

@@ -123,7 +123,7 @@ export const snapshots: readonly Mutant[] = [
         replace: "const upTo = index;",
       },
     ],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/cluster/election_test.ts",
       name: "what was acknowledged survives a crash of all nodes at once",

@@ -102,7 +102,7 @@ export const storage: readonly Mutant[] = [
       find: "if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
       replace: "if (end >= from || !await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/adversarial/storage/damage_test.ts",
       name: "what an earlier, longer tail left behind is not taken for a continuation",
