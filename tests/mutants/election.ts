@@ -114,6 +114,26 @@ export const election: readonly Mutant[] = [
     },
   },
   {
+    name: "campaign-in-the-same-term",
+    rule: "Each campaign begins a new term (§5.2): within one, index and term would name two entries.",
+    edits: [
+      {
+        file: ELECTION,
+        find: "  state.term++;",
+        // Now and then only: otherwise a split vote would never end.
+        replace: "  if (state.votedFor !== state.id || state.electionTimeout % 2 === 0) state.term++;",
+      },
+      {
+        file: ELECTION,
+        find: `  requestVotes(state, false, reason === "transfer");`,
+        replace: `  requestVotes(state, false, reason === "transfer");
+  if (state.durability.hardStateDurable(state)) countVote(state, state.id, true);`,
+      },
+    ],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§5.2: each campaign is in a new term, however many there are" },
+  },
+  {
     name: "stale-votes-counted",
     rule: "Votes of an older term count for nothing (§5.2).",
     edits: [{

@@ -108,6 +108,17 @@ export const replication: readonly Mutant[] = [
     },
   },
   {
+    name: "entries-get-a-new-term",
+    rule: "An entry keeps the term in which it was made, whoever sends it (§5.3, §5.4.2).",
+    edits: [{
+      file: FOLLOWER,
+      find: "    log.append(entry);",
+      replace: "    log.append({ ...entry, term: state.term });",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§5.3, figure 7 (a): the follower's log becomes the leader's, in few round trips" },
+  },
+  {
     name: "unproven-acknowledged",
     rule: "A follower acknowledges no more than the message proved equal (figure 2, AppendEntries).",
     edits: [{

@@ -135,6 +135,15 @@ Deno.test("§5.2: a split vote ends with a campaign in a newer term", () => {
   assert.deepEqual([s.raft.role, s.raft.term], ["candidate", 3]);
 });
 
+Deno.test("§5.2: each campaign is in a new term, however many there are", () => {
+  const s = new Server("n1", { voters: three });
+  for (let term = 2; term < 22; term++) {
+    s.timeout();
+    s.deliver("n2", vote({ term, preVote: true })).persist();
+    assert.deepEqual([s.raft.role, s.raft.term], ["candidate", term]);
+  }
+});
+
 Deno.test("§5.2: votes of another term count for nothing", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
