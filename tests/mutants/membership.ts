@@ -141,7 +141,7 @@ export const membership: readonly Mutant[] = [
   if (hasQuorum(membership, (id) => learnersVote || votes.get(id) === true)) return`,
       },
     ],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/raft/election_test.ts",
       name: "§4.2.1: a learner's vote elects nobody, should it send one",

@@ -101,7 +101,7 @@ export const replication: readonly Mutant[] = [
       replace: `function matchesPrevious(state: State, { prevLogIndex }: AppendEntries): boolean {
   return prevLogIndex <= state.commitIndex || state.log.termAt(prevLogIndex) !== undefined;`,
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: TESTS,
       name: "§5.3: a follower refuses entries that do not follow what it has, and says where the logs may meet",
@@ -214,7 +214,7 @@ export const replication: readonly Mutant[] = [
       find: "if (pending.term !== entry.term || result === null) {",
       replace: "if (result === null) {",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/node/proposals_test.ts",
       name: "a proposal ends with the answer of its entry, by index and term",
