@@ -153,7 +153,7 @@ export const membership: readonly Mutant[] = [
     edits: [{
       file: "lib/raft/election.ts",
       find: "return state.isVoter || (configuration",
-      replace: "return state.isVoter || state.membership.learners.includes(id) || (configuration",
+      replace: "return state.isVoter || state.membership.learners.includes(state.id) || (configuration",
     }],
     killedBy: "test",
     test: {
