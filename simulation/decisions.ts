@@ -25,6 +25,7 @@ function hashName(seed: number, name: string): number {
 
 /** One stream of chance. */
 export class Stream {
+  /** Unique in the run. */
   readonly name: string;
   readonly #decisions: Decisions;
   readonly #hash: number;

@@ -8,7 +8,7 @@
 
 import type { RaftNodeOptions } from "../lib/node/types.ts";
 import type { SessionLimits } from "../lib/sessions/session_table.ts";
-import type { Stream } from "./decisions.ts";
+import type { Decisions, Stream } from "./decisions.ts";
 
 /** Everything that may go wrong, or be asked of a cluster while it does. */
 export const FAULTS = [
@@ -139,61 +139,64 @@ const WEIGHTS: Partial<Record<FaultKind, number>> = {
   snapshot: 2,
 };
 
+/** A stream for each trait, so that a new one does not change the others. */
+type Traits = (name: string) => Stream;
+
 /** Draws the plan of a seed. */
-export function drawPlan(stream: Stream, overrides: PlanOverrides): Plan {
-  const quiet = overrides.faults === undefined && stream.chance(1 / 16);
+export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
+  const of: Traits = (name) => decisions.stream(`plan ${name}`);
+  const quiet = overrides.faults === undefined && of("quiet").chance(1 / 16);
   const allowed = new Set(quiet ? [] : overrides.faults ?? FAULTS);
   // Each seed has some of the kinds: with all of them in all seeds, the frequent ones would hide the rest.
-  const share = stream.pick([0.3, 0.5, 0.8])!;
-  const has = new Set(FAULTS.filter((kind) => stream.chance(share) && allowed.has(kind)));
-  const leaseReads = stream.chance(0.5);
-  const voters = stream.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
-  const electionTimeoutMs = stream.between(300, 1000);
+  const share = of("share").pick([0.3, 0.5, 0.8])!;
+  const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind)));
+  const leaseReads = of("leaseReads").chance(0.5);
+  const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
   return {
-    voters: overrides.nodes ?? voters,
-    spares: stream.below(3),
+    voters: overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!,
+    spares: of("spares").below(3),
     leaseReads,
     node: {
       electionTimeoutMs,
-      heartbeatIntervalMs: Math.floor(electionTimeoutMs / stream.between(3, 6)),
+      heartbeatIntervalMs: Math.floor(electionTimeoutMs / of("heartbeats").between(3, 6)),
       leaseReads,
-      storageStallTimeoutMs: electionTimeoutMs * stream.between(3, 8),
-      ...drawLimits(stream),
+      storageStallTimeoutMs: electionTimeoutMs * of("stall").between(3, 8),
+      ...drawLimits(of),
       ...overrides.node,
     },
-    segmentBytes: stream.pick([600, 2000, 8000, 2 ** 20])!,
-    sessions: stream.chance(0.2) ? { maxSessions: stream.between(2, 6), maxOutstanding: 8 } : {},
-    network: drawNetwork(stream, has, electionTimeoutMs),
-    clients: drawClients(stream, has, electionTimeoutMs),
-    maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : stream.pick([0.05, 0.3])!,
-    rotsBeyondQuorum: has.has("rot") && stream.chance(0.15),
+    segmentBytes: of("segmentBytes").pick([600, 2000, 8000, 2 ** 20])!,
+    sessions: of("sessions").chance(0.2) ? { maxSessions: of("maxSessions").between(2, 6), maxOutstanding: 8 } : {},
+    network: drawNetwork(of, has, electionTimeoutMs),
+    clients: drawClients(of, has, electionTimeoutMs),
+    maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
+    rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
     episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as FaultKind, weight }))
       .filter(({ kind }) => has.has(kind)),
-    episodeGapMs: stream.pick([300, 700, 1500, 3000])!,
+    episodeGapMs: of("episodeGapMs").pick([300, 700, 1500, 3000])!,
   };
 }
 
 /** Small, so that each of them is met in a short run. */
-function drawLimits(stream: Stream): Partial<RaftNodeOptions> {
+function drawLimits(of: Traits): Partial<RaftNodeOptions> {
   return {
-    snapshotEntries: stream.pick([0, 15, 40, 120])!,
-    trailingEntries: stream.pick([0, 0, 5, 50])!,
-    snapshotChunkBytes: stream.pick([64, 300, 2000, 262_144])!,
-    snapshotBytesPerSecond: stream.pick([0, 0, 20_000])!,
-    maxBatchBytes: stream.pick([60, 300, 5000])!,
-    maxInflightMessages: stream.pick([1, 3, 128])!,
-    maxInflightBytes: stream.pick([300, 3000, 1_000_000])!,
-    maxUncommittedBytes: stream.pick([1000, 1_000_000])!,
-    maxCachedBytes: stream.pick([0, 500, 100_000])!,
+    snapshotEntries: of("snapshotEntries").pick([0, 15, 40, 120])!,
+    trailingEntries: of("trailingEntries").pick([0, 0, 5, 50])!,
+    snapshotChunkBytes: of("snapshotChunkBytes").pick([64, 300, 2000, 262_144])!,
+    snapshotBytesPerSecond: of("snapshotBytesPerSecond").pick([0, 0, 20_000])!,
+    maxBatchBytes: of("maxBatchBytes").pick([60, 300, 5000])!,
+    maxInflightMessages: of("maxInflightMessages").pick([1, 3, 128])!,
+    maxInflightBytes: of("maxInflightBytes").pick([300, 3000, 1_000_000])!,
+    maxUncommittedBytes: of("maxUncommittedBytes").pick([1000, 1_000_000])!,
+    maxCachedBytes: of("maxCachedBytes").pick([0, 500, 100_000])!,
   };
 }
 
-function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {
-  const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? stream.pick(rates)! : 0;
+function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {
+  const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? of(`${kind} rate`).pick(rates)! : 0;
   return {
-    leastDelayUs: stream.pick([100, 500, 2000])!,
-    unevenness: stream.pick([1, 1, 5, 20])!,
-    spreadDelayUs: stream.pick([0, 500, 3000, electionTimeoutMs * 50])!,
+    leastDelayUs: of("leastDelay").pick([100, 500, 2000])!,
+    unevenness: of("unevenness").pick([1, 1, 5, 20])!,
+    spreadDelayUs: of("spreadDelay").pick([0, 500, 3000, electionTimeoutMs * 50])!,
     loss: rate("loss", 0.005, 0.03, 0.1),
     duplication: rate("duplication", 0.01, 0.05),
     delay: rate("delay", 0.01, 0.05, 0.2),
@@ -202,17 +205,17 @@ function drawNetwork(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeou
   };
 }
 
-function drawClients(stream: Stream, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
-  const count = stream.between(2, 5);
+function drawClients(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
+  const count = of("clients").between(2, 5);
   return {
     count,
-    keys: stream.between(1, 6),
+    keys: of("keys").between(1, 6),
     // Together they ask so many times a second while all goes well.
-    thinkMs: Math.ceil(count * 1500 / stream.pick([40, 80, 120])!),
-    timeoutMs: electionTimeoutMs * stream.between(2, 6),
-    attemptTimeoutMs: Math.floor(electionTimeoutMs * stream.pick([0.3, 1, 2])!),
-    readShare: stream.pick([0.1, 0.3, 0.5])!,
-    lostCall: has.has("lostCall") ? stream.pick([0.02, 0.1])! : 0,
-    lateCall: has.has("lateCall") ? stream.pick([0.02, 0.1])! : 0,
+    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([70, 120, 160])!),
+    timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
+    attemptTimeoutMs: Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!),
+    readShare: of("readShare").pick([0.1, 0.3, 0.5])!,
+    lostCall: has.has("lostCall") ? of("lostCall rate").pick([0.02, 0.1])! : 0,
+    lateCall: has.has("lateCall") ? of("lateCall rate").pick([0.02, 0.1])! : 0,
   };
 }

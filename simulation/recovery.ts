@@ -68,6 +68,7 @@ export class Recovery {
   #choose(chance: Stream): Set<Machine> | null {
     const { cluster, run, plan } = this.#options;
     const chosen = new Set(cluster.all.filter(({ lost, damaged }) => !lost && !damaged));
+    // Before anything was written everyone is needed.
     if (cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) {
       if (plan.rotsBeyondQuorum) {
         run.trace.count("no quorum left");

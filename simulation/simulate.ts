@@ -61,7 +61,9 @@ export interface SimulationOptions {
 
 /** What a run showed. */
 export interface SimulationResult {
+  /** As given. */
   readonly seed: number;
+  /** Whether all rules held. */
   readonly verdict: "passed" | "failed";
   /** The first rule that was broken; `null` if all held. */
   readonly violation: Violation | null;
@@ -126,7 +128,7 @@ class Simulation {
     this.#run = run;
     this.#options = options;
     this.#maxSteps = options.steps ?? MAX_STEPS;
-    const plan = this.#plan = drawPlan(run.decisions.stream("plan"), options);
+    const plan = this.#plan = drawPlan(run.decisions, options);
     if (plan.maxDrift > 0) run.trace.count("drift");
     const network = this.#network = new Network(run, plan.network);
     this.#protocol = new ProtocolChecks(run, (id, incarnation) => {

@@ -35,7 +35,7 @@ const RUN_TIMEOUT_MS = 8 * 60_000;
 const PARALLEL = ["unit"];
 
 /** Kinds that keep every core busy by themselves, or are over in no time. */
-const ALONE = ["unit", "cluster", "browser"];
+const ALONE = ["unit", "cluster", "browser", "seeds"];
 
 /** Runs of the other kinds at a time. */
 const AT_ONCE = 2;

@@ -31,6 +31,8 @@ export class Ledger {
   readonly #entries: KnownEntry[][] = [];
   /** By index. */
   readonly #committed: KnownEntry[] = [];
+  /** By index: the term of the leader that committed it. */
+  readonly #committedIn: number[] = [];
   readonly #memberships: CommittedMembership[] = [];
 
   /** Everything up to here is committed. */
@@ -62,11 +64,19 @@ export class Ledger {
     return this.#entries[index]?.find(({ entry }) => entry.term === term);
   }
 
-  /** The next entry is committed. */
-  commit(known: KnownEntry): void {
+  /** The next entry is committed, by the leader of `inTerm`. */
+  commit(known: KnownEntry, inTerm: number): void {
     const { index } = known.entry;
     this.#committed[index] = known;
+    this.#committedIn[index] = inTerm;
     if (known.membership !== null) this.#memberships.push({ index, membership: known.membership });
+  }
+
+  /** How far the leaders of terms before this one have committed. */
+  committedBefore(term: number): number {
+    let index = this.commitIndex;
+    while (index > 0 && this.#committedIn[index]! >= term) index--;
+    return index;
   }
 
   /** The committed entry at an index. */

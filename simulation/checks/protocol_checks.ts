@@ -146,7 +146,9 @@ export class ProtocolChecks {
       this.#run.report("election safety", `term ${view.term} has two leaders, ${other.name} and ${name}`);
     }
     this.#leaders.set(view.term, life);
-    for (let index = Math.max(1, view.firstIndex); index <= this.ledger.commitIndex; index++) {
+    // A leader may learn of its votes so late that another of a newer term has committed more.
+    const completeTo = this.ledger.committedBefore(view.term);
+    for (let index = Math.max(1, view.firstIndex); index <= completeTo; index++) {
       const { term } = this.ledger.committed(index)!.entry;
       if (view.termAt(index) === term) continue;
       this.#run.report(
@@ -207,7 +209,7 @@ export class ProtocolChecks {
       this.#run.report("durable commits", `${name} committed entry ${index}, which nobody has begun to write`);
       return;
     }
-    this.ledger.commit(known);
+    this.ledger.commit(known, seen?.leading ? seen.term : view.term);
     if (index < view.commitIndex) return;
     // The membership that counts is the newest in the leader's log.
     const onDisk = (id: NodeId): boolean => {

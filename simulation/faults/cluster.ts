@@ -47,9 +47,8 @@ export class Cluster {
   /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
   get memberships(): Membership[] {
     const { ledger } = this.#protocol;
-    const last = ledger.lastMembership;
-    if (last === undefined) return [];
-    const newer = this.up.map(({ node }) => node!.inspect()).filter((view) => view.membershipIndex > last.index);
+    const committed = ledger.lastMembership?.index ?? 0;
+    const newer = this.up.map(({ node }) => node!.inspect()).filter((view) => view.membershipIndex > committed);
     return [...new Set([...ledger.possibleMemberships(), ...newer.map((view) => view.membership)])];
   }
 

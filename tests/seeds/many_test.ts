@@ -1,0 +1,29 @@
+/**
+ * What `deno task simulate --seeds 1..500` does: no seed fails, and everything
+ * that is meant to occur does, so that nobody has to trust an idle simulator.
+ */
+
+import assert from "node:assert/strict";
+import { FAULTS } from "../../simulation/mod.ts";
+import { runSeeds } from "../../tools/simulate/pool.ts";
+import { describeSummary, OCCURRENCES } from "../../tools/simulate/report.ts";
+
+Deno.test("500 seeds keep every rule, and meet every fault", async () => {
+  const summary = await runSeeds({
+    first: 1,
+    last: 500,
+    jobs: navigator.hardwareConcurrency,
+    keepGoing: true,
+    simulation: {},
+    onResult: () => {},
+  });
+  console.log(describeSummary(summary));
+  const failed = summary.failed.map(({ seed, violation }) =>
+    `seed ${seed}: ${violation?.invariant}: ${violation?.message}`
+  );
+  assert.deepEqual(failed, []);
+  const missing = [...FAULTS, ...OCCURRENCES].filter((what) => (summary.counts[what] ?? 0) === 0);
+  assert.deepEqual(missing, [], "did not occur");
+  assert.ok(summary.medianCommits >= 200, `${summary.medianCommits} commits`);
+  assert.ok(summary.medianVirtualMs >= 20_000, `${summary.medianVirtualMs} virtual ms`);
+});
