@@ -23,12 +23,15 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   /** @default ROOT */
   readonly cwd?: string;
+  /** Kills it. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs a program; its output is kept, and shown as it comes unless `quiet`. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const [program, ...args] = command;
   const began = performance.now();
+  options.signal?.throwIfAborted();
   const child = new Deno.Command(String(program), {
     args,
     cwd: options.cwd ?? ROOT,
@@ -37,6 +40,8 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const onAbort = (): void => child.kill("SIGKILL");
+  options.signal?.addEventListener("abort", onAbort);
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
@@ -52,6 +57,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   };
   const [status] = await Promise.all([child.status, drain(child.stdout), drain(child.stderr)]);
   clearTimeout(timer);
+  options.signal?.removeEventListener("abort", onAbort);
   return {
     ok: status.success,
     // deno-lint-ignore no-control-regex

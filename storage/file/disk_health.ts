@@ -15,6 +15,11 @@ import { errorCode } from "./file_system.ts";
 export class DiskHealth {
   #doubt: string | null = null;
 
+  /** Whether nobody knows what is on the disk. */
+  get inDoubt(): boolean {
+    return this.#doubt !== null;
+  }
+
   /** @throws {StorageError} `in_doubt` after a failure that left the disk in doubt */
   check(): void {
     if (this.#doubt !== null) throw failure(`The disk is in doubt since: ${this.#doubt}`, "in_doubt");

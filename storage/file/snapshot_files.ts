@@ -202,6 +202,8 @@ class FileSnapshotWriter implements SnapshotWriter {
   readonly #file: FileHandle;
   readonly #on: { readonly staged: (id: string) => void; readonly ended: () => void };
   #path: string;
+  /** Whether it has its final name, which the log may give. */
+  #promoted = false;
   #offset = 0;
   #checksum = 0;
   #meta: SnapshotMeta | null = null;
@@ -277,15 +279,18 @@ class FileSnapshotWriter implements SnapshotWriter {
     this.#state = "released";
     this.#on.ended();
     if (open) await this.#file.close().catch(() => {});
+    // The batch that names it may be on the disk after all. Only the next start can tell, and deletes what is left over.
+    if (this.#promoted && this.#health.inDoubt) return;
     await this.#fs.unlink(this.#path).catch(() => {});
   }
 
   /** Takes the final name; once, even if the batch that wanted it failed and comes again. */
   async promote(dir: string): Promise<void> {
     const path = `${dir}/${snapshotName(this.number)}`;
-    if (this.#path === path) return;
+    if (this.#promoted) return;
     await renameDurably(this.#fs, this.#health, dir, this.#path, path);
     this.#path = path;
+    this.#promoted = true;
   }
 
   /** The log names it now: nothing is left to abort. */

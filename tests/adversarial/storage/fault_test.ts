@@ -199,6 +199,24 @@ Deno.test("what a failed fsync dropped, and the kernel still shows, is written a
   await last.close();
 });
 
+Deno.test("a snapshot that a log in doubt may name is left for the next start", async () => {
+  const { fs, storage } = await started();
+  const writer = await storage.createSnapshot();
+  await writer.write(new Uint8Array(10));
+  const meta = { id: "s", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+  await writer.stage(meta);
+  fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
+  await rejects(storage.persist({ sequence: 2, hardState: null, snapshot: meta, entries: [] }), { disk: "in_doubt" });
+  fs.intercept = () => undefined;
+  await writer.abort();
+  await storage.close();
+  // The process ends and the machine goes on: the batch is read, and names the snapshot.
+  fs.kill();
+  const again = new FileStorage(fs, "/data", options);
+  strictEqual((await again.load()).snapshot?.id, "s");
+  await again.close();
+});
+
 Deno.test("a write that never returns holds up no reads", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "write" ? { type: "hang" } : undefined;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  appendedResponse,
   appendEntries,
   command,
   exchange,
@@ -31,6 +32,14 @@ Deno.test("§5.3: acknowledgements repeated by one server count once", () => {
   s.propose("a");
   s.persist().ack("n2").ack("n2").ack("n2");
   assert.equal(s.raft.commitIndex, 2);
+});
+
+Deno.test("§5.1: acknowledgements of an older term commit nothing: what they spoke of may be overwritten by now", () => {
+  const s = new Server("n1", { voters: three, log: [1, 1], term: 2 }).elect("n2").persist();
+  s.deliver("n2", appendedResponse({ term: 2, matchIndex: 3, prevLogIndex: 2 }));
+  assert.deepEqual([s.raft.commitIndex, s.progress("n2").matchIndex], [0, 0]);
+  s.ack("n2", 3);
+  assert.equal(s.raft.commitIndex, 3);
 });
 
 Deno.test("§10.2.1: the leader sends while it writes, and its own vote counts once its entry is on disk", () => {

@@ -135,6 +135,15 @@ Deno.test("§5.2: a split vote ends with a campaign in a newer term", () => {
   assert.deepEqual([s.raft.role, s.raft.term], ["candidate", 3]);
 });
 
+Deno.test("§5.2: each campaign is in a new term, however many there are", () => {
+  const s = new Server("n1", { voters: three });
+  for (let term = 2; term < 22; term++) {
+    s.timeout();
+    s.deliver("n2", vote({ term, preVote: true })).persist();
+    assert.deepEqual([s.raft.role, s.raft.term], ["candidate", term]);
+  }
+});
+
 Deno.test("§5.2: votes of another term count for nothing", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
@@ -222,6 +231,17 @@ Deno.test("§9.6: a pre-candidate whose term is old learns the newer one, and de
   s.timeout();
   s.deliver("n2", vote({ term: 6, preVote: true, voteGranted: false }));
   assert.deepEqual([s.raft.role, s.raft.term], ["follower", 6]);
+});
+
+Deno.test("§9.6: a pre-vote that comes late is no vote", () => {
+  const s = new Server("n1", { voters: three, term: 4 });
+  s.timeout();
+  s.deliver("n2", vote({ term: 5, preVote: true })).persist();
+  assert.equal(s.raft.role, "candidate");
+  s.deliver("n3", vote({ term: 5, preVote: true }));
+  assert.equal(s.raft.role, "candidate", "n3 has promised nothing");
+  s.deliver("n3", vote({ term: 5 }));
+  assert.equal(s.raft.role, "leader");
 });
 
 Deno.test("§9.6: nobody pre-votes for a term that is not newer", () => {
@@ -361,6 +381,16 @@ Deno.test("rule 7: learners answer a vote request, and never campaign", () => {
   assert.deepEqual([s.raft.role, s.raft.term], ["follower", 2]);
   s.deliver("n2", appendEntries({ term: 2 })).deliver("n2", timeoutNow(2));
   assert.equal(s.raft.role, "follower", "not even when told to");
+});
+
+Deno.test("§4.2.1: a learner's vote elects nobody, should it send one", () => {
+  const s = new Server("n1", { voters: three, learners: ["n4"] });
+  s.timeout();
+  s.deliver("n4", vote({ term: 2, preVote: true }));
+  assert.equal(s.raft.role, "preCandidate");
+  s.deliver("n2", vote({ term: 2, preVote: true })).persist();
+  s.deliver("n4", vote({ term: 2 }));
+  assert.equal(s.raft.role, "candidate");
 });
 
 Deno.test("rule 7: a partitioned node that returns causes no election", () => {

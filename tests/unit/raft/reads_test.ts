@@ -84,6 +84,13 @@ Deno.test("rule 8: a new leader serves no read before its no-op commits", () => 
   assert.equal(s.raft.leaseAllowed, true);
 });
 
+Deno.test("rule 8: nor has it a lease before that", () => {
+  const s = new Server("n1", { voters: three, log: [1, 1, 1] }).elect("n2").persist();
+  assert.equal(s.raft.leaseAllowed, false);
+  s.ack("n2");
+  assert.equal(s.raft.leaseAllowed, true);
+});
+
 Deno.test("rule 8: acknowledgements of an older term, of a round not begun, or of strangers confirm nothing", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.raft.readIndex(1);

@@ -1,0 +1,166 @@
+/**
+ * Rules of what a client is told, and of carrying a command out once (§8,
+ * dissertation §6.3).
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const PROPOSALS = "lib/client/proposals.ts";
+const SESSIONS = "lib/sessions/sessions.ts";
+const COORDINATOR_TESTS = "tests/unit/client/coordinator_test.ts";
+const SESSION_TESTS = "tests/unit/sessions/sessions_test.ts";
+
+/** Mutants of client and sessions. */
+export const client: readonly Mutant[] = [
+  {
+    name: "time-out-told-as-rejected",
+    rule: "A command that was sent and not answered may have been carried out: its outcome is unknown.",
+    edits: [{
+      file: "lib/client/proposal.ts",
+      find: `const outcome = this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";`,
+      replace: `const outcome = "rejected";`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been",
+    },
+  },
+  {
+    name: "lost-answer-told-as-rejected",
+    rule: "An attempt whose answer is lost has an unknown outcome.",
+    edits: [{
+      file: "lib/client/attempts.ts",
+      find: `reject(withOutcome(error, "unknown"));`,
+      replace: `reject(withOutcome(error, "rejected"));`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: concurrent commands under random faults are each applied once at most, told rightly",
+    },
+  },
+  {
+    name: "resent-without-session",
+    rule: "Without a session a command is never sent again once it may have reached a leader.",
+    edits: [{
+      file: PROPOSALS,
+      find: `if (!isFinal(error) && (mode === "session" || !proposal.maybeApplied)) return error;`,
+      replace: "if (!isFinal(error)) return error;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: without a session nothing is sent again once it may have left (raw false)",
+    },
+  },
+  {
+    name: "new-sequence-for-each-attempt",
+    rule: "A command keeps its sequence when it is sent again (dissertation §6.3).",
+    edits: [{
+      file: PROPOSALS,
+      find: "if (proposal.ticket === null && session !== null) {",
+      replace: "if (session !== null) {",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: with a session a command is applied once, the answer being unanswered three times",
+    },
+  },
+  {
+    name: "resent-in-another-session",
+    rule: "A command that may have been carried out is not sent again in another session.",
+    edits: [{
+      file: PROPOSALS,
+      find: "    if (proposal.maybeApplied) return proposal.reject(error);\n    proposal.ticket = null;",
+      replace: "    proposal.ticket = null;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: a session that ended is replaced; only what may have been applied is unknown",
+    },
+  },
+  {
+    name: "no-dedupe",
+    rule: "A repeated command gets its first answer, and is carried out once (§8, dissertation §6.3).",
+    edits: [{
+      file: SESSIONS,
+      find: "    if (kept !== undefined) {",
+      replace: "    if (kept !== undefined && kept.index === applied.index) {",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: SESSION_TESTS,
+      name: "sessions: a repeated command gets the first answer and is applied once (async false)",
+    },
+  },
+  {
+    name: "settled-sequence-carried-out",
+    rule:
+      "Below the lowest outstanding sequence nothing is carried out: its answer may be forgotten (dissertation §6.3).",
+    edits: [{
+      file: SESSIONS,
+      find: `    if (sequence < session.lowestOutstanding) return encodeReply({ type: "stale" });\n`,
+      replace: "",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: SESSION_TESTS,
+      name: "sessions: below the lowest outstanding is stale, for ever, and was applied at most once",
+    },
+  },
+  {
+    name: "expired-session-carries-out",
+    rule:
+      "A command of a session that has ended does nothing: what became of it before is forgotten (dissertation §6.3).",
+    edits: [{
+      file: SESSIONS,
+      find: `if (session === undefined) return encodeReply({ type: "session_expired" });`,
+      replace: "if (session === undefined) return this.#applyInner(applied, command.command, null);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: SESSION_TESTS,
+      name: "sessions: an unknown session is refused and not made",
+    },
+  },
+  {
+    name: "sent-entry-told-as-rejected",
+    rule: "A leader that steps down calls nothing rejected that it has sent: another may commit it.",
+    edits: [
+      {
+        file: "lib/node/disk.ts",
+        find: "const { raft, sentIndex } = this.#options;",
+        replace: "const { raft } = this.#options;",
+      },
+      {
+        file: "lib/node/disk.ts",
+        find: "Math.max(raft.durableIndex, sentIndex())",
+        replace: "raft.durableIndex",
+      },
+    ],
+    killedBy: "simulation",
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name: "a leader whose disk is unchanged after a failed write steps down, and goes on as a follower",
+    },
+  },
+  {
+    name: "orphan-told-as-rejected",
+    rule: "A deposed leader does not know what becomes of its last entries: their outcome is unknown.",
+    edits: [{
+      file: "lib/node/proposals.ts",
+      find: `for (const pending of orphans) this.#fail(pending, make("unknown"));`,
+      replace: `for (const pending of orphans) this.#fail(pending, make("rejected"));`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/node/proposals_test.ts",
+      name: "orphans are answered by what is committed in their place, or unknown in the end",
+    },
+  },
+];

@@ -1,0 +1,257 @@
+/**
+ * Rules of membership: who counts, from when on, and what may be changed
+ * (dissertation chapter 4).
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const CHANGE = "lib/raft/membership_change.ts";
+const QUORUM = "lib/raft/quorum.ts";
+const TESTS = "tests/unit/raft/membership_test.ts";
+
+/** Mutants of membership. */
+export const membership: readonly Mutant[] = [
+  {
+    name: "membership-in-force-at-commit",
+    rule: "A membership is in force from the moment its entry is appended (dissertation §4.1).",
+    edits: [
+      {
+        file: "lib/raft/state.ts",
+        find: "    return this.configuration.current;",
+        // What a restart finds is in force: otherwise nobody would ever be elected.
+        replace: `    const { configuration } = this;
+    return configuration.index > this.commitIndex && this.commitIndex > 0
+      ? configuration.previous
+      : configuration.current;`,
+      },
+      {
+        file: "lib/raft/commitment.ts",
+        find: `import { leaveJoint } from "./membership_change.ts";`,
+        replace: `import { leaveJoint, syncPeers } from "./membership_change.ts";`,
+      },
+      {
+        file: "lib/raft/commitment.ts",
+        find: "  state.commitIndex = index;\n",
+        replace: "  state.commitIndex = index;\n  syncPeers(state);\n",
+      },
+    ],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "§4.1: a membership is in force from the moment it is appended, on the leader and on followers",
+    },
+  },
+  {
+    name: "two-uncommitted-memberships",
+    rule: "One uncommitted membership at a time (dissertation §4.1).",
+    edits: [{
+      file: CHANGE,
+      find: "if (state.configuration.index > state.commitIndex || isJoint(membership)) return",
+      replace: "if (isJoint(membership)) return",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "rule 1: one uncommitted change at a time" },
+  },
+  {
+    name: "change-before-own-commit",
+    rule:
+      "No membership change before an entry of the leader's own term has committed (Ongaro on raft-dev, July 2015).",
+    edits: [{ file: CHANGE, find: `  if (!committedInTerm(state)) return "not_ready";\n`, replace: "" }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "rule 1: no membership change until an entry of the leader's own term has committed" },
+  },
+  {
+    name: "several-voters-in-one-step",
+    rule: "More than one voter comes or goes through a joint configuration only (dissertation §4.3).",
+    edits: [{ file: CHANGE, find: "if (come + go <= 1) return to;", replace: "if (come + go <= 9) return to;" }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "§4.1, figure 4.3: at most one voter more or less is a single step; more go through a joint configuration",
+    },
+  },
+  {
+    name: "joint-commit-by-one-half",
+    rule: "In a joint configuration an entry commits by majorities of both halves (dissertation §4.3).",
+    edits: [{
+      file: QUORUM,
+      find: "  if (membership.outgoing.length === 0) return incoming;",
+      replace: "  if (membership.outgoing.length >= 0) return incoming;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/raft/commitment_test.ts",
+      name: "§4.3: in a joint configuration entries need majorities of both halves",
+    },
+  },
+  {
+    name: "joint-election-by-one-half",
+    rule: "In a joint configuration an election needs majorities of both halves (dissertation §4.3).",
+    edits: [{
+      file: QUORUM,
+      find: "(membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees))",
+      replace: "(membership.outgoing.length >= 0 || hasMajority(membership.outgoing, agrees))",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "§4.3: an election in a joint configuration needs both majorities, for pre-votes and votes",
+    },
+  },
+  {
+    name: "joint-left-before-commit",
+    rule: "A joint configuration is left once its entry has committed (dissertation §4.3).",
+    edits: [{
+      file: CHANGE,
+      find: "if (state.configuration.index > state.commitIndex || !committedInTerm(state)) return;",
+      replace: "if (!committedInTerm(state)) return;",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§4.3: a commit before the joint entry's is no reason to leave" },
+  },
+  {
+    name: "truncation-keeps-membership",
+    rule: "A truncation takes the membership back with its entry (dissertation §4.1).",
+    edits: [
+      {
+        file: "lib/raft/follower.ts",
+        find: `import { adoptMembership, rollBackMembership } from "./membership_change.ts";`,
+        replace: `import { adoptMembership } from "./membership_change.ts";`,
+      },
+      { file: "lib/raft/follower.ts", find: "    rollBackMembership(state, index);\n", replace: "" },
+    ],
+    killedBy: "test",
+    test: { file: TESTS, name: "rule 4: a truncation restores the older membership and the node's own role" },
+  },
+  {
+    name: "learners-elect",
+    rule: "A learner has no vote in an election (dissertation §4.2.1).",
+    edits: [
+      {
+        file: "lib/raft/election.ts",
+        find: "new Set([...membership.voters, ...membership.outgoing])",
+        replace: "new Set([...membership.voters, ...membership.outgoing, ...membership.learners])",
+      },
+      {
+        file: QUORUM,
+        find: "  if (hasQuorum(membership, (id) => votes.get(id) === true)) return",
+        replace: `  const learnersVote = membership.learners.some((id) => votes.get(id) === true);
+  if (hasQuorum(membership, (id) => learnersVote || votes.get(id) === true)) return`,
+      },
+    ],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/raft/election_test.ts",
+      name: "§4.2.1: a learner's vote elects nobody, should it send one",
+    },
+  },
+  {
+    name: "learner-campaigns",
+    rule: "A learner never campaigns (dissertation §4.2.1).",
+    edits: [{
+      file: "lib/raft/election.ts",
+      find: "return state.isVoter || (configuration",
+      replace: "return state.isVoter || state.membership.learners.includes(state.id) || (configuration",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/election_test.ts",
+      name: "rule 7: learners answer a vote request, and never campaign",
+    },
+  },
+  {
+    name: "removed-leader-leaves-early",
+    rule: "A leader that is removed leads until its removal has committed (dissertation §4.2.2).",
+    edits: [{
+      file: "lib/raft/transfer.ts",
+      find: "if (state.isVoter || isJoint(state.membership) || state.configuration.index > state.commitIndex) return;",
+      replace: "if (state.isVoter || isJoint(state.membership)) return;",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§4.2.2: a removed leader leads until its removal has committed, and then hands over" },
+  },
+  {
+    name: "strangers-ignored",
+    rule: "Requests are processed whether or not the membership knows their sender (dissertation §4.1).",
+    edits: [{
+      file: "lib/raft/raft.ts",
+      find: "    if (from === state.id) return;",
+      replace: "    if (from === state.id || !state.membership.members.some(({ id }) => id === from)) return;",
+    }],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§4.1: messages of senders that the membership does not know are processed" },
+  },
+  {
+    name: "voter-with-another-disk",
+    rule: "A voter never keeps its id with another data folder: that one has forgotten its votes.",
+    edits: [{
+      file: CHANGE,
+      find: "if (replacesVoter(membership, target)) return",
+      replace: "if (replacesVoter(membership, target) && target.voters.length === 0) return",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "identity: a voter never keeps its id with another data folder; a learner or a newcomer may have one",
+    },
+  },
+  {
+    name: "progress-of-another-disk",
+    rule: "What an older data folder had acknowledged does not count for the newer one.",
+    edits: [{
+      file: CHANGE,
+      find: "if (peer?.incarnation === incarnation) peer.departingAt = null;",
+      replace: "if (peer !== undefined && incarnation !== undefined) peer.departingAt = null;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "identity: what an older data folder had acknowledged does not count for the newer one",
+    },
+  },
+  {
+    name: "wiped-voter-answers",
+    rule: "What counts in a quorum comes from the member's own data folder: a wiped one has forgotten its votes.",
+    edits: [{
+      file: "lib/node/identity.ts",
+      find: "if (another && (isAnswer(envelope.message) || !heard)) return",
+      replace: "if (another && !isAnswer(envelope.message) && !heard) return",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name: "of a member with another data folder no answer counts; what it asks is heard by a node without a leader",
+    },
+  },
+  {
+    name: "namesakes-share-a-vote",
+    rule: "A vote names the candidate, so two data folders of one name don't both get it in a term.",
+    edits: [{
+      file: "lib/node/identity.ts",
+      find: "if (first !== undefined) return first !== fromIncarnation;",
+      replace: "if (first !== undefined) return false;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name:
+        "of two data folders under one name only one is heard as the candidate of a term: the vote says no more than the name",
+    },
+  },
+  {
+    name: "other-cluster-heard",
+    rule: "Messages of another cluster are refused.",
+    edits: [{
+      file: "lib/node/identity.ts",
+      find: "if (own.clusterId === envelope.clusterId) {",
+      replace: `if (own.clusterId === envelope.clusterId || own.clusterId !== "") {`,
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name: "a message for another node, cluster, version or data folder is refused",
+    },
+  },
+];

@@ -1,0 +1,29 @@
+/**
+ * All mutants. `deno task mutants` proves that each is noticed.
+ *
+ * @module
+ */
+
+import { client } from "./client.ts";
+import { durability } from "./durability.ts";
+import { election } from "./election.ts";
+import { membership } from "./membership.ts";
+import type { Mutant } from "./mutant.ts";
+import { reads } from "./reads.ts";
+import { replication } from "./replication.ts";
+import { snapshots } from "./snapshots.ts";
+import { storage } from "./storage.ts";
+import { surroundings } from "./surroundings.ts";
+
+/** By concern, in the order of the table. */
+export const mutants: readonly Mutant[] = [
+  ...election,
+  ...replication,
+  ...durability,
+  ...membership,
+  ...snapshots,
+  ...storage,
+  ...reads,
+  ...client,
+  ...surroundings,
+];

@@ -1,0 +1,221 @@
+/**
+ * Rules of snapshots and log compaction (§7).
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const SNAPSHOTS = "lib/raft/snapshots.ts";
+const TESTS = "tests/unit/raft/snapshots_test.ts";
+
+/** Mutants of snapshots. */
+export const snapshots: readonly Mutant[] = [
+  {
+    name: "snapshot-with-newest-membership",
+    rule: "A snapshot carries the membership as of its index, not the newest (§7, dissertation §5.1).",
+    edits: [{
+      file: "lib/node/applier.ts",
+      find: "this.#source.membershipAt(index)",
+      replace: "this.#source.membershipAt(Number.MAX_SAFE_INTEGER)",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/cluster/snapshot_test.ts",
+      name: "a snapshot carries the membership as of its index, not one that is only appended",
+    },
+  },
+  {
+    name: "snapshot-restores-no-membership",
+    rule: "A snapshot restores the membership with the state (§7, dissertation §5.1).",
+    edits: [{
+      file: "lib/raft/configuration.ts",
+      find: "this.#history = [{ index: snapshot.index, membership: snapshot.membership }];",
+      replace: "this.#history = [{ index: snapshot.index, membership: this.current }];",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "rule 4: a snapshot restores the membership as of its index, and the role that follows from it",
+    },
+  },
+  {
+    name: "snapshot-without-sessions",
+    rule: "Sessions are part of the snapshot (dissertation §6.3).",
+    edits: [{
+      file: "lib/sessions/sessions.ts",
+      find: "const sessions = this.#table.capture();",
+      replace: "const sessions = this.#table.capture().slice(0, 0);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+    },
+  },
+  {
+    name: "snapshot-of-a-later-state",
+    rule: "A snapshot is the state as of its index, and not of a later one (§7).",
+    edits: [{
+      file: "lib/node/applier.ts",
+      find: "const index = this.#appliedIndex;",
+      replace: "const index = Math.max(0, this.#appliedIndex - 1);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/cluster/snapshot_test.ts",
+      name: "a snapshot on demand covers what is applied, and is not taken twice",
+    },
+  },
+  {
+    name: "restored-sessions-forget-answers",
+    rule: "A snapshot restores the answers that sessions keep: equal logs give equal states (dissertation §6.3).",
+    edits: [{
+      file: "lib/sessions/session_snapshot.ts",
+      find: "replies.set(sequence, { index, result });",
+      replace: "replies.set(sequence, { index, result: null });",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+    },
+  },
+  {
+    name: "snapshot-sees-later-commands",
+    rule: "A snapshot is the state at its index: what is applied while it is written does not show in it (§7).",
+    edits: [{
+      file: "lib/sessions/session_table.ts",
+      find: `    const session = found.epoch === this.#epoch
+      ? found
+      : { ...found, replies: new Map(found.replies), epoch: this.#epoch };`,
+      replace: "    const session = found;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/sessions/sessions_test.ts",
+      name: "sessions: what is applied while a snapshot is read doesn't show in it",
+    },
+  },
+  {
+    name: "log-cut-before-snapshot-durable",
+    rule: "The log is cut only behind a durable snapshot (§7).",
+    edits: [
+      {
+        file: "lib/node/snapshot_taker.ts",
+        find: "await this.#makeNewest(meta);",
+        replace: "this.#makeNewest(meta).catch(() => {});",
+      },
+      {
+        file: "lib/node/snapshot_taker.ts",
+        find: "wanted: () => this.#wanted(meta.index),",
+        replace: "wanted: () => true,",
+      },
+      {
+        file: "storage/file/file_storage.ts",
+        find: "const { log, state } = this.#open();\n    const done = this.#compacting.then(() => " +
+          "log?.compact(Math.min(index, state.snapshot?.index ?? 0)));",
+        replace: "const { log } = this.#open();\n    const done = this.#compacting.then(() => log?.compact(index));",
+      },
+      {
+        file: "storage/memory.ts",
+        find: "const upTo = Math.min(index, disk.snapshot?.index ?? 0);",
+        replace: "const upTo = index;",
+      },
+    ],
+    killedBy: "simulation",
+    test: {
+      file: "tests/cluster/election_test.ts",
+      name: "what was acknowledged survives a crash of all nodes at once",
+    },
+  },
+  {
+    name: "older-snapshot-installed",
+    rule: "A snapshot that is not newer than what is committed is never installed: no state goes back (§7).",
+    edits: [
+      {
+        file: SNAPSHOTS,
+        find: "  if (snapshot.index <= state.commitIndex) respondInstalled",
+        replace: "  if (snapshot.index < 0) respondInstalled",
+      },
+      {
+        file: SNAPSHOTS,
+        find: "  if (meta.index <= state.commitIndex) {",
+        replace: "  if (meta.index < 0) {",
+      },
+    ],
+    killedBy: "simulation",
+    test: { file: TESTS, name: "§7: a snapshot that is not newer than what is committed is never installed" },
+  },
+  {
+    name: "matching-suffix-dropped",
+    rule:
+      "A log that has the snapshot's last entry keeps what follows it: it may have been acknowledged (figure 13, step 6).",
+    edits: [{
+      file: SNAPSHOTS,
+      find: "if (state.log.termAt(index) === term) commitTo(state, index);",
+      replace: "if (state.log.termAt(index) === term && index < 0) commitTo(state, index);",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "§7: a log that has the snapshot's last entry keeps what follows it" },
+  },
+  {
+    name: "snapshot-acknowledged-before-durable",
+    rule: "A snapshot is acknowledged once it is durable (figure 2).",
+    edits: [{
+      file: SNAPSHOTS,
+      find: `  state.sendWhenDurable(to, {
+    type: "InstallSnapshotResponse",
+    term: state.term,
+    round: roundToConfirm(state, to, round),
+    snapshotId,
+    offset: 0,`,
+      replace: `  state.send(to, {
+    type: "InstallSnapshotResponse",
+    term: state.term,
+    round: roundToConfirm(state, to, round),
+    snapshotId,
+    offset: 0,`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: TESTS,
+      name: "§7, figure 13: a snapshot resets log, membership and commit index; the answer leaves when it is durable",
+    },
+  },
+  {
+    name: "chunks-of-two-snapshots-mixed",
+    rule: "Chunks of two snapshots are never mixed: equal index and term are not equal bytes.",
+    edits: [
+      {
+        file: "lib/node/snapshot_receiver.ts",
+        find: "if (current?.meta.id === snapshot.id) return current;",
+        replace: "if (current !== null && current.meta.size === snapshot.size) return current;",
+      },
+      {
+        file: "storage/log_rules.ts",
+        find: "if (meta.size === size && meta.checksum === checksum) return;",
+        replace: "if (meta.size === size) return;",
+      },
+    ],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/snapshot_receiver_test.ts",
+      name: "two snapshots of the same index are never mixed, and a newer one takes the place of an older",
+    },
+  },
+  {
+    name: "snapshot-checksum-not-checked",
+    rule: "A snapshot whose bytes differ from what its leader took is not installed.",
+    edits: [{
+      file: "storage/log_rules.ts",
+      find: "if (meta.size === size && meta.checksum === checksum) return;",
+      replace: "if (meta.size === size) return;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/snapshot_receiver_test.ts",
+      name: "bytes that don't give the checksum are never installed, and all are asked for again",
+    },
+  },
+];

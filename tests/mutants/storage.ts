@@ -1,0 +1,141 @@
+/**
+ * Rules of the file storage: what is synced before what, and what damage is.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const LOG = "storage/file/write_ahead_log.ts";
+const FILE_STORAGE = "storage/file/file_storage.ts";
+const CRASHES = "tests/adversarial/storage/crash_test.ts";
+const FAULTS = "tests/adversarial/storage/fault_test.ts";
+
+/** Mutants of the file storage. */
+export const storage: readonly Mutant[] = [
+  {
+    name: "log-not-synced",
+    rule: "A batch is durable when its promise resolves: the log is synced before.",
+    edits: [{
+      file: LOG,
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: term, vote and entries survive",
+    },
+  },
+  {
+    name: "snapshot-not-synced",
+    rule: "A snapshot's bytes are synced before the log names it.",
+    edits: [{
+      file: "storage/file/snapshot_files.ts",
+      find: "      await this.#file.sync();",
+      replace: "      await Promise.resolve();",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: a staged snapshot shows only once it is persisted",
+    },
+  },
+  {
+    name: "folder-not-synced",
+    rule: "A new name is durable once its folder is synced.",
+    edits: [{
+      file: LOG,
+      find: "    await fs.rename(from, to);\n    await fs.syncDirectory(dir);",
+      replace: "    await fs.rename(from, to);\n    void dir;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name: "fake files, segments of 200 bytes: the identity is durable, and takes a cluster id once",
+    },
+  },
+  {
+    name: "recovered-tail-not-synced",
+    rule: "What a start has read is synced before anybody is told of it: a killed process may never have.",
+    edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
+    killedBy: "simulation",
+    test: {
+      file: CRASHES,
+      name: "what a start finds after a kill survives a power failure, at each operation",
+    },
+  },
+  {
+    name: "fsync-retried",
+    rule: "A failed fsync is never tried again: what it lost stays lost, and a second one proves nothing.",
+    edits: [{
+      file: LOG,
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      replace: "      await this.#active.sync().catch(() => this.#active.sync());\n    } catch (error) {\n" +
+        "      throw this.#health.doubt(`Syncing",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: FAULTS,
+      name: "after a failed fsync the file is never synced again, and reads go on",
+    },
+  },
+  {
+    name: "doubt-forgotten",
+    rule: "After a failed fsync nothing is written any more, until a restart reads what is really there.",
+    edits: [{
+      file: "storage/file/disk_health.ts",
+      find: "    this.#doubt ??= error.message;",
+      replace: `    if (what === "") this.#doubt ??= error.message;`,
+    }],
+    killedBy: "test",
+    test: {
+      file: FAULTS,
+      name: "after a failed fsync the file is never synced again, and reads go on",
+    },
+  },
+  {
+    name: "damage-cut-off",
+    rule: "Damage before the last batch is an error, and never a silently shorter log.",
+    edits: [{
+      file: "storage/file/recovery.ts",
+      find: "if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
+      replace: "if (end >= from || !await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/adversarial/storage/damage_test.ts",
+      name: "what an earlier, longer tail left behind is not taken for a continuation",
+    },
+  },
+  {
+    name: "old-snapshot-deleted-early",
+    rule: "The old snapshot is deleted once the log names the new one, durably.",
+    edits: [{
+      file: FILE_STORAGE,
+      find:
+        "      await log.append(batch, snapshot);\n      if (snapshot !== null) await snapshots.inForce(snapshot, before);",
+      replace:
+        "      if (snapshot !== null) await snapshots.inForce(snapshot, before);\n      await log.append(batch, snapshot);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/storage/file_storage_test.ts",
+      name: "a batch with a staged snapshot that failed may come again",
+    },
+  },
+  {
+    name: "failed-write-called-unchanged",
+    rule: "A failed write leaves the disk unchanged only if what it may have written is taken back, durably.",
+    edits: [{
+      file: LOG,
+      find: "      return this.#health.doubt(`Writing to ${segment.path}`, cause);",
+      replace: "      return this.#health.unchanged(`Writing to ${segment.path}`, cause);",
+    }],
+    killedBy: "test",
+    test: {
+      file: FAULTS,
+      name: "a failed write that can't be taken back leaves the disk in doubt",
+    },
+  },
+];

@@ -1,0 +1,36 @@
+/**
+ * Rules of what a node takes from its surroundings: messages and time.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+/** Mutants of the surroundings. */
+export const surroundings: readonly Mutant[] = [
+  {
+    name: "damaged-message-not-refused",
+    rule: "Bytes that are no message are refused as that, and not with whatever the decoder throws.",
+    edits: [{
+      file: "transport/connect/codec.ts",
+      find: `throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });`,
+      replace: "throw error;",
+    }],
+    killedBy: "simulation",
+    test: { file: "tests/unit/transport/codec_test.ts", name: "codec: bytes that are no envelope are refused" },
+  },
+  {
+    name: "answers-in-real-time",
+    rule: "Time and task queue are handed in: what a process does ends with it.",
+    edits: [{
+      file: "lib/node/proposals.ts",
+      find: "      pending.resolve({ index: entry.index, term: entry.term, result });",
+      replace: "      setTimeout(() => pending.resolve({ index: entry.index, term: entry.term, result }), 1);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/node/proposals_test.ts",
+      name: "a proposal ends with the answer of its entry, by index and term",
+    },
+  },
+];

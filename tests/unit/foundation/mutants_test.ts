@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { ROOT } from "../../../tools/run.ts";
+import { parseSeeds } from "../../../tools/mutants/hunt.ts";
+import { table, violations } from "../../../tools/mutants/table.ts";
+import { mutants } from "../../mutants/mod.ts";
+
+Deno.test("mutants: each applies to the source as it is", () => {
+  const broken: string[] = [];
+  for (const { name, edits } of mutants) {
+    for (const { file, find, replace } of edits) {
+      const found = Deno.readTextFileSync(ROOT + file).split(find).length - 1;
+      if (found !== 1) broken.push(`${name}: ${file} has ${found} places like ${JSON.stringify(find)}`);
+      if (find === replace) broken.push(`${name}: an edit changes nothing`);
+    }
+  }
+  assert.deepEqual(broken, [], "a change of the source moves the edits of tests/mutants along");
+});
+
+Deno.test("mutants: names are unique, and short enough for a line", () => {
+  const names = mutants.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  for (const name of names) assert.match(name, /^[a-z]+(-[a-z]+)*$/);
+});
+
+Deno.test("mutants: each has a directed test that is there", () => {
+  for (const { name, test } of mutants) {
+    const text = Deno.readTextFileSync(ROOT + test.file);
+    // A name may be put together from parts.
+    assert.ok(text.includes(`"${test.name}"`) || text.includes("Deno.test(`"), `${name}: "${test.name}"`);
+  }
+});
+
+Deno.test("mutants: seeds are a range or a list", () => {
+  assert.deepEqual(parseSeeds("3..6"), [3, 4, 5, 6]);
+  assert.deepEqual(parseSeeds("17,3"), [17, 3]);
+  for (const wrong of ["", "1..x", "a", "6..3", "1,,2"]) assert.throws(() => parseSeeds(wrong), RangeError, wrong);
+});
+
+Deno.test("mutants: the table tells how each was noticed, and what was violated how often", () => {
+  const [mutant] = mutants;
+  const by = "election safety";
+  const hunted = [
+    { mutant: mutant!, verdict: { result: "killed", by, message: "two leaders", seed: 7, seeds: 7 }, seconds: 1 },
+    { mutant: mutant!, verdict: { result: "killed", by: "a test", message: "", seed: null, seeds: 0 }, seconds: 1 },
+    { mutant: mutant!, verdict: { result: "survived", why: "9 seeds passed" }, seconds: 1 },
+  ] as const;
+  const rows = table(hunted).split("\n").slice(2);
+  assert.match(rows[0]!, /election safety, after 7 seeds/);
+  assert.match(rows[1]!, /test "a test"/);
+  assert.match(rows[2]!, /survived/);
+  assert.deepEqual([...violations(hunted, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
+});

@@ -1,0 +1,158 @@
+/**
+ * `deno task mutants`: proves that each rule is needed. In a copy of the source
+ * one rule after the other is removed (tests/mutants/), and somebody has to
+ * notice: the simulator within some seeds, or a directed test. A mutant that
+ * nobody notices, or whose edits no longer apply, fails the command; so does an
+ * invariant of the simulator that none of all mutants violates.
+ *
+ * - `--only NAME,…`: these mutants alone
+ * - `--by simulation` or `--by test`: who has to notice, whatever the mutants say
+ * - `--seeds 1..2000`: the seeds to try
+ * - `--jobs 2`: hunts at a time
+ * - `--table`: a table in Markdown on stdout, the rest on stderr
+ */
+
+import { parseArgs } from "node:util";
+import { INVARIANTS } from "../simulation/mod.ts";
+import { mutants } from "../tests/mutants/mod.ts";
+import type { Mutant } from "../tests/mutants/mutant.ts";
+import { parseSeeds } from "./mutants/hunt.ts";
+import { hunt, simulateUntilKilled, testsPass } from "./mutants/killers.ts";
+import type { Hunt } from "./mutants/killers.ts";
+import { type Hunted, table, violations } from "./mutants/table.ts";
+import { Workshop } from "./mutants/workshop.ts";
+
+interface Options {
+  readonly chosen: readonly Mutant[];
+  readonly by: Mutant["killedBy"] | null;
+  readonly seeds: string;
+  readonly jobs: number;
+  readonly table: boolean;
+}
+
+/** @throws {TypeError} or {RangeError} for options that make no sense */
+function parseOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string" },
+      by: { type: "string" },
+      seeds: { type: "string", default: "1..2000" },
+      jobs: { type: "string", default: "2" },
+      table: { type: "boolean", default: false },
+    },
+  });
+  const { by = null, seeds } = values;
+  if (by !== null && by !== "simulation" && by !== "test") throw new TypeError("--by simulation, or --by test");
+  parseSeeds(seeds);
+  const jobs = Number(values.jobs);
+  if (!Number.isSafeInteger(jobs) || jobs < 1) throw new RangeError(`--jobs must be an integer from 1: ${values.jobs}`);
+  return { chosen: choose(values.only?.split(",") ?? null), by, seeds, jobs, table: values.table };
+}
+
+/** @throws {RangeError} for a name that no mutant has */
+function choose(names: readonly string[] | null): readonly Mutant[] {
+  if (names === null) return mutants;
+  const unknown = names.filter((name) => !mutants.some((mutant) => mutant.name === name));
+  if (unknown.length > 0) throw new RangeError(`no such mutant: ${unknown.join(", ")}`);
+  return mutants.filter(({ name }) => names.includes(name));
+}
+
+/** Hunts for all that were chosen, several at a time, each lane in a copy of its own. */
+async function huntAll(
+  options: Options,
+  workshops: readonly Workshop[],
+  signal: AbortSignal,
+  tell: (hunted: Hunted) => void,
+): Promise<Hunted[]> {
+  const waiting = [...options.chosen];
+  const done = new Map<Mutant, Hunted>();
+  const lane = async (workshop: Workshop): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      signal.throwIfAborted();
+      const began = performance.now();
+      const how: Hunt = { workshop, seeds: options.seeds, by: options.by ?? mutant.killedBy, signal };
+      const verdict = await hunt(mutant, how);
+      signal.throwIfAborted();
+      const hunted = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
+      done.set(mutant, hunted);
+      tell(hunted);
+    }
+  };
+  await Promise.all(workshops.map(lane));
+  return options.chosen.flatMap((mutant) => done.get(mutant) ?? []);
+}
+
+/** The unmodified source must pass what killed its mutants; otherwise that says nothing. Returns what it does not pass. */
+async function control(hunted: readonly Hunted[], workshop: Workshop, signal: AbortSignal): Promise<string | null> {
+  const seeds = new Set<number>();
+  const files = new Set<string>();
+  for (const { mutant, verdict } of hunted) {
+    if (verdict.result !== "killed") continue;
+    if (verdict.seed === null) files.add(mutant.test.file);
+    else seeds.add(verdict.seed);
+  }
+  if (files.size > 0) {
+    const failed = await testsPass(workshop, [...files], signal);
+    if (failed !== null) return failed;
+  }
+  if (seeds.size === 0) return null;
+  const verdict = await simulateUntilKilled(workshop, [...seeds].join(","), signal);
+  if (verdict.result === "killed") return `seed ${verdict.seed} violates ${verdict.by} in the unmodified source`;
+  return verdict.result === "survived" && verdict.why === `${seeds.size} seeds passed` ? null : verdict.why;
+}
+
+/** Tells how many mutants violated which invariant; returns how many invariants nobody did. */
+function sayViolations(hunted: readonly Hunted[], say: (line: string) => void): number {
+  if (!hunted.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
+  const counts = [...violations(hunted, INVARIANTS)];
+  const idle = counts.filter(([, count]) => count === 0).map(([invariant]) => invariant);
+  say(`violated: ${counts.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(", ")}`);
+  if (idle.length > 0) say(`violated by none of these: ${idle.join(", ")}`);
+  return idle.length;
+}
+
+function lineOf({ mutant, verdict, seconds }: Hunted): string {
+  const end = `${seconds.toFixed(1)} s`;
+  const name = mutant.name.padEnd(36);
+  if (verdict.result !== "killed") return `${verdict.result.toUpperCase()} ${name} ${verdict.why}, ${end}`;
+  const seeds = verdict.seed === null ? "" : ` at seed ${verdict.seed}, after ${verdict.seeds}`;
+  const message = verdict.message === "" ? "" : ` (${verdict.message})`;
+  return `killed   ${name} ${verdict.by}${seeds}, ${end}${message}`;
+}
+
+async function main(args: string[]): Promise<number> {
+  let options: Options;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
+  const say = options.table ? console.error : console.log;
+  const ending = new AbortController();
+  const onSignal = (): void => ending.abort(new Error("interrupted"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  const workshops: Workshop[] = [];
+  try {
+    for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) workshops.push(await Workshop.open());
+    const hunted = await huntAll(options, workshops, ending.signal, (one) => say(lineOf(one)));
+    const failure = await control(hunted, workshops[0]!, ending.signal);
+    if (options.table) console.log(table(hunted));
+    const idle = sayViolations(hunted, say);
+    if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
+    const killed = hunted.filter(({ verdict }) => verdict.result === "killed").length;
+    say(`${killed} killed, ${hunted.length - killed} survived`);
+    const idleMatters = options.chosen === mutants && options.by !== "test";
+    return failure === null && killed === hunted.length && !(idleMatters && idle > 0) ? 0 : 1;
+  } catch (error) {
+    if (!ending.signal.aborted) throw error;
+    console.error("interrupted");
+    return 130;
+  } finally {
+    await Promise.all(workshops.map((workshop) => workshop.close()));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

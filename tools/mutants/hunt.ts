@@ -1,0 +1,34 @@
+/**
+ * Runs in a copy of the source: simulates one seed after the other until one
+ * fails. `hunt.ts 1..2000` or `hunt.ts 3,17`. A line of JSON a seed.
+ */
+
+import { simulate } from "../../simulation/mod.ts";
+import type { SimulationResult } from "../../simulation/mod.ts";
+
+/** The part of a simulation's result that counts here. */
+export type HuntLine = Pick<SimulationResult, "seed" | "violation">;
+
+/** The seeds of `3,17` or `1..2000`. @throws {RangeError} for anything else */
+export function parseSeeds(text: string): number[] {
+  const range = /^(\d+)\.\.(\d+)$/.exec(text);
+  const seeds = range === null
+    ? text.split(",").map(Number)
+    : Array.from({ length: Number(range[2]) - Number(range[1]) + 1 }, (_, i) => Number(range[1]) + i);
+  if (text === "" || seeds.length === 0 || !seeds.every((seed) => Number.isSafeInteger(seed) && seed > 0)) {
+    throw new RangeError(`seeds are written like 1..2000 or 3,17: ${text}`);
+  }
+  return seeds;
+}
+
+/** Simulates, and stops at the first violation. */
+async function main(seeds: readonly number[]): Promise<number> {
+  for (const seed of seeds) {
+    const { violation } = await simulate({ seed });
+    console.log(JSON.stringify({ seed, violation } satisfies HuntLine));
+    if (violation !== null) return 1;
+  }
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main(parseSeeds(Deno.args[0] ?? "1..2000")));

@@ -1,0 +1,102 @@
+/** What may notice a mutant: a simulated cluster, or a directed test. */
+
+import type { DirectedTest, Mutant } from "../../tests/mutants/mutant.ts";
+import { run } from "../run.ts";
+import { countDeno } from "../test.ts";
+import type { HuntLine } from "./hunt.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** How the hunt for one mutant ended. */
+export type Verdict =
+  | {
+    readonly result: "killed";
+    /** The invariant, or the test. */
+    readonly by: string;
+    /** What the invariant said. */
+    readonly message: string;
+    /** `null` for a test. */
+    readonly seed: number | null;
+    readonly seeds: number;
+  }
+  /** Nobody noticed; or no verdict was reached, which proves nothing either. */
+  | { readonly result: "survived"; readonly why: string }
+  /** It is no mutant: its edits no longer fit, or it does not compile. */
+  | { readonly result: "inapplicable"; readonly why: string };
+
+/** Where and how long to look. */
+export interface Hunt {
+  readonly workshop: Workshop;
+  readonly seeds: string;
+  readonly by: Mutant["killedBy"];
+  readonly signal: AbortSignal;
+}
+
+const SIMULATION = "simulation/mod.ts";
+const HUNT_MS = 15 * 60_000;
+const TEST_MS = 2 * 60_000;
+
+/** Makes the mutant, and looks who notices it. */
+export async function hunt(mutant: Mutant, { workshop, seeds, by, signal }: Hunt): Promise<Verdict> {
+  try {
+    await workshop.apply(mutant.edits);
+    const killer = by === "simulation" ? SIMULATION : mutant.test.file;
+    const files = new Set([...mutant.edits.map(({ file }) => file), killer]);
+    const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(workshop, HUNT_MS, signal));
+    if (!checked.ok) return { result: "inapplicable", why: `it does not compile:\n${checked.output.trim()}` };
+    return by === "simulation"
+      ? await simulateUntilKilled(workshop, seeds, signal)
+      : await runTest(workshop, mutant.test, signal);
+  } catch (error) {
+    return { result: "inapplicable", why: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await workshop.restore();
+  }
+}
+
+/** Simulates seeds until one fails. */
+export async function simulateUntilKilled(workshop: Workshop, seeds: string, signal: AbortSignal): Promise<Verdict> {
+  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/hunt.ts", seeds];
+  const ran = await run(command, inCopy(workshop, HUNT_MS, signal));
+  const lines: string[] = [];
+  const said: string[] = [];
+  for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : said).push(line);
+  const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as HuntLine;
+  if (last !== null && last.violation !== null) {
+    const { invariant, message } = last.violation;
+    return { result: "killed", by: invariant, message, seed: last.seed, seeds: lines.length };
+  }
+  if (ran.ok) return { result: "survived", why: `${lines.length} seeds passed` };
+  const after = last === null ? "before the first seed ended" : `after seed ${last.seed}`;
+  if (ran.timedOut) return { result: "survived", why: `not done after ${HUNT_MS / 60_000} minutes, killed ${after}` };
+  return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
+}
+
+async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {
+  const filter = `/^${name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}$/`;
+  const command = [Deno.execPath(), "test", "--allow-all", "--no-check", "--filter", filter, file];
+  const ran = await run(command, inCopy(workshop, TEST_MS, signal));
+  if (ran.timedOut) return { result: "survived", why: `"${name}" did not end within ${TEST_MS / 60_000} minutes` };
+  const count = countDeno(ran.output);
+  if (count === null) return { result: "inapplicable", why: `the test did not run:\n${ran.output.slice(-2000)}` };
+  if (count.passed + count.failed === 0) return { result: "inapplicable", why: `${file} has no test "${name}"` };
+  return count.failed > 0
+    ? { result: "killed", by: name, message: "", seed: null, seeds: 0 }
+    : { result: "survived", why: `"${name}" passed` };
+}
+
+/** Whether the tests of these files pass in the copy as it is; what went wrong otherwise. */
+export async function testsPass(
+  workshop: Workshop,
+  files: readonly string[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  const ran = await run(
+    [Deno.execPath(), "test", "--allow-all", "--no-check", ...files],
+    inCopy(workshop, HUNT_MS, signal),
+  );
+  return ran.ok && countDeno(ran.output)?.failed === 0 ? null : ran.output.slice(-2000);
+}
+
+function inCopy(workshop: Workshop, timeoutMs: number, signal: AbortSignal) {
+  return { quiet: true, cwd: workshop.root, timeoutMs, signal };
+}

@@ -1,0 +1,62 @@
+/** A copy of the source in a temporary folder, in which one mutant after the other is made. */
+
+import type { Edit } from "../../tests/mutants/mutant.ts";
+import { ROOT, run } from "../run.ts";
+
+/** Nothing that a mutant or its killer needs. */
+const LEFT_OUT = /^(docs|bench|examples|browser-demo)\//;
+
+/** The files of the project, new ones included. */
+async function projectFiles(): Promise<string[]> {
+  const listed = await run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], { quiet: true });
+  if (!listed.ok) throw new Error(`git ls-files: ${listed.output}`);
+  return listed.output.split("\0").filter((path) => path !== "" && !LEFT_OUT.test(path));
+}
+
+/** One copy. Only its own files are ever changed. */
+export class Workshop {
+  /** The copy's folder. */
+  readonly root: string;
+  /** What the edited files held before. */
+  readonly #originals = new Map<string, string>();
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Copies the source. */
+  static async open(): Promise<Workshop> {
+    const root = await Deno.makeTempDir({ prefix: "raft-mutants-" });
+    for (const path of await projectFiles()) {
+      await Deno.mkdir(`${root}/${path.slice(0, path.lastIndexOf("/") + 1)}`, { recursive: true });
+      // A file that was deleted is still listed until that is committed.
+      await Deno.copyFile(ROOT + path, `${root}/${path}`).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+    return new Workshop(root);
+  }
+
+  /** Makes the edits. @throws {Error} if one does not apply */
+  async apply(edits: readonly Edit[]): Promise<void> {
+    for (const { file, find, replace } of edits) {
+      const path = `${this.root}/${file}`;
+      const before = await Deno.readTextFile(path);
+      if (!this.#originals.has(file)) this.#originals.set(file, before);
+      const found = before.split(find).length - 1;
+      if (found !== 1) throw new Error(`${file} has ${found} places like ${JSON.stringify(find.trim().slice(0, 60))}`);
+      await Deno.writeTextFile(path, before.replace(find, () => replace));
+    }
+  }
+
+  /** Takes all edits back. */
+  async restore(): Promise<void> {
+    for (const [file, text] of this.#originals) await Deno.writeTextFile(`${this.root}/${file}`, text);
+    this.#originals.clear();
+  }
+
+  /** Removes the copy. */
+  async close(): Promise<void> {
+    await Deno.remove(this.root, { recursive: true });
+  }
+}
