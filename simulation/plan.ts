@@ -21,6 +21,8 @@ export const FAULTS = [
   // The network, for a while.
   "partition",
   "clog",
+  // A leader that stands still, cut off from the other nodes and not from its clients, and then goes on.
+  "stranded",
   // Processes and machines.
   "crash",
   "powerFailure",
@@ -72,6 +74,8 @@ export interface NetworkTraits {
 /** How clients behave. */
 export interface ClientTraits {
   readonly count: number;
+  /** Whether each voter has a client besides that asks nobody else, whoever leads. */
+  readonly loyal: boolean;
   /** How many keys they share. */
   readonly keys: number;
   readonly thinkMs: number;
@@ -116,6 +120,7 @@ const LEASE_DRIFT = 0.045;
 const WEIGHTS: Partial<Record<FaultKind, number>> = {
   partition: 4,
   clog: 2,
+  stranded: 3,
   crash: 4,
   powerFailure: 4,
   blackout: 1,
@@ -209,9 +214,10 @@ function drawClients(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
   const count = of("clients").between(2, 5);
   return {
     count,
+    loyal: of("loyal").chance(0.4),
     keys: of("keys").between(1, 6),
     // Together they ask so many times a second while all goes well.
-    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([70, 120, 160])!),
+    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([40, 80, 120])!),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
     attemptTimeoutMs: Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!),
     readShare: of("readShare").pick([0.1, 0.3, 0.5])!,

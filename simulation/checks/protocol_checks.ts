@@ -8,7 +8,7 @@
 import type { RaftView } from "../../lib/node/types.ts";
 import { hasQuorum } from "../../lib/raft/quorum.ts";
 import { encodeMembership } from "../../lib/raft/mod.ts";
-import type { Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { Entry, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
@@ -35,6 +35,9 @@ interface Seen {
   readonly membershipIndex: number;
 }
 
+/** Where a suffix was replaced, so many entries before what is surely new are compared again. */
+const REPLACED = 20;
+
 /** The disk of a member, if it is the one that the membership means. */
 export type DiskOf = (id: NodeId, incarnation: string) => DurableRecord | null;
 
@@ -56,14 +59,17 @@ export class ProtocolChecks {
     const { view, seen } = life;
     if (view === null) return;
     const leading = view.role === "leader";
-    if (seen !== null) this.#monotone(life, view, seen);
+    if (seen !== null && unchanged(view, seen, leading)) return;
+    if (seen !== null) {
+      this.#monotone(life, view, seen);
+      this.#logMatching(life, view, seen);
+    }
     if (leading) {
       if (seen?.leading && seen.term === view.term) this.#appendOnly(life, view, seen);
       else this.#elected(life, view);
       if (seen !== null && view.membershipIndex > seen.membershipIndex) this.#membershipAppended(life, view, seen);
     }
     if (view.commitIndex > (seen?.commitIndex ?? 0)) this.#commits(life, view, seen?.commitIndex ?? 0);
-    if (seen !== null && unchanged(view, seen, leading)) return;
     life.seen = {
       term: view.term,
       commitIndex: view.commitIndex,
@@ -81,23 +87,32 @@ export class ProtocolChecks {
   }
 
   /** A batch is handed to a storage. */
-  persisting(life: Life, batch: PersistBatch): void {
-    const { snapshot, entries } = batch;
-    let before: number | undefined;
-    const first = entries[0];
-    if (first !== undefined) {
-      const { index } = first;
-      before = index === 1 ? 0 : index - 1 === snapshot?.index ? snapshot.term : life.view?.termAt(index - 1);
-    }
+  persisting(life: Life, { snapshot, entries }: PersistBatch): void {
+    const before = (entries[0]?.index ?? 1) - 1;
+    this.#note(life, entries, before === snapshot?.index ? snapshot.term : life.view?.termAt(before));
+    if (snapshot !== null) this.#snapshotMembership(life, snapshot);
+  }
+
+  /** Takes note of consecutive entries; `before` is the term of the entry before them, if it is known. */
+  #note({ name }: Life, entries: readonly Entry[], before: number | undefined): void {
     for (const entry of entries) {
-      const differs = this.ledger.note(entry, before);
+      const differs = this.ledger.note(entry, entry.index === 1 ? 0 : before);
       if (differs !== null) {
-        const name = `entry ${entry.index} of term ${entry.term}`;
-        this.#run.report("log matching", `${life.name} has another ${name} than others: ${differs}`);
+        const what = `entry ${entry.index} of term ${entry.term}`;
+        this.#run.report("log matching", `${name} has another ${what} than others: ${differs}`);
       }
       before = entry.term;
     }
-    if (snapshot !== null) this.#snapshotMembership(life, snapshot);
+  }
+
+  /** Log Matching, by induction: what is new in a log is compared, and the term of the entry before it. */
+  #logMatching(life: Life, view: RaftView, seen: Seen): void {
+    let last = Math.min(seen.lastIndex, view.lastIndex);
+    // A conflicting suffix was replaced.
+    while (last >= view.firstIndex && this.ledger.get(last, view.termAt(last)!) === undefined) last--;
+    const replaced = view.termAt(seen.lastIndex) !== seen.lastTerm;
+    const from = Math.max(view.firstIndex, replaced ? last - REPLACED : last + 1);
+    if (from <= view.lastIndex) this.#note(life, view.cachedEntries(from, view.lastIndex), view.termAt(from - 1));
   }
 
   /** A message leaves: nothing that promises durability may before it is durable (figure 2). */

@@ -36,7 +36,8 @@ class Client {
   readonly coordinator: Coordinator;
   readonly calls: CallNetwork;
 
-  constructor(options: ClientsOptions, name: string, chance: Stream) {
+  /** @param only the one node that it asks; any, if it is not given */
+  constructor(options: ClientsOptions, name: string, chance: Stream, only?: string) {
     const { run, plan, machines, network } = options;
     const { timeoutMs, attemptTimeoutMs } = plan.clients;
     this.name = name;
@@ -44,7 +45,8 @@ class Client {
     const session = !chance.chance(0.2);
     this.calls = new CallNetwork(run, name, machines, network, plan.clients);
     this.coordinator = new Coordinator({
-      endpoints: [...machines.keys()],
+      endpoints: only === undefined ? [...machines.keys()] : [only],
+      endpointOf: (address) => only === undefined || address === only ? address : null,
       transport: this.calls,
       host: new Process(
         run,
@@ -72,10 +74,12 @@ export class Clients {
   constructor(options: ClientsOptions) {
     this.#options = options;
     const { run, plan } = options;
-    this.#clients = Array.from(
-      { length: plan.clients.count },
-      (_, i) => new Client(options, `c${i + 1}`, run.decisions.stream(`client c${i + 1}`)),
-    );
+    const names = Array.from({ length: plan.clients.count }, (_, i) => `c${i + 1}`);
+    const loyal = plan.clients.loyal ? [...options.machines.keys()].slice(0, plan.voters) : [];
+    this.#clients = [
+      ...names.map((name) => new Client(options, name, run.decisions.stream(`client ${name}`))),
+      ...loyal.map((node) => new Client(options, `of-${node}`, run.decisions.stream(`client of-${node}`), node)),
+    ];
   }
 
   /** Who they are, as the network knows them. */

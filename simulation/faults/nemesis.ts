@@ -42,6 +42,7 @@ export class Nemesis {
     this.#episodes = {
       partition: (_, chance) => this.#partition(chance),
       clog: (victim, chance) => this.#clog(victim, chance),
+      stranded: (_, chance) => this.#strand(chance),
       crash: (victim, chance) => this.#crash(victim, null, chance),
       powerFailure: (victim, chance) => this.#crash(victim, survival(chance), chance),
       blackout: (_, chance) => this.#blackout(chance),
@@ -142,6 +143,27 @@ export class Nemesis {
     this.#tell("network", `holds back what goes ${toVictim ? "to" : "from"} ${victim.name}`);
     const frees = ways.map(({ name }) => toVictim ? network.clog(name, victim.name) : network.clog(victim.name, name));
     this.#lasts(chance, 2500, () => frees.forEach((free) => free()));
+  }
+
+  /** Others elect a leader meanwhile, and what the stranded one answers then must be what they would. */
+  #strand(chance: Stream): boolean | void {
+    const { network, cluster, plan } = this.#options;
+    const leader = cluster.leader;
+    if (leader === undefined || leader.process === null) return false;
+    const { process, name } = leader;
+    const others = cluster.all.filter((machine) => machine !== leader);
+    const mends = others.flatMap((other) => [network.cut(name, other.name), network.cut(other.name, name)]);
+    const timeoutMs = plan.node.electionTimeoutMs;
+    process.freeze();
+    this.#tell(name, "stands still, cut off from the other nodes");
+    this.#options.run.world.after(1000 * chance.between(timeoutMs, 3 * timeoutMs), null, () => {
+      this.#tell(name, "goes on, cut off from the other nodes");
+      process.thaw();
+    });
+    this.#lasts(chance, 5 * timeoutMs, () => {
+      process.thaw();
+      mends.forEach((mend) => mend());
+    });
   }
 
   /** At once, or before or after one of the next operations of the process. */

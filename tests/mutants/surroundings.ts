@@ -20,6 +20,20 @@ export const surroundings: readonly Mutant[] = [
     test: { file: "tests/unit/transport/codec_test.ts", name: "codec: bytes that are no envelope are refused" },
   },
   {
+    name: "entries-changed-on-their-way",
+    rule: "An index and a term name one entry, bytes and kind included (figure 3, Log Matching).",
+    edits: [{
+      file: "transport/connect/codec.ts",
+      find: "    type: ENTRY_TYPES[entry.type],",
+      replace: '    type: ENTRY_TYPES[entry.type === "noop" ? "command" : entry.type],',
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/transport/codec_test.ts",
+      name: "codec: every message comes back as it was, with the largest numbers too",
+    },
+  },
+  {
     name: "answers-in-real-time",
     rule: "Time and task queue are handed in: what a process does ends with it.",
     edits: [{
