@@ -9,6 +9,7 @@
  * - `--by simulation` or `--by test`: who has to notice, whatever the mutants say
  * - `--seeds 1..2000`: the seeds to try
  * - `--jobs 2`: hunts at a time
+ * - `--shrink`: the smallest run that simulation finds for each, as a story
  * - `--table`: a table in Markdown on stdout, the rest on stderr
  */
 
@@ -27,6 +28,7 @@ interface Options {
   readonly by: Mutant["killedBy"] | null;
   readonly seeds: string;
   readonly jobs: number;
+  readonly shrink: boolean;
   readonly table: boolean;
 }
 
@@ -39,6 +41,7 @@ function parseOptions(args: string[]): Options {
       by: { type: "string" },
       seeds: { type: "string", default: "1..2000" },
       jobs: { type: "string", default: "2" },
+      shrink: { type: "boolean", default: false },
       table: { type: "boolean", default: false },
     },
   });
@@ -47,7 +50,8 @@ function parseOptions(args: string[]): Options {
   parseSeeds(seeds);
   const jobs = Number(values.jobs);
   if (!Number.isSafeInteger(jobs) || jobs < 1) throw new RangeError(`--jobs must be an integer from 1: ${values.jobs}`);
-  return { chosen: choose(values.only?.split(",") ?? null), by, seeds, jobs, table: values.table };
+  const { shrink, table } = values;
+  return { chosen: choose(values.only?.split(",") ?? null), by, seeds, jobs, shrink, table };
 }
 
 /** @throws {RangeError} for a name that no mutant has */
@@ -71,7 +75,8 @@ async function huntAll(
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       signal.throwIfAborted();
       const began = performance.now();
-      const how: Hunt = { workshop, seeds: options.seeds, by: options.by ?? mutant.killedBy, signal };
+      const { seeds, shrink } = options;
+      const how: Hunt = { workshop, seeds, by: options.by ?? mutant.killedBy, shrink, signal };
       const verdict = await hunt(mutant, how);
       signal.throwIfAborted();
       const hunted = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
@@ -118,7 +123,8 @@ function lineOf({ mutant, verdict, seconds }: Hunted): string {
   if (verdict.result !== "killed") return `${verdict.result.toUpperCase()} ${name} ${verdict.why}, ${end}`;
   const seeds = verdict.seed === null ? "" : ` at seed ${verdict.seed}, after ${verdict.seeds}`;
   const message = verdict.message === "" ? "" : ` (${verdict.message})`;
-  return `killed   ${name} ${verdict.by}${seeds}, ${end}${message}`;
+  const story = verdict.story === "" ? "" : `\n\n${verdict.story}`;
+  return `killed   ${name} ${verdict.by}${seeds}, ${end}${message}${story}`;
 }
 
 async function main(args: string[]): Promise<number> {

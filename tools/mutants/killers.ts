@@ -17,6 +17,8 @@ export type Verdict =
     /** `null` for a test. */
     readonly seed: number | null;
     readonly seeds: number;
+    /** A smaller run that fails in the same way, as a story; empty if nobody asked. */
+    readonly story: string;
   }
   /** Nobody noticed; or no verdict was reached, which proves nothing either. */
   | { readonly result: "survived"; readonly why: string }
@@ -28,6 +30,8 @@ export interface Hunt {
   readonly workshop: Workshop;
   readonly seeds: string;
   readonly by: Mutant["killedBy"];
+  /** Whether to make what failed small. */
+  readonly shrink: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -36,16 +40,17 @@ const HUNT_MS = 15 * 60_000;
 const TEST_MS = 2 * 60_000;
 
 /** Makes the mutant, and looks who notices it. */
-export async function hunt(mutant: Mutant, { workshop, seeds, by, signal }: Hunt): Promise<Verdict> {
+export async function hunt(mutant: Mutant, { workshop, seeds, by, shrink, signal }: Hunt): Promise<Verdict> {
   try {
     await workshop.apply(mutant.edits);
     const killer = by === "simulation" ? SIMULATION : mutant.test.file;
     const files = new Set([...mutant.edits.map(({ file }) => file), killer]);
     const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(workshop, HUNT_MS, signal));
     if (!checked.ok) return { result: "inapplicable", why: `it does not compile:\n${checked.output.trim()}` };
-    return by === "simulation"
-      ? await simulateUntilKilled(workshop, seeds, signal)
-      : await runTest(workshop, mutant.test, signal);
+    if (by === "test") return await runTest(workshop, mutant.test, signal);
+    const verdict = await simulateUntilKilled(workshop, seeds, signal);
+    if (!shrink || verdict.result !== "killed" || verdict.seed === null) return verdict;
+    return { ...verdict, story: await shrunkStory(workshop, verdict.seed, signal) };
   } catch (error) {
     return { result: "inapplicable", why: error instanceof Error ? error.message : String(error) };
   } finally {
@@ -63,12 +68,20 @@ export async function simulateUntilKilled(workshop: Workshop, seeds: string, sig
   const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as HuntLine;
   if (last !== null && last.violation !== null) {
     const { invariant, message } = last.violation;
-    return { result: "killed", by: invariant, message, seed: last.seed, seeds: lines.length };
+    return { result: "killed", by: invariant, message, seed: last.seed, seeds: lines.length, story: "" };
   }
   if (ran.ok) return { result: "survived", why: `${lines.length} seeds passed` };
   const after = last === null ? "before the first seed ended" : `after seed ${last.seed}`;
   if (ran.timedOut) return { result: "survived", why: `not done after ${HUNT_MS / 60_000} minutes, killed ${after}` };
   return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
+}
+
+/** What `deno task simulate --shrink` makes of a seed. */
+async function shrunkStory(workshop: Workshop, seed: number, signal: AbortSignal): Promise<string> {
+  const command = ["run", "--allow-all", "--no-check", "tools/simulate/main.ts", "--seed", String(seed), "--shrink"];
+  const { output } = await run([Deno.execPath(), ...command], inCopy(workshop, HUNT_MS, signal));
+  const begin = output.search(/^\d+ faults and requests are left/m);
+  return begin < 0 ? output.slice(-2000) : output.slice(begin);
 }
 
 async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {
@@ -80,7 +93,7 @@ async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal:
   if (count === null) return { result: "inapplicable", why: `the test did not run:\n${ran.output.slice(-2000)}` };
   if (count.passed + count.failed === 0) return { result: "inapplicable", why: `${file} has no test "${name}"` };
   return count.failed > 0
-    ? { result: "killed", by: name, message: "", seed: null, seeds: 0 }
+    ? { result: "killed", by: name, message: "", seed: null, seeds: 0, story: "" }
     : { result: "survived", why: `"${name}" passed` };
 }
 

@@ -60,13 +60,14 @@ export function describeStory(story: readonly StoryLine[]): string {
 
 /** A test that fails until the fault is mended. */
 export function describeTest({ options, result }: Shrunk): string {
-  const { seed, nodes, node, durationMs, decisions } = options;
+  const { seed, nodes, node, faults, durationMs, decisions } = options;
   const list = decisions.map((decision) => `    ${JSON.stringify(decision)},`).join("\n");
   return [
     `  {`,
     `    // ${result.violation?.invariant}: ${result.violation?.message}`,
     `    seed: ${seed},`,
     ...nodes === undefined ? [] : [`    nodes: ${nodes},`],
+    ...faults === undefined ? [] : [`    faults: ${JSON.stringify(faults)},`],
     ...node === undefined ? [] : [`    node: ${JSON.stringify(node)},`],
     `    durationMs: ${durationMs},`,
     `    decisions: [`,

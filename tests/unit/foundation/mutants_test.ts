@@ -40,8 +40,16 @@ Deno.test("mutants: the table tells how each was noticed, and what was violated 
   const [mutant] = mutants;
   const by = "election safety";
   const hunted = [
-    { mutant: mutant!, verdict: { result: "killed", by, message: "two leaders", seed: 7, seeds: 7 }, seconds: 1 },
-    { mutant: mutant!, verdict: { result: "killed", by: "a test", message: "", seed: null, seeds: 0 }, seconds: 1 },
+    {
+      mutant: mutant!,
+      verdict: { result: "killed", by, message: "two leaders", seed: 7, seeds: 7, story: "" },
+      seconds: 1,
+    },
+    {
+      mutant: mutant!,
+      verdict: { result: "killed", by: "a test", message: "", seed: null, seeds: 0, story: "" },
+      seconds: 1,
+    },
     { mutant: mutant!, verdict: { result: "survived", why: "9 seeds passed" }, seconds: 1 },
   ] as const;
   const rows = table(hunted).split("\n").slice(2);

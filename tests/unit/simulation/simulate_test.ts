@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { Bank, ForgetfulBank, Transfers } from "../../../examples/simulated_bank.ts";
+import { KeyValue } from "../../../mod.ts";
+import { FAULTS, shrink, simulate } from "../../../simulation/mod.ts";
+import type { SimulationOptions } from "../../../simulation/mod.ts";
+
+const SHORT = { durationMs: 4000 };
+
+Deno.test("one seed gives one run; another gives another", async () => {
+  const [first, again, other] = [
+    await simulate({ seed: 11, ...SHORT }),
+    await simulate({ seed: 11, ...SHORT }),
+    await simulate({ seed: 12, ...SHORT }),
+  ];
+  assert.deepEqual(first, again);
+  assert.notEqual(first.traceHash, other.traceHash);
+  assert.equal(first.verdict, "passed");
+  assert.ok(first.commits > 10 && first.virtualMs >= 4000, JSON.stringify(first.counts));
+});
+
+Deno.test("to write the story down changes nothing", async () => {
+  const plain = await simulate({ seed: 13, ...SHORT });
+  const told = await simulate({ seed: 13, ...SHORT, record: true });
+  assert.equal(plain.traceHash, told.traceHash);
+  assert.equal(plain.story.length, 0);
+  assert.ok(told.story.some(({ what }) => what.startsWith("becomes leader")));
+});
+
+Deno.test("a replay of all decisions is the same run, and without one of them that does not happen", async () => {
+  const all = await simulate({ seed: 14, ...SHORT });
+  assert.equal((await simulate({ seed: 14, ...SHORT, decisions: all.decisions })).traceHash, all.traceHash);
+  const fault = all.decisions.find((decision) => decision.startsWith("fault") || decision.includes("net"))!;
+  const rest = all.decisions.filter((decision) => decision !== fault);
+  const without = await simulate({ seed: 14, ...SHORT, decisions: rest });
+  assert.ok(!without.decisions.includes(fault));
+  assert.equal(without.verdict, "passed");
+});
+
+Deno.test("nodes, faults and settings are as they are asked for", async () => {
+  const quiet = await simulate({ seed: 15, ...SHORT, nodes: 5, faults: [] });
+  for (const kind of FAULTS) assert.equal(quiet.counts[kind] ?? 0, 0, kind);
+  assert.equal(quiet.counts["election won"], 1);
+  const some = await simulate({ seed: 15, ...SHORT, nodes: 1, node: { snapshotEntries: 3 }, faults: ["crash"] });
+  assert.ok((some.counts["snapshot taken"] ?? 0) > 3);
+});
+
+Deno.test("a run ends after so many events, if that is asked for", async () => {
+  const { steps, verdict } = await simulate({ seed: 16, steps: 500 });
+  assert.equal(verdict, "passed");
+  assert.ok(steps >= 500 && steps < 510, `${steps}`);
+});
+
+/** The first seed that fails. */
+async function firstFailure(options: Omit<SimulationOptions, "seed">) {
+  for (let seed = 1; seed <= 60; seed++) {
+    const result = await simulate({ ...options, seed });
+    if (result.violation !== null) return result;
+  }
+  return assert.fail("no seed failed");
+}
+
+Deno.test("a state machine that forgets in its snapshot is found, and the run made small", async () => {
+  const options = { ...SHORT, stateMachine: () => new ForgetfulBank(), workload: () => new Transfers() };
+  const failed = await firstFailure(options);
+  assert.equal(failed.violation?.invariant, "state machine safety");
+  const { result, options: small } = await shrink({ ...options, seed: failed.seed }, failed, { maxRuns: 300 });
+  assert.equal(result.violation?.invariant, "state machine safety");
+  assert.ok(small.decisions.length <= 30, `${small.decisions.length} are left`);
+  assert.ok(result.story.at(-1)!.what.includes("is violated"));
+  const mended = { ...small, stateMachine: () => new Bank() };
+  assert.equal((await simulate(mended)).violation, null);
+});
+
+Deno.test("a state machine whose answers are not those of its commands alone is found", async () => {
+  let made = 0;
+  class Moody extends KeyValue {
+    readonly #number = made++;
+    override apply(command: Parameters<KeyValue["apply"]>[0]): Uint8Array {
+      const answer = super.apply(command).slice();
+      // Some copies see the world differently now and then.
+      if (command.index % 7 === this.#number % 7) answer[answer.length - 1]! ^= 1;
+      return answer;
+    }
+  }
+  const failed = await firstFailure({ ...SHORT, stateMachine: () => new Moody() });
+  assert.equal(failed.violation?.invariant, "state machine safety");
+});
+
+Deno.test("a state machine that throws is found", async () => {
+  class Fragile extends KeyValue {
+    override apply(command: Parameters<KeyValue["apply"]>[0]): Uint8Array {
+      if (command.index > 20) throw new Error("too much");
+      return super.apply(command);
+    }
+  }
+  const failed = await firstFailure({ ...SHORT, stateMachine: () => new Fragile() });
+  assert.equal(failed.violation?.invariant, "no unexplained stop");
+  assert.match(failed.violation!.message, /too much/);
+});
