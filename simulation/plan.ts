@@ -217,7 +217,7 @@ function drawClients(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
     loyal: of("loyal").chance(0.4),
     keys: of("keys").between(1, 6),
     // Together they ask so many times a second while all goes well.
-    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([40, 80, 120])!),
+    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])!),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
     attemptTimeoutMs: Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!),
     readShare: of("readShare").pick([0.1, 0.3, 0.5])!,
