@@ -68,7 +68,7 @@ export const election: readonly Mutant[] = [
       find: "return lastLogTerm > lastTerm || (lastLogTerm === lastTerm && lastLogIndex >= lastIndex);",
       replace: "return lastLogIndex > lastIndex || (lastLogIndex === lastIndex && lastLogTerm >= lastTerm);",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: TESTS,
       name: "§5.4.1: the vote goes to a log that is at least as up-to-date, by last term and then by length",

@@ -27,7 +27,7 @@ export const reads: readonly Mutant[] = [
         replace: "  leadership.roundWanted = true;\n  state.dirty = true;\n  releaseReads(state);",
       },
     ],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: TESTS,
       name: "§6.4: a read is served once a quorum acknowledged a round that began after it arrived",
@@ -118,7 +118,7 @@ export const reads: readonly Mutant[] = [
     name: "lease-too-long",
     rule: "A lease is shorter than the minimum election timeout by what clocks may drift (dissertation §6.4.1).",
     edits: [{ file: LEASE, find: "< this.#durationMs;", replace: "< 10 * this.#durationMs;" }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/node/lease_test.ts",
       name: "a lease runs from the sending of the round, not from its confirmation",
