@@ -148,13 +148,19 @@ Deno.test("a snapshot that can't be written is tried again, and stops nobody", a
   await cluster.end();
 });
 
-Deno.test("a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it", async () => {
+/** A cluster in which a follower is cut off, and what it lacks is compacted away. */
+async function needingSnapshot() {
   const cluster = await Cluster.start({ node: { snapshotEntries: 0, trailingEntries: 0 } });
   const leader = await cluster.leader();
   const away = cluster.running.find(({ id }) => id !== leader.id)!;
   cluster.network.isolate(away.id);
   await cluster.propose(leader, "a", "b", "c");
   await cluster.settle(leader.node.takeSnapshot());
+  return { cluster, leader, away };
+}
+
+Deno.test("a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it", async () => {
+  const { cluster, away } = await needingSnapshot();
   const { storage } = away;
   const createSnapshot = storage.createSnapshot.bind(storage);
   storage.createSnapshot = async () => {
@@ -168,12 +174,7 @@ Deno.test("a follower whose disk is in doubt after a snapshot failed stops, thou
 });
 
 Deno.test("a snapshot that can't be read is asked for again after a while, not in a loop", async () => {
-  const cluster = await Cluster.start({ node: { snapshotEntries: 0, trailingEntries: 0 } });
-  const leader = await cluster.leader();
-  const away = cluster.running.find(({ id }) => id !== leader.id)!;
-  cluster.network.isolate(away.id);
-  await cluster.propose(leader, "a", "b", "c");
-  await cluster.settle(leader.node.takeSnapshot());
+  const { cluster, leader } = await needingSnapshot();
   let reads = 0;
   const { storage } = leader;
   const openSnapshot = storage.openSnapshot.bind(storage);
