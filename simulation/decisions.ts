@@ -1,8 +1,8 @@
 /**
  * Chance, so that a run can be replayed and cut down. Every stream of chance has
  * a name and counts its items; what is drawn for an item follows from the seed,
- * the name and the count alone. So to leave out one fault changes nothing about
- * another, which a single sequence of random numbers would.
+ * the name and the count alone. So one fault can be left out and the others are
+ * drawn as before, which a single sequence of random numbers would not do.
  *
  * @module
  */

@@ -12,6 +12,7 @@ import { decodeEnvelope, encodeEnvelope } from "../transport/connect/codec.ts";
 import type { Stream } from "./decisions.ts";
 import type { NetworkTraits } from "./plan.ts";
 import type { Run } from "./run.ts";
+import { describeMessage } from "./story.ts";
 import type { Actor } from "./world.ts";
 
 /** Who can be reached at an address. */
@@ -158,21 +159,5 @@ export class Network {
       if (error instanceof RaftError && error.code === "invalid_argument") return;
       this.#run.report("bad messages are refused", `the codec fails at a damaged message: ${error}`);
     }
-  }
-}
-
-/** A message in a few words. */
-export function describeMessage({ from, to, message }: Envelope): string {
-  const way = `${from} → ${to}`;
-  switch (message.type) {
-    case "AppendEntries": {
-      const { entries, prevLogIndex, term, leaderCommit } = message;
-      const what = entries.length === 0 ? "heartbeat" : `entries ${prevLogIndex + 1}–${prevLogIndex + entries.length}`;
-      return `AppendEntries ${way} (term ${term}, ${what}, commit ${leaderCommit})`;
-    }
-    case "AppendEntriesResponse":
-      return `AppendEntriesResponse ${way} (${message.success ? `has ${message.matchIndex}` : "refused"})`;
-    default:
-      return `${message.type} ${way} (term ${message.term})`;
   }
 }

@@ -102,7 +102,7 @@ export interface Plan {
   /** Clocks run this much faster or slower, at most. */
   readonly maxDrift: number;
   /** What happens from time to time, each as likely as its weight. */
-  readonly episodes: readonly { readonly kind: FaultKind; readonly weight: number }[];
+  readonly episodes: readonly { readonly kind: EpisodeKind; readonly weight: number }[];
   /** The mean time from one to the next. */
   readonly episodeGapMs: number;
 }
@@ -117,7 +117,8 @@ export interface PlanOverrides {
 /** Drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
 const LEASE_DRIFT = 0.045;
 
-const WEIGHTS: Partial<Record<FaultKind, number>> = {
+/** What happens from time to time, and how often in proportion. */
+const WEIGHTS = {
   partition: 4,
   clog: 2,
   stranded: 3,
@@ -142,7 +143,10 @@ const WEIGHTS: Partial<Record<FaultKind, number>> = {
   replace: 3,
   transfer: 2,
   snapshot: 2,
-};
+} as const satisfies Partial<Record<FaultKind, number>>;
+
+/** A fault that happens from time to time, and not message by message. */
+export type EpisodeKind = keyof typeof WEIGHTS;
 
 /** A stream for each trait, so that a new one does not change the others. */
 type Traits = (name: string) => Stream;
@@ -175,7 +179,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     clients: drawClients(of, has, electionTimeoutMs),
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
-    episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as FaultKind, weight }))
+    episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as EpisodeKind, weight }))
       .filter(({ kind }) => has.has(kind)),
     episodeGapMs: of("episodeGapMs").pick([300, 700, 1500, 3000])!,
   };

@@ -93,15 +93,17 @@ export class Recovery {
   }
 
   #abandon(machine: Machine, chance: Stream): void {
-    const { cluster, network } = this.#options;
+    const { run, cluster, network } = this.#options;
     machine.keepDown();
-    const fate = chance.next().below(3);
-    if (fate === 0) return machine.crash("random", "for good");
-    if (fate === 1) machine.process?.freeze();
+    const fate = chance.next().pick(["dead", "still", "cut off", "deaf"] as const);
+    run.trace.tell(machine.name, `is ${fate} for good`);
+    if (fate === "dead") return machine.crash("random", "for good");
+    if (fate === "still") machine.process?.freeze();
     for (const { name } of cluster.all) {
       if (name === machine.name) continue;
-      network.cut(machine.name, name);
       network.cut(name, machine.name);
+      // Who is deaf is still heard: it must not disturb the others (dissertation §4.2.3).
+      if (fate !== "deaf") network.cut(machine.name, name);
     }
   }
 

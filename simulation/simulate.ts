@@ -9,7 +9,7 @@ import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { membershipOf } from "../lib/raft/mod.ts";
 import { decodeReply, Sessions } from "../lib/sessions/mod.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
-import { ApplicationChecks } from "./checks/application_checks.ts";
+import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";
 import { ProtocolChecks } from "./checks/protocol_checks.ts";
 import { Clients } from "./clients/clients.ts";
@@ -40,7 +40,7 @@ export interface SimulationOptions {
   readonly node?: Partial<RaftNodeOptions>;
   /** How long faults go on, in virtual milliseconds; the recovery comes after. @default 20000 */
   readonly durationMs?: number;
-  /** Ends the run after so many events. @default 5000000 */
+  /** Ends the run after so many events; what is under way then has no outcome, and there is no recovery. @default 5000000 */
   readonly steps?: number;
   /** What may go wrong; each seed draws some of it. @default all there is */
   readonly faults?: readonly FaultKind[];
@@ -153,8 +153,10 @@ class Simulation {
     this.#nemesis.start();
     await world.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
     await this.#recover();
-    if (world.steps < this.#maxSteps) await this.#checkAll();
-    else if (this.#options.steps === undefined) this.#run.report("liveness", `no end within ${world.steps} events`);
+    if (world.steps >= this.#maxSteps && this.#options.steps === undefined) {
+      this.#run.report("liveness", `no end within ${world.steps} events`);
+    }
+    await this.#checkAll();
     return this.#result();
   }
 
@@ -209,7 +211,22 @@ class Simulation {
       if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
       await this.#history.checkAnswers(run, index, reference, answer);
     });
+    await this.#compareStates(reference);
     if (run.violation === null) this.#search();
+  }
+
+  /** Every node that has applied all of the log has the state that the log gives. */
+  async #compareStates(reference: StateMachine): Promise<void> {
+    const expected = await checksumOf(reference.snapshot());
+    for (const { name, node, stateMachine } of this.#machines.values()) {
+      if (stateMachine === null || node!.inspect().appliedIndex < this.#protocol.ledger.commitIndex) continue;
+      this.#run.trace.count("state compared");
+      if (await checksumOf(stateMachine.snapshot()) === expected) continue;
+      this.#run.report(
+        "state machine safety",
+        `${name} has applied all of the log, and has another state than it gives`,
+      );
+    }
   }
 
   /** The same question as {@linkcode History.checkOrder} asks, answered without the log. */

@@ -16,7 +16,7 @@ export interface StoryLine {
 }
 
 /** The kinds of what goes into the hash. */
-export const MARKS = {
+const MARKS = {
   sent: 1,
   arrived: 2,
   disk: 3,
@@ -26,7 +26,6 @@ export const MARKS = {
   started: 7,
   ended: 8,
   fault: 9,
-  event: 10,
 } as const;
 
 /** A kind of what goes into the hash. */

@@ -1,6 +1,7 @@
 /**
  * Virtual time: one queue of events for everything that happens. Between two
  * events every promise that can settle does so; nothing waits for a real clock.
+ * Tasks that are queued together run back to back, as in lib/host.ts.
  *
  * @module
  */

@@ -65,8 +65,10 @@ export class Disk {
 
   /** Something beside the log failed. Nothing depends on it but space: only a disk in doubt is as bad as for the log. */
   failedBeside(cause: unknown): void {
-    if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);
-    else this.tell(cause, "ignored");
+    this.#options.guard(() => {
+      if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);
+      else this.tell(cause, "ignored");
+    });
   }
 
   /** Queues a local snapshot. */

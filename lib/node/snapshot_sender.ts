@@ -240,6 +240,7 @@ class Transfer {
 
   /** What can't be read now would fail again as fast as the core asks for it. */
   #giveUpLater(): void {
+    if (this.#ended) return;
     this.#cancelPace?.();
     this.#cancelResend?.();
     this.#reader?.close().catch(() => {});

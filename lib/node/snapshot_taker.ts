@@ -90,7 +90,9 @@ export class SnapshotTaker {
     } catch (error) {
       this.#notBeforeMs = this.#options.host.clock.monotonicMs() + this.#options.retryMs;
       if (this.#ended !== null) throw this.#ended;
-      if (!(error instanceof RaftError && error.code === "busy")) this.#options.failed(error);
+      // That there is nothing to take, or that a newer one came first, is no failure.
+      const refused = error instanceof RaftError && (error.code === "busy" || error.code === "not_ready");
+      if (!refused) this.#options.failed(error);
       throw error;
     }
   }

@@ -35,6 +35,8 @@ export function changeMembership(
 ): { readonly index: number; readonly term: number } | Refusal {
   const { leadership, membership } = state;
   if (leadership === null) return "not_leader";
+  // Its own removal has committed: it is about to retire, and has no vote in what comes (dissertation §4.2.2).
+  if (!state.isVoter && state.configuration.index <= state.commitIndex) return "not_leader";
   if (leadership.transferTo !== null) return "leadership_transfer";
   if (state.configuration.index > state.commitIndex || isJoint(membership)) return "membership_change_in_progress";
   if (!committedInTerm(state)) return "not_ready";

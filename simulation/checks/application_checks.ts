@@ -15,8 +15,8 @@ import type { Life } from "./protocol_checks.ts";
 
 /** A life with what its state machine has. */
 export interface ApplyingLife extends Life {
-  /** The last command applied; `null` after a restore, before the next one. */
-  lastApplied: number | null;
+  /** The last command applied, or all that a restored snapshot covers. */
+  lastApplied: number;
 }
 
 /** See the head of this file. */
@@ -47,10 +47,10 @@ export class ApplicationChecks {
     const known = this.#ledger.committed(index);
     if (known === undefined) return broken(`entry ${index}, which is not committed`);
     if (known.entry.term !== term || known.checksum !== crc32c(data)) broken(`another command at ${index}`);
-    if (!record.covers(index)) broken(`entry ${index}, which is not on its own disk`);
+    if (!record.has(index, term)) broken(`entry ${index}, which is not on its own disk`);
     const { lastApplied } = life;
-    if (lastApplied !== null && index <= lastApplied) broken(`entry ${index} after entry ${lastApplied}`);
-    for (let i = lastApplied === null ? index : lastApplied + 1; i < index; i++) {
+    if (index <= lastApplied) broken(`entry ${index} after entry ${lastApplied}`);
+    for (let i = lastApplied + 1; i < index; i++) {
       if (this.#ledger.committed(i)?.entry.type === "command") broken(`entry ${index} without entry ${i}`);
     }
     life.lastApplied = index;
@@ -120,7 +120,8 @@ export class ApplicationChecks {
   }
 }
 
-async function checksumOf(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+/** The checksum of a snapshot's bytes. */
+export async function checksumOf(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let checksum = 0;
   for await (const chunk of chunks) checksum = crc32c(chunk, checksum);
   return checksum;

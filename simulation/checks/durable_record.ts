@@ -22,11 +22,6 @@ export class DurableRecord {
     return index <= this.lastIndex ? this.#terms[index] : undefined;
   }
 
-  /** Whether everything up to here is on this disk. */
-  covers(index: number): boolean {
-    return index <= this.lastIndex;
-  }
-
   /** Whether this entry is on this disk, or in its snapshot. */
   has(index: number, term: number): boolean {
     return this.termAt(index) === term || (this.snapshot !== null && this.snapshot.index >= index);

@@ -8,7 +8,7 @@
 import type { RaftView } from "../../lib/node/types.ts";
 import { hasQuorum } from "../../lib/raft/quorum.ts";
 import { encodeMembership } from "../../lib/raft/mod.ts";
-import type { Entry, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { Entry, Membership, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
@@ -33,6 +33,7 @@ interface Seen {
   readonly lastTerm: number | undefined;
   readonly leading: boolean;
   readonly membershipIndex: number;
+  readonly membership: Membership;
 }
 
 /** Where a suffix was replaced, so many entries before what is surely new are compared again. */
@@ -77,13 +78,26 @@ export class ProtocolChecks {
       lastTerm: view.termAt(view.lastIndex),
       leading,
       membershipIndex: view.membershipIndex,
+      membership: view.membership,
     };
   }
 
   /** A restart has read what its disk holds. */
   loaded(life: Life, found: LoadedState): void {
-    const wrong = life.record.load(found);
+    const wrong = life.record.load(found) ?? this.#wrongMemberships(life, found);
     if (wrong !== null) this.#run.report("durable storage", `${life.name} restarts: ${wrong}`);
+  }
+
+  /** Whether the memberships that a restart has read are those of the entries that it has read. */
+  #wrongMemberships({ record }: Life, { snapshot, lastIndex, memberships }: LoadedState): string | null {
+    const read = new Map(memberships.map((entry) => [entry.index, entry]));
+    for (let index = (snapshot?.index ?? 0) + 1; index <= lastIndex; index++) {
+      const known = this.ledger.get(index, record.termAt(index)!);
+      if (((known?.membership ?? null) !== null) !== read.has(index)) {
+        return `membership ${index} was not read as it was written`;
+      }
+    }
+    return null;
   }
 
   /** A batch is handed to a storage. */
@@ -137,10 +151,17 @@ export class ProtocolChecks {
       case "AppendEntriesResponse":
       case "InstallSnapshotResponse":
         durable(term >= message.term, `term ${message.term}`);
-        return durable(life.record.covers(message.matchIndex), `entry ${message.matchIndex}`);
+        return durable(this.#holds(life, message.matchIndex), `entry ${message.matchIndex}`);
       default:
         durable(term >= message.term, `term ${message.term}`);
     }
+  }
+
+  /** Whether the entry that a node has at an index is on its disk, and not an older one in its place. */
+  #holds({ record, view }: Life, index: number): boolean {
+    if (index <= (record.snapshot?.index ?? 0)) return true;
+    const term = view?.termAt(index) ?? record.termAt(index);
+    return term !== undefined && record.has(index, term);
   }
 
   #monotone({ name }: Life, view: RaftView, seen: Seen): void {
@@ -226,13 +247,15 @@ export class ProtocolChecks {
     }
     this.ledger.commit(known, seen?.leading ? seen.term : view.term);
     if (index < view.commitIndex) return;
-    // The membership that counts is the newest in the leader's log.
+    // The membership that counts is the newest in the leader's log; but a joint one is left in the same step.
+    const left = seen?.leading && view.membershipIndex > seen.membershipIndex;
+    const membership = left ? seen.membership : view.membership;
     const onDisk = (id: NodeId): boolean => {
-      const member = view.membership.members.find((each) => each.id === id);
+      const member = membership.members.find((each) => each.id === id);
       return this.#diskOf(id, member?.incarnation ?? "")?.has(index, term) ?? false;
     };
     this.#run.require(
-      hasQuorum(view.membership, onDisk),
+      hasQuorum(membership, onDisk),
       "durable commits",
       () => `${name} committed entry ${index}, which is not on the disks of a quorum`,
     );
@@ -249,10 +272,9 @@ export class ProtocolChecks {
 
   #voted({ name, incarnation }: Life, term: number, to: NodeId): void {
     const key = `${name} ${incarnation} ${term}`;
-    const before = this.#votes.get(key);
-    if (before === undefined) this.#votes.set(key, to);
-    else {this.#run.require(before === to, "one vote a term", () =>
-        `${name} voted for ${before} and ${to} in term ${term}`);}
+    const before = this.#votes.get(key) ?? to;
+    this.#votes.set(key, before);
+    this.#run.require(before === to, "one vote a term", () => `${name} voted for ${before} and ${to} in term ${term}`);
   }
 }
 

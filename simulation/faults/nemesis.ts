@@ -9,7 +9,8 @@ import type { Survival } from "../../storage/file/fake_file_system.ts";
 import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
-import type { FaultKind, Plan } from "../plan.ts";
+import { FAULTS } from "../plan.ts";
+import type { EpisodeKind, Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import type { Cluster } from "./cluster.ts";
 import { Operator } from "./operator.ts";
@@ -31,7 +32,7 @@ type Episode = (victim: Machine, chance: Stream) => boolean | void;
 export class Nemesis {
   readonly #options: NemesisOptions;
   readonly #operator: Operator;
-  readonly #episodes: Partial<Record<FaultKind, Episode>>;
+  readonly #episodes: Readonly<Record<EpisodeKind, Episode>>;
   /** What takes back the faults that last. */
   readonly #mends = new Set<() => void>();
   #stopped = false;
@@ -99,9 +100,9 @@ export class Nemesis {
       const { kind } = plan.episodes.find(({ weight }) => (at -= weight) < 0)!;
       const victim = this.#victim(chance);
       if (!chance.strikes(kind, 1)) continue;
-      if (this.#episodes[kind]?.(victim, chance) === false) continue;
+      if (this.#episodes[kind](victim, chance) === false) continue;
       run.trace.count(kind);
-      run.trace.mark("fault", kind.length, victim.name.length);
+      run.trace.mark("fault", FAULTS.indexOf(kind), victim.number);
     }
   }
 
@@ -154,14 +155,21 @@ export class Nemesis {
     const others = cluster.all.filter((machine) => machine !== leader);
     const mends = others.flatMap((other) => [network.cut(name, other.name), network.cut(other.name, name)]);
     const timeoutMs = plan.node.electionTimeoutMs;
+    const sleeps = chance.chance(0.5);
     process.freeze();
-    this.#tell(name, "stands still, cut off from the other nodes");
-    this.#options.run.world.after(1000 * chance.between(timeoutMs, 3 * timeoutMs), null, () => {
-      this.#tell(name, "goes on, cut off from the other nodes");
+    if (sleeps) leader.clock.sleep();
+    this.#tell(name, `${sleeps ? "sleeps" : "stands still"}, cut off from the other nodes`);
+    let still = true;
+    const goOn = (): void => {
+      if (!still) return;
+      still = false;
+      this.#tell(name, "goes on");
+      if (leader.process === process) leader.clock.wake();
       process.thaw();
-    });
+    };
+    this.#options.run.world.after(1000 * chance.between(timeoutMs, 3 * timeoutMs), null, goOn);
     this.#lasts(chance, 5 * timeoutMs, () => {
-      process.thaw();
+      goOn();
       mends.forEach((mend) => mend());
     });
   }

@@ -125,10 +125,11 @@ export class Disk {
     if (!done) return { type: "hang" };
     this.#run.trace.mark("disk", this.#machine, TYPES.indexOf(operation.type), operation.length);
     if (!process.alive) return { type: "crash", when: "after" };
+    if (this.troubles.slowness > 1) this.#troubled = true;
     const latencyUs = this.#latencyUs(operation);
     if (latencyUs === 0) return this.#fault(operation);
     return new Promise((resolve) => {
-      const finish = (): void => process.receive(() => resolve(this.#fault(operation)));
+      const finish = (): void => process.complete(() => resolve(this.#fault(operation)));
       this.#run.world.after(latencyUs, process.actor, finish);
     });
   }
@@ -146,7 +147,6 @@ export class Disk {
     if (type === "sync" && this.#doubtful.has(path)) {
       this.#run.report("a disk in doubt is left alone", `${path} is synced again after a sync of it failed`);
     }
-    if (troubles.slowness > 1) this.#troubled = true;
     const next = troubles.next.get(type);
     if (next !== undefined) {
       this.#troubled = true;

@@ -14,6 +14,7 @@ import { Sessions } from "../../lib/sessions/mod.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive } from "../../lib/transport.ts";
 import { FileStorage } from "../../storage/file/file_storage.ts";
+import { errorCode } from "../../storage/file/file_system.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
 import type { ApplicationChecks, ApplyingLife } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
@@ -23,6 +24,7 @@ import type { Network, Receiver } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import { MachineClock } from "./clock.ts";
+import { describeEvent } from "../story.ts";
 import { Disk, FOLDER } from "./disk.ts";
 import { Process } from "./process.ts";
 import { RequestMachine, WitnessedMachine } from "./witnessed_machine.ts";
@@ -55,7 +57,8 @@ export class Machine implements Receiver {
   /** Its data can't be read; it is not started any more. */
   damaged = false;
   readonly #with: Surroundings;
-  readonly #number: number;
+  /** Its place among all machines. */
+  readonly number: number;
   readonly #chance: Stream;
   /** The first membership, for the first disk of a first member. */
   #bootstrap: Membership | null;
@@ -65,6 +68,7 @@ export class Machine implements Receiver {
   #process: Process | null = null;
   #life: ApplyingLife | null = null;
   #node: RaftNode | null = null;
+  #machine: StateMachine | null = null;
   #receive: Receive | null = null;
   /** How the process before ended: `null` if the machine did not lose power. */
   #survival: Survival | null = null;
@@ -74,7 +78,7 @@ export class Machine implements Receiver {
     const { run, plan } = surroundings;
     this.#with = surroundings;
     this.name = name;
-    this.#number = number;
+    this.number = number;
     this.#chance = run.decisions.stream(`machine ${name}`);
     this.#bootstrap = bootstrap;
     this.#incarnation = `${name}.0`;
@@ -103,6 +107,11 @@ export class Machine implements Receiver {
     return this.#incarnation;
   }
 
+  /** What its node drives; `null` if none runs. */
+  get stateMachine(): StateMachine | null {
+    return this.up ? this.#machine : null;
+  }
+
   /** Whether a node runs here. */
   get up(): boolean {
     return this.#node !== null && this.#node.lifecycle === "running";
@@ -117,7 +126,7 @@ export class Machine implements Receiver {
   start(): void {
     if (this.#process !== null || this.damaged || this.#down) return;
     const { run, plan } = this.#with;
-    run.trace.mark("started", this.#number);
+    run.trace.mark("started", this.number);
     run.trace.tell(this.name, "starts");
     const process = new Process(run, this, this.clock, this.#chance.next());
     process.coalesceUs = this.coalesceUs;
@@ -140,7 +149,7 @@ export class Machine implements Receiver {
       address: this.name,
       host: process,
       incarnation: this.#incarnation,
-      stateMachine: this.#stateMachine(life),
+      stateMachine: this.#machine = this.#stateMachine(life),
       storage: this.#storage(process, life),
       transport: this.#transport(process, life),
       ...bootstrap === null ? {} : { bootstrap: { clusterId: CLUSTER_ID, membership: bootstrap } },
@@ -155,7 +164,7 @@ export class Machine implements Receiver {
     if (survival !== null) this.#survival = survival;
     if (this.#process === null) return;
     const { run } = this.#with;
-    run.trace.mark("ended", this.#number);
+    run.trace.mark("ended", this.number);
     run.trace.tell(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
     this.#process.kill();
     this.#process = null;
@@ -205,7 +214,7 @@ export class Machine implements Receiver {
   }
 
   #newDisk(): Disk {
-    return new Disk(this.#with.run, this.#number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
+    return new Disk(this.#with.run, this.number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
   }
 
   #storage(process: Process, life: ApplyingLife): WitnessedStorage {
@@ -248,13 +257,18 @@ export class Machine implements Receiver {
     if (!process.alive) return;
     this.#node = node;
     life.view = node.inspect();
-    if (life.record.snapshot !== null) life.lastApplied = null;
     node.addEventListener("raft", ({ detail }) => this.#heard(detail));
     node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
       if (reason === "installed") this.#with.run.trace.count("snapshot installed");
       this.#with.run.trace.tell(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
+      if (!this.#explains(error)) {
+        this.#with.run.report(
+          "no unexplained stop",
+          `the storage of ${this.name} failed for nothing: ${error.message}`,
+        );
+      }
       this.#with.run.trace.count(`storage error: ${consequence}`);
       this.#with.run.trace.tell(this.name, () => `storage error (${consequence}): ${error.message}`);
     });
@@ -268,7 +282,7 @@ export class Machine implements Receiver {
     if (!process.alive) return;
     const { run } = this.#with;
     run.trace.count("start failed");
-    if (error instanceof StorageError && error.code === "damaged") {
+    if (error instanceof StorageError && (error.code === "damaged" || error.code === "unsupported_version")) {
       if (!this.lost) run.report("durable storage", `${this.name} can't read its disk: ${error.message}`);
       run.trace.count("damage found at start");
       run.trace.tell(this.name, () => `finds damage, and stays down: ${error.message}`);
@@ -278,13 +292,22 @@ export class Machine implements Receiver {
     this.#stopped(process, error);
   }
 
+  /** Whether an error comes from what was done to the disk: an injected failure, a disk that hangs or is slow, or rot. */
+  #explains(error: unknown): boolean {
+    if (!(error instanceof StorageError)) return false;
+    if (error.code === "damaged" || error.code === "unsupported_version") return this.lost;
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      if (["EIO", "ENOSPC"].includes(errorCode(cause))) return true;
+    }
+    return error.disk === "in_doubt" && this.disk.troubled;
+  }
+
   #stopped(process: Process, error: unknown): void {
     if (!process.alive) return;
     const { run } = this.#with;
     const message = error instanceof Error ? error.message : String(error);
     run.trace.count("stopped itself");
-    const explained = error instanceof StorageError && (this.disk.troubled || this.lost);
-    if (!explained) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
+    if (!this.#explains(error)) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
     this.crash(null, `it stopped itself: ${message}`);
     run.world.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
   }
@@ -296,34 +319,5 @@ export class Machine implements Receiver {
       const line = describeEvent(event);
       if (line !== null) trace.tell(this.name, line);
     }
-  }
-}
-
-/** What the protocol did, and why; `null` for what needs no words. */
-export function describeEvent(event: RaftEvent): string | null {
-  switch (event.type) {
-    case "electionStarted":
-      return `${
-        event.preVote ? "asks whether it would be elected" : "campaigns"
-      } for term ${event.term} (${event.reason})`;
-    case "voteGranted":
-      return event.preVote ? null : `votes for ${event.to} in term ${event.term}`;
-    case "voteDenied":
-      return event.preVote ? null : `denies ${event.to} its vote in term ${event.term}: ${event.reason}`;
-    case "roleChanged":
-      return `becomes ${event.role} in term ${event.term}: ${event.reason}`;
-    case "membershipChanged": {
-      const { voters, outgoing, learners } = event.membership;
-      const joint = outgoing.length > 0 ? `, jointly with ${outgoing}` : "";
-      return `membership ${event.index} is ${event.reason}: voters ${voters}${joint}${
-        learners.length > 0 ? `, learners ${learners}` : ""
-      }`;
-    }
-    case "logTruncated":
-      return `cuts its log from ${event.from} on`;
-    case "transferStarted":
-      return `hands leadership to ${event.to}`;
-    default:
-      return null;
   }
 }

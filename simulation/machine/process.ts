@@ -27,6 +27,8 @@ export class Process implements Host {
   #alive = true;
   #endedAtStep = -1;
   #backlog: (() => void)[] | null = null;
+  /** How many have stopped it and not let it go on yet. */
+  #freezes = 0;
   /** A crash that waits for its operation. */
   #fuse: { left: number; readonly when: "before" | "after"; readonly blow: () => void } | null = null;
 
@@ -65,9 +67,14 @@ export class Process implements Host {
     this.perform(() => this.#run.world.soon(this.actor, () => this.#wake(task)));
   }
 
-  /** What comes from outside: at once, or when the process goes on; lost if too much waits by then. */
+  /** What comes from others: at once, or when the process goes on; lost if too much waits by then. */
   receive(task: () => void): void {
     if (this.#backlog === null || this.#backlog.length < MAX_BACKLOG) this.#wake(task);
+  }
+
+  /** What this process has asked the machine for: at once, or when it goes on. */
+  complete(task: () => void): void {
+    this.#wake(task);
   }
 
   /**
@@ -102,13 +109,16 @@ export class Process implements Host {
     this.#fuse = null;
   }
 
-  /** As SIGSTOP. */
+  /** As SIGSTOP; it stands still until each freeze was followed by a thaw. */
   freeze(): void {
+    this.#freezes++;
     this.#backlog ??= [];
   }
 
   /** As SIGCONT. */
   thaw(): void {
+    if (--this.#freezes > 0) return;
+    this.#freezes = 0;
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
     for (const task of backlog) this.#run.world.soon(this.actor, () => this.#wake(task));

@@ -76,8 +76,9 @@ export class WitnessedMachine implements StateMachine {
   }
 
   async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    const covered = this.#life.record.snapshot?.index ?? 0;
     await this.#inner.restore(snapshot);
-    this.#life.lastApplied = null;
+    this.#life.lastApplied = covered;
   }
 
   #applied(index: number, answer: Uint8Array): Uint8Array {

@@ -254,4 +254,33 @@ export const membership: readonly Mutant[] = [
       name: "a message for another node, cluster, version or data folder is refused",
     },
   },
+  {
+    name: "namesake-votes-by-name",
+    rule:
+      "A node has a vote only where the membership means its data folder, not one that had its name (decision 0008).",
+    edits: [{
+      file: "lib/raft/state.ts",
+      find: 'return incarnation === "" || this.config.incarnation === "" || incarnation === this.config.incarnation;',
+      replace: "return incarnation === incarnation;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/election_test.ts",
+      name: "a node with another data folder has no vote where the log says that its name had one",
+    },
+  },
+  {
+    name: "removed-leader-changes-on",
+    rule: "A leader whose own removal has committed begins no other change (dissertation §4.2.2).",
+    edits: [{
+      file: "lib/raft/membership_change.ts",
+      find: '  if (!state.isVoter && state.configuration.index <= state.commitIndex) return "not_leader";\n',
+      replace: "",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/membership_test.ts",
+      name: "§4.2.2: a leader whose removal has just committed begins no other change",
+    },
+  },
 ];

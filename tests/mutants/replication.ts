@@ -220,4 +220,18 @@ export const replication: readonly Mutant[] = [
       name: "a proposal ends with the answer of its entry, by index and term",
     },
   },
+  {
+    name: "entries-read-before-durable",
+    rule: "A peer's entries are read from the disk as far as they are on it.",
+    edits: [{
+      file: "lib/raft/replication.ts",
+      find: "const to = state.log.durableIndex;",
+      replace: "const to = state.log.lastIndex;",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/raft/replication_test.ts",
+      name: "what is only being written is not asked for: a read of it would fail as a whole",
+    },
+  },
 ];

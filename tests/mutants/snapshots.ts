@@ -218,4 +218,32 @@ export const snapshots: readonly Mutant[] = [
       name: "bytes that don't give the checksum are never installed, and all are asked for again",
     },
   },
+  {
+    name: "doubt-beside-the-log-ignored",
+    rule: "A disk in doubt stops the node, also if it was no write to the log that failed.",
+    edits: [{
+      file: "lib/node/disk.ts",
+      find: 'if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);\n      else this.tell',
+      replace: "this.tell",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name: "a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it",
+    },
+  },
+  {
+    name: "unreadable-snapshot-in-a-loop",
+    rule: "A snapshot that could not be read is asked for again after a while.",
+    edits: [{
+      file: "lib/node/snapshot_sender.ts",
+      find: "this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => this.#giveUp());",
+      replace: "this.#giveUp();",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/disk_failure_test.ts",
+      name: "a snapshot that can't be read is asked for again after a while, not in a loop",
+    },
+  },
 ];

@@ -138,4 +138,19 @@ export const storage: readonly Mutant[] = [
       name: "a failed write that can't be taken back leaves the disk in doubt",
     },
   },
+  {
+    name: "last-batch-not-rewritten",
+    rule:
+      "What a start has read is written again: after a failed fsync the kernel may show what no disk has (decision 0007).",
+    edits: [{
+      file: FILE_STORAGE,
+      find: "await readFully(active, lastBatch, end - lastBatch), lastBatch);",
+      replace: "await readFully(active, lastBatch, 0), lastBatch);",
+    }],
+    killedBy: "simulation",
+    test: {
+      file: FAULTS,
+      name: "what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon",
+    },
+  },
 ];

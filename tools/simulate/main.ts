@@ -35,12 +35,13 @@ function whole(least: number, most: number): (text: string) => number {
   };
 }
 
-const seed = whole(0, Number.MAX_SAFE_INTEGER);
+/** Chance has 32 bits of seed. */
+const seed = whole(0, 2 ** 32 - 1);
 
 function range(text: string): readonly [number, number] {
-  const [first = "", last = first] = text.split("..");
-  const ends = [seed(first), seed(last)] as const;
-  if (ends[0] <= ends[1]) return ends;
+  const found = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
+  const ends = found === null ? null : [seed(found[1]!), seed(found[2] ?? found[1]!)] as const;
+  if (ends !== null && ends[0] <= ends[1]) return ends;
   throw new InvalidArgumentError("It must be a range like 1..500.");
 }
 

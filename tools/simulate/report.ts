@@ -15,6 +15,21 @@ export const OCCURRENCES = [
   "replaced",
   "leadership transferred",
   "session retry",
+  "disk: sync fails",
+  "disk: syncDirectory fails",
+  "disk: write fails",
+  "disk: read fails",
+  "disk: no space",
+  "disk: short write",
+  "disk: sync hangs",
+  "damage found at start",
+  "partition: isolated",
+  "partition: split",
+  "partition: bridge",
+  "partition: oneWay",
+  "partition: ragged",
+  "state compared",
+  "search: linearizable",
 ] as const;
 
 /** A bar of so many characters. */
@@ -65,6 +80,7 @@ export function describeTest({ options, result }: Shrunk): string {
   return [
     `  {`,
     `    // ${result.violation?.invariant}: ${result.violation?.message}`,
+    `    history: "…: …",`,
     `    seed: ${seed},`,
     ...nodes === undefined ? [] : [`    nodes: ${nodes},`],
     ...faults === undefined ? [] : [`    faults: ${JSON.stringify(faults)},`],

@@ -272,6 +272,16 @@ Deno.test("§4.2.2: a removed leader leads until its removal has committed, and 
   assert.equal(s.raft.role, "follower", "it does not come back");
 });
 
+Deno.test("§4.2.2: a leader whose removal has just committed begins no other change", () => {
+  const s = new Server("n1", { voters: three }).lead("n2", "n3");
+  change(s, ["n2", "n3"]);
+  s.persist().ack("n2").ack("n3");
+  assert.equal(s.raft.role, "leader", "it has not got round to its retirement yet");
+  // Its successor in the name would be counted with this node's disk.
+  const voters = [member("n1", "another"), member("n2"), member("n3")];
+  assert.equal(s.raft.changeMembership({ voters, learners: [] }), "not_leader");
+});
+
 Deno.test("§4.2.2: a leader that becomes a learner hands over as well", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   change(s, ["n2", "n3"], ["n1"]);
