@@ -263,7 +263,7 @@ export const membership: readonly Mutant[] = [
       find: 'return incarnation === "" || this.config.incarnation === "" || incarnation === this.config.incarnation;',
       replace: "return incarnation === incarnation;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/raft/election_test.ts",
       name: "a node with another data folder has no vote where the log says that its name had one",

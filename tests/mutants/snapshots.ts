@@ -226,7 +226,7 @@ export const snapshots: readonly Mutant[] = [
       find: 'if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);\n      else this.tell',
       replace: "this.tell",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
       name: "a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it",

@@ -153,4 +153,16 @@ export const storage: readonly Mutant[] = [
       name: "what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon",
     },
   },
+  {
+    name: "snapshot-read-error-as-it-came",
+    rule: "What a storage rejects with is a StorageError that tells of the disk.",
+    edits: [{
+      file: "storage/file/snapshot_files.ts",
+      find:
+        '    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);\n  }\n  return file;',
+      replace: "    throw error;\n  }\n  return file;",
+    }],
+    killedBy: "simulation",
+    test: { file: FAULTS, name: "a read that fails is an error and does no harm" },
+  },
 ];

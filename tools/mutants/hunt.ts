@@ -1,10 +1,12 @@
 /**
  * Runs in a copy of the source: simulates one seed after the other until one
- * fails. `hunt.ts 1..2000` or `hunt.ts 3,17`. A line of JSON a seed.
+ * fails. `hunt.ts 1..2000` or `hunt.ts 3,17`. A line of JSON a seed. With the name
+ * of a mutant after them, the runs of tests/seeds/ that it once failed come first.
  */
 
 import { simulate } from "../../simulation/mod.ts";
-import type { SimulationResult } from "../../simulation/mod.ts";
+import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
+import { FOUND } from "../../tests/seeds/seeds.ts";
 
 /** The part of a simulation's result that counts here. */
 export type HuntLine = Pick<SimulationResult, "seed" | "violation">;
@@ -22,13 +24,14 @@ export function parseSeeds(text: string): number[] {
 }
 
 /** Simulates, and stops at the first violation. */
-async function main(seeds: readonly number[]): Promise<number> {
-  for (const seed of seeds) {
-    const { violation } = await simulate({ seed });
+async function main(seeds: readonly number[], mutant: string): Promise<number> {
+  const found: SimulationOptions[] = FOUND.filter((each) => each.mutant === mutant);
+  for (const options of [...found, ...seeds.map((seed) => ({ seed }))]) {
+    const { seed, violation } = await simulate(options);
     console.log(JSON.stringify({ seed, violation } satisfies HuntLine));
     if (violation !== null) return 1;
   }
   return 0;
 }
 
-if (import.meta.main) Deno.exit(await main(parseSeeds(Deno.args[0] ?? "1..2000")));
+if (import.meta.main) Deno.exit(await main(parseSeeds(Deno.args[0] ?? "1..2000"), Deno.args[1] ?? ""));

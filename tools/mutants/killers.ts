@@ -48,7 +48,7 @@ export async function hunt(mutant: Mutant, { workshop, seeds, by, shrink, signal
     const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(workshop, HUNT_MS, signal));
     if (!checked.ok) return { result: "inapplicable", why: `it does not compile:\n${checked.output.trim()}` };
     if (by === "test") return await runTest(workshop, mutant.test, signal);
-    const verdict = await simulateUntilKilled(workshop, seeds, signal);
+    const verdict = await simulateUntilKilled(workshop, seeds, signal, mutant.name);
     if (!shrink || verdict.result !== "killed" || verdict.seed === null) return verdict;
     return { ...verdict, story: await shrunkStory(workshop, verdict.seed, signal) };
   } catch (error) {
@@ -58,9 +58,14 @@ export async function hunt(mutant: Mutant, { workshop, seeds, by, shrink, signal
   }
 }
 
-/** Simulates seeds until one fails. */
-export async function simulateUntilKilled(workshop: Workshop, seeds: string, signal: AbortSignal): Promise<Verdict> {
-  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/hunt.ts", seeds];
+/** Simulates seeds until one fails; first what `mutant` has failed before. */
+export async function simulateUntilKilled(
+  workshop: Workshop,
+  seeds: string,
+  signal: AbortSignal,
+  mutant = "",
+): Promise<Verdict> {
+  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/hunt.ts", seeds, mutant];
   const ran = await run(command, inCopy(workshop, HUNT_MS, signal));
   const lines: string[] = [];
   const said: string[] = [];

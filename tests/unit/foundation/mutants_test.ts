@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ROOT } from "../../../tools/run.ts";
 import { parseSeeds } from "../../../tools/mutants/hunt.ts";
 import { table, violations } from "../../../tools/mutants/table.ts";
+import { FOUND } from "../../seeds/seeds.ts";
 import { mutants } from "../../mutants/mod.ts";
 
 Deno.test("mutants: each applies to the source as it is", () => {
@@ -57,4 +58,9 @@ Deno.test("mutants: the table tells how each was noticed, and what was violated 
   assert.match(rows[1]!, /test "a test"/);
   assert.match(rows[2]!, /survived/);
   assert.deepEqual([...violations(hunted, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
+});
+
+Deno.test("mutants: each run that has found a bug names the one that brings it back", () => {
+  const names = new Set(mutants.map(({ name }) => name));
+  for (const { mutant, history } of FOUND) assert.ok(names.has(mutant), history);
 });
