@@ -48,6 +48,7 @@ class Shrinker {
   async shrink(): Promise<Shrunk> {
     await this.#shorten();
     await this.#simplify();
+    await this.#dropKinds();
     await this.#reduce();
     await this.#shorten();
     await this.#reduce();
@@ -73,6 +74,14 @@ class Shrinker {
       const options = { ...this.#options, ...simpler };
       if (simpler.nodes !== undefined && this.#options.nodes !== undefined) continue;
       if (await this.#fails(this.#left, this.#durationMs, options)) this.#options = options;
+    }
+  }
+
+  /** Leaves out all of a kind, such as every lost message: most of them are mere noise. */
+  async #dropKinds(): Promise<void> {
+    const kindOf = (decision: string): string => decision.slice(decision.lastIndexOf(":") + 1);
+    for (const kind of new Set(this.#left.map(kindOf))) {
+      await this.#fails(this.#left.filter((decision) => kindOf(decision) !== kind), this.#durationMs);
     }
   }
 
