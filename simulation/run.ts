@@ -53,6 +53,8 @@ export class Run {
   readonly world = new World(() => this.report("liveness", "tasks follow tasks without end, and no time passes"));
   readonly decisions: Decisions;
   readonly trace: Trace;
+  /** Whether bits were flipped on a disk: what comes from there may be found damaged elsewhere. */
+  rotten = false;
   #violation: Violation | null = null;
 
   constructor(seed: number, kept: ReadonlySet<string> | null, record: boolean) {

@@ -268,6 +268,7 @@ export class Nemesis {
     const where = victim.disk.rot();
     if (where === null) return false;
     victim.lost = true;
+    this.#options.run.rotten = true;
     this.#tell(victim.name, `has a flipped bit on its disk, in ${where}`);
   }
 

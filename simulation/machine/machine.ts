@@ -263,7 +263,8 @@ export class Machine implements Receiver {
       this.#with.run.trace.tell(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
-      if (!this.#explains(error)) {
+      const sentDamaged = error instanceof StorageError && error.code === "damaged" && this.#with.run.rotten;
+      if (!sentDamaged && !this.#explains(error)) {
         this.#with.run.report(
           "no unexplained stop",
           `the storage of ${this.name} failed for nothing: ${error.message}`,
