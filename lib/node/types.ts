@@ -167,6 +167,8 @@ export type RaftView = Pick<
   | "id"
   | "term"
   | "votedFor"
+  | "votes"
+  | "electionTimer"
   | "role"
   | "leader"
   | "commitIndex"

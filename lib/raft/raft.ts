@@ -244,6 +244,17 @@ export class Raft {
     return this.#state.role;
   }
 
+  /** The votes of this node's own campaign, granted or denied; none unless it campaigns. */
+  get votes(): ReadonlyMap<NodeId, boolean> {
+    return this.#state.votes;
+  }
+
+  /** How long this node has waited for a leader, and at what time it campaigns (§5.2). A leader waits for nobody. */
+  get electionTimer(): { readonly elapsedTicks: number; readonly timeoutTicks: number } {
+    const { electionTicks, electionTimeout } = this.#state;
+    return { elapsedTicks: electionTicks, timeoutTicks: electionTimeout };
+  }
+
   /** Who leads, as far as is known. */
   get leader(): NodeId | null {
     return this.#state.leader;

@@ -483,3 +483,17 @@ Deno.test("settings that can't work are refused", () => {
     assert.throws(() => new Raft(config("n1", { heartbeatTicks }), disk.restored()), RangeError);
   }
 });
+
+Deno.test("§5.2: those who look on see the election timer, and the votes of a campaign", () => {
+  const s = new Server("n1", { voters: three });
+  s.deliver("n2", appendEntries({ term: 1 }));
+  const { elapsedTicks, timeoutTicks } = s.raft.electionTimer;
+  assert.equal(elapsedTicks, 0);
+  s.tick(timeoutTicks - 1);
+  assert.deepEqual(s.raft.electionTimer, { elapsedTicks: timeoutTicks - 1, timeoutTicks });
+  s.tick(1);
+  assert.equal(s.raft.role, "preCandidate");
+  assert.equal(s.raft.electionTimer.elapsedTicks, 0);
+  s.deliver("n2", vote({ term: 1, voteGranted: false, preVote: true }));
+  assert.deepEqual([...s.raft.votes], [["n1", true], ["n2", false]]);
+});
