@@ -1,16 +1,26 @@
 /**
- * A page in Chromium that runs a module of this project.
+ * Modules of this project on pages in Chromium. A page is asked for by the path of its module:
+ * `/tests/browser/some_page.html` runs `/tests/browser/some_page.js`, which is the bundle of
+ * `tests/browser/some_page.ts`. A worker's script is asked for in the same way.
  *
  * @module
  */
 
 import { chromium } from "playwright-core";
-import type { Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { chromium as findChromium } from "../../tools/chromium.ts";
 import { ROOT, run } from "../../tools/run.ts";
 
-/** Bundles a module for browsers. */
-async function bundle(module: string): Promise<string> {
+const bundles = new Map<string, Promise<string>>();
+
+/** A module of the project as one script for browsers; made once. */
+function bundle(module: string): Promise<string> {
+  let made = bundles.get(module);
+  if (made === undefined) bundles.set(module, made = makeBundle(module));
+  return made;
+}
+
+async function makeBundle(module: string): Promise<string> {
   const file = await Deno.makeTempFile({ suffix: ".js" });
   try {
     const command = [Deno.execPath(), "bundle", "--quiet", "--no-lock", "--platform", "browser", "--output", file];
@@ -22,35 +32,76 @@ async function bundle(module: string): Promise<string> {
   }
 }
 
+async function answer(request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const [, path = "", kind = ""] = /^\/([\w/]+)\.(html|js)$/.exec(pathname) ?? [];
+  if (kind === "html") {
+    const html = `<!doctype html><title>${path}</title><link rel="icon" href="data:,">` +
+      `<script type="module" src="/${path}.js"></script>`;
+    return new Response(html, { headers: { "content-type": "text/html; charset=utf-8" } });
+  }
+  if (kind !== "js") return new Response("not found", { status: 404 });
+  const script = await bundle(`${path}.ts`);
+  return new Response(script, { headers: { "content-type": "text/javascript; charset=utf-8" } });
+}
+
+/** Serves bundles of this project's modules, at an origin of its own. */
+export class Site implements AsyncDisposable {
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor() {
+    const onError = (error: unknown) => new Response(String(error), { status: 500 });
+    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {}, onError }, answer);
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}`;
+  }
+
+  /** The page that runs a module. */
+  page(module: string): string {
+    return `${this.origin}/${module.replace(/\.ts$/, ".html")}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+/** What Chromium is to be started with. Chromium has no sandbox for root. */
+async function launchOptions(args: readonly string[]): Promise<{ executablePath: string; args: string[] }> {
+  return { executablePath: await findChromium(), args: [...args, ...(Deno.uid() === 0 ? ["--no-sandbox"] : [])] };
+}
+
+/** A Chromium of one's own, that forgets everything at its end. */
+export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
+  return await chromium.launch(await launchOptions(args));
+}
+
+/** A Chromium whose data are in `profile`, and outlive it. */
+export async function launchProfile(profile: string, args: readonly string[] = []): Promise<BrowserContext> {
+  return await chromium.launchPersistentContext(profile, await launchOptions(args));
+}
+
+/** Collects what a page says on its console, workers included, and its uncaught errors. */
+export function listen(page: Page): string[] {
+  const said: string[] = [];
+  page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => said.push(String(error)));
+  return said;
+}
+
 /** Opens a page that runs `module`, does `work` with it, and closes everything. What the page says on its console is an error. */
 export async function inChromium(module: string, work: (page: Page) => Promise<void>): Promise<void> {
-  const script = await bundle(module);
-  const html = { "content-type": "text/html; charset=utf-8" };
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen() {} },
-    () =>
-      new Response(
-        `<!doctype html><title>test</title><script type="module">${
-          script.replaceAll("</script", "<\\/script")
-        }</script>`,
-        {
-          headers: html,
-        },
-      ),
-  );
-  // Chromium has no sandbox for root.
-  const args = Deno.uid() === 0 ? ["--no-sandbox"] : [];
-  const browser = await chromium.launch({ executablePath: await findChromium(), args });
+  await using site = new Site();
+  const browser = await launchChromium();
   try {
     const page = await browser.newPage();
-    const said: string[] = [];
-    page.on("console", (message) => said.push(message.text()));
-    page.on("pageerror", (error) => said.push(String(error)));
-    await page.goto(`http://127.0.0.1:${server.addr.port}/`);
+    const said = listen(page);
+    await page.goto(site.page(module));
     await work(page);
     if (said.length > 0) throw new Error(`the page said:\n${said.join("\n")}`);
   } finally {
     await browser.close();
-    await server.shutdown();
   }
 }

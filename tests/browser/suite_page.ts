@@ -1,0 +1,24 @@
+/** What a page that runs a list of checks is made of: `globalThis.checks` has their names, `globalThis.runCheck(name)` runs one. */
+
+/** One check, as the conformance suites have them. */
+export interface PageCheck {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+/** Offers the checks to the test that opened the page. */
+export function offer(checks: readonly PageCheck[]): void {
+  Object.assign(globalThis, {
+    checks: checks.map(({ name }) => name),
+    async runCheck(name: string): Promise<string> {
+      try {
+        const check = checks.find((one) => one.name === name);
+        if (check === undefined) throw new Error(`there is no check "${name}"`);
+        await check.run();
+        return "";
+      } catch (error) {
+        return error instanceof Error ? `${error.stack ?? error.message}` : String(error);
+      }
+    },
+  });
+}
