@@ -1,6 +1,6 @@
 /**
  * Which part of the project may import which. Dependencies point one way:
- * server, browser-demo, simulation → transport, storage → lib.
+ * server, browser, browser-demo, simulation → transport, storage → lib.
  */
 
 /** What a file may import: the prefixes of project paths, and of bare specifiers. */
@@ -18,15 +18,17 @@ const LAYERS: readonly Layer[] = [
   { files: "lib/", may: ["lib/"], bare: [] },
   { files: "storage/memory.ts", may: ["lib/", "storage/"], bare: [] },
   { files: "storage/file/node_", may: ["lib/", "storage/"], bare: ["node:"] },
+  { files: "storage/indexeddb/", may: ["lib/", "storage/"], bare: ["idb-keyval"] },
   { files: "storage/", may: ["lib/", "storage/"], bare: [] },
   { files: "transport/memory.ts", may: ["lib/", "transport/"], bare: [] },
   { files: "transport/conformance.ts", may: ["lib/", "transport/"], bare: [] },
   { files: "transport/", may: ["lib/", "transport/"], bare: ["*"] },
   { files: "simulation/", may: ["lib/", "storage/", "transport/", "simulation/"], bare: ["@bufbuild/protobuf"] },
   { files: "server/", may: ["lib/", "storage/", "transport/", "server/", "deno.json"], bare: ["*"] },
+  { files: "browser/", may: ["lib/", "storage/", "transport/", "browser/"], bare: [] },
   {
     files: "browser-demo/",
-    may: ["mod.ts", "lib/", "storage/", "transport/", "simulation/", "browser-demo/"],
+    may: ["mod.ts", "lib/", "storage/", "transport/", "simulation/", "browser/", "browser-demo/"],
     bare: ["*"],
   },
   { files: "mod.ts", may: ["lib/", "storage/memory.ts", "transport/memory.ts"], bare: [] },

@@ -12,7 +12,7 @@ import { forbiddenImport, isIn } from "./layers.ts";
 /** Where `portable` holds. */
 const PORTABLE = ["lib/", "simulation/", "storage/", "transport/memory.ts"];
 /** Files that bind the project to a machine, whole or by how their path begins. */
-const EXEMPT = ["lib/host.ts", "storage/file/node_"];
+const EXEMPT = ["lib/host.ts", "storage/file/node_", "storage/indexeddb/"];
 
 const CLOCK = "time comes from Host.clock";
 const RANDOM = "chance comes from Host.random";
