@@ -109,7 +109,7 @@ class Inode {
   readonly durable: Image = new Image();
   /** What was done to it since. */
   changes: Change[] = [];
-  /** Where the last sync that had anything to write began to write: from there on rot can't be told from a torn write. */
+  /** Where the newest bytes begin that a sync made durable together: from there on rot can't be told from a torn write. */
   lastSyncedAt = 0;
 
   apply(change: Change): void {
@@ -118,11 +118,11 @@ class Inode {
   }
 
   sync(): void {
-    if (this.changes.length > 0) {
-      this.lastSyncedAt = Math.min(...this.changes.map((change) => "size" in change ? change.size : change.at));
-    }
+    const from = Math.min(...this.changes.map((change) => "size" in change ? change.size : change.at));
     for (const change of this.changes) this.durable.apply(change);
     this.changes = [];
+    // A write that was taken back leaves the ones before it the newest.
+    if (from < this.durable.size) this.lastSyncedAt = from;
   }
 
   /** As after a sync that failed: the kernel forgets what it could not write, and says so once. */
