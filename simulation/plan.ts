@@ -161,6 +161,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind)));
   const leaseReads = of("leaseReads").chance(0.5);
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
+  const network = drawNetwork(of, has, electionTimeoutMs);
   return {
     voters: overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!,
     spares: of("spares").below(3),
@@ -175,8 +176,8 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     },
     segmentBytes: of("segmentBytes").pick([600, 2000, 8000, 2 ** 20])!,
     sessions: of("sessions").chance(0.2) ? { maxSessions: of("maxSessions").between(2, 6), maxOutstanding: 8 } : {},
-    network: drawNetwork(of, has, electionTimeoutMs),
-    clients: drawClients(of, has, electionTimeoutMs),
+    network,
+    clients: drawClients(of, has, electionTimeoutMs, network),
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
     episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as EpisodeKind, weight }))
@@ -214,8 +215,19 @@ function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
   };
 }
 
-function drawClients(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): ClientTraits {
+/** Hops from a request to its answer: to the leader, to a quorum and back, perhaps behind another batch, and to the client. */
+const REQUEST_HOPS = 6;
+
+function drawClients(
+  of: Traits,
+  has: ReadonlySet<FaultKind>,
+  electionTimeoutMs: number,
+  { leastDelayUs, unevenness, spreadDelayUs }: NetworkTraits,
+): ClientTraits {
   const count = of("clients").between(2, 5);
+  // Who waits for less than an answer takes asks for ever, however well the cluster is.
+  const leastAttemptMs = Math.ceil(REQUEST_HOPS * (leastDelayUs * unevenness + spreadDelayUs) / 1000);
+  const attemptTimeoutMs = Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!);
   return {
     count,
     loyal: of("loyal").chance(0.4),
@@ -223,7 +235,7 @@ function drawClients(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
     // Together they ask so many times a second while all goes well.
     thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])!),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
-    attemptTimeoutMs: Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!),
+    attemptTimeoutMs: Math.max(attemptTimeoutMs, leastAttemptMs),
     readShare: of("readShare").pick([0.1, 0.3, 0.5])!,
     lostCall: has.has("lostCall") ? of("lostCall rate").pick([0.02, 0.1])! : 0,
     lateCall: has.has("lateCall") ? of("lateCall rate").pick([0.02, 0.1])! : 0,
