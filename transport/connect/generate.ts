@@ -6,12 +6,13 @@
  * buf starts the plugin by name, so `deno` has to be on the PATH.
  */
 
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { descriptorText } from "./descriptor_text.ts";
 
 // 1.75.0 does not start through Deno.
 const BUF = "npm:@bufbuild/buf@1.74.0";
@@ -46,11 +47,29 @@ async function differences(one: string, other: string): Promise<string[]> {
   return [...paths].filter((path) => left.get(path) !== right.get(path)).sort();
 }
 
+/** Has generated files take `fileDesc` from file_desc.ts, and their descriptors as its text. */
+async function useOwnFileDesc(folder: string): Promise<void> {
+  for (const [path, text] of await filesOf(folder)) {
+    const ours = text.replace(
+      /^import \{ (.*)\bfileDesc, (.*) \} from "@bufbuild\/protobuf\/codegenv2";$/m,
+      'import { $1$2 } from "@bufbuild/protobuf/codegenv2";\nimport { fileDesc } from "../../../file_desc.ts";',
+    );
+    if (ours === text) throw new Error(`${path} imports fileDesc in another way than is known here`);
+    const described = ours.replace(/fileDesc\("([^"]+)"/, (_, base64: string) => {
+      const { name, text } = descriptorText(base64);
+      return `fileDesc(${JSON.stringify(name)}, ${JSON.stringify(text)}`;
+    });
+    if (described === ours) throw new Error(`${path} calls fileDesc in another way than is known here`);
+    await writeFile(join(folder, path), described);
+  }
+}
+
 async function check(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "raft-generated-"));
   try {
     buf("lint");
     buf("generate", "--output", folder);
+    await useOwnFileDesc(join(folder, GENERATED));
     const stale = await differences(join(folder, GENERATED), join(root, GENERATED));
     if (stale.length === 0) return;
     console.error(`${GENERATED} is not current, run \`deno task generate\`:\n${stale.join("\n")}`);
@@ -61,4 +80,7 @@ async function check(): Promise<void> {
 }
 
 if (process.argv.includes("--check")) await check();
-else buf("generate");
+else {
+  buf("generate");
+  await useOwnFileDesc(join(root, GENERATED));
+}

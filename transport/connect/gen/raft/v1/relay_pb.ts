@@ -3,16 +3,44 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Packet } from "./packet_pb.ts";
-import { file_raft_v1_packet } from "./packet_pb.ts";
+import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc } from "../../../file_desc.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raft/v1/relay.proto.
  */
 export const file_raft_v1_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChNyYWZ0L3YxL3JlbGF5LnByb3RvEgdyYWZ0LnYxIjAKDUF0dGFjaFJlcXVlc3QSDAoEcGFnZRgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkiMgoOQXR0YWNoUmVzcG9uc2USIAoHcGFja2V0cxgBIAMoCzIPLnJhZnQudjEuUGFja2V0IjIKD0Fubm91bmNlUmVxdWVzdBIMCgRwYWdlGAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCSISChBBbm5vdW5jZVJlc3BvbnNlIkAKDkZvcndhcmRSZXF1ZXN0EgwKBHBhZ2UYASABKAkSIAoHcGFja2V0cxgCIAMoCzIPLnJhZnQudjEuUGFja2V0IiYKD0ZvcndhcmRSZXNwb25zZRITCgt1bnJlYWNoYWJsZRgBIAMoCTLKAQoMUmVsYXlTZXJ2aWNlEjsKBkF0dGFjaBIWLnJhZnQudjEuQXR0YWNoUmVxdWVzdBoXLnJhZnQudjEuQXR0YWNoUmVzcG9uc2UwARI/CghBbm5vdW5jZRIYLnJhZnQudjEuQW5ub3VuY2VSZXF1ZXN0GhkucmFmdC52MS5Bbm5vdW5jZVJlc3BvbnNlEjwKB0ZvcndhcmQSFy5yYWZ0LnYxLkZvcndhcmRSZXF1ZXN0GhgucmFmdC52MS5Gb3J3YXJkUmVzcG9uc2ViBnByb3RvMw", [file_raft_v1_packet]);
+  fileDesc("raft/v1/relay", "+Parcel;to 1 string;from 2 string;packet 3 bytes;+AttachRequest;page 1 string;addresses 2 string*;forwarded 3 uint32;+AttachResponse;parcels 1 Parcel*;address 2 string;servers 3 string*;+AnnounceRequest;page 1 string;addresses 2 string*;+AnnounceResponse;+ForwardRequest;page 1 string;parcels 2 Parcel*;number 3 uint32;+ForwardResponse;unreachable 1 string*;:RelayService;Attach AttachRequest AttachResponse server_streaming;Announce AnnounceRequest AnnounceResponse;Forward ForwardRequest ForwardResponse");
+
+/**
+ * An encoded Packet with its addresses outside: who passes it on looks no further.
+ *
+ * @generated from message raft.v1.Parcel
+ */
+export type Parcel = Message<"raft.v1.Parcel"> & {
+  /**
+   * @generated from field: string to = 1;
+   */
+  to: string;
+
+  /**
+   * @generated from field: string from = 2;
+   */
+  from: string;
+
+  /**
+   * @generated from field: bytes packet = 3;
+   */
+  packet: Uint8Array;
+};
+
+/**
+ * Describes the message raft.v1.Parcel.
+ * Use `create(ParcelSchema)` to create a new message.
+ */
+export const ParcelSchema: GenMessage<Parcel> = /*@__PURE__*/
+  messageDesc(file_raft_v1_relay, 0);
 
 /**
  * @generated from message raft.v1.AttachRequest
@@ -26,11 +54,18 @@ export type AttachRequest = Message<"raft.v1.AttachRequest"> & {
   page: string;
 
   /**
-   * The addresses of its nodes.
+   * The addresses of its nodes. Whoever names an address last has it.
    *
    * @generated from field: repeated string addresses = 2;
    */
   addresses: string[];
+
+  /**
+   * The number of its last Forward so far: one that comes late is not taken any more.
+   *
+   * @generated from field: uint32 forwarded = 3;
+   */
+  forwarded: number;
 };
 
 /**
@@ -38,16 +73,30 @@ export type AttachRequest = Message<"raft.v1.AttachRequest"> & {
  * Use `create(AttachRequestSchema)` to create a new message.
  */
 export const AttachRequestSchema: GenMessage<AttachRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 0);
+  messageDesc(file_raft_v1_relay, 1);
 
 /**
  * @generated from message raft.v1.AttachResponse
  */
 export type AttachResponse = Message<"raft.v1.AttachResponse"> & {
   /**
-   * @generated from field: repeated raft.v1.Packet packets = 1;
+   * @generated from field: repeated raft.v1.Parcel parcels = 1;
    */
-  packets: Packet[];
+  parcels: Parcel[];
+
+  /**
+   * Where the server says that it is reached. Like what follows, in answers without parcels alone.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Where the cluster's servers are reached, as far as this one knows.
+   *
+   * @generated from field: repeated string servers = 3;
+   */
+  servers: string[];
 };
 
 /**
@@ -55,7 +104,7 @@ export type AttachResponse = Message<"raft.v1.AttachResponse"> & {
  * Use `create(AttachResponseSchema)` to create a new message.
  */
 export const AttachResponseSchema: GenMessage<AttachResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 1);
+  messageDesc(file_raft_v1_relay, 2);
 
 /**
  * @generated from message raft.v1.AnnounceRequest
@@ -77,7 +126,7 @@ export type AnnounceRequest = Message<"raft.v1.AnnounceRequest"> & {
  * Use `create(AnnounceRequestSchema)` to create a new message.
  */
 export const AnnounceRequestSchema: GenMessage<AnnounceRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 2);
+  messageDesc(file_raft_v1_relay, 3);
 
 /**
  * @generated from message raft.v1.AnnounceResponse
@@ -90,7 +139,7 @@ export type AnnounceResponse = Message<"raft.v1.AnnounceResponse"> & {
  * Use `create(AnnounceResponseSchema)` to create a new message.
  */
 export const AnnounceResponseSchema: GenMessage<AnnounceResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 3);
+  messageDesc(file_raft_v1_relay, 4);
 
 /**
  * @generated from message raft.v1.ForwardRequest
@@ -102,9 +151,17 @@ export type ForwardRequest = Message<"raft.v1.ForwardRequest"> & {
   page: string;
 
   /**
-   * @generated from field: repeated raft.v1.Packet packets = 2;
+   * @generated from field: repeated raft.v1.Parcel parcels = 2;
    */
-  packets: Packet[];
+  parcels: Parcel[];
+
+  /**
+   * Counts these calls from 1: a browser may send a request twice when a
+   * connection ends, and what is in it must not be carried out twice.
+   *
+   * @generated from field: uint32 number = 3;
+   */
+  number: number;
 };
 
 /**
@@ -112,14 +169,14 @@ export type ForwardRequest = Message<"raft.v1.ForwardRequest"> & {
  * Use `create(ForwardRequestSchema)` to create a new message.
  */
 export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 4);
+  messageDesc(file_raft_v1_relay, 5);
 
 /**
  * @generated from message raft.v1.ForwardResponse
  */
 export type ForwardResponse = Message<"raft.v1.ForwardResponse"> & {
   /**
-   * Receivers that are not to be reached by way of this server.
+   * Receivers that are not attached here; what was for them was dropped.
    *
    * @generated from field: repeated string unreachable = 1;
    */
@@ -131,7 +188,7 @@ export type ForwardResponse = Message<"raft.v1.ForwardResponse"> & {
  * Use `create(ForwardResponseSchema)` to create a new message.
  */
 export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_relay, 5);
+  messageDesc(file_raft_v1_relay, 6);
 
 /**
  * By which a browser tab, which nobody can connect to, is a member of a cluster
@@ -141,8 +198,8 @@ export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
  */
 export const RelayService: GenService<{
   /**
-   * Carries packets to the addresses of one page, for as long as the page lives.
-   * The first answer comes at once, and empty ones now and then after it.
+   * Carries parcels to the addresses of one page, for as long as the page lives.
+   * The first answer comes at once, and ones without parcels now and then after it.
    *
    * @generated from rpc raft.v1.RelayService.Attach
    */
@@ -162,7 +219,7 @@ export const RelayService: GenService<{
     output: typeof AnnounceResponseSchema;
   },
   /**
-   * Takes packets from a page: for this server, or through it for another page.
+   * Takes parcels from a page: for this server, or through it for another page.
    *
    * @generated from rpc raft.v1.RelayService.Forward
    */
