@@ -78,6 +78,25 @@ export async function launchChromium(args: readonly string[] = []): Promise<Brow
   return await chromium.launch(await launchOptions(args));
 }
 
+/** What Playwright starts a browser with, so that its pages never notice that they are hidden. */
+const NEVER_HIDDEN = [
+  "--disable-background-timer-throttling",
+  "--disable-backgrounding-occluded-windows",
+  "--disable-renderer-backgrounding",
+];
+
+/**
+ * A Chromium as people have it: its pages are hidden, and throttled, when another is in front, and can be frozen.
+ * Playwright lets all other pages believe that they have the focus. The pages are those of the first context.
+ */
+export async function launchWithHiddenPages(port: number): Promise<Browser> {
+  const options = await launchOptions([`--remote-debugging-port=${port}`]);
+  const launched = await chromium.launch({ ...options, ignoreDefaultArgs: NEVER_HIDDEN });
+  const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
+  browser.once("disconnected", () => void launched.close());
+  return browser;
+}
+
 /** A Chromium whose data are in `profile`, and outlive it. */
 export async function launchProfile(profile: string, args: readonly string[] = []): Promise<BrowserContext> {
   return await chromium.launchPersistentContext(profile, await launchOptions(args));

@@ -66,8 +66,9 @@ Deno.test("manifests: all @connectrpc packages have one version", () => {
 });
 
 Deno.test("manifests: lib/ is checked as strictly with DOM libraries as everything is", () => {
-  const { compilerOptions } = readJson("tools/deno.lib.json") as DenoJson;
+  const { compilerOptions, imports } = readJson("tools/deno.lib.json") as DenoJson;
   const { lib, types, ...rest } = compilerOptions;
+  for (const [name, target] of Object.entries(imports)) assert.equal(target, deno.imports[name], name);
   assert.deepEqual(rest, deno.compilerOptions);
   assert.deepEqual(types, []);
   assert.ok(Array.isArray(lib) && lib.every((name) => /^(esnext|dom(\.\w+)?)$/.test(String(name))));

@@ -1,0 +1,172 @@
+/// <reference lib="dom" />
+/**
+ * The connection to one database, as a store for idb-keyval whose transactions
+ * are strict: a promise resolves when the transaction is complete, which is when
+ * the operating system has said that the data is on the disk, and rejects
+ * whatever else becomes of it. (A browser that does not know the option resolves
+ * as soon as the operating system has the data, which a power failure may lose.)
+ *
+ * @module
+ */
+
+import type { UseStore } from "idb-keyval";
+import { StorageError } from "../../lib/errors.ts";
+import { closedError, failure } from "../log_rules.ts";
+import { damaged, errorName, missing, transactionFailure, unsupportedVersion } from "./database_errors.ts";
+import { formatVersion, storeName } from "./keys.ts";
+
+function factory(): IDBFactory {
+  // Some browsers and modes have none, whatever the types say.
+  const found = (globalThis as { readonly indexedDB?: IDBFactory }).indexedDB;
+  if (found === undefined) throw missing("IndexedDB", "which is where it would be");
+  return found;
+}
+
+function openConnection(name: string): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = factory().open(name, formatVersion);
+    request.onupgradeneeded = () => request.result.createObjectStore(storeName);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => {
+      const { error } = request;
+      if (errorName(error) === "VersionError") reject(unsupportedVersion(name, error));
+      else reject(transactionFailure(name, "readonly", error));
+    };
+  });
+}
+
+/** Deletes a database; one that is not there is deleted already. */
+export function deleteDatabase(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = factory().deleteDatabase(name);
+    request.onsuccess = () => resolve();
+    request.onerror = () => reject(transactionFailure(name, "readwrite", request.error));
+  });
+}
+
+/** A connection, until it is closed or lost. */
+export class Database {
+  /** Its name. */
+  readonly name: string;
+  /** Opens transactions, for the functions of idb-keyval, too. The callback makes requests, and awaits nothing else. */
+  readonly store: UseStore = (mode, callback) => this.#run(mode, callback);
+  readonly #connection: IDBDatabase;
+  readonly #onLost: (error: StorageError) => void;
+  /** Ends each transaction under way as failed. */
+  readonly #underWay = new Set<(error: StorageError) => void>();
+  /** Why nothing more is written, and whether nothing more can be read. */
+  #failed: StorageError | null = null;
+  #lost = false;
+  #closed = false;
+
+  /** Takes over an open connection; see {@linkcode Database.open}. */
+  constructor(name: string, connection: IDBDatabase, onLost: (error: StorageError) => void) {
+    this.name = name;
+    this.#connection = connection;
+    this.#onLost = onLost;
+    // Somebody deletes the database: it waits until everybody has let go.
+    connection.onversionchange = () => this.lose("it is being deleted or upgraded");
+    connection.onclose = () => {
+      this.lose("the browser closed it, or deleted this site's data");
+      for (const fail of this.#underWay) fail(this.#refusal());
+    };
+  }
+
+  /**
+   * Opens a database; makes one that is not there.
+   *
+   * @param onLost called once if it goes away under the node
+   * @throws {StorageError} `unsupported_version`, or `storage`
+   */
+  static async open(name: string, onLost: (error: StorageError) => void): Promise<Database> {
+    const connection = await openConnection(name);
+    if (!connection.objectStoreNames.contains(storeName)) {
+      connection.close();
+      throw damaged(name, `object store ${storeName}`, "it is missing");
+    }
+    return new Database(name, connection, onLost);
+  }
+
+  /** @throws {StorageError} `in_doubt`, once the database is lost or a commit has failed */
+  check(): void {
+    if (this.#failed !== null) throw this.#refusal();
+  }
+
+  /**
+   * Gives the database up. Nobody knows what is left of the node, so every write
+   * from now on is refused as in doubt, and the node stops. A transaction under
+   * way still comes to its end.
+   */
+  lose(reason: string): void {
+    if (this.#lost || this.#closed) return;
+    this.#lost = true;
+    this.#failed = failure(`Database ${this.name} is lost: ${reason}.`, "in_doubt", this.#failed ?? undefined);
+    this.#connection.close();
+    this.#onLost(this.#failed);
+  }
+
+  /** Lets go of the database once its transactions have ended. */
+  close(): void {
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  async #run<T>(mode: IDBTransactionMode, callback: (store: IDBObjectStore) => T | PromiseLike<T>): Promise<T> {
+    if (this.#lost || mode !== "readonly") this.check();
+    const transaction = this.#begin(mode);
+    const ended = this.#ended(transaction, mode);
+    const failed = ended.then(() => null, (error: StorageError) => error);
+    try {
+      const [result] = await Promise.all([callback(transaction.objectStore(storeName)), ended]);
+      return result;
+    } catch (cause) {
+      abort(transaction);
+      const outcome = await failed;
+      if (cause instanceof StorageError) throw cause;
+      // An abort of our own has no reason but the one that led to it.
+      throw outcome !== null && transaction.error !== null ? outcome : transactionFailure(this.name, mode, cause);
+    }
+  }
+
+  #begin(mode: IDBTransactionMode): IDBTransaction {
+    try {
+      return this.#connection.transaction(storeName, mode, { durability: "strict" });
+    } catch (cause) {
+      if (this.#closed) throw closedError();
+      // The connection is closing, and the event that says so is on its way.
+      this.lose(`no transaction can be begun (${errorName(cause)})`);
+      throw this.#refusal();
+    }
+  }
+
+  /** Resolves when the transaction is complete, and rejects with what else became of it. */
+  #ended(transaction: IDBTransaction, mode: IDBTransactionMode): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (error: StorageError): void => {
+        this.#underWay.delete(fail);
+        if (error.disk === "in_doubt") this.#failed ??= error;
+        reject(error);
+      };
+      this.#underWay.add(fail);
+      // Listeners, because idb-keyval sets the handlers. A failed request aborts its transaction: errors arrive there.
+      transaction.addEventListener("complete", () => {
+        this.#underWay.delete(fail);
+        resolve();
+      });
+      transaction.addEventListener("abort", () => fail(transactionFailure(this.name, mode, transaction.error)));
+    });
+  }
+
+  #refusal(): StorageError {
+    const reason = this.#failed?.message ?? "the browser closed the database.";
+    return failure(`The disk is in doubt since: ${reason}`, "in_doubt", this.#failed ?? undefined);
+  }
+}
+
+function abort(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended by itself.
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The errors that name a database.
+ *
+ * @module
+ */
+
+import { StorageError } from "../../lib/errors.ts";
+import { failure } from "../log_rules.ts";
+
+/** The DOM's name of an error; empty if it has none. */
+export function errorName(error: unknown): string {
+  return error instanceof Error ? error.name : "";
+}
+
+/** What a record holds is not what was written. */
+export function damaged(database: string, record: string, reason: string): StorageError {
+  return new StorageError(`Database ${database} is damaged at ${record}: ${reason}.`, {
+    disk: "unchanged",
+    code: "damaged",
+    hint: "Nothing was changed. Remove the node from the cluster, delete its database, and add it as a new node.",
+  });
+}
+
+/** A newer version wrote this. */
+export function unsupportedVersion(database: string, cause: unknown): StorageError {
+  return new StorageError(`Database ${database} has a format that this version does not know.`, {
+    disk: "unchanged",
+    code: "unsupported_version",
+    hint: "Nothing was changed. Load the newest version of this page, in every tab.",
+    cause,
+  });
+}
+
+/** Another tab or worker runs the node. */
+export function locked(database: string): StorageError {
+  return new StorageError(`The storage is locked: another tab or worker has ${database} open.`, {
+    disk: "unchanged",
+    code: "locked",
+    hint: "Close that tab, or give this one a node id of its own; a duplicated tab has the id of its original.",
+  });
+}
+
+/** The browser lacks something that is not to be done without. */
+export function missing(what: string, why: string): StorageError {
+  return new StorageError(`A node can't be stored here: this browser or page has no ${what}, ${why}.`, {
+    disk: "unchanged",
+    hint: "Serve the page over https, or from localhost: browsers keep it from pages that are not secure.",
+  });
+}
+
+/**
+ * What became of a failed transaction. Aborted means unchanged, by the rules of
+ * IndexedDB. Not so when the browser itself failed to commit (`UnknownError`):
+ * after an I/O error the batch may come back with the next start, and Chromium
+ * says the same when it deletes the database in the middle of a write.
+ */
+export function transactionFailure(database: string, mode: IDBTransactionMode, cause: unknown): StorageError {
+  const name = errorName(cause);
+  const what = mode === "readonly" ? "Reading" : "Writing to";
+  if (mode !== "readonly" && name === "UnknownError") {
+    const message = `${what} database ${database} failed; what is on the disk is in doubt: ${why(cause)}.`;
+    return failure(message, "in_doubt", cause);
+  }
+  if (name === "QuotaExceededError") {
+    const message = `${what} database ${database} failed: the browser gives this site no more space (${name}).`;
+    const hint = "Free space on this device, or have the page ask for more: navigator.storage.persist().";
+    return new StorageError(message, { disk: "unchanged", hint, cause });
+  }
+  const reason = cause instanceof Error ? why(cause) : "the browser aborted the transaction, and did not say why";
+  return failure(`${what} database ${database} failed, and changed nothing: ${reason}.`, "unchanged", cause);
+}
+
+function why(cause: unknown): string {
+  const { message = "" } = cause as { readonly message?: string };
+  return `${message.replace(/\.$/, "") || "no reason given"} (${errorName(cause)})`;
+}

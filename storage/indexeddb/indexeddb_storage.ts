@@ -1,0 +1,277 @@
+/// <reference lib="dom" />
+/**
+ * The storage of a node in a browser: one IndexedDB database (keys.ts) under one
+ * Web Lock (web_lock.ts). Every batch is one strict transaction, and is there as a
+ * whole or not at all. What is small stays in memory, and changes only once the
+ * transaction that changes it is complete.
+ *
+ * The identity lives with the data. A browser that evicts a site takes all of it,
+ * so what starts after that is a new node with a new incarnation, and never a
+ * voter that has forgotten its vote.
+ *
+ * @module
+ */
+
+import { StorageError } from "../../lib/errors.ts";
+import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
+import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
+import { checkBatch, checkIdentity, closedError, failure } from "../log_rules.ts";
+import { Database } from "./database.ts";
+import { locked } from "./database_errors.ts";
+import { chunkRange, keyOf, placeName } from "./keys.ts";
+import type { LogShape, SnapshotRef } from "./log_shape.ts";
+import { decodeEntry, deleteIndexes, putRange, putRecord, readEntryRecords, writeBatch } from "./records.ts";
+import { recover } from "./recovery.ts";
+import { SnapshotChunks } from "./snapshot_chunks.ts";
+import { takeLock } from "./web_lock.ts";
+import type { HeldLock } from "./web_lock.ts";
+
+/** Which node's database it is. */
+export interface IndexedDbPlace {
+  /** Tells clusters of one site apart. Need not be the id that the cluster gives itself, which may not be known yet. */
+  readonly clusterId: string;
+  /** The node's name; the storage takes no other identity. */
+  readonly nodeId: string;
+  /**
+   * How long to wait for a tab or worker that still has the node open: one that was
+   * just killed lets go of it a moment later. @default 0
+   */
+  readonly lockWaitMs?: number;
+}
+
+/** Options of {@linkcode IndexedDbStorage}. */
+export interface IndexedDbStorageOptions extends IndexedDbPlace {
+  /**
+   * Called once if the database is deleted or closed under the storage. Every later
+   * write fails, which stops the node; one that has nothing to write would notice
+   * only then, so close it here. @default none
+   */
+  readonly onLost?: (error: StorageError) => void;
+}
+
+/** Entries that one transaction of a compaction deletes, so that batches come in between. */
+const compactedAtOnce = 1024;
+
+/** What is open after `load`. */
+interface Opened {
+  readonly lock: HeldLock;
+  readonly database: Database;
+  readonly snapshots: SnapshotChunks;
+  identity: Identity | null;
+  log: LogShape;
+  /** Counts what was taken from the log: who reads across one of these may have read too little. */
+  rewrites: number;
+}
+
+/** A {@linkcode Storage} in IndexedDB. */
+export class IndexedDbStorage implements Storage {
+  /** The name of the database, and of the lock. */
+  readonly name: string;
+  readonly #options: IndexedDbStorageOptions;
+  #opened: Opened | null = null;
+  #loading: Promise<LoadedState> | null = null;
+  #closed: Promise<void> | null = null;
+  #persisting = false;
+  /** Writes that change the log's shape, one after the other. */
+  #writes: Promise<void> = Promise.resolve();
+
+  /** Opens nothing yet. */
+  constructor(options: IndexedDbStorageOptions) {
+    const { clusterId, nodeId } = options;
+    if (clusterId === "" || nodeId === "") throw new RangeError("a storage needs a cluster id and a node id");
+    this.#options = options;
+    this.name = placeName(clusterId, nodeId);
+  }
+
+  async load(): Promise<LoadedState> {
+    if (this.#closed !== null) throw closedError();
+    if (this.#opened !== null || this.#loading !== null) throw failure("The storage is loaded already.", "unchanged");
+    this.#loading = this.#load();
+    try {
+      return await this.#loading;
+    } finally {
+      this.#loading = null;
+    }
+  }
+
+  async #load(): Promise<LoadedState> {
+    const { nodeId, lockWaitMs = 0, onLost = () => {} } = this.#options;
+    let database: Database | undefined;
+    const lock = await takeLock(this.name, lockWaitMs, () => database?.lose("its lock was taken away"));
+    if (lock === null) throw locked(this.name);
+    try {
+      database = await Database.open(this.name, onLost);
+      const { identity, log, memberships, leftovers } = await recover(database);
+      if (identity !== null && identity.nodeId !== nodeId) checkIdentity(identity, { ...identity, nodeId });
+      if (leftovers.size > 0) {
+        await database.store("readwrite", (store) => leftovers.forEach((number) => store.delete(chunkRange(number))));
+      }
+      const { snapshotRef, snapshot, hardState, lastIndex, termStarts } = log;
+      const inForce = () => this.#writes.then(() => this.#opened?.log.snapshotRef ?? null);
+      const snapshots = new SnapshotChunks(database, (snapshotRef?.number ?? 0) + 1, inForce);
+      this.#opened = { lock, database, snapshots, identity, log, rewrites: 0 };
+      const covered = snapshot?.index ?? 0;
+      const after = memberships.filter((entry) => entry.index > covered);
+      return { identity, hardState, snapshot, lastIndex, termStarts: [...termStarts], memberships: after };
+    } catch (error) {
+      database?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  async initialize(identity: Identity): Promise<void> {
+    const opened = this.#open();
+    const { nodeId, incarnation, clusterId } = identity;
+    await this.#exclusive(async () => {
+      checkIdentity(opened.identity, identity);
+      if (nodeId !== this.#options.nodeId) {
+        checkIdentity({ nodeId: this.#options.nodeId, incarnation, clusterId }, identity);
+      }
+      const isNew = opened.identity === null;
+      await opened.database.store("readwrite", (store) => {
+        putRecord(store, "identity", { nodeId, incarnation, clusterId });
+        if (!isNew) return;
+        putRecord(store, "hardState", opened.log.hardState);
+        putRange(store, opened.log);
+      });
+      opened.identity = { nodeId, incarnation, clusterId };
+    });
+  }
+
+  async persist(batch: PersistBatch): Promise<void> {
+    const opened = this.#open();
+    opened.database.check();
+    if (this.#persisting) throw failure("Another batch is being persisted.", "unchanged");
+    if (opened.identity === null) throw failure("The storage has no identity yet.", "unchanged");
+    // Taken now: an abort that comes later finds it under way.
+    const snapshotRef = batch.snapshot === null ? null : opened.snapshots.staged(batch.snapshot);
+    this.#persisting = true;
+    try {
+      await this.#exclusive(() => this.#persist(opened, batch, snapshotRef));
+    } finally {
+      this.#persisting = false;
+    }
+  }
+
+  async #persist(opened: Opened, batch: PersistBatch, snapshotRef: SnapshotRef | null): Promise<void> {
+    const { database, snapshots, log: before } = opened;
+    checkBatch(before, batch);
+    const after = before.after(batch, snapshotRef);
+    await database.store("readwrite", (store) => {
+      writeBatch(store, batch, before, after);
+      store.transaction.commit();
+    });
+    const first = batch.entries[0];
+    if (snapshotRef !== null || (first !== undefined && first.index <= before.lastIndex)) opened.rewrites++;
+    opened.log = after;
+    if (snapshotRef !== null) snapshots.replaced(snapshotRef, before.snapshotRef);
+  }
+
+  async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
+    const opened = this.#open();
+    for (;;) {
+      const { log: { firstIndex, lastIndex }, rewrites } = opened;
+      if (from < firstIndex || to > lastIndex || from > to) {
+        const range = `which has ${firstIndex} to ${lastIndex}`;
+        throw failure(`Entries ${from} to ${to} are not in the log, ${range}.`, "unchanged");
+      }
+      const records = await opened.database.store(
+        "readonly",
+        (store) => readEntryRecords(store, from, to, maxBytes),
+      );
+      const found = entriesOf(opened, records, from, to, maxBytes);
+      if (!(found instanceof StorageError)) return found;
+      // Entries were replaced or forgotten meanwhile: the log that is there now has the answer.
+      if (opened.rewrites === rewrites) throw found;
+    }
+  }
+
+  async compact(index: number): Promise<void> {
+    const opened = this.#open();
+    const slice = async (): Promise<boolean> => {
+      const { database, log } = opened;
+      const upTo = Math.min(index, log.snapshot?.index ?? 0, log.firstIndex + compactedAtOnce - 1);
+      if (upTo < log.firstIndex) return false;
+      const after = log.from(upTo + 1);
+      await database.store("readwrite", (store) => {
+        deleteIndexes(store, 0, upTo);
+        const start = after.termStarts[0];
+        if (start !== undefined) store.put(start.term, keyOf("term", start.index));
+        putRange(store, after);
+        store.transaction.commit();
+      });
+      opened.log = after;
+      opened.rewrites++;
+      return true;
+    };
+    while (await this.#exclusive(slice));
+  }
+
+  // deno-lint-ignore require-await -- a thrown error must be a rejection
+  async createSnapshot(): Promise<SnapshotWriter> {
+    return this.#open().snapshots.create();
+  }
+
+  // deno-lint-ignore require-await -- a thrown error must be a rejection
+  async openSnapshot(): Promise<SnapshotReader | null> {
+    const { snapshots, log: { snapshotRef } } = this.#open();
+    return snapshotRef === null ? null : snapshots.open(snapshotRef);
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  /** Closes the storage. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#loading?.catch(() => {});
+    await this.#writes;
+    if (this.#opened === null) return;
+    const { snapshots, database, lock } = this.#opened;
+    await snapshots.close();
+    database.close();
+    await lock.release();
+  }
+
+  #open(): Opened {
+    if (this.#closed !== null) throw closedError();
+    if (this.#opened === null) throw failure("The storage must be loaded first.", "unchanged");
+    return this.#opened;
+  }
+
+  #exclusive<T>(write: () => Promise<T>): Promise<T> {
+    const done = this.#writes.then(write);
+    this.#writes = done.then(() => {}, () => {});
+    return done;
+  }
+}
+
+/** The entries in `records` that fit in `maxBytes`, at least one; or what is wrong with them. */
+function entriesOf(
+  { database, log }: Opened,
+  records: readonly unknown[],
+  from: number,
+  to: number,
+  maxBytes: number,
+): Entry[] | StorageError {
+  const found: Entry[] = [];
+  let bytes = 0;
+  for (let index = from; index <= to; index++) {
+    const term = log.termAt(index);
+    const record = records[index - from];
+    // Records end where there were bytes enough.
+    if (record === undefined && found.length > 0 && bytes >= maxBytes) break;
+    const entry = decodeEntry(database.name, record, index, term ?? -1);
+    if (entry instanceof StorageError) return entry;
+    bytes += entry.data.length;
+    if (found.length > 0 && bytes > maxBytes) break;
+    found.push(entry);
+  }
+  return found;
+}

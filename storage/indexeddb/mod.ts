@@ -1,0 +1,69 @@
+/// <reference lib="dom" />
+/**
+ * Storage in IndexedDB, for nodes in a browser: in a page, or in a dedicated
+ * worker, which is the better place.
+ *
+ * @module
+ */
+
+import { deleteDatabase } from "./database.ts";
+import { locked } from "./database_errors.ts";
+import { IndexedDbStorage } from "./indexeddb_storage.ts";
+import type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storage.ts";
+import { placeName } from "./keys.ts";
+import { takeLock } from "./web_lock.ts";
+
+export type { Entry, EntryType, HardState, Member, Membership, NodeId, PersistBatch } from "../../lib/raft/types.ts";
+export type { RestoredState, SnapshotMeta, TermStart } from "../../lib/raft/types.ts";
+export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
+export { IndexedDbStorage } from "./indexeddb_storage.ts";
+export type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storage.ts";
+
+/**
+ * The storage of a node in this browser, for this site. Nothing is opened before
+ * {@linkcode IndexedDbStorage.load}, which the node calls.
+ *
+ * `load` rejects with `locked` while another tab or worker has the same node
+ * open, and with `storage` where there are no Web Locks: on pages that are not
+ * secure.
+ *
+ * @example
+ * ```ts
+ * const storage = openIndexedDbStorage({ clusterId: "demo", nodeId: "n1" });
+ * const { lastIndex } = await storage.load();
+ * console.log(`the log ends at ${lastIndex}`);
+ * await storage.close();
+ * ```
+ */
+export function openIndexedDbStorage(options: IndexedDbStorageOptions): IndexedDbStorage {
+  return new IndexedDbStorage(options);
+}
+
+/**
+ * Deletes everything that is stored of a node. What starts in its place is a new
+ * node: remove the old one from the cluster.
+ *
+ * @throws {StorageError} `locked` while the node runs: close it first
+ */
+export async function deleteIndexedDb(place: IndexedDbPlace): Promise<void> {
+  const name = placeName(place.clusterId, place.nodeId);
+  const lock = await takeLock(name, place.lockWaitMs ?? 0, () => {});
+  if (lock === null) throw locked(name);
+  try {
+    await deleteDatabase(name);
+  } finally {
+    await lock.release();
+  }
+}
+
+/**
+ * Asks the browser not to evict this site's data when space runs out. For pages:
+ * workers can't ask. Ask when a person has just chosen to keep a node here; some
+ * browsers ask them in turn.
+ *
+ * @returns whether the data are safe from eviction now; people can still delete them
+ */
+export async function requestPersistence(): Promise<boolean> {
+  const { storage } = navigator as { readonly storage?: Partial<StorageManager> };
+  return await storage?.persist?.() ?? false;
+}

@@ -1,0 +1,113 @@
+/// <reference lib="dom" />
+/**
+ * The records of the log: how a batch is written, and how entries are read back.
+ *
+ * @module
+ */
+
+import { crc32c } from "../../lib/crc32c.ts";
+import type { StorageError } from "../../lib/errors.ts";
+import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
+import { keepsLog } from "../log_rules.ts";
+import { damaged } from "./database_errors.ts";
+import { keyOf, rangeOf } from "./keys.ts";
+import type { IndexedName, RecordName } from "./keys.ts";
+import type { LogShape } from "./log_shape.ts";
+
+const indexedNames: readonly IndexedName[] = ["entry", "term", "membership"];
+
+/** Entries of the first request of a read; later ones are cut to what the first ones have told of sizes. */
+const firstRequest = 4;
+const maxRequest = 1024;
+
+/** Writes a single record. */
+export function putRecord(store: IDBObjectStore, name: RecordName, value: unknown): void {
+  store.put(value, name);
+}
+
+/** Writes which indexes there are. */
+export function putRange(store: IDBObjectStore, { firstIndex, lastIndex }: LogShape): void {
+  putRecord(store, "log", { firstIndex, lastIndex });
+}
+
+/** Deletes everything of the indexes `from` to `to`. */
+export function deleteIndexes(store: IDBObjectStore, from: number, to?: number): void {
+  for (const name of indexedNames) store.delete(rangeOf(name, from, to));
+}
+
+/** Writes what makes `before` into `after`, in the store's transaction. */
+export function writeBatch(store: IDBObjectStore, batch: PersistBatch, before: LogShape, after: LogShape): void {
+  const { hardState, snapshot, entries } = batch;
+  if (hardState !== null) {
+    putRecord(store, "hardState", { term: hardState.term, votedFor: hardState.votedFor });
+  }
+  if (snapshot !== null) putRecord(store, "snapshot", after.snapshotRef);
+  // A snapshot that does not fit the log empties it.
+  if (snapshot !== null && !keepsLog(before, snapshot)) deleteIndexes(store, 0);
+  else if (entries.length > 0 && entries[0]!.index <= before.lastIndex) deleteIndexes(store, entries[0]!.index);
+  for (const entry of entries) putEntry(store, entry);
+  for (const { term, index } of after.termStarts) {
+    if (index >= (entries[0]?.index ?? Infinity)) store.put(term, keyOf("term", index));
+  }
+  if (snapshot !== null || entries.length > 0) putRange(store, after);
+}
+
+function putEntry(store: IDBObjectStore, { index, term, type, data }: Entry): void {
+  // All of a buffer is stored with a view of it, and this one may view a whole message.
+  const own = data.length === data.buffer.byteLength ? data : data.slice();
+  store.put({ index, term, type, data: own, checksum: crc32c(data) }, keyOf("entry", index));
+  if (type === "membership") store.put(true, keyOf("membership", index));
+}
+
+/** The records of the entries `from` to `to`: at least enough of them for `maxBytes`. */
+export function readEntryRecords(
+  store: IDBObjectStore,
+  from: number,
+  to: number,
+  maxBytes: number,
+): Promise<unknown[]> {
+  return new Promise((resolve, reject) => {
+    const found: unknown[] = [];
+    let bytes = 0;
+    const ask = (count: number): void => {
+      const request = store.getAll(rangeOf("entry", from + found.length, to), count);
+      request.onerror = () => reject(request.error);
+      request.onsuccess = () => {
+        const values: unknown[] = request.result;
+        for (const value of values) bytes += dataOf(value)?.length ?? 0;
+        found.push(...values);
+        if (values.length < count || bytes >= maxBytes || from + found.length > to) return resolve(found);
+        const average = Math.max(1, bytes / found.length);
+        ask(Math.min(Math.ceil((maxBytes - bytes) / average), count * 4, maxRequest));
+      };
+    };
+    ask(firstRequest);
+  });
+}
+
+function dataOf(value: unknown): Uint8Array | undefined {
+  const { data } = (value ?? {}) as { readonly data?: unknown };
+  return data instanceof Uint8Array ? data : undefined;
+}
+
+/**
+ * Reads one record.
+ *
+ * @param term what the log says that the entry's term is
+ * @returns what is wrong with it, if it is not as it was written
+ */
+export function decodeEntry(database: string, value: unknown, index: number, term: number): Entry | StorageError {
+  const record = `entry ${index}`;
+  if (value === undefined || value === null) return damaged(database, record, "it is missing");
+  const fields = value as { readonly [name in keyof Entry | "checksum"]?: unknown };
+  const { type } = fields;
+  const data = dataOf(value);
+  const known = type === "command" || type === "noop" || type === "membership";
+  if (!known || data === undefined) return damaged(database, record, "it does not read as an entry");
+  if (fields.index !== index) return damaged(database, record, `entry ${String(fields.index)} stands in its place`);
+  if (fields.term !== term) {
+    return damaged(database, record, `its term is ${String(fields.term)}, and should be ${term}`);
+  }
+  if (fields.checksum !== crc32c(data)) return damaged(database, record, "its data have a wrong checksum");
+  return { index, term, type, data };
+}

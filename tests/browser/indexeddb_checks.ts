@@ -1,0 +1,14 @@
+/** The checks of a storage in IndexedDB, for pages and workers. */
+
+import { storageConformance } from "../../conformance.ts";
+import type { StorageConformanceTest } from "../../conformance.ts";
+import { deleteIndexedDb, openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+
+let places = 0;
+
+/** The suite; each check has a database of its own. A crash is the end of a worker: see indexeddb_crash_test.ts. */
+export const checks: readonly StorageConformanceTest[] = storageConformance(() => {
+  const place = { clusterId: `check:${++places}`, nodeId: "n1" };
+  // A check that leaves a storage open fails here, rather than to wait for it.
+  return { open: () => openIndexedDbStorage(place), dispose: () => deleteIndexedDb(place) };
+});

@@ -1,0 +1,71 @@
+/// <reference lib="dom" />
+/** What the pages of the storage in IndexedDB share: places, and a way around the storage. */
+
+import type { StorageError } from "../../lib/errors.ts";
+import type { PersistBatch } from "../../lib/raft/types.ts";
+import type { Storage } from "../../lib/storage.ts";
+import { identity } from "../../storage/conformance_bench.ts";
+import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import type { IndexedDbStorage, IndexedDbStorageOptions } from "../../storage/indexeddb/mod.ts";
+
+/** A storage with an identity. */
+export async function openNew(
+  clusterId: string,
+  options: Partial<IndexedDbStorageOptions> = {},
+): Promise<IndexedDbStorage> {
+  const storage = openIndexedDbStorage({ clusterId, nodeId: identity.nodeId, ...options });
+  await storage.load();
+  await storage.initialize(identity);
+  return storage;
+}
+
+/** Opens what an earlier storage left, not loaded. */
+export function reopen(clusterId: string): IndexedDbStorage {
+  return openIndexedDbStorage({ clusterId, nodeId: identity.nodeId });
+}
+
+/** Persists what is given. */
+export async function persist(storage: Storage, batch: Partial<PersistBatch>): Promise<void> {
+  await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: [], ...batch });
+}
+
+/** Waits for a request, or for a transaction. */
+export function done<Result>(request: IDBRequest<Result>): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Does something to a database behind the storage's back. */
+export async function tamper<Result>(name: string, work: (store: IDBObjectStore) => Result): Promise<Awaited<Result>> {
+  const database = await done(indexedDB.open(name));
+  try {
+    const transaction = database.transaction("raft", "readwrite");
+    const ended = new Promise((resolve) => transaction.addEventListener("complete", resolve));
+    const result = await work(transaction.objectStore("raft"));
+    await ended;
+    return result;
+  } finally {
+    database.close();
+  }
+}
+
+/** A promise from outside for what `onLost` is told. */
+export function lost(): { readonly onLost: (error: StorageError) => void; readonly errors: StorageError[] } {
+  const errors: StorageError[] = [];
+  return { errors, onLost: (error) => errors.push(error) };
+}
+
+/** Does something to the next transaction that writes. */
+export function intercept(act: (transaction: IDBTransaction) => void): void {
+  const { transaction } = IDBDatabase.prototype;
+  IDBDatabase.prototype.transaction = function (...options): IDBTransaction {
+    const begun = transaction.apply(this, options);
+    if (options[1] === "readwrite") {
+      IDBDatabase.prototype.transaction = transaction;
+      act(begun);
+    }
+    return begun;
+  };
+}
