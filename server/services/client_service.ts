@@ -8,7 +8,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { ClientService } from "../../transport/connect/gen/raft/v1/client_pb.ts";
-import { consistencyFromWire, errorToDetail, statusToWire } from "../../transport/connect/mod.ts";
+import { consistencyFromWire, resultToWire, statusToWire } from "../../transport/connect/mod.ts";
 import { atLeader } from "../forward.ts";
 import type { ServedNode } from "../served_node.ts";
 import { VERSION } from "../version.ts";
@@ -69,12 +69,6 @@ export function clientService(options: ClientServiceOptions): ServiceImpl<typeof
       return { status: statusToWire(node.status()), version: VERSION };
     },
   };
-}
-
-function resultToWire(result: ProposeResult) {
-  return result.ok
-    ? { result: { case: "proposed" as const, value: { index: BigInt(result.index), result: result.result } } }
-    : { result: { case: "error" as const, value: errorToDetail(result.error) } };
 }
 
 function asRaftError(error: unknown): RaftError {

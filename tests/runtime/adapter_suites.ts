@@ -7,6 +7,8 @@ import { storageConformance, transportConformance } from "../../conformance.ts";
 import { MemoryDisk, MemoryNetwork, MemoryStorage } from "../../mod.ts";
 import { openFileStorage } from "../../storage/file/mod.ts";
 import { unaryConnector } from "../../transport/connect/mod.ts";
+import { tabChecks } from "../support/tab_checks.ts";
+import { broadcastMesh, directPortMesh, portMesh, tabFixture } from "../support/tab_transports.ts";
 import { memoryTransportFixture } from "../support/memory_transport.ts";
 import { connectFixture, pause, until } from "../unit/transport/connect_fixture.ts";
 import type { Suite } from "./portable.ts";
@@ -43,4 +45,12 @@ export const adapterSuites: readonly Suite[] = [
     name: "transport over Connect (unary calls)",
     cases: transportConformance(() => connectFixture({ connector: unaryConnector() })),
   },
+  ...Object.entries({
+    "a BroadcastChannel": broadcastMesh,
+    "a hub of MessagePorts": portMesh,
+    "MessagePorts": directPortMesh,
+  }).map(([kind, mesh]): Suite => ({
+    name: `transport over ${kind}`,
+    cases: [...transportConformance(() => tabFixture(mesh())), ...tabChecks(mesh)],
+  })),
 ];

@@ -5,14 +5,13 @@
  */
 
 import { createClient } from "@connectrpc/connect";
-import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
-import { RaftError } from "../../lib/errors.ts";
+import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { present, safeInteger } from "./checked.ts";
-import { errorFromDetail } from "./errors.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
-import { ClientService, type ProposeResult as WireResult } from "./gen/raft/v1/client_pb.ts";
+import { ClientService } from "./gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
+import { resultsFromWire } from "./result_codec.ts";
 import type { AdminServiceClient, ClientServiceClient, KeyValueServiceClient } from "./rpc_types.ts";
 import { consistencyToWire, statusFromWire } from "./status_codec.ts";
 
@@ -80,12 +79,7 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
     async propose(endpoint, commands, { signal } = {}) {
       const call = () => clientOf(endpoint).propose({ commands: [...commands], forwarded }, signalOf(signal));
       const { results } = await called(signal, call);
-      if (results.length !== commands.length) {
-        throw new RaftError("internal", `${results.length} results for ${commands.length} commands`, {
-          outcome: "unknown",
-        });
-      }
-      return results.map(resultFromWire);
+      return resultsFromWire(results, commands.length);
     },
     async query(endpoint, query, { signal, consistency = "linearizable" } = {}) {
       const request = { query, consistency: consistencyToWire(consistency), forwarded };
@@ -105,15 +99,4 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
 
 function signalOf(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
-}
-
-/** An answer that can't be read says nothing of what became of the command. */
-function resultFromWire({ result }: WireResult): ProposeResult {
-  if (result.case === "error") return { ok: false, error: errorFromDetail(result.value) };
-  try {
-    const { index, result: bytes } = present(result.value, "a result");
-    return { ok: true, index: safeInteger(index, "index"), result: bytes };
-  } catch (cause) {
-    return { ok: false, error: new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause }) };
-  }
 }

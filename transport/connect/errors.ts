@@ -4,10 +4,12 @@
  * @module
  */
 
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
-import { Outcome, type RaftErrorDetail, RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
+import { errorFromDetail, errorToDetail, toldError } from "./error_detail.ts";
+import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
+
+export { errorFromDetail, errorToDetail } from "./error_detail.ts";
 
 const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
   not_leader: Code.FailedPrecondition,
@@ -36,37 +38,6 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
 };
 
 /**
- * For the wire.
- *
- * @internal
- */
-export function errorToDetail(error: RaftError): MessageInitShape<typeof RaftErrorDetailSchema> {
-  return {
-    code: error.code,
-    outcome: error.outcome === "rejected" ? Outcome.REJECTED : Outcome.UNKNOWN,
-    message: error.message,
-    hint: error.hint,
-    leaderId: error.leader?.id ?? "",
-    leaderAddress: error.leader?.address ?? "",
-  };
-}
-
-/**
- * From the wire. A code of a newer version becomes `internal`; an outcome that isn't clear is `unknown`.
- *
- * @internal
- */
-export function errorFromDetail(detail: RaftErrorDetail, cause?: unknown): RaftError {
-  const code = Object.hasOwn(CONNECT_CODES, detail.code) ? detail.code as RaftErrorCode : "internal";
-  return new RaftError(code, detail.message, {
-    outcome: detail.outcome === Outcome.REJECTED ? "rejected" : "unknown",
-    hint: detail.hint,
-    ...(detail.leaderId === "" ? {} : { leader: { id: detail.leaderId, address: detail.leaderAddress } }),
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-/**
  * What a service throws, as the Connect error that carries all of it. Errors
  * that are none of ours say no more than "internal" to the other side; a
  * {@linkcode ConnectError} stays as it is.
@@ -75,9 +46,7 @@ export function errorFromDetail(detail: RaftErrorDetail, cause?: unknown): RaftE
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
-  const known = error instanceof RaftError
-    ? error
-    : new RaftError("internal", "the node failed to answer", { outcome: "unknown", cause: error });
+  const known = toldError(error);
   return new ConnectError(
     known.message,
     CONNECT_CODES[known.code],

@@ -11,6 +11,7 @@ import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "./address.ts";
+import { endedBy } from "./error_detail.ts";
 import { fromConnectError } from "./errors.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 
@@ -166,14 +167,4 @@ export async function called<T>(signal: AbortSignal | undefined, call: () => Pro
     if (signal?.aborted) throw endedBy(signal, "unknown");
     throw fromConnectError(error);
   }
-}
-
-function endedBy(signal: AbortSignal, outcome: "rejected" | "unknown"): RaftError {
-  const { reason } = signal;
-  if (reason instanceof RaftError && reason.outcome === outcome) return reason;
-  const timedOut = (reason instanceof Error || reason instanceof DOMException) && reason.name === "TimeoutError";
-  return new RaftError(timedOut ? "timeout" : "aborted", timedOut ? "the deadline passed" : "the call was aborted", {
-    outcome,
-    cause: reason,
-  });
 }

@@ -13,7 +13,8 @@ export type { ClientTransportOptions, ConnectClientTransportOptions, RaftClients
 export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from "./codec.ts";
 export { ConnectTransport } from "./connect_transport.ts";
 export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_transport.ts";
-export { errorFromDetail, errorToDetail, fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
+export { errorFromDetail, errorToDetail } from "./error_detail.ts";
+export { fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
 export { http2Connector } from "./http2_connector.ts";
@@ -22,6 +23,7 @@ export type { Fetch } from "./http_client.ts";
 export { membershipFromWire, membershipToWire } from "./membership_codec.ts";
 export { fallbackConnector, unaryConnector } from "./peer_link.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
+export { resultToWire } from "./result_codec.ts";
 export type {
   AdminServiceClient,
   AdminServiceImpl,

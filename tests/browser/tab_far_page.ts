@@ -1,0 +1,167 @@
+/** The transports between this page and a worker, and between this page and another. */
+
+import type { TransportEndpoint, TransportFixture } from "../../conformance.ts";
+import { sampleEnvelope, transportConformance } from "../../conformance.ts";
+import { Coordinator, decodeGetAnswer, encodeGet, encodePut, RaftError } from "../../mod.ts";
+import {
+  BroadcastChannelTransport,
+  type MeshOptions,
+  MessagePortHub,
+  MessagePortTransport,
+  tabAddress,
+} from "../../transport/tab/mod.ts";
+import { pause, until } from "../support/tab_transports.ts";
+import { FarEnd } from "./far_end.ts";
+import { offer, type PageCheck } from "./suite_page.ts";
+
+const [NEAR, FAR] = [tabAddress("near"), tabAddress("far")];
+
+/** A way between a near and a far end. */
+interface Way {
+  readonly near: (address: string, options?: MeshOptions) => BroadcastChannelTransport | MessagePortTransport;
+  readonly meeting: (address: string) => string | MessagePort;
+  /** What the page does when it has ended the far end itself. */
+  readonly ended?: (address: string) => void;
+}
+
+function byChannel(): Way {
+  const clusterId = crypto.randomUUID();
+  return {
+    near: (address, options = {}) => new BroadcastChannelTransport({ clusterId, address, ...options }),
+    meeting: () => clusterId,
+  };
+}
+
+function byHub(): Way {
+  const hub = new MessagePortHub();
+  return {
+    near: (address, options = {}) => new MessagePortTransport({ address, ports: [hub.port(address)], ...options }),
+    meeting: (address) => hub.port(address),
+    ended: (address) => hub.remove(address),
+  };
+}
+
+/** Every second endpoint is at the far end. What hangs is a worker that does. */
+async function farFixture(way: Way, makeEnd: () => Promise<FarEnd>): Promise<TransportFixture> {
+  const ends = [await makeEnd()];
+  const open = new Set<TransportEndpoint>();
+  let last = 0;
+  return {
+    open(address = tabAddress(`n${++last}`)) {
+      const far = Number(address.slice("tab:n".length)) % 2 === 0;
+      const transport = far ? ends[0]!.open(address, way.meeting(address)) : way.near(address);
+      const endpoint = {
+        transport,
+        address,
+        async close() {
+          if (open.delete(endpoint)) await transport.close();
+        },
+      };
+      open.add(endpoint);
+      return Promise.resolve(endpoint);
+    },
+    gone: () => Promise.resolve(tabAddress("nobody")),
+    async hanging() {
+      const end = await FarEnd.worker();
+      ends.push(end);
+      const address = tabAddress("hanging");
+      const transport = end.open(address, way.meeting(address));
+      await transport.start(() => {});
+      end.hang();
+      return { address, close: () => Promise.resolve(end.dispose()) };
+    },
+    until,
+    pause,
+    async close() {
+      for (const endpoint of [...open]) await endpoint.close();
+      for (const end of ends) end.dispose();
+    },
+  };
+}
+
+/** Whoever ends without a goodbye is known to be gone, and calls to it end. */
+async function departs(way: Way, makeEnd: () => Promise<FarEnd>, options: Pick<MeshOptions, "locks">): Promise<void> {
+  const departed: string[] = [];
+  const near = way.near(NEAR, { onDeparted: (address) => void departed.push(address), ...options });
+  await near.start(() => {});
+  const end = await makeEnd();
+  const far = end.open(FAR, way.meeting(FAR), options);
+  await far.start(() => {});
+  await far.serveForever();
+  await until(() => near.peers.includes(FAR), "the far end is there");
+  const call = near.call(FAR, "test.Method/Never", new Uint8Array(1)).then(() => undefined, (error) => error);
+  end.dispose();
+  if (options.locks === null) way.ended?.(FAR);
+  await until(() => departed.length > 0, "the far end is gone");
+  const error = await call;
+  if (!(error instanceof RaftError) || error.code !== "unreachable" || error.outcome !== "unknown") throw error;
+  if (near.peers.length > 0) throw new Error("the dead are counted among the peers");
+  const { dropped } = near.counts;
+  near.send(FAR, sampleEnvelope({ type: "TimeoutNow", term: 1 }));
+  if (near.counts.dropped !== dropped + 1) throw new Error("a message to the dead is not counted as dropped");
+  await near.close();
+}
+
+/** A node here would be in nobody's way: three are elsewhere, and this page is their client. */
+async function clusterOfThree(): Promise<void> {
+  const way = byChannel();
+  const addresses = ["n1", "n2", "n3"].map(tabAddress);
+  const ends = await Promise.all([FarEnd.worker(), FarEnd.worker(), FarEnd.page()]);
+  await Promise.all(ends.map((end, i) => {
+    const address = addresses[i]!;
+    return end.open(address, way.meeting(address)).startNode(`n${i + 1}`, addresses);
+  }));
+  const page = way.near(NEAR);
+  await page.start(() => {});
+  const client = new Coordinator({ endpoints: addresses, transport: page.client, timeoutMs: 20_000 });
+  const key = new Uint8Array([1]);
+  for (const size of [10, 1.5 * 2 ** 20]) {
+    await client.propose(encodePut(key, new Uint8Array(size)));
+    const answer = decodeGetAnswer((await client.query(encodeGet(key))).result);
+    if (!answer.ok || answer.entry?.value.length !== size) throw new Error("the value does not come back");
+    if (size > 10) break;
+    const { address } = await client.leader();
+    ends[addresses.indexOf(address)]!.dispose();
+  }
+  await client.close();
+  await page.close();
+  for (const end of ends) end.dispose();
+}
+
+/** The second one is told why it may not be. */
+async function duplicateIsRefused(makeEnd: () => Promise<FarEnd>): Promise<void> {
+  const way = byChannel();
+  const near = way.near(NEAR);
+  await near.start(() => {});
+  const end = await makeEnd();
+  const failure = await end.open(NEAR, way.meeting(NEAR)).start(() => {}).then(() => "", String);
+  if (!failure.includes("another tab or worker is at tab:near")) throw new Error(`the duplicate started: ${failure}`);
+  end.dispose();
+  await near.close();
+}
+
+const worker = (): Promise<FarEnd> => FarEnd.worker();
+const page = (): Promise<FarEnd> => FarEnd.page();
+
+function conformance(name: string, way: () => Way, end: () => Promise<FarEnd>): PageCheck[] {
+  return transportConformance(() => farFixture(way(), end)).map((check) => ({
+    ...check,
+    name: `${name}: ${check.name}`,
+  }));
+}
+
+offer([
+  ...conformance("BroadcastChannel to a worker", byChannel, worker),
+  ...conformance("BroadcastChannel to another page", byChannel, page),
+  ...conformance("hub of MessagePorts to a worker", byHub, worker),
+  { name: "BroadcastChannel: a worker that is terminated is gone", run: () => departs(byChannel(), worker, {}) },
+  { name: "BroadcastChannel: a tab that is closed is gone", run: () => departs(byChannel(), page, {}) },
+  { name: "MessagePorts: a worker that is terminated is gone, by its lock", run: () => departs(byHub(), worker, {}) },
+  {
+    name: "MessagePorts: without locks, a worker that is terminated is gone when the hub is told",
+    run: () => departs(byHub(), worker, { locks: null }),
+  },
+  { name: "a worker may not take the address of this page", run: () => duplicateIsRefused(worker) },
+  { name: "another page may not take the address of this page", run: () => duplicateIsRefused(page) },
+  { name: "three nodes in two workers and a page elect, replicate and lose their leader", run: clusterOfThree },
+]);

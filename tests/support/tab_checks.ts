@@ -1,0 +1,214 @@
+/**
+ * What transports between tabs do besides the contract of Transport: who is
+ * there, and clients' calls. Bound to no test runner, for Deno, Node, Bun and
+ * Chromium.
+ *
+ * @module
+ */
+
+import { Coordinator } from "../../lib/client/coordinator.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { decodeGetAnswer, encodeGet, encodePut, KeyValue } from "../../lib/kv/mod.ts";
+import { RaftNode } from "../../lib/node/raft_node.ts";
+import { membershipOf } from "../../lib/raft/membership.ts";
+import { Sessions } from "../../lib/sessions/mod.ts";
+import type { Envelope } from "../../lib/transport.ts";
+import { MemoryStorage } from "../../storage/memory.ts";
+import { sampleEnvelope } from "../../transport/conformance.ts";
+import { serveNode, tabAddress } from "../../transport/tab/mod.ts";
+import { type Mesh, until } from "./tab_transports.ts";
+
+/** One check. */
+export interface TabCheck {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+function ensure(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(what);
+}
+
+/** Both are plain data. */
+function same(found: unknown, wanted: unknown): void {
+  const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
+  ensure(a === b, `found ${a}, wanted ${b}`);
+}
+
+async function rejects(call: Promise<unknown>, code: string, outcome: string): Promise<void> {
+  const error = await call.then(() => undefined, (error) => error);
+  ensure(error instanceof RaftError, `not a RaftError: ${error}`);
+  same([error.code, error.outcome], [code, outcome]);
+}
+
+const [A, B] = [tabAddress("a"), tabAddress("b")];
+
+/** What a transport is told of the others, as it is told. */
+function diary() {
+  const said: string[] = [];
+  return {
+    said,
+    onArrived: (address: string) => void said.push(`${address} arrived`),
+    onDeparted: (address: string) => void said.push(`${address} departed`),
+  };
+}
+
+function numbered(term: number, bytes = 0): Envelope {
+  const entries = bytes === 0 ? [] : [{ index: 1, term: 1, type: "command" as const, data: new Uint8Array(bytes) }];
+  return sampleEnvelope({
+    type: "AppendEntries",
+    term,
+    prevLogIndex: 0,
+    prevLogTerm: 0,
+    entries,
+    leaderCommit: 0,
+    round: 0,
+  });
+}
+
+async function bothKnowBoth(mesh: Mesh, options: Parameters<Mesh["join"]>[1] = {}) {
+  const [a, b] = [mesh.join(A, options), mesh.join(B)];
+  const arrived: Envelope[] = [];
+  await a.start(() => {});
+  await b.start((envelope) => void arrived.push(envelope));
+  await until(() => a.peers.includes(B) && b.peers.includes(A), "both know each other");
+  return { a, b, arrived };
+}
+
+const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
+  async "who comes is told to all, and all to who comes; who closes is told too"(mesh) {
+    const first = diary();
+    const a = mesh.join(A, first);
+    await a.start(() => {});
+    same(a.peers, []);
+    const second = diary();
+    const b = mesh.join(B, second);
+    await b.start(() => {});
+    await until(() => first.said.length === 1 && second.said.length === 1, "both are told");
+    same([first.said, second.said], [["tab:b arrived"], ["tab:a arrived"]]);
+    await b.close();
+    await until(() => first.said.length === 2, "a is told that b is gone");
+    same([first.said[1], a.peers, b.peers], ["tab:b departed", [], []]);
+    await a.close();
+  },
+
+  async "who comes back is told as gone, and as come"(mesh) {
+    const { said, ...told } = diary();
+    const { a, b } = await bothKnowBoth(mesh, told);
+    await b.close();
+    const again = mesh.join(B);
+    await again.start(() => {});
+    await until(() => said.length === 3, "a is told of both");
+    same(said, ["tab:b arrived", "tab:b departed", "tab:b arrived"]);
+    await Promise.all([a.close(), again.close()]);
+  },
+
+  async "a message to who isn't there is dropped and counted"(mesh) {
+    const { a, b } = await bothKnowBoth(mesh);
+    const { sent, dropped } = a.counts;
+    for (const address of [tabAddress("nobody"), "", "http://127.0.0.1:1"]) a.send(address, numbered(1));
+    same(a.counts, { ...a.counts, sent, dropped: dropped + 3 });
+    await rejects(a.client.status(tabAddress("nobody")), "unreachable", "rejected");
+    await Promise.all([a.close(), b.close()]);
+  },
+
+  async "a call whose receiver closes ends as unreachable, outcome unknown"(mesh) {
+    const { a, b } = await bothKnowBoth(mesh);
+    let called = false;
+    b.serve(() => (called = true, new Promise(() => {})));
+    const call = a.call(B, "test.Method/Never", new Uint8Array(1));
+    await until(() => called, "the call arrives");
+    const ended = rejects(call, "unreachable", "unknown");
+    await b.close();
+    await ended;
+    await a.close();
+  },
+
+  async "what is on its way to who hangs is bounded, and the rest is dropped and counted"(mesh) {
+    const a = mesh.join(A, { maxInFlightMessages: 10, maxInFlightBytes: 100_000 });
+    await a.start(() => {});
+    const hanging = tabAddress("hanging");
+    const release = mesh.hang(hanging);
+    await until(() => a.peers.includes(hanging), "the one who hangs is known");
+    const { sent } = a.counts;
+    for (let count = 0; count < 50; count++) a.send(hanging, numbered(1));
+    same(a.counts.sent, sent + 10);
+    same(a.counts.dropped, 40);
+    release();
+    await a.close();
+  },
+
+  async "who reads is sent to without end, however small the limits are"(mesh) {
+    const { a, b, arrived } = await bothKnowBoth(mesh, { maxInFlightMessages: 3, maxInFlightBytes: 3000 });
+    for (let term = 1; term <= 100; term++) {
+      const came = () => arrived.some(({ message }) => message.term === term);
+      for (let attempt = 0; !came(); attempt++) {
+        ensure(attempt < 5000, `message ${term} does not arrive`);
+        for (const size of [0, 2000, 1]) a.send(B, numbered(term, size));
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+    }
+    await Promise.all([a.close(), b.close()]);
+  },
+
+  async "a closed transport opens no more, and close while it starts ends it"(mesh) {
+    const a = mesh.join(A);
+    const starting = a.start(() => {});
+    await a.close();
+    await rejects(starting, "closed", "rejected");
+    await rejects(a.start(() => {}), "closed", "rejected");
+    same(a.peers, []);
+    const unused = mesh.join(B);
+    await unused.close();
+  },
+
+  async "three nodes elect, replicate, and go on without their leader; a client finds it"(mesh) {
+    const members = ["n1", "n2", "n3"].map((id) => ({ id, address: tabAddress(id), incarnation: "" }));
+    const nodes = await Promise.all(members.map(async ({ id, address }) => {
+      const transport = mesh.join(address);
+      const node = await RaftNode.start({
+        id,
+        address,
+        transport,
+        storage: new MemoryStorage(),
+        stateMachine: new Sessions(new KeyValue()),
+        bootstrap: { clusterId: "c", membership: membershipOf({ voters: members }) },
+        electionTimeoutMs: 300,
+        heartbeatIntervalMs: 30,
+      });
+      transport.serve(serveNode(node));
+      return node;
+    }));
+    const page = mesh.join(tabAddress("page"));
+    await page.start(() => {});
+    const endpoints = members.map(({ address }) => address);
+    const client = new Coordinator({ endpoints, transport: page.client, timeoutMs: 20_000 });
+    try {
+      const key = new Uint8Array([1]);
+      // As large as a command may be, nearly.
+      for (const size of [10, 1.5 * 2 ** 20]) {
+        await client.propose(encodePut(key, new Uint8Array(size)));
+        const answer = decodeGetAnswer((await client.query(encodeGet(key))).result);
+        ensure(answer.ok && answer.entry?.value.length === size, "the value comes back");
+        if (size === 10) await nodes.find((node) => node.status().role === "leader")?.close();
+      }
+    } finally {
+      await client.close();
+      await Promise.all([page, ...nodes].map((each) => each.close()));
+    }
+  },
+};
+
+/** The checks, over meshes that `make` makes. */
+export function tabChecks(make: () => Mesh): readonly TabCheck[] {
+  return Object.entries(checks).map(([name, body]) => ({
+    name,
+    async run() {
+      const mesh = make();
+      try {
+        await body(mesh);
+      } finally {
+        mesh.close();
+      }
+    },
+  }));
+}

@@ -1,0 +1,53 @@
+/**
+ * A carrier of packets in memory, that loses what a test says.
+ *
+ * @module
+ */
+
+import type { PacketCarrier, ReceivePacket } from "../../../../transport/tab/packet_carrier.ts";
+import { PacketTransport, type TabTransportOptions } from "../../../../transport/tab/packet_transport.ts";
+
+/** Joins carriers by address. */
+export class Post {
+  readonly #open = new Map<string, { readonly receive: ReceivePacket; readonly lost: (address: string) => void }>();
+  /** Addresses at which packets are taken, and nobody reads them. */
+  readonly hanging = new Set<string>();
+
+  carrier(address: string): PacketCarrier {
+    return {
+      start: (receive, lost) => {
+        this.#open.set(address, { receive, lost });
+        return Promise.resolve();
+      },
+      send: (to, packet) => {
+        if (this.hanging.has(to)) return true;
+        // No carrier brings back what its own side sent.
+        if (to === address || !this.#open.has(to)) return false;
+        queueMicrotask(() => this.#open.get(to)?.receive(packet));
+        return true;
+      },
+      close: () => {
+        this.#open.delete(address);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Tells everyone that whoever was at `address` is gone. */
+  lose(address: string): void {
+    this.#open.delete(address);
+    for (const { lost } of this.#open.values()) lost(address);
+  }
+
+  /** Delivers raw bytes. */
+  deliver(to: string, bytes: Uint8Array): void {
+    this.#open.get(to)?.receive(bytes);
+  }
+
+  /** A transport that is started. */
+  async open(address: string, options: Partial<TabTransportOptions> = {}): Promise<PacketTransport> {
+    const transport = new PacketTransport({ address, carrier: this.carrier(address), ...options });
+    await transport.start(() => {});
+    return transport;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What became of commands, on the wire.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ProposeResult } from "../../lib/client/client_transport.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { present, safeInteger } from "./checked.ts";
+import { errorFromDetail, errorToDetail } from "./error_detail.ts";
+import type { ProposeResult as WireResult, ProposeResultSchema } from "./gen/raft/v1/client_pb.ts";
+
+/**
+ * For the wire.
+ *
+ * @internal
+ */
+export function resultToWire(result: ProposeResult): MessageInitShape<typeof ProposeResultSchema> {
+  return result.ok
+    ? { result: { case: "proposed", value: { index: BigInt(result.index), result: result.result } } }
+    : { result: { case: "error", value: errorToDetail(result.error) } };
+}
+
+/**
+ * The results of so many commands, from the wire.
+ *
+ * @internal
+ *
+ * @throws {RaftError} `internal` if there are more or fewer
+ */
+export function resultsFromWire(results: readonly WireResult[], commands: number): ProposeResult[] {
+  if (results.length !== commands) {
+    throw new RaftError("internal", `${results.length} results for ${commands} commands`, { outcome: "unknown" });
+  }
+  return results.map(resultFromWire);
+}
+
+/** An answer that can't be read says nothing of what became of the command. */
+function resultFromWire({ result }: WireResult): ProposeResult {
+  if (result.case === "error") return { ok: false, error: errorFromDetail(result.value) };
+  try {
+    const { index, result: bytes } = present(result.value, "a result");
+    return { ok: true, index: safeInteger(index, "index"), result: bytes };
+  } catch (cause) {
+    return { ok: false, error: new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause }) };
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Packets as bytes.
+ *
+ * @module
+ */
+
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { RaftError } from "../../lib/errors.ts";
+import type { Envelope } from "../../lib/transport.ts";
+import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString } from "../connect/checked.ts";
+import { envelopeFromWire, envelopeToWire } from "../connect/codec.ts";
+import { errorFromDetail, errorToDetail } from "../connect/error_detail.ts";
+import {
+  type Answer as WireAnswer,
+  type Packet as WirePacket,
+  PacketSchema,
+} from "../connect/gen/raft/v1/packet_pb.ts";
+
+/** A unary call of a service. */
+export interface Call {
+  /** Which kind of body it is. */
+  readonly type: "call";
+  /** Names the call among those of its sender. */
+  readonly id: number;
+  /** Such as `raft.v1.ClientService/Propose`. */
+  readonly method: string;
+  /** The method's request, encoded. */
+  readonly request: Uint8Array;
+}
+
+/** What became of a call. */
+export interface Answer {
+  /** Which kind of body it is. */
+  readonly type: "answer";
+  /** The call's. */
+  readonly id: number;
+  /** The method's response, encoded; or why there is none. */
+  readonly outcome: Uint8Array | RaftError;
+}
+
+/** A message of the protocol. */
+export interface EnvelopeBody {
+  /** Which kind of body it is. */
+  readonly type: "envelope";
+  /** The message, and who sent it. */
+  readonly envelope: Envelope;
+}
+
+/** What goes from one address to another. */
+export interface Packet {
+  /** The address of the receiver. */
+  readonly to: string;
+  /** The address of the sender, where an answer goes. */
+  readonly from: string;
+  /** What it holds. */
+  readonly body: EnvelopeBody | Call | Answer;
+}
+
+/** The bytes of one packet, in a buffer of their own. */
+export function encodePacket({ to, from, body }: Packet): Uint8Array<ArrayBuffer> {
+  return toBinary(PacketSchema, create(PacketSchema, { to, from, body: bodyToWire(body) }));
+}
+
+/**
+ * Reads what {@linkcode encodePacket} wrote. What it holds are views of `bytes`.
+ *
+ * @throws {RaftError} `invalid_argument` for anything else
+ */
+export function decodePacket(bytes: Uint8Array): Packet {
+  let wire: WirePacket;
+  try {
+    wire = fromBinary(PacketSchema, bytes);
+  } catch (error) {
+    throw new RaftError("invalid_argument", "malformed message: not a packet", { cause: error });
+  }
+  const to = shortString(wire.to, MAX_ADDRESS_LENGTH, "the receiver's address");
+  const from = shortString(wire.from, MAX_ADDRESS_LENGTH, "the sender's address");
+  return { to, from, body: bodyFromWire(wire.body) };
+}
+
+type WireBody = NonNullable<MessageInitShape<typeof PacketSchema>["body"]>;
+
+function bodyToWire(body: Packet["body"]): WireBody {
+  switch (body.type) {
+    case "envelope":
+      return { case: "envelope", value: envelopeToWire(body.envelope) };
+    case "call":
+      return { case: "call", value: { id: body.id, method: body.method, request: body.request } };
+    case "answer":
+      return {
+        case: "answer",
+        value: {
+          id: body.id,
+          outcome: body.outcome instanceof RaftError
+            ? { case: "error", value: errorToDetail(body.outcome) }
+            : { case: "response", value: body.outcome },
+        },
+      };
+  }
+}
+
+function bodyFromWire(wire: WirePacket["body"]): Packet["body"] {
+  switch (wire.case) {
+    case "envelope":
+      return { type: "envelope", envelope: envelopeFromWire(wire.value) };
+    case "call": {
+      const { id, request } = wire.value;
+      return { type: "call", id, method: shortString(wire.value.method, MAX_ID_LENGTH, "method"), request };
+    }
+    case "answer":
+      return { type: "answer", id: wire.value.id, outcome: outcomeFromWire(wire.value.outcome) };
+    case undefined:
+      throw malformed("what the packet holds is missing or unknown");
+  }
+}
+
+function outcomeFromWire(wire: WireAnswer["outcome"]): Uint8Array | RaftError {
+  return wire.case === "error" ? errorFromDetail(wire.value) : present(wire.value, "the outcome of a call");
+}

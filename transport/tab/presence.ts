@@ -1,0 +1,97 @@
+/**
+ * Who is alive, by Web Locks: a tab that dies says no goodbye, but its locks are
+ * free at once.
+ *
+ * @module
+ */
+
+import type { Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+
+/** What is needed of `navigator.locks`. */
+export interface Locks {
+  /** Runs `held` once the lock is held, and keeps it until the promise of `held` settles. */
+  request(
+    name: string,
+    options: { readonly mode?: "exclusive" | "shared"; readonly signal?: AbortSignal },
+    held: () => Promise<void> | void,
+  ): Promise<unknown>;
+}
+
+/** The locks of this origin; `null` where there are none, as on a page that came by plain HTTP from another machine. */
+export function originLocks(): Locks | null {
+  const { navigator } = globalThis as { readonly navigator?: { readonly locks?: Locks } };
+  return navigator?.locks ?? null;
+}
+
+/** Frees a lock; resolves when another can have it. */
+export type Release = () => Promise<void>;
+
+/** Takes a lock. @throws {DOMException} whatever `signal` says, and what the browser refuses */
+async function hold(locks: Locks, name: string, signal?: AbortSignal): Promise<Release> {
+  const held = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const over = locks.request(name, signal === undefined ? {} : { signal }, () => {
+    held.resolve();
+    return released.promise;
+  }).then(() => {}, held.reject);
+  await held.promise;
+  return () => {
+    released.resolve();
+    return over;
+  };
+}
+
+/** The name of the lock that lives as long as a session. */
+function sessionLock(session: string): string {
+  return `raft-core session ${session}`;
+}
+
+/** Holds the lock of a session; `null` if the browser gives none here. */
+export async function holdSession(locks: Locks, session: string): Promise<Release | null> {
+  try {
+    return await hold(locks, sessionLock(session));
+  } catch {
+    return null;
+  }
+}
+
+/** Calls `ended` when the session's lock is free: its holder is gone. Returns how to leave off. */
+export function watchSession(locks: Locks, session: string, ended: () => void): () => void {
+  const controller = new AbortController();
+  // Shared, so that all who wait are told at once; and free again at once.
+  locks.request(sessionLock(session), { mode: "shared", signal: controller.signal }, () => ended()).catch(() => {});
+  return () => controller.abort();
+}
+
+/**
+ * Takes a name that one alone may have. A page that is being left may hold it a
+ * little longer than its successor needs to come up.
+ *
+ * @param signal gives up waiting
+ * @returns `null` if the browser gives no locks here, or the signal fired
+ * @throws {RaftError} `refused` if another still has it after `waitMs`
+ */
+export async function holdAlone(
+  locks: Locks,
+  name: string,
+  host: Host,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<Release | null> {
+  const waiting = new AbortController();
+  const giveUp = (): void => waiting.abort();
+  const cancel = host.clock.setTimer(waitMs, giveUp);
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await hold(locks, `raft-core transport ${name}`, waiting.signal);
+  } catch {
+    if (!waiting.signal.aborted || signal.aborted) return null;
+    throw new RaftError("refused", `another tab or worker is at ${name}`, {
+      hint: "Close that one first, or choose another node id: a duplicated tab has the id of the first.",
+    });
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", giveUp);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Calls of others that are being answered.
+ *
+ * @module
+ */
+
+import type { Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { toldError } from "../connect/error_detail.ts";
+import type { CallHandler } from "./methods.ts";
+import type { Answer, Call } from "./packet_codec.ts";
+
+/** What {@linkcode ServedCalls} needs. Times in milliseconds. */
+export interface ServedCallsOptions {
+  readonly host: Host;
+  /** Calls under way, at most; more are refused as `busy`. */
+  readonly maxServed: number;
+  /** A call that takes longer is given up: nobody waits for it any more. */
+  readonly timeoutMs: number;
+}
+
+/** Answers every call, unless its caller is gone. */
+export class ServedCalls {
+  readonly #options: ServedCallsOptions;
+  readonly #underWay = new Set<{ readonly caller: string; readonly controller: AbortController }>();
+  /** Answers calls; without one all are refused. */
+  handler: CallHandler | undefined;
+
+  constructor(options: ServedCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a call, and answers it in its time. */
+  async serve(caller: string, { id, method, request }: Call, answer: (answer: Answer) => void): Promise<void> {
+    const { host, maxServed, timeoutMs } = this.#options;
+    const { handler } = this;
+    const refuse = (outcome: RaftError): void => answer({ type: "answer", id, outcome });
+    if (handler === undefined) return refuse(new RaftError("unsupported", "no calls are answered here"));
+    if (this.#underWay.size >= maxServed) {
+      return refuse(new RaftError("busy", `${maxServed} calls are under way here already`));
+    }
+    const controller = new AbortController();
+    const call = { caller, controller };
+    this.#underWay.add(call);
+    const cancel = host.clock.setTimer(timeoutMs, () => {
+      controller.abort(new RaftError("timeout", `not done within ${timeoutMs} ms`, { outcome: "unknown" }));
+    });
+    let outcome: Uint8Array | RaftError;
+    try {
+      outcome = await handler(method, request, { signal: controller.signal });
+    } catch (error) {
+      outcome = toldError(error);
+    }
+    cancel();
+    if (this.#underWay.delete(call)) answer({ type: "answer", id, outcome });
+  }
+
+  /** Gives up the calls of a caller that is gone. */
+  lost(address: string): void {
+    const gone = new RaftError("aborted", "the caller is gone", { outcome: "unknown" });
+    this.#giveUp(gone, (caller) => caller === address);
+  }
+
+  /** Gives up every call. */
+  close(): void {
+    this.handler = undefined;
+    this.#giveUp(new RaftError("closed", "the transport was closed", { outcome: "unknown" }), () => true);
+  }
+
+  #giveUp(reason: RaftError, of: (caller: string) => boolean): void {
+    for (const call of this.#underWay) {
+      if (!of(call.caller)) continue;
+      this.#underWay.delete(call);
+      call.controller.abort(reason);
+    }
+  }
+}

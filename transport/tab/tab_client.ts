@@ -1,0 +1,87 @@
+/**
+ * Calls of ClientService, over whatever carries a call.
+ *
+ * @module
+ */
+
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { present, safeInteger } from "../connect/checked.ts";
+import { ClientService } from "../connect/gen/raft/v1/client_pb.ts";
+import { resultsFromWire } from "../connect/result_codec.ts";
+import { consistencyToWire, statusFromWire } from "../connect/status_codec.ts";
+import { methodName, type UnaryMethod } from "./methods.ts";
+
+/** Calls a method at an address: {@linkcode TabTransport.call}. */
+export type CallSender = (
+  to: string,
+  method: string,
+  request: Uint8Array,
+  options?: CallOptions,
+) => Promise<Uint8Array>;
+
+/**
+ * Calls a method of a generated service at an address.
+ *
+ * @example
+ * ```ts ignore
+ * const { index } = await callUnary(transport, AdminService.method.takeSnapshot, "tab:n1", {});
+ * ```
+ *
+ * @internal
+ *
+ * @throws {RaftError} see {@linkcode TabTransport.call}
+ */
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
+  transport: { readonly call: CallSender },
+  method: UnaryMethod<I, O>,
+  to: string,
+  request: MessageInitShape<I>,
+  options?: CallOptions,
+): Promise<MessageShape<O>> {
+  const bytes = toBinary(method.input, create(method.input, request));
+  const answer = await transport.call(to, methodName(method), bytes, options);
+  return readable(() => fromBinary(method.output, answer));
+}
+
+/** A client whose endpoints are the addresses of nodes. It does not own `transport`. */
+export function tabClient(transport: { readonly call: CallSender }): ClientTransport {
+  const { propose, query, status } = ClientService.method;
+  return {
+    async propose(endpoint, commands, options) {
+      // A node in a tab passes no calls on, and a server need not: the Coordinator follows the leader itself.
+      const request = { commands: [...commands], forwarded: true };
+      const { results } = await callUnary(transport, propose, endpoint, request, options);
+      return resultsFromWire(results, commands.length);
+    },
+    async query(endpoint, bytes, { consistency = "linearizable", ...options } = {}) {
+      const request = { query: bytes, consistency: consistencyToWire(consistency), forwarded: true };
+      const answer = await callUnary(transport, query, endpoint, request, options);
+      return readable(() => ({
+        result: answer.result,
+        appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex"),
+      }));
+    },
+    async status(endpoint, options) {
+      const answer = await callUnary(transport, status, endpoint, {}, options);
+      return readable(() => statusFromWire(present(answer.status, "status")));
+    },
+  };
+}
+
+/** An answer that can't be read says nothing of what became of the request. */
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause });
+  }
+}
