@@ -14,14 +14,15 @@ import {
   peerService,
 } from "../transport/connect/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
+import { SERVER_ADVICE } from "./advice.ts";
 import { createApp } from "./app.ts";
-import { identityOf } from "./identity.ts";
+import { identityOf } from "../service/identity.ts";
 import type { FetchHandler } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem, problemResponse } from "./problem.ts";
-import type { ServedNode } from "./served_node.ts";
-import { Admin } from "./services/admin.ts";
+import type { ServedNode } from "../service/served_node.ts";
+import { Admin } from "../service/admin.ts";
 import { adminService } from "./services/admin_service.ts";
 import { clientService } from "./services/client_service.ts";
 import { KeyValueCalls } from "./services/kv.ts";
@@ -55,6 +56,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       const { id, incarnation } = node.status();
       return identifyPeer(address, { nodeId: id, incarnation, address: options.address }, { signal });
     },
+    advice: SERVER_ADVICE,
     presenceMs: 2 * options.electionTimeoutMs,
   });
   const services = connectFetchHandler(createRaftRoutes({

@@ -15,15 +15,16 @@ import type { StateMachine } from "../lib/state_machine.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
 import { openFileStorage } from "../storage/file/mod.ts";
 import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";
-import { awaitBeginning } from "./bootstrap.ts";
-import type { Beginning } from "./bootstrap.ts";
+import { SERVER_ADVICE } from "./advice.ts";
+import { awaitBeginning } from "../service/beginning.ts";
+import type { Beginning } from "../service/beginning.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { isLoopback } from "./guard.ts";
-import { peerIdentityOf, randomIncarnation } from "./identity.ts";
+import { peerIdentityOf, randomIncarnation } from "../service/identity.ts";
 import { listen } from "./listen.ts";
 import type { FetchHandler, Listener } from "./listen.ts";
-import { LoadedStorage } from "./loaded_storage.ts";
+import { LoadedStorage } from "../service/loaded_storage.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { logEvents } from "./log_events.ts";
@@ -31,9 +32,9 @@ import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
 import type { ListenAddress, PeerAddress } from "./options.ts";
 import { problem, problemResponse } from "./problem.ts";
-import type { ServedNode } from "./served_node.ts";
+import type { ServedNode } from "../service/served_node.ts";
 import type { Watchable } from "./services/kv.ts";
-import { WaitingNode } from "./waiting_node.ts";
+import { WaitingNode } from "../service/waiting_node.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
 export interface ServerOptions {
@@ -247,6 +248,7 @@ class RunningServer implements Server {
     return await awaitBeginning({
       self,
       peers: (this.#options.peers ?? []).filter((peer) => peer.id !== id),
+      advice: SERVER_ADVICE,
       ask: async (address, signal) => peerIdentityOf(await identifyPeer(address, caller, { signal })),
       waiting: (missing) => {
         waiting.waitFor(missing);

@@ -23,7 +23,7 @@ import { called, fetchTransport } from "../../transport/connect/http_client.ts";
 import { memberFromWire } from "../../transport/connect/membership_codec.ts";
 import { suffrageFromWire } from "../../transport/connect/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../../service/pause.ts";
 import { answering } from "./answering.ts";
 import { withoutEffect } from "./errors.ts";
 import { readStatus } from "./read_status.ts";

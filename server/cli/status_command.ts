@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../../service/pause.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./run.ts";

@@ -14,9 +14,9 @@ import { called } from "../../transport/connect/http_client.ts";
 import { membershipToWire, memberToWire } from "../../transport/connect/membership_codec.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { atLeader } from "../forward.ts";
-import type { ServedNode } from "../served_node.ts";
-import type { Admin } from "./admin.ts";
+import { atLeader } from "../../service/forward.ts";
+import type { ServedNode } from "../../service/served_node.ts";
+import type { Admin } from "../../service/admin.ts";
 
 /** An operator hears of the rest at once: a new member that is unreachable, a learner that is behind. */
 const NO_LEADER = ["not_leader", "no_leader"] as const;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { membershipOf } from "../../../lib/raft/membership.ts";
-import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../server/bootstrap.ts";
-import type { PeerIdentity } from "../../../server/bootstrap.ts";
+import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../service/beginning.ts";
+import { SERVER_ADVICE } from "../../../server/advice.ts";
+import type { PeerIdentity } from "../../../service/beginning.ts";
 
 const member = (n: number) => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const peersOf = (n: number) => [1, 2, 3].filter((other) => other !== n).map(member);
@@ -21,7 +22,7 @@ function answer(n: number, more: Partial<PeerIdentity> = {}): PeerIdentity {
 }
 
 function decide(n: number, answers: readonly PeerIdentity[]) {
-  return decideBeginning(member(n), peersOf(n), new Map(answers.map((one) => [one.nodeId, one])));
+  return decideBeginning(member(n), peersOf(n), new Map(answers.map((one) => [one.nodeId, one])), SERVER_ADVICE);
 }
 
 const first = membershipOf({ voters: [member(1), member(2), member(3)] });
@@ -79,7 +80,7 @@ Deno.test("an empty folder under an old id is refused, and the message says how 
 
 Deno.test("another node answers at a peer's address", () => {
   const answers = new Map([["n2", answer(4)]]);
-  assert.throws(() => decideBeginning(member(1), peersOf(1), answers), { code: "identity_mismatch" });
+  assert.throws(() => decideBeginning(member(1), peersOf(1), answers, SERVER_ADVICE), { code: "identity_mismatch" });
 });
 
 Deno.test("another incarnation gives another cluster", () => {
@@ -91,6 +92,7 @@ Deno.test("asks again until all have answered, and tells once who is missing", a
   let asked = 0;
   const told: (readonly string[])[] = [];
   const beginning = await awaitBeginning({
+    advice: SERVER_ADVICE,
     self: member(1),
     peers: peersOf(1),
     ask(address) {
@@ -109,6 +111,7 @@ Deno.test("asks again until all have answered, and tells once who is missing", a
 Deno.test("stops asking when it is aborted", async () => {
   const closing = new AbortController();
   const waited = awaitBeginning({
+    advice: SERVER_ADVICE,
     self: member(1),
     peers: peersOf(1),
     ask: () => Promise.reject(new Error("down")),

@@ -1,15 +1,16 @@
 /**
- * What an operator does to the cluster: the rules behind AdminService, free of
- * any wire format.
+ * What is done to the members of a cluster: the rules behind AdminService, free
+ * of any wire format.
  *
  * @module
  */
 
-import { RaftError } from "../../lib/errors.ts";
-import type { NodeStatus } from "../../lib/node/types.ts";
-import type { Member, Membership, NodeId } from "../../lib/raft/types.ts";
-import { pause } from "../pause.ts";
-import type { ServedNode } from "../served_node.ts";
+import { RaftError } from "../lib/errors.ts";
+import type { NodeStatus } from "../lib/node/types.ts";
+import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
+import type { Advice } from "./advice.ts";
+import { pause } from "./pause.ts";
+import type { ServedNode } from "./served_node.ts";
 
 /** Who answers at an address. */
 export interface Identified {
@@ -26,6 +27,8 @@ export interface AdminOptions {
   readonly node: ServedNode;
   /** Asks a node who it is. @throws {RaftError} `unreachable` */
   identify(address: string, signal: AbortSignal): Promise<Identified>;
+  /** The hints of what is thrown. */
+  readonly advice: Advice;
   /** A learner may be promoted once it lacks no more than so many entries. @default 100 */
   readonly promotionLagEntries?: number;
   /** A voter counts as present if it answered within. @default 3000 */
@@ -38,6 +41,7 @@ export interface AdminOptions {
 export class Admin {
   readonly #node: ServedNode;
   readonly #identify: AdminOptions["identify"];
+  readonly #advice: Advice;
   readonly #lag: number;
   readonly #presenceMs: number;
   readonly #pollMs: number;
@@ -45,6 +49,7 @@ export class Admin {
   constructor(options: AdminOptions) {
     this.#node = options.node;
     this.#identify = (address, signal) => options.identify(address, signal);
+    this.#advice = options.advice;
     this.#lag = options.promotionLagEntries ?? 100;
     this.#presenceMs = options.presenceMs ?? 3000;
     this.#pollMs = options.pollIntervalMs ?? 50;
@@ -93,7 +98,7 @@ export class Admin {
     const lag = this.#lagOf(status, id);
     if (lag === null || lag > this.#lag) {
       throw new RaftError("not_ready", `${id} ${lag === null ? "has not answered yet" : `lacks ${lag} entries`}.`, {
-        hint: "Wait until it has caught up: raft status shows how far it is.",
+        hint: this.#advice.stillBehind,
       });
     }
     const after = [...voters, learner];
@@ -160,7 +165,7 @@ export class Admin {
       const code = error instanceof RaftError ? error.code : "unreachable";
       const why = error instanceof Error ? error.message : String(error);
       throw new RaftError(code, `${id} does not answer at ${address}: ${why}`, {
-        hint: `Start it first, with an empty data folder and --join.`,
+        hint: this.#advice.startFirst,
         cause: error,
       });
     }
@@ -169,7 +174,7 @@ export class Admin {
   #checkSameMember(known: Member, incarnation: string): void {
     if (known.incarnation === incarnation) return;
     throw new RaftError("refused", `${known.id} is already a member, with another data folder.`, {
-      hint: replaceHint(known.id, known.address),
+      hint: this.#advice.replace(known.id, known.address),
     });
   }
 
@@ -187,18 +192,18 @@ export class Admin {
     }
     if (found.clusterId !== "" && found.clusterId !== status.clusterId) {
       throw new RaftError("refused", `${id} belongs to another cluster.`, {
-        hint: "Start it with an empty data folder and --join.",
+        hint: this.#advice.startEmpty,
       });
     }
     if (!found.empty) {
       throw new RaftError("refused", `${id} already has data of its own.`, {
-        hint: "Only an empty node can be added. Start it with an empty data folder and --join.",
+        hint: `Only an empty node can be added. ${this.#advice.startEmpty}`,
       });
     }
     const other = status.members.find((member) => member.address === address);
     if (other !== undefined) {
       throw new RaftError("refused", `${other.id} is already a member at ${address}.`, {
-        hint: `Remove it first: raft member remove ${other.id}`,
+        hint: this.#advice.removeFirst(other.id),
       });
     }
   }
@@ -221,7 +226,7 @@ export class Admin {
       if (signal.aborted) {
         throw new RaftError("not_ready", `${id} was added as a learner, and has not caught up yet.`, {
           outcome: "unknown",
-          hint: `It goes on catching up. Then: raft member promote ${id}`,
+          hint: this.#advice.promoteLater(id),
         });
       }
       await pause(this.#pollMs, signal);
@@ -243,12 +248,6 @@ export class Admin {
       { hint: "Bring a node back first, or remove one that is down." },
     );
   }
-}
-
-/** How to bring a node back whose data folder is gone. */
-export function replaceHint(id: NodeId, address: string): string {
-  return `To replace the node: raft member remove ${id}; start it with an empty data folder and --join; ` +
-    `then raft member add ${id} ${address.replace(/^https?:\/\//, "")}`;
 }
 
 /** Voters and learners now, for a change to begin with. A joint configuration must end first. */

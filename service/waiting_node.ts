@@ -9,12 +9,11 @@ import { RaftError } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Identity } from "../lib/storage.ts";
 import type { ServedNode } from "./served_node.ts";
-import type { Watchable } from "./services/kv.ts";
 
 const NOBODY = { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] };
 
 /** A node that doesn't run yet. */
-export class WaitingNode implements ServedNode, Watchable {
+export class WaitingNode implements ServedNode {
   readonly #identity: Identity;
   readonly #startedAt: number = performance.now();
   #missing: readonly string[] = [];
@@ -87,6 +86,7 @@ export class WaitingNode implements ServedNode, Watchable {
     return Promise.resolve();
   }
 
+  /** For a server that would serve the changes of a key-value store. */
   watch(): AsyncIterableIterator<never> {
     const refuse = (): Promise<never> => this.#refuse();
     return {

@@ -9,8 +9,8 @@
 import { RaftError } from "../lib/errors.ts";
 import { membershipOf } from "../lib/raft/membership.ts";
 import type { Member, Membership } from "../lib/raft/types.ts";
+import type { Advice } from "./advice.ts";
 import { pause } from "./pause.ts";
-import { replaceHint } from "./services/admin.ts";
 
 /** What a peer tells about itself. */
 export interface PeerIdentity {
@@ -61,15 +61,17 @@ export function clusterIdOf(membership: Membership): string {
  * Decides, from what every peer answered in one round, how this node begins.
  * Pure: the same answers give the same decision.
  *
- * @param self This node, as `--peers` has it and with its own incarnation.
- * @param peers The others, as `--peers` has them.
+ * @param self This node, as it was told to begin and with its own incarnation.
+ * @param peers The others, as it was told of them.
  * @param answers By id; those that didn't answer are missing.
+ * @param advice The hints of what is thrown.
  * @throws {RaftError} `identity_mismatch` or `refused`: waiting can't help.
  */
 export function decideBeginning(
   self: Member,
   peers: readonly { readonly id: string; readonly address: string }[],
   answers: ReadonlyMap<string, PeerIdentity>,
+  advice: Advice,
 ): Beginning {
   let begun: Beginning | null = null;
   for (const peer of peers) {
@@ -77,11 +79,11 @@ export function decideBeginning(
     if (answer === undefined) continue;
     if (answer.nodeId !== peer.id) {
       throw new RaftError("identity_mismatch", `The node at ${peer.address} is ${answer.nodeId}, not ${peer.id}.`, {
-        hint: "Correct --peers.",
+        hint: advice.wrongPeer,
       });
     }
     if (answer.empty) continue;
-    if (!answer.knowsCaller) throw refusal(self, peer.id);
+    if (!answer.knowsCaller) throw refusal(self, peer.id, advice);
     begun ??= joining(self, answer);
   }
   if (begun !== null) return begun;
@@ -107,12 +109,12 @@ function joining(self: Member, { clusterId, firstMembership: membership }: PeerI
     : { type: "follow", clusterId };
 }
 
-function refusal(self: Member, peer: string): RaftError {
+function refusal(self: Member, peer: string, advice: Advice): RaftError {
   return new RaftError(
     "refused",
     `${peer} is part of a running cluster that does not know this data folder. ` +
       `An empty folder under the id ${self.id} could vote a second time in a term, so it does not start.`,
-    { hint: replaceHint(self.id, self.address) },
+    { hint: advice.replace(self.id, self.address) },
   );
 }
 
@@ -122,6 +124,8 @@ export interface AwaitBeginningOptions {
   readonly peers: readonly { readonly id: string; readonly address: string }[];
   /** Asks a peer; a rejection means that it didn't answer. */
   ask(address: string, signal: AbortSignal): Promise<PeerIdentity>;
+  /** The hints of what it rejects with. */
+  readonly advice: Advice;
   /** Told whenever those who are missing change. */
   waiting(missing: readonly string[]): void;
   readonly signal: AbortSignal;
@@ -142,7 +146,7 @@ export async function awaitBeginning(options: AwaitBeginningOptions): Promise<Ex
         // Not there yet; the next round asks again.
       }
     }));
-    const beginning = decideBeginning(options.self, options.peers, answers);
+    const beginning = decideBeginning(options.self, options.peers, answers, options.advice);
     if (beginning.type !== "wait") return beginning;
     const missing = beginning.missing.join(", ");
     if (missing !== told) options.waiting(beginning.missing);

@@ -3,9 +3,10 @@ import { RaftError } from "../../../lib/errors.ts";
 import type { MembershipChange, NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
-import { Admin } from "../../../server/services/admin.ts";
-import type { Identified } from "../../../server/services/admin.ts";
-import { WaitingNode } from "../../../server/waiting_node.ts";
+import { SERVER_ADVICE } from "../../../server/advice.ts";
+import { Admin } from "../../../service/admin.ts";
+import type { Identified } from "../../../service/admin.ts";
+import { WaitingNode } from "../../../service/waiting_node.ts";
 
 const member = (n: number): Member => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const { signal } = new AbortController();
@@ -65,7 +66,12 @@ class Leader extends WaitingNode {
 function setUp(found: Partial<Identified> = {}) {
   const node = new Leader();
   const identified = { nodeId: "n4", incarnation: "i4", clusterId: "", empty: true, ...found };
-  const admin = new Admin({ node, identify: () => Promise.resolve(identified), pollIntervalMs: 1 });
+  const admin = new Admin({
+    node,
+    identify: () => Promise.resolve(identified),
+    advice: SERVER_ADVICE,
+    pollIntervalMs: 1,
+  });
   return { node, admin };
 }
 
@@ -131,7 +137,11 @@ for (
 
 Deno.test("add is refused: nobody answers there", async () => {
   const node = new Leader();
-  const admin = new Admin({ node, identify: () => Promise.reject(new RaftError("unreachable", "nobody answers")) });
+  const admin = new Admin({
+    node,
+    identify: () => Promise.reject(new RaftError("unreachable", "nobody answers")),
+    advice: SERVER_ADVICE,
+  });
   await assert.rejects(admin.add(n4, signal), { code: "unreachable" });
   assert.equal(node.changes.length, 0);
 });
@@ -191,6 +201,10 @@ Deno.test("a node that doesn't lead says who does", async () => {
       return { ...super.status(), role: "follower", leader: { id: "n2", address: "http://h:2" } };
     }
   }
-  const admin = new Admin({ node: new Follower(), identify: () => Promise.reject(new Error("not asked")) });
+  const admin = new Admin({
+    node: new Follower(),
+    identify: () => Promise.reject(new Error("not asked")),
+    advice: SERVER_ADVICE,
+  });
   await assert.rejects(admin.remove("n3", signal), { code: "not_leader", leader: { id: "n2", address: "http://h:2" } });
 });
