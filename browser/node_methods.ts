@@ -1,0 +1,94 @@
+/**
+ * What a node in a tab answers to other nodes, and to the clients of other tabs.
+ *
+ * @module
+ */
+
+import { RaftError } from "../lib/errors.ts";
+import { identityOf } from "../service/identity.ts";
+import type { ServedNode } from "../service/served_node.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../transport/connect/checked.ts";
+import { AdminService } from "../transport/connect/gen/raft/v1/admin_pb.ts";
+import { PeerService } from "../transport/connect/gen/raft/v1/peer_pb.ts";
+import { memberFromWire, membershipToWire } from "../transport/connect/membership_codec.ts";
+import type { PeerCaller, PeerIdentity } from "../transport/connect/peer_service.ts";
+import { callUnary, serveNode, unary } from "../transport/tab/mod.ts";
+import type { CallHandler, CallMethods, CallSender } from "../transport/tab/mod.ts";
+import type { AdminCalls } from "./admin_calls.ts";
+
+/** What is served. */
+export interface NodeMethodsOptions {
+  readonly node: ServedNode;
+  readonly admin: AdminCalls;
+  /** Where others reach the node. */
+  readonly address: string;
+}
+
+/** Answers ClientService, AdminService and the question who is there. */
+export function nodeMethods(options: NodeMethodsOptions): CallHandler {
+  return serveNode(options.node, { ...identify(options), ...adminMethods(options) });
+}
+
+function checkedCaller({ nodeId, incarnation, address }: PeerCaller): PeerCaller {
+  return {
+    nodeId: shortString(nodeId, MAX_ID_LENGTH, "nodeId"),
+    incarnation: shortString(incarnation, MAX_ID_LENGTH, "incarnation"),
+    address: shortString(address, MAX_ADDRESS_LENGTH, "address"),
+  };
+}
+
+function identify({ node, address }: NodeMethodsOptions): CallMethods {
+  return unary(PeerService.method.identify, (caller) => ({
+    ...identityOf(node.status(), address, checkedCaller(caller)),
+  }));
+}
+
+function adminMethods({ node, admin }: NodeMethodsOptions): CallMethods {
+  const { method } = AdminService;
+  return {
+    ...unary(method.addMember, async ({ id, address, incarnation, learner, forwarded }, { signal }) => {
+      const membership = await admin.addMember({ id, address, incarnation, learner }, { signal, forwarded });
+      return { membership: membershipToWire(membership) };
+    }),
+    ...unary(method.promoteMember, async ({ id, forwarded }, { signal }) => {
+      return { membership: membershipToWire(await admin.promoteMember(id, { signal, forwarded })) };
+    }),
+    ...unary(method.removeMember, async ({ id, forwarded }, { signal }) => {
+      return { membership: membershipToWire(await admin.removeMember(id, { signal, forwarded })) };
+    }),
+    ...unary(method.changeMembership, async ({ voters, learners, forwarded }, { signal }) => {
+      const change = { voters: voters.map(memberFromWire), learners: learners.map(memberFromWire) };
+      return { membership: membershipToWire(await admin.changeMembership(change, { signal, forwarded })) };
+    }),
+    ...unary(method.transferLeadership, async ({ to, forwarded }, { signal }) => {
+      return { leaderId: await admin.transferLeadership(to, { signal, forwarded }) };
+    }),
+    ...unary(method.takeSnapshot, async () => ({ index: BigInt((await node.takeSnapshot()).index) })),
+  };
+}
+
+/**
+ * Asks the node at `address` who it is.
+ *
+ * @throws {RaftError} see {@linkcode callUnary}
+ */
+export async function identifyOverCall(
+  transport: { readonly call: CallSender },
+  address: string,
+  caller: PeerCaller,
+  signal: AbortSignal,
+): Promise<PeerIdentity> {
+  const answer = await callUnary(transport, PeerService.method.identify, address, { ...caller }, { signal });
+  if (answer.nodeId === "") throw new RaftError("internal", `the node at ${address} has no name`);
+  const { clusterId, empty, knowsCaller, membership } = answer;
+  const { nodeId, incarnation, address: ownAddress } = checkedCaller(answer);
+  return {
+    nodeId,
+    incarnation,
+    address: ownAddress,
+    clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
+    empty,
+    knowsCaller,
+    membership,
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * The worker's side of the way to its pages.
+ *
+ * @module
+ */
+
+import { RaftError } from "../lib/errors.ts";
+import type { RaftNodeEventMap } from "../lib/node/types.ts";
+import type { NodeId } from "../lib/raft/types.ts";
+import { cloneDetail, cloneError } from "./protocol.ts";
+import type { CallName, Connect, LifeState, Listening, ToPage, ToWorker, WorkerCalls } from "./protocol.ts";
+
+/** Where pages are heard: the global scope of a dedicated worker is one. */
+export interface PageEnd {
+  /** Hears of what a page posts to the worker. */
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Takes it back. */
+  removeEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Posts to whoever made the worker. */
+  postMessage(message: unknown): void;
+}
+
+/** Carries out what pages ask. */
+export type CallTable = {
+  readonly [K in CallName]: (input: WorkerCalls[K][0], signal: AbortSignal) => Promise<WorkerCalls[K][1]>;
+};
+
+/** What a {@linkcode PageLink} is made of. */
+export interface PageLinkOptions {
+  readonly end: PageEnd;
+  readonly calls: CallTable;
+  /** Begins to listen to an event of the node; returns how to stop. */
+  observe(event: keyof RaftNodeEventMap, tell: (detail: object) => void): () => void;
+}
+
+/** Bytes alone: a clone of a view would take the whole buffer along. */
+function ownBytes(output: unknown): unknown {
+  if (!(output instanceof Uint8Array) || output.byteLength === output.buffer.byteLength) return output;
+  return output.slice();
+}
+
+function withOwnBytes(output: unknown): unknown {
+  if (Array.isArray(output)) return output.map(withOwnBytes);
+  if (typeof output !== "object" || output === null || !("result" in output)) return output;
+  return { ...output, result: ownBytes(output.result) };
+}
+
+/** Who answers at each end: a worker may start another node after one that failed. */
+const answering = new WeakMap<PageEnd, () => void>();
+
+/** Talks to every page that connects. */
+export class PageLink {
+  readonly #options: PageLinkOptions;
+  readonly #ports = new Map<MessagePort, Map<string, () => void>>();
+  readonly #onMessage = (event: { readonly data: unknown }): void => this.#connected(event.data);
+  #opened: ToPage | null = null;
+  #life: ToPage | null = null;
+  #leads: ToPage | null = null;
+
+  /** Begins to listen, and says so. */
+  constructor(options: PageLinkOptions) {
+    this.#options = options;
+    const { end } = options;
+    answering.get(end)?.();
+    answering.set(end, () => end.removeEventListener("message", this.#onMessage));
+    end.addEventListener("message", this.#onMessage);
+    end.postMessage({ raftCore: "listening" } satisfies Listening);
+  }
+
+  /** The storage is open. */
+  opened(id: NodeId, address: string): void {
+    this.#opened = { type: "opened", id, address };
+    this.#tellAll(this.#opened);
+  }
+
+  /** How far the node is. */
+  life({ life, reason, error }: LifeState): void {
+    this.#life = { type: "life", life, reason, error: error === null ? null : cloneError(error) };
+    this.#tellAll(this.#life);
+  }
+
+  /** Whether the node leads. */
+  leads(leads: boolean): void {
+    this.#leads = { type: "leads", leads };
+    this.#tellAll(this.#leads);
+  }
+
+  #connected(data: unknown): void {
+    if (typeof data !== "object" || data === null || (data as Partial<Connect>).raftCore !== "connect") return;
+    const { port } = data as Connect;
+    const observed = new Map<string, () => void>();
+    const underWay = new Map<number, AbortController>();
+    this.#ports.set(port, observed);
+    port.onmessage = ({ data }) => {
+      const message = data as ToWorker;
+      if (message.type === "call") void this.#call(port, message, underWay);
+      else if (message.type === "abort") underWay.get(message.id)?.abort();
+      else this.#observe(port, observed, message.event, message.on);
+    };
+    for (const message of [this.#opened, this.#life, this.#leads]) if (message !== null) port.postMessage(message);
+  }
+
+  async #call(
+    port: MessagePort,
+    message: ToWorker & { readonly type: "call" },
+    underWay: Map<number, AbortController>,
+  ): Promise<void> {
+    const { id, name, input } = message;
+    const controller = new AbortController();
+    underWay.set(id, controller);
+    let answer: ToPage;
+    try {
+      const call = this.#options.calls[name] as (input: unknown, signal: AbortSignal) => Promise<unknown>;
+      if (call === undefined) throw new RaftError("unsupported", `the worker knows no call "${name}"`);
+      answer = { type: "answer", id, output: withOwnBytes(await call(input, controller.signal)) };
+    } catch (error) {
+      answer = { type: "failure", id, error: cloneError(error) };
+    }
+    underWay.delete(id);
+    port.postMessage(answer);
+  }
+
+  #observe(
+    port: MessagePort,
+    observed: Map<string, () => void>,
+    event: keyof RaftNodeEventMap,
+    on: boolean,
+  ): void {
+    observed.get(event)?.();
+    observed.delete(event);
+    if (!on) return;
+    const tell = (detail: object): void => {
+      port.postMessage({ type: "event", event, detail: cloneDetail(detail) } satisfies ToPage);
+    };
+    observed.set(event, this.#options.observe(event, tell));
+  }
+
+  #tellAll(message: ToPage): void {
+    for (const port of this.#ports.keys()) port.postMessage(message);
+  }
+}

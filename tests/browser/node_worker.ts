@@ -1,0 +1,27 @@
+/// <reference lib="dom" />
+/** A node as its name says: JSON of what a test chose. */
+
+import { startBrowserNode } from "../../browser/mod.ts";
+import type { BrowserNodeOptions } from "../../browser/mod.ts";
+import { KeyValue } from "../../mod.ts";
+import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { BroadcastChannelTransport } from "../../transport/tab/mod.ts";
+
+/** What a test chooses. */
+export type ChosenOptions = Pick<
+  BrowserNodeOptions,
+  "id" | "bootstrap" | "join" | "electionTimeoutMs" | "heartbeatIntervalMs" | "leaseReads"
+>;
+
+const chosen = JSON.parse((globalThis as unknown as { readonly name: string }).name) as ChosenOptions;
+
+// What goes wrong is the page's to know.
+startBrowserNode({
+  clusterId: "tabs",
+  storage: openIndexedDbStorage,
+  transport: (place) => new BroadcastChannelTransport(place),
+  stateMachine: new KeyValue(),
+  electionTimeoutMs: 500,
+  heartbeatIntervalMs: 50,
+  ...chosen,
+}).catch(() => {});

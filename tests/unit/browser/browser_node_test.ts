@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { connectBrowserNode, startBrowserNode } from "../../../browser/mod.ts";
+import type { NodePlace } from "../../../browser/mod.ts";
+import { RaftError } from "../../../lib/errors.ts";
+import { KeyValueClient } from "../../../lib/kv/client.ts";
+import { KeyValue } from "../../../lib/kv/key_value.ts";
+import { Sessions } from "../../../lib/sessions/sessions.ts";
+import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
+import { PacketTransport } from "../../../transport/tab/mod.ts";
+import { eventually } from "../../support/server_processes.ts";
+import { Post } from "../transport/tab/carriers.ts";
+import { Tabs } from "./tabs.ts";
+
+const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
+
+Deno.test("a node alone begins, takes a write, and has it after a restart", async () => {
+  await using tabs = new Tabs();
+  await tabs.begin(["n1"]);
+  await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
+  await tabs.stop("n1");
+  const { handle } = await tabs.start("n1", {});
+  const read = await new KeyValueClient(handle.coordinator).get("a");
+  assert.equal(text(read?.value), "1");
+});
+
+Deno.test("three nodes begin once all are there, and a write by any page is there for all", async () => {
+  await using tabs = new Tabs();
+  const bootstrap = { members: ["n1", "n2", "n3"] };
+  const { handle } = await tabs.start("n1", { bootstrap });
+  await tabs.start("n2", { bootstrap });
+  await eventually(
+    "n1 waits for n3 alone",
+    () => handle.life.life === "waiting" && /for n3\.$/.test(handle.life.reason),
+  );
+  const { code, outcome } = await handle.propose(new Uint8Array(1), { timeoutMs: 50 }).catch((error) => error);
+  assert.deepEqual([code, outcome], ["timeout", "rejected"]);
+  await tabs.start("n3", { bootstrap });
+  await handle.running;
+  await tabs.leader();
+  const statuses = await Promise.all([...tabs.open.values()].map(({ handle }) => handle.status()));
+  assert.equal(new Set(statuses.map(({ clusterId }) => clusterId)).size, 1);
+  assert.deepEqual(statuses[0]?.membership.voters, ["n1", "n2", "n3"]);
+  for (const [id, { handle }] of tabs.open) await new KeyValueClient(handle.coordinator).put(id, id);
+  for (const { handle } of tabs.open.values()) {
+    const { entries } = await new KeyValueClient(handle.coordinator).list();
+    assert.deepEqual(entries.map(({ key }) => text(key)), ["n1", "n2", "n3"]);
+  }
+});
+
+Deno.test("a wiped node does not begin again under its old id: the page is told what to do, and that works", async () => {
+  await using tabs = new Tabs();
+  const members = ["n1", "n2", "n3"];
+  await tabs.begin(members);
+  await tabs.stop("n3");
+  const old = tabs.disk("n3").identity?.incarnation;
+  tabs.disks.delete("n3");
+  const { handle } = await tabs.start("n3", { bootstrap: { members } });
+  const refused = await handle.running.then(() => null, (error) => error as RaftError);
+  assert.ok(refused instanceof RaftError);
+  assert.equal(refused.code, "refused");
+  assert.match(refused.hint, /removeMember\("n3"\).*join/);
+  assert.equal(handle.life.life, "stopped");
+  assert.equal(handle.life.error?.code, "refused");
+  await tabs.stop("n3");
+
+  const there = tabs.tab("n1").handle;
+  await there.removeMember("n3");
+  const again = await tabs.start("n3", { join: { through: ["tab:n1", "tab:n2"], as: "voter" } });
+  await again.handle.running;
+  const { members: now } = await again.handle.status();
+  assert.deepEqual(now.map(({ id, suffrage }) => [id, suffrage]), members.map((id) => [id, "voter"]));
+  assert.notEqual(now.find(({ id }) => id === "n3")?.incarnation, old);
+});
+
+Deno.test("a wiped node that joins under a name that is taken is told to remove it first", async () => {
+  await using tabs = new Tabs();
+  await tabs.begin(["n1", "n2", "n3"]);
+  await tabs.stop("n3");
+  tabs.disks.delete("n3");
+  const { handle } = await tabs.start("n3", { join: { through: ["tab:n1"], as: "voter" } });
+  const refused = await handle.running.then(() => null, (error) => error as RaftError);
+  assert.equal(refused?.code, "refused");
+  assert.match(refused?.hint ?? "", /removeMember\("n3"\)/);
+});
+
+Deno.test("a node joins as a learner unless asked otherwise, and becomes a voter when it asks again", async () => {
+  await using tabs = new Tabs();
+  await tabs.begin(["n1"]);
+  await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
+  const joined = await tabs.start("n2", { join: { through: ["tab:n1"] } });
+  await joined.handle.running;
+  const part = async (id: string) => (await joined.handle.status()).members.find((one) => one.id === id)?.suffrage;
+  assert.equal(await part("n2"), "learner");
+  await eventually("the learner has the write", async () => {
+    const read = await new KeyValueClient(joined.handle.local).get("a", { consistency: "stale" });
+    return read !== null;
+  });
+  await tabs.stop("n2");
+  const again = await tabs.start("n2", { join: { through: ["tab:n1"], as: "voter" } });
+  await again.handle.running;
+  await eventually("n2 votes", async () => {
+    const { members } = await again.handle.status();
+    return members.every(({ suffrage }) => suffrage === "voter");
+  });
+  // Asked of one that does not lead: it passes the request on.
+  const other = await tabs.leader() === "n1" ? "n2" : "n1";
+  assert.notEqual(await tabs.tab(other).handle.transferLeadership({ to: other }), "");
+  await eventually("it leads", () => tabs.tab(other).node.status().role === "leader");
+});
+
+Deno.test("storage and transport are made from the cluster's name and the node's; a lock is waited for", async () => {
+  await using tabs = new Tabs();
+  const places: NodePlace[] = [];
+  await tabs.start("n1", {
+    bootstrap: { members: ["n1"] },
+    storage: (place) => (places.push(place), new MemoryStorage()),
+    transport: (place) => {
+      places.push(place);
+      return new PacketTransport({ address: place.address, carrier: tabs.post.carrier(place.address) });
+    },
+  });
+  for (const { clusterId, nodeId, address, lockWaitMs } of places) {
+    assert.deepEqual({ clusterId, nodeId, address, lockWaitMs }, {
+      clusterId: "tabs",
+      nodeId: "n1",
+      address: "tab:n1",
+      lockWaitMs: 1000,
+    });
+  }
+  assert.equal(places.length, 2);
+});
+
+Deno.test("an empty storage needs to be told how to begin; the page hears of it in full", async () => {
+  await using tabs = new Tabs();
+  const { page, worker } = tabs.worker();
+  const common = {
+    clusterId: "tabs",
+    id: "n1",
+    storage: () => new MemoryStorage(),
+    transport: new PacketTransport({ address: "tab:n1", carrier: new Post().carrier("tab:n1") }),
+    stateMachine: new Sessions(new KeyValue()),
+    page,
+  };
+  const connecting = connectBrowserNode(worker).then(() => null, (error) => error as RaftError);
+  await assert.rejects(startBrowserNode(common), { code: "invalid_argument" });
+  const told = await connecting;
+  assert.ok(told instanceof RaftError);
+  assert.deepEqual([told.code, told.outcome], ["invalid_argument", "rejected"]);
+  assert.match(told.hint, /bootstrap.*join/);
+
+  const both = { bootstrap: { members: ["n1"] }, join: {} };
+  await assert.rejects(startBrowserNode({ ...common, ...both }), { code: "invalid_argument" });
+  await assert.rejects(startBrowserNode({ ...common, id: "" }), { code: "invalid_argument" });
+  await assert.rejects(startBrowserNode({ ...common, clusterId: "" }), { code: "invalid_argument" });
+});
+
+Deno.test("a bootstrap that does not name the node, and the storage of another, are refused", async () => {
+  await using tabs = new Tabs();
+  const { handle } = await tabs.start("n1", { bootstrap: { members: ["n2"] } });
+  await assert.rejects(handle.running, { code: "invalid_argument" });
+  const disk = new MemoryDisk();
+  disk.identity = { nodeId: "n9", incarnation: "i", clusterId: "" };
+  const starting = tabs.start("n2", { storage: new MemoryStorage(disk), bootstrap: { members: ["n2"] } });
+  await assert.rejects(starting, { code: "identity_mismatch" });
+});
+
+Deno.test("a node whose disk fails stops, and its page is told why", async () => {
+  await using tabs = new Tabs();
+  const storage = new MemoryStorage(tabs.disk("n1"));
+  const { handle } = await tabs.start("n1", { storage, bootstrap: { members: ["n1"] } });
+  await handle.running;
+  await tabs.leader();
+  const heard: unknown[] = [];
+  handle.addEventListener("storageError", ({ detail }) => heard.push(detail.error, detail.consequence));
+  await handle.status();
+  storage.failNextPersist("in_doubt");
+  await handle.propose(new Uint8Array(1), { timeoutMs: 300 }).catch(() => {});
+  await eventually("it is stopped", () => handle.life.life === "stopped");
+  assert.equal(handle.life.error?.code, "storage");
+  assert.ok(heard[0] instanceof RaftError);
+});
+
+Deno.test("data that are deleted under a node stop it, even if it has nothing to write", async () => {
+  await using tabs = new Tabs();
+  let lose: () => void = () => {};
+  const { handle } = await tabs.start("n1", {
+    bootstrap: { members: ["n1"] },
+    storage: ({ onLost }) => {
+      lose = () => onLost(Object.assign(new RaftError("storage", "the database was deleted")) as never);
+      return new MemoryStorage();
+    },
+  });
+  await handle.running;
+  lose();
+  await eventually("it is stopped", () => handle.life.life === "stopped");
+  assert.match(handle.life.reason, /was deleted/);
+  await handle.close();
+  assert.equal(handle.life.life, "closed");
+});
+
+Deno.test("a second node of the same worker answers the page in place of the first", async () => {
+  await using tabs = new Tabs();
+  const { page, worker } = tabs.worker();
+  const transport = () => new PacketTransport({ address: "tab:n1", carrier: tabs.post.carrier("tab:n1") });
+  const options = { clusterId: "tabs", id: "n1", transport, stateMachine: new KeyValue(), page };
+  await assert.rejects(startBrowserNode({ ...options, storage: new MemoryStorage() }), { code: "invalid_argument" });
+  const bootstrap = { members: ["n1"] };
+  await using node = await startBrowserNode({ ...options, storage: new MemoryStorage(), bootstrap });
+  const handle = await connectBrowserNode(worker);
+  await handle.running;
+  assert.equal((await handle.status()).incarnation, node.status().incarnation);
+  await handle.close();
+});

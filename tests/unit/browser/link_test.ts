@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+import { join } from "../../../browser/joining.ts";
+import { connectBrowserNode } from "../../../browser/mod.ts";
+import type { WorkerEnd } from "../../../browser/mod.ts";
+import { PageLink } from "../../../browser/page_link.ts";
+import type { CallTable, PageEnd } from "../../../browser/page_link.ts";
+import { WorkerPort } from "../../../browser/worker_port.ts";
+import { RaftError } from "../../../lib/errors.ts";
+import type { NodeStatus } from "../../../lib/node/types.ts";
+import { membershipOf } from "../../../lib/raft/membership.ts";
+import { WaitingNode } from "../../../service/waiting_node.ts";
+import { eventually } from "../../support/server_processes.ts";
+
+/** A worker whose script listens late: what was posted before is lost, as nothing waits for a listener that comes later. */
+class LateWorker {
+  readonly #inside = new EventTarget();
+  readonly #outside = new EventTarget();
+  readonly page: PageEnd = end(this.#inside, this.#outside);
+  readonly worker: WorkerEnd = end(this.#outside, this.#inside);
+
+  fail(message: string): void {
+    this.#outside.dispatchEvent(Object.assign(new Event("error"), { message }));
+  }
+}
+
+function end(here: EventTarget, there: EventTarget): PageEnd & WorkerEnd {
+  return {
+    postMessage: (data: unknown) => queueMicrotask(() => there.dispatchEvent(new MessageEvent("message", { data }))),
+    addEventListener: (type: string, listener: (event: never) => void) =>
+      here.addEventListener(type, listener as EventListener),
+    removeEventListener: (type: string, listener: (event: never) => void) =>
+      here.removeEventListener(type, listener as EventListener),
+  };
+}
+
+/** The page's port to a worker that carries out these calls. */
+async function portTo(some: Partial<CallTable>): Promise<WorkerPort> {
+  const late = new LateWorker();
+  const opened = Promise.withResolvers<void>();
+  const listener = { opened: () => opened.resolve(), life() {}, leads() {}, event() {}, failed() {} };
+  const port = new WorkerPort(late.worker, listener);
+  new PageLink({ end: late.page, calls: calls(some), observe: () => () => {} }).opened("n1", "tab:n1");
+  await opened.promise;
+  return port;
+}
+
+/** Calls of which some are told by a test, and the others fail. */
+function calls(some: Partial<CallTable>): CallTable {
+  return some as CallTable;
+}
+
+Deno.test("a page that asks before the worker listens is heard once it does", async () => {
+  const late = new LateWorker();
+  const connecting = connectBrowserNode(late.worker);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const link = new PageLink({
+    end: late.page,
+    calls: calls({ close: () => Promise.resolve(null) }),
+    observe: () => () => {},
+  });
+  link.opened("n1", "tab:n1");
+  const handle = await connecting;
+  assert.deepEqual([handle.id, handle.address], ["n1", "tab:n1"]);
+  await handle.close();
+});
+
+Deno.test("a worker whose script fails before it listens: the page is told", async () => {
+  const late = new LateWorker();
+  const connecting = connectBrowserNode(late.worker);
+  late.fail("SyntaxError: no");
+  await assert.rejects(connecting, (error: RaftError) => {
+    assert.equal(error.code, "internal");
+    assert.match(error.message, /script failed: SyntaxError: no/);
+    return true;
+  });
+});
+
+Deno.test("a page that does not want to wait for its worker gives up", async () => {
+  const connecting = connectBrowserNode(new LateWorker().worker, { signal: AbortSignal.abort() });
+  await assert.rejects(connecting, { code: "aborted" });
+});
+
+Deno.test("a call that the page gives up is given up in the worker too", async () => {
+  let signal: AbortSignal | null = null;
+  const port = await portTo({ removeMember: (_input, given) => (signal = given, new Promise(() => {})) });
+  const controller = new AbortController();
+  const removing = port.call("removeMember", { id: "n2" }, controller.signal).catch((error) => error.code);
+  await eventually("the call is under way", () => signal !== null);
+  controller.abort();
+  assert.equal(await removing, "aborted");
+  await eventually("the worker knows", () => (signal as AbortSignal | null)?.aborted);
+  port.close({ code: "closed", message: "", hint: "" } as RaftError);
+});
+
+Deno.test("an answer is posted with its own bytes, not with the whole buffer that it is a view of", async () => {
+  const whole = new Uint8Array(1000).fill(7);
+  const result = whole.subarray(10, 12);
+  const port = await portTo({
+    query: () => Promise.resolve({ result, appliedIndex: 1 }),
+    propose: () => Promise.resolve([{ ok: true, index: 1, result }]),
+  });
+  const read = await port.call("query", { endpoint: "", query: whole, consistency: "stale" });
+  const [proposed] = await port.call("propose", { endpoint: "", commands: [] });
+  assert.ok(proposed?.ok === true);
+  for (const bytes of [read.result, proposed.result]) {
+    assert.deepEqual([...bytes], [7, 7]);
+    assert.equal(bytes.buffer.byteLength, 2);
+  }
+  await assert.rejects(port.call("takeSnapshot", null), { code: "unsupported" });
+  port.close({ code: "closed", message: "", hint: "" } as RaftError);
+});
+
+Deno.test("a node that joins asks the next one where there is no node, and where nobody answers", async () => {
+  const joined = membershipOf({ voters: [{ id: "n2", address: "tab:n2", incarnation: "i" }] });
+  const waiting = new WaitingNode({ nodeId: "n2", incarnation: "i", clusterId: "" });
+  const asked: string[] = [];
+  const told: string[] = [];
+  await join({
+    status: () => ({
+      ...waiting.status(),
+      members: asked.length < 3 ? [] : joined.members.map((member) => ({ ...member, suffrage: "learner" })),
+    }),
+    address: "tab:n2",
+    through: () => ["tab:page", "tab:hangs", "tab:n1"],
+    waiting: ({ code }) => told.push(code),
+    signal: new AbortController().signal,
+    attemptTimeoutMs: 50,
+    transport: {
+      call: (to, _method, _request, { signal } = {}) => {
+        asked.push(to);
+        if (to === "tab:page") return Promise.reject(new RaftError("unsupported", "no calls are answered here"));
+        if (to === "tab:n1") return Promise.resolve(new Uint8Array());
+        return new Promise((_resolve, reject) => {
+          signal?.addEventListener("abort", () => reject(new RaftError("timeout", "too late", { outcome: "unknown" })));
+        });
+      },
+    },
+  }, "learner");
+  assert.deepEqual(asked, ["tab:page", "tab:hangs", "tab:n1"]);
+  assert.deepEqual(told, ["unsupported", "timeout"]);
+});
+
+Deno.test("a node that came back with new data has not joined while its log names the old ones", async () => {
+  const membership = (incarnation: string) => membershipOf({ voters: [{ id: "n2", address: "tab:n2", incarnation }] });
+  let incarnation = "old";
+  const status = (): NodeStatus => ({
+    ...new WaitingNode({ nodeId: "n2", incarnation: "new", clusterId: "" }).status(),
+    members: membership(incarnation).members.map((member) => ({ ...member, suffrage: "voter" })),
+  });
+  const asked: string[] = [];
+  await join({
+    status,
+    address: "tab:n2",
+    through: () => ["tab:n1", "tab:n3"],
+    waiting: () => {},
+    signal: new AbortController().signal,
+    transport: {
+      call: (to) => {
+        asked.push(to);
+        if (asked.length === 2) incarnation = "new";
+        return Promise.resolve(new Uint8Array());
+      },
+    },
+  }, "voter");
+  assert.deepEqual(asked, ["tab:n1", "tab:n3"]);
+});

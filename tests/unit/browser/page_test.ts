@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { watchLifecycle } from "../../../browser/page_lifecycle.ts";
+import { asRaftError, cloneDetail, cloneError, detailFromClone, errorFromClone } from "../../../browser/protocol.ts";
+import { RaftError, StorageError } from "../../../lib/errors.ts";
+import { eventually } from "../../support/server_processes.ts";
+import { Tabs } from "./tabs.ts";
+
+/** A page, as far as its lifecycle goes. */
+class Page {
+  readonly window = new EventTarget();
+  readonly document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+
+  fire(target: EventTarget, type: string, more: object = {}): void {
+    target.dispatchEvent(Object.assign(new Event(type), more));
+  }
+}
+
+Deno.test("a page that is frozen, kept or left is told as such; a hidden one is not", () => {
+  const page = new Page();
+  const told: string[] = [];
+  const stop = watchLifecycle(page, {
+    freeze: () => told.push("freeze"),
+    thaw: () => told.push("thaw"),
+    leave: () => told.push("leave"),
+  });
+  page.document.visibilityState = "hidden";
+  page.fire(page.document, "visibilitychange");
+  assert.deepEqual(told, []);
+  page.fire(page.document, "freeze");
+  page.fire(page.document, "resume");
+  page.fire(page.window, "pagehide", { persisted: true });
+  page.fire(page.window, "pageshow", { persisted: true });
+  page.fire(page.window, "pageshow", { persisted: false });
+  page.document.visibilityState = "visible";
+  page.fire(page.document, "visibilitychange");
+  page.fire(page.window, "pagehide", { persisted: false });
+  assert.deepEqual(told, ["freeze", "thaw", "freeze", "thaw", "thaw", "leave"]);
+  stop();
+  page.fire(page.document, "freeze");
+  assert.equal(told.length, 6);
+});
+
+Deno.test("errors come through the port as whole as they were", () => {
+  const leader = { id: "n2", address: "tab:n2" };
+  const error = new RaftError("not_leader", "n1 does not lead", { outcome: "unknown", hint: "Ask n2.", leader });
+  const found = errorFromClone(structuredClone(cloneError(error)));
+  assert.ok(found instanceof RaftError);
+  const { code, message, outcome, hint, leader: named } = found;
+  assert.deepEqual({ code, message, outcome, hint, named }, {
+    code: "not_leader",
+    message: "n1 does not lead",
+    outcome: "unknown",
+    hint: "Ask n2.",
+    named: leader,
+  });
+  const full = new StorageError("the quota is used up", { disk: "unchanged", hint: "Make room." });
+  const detail = structuredClone(cloneDetail({ error: full, consequence: "steppedDown" }));
+  const event = detailFromClone("storageError", detail);
+  assert.ok(event.error instanceof StorageError);
+  assert.deepEqual([event.error.disk, event.error.hint, event.consequence], ["unchanged", "Make room.", "steppedDown"]);
+  assert.deepEqual([asRaftError(new TypeError("x")).code, asRaftError(new TypeError("x")).outcome], [
+    "internal",
+    "unknown",
+  ]);
+});
+
+Deno.test("a page's request can be given up, and says that its outcome is unknown", async () => {
+  await using tabs = new Tabs();
+  const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
+  const controller = new AbortController();
+  const removing = handle.removeMember("n2", { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(removing, { code: "aborted", outcome: "unknown" });
+  await assert.rejects(handle.removeMember("n2", { signal: controller.signal }), {
+    code: "aborted",
+    outcome: "rejected",
+  });
+});
+
+Deno.test("what waits when the handle is closed ends as closed, and what comes later too", async () => {
+  await using tabs = new Tabs();
+  const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
+  const removing = handle.removeMember("n2").then(() => null, (error) => error as RaftError);
+  await handle.close();
+  assert.ok(["closed", "timeout", "aborted"].includes((await removing)?.code ?? ""));
+  await assert.rejects(handle.status(), { code: "closed" });
+  await assert.rejects(handle.running, { code: "closed" });
+});
+
+Deno.test("a page hears of the events that it listens to, and of no others", async () => {
+  await using tabs = new Tabs();
+  const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1"] } });
+  const states: string[] = [];
+  const listener = ({ detail }: { readonly detail: { readonly role: string } }): void => void states.push(detail.role);
+  handle.addEventListener("state", listener);
+  await handle.running;
+  await eventually("the page is told who leads", () => states.includes("leader"));
+  handle.removeEventListener("state", listener);
+  await handle.status();
+  const count = states.length;
+  await (await node.running).close();
+  await handle.status();
+  assert.equal(states.length, count);
+});
