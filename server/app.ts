@@ -52,6 +52,9 @@ export interface App {
   readonly request: (path: string, init?: RequestInit) => Response | Promise<Response>;
 }
 
+/** As long as Chromium keeps it. */
+const PREFLIGHT_AGE_S = 7200;
+
 const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
 /**
@@ -72,6 +75,8 @@ export function createApp(options: AppOptions): App {
     app.use(cors({
       origin: origins.includes("*") ? "*" : [...origins],
       exposeHeaders: ["etag", "raft-state-version", "retry-after"],
+      // A page that sends all the time would ask each time: browsers forget an answer without an age in five seconds.
+      maxAge: PREFLIGHT_AGE_S,
     }));
   }
   app.onError((error) => {

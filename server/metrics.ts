@@ -6,6 +6,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { NodeMetric, NodeStatus, RaftNodeEventMap } from "../lib/node/types.ts";
+import type { RelayCounts } from "../transport/connect/mod.ts";
 import { VERSION } from "./version.ts";
 
 /** The part of a node that metrics are made of. */
@@ -85,6 +86,33 @@ export class Metrics {
     node.addEventListener("state", ({ detail }) => {
       if (detail.leader !== null && detail.leader !== leader) this.#leaderChanges.inc();
       leader = detail.leader;
+    });
+  }
+
+  /** Begins to tell what the relay to browser tabs does. */
+  observeRelay(counts: () => RelayCounts): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "raft_relay_pages",
+      help: "Browser pages attached to this server.",
+      registers,
+      collect() {
+        this.set(counts().pages);
+      },
+    });
+    new Counter({
+      name: "raft_relay_parcels_total",
+      help: "Messages of and for browser pages, by what became of them.",
+      labelNames: ["result"],
+      registers,
+      collect() {
+        this.reset();
+        const { toPages, toServer, dropped, malformed } = counts();
+        this.inc({ result: "to_page" }, toPages);
+        this.inc({ result: "to_server" }, toServer);
+        this.inc({ result: "dropped" }, dropped);
+        this.inc({ result: "malformed" }, malformed);
+      },
     });
   }
 

@@ -5,14 +5,7 @@
  * @module
  */
 
-import type { ClientTransport } from "../lib/client/client_transport.ts";
-import {
-  connectFetchHandler,
-  createRaftRoutes,
-  fetchTransport,
-  identifyPeer,
-  peerService,
-} from "../transport/connect/mod.ts";
+import { connectFetchHandler, createRaftRoutes, peerService, relayService } from "../transport/connect/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
 import { SERVER_ADVICE } from "./advice.ts";
 import { createApp } from "./app.ts";
@@ -21,6 +14,7 @@ import type { FetchHandler } from "./listen.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem, problemResponse } from "./problem.ts";
+import type { ServerRelay } from "./relay.ts";
 import type { ServedNode } from "../service/served_node.ts";
 import { Admin } from "../service/admin.ts";
 import { adminService } from "./services/admin_service.ts";
@@ -35,7 +29,8 @@ export interface NodeHandlerOptions {
   /** The key-value state machine, if the node has that one. */
   readonly store: Watchable | null;
   readonly transport: ConnectTransport;
-  readonly client: ClientTransport;
+  /** Reaches other nodes, those in tabs too. */
+  readonly relay: ServerRelay;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Where others reach the node. */
@@ -49,12 +44,13 @@ export interface NodeHandlerOptions {
 
 /** Makes the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
-  const { node, client, store, requestTimeoutMs } = options;
+  const { node, relay, store, requestTimeoutMs } = options;
+  const { client } = relay;
   const admin = new Admin({
     node,
     identify: (address, signal) => {
       const { id, incarnation } = node.status();
-      return identifyPeer(address, { nodeId: id, incarnation, address: options.address }, { signal });
+      return relay.identify(address, { nodeId: id, incarnation, address: options.address }, signal);
     },
     advice: SERVER_ADVICE,
     presenceMs: 2 * options.electionTimeoutMs,
@@ -62,11 +58,13 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const services = connectFetchHandler(createRaftRoutes({
     peer: peerService(options.transport, (caller) => identityOf(node.status(), options.address, caller)),
     client: clientService({ node, client, timeoutMs: requestTimeoutMs }),
-    admin: adminService({ node, admin, connect: (address) => fetchTransport(address) }),
+    admin: adminService({ node, admin, connect: (address) => relay.connect(address) }),
+    relay: relayService(relay.hub),
     ...(store === null
       ? {}
       : { kv: keyValueService(new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs })) }),
   }));
+  relay.serve(services);
   const app = createApp({
     node,
     ...(store === null ? {} : { store }),

@@ -32,6 +32,7 @@ import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
 import type { ListenAddress, PeerAddress } from "./options.ts";
 import { problem, problemResponse } from "./problem.ts";
+import { ServerRelay } from "./relay.ts";
 import type { ServedNode } from "../service/served_node.ts";
 import type { Watchable } from "./services/kv.ts";
 import { WaitingNode } from "../service/waiting_node.ts";
@@ -140,6 +141,7 @@ class RunningServer implements Server {
   readonly #listen: ListenAddress;
   readonly #logger: Logger;
   readonly #transport: ConnectTransport;
+  #relay: ServerRelay | null = null;
   readonly #closing = new AbortController();
   readonly #running = Promise.withResolvers<RaftNode>();
   readonly #ended = Promise.withResolvers<ServerEnd>();
@@ -169,6 +171,12 @@ class RunningServer implements Server {
     this.#listener = await listen({ hostname, port, handler: (request) => this.#handler(request) });
     this.port = this.#listener.port;
     this.address = this.#advertised(hostname);
+    this.#relay = new ServerRelay({
+      address: this.address,
+      members: () => this.#node?.status().members.map(({ address }) => address) ?? [],
+      transport: this.#transport,
+      client: connectClientTransport(),
+    });
     try {
       this.#storage = await LoadedStorage.load(this.#options.storage ?? openFileStorage(this.#options.data));
       const identity = await this.#identify(this.#storage);
@@ -176,7 +184,7 @@ class RunningServer implements Server {
       if (!isLoopback(hostname)) {
         this.#logger.warn("Anyone who reaches this port can read and change everything: there is no protection yet");
       }
-      this.#began = this.#begin(this.#storage, identity);
+      this.#began = this.#begin(this.#storage, identity, this.#relay);
     } catch (error) {
       await this.#storage?.close().catch(() => {});
       await this.#listener.close(0);
@@ -224,12 +232,12 @@ class RunningServer implements Server {
   }
 
   /** From an identity to a running node. Never rejects: what goes wrong ends the server. */
-  async #begin(storage: LoadedStorage, identity: Identity): Promise<void> {
+  async #begin(storage: LoadedStorage, identity: Identity, relay: ServerRelay): Promise<void> {
     try {
-      const beginning = storage.empty && this.#options.join !== true ? await this.#awaitPeers(identity) : null;
+      const beginning = storage.empty && this.#options.join !== true ? await this.#awaitPeers(identity, relay) : null;
       this.#closing.signal.throwIfAborted();
       if (beginning?.type === "follow") await storage.initialize({ ...identity, clusterId: beginning.clusterId });
-      this.#running.resolve(await this.#startNode(storage, beginning));
+      this.#running.resolve(await this.#startNode(storage, beginning, relay));
     } catch (error) {
       this.#running.reject(error);
       if (this.#closing.signal.aborted) return;
@@ -239,10 +247,10 @@ class RunningServer implements Server {
     }
   }
 
-  async #awaitPeers(identity: Identity): Promise<Exclude<Beginning, { type: "wait" }>> {
+  async #awaitPeers(identity: Identity, relay: ServerRelay): Promise<Exclude<Beginning, { type: "wait" }>> {
     const { nodeId: id, incarnation } = identity;
     const waiting = new WaitingNode(identity);
-    this.#serve(waiting, this.#options.stateMachine === undefined ? waiting : null, () => waiting.reason());
+    this.#serve(relay, waiting, this.#options.stateMachine === undefined ? waiting : null, () => waiting.reason());
     const self: Member = { id, incarnation, address: this.address };
     const caller = { nodeId: id, incarnation, address: this.address };
     return await awaitBeginning({
@@ -258,7 +266,11 @@ class RunningServer implements Server {
     });
   }
 
-  async #startNode(storage: LoadedStorage, beginning: Exclude<Beginning, { type: "wait" }> | null): Promise<RaftNode> {
+  async #startNode(
+    storage: LoadedStorage,
+    beginning: Exclude<Beginning, { type: "wait" }> | null,
+    relay: ServerRelay,
+  ): Promise<RaftNode> {
     const { id, stateMachine, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, snapshotBytes, leaseReads } =
       this.#options;
     const store = new KeyValue();
@@ -268,7 +280,7 @@ class RunningServer implements Server {
       address: this.address,
       stateMachine: machine instanceof Sessions ? machine : new Sessions(machine),
       storage,
-      transport: this.#transport,
+      transport: relay.transport,
       ...(beginning?.type === "found" ? { bootstrap: beginning } : {}),
       ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
       ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
@@ -278,23 +290,24 @@ class RunningServer implements Server {
     });
     logEvents(node, this.#logger);
     node.addEventListener("stopped", ({ detail }) => this.#stopped(detail.error));
-    this.#serve(node, machine === store ? store : null, () => this.#stoppedBy?.message);
+    this.#serve(relay, node, machine === store ? store : null, () => this.#stoppedBy?.message);
     const { clusterId, lastIndex } = node.status();
     this.#logger.info("The node runs", { cluster: clusterId || "none yet; waits to be added", lastIndex });
     return node;
   }
 
-  #serve(node: ServedNode, store: Watchable | null, reason: () => string | undefined): void {
+  #serve(relay: ServerRelay, node: ServedNode, store: Watchable | null, reason: () => string | undefined): void {
     const { allowHost = [], allowOrigin = [], requestTimeoutMs = 5000, electionTimeoutMs = 1000 } = this.#options;
     this.#node = node;
     const metrics = new Metrics(() => node.status());
     metrics.observe(node);
+    metrics.observeRelay(() => relay.hub.counts);
     const bracketed = (host: string): string => host.includes(":") ? `[${host}]` : host;
     this.#handler = nodeHandler({
       node,
       store,
       transport: this.#transport,
-      client: connectClientTransport(),
+      relay,
       metrics,
       logger: this.#logger,
       address: this.address,
@@ -321,7 +334,7 @@ class RunningServer implements Server {
     await Promise.race([this.#began, end.error === undefined ? this.#began : Promise.resolve()]);
     try {
       await this.#node?.close();
-      await this.#transport.close();
+      await (this.#relay?.transport ?? this.#transport).close();
       if (this.#node === null || this.#node instanceof WaitingNode) await this.#storage?.close();
     } catch (error) {
       this.#logger.warn(`While closing: ${error instanceof Error ? error.message : String(error)}`);

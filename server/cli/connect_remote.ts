@@ -21,6 +21,7 @@ import type { Change } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
 import { called, fetchTransport } from "../../transport/connect/http_client.ts";
 import { memberFromWire } from "../../transport/connect/membership_codec.ts";
+import { isTabAddress } from "../../transport/relay/addresses.ts";
 import { suffrageFromWire } from "../../transport/connect/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
 import { pause } from "../../service/pause.ts";
@@ -196,7 +197,8 @@ export class ConnectRemote implements Remote {
           if (!(error instanceof RaftError) || !mayTryElsewhere(error)) throw error;
           // Of several reasons "nobody answers" is the least telling.
           if (failure === undefined || failure.code === "unreachable") failure = error;
-          if (error.leader !== undefined && hops < MAX_HOPS) queue.unshift(error.leader.address);
+          const hint = error.leader?.address;
+          if (hint !== undefined && !isTabAddress(hint) && hops < MAX_HOPS) queue.unshift(hint);
         }
       }
       before = failure;

@@ -7,6 +7,7 @@
 import type { Command } from "commander";
 import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { isTabAddress } from "../../transport/relay/addresses.ts";
 import { EXIT } from "../exit_codes.ts";
 import { nodeId, withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";
@@ -53,14 +54,14 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   const add = withCommonOptions(member.command("add"), CHANGE_TIMEOUT_MS)
     .description("Adds a node; waits until it has caught up, and makes it a voter.")
     .argument("<id>", "the node's name, as it was started with", nodeId)
-    .argument("<address>", "where the other nodes reach it: HOST:PORT or a URL")
+    .argument("<address>", "where the other nodes reach it: HOST:PORT, a URL, or tab:ID in a browser")
     .option("--learner", "let it stay without a vote")
     .addHelpText("after", ADD_HELP.trimEnd());
   registry.handle<CommonOptions & { readonly learner?: true }>(add, async (session, [id = "", text = ""], options) => {
-    const address = parseEndpoint(text);
+    const address = isTabAddress(text) ? text : parseEndpoint(text);
     const learner = options.learner === true;
     const before = await memberNow(session, id);
-    if (before === null) await probe(session, address);
+    if (before === null && !isTabAddress(address)) await probe(session, address);
     if (!learner && before !== "voter") await session.note(`Waiting until ${id} has caught up…`);
     await changed(() => session.remote.addMember({ id, address, learner }, session.call(CHANGE_TIMEOUT_MS)));
     await printChange(session, id, before, learner ? "learner" : "voter");

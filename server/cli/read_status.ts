@@ -6,6 +6,7 @@
 
 import { RaftError } from "../../lib/errors.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
+import { isTabAddress } from "../../transport/relay/addresses.ts";
 import { surelyNotSent } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 
@@ -19,6 +20,7 @@ export async function readStatus(
   { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
   fetch: Fetch = (url, init) => globalThis.fetch(url, init),
 ): Promise<StatusDocument> {
+  if (isTabAddress(endpoint)) throw new RaftError("unreachable", "in a browser tab, which only servers reach");
   const { host } = new URL(endpoint);
   const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   let status: number;

@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "commander";
+import { isTabAddress } from "../../transport/relay/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
 import { pause } from "../../service/pause.ts";
@@ -115,7 +116,9 @@ function row(session: Session, survey: Survey, node: SurveyedNode): readonly str
   const trouble = troubleOf(node);
   const name = safeText(node.id ?? "?");
   if (status === undefined) {
-    return [name, shortAddress(node.address), paint("red", "down"), "", "", "", "", "", "", "", safeText(trouble)];
+    // That it can't be asked from here says nothing of how it is.
+    const role = isTabAddress(node.address) ? "?" : paint("red", "down");
+    return [name, shortAddress(node.address), role, "", "", "", "", "", "", "", safeText(trouble)];
   }
   const leads = node.id === survey.leader?.id && status.role === "leader";
   const lead = survey.nodes.find(({ id }) => id === survey.leader?.id)?.status;

@@ -13,6 +13,7 @@ import type { Member as WireMember } from "../../transport/connect/gen/raft/v1/m
 import { called } from "../../transport/connect/http_client.ts";
 import { membershipToWire, memberToWire } from "../../transport/connect/membership_codec.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
+import { isTabAddress } from "../../transport/relay/addresses.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { atLeader } from "../../service/forward.ts";
 import type { ServedNode } from "../../service/served_node.ts";
@@ -147,5 +148,5 @@ function memberOf({ id, address, incarnation }: WireMember): Member {
 
 function addressOf(address: string): string {
   if (address === "") throw new RaftError("invalid_argument", "A new member needs an address.");
-  return baseUrl(address);
+  return isTabAddress(address) ? address : baseUrl(address);
 }

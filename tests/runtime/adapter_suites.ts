@@ -11,6 +11,7 @@ import { tabChecks } from "../support/tab_checks.ts";
 import { broadcastMesh, directPortMesh, portMesh, tabFixture } from "../support/tab_transports.ts";
 import { memoryTransportFixture } from "../support/memory_transport.ts";
 import { connectFixture, pause, until } from "../unit/transport/connect_fixture.ts";
+import { RELAY_ENDS, relayFixture } from "../unit/transport/relay/relay_fixture.ts";
 import type { Suite } from "./portable.ts";
 
 /** The suites. */
@@ -45,6 +46,10 @@ export const adapterSuites: readonly Suite[] = [
     name: "transport over Connect (unary calls)",
     cases: transportConformance(() => connectFixture({ connector: unaryConnector() })),
   },
+  ...RELAY_ENDS.map(([first, second]): Suite => ({
+    name: `transport over the relay (${first} to ${second})`,
+    cases: transportConformance(() => relayFixture(first, second)),
+  })),
   ...Object.entries({
     "a BroadcastChannel": broadcastMesh,
     "a hub of MessagePorts": portMesh,

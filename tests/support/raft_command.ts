@@ -19,7 +19,7 @@ export interface CommandResult {
 
 /** Runs `raft …` against a cluster. @throws if its exit code is not `expected` */
 export async function raftCommand(
-  nodes: Nodes,
+  nodes: Pick<Nodes, "endpoints">,
   args: readonly string[],
   expected = 0,
 ): Promise<CommandResult> {

@@ -6,6 +6,8 @@
 
 import { createClient } from "@connectrpc/connect";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { isTabAddress } from "../relay/addresses.ts";
 import { present, safeInteger } from "./checked.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
@@ -57,7 +59,9 @@ export function createRaftClients(endpoint: string, options: ClientTransportOpti
 const MAX_CLIENTS = 256;
 
 /**
- * A {@linkcode ClientTransport} over Connect.
+ * A {@linkcode ClientTransport} over Connect. Nobody can connect to a node in a
+ * browser tab: if such a one leads, what is for it goes to a server, which
+ * passes it on.
  *
  * @example
  * ```ts ignore
@@ -65,8 +69,8 @@ const MAX_CLIENTS = 256;
  * ```
  */
 export function connectClientTransport(options: ConnectClientTransportOptions = {}): ClientTransport {
-  const forwarded = options.passOn !== true;
   const clients = new Map<string, RaftClients["client"]>();
+  const servers = new AnsweringServers();
   const clientOf = (endpoint: string): RaftClients["client"] => {
     let client = clients.get(endpoint);
     if (client === undefined) {
@@ -75,19 +79,28 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
     }
     return client;
   };
+  const wayTo = (endpoint: string): { readonly server: string; readonly forwarded: boolean } => {
+    if (!isTabAddress(endpoint)) return { server: endpoint, forwarded: options.passOn !== true };
+    return { server: servers.any(endpoint), forwarded: false };
+  };
   return {
     async propose(endpoint, commands, { signal } = {}) {
-      const call = () => clientOf(endpoint).propose({ commands: [...commands], forwarded }, signalOf(signal));
-      const { results } = await called(signal, call);
+      const { server, forwarded } = wayTo(endpoint);
+      const call = () => clientOf(server).propose({ commands: [...commands], forwarded }, signalOf(signal));
+      const { results } = await servers.heard(server, () => called(signal, call));
       return resultsFromWire(results, commands.length);
     },
     async query(endpoint, query, { signal, consistency = "linearizable" } = {}) {
+      const { server, forwarded } = wayTo(endpoint);
       const request = { query, consistency: consistencyToWire(consistency), forwarded };
-      const answer = await called(signal, () => clientOf(endpoint).query(request, signalOf(signal)));
+      const call = () => clientOf(server).query(request, signalOf(signal));
+      const answer = await servers.heard(server, () => called(signal, call));
       return { result: answer.result, appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex") };
     },
     async status(endpoint, { signal } = {}) {
-      const { status } = await called(signal, () => clientOf(endpoint).status({}, signalOf(signal)));
+      if (isTabAddress(endpoint)) throw new RaftError("unreachable", `only servers reach ${endpoint}`);
+      const call = () => clientOf(endpoint).status({}, signalOf(signal));
+      const { status } = await servers.heard(endpoint, () => called(signal, call));
       return statusFromWire(present(status, "status"));
     },
     close() {
@@ -95,6 +108,40 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
       return Promise.resolve();
     },
   };
+}
+
+/** The servers that answered when they were asked last. */
+class AnsweringServers {
+  readonly #servers = new Set<string>();
+
+  /** One of them, the last that was heard of. @throws {RaftError} `unreachable` if there is none */
+  any(endpoint: string): string {
+    const server = [...this.#servers].at(-1);
+    if (server !== undefined) return server;
+    throw new RaftError("unreachable", `no server is known that would reach ${endpoint}`, {
+      hint: "Ask the status of a server first.",
+    });
+  }
+
+  /** Remembers whether a server answers; an error that it tells is an answer. */
+  async heard<T>(server: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await ask();
+      this.#remember(server, true);
+      return answer;
+    } catch (error) {
+      const silent = error instanceof RaftError && (error.code === "unreachable" || error.code === "timeout");
+      this.#remember(server, !silent);
+      throw error;
+    }
+  }
+
+  #remember(server: string, answers: boolean): void {
+    this.#servers.delete(server);
+    if (!answers) return;
+    if (this.#servers.size >= MAX_CLIENTS) this.#servers.clear();
+    this.#servers.add(server);
+  }
 }
 
 function signalOf(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {

@@ -14,11 +14,13 @@ import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import { PeerService } from "./gen/raft/v1/peer_pb.ts";
+import { RelayService } from "./gen/raft/v1/relay_pb.ts";
 import type {
   AdminServiceImpl,
   ClientServiceImpl,
   KeyValueServiceImpl,
   PeerServiceImpl,
+  RelayServiceImpl,
   RpcRoutes,
 } from "./rpc_types.ts";
 
@@ -32,6 +34,8 @@ export interface RaftServices {
   readonly admin?: AdminServiceImpl;
   /** The key-value store. */
   readonly kv?: KeyValueServiceImpl;
+  /** For nodes in browser tabs. */
+  readonly relay?: RelayServiceImpl;
 }
 
 /** The largest message that is read, in bytes. */
@@ -54,6 +58,7 @@ export function createRaftRoutes(services: RaftServices, limits: ConnectLimits =
     if (services.client !== undefined) router.service(ClientService, services.client, client);
     if (services.admin !== undefined) router.service(AdminService, services.admin, client);
     if (services.kv !== undefined) router.service(KeyValueService, services.kv, client);
+    if (services.relay !== undefined) router.service(RelayService, services.relay, peer);
   };
 }
 
@@ -92,7 +97,12 @@ async function blamingTheClient(response: Response): Promise<Response> {
   return new Response(text, response);
 }
 
-function refusal(status: number, error: RaftError): Response {
+/**
+ * An error as the answer to a unary call.
+ *
+ * @internal
+ */
+export function refusal(status: number, error: RaftError): Response {
   const headers = { "content-type": "application/json" };
   return new Response(JSON.stringify(errorToJson(toConnectError(error), undefined)), { status, headers });
 }

@@ -17,6 +17,7 @@ export { errorFromDetail, errorToDetail } from "./error_detail.ts";
 export { fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
+export { callFetch, servedCalls } from "./packet_calls.ts";
 export { http2Connector } from "./http2_connector.ts";
 export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
 export type { Fetch } from "./http_client.ts";
@@ -24,6 +25,9 @@ export { membershipFromWire, membershipToWire } from "./membership_codec.ts";
 export { fallbackConnector, unaryConnector } from "./peer_link.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { resultToWire } from "./result_codec.ts";
+export { RelayHub } from "./relay_hub.ts";
+export type { RelayCounts, RelayHubOptions } from "./relay_hub.ts";
+export { relayService } from "./relay_service.ts";
 export type {
   AdminServiceClient,
   AdminServiceImpl,
@@ -32,6 +36,7 @@ export type {
   KeyValueServiceClient,
   KeyValueServiceImpl,
   PeerServiceImpl,
+  RelayServiceImpl,
   RpcRoutes,
   RpcTransport,
 } from "./rpc_types.ts";

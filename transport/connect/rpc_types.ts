@@ -9,6 +9,7 @@ import type { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import type { ClientService } from "./gen/raft/v1/client_pb.ts";
 import type { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import type { PeerService } from "./gen/raft/v1/peer_pb.ts";
+import type { RelayService } from "./gen/raft/v1/relay_pb.ts";
 
 /**
  * What implements PeerService.
@@ -37,6 +38,13 @@ export type AdminServiceImpl = ServiceImpl<typeof AdminService>;
  * @internal
  */
 export type KeyValueServiceImpl = ServiceImpl<typeof KeyValueService>;
+
+/**
+ * What implements RelayService.
+ *
+ * @internal
+ */
+export type RelayServiceImpl = ServiceImpl<typeof RelayService>;
 
 /**
  * What calls ClientService.

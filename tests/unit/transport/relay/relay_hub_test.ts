@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { type RelayDelivery, RelayHub, type RelayHubOptions } from "../../../../transport/connect/relay_hub.ts";
+import { VirtualHost } from "../../../support/virtual_host.ts";
+
+const address = "http://n1.example:7001";
+const packet = (...bytes: number[]) => new Uint8Array(bytes);
+const never = new AbortController().signal;
+
+function hubOf(options: Partial<RelayHubOptions> = {}): { hub: RelayHub; host: VirtualHost; gone: string[] } {
+  const host = new VirtualHost();
+  const hub = new RelayHub({ address, host, ...options });
+  const gone: string[] = [];
+  hub.start(() => {}, (address) => void gone.push(address));
+  return { hub, host, gone };
+}
+
+async function parcelsOf(stream: AsyncIterator<RelayDelivery>): Promise<RelayDelivery["parcels"]> {
+  const { done, value } = await stream.next();
+  return done === true ? [] : value.parcels;
+}
+
+Deno.test("hub: the first answer comes at once and says who is there; then what is for the page, together", async () => {
+  const { hub } = hubOf({ servers: () => ["http://n2.example:7001"] });
+  const stream = hub.attach("p", ["tab:a", "tab:b"], never);
+  assert.deepEqual((await stream.next()).value, { parcels: [], address, servers: ["http://n2.example:7001"] });
+  assert.ok(hub.send("tab:a", packet(1)));
+  assert.ok(hub.send("tab:b", packet(2)));
+  assert.ok(!hub.send("tab:c", packet(3)));
+  assert.deepEqual((await stream.next()).value, {
+    parcels: [{ to: "tab:a", from: address, packet: packet(1) }, { to: "tab:b", from: address, packet: packet(2) }],
+  });
+  assert.deepEqual(hub.counts, { pages: 1, toPages: 2, toServer: 0, dropped: 1, malformed: 0, queuedParcels: 0 });
+});
+
+Deno.test("hub: a page hears that the stream lives, however much there is for it", async () => {
+  const { hub, host } = hubOf({ keepAliveMs: 100 });
+  const stream = hub.attach("p", ["tab:a"], never);
+  await stream.next();
+  const waiting = stream.next();
+  await host.runFor(100);
+  assert.deepEqual((await waiting).value?.parcels, []);
+  hub.send("tab:a", packet(1));
+  await host.runFor(100);
+  assert.deepEqual((await stream.next()).value?.servers, []);
+  assert.equal((await stream.next()).value?.parcels.length, 1);
+});
+
+Deno.test("hub: what waits for a page is bounded in number and bytes, and what is over is dropped and counted", async () => {
+  const { hub } = hubOf({ maxQueuedParcels: 3, maxQueuedBytes: 100 });
+  const stream = hub.attach("p", ["tab:a"], never);
+  await stream.next();
+  for (let i = 0; i < 5; i++) hub.send("tab:a", packet(i));
+  assert.deepEqual([hub.counts.queuedParcels, hub.counts.dropped], [3, 2]);
+  assert.deepEqual((await parcelsOf(stream)).map((parcel) => parcel.packet[0]), [0, 1, 2]);
+  assert.ok(hub.send("tab:a", new Uint8Array(60)));
+  assert.ok(!hub.send("tab:a", new Uint8Array(60)));
+  assert.ok(!hub.send("tab:a", new Uint8Array(101)));
+});
+
+Deno.test("hub: what waits for all pages together is bounded, and room comes back with what leaves", async () => {
+  const { hub } = hubOf({ maxTotalBytes: 100 });
+  const [a, b] = [hub.attach("pa", ["tab:a"], never), hub.attach("pb", ["tab:b"], never)];
+  await a.next();
+  await b.next();
+  assert.ok(hub.send("tab:a", new Uint8Array(60)));
+  assert.ok(!hub.send("tab:b", new Uint8Array(60)));
+  await a.next();
+  assert.ok(hub.send("tab:b", new Uint8Array(60)));
+  await b.return(undefined);
+  assert.ok(hub.send("tab:a", new Uint8Array(100)));
+});
+
+Deno.test("hub: a stream carries batches of limited size, one parcel at least", async () => {
+  const { hub } = hubOf({ maxBatchBytes: 100 });
+  const stream = hub.attach("p", ["tab:a"], never);
+  await stream.next();
+  for (const length of [60, 60, 30, 300]) hub.send("tab:a", new Uint8Array(length));
+  const lengths = async () => (await parcelsOf(stream)).map((parcel) => parcel.packet.length);
+  assert.deepEqual(await lengths(), [60]);
+  assert.deepEqual(await lengths(), [60, 30]);
+  assert.deepEqual(await lengths(), [300]);
+});
+
+Deno.test("hub: a second attachment of a page ends the first, and its addresses are not gone", async () => {
+  const { hub, gone } = hubOf();
+  const first = hub.attach("p", ["tab:a", "tab:b"], never);
+  await first.next();
+  const second = hub.attach("p", ["tab:a"], never);
+  await second.next();
+  assert.equal((await first.next()).done, true);
+  assert.deepEqual(gone, ["tab:b"]);
+  hub.send("tab:a", packet(1));
+  assert.equal((await second.next()).value?.parcels.length, 1);
+  assert.equal(hub.counts.pages, 1);
+});
+
+Deno.test("hub: an address is whose page named it last; who lost it takes nothing with it", async () => {
+  const { hub, gone } = hubOf();
+  const first = hub.attach("p1", ["tab:a"], never);
+  await first.next();
+  const second = hub.attach("p2", ["tab:a"], never);
+  await second.next();
+  await first.return(undefined);
+  assert.deepEqual(gone, []);
+  hub.send("tab:a", packet(1));
+  assert.equal((await second.next()).value?.parcels.length, 1);
+});
+
+Deno.test("hub: a page that goes, by itself or with the connection, is forgotten at once", async () => {
+  const { hub, gone } = hubOf();
+  const aborted = new AbortController();
+  const stream = hub.attach("p", ["tab:a"], aborted.signal);
+  await stream.next();
+  const waiting = stream.next();
+  aborted.abort();
+  assert.equal((await waiting).done, true);
+  assert.deepEqual(gone, ["tab:a"]);
+  assert.ok(!hub.reaches("tab:a"));
+  assert.equal(hub.counts.pages, 0);
+  const late = hub.attach("p", ["tab:a"], aborted.signal);
+  assert.equal((await late.next()).done, true);
+  assert.equal(hub.counts.pages, 0);
+});
+
+Deno.test("hub: a page that takes nothing for too long is let go, and what waits for it dropped", async () => {
+  const { hub, host, gone } = hubOf({ hangTimeoutMs: 1000 });
+  const stream = hub.attach("p", ["tab:a"], never);
+  await stream.next();
+  hub.send("tab:a", packet(1));
+  await host.runFor(999);
+  assert.equal(hub.counts.pages, 1);
+  await host.runFor(1);
+  assert.equal(hub.counts.pages, 0);
+  assert.equal(hub.counts.dropped, 1);
+  assert.deepEqual(gone, ["tab:a"]);
+  assert.equal((await stream.next()).done, true);
+});
+
+Deno.test("hub: parcels go to this server or to other pages; only under the page's own addresses, and once", async () => {
+  const { hub } = hubOf();
+  const arrived: Uint8Array[] = [];
+  hub.start((one) => void arrived.push(one), () => {});
+  const [a, b] = [hub.attach("pa", ["tab:a"], never), hub.attach("pb", ["tab:b"], never)];
+  await a.next();
+  await b.next();
+  const parcels = [
+    { to: address, from: "tab:a", packet: packet(1) },
+    { to: "http://another.name:7001", from: "tab:a", packet: packet(2) },
+    { to: "tab:b", from: "tab:a", packet: packet(3) },
+    { to: "tab:nobody", from: "tab:a", packet: packet(4) },
+    { to: address, from: "tab:b", packet: packet(5) },
+    { to: "", from: "tab:a", packet: packet(6) },
+    { to: "x".repeat(2000), from: "tab:a", packet: packet(7) },
+  ];
+  assert.deepEqual(hub.forward("pa", parcels, 1), ["tab:nobody"]);
+  assert.deepEqual(arrived, [packet(1), packet(2)]);
+  assert.deepEqual((await b.next()).value?.parcels, [{ to: "tab:b", from: "tab:a", packet: packet(3) }]);
+  assert.equal(hub.counts.malformed, 3);
+  // A browser sent the same request again.
+  assert.deepEqual(hub.forward("pa", parcels, 1), []);
+  assert.equal(arrived.length, 2);
+  assert.throws(() => hub.forward("nobody", parcels, 1), { code: "not_ready" });
+  // And once more, when the page had lost its stream and has another.
+  await hub.attach("pa", ["tab:a"], never, 1).next();
+  assert.deepEqual(hub.forward("pa", parcels, 1), []);
+  hub.forward("pa", parcels, 2);
+  assert.equal(arrived.length, 4);
+});
+
+Deno.test("hub: addresses are announced and taken back", async () => {
+  const { hub, gone } = hubOf();
+  await hub.attach("p", ["tab:a"], never).next();
+  hub.announce("p", ["tab:b"]);
+  assert.deepEqual(gone, ["tab:a"]);
+  assert.deepEqual([hub.reaches("tab:a"), hub.reaches("tab:b")], [false, true]);
+  assert.throws(() => hub.announce("nobody", []), { code: "not_ready" });
+});
+
+Deno.test("hub: what a page can't be, or have, is refused", async () => {
+  const { hub } = hubOf({ maxPages: 1 });
+  const attach = (name: string, addresses: readonly string[] = []) => hub.attach(name, addresses, never).next();
+  await assert.rejects(attach(""), { code: "invalid_argument" });
+  await assert.rejects(attach("x".repeat(300)), { code: "invalid_argument" });
+  await assert.rejects(attach("p", ["http://n1.example"]), { code: "invalid_argument", hint: /tab:/ });
+  await assert.rejects(attach("p", [`tab:${"x".repeat(2000)}`]), { code: "invalid_argument" });
+  await assert.rejects(attach("p", Array.from({ length: 65 }, (_, i) => `tab:${i}`)), { code: "invalid_argument" });
+  await attach("p");
+  await assert.rejects(attach("q"), { code: "busy" });
+  await attach("p");
+  hub.close();
+  await assert.rejects(attach("p"), { code: "closed" });
+});

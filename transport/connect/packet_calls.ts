@@ -1,0 +1,47 @@
+/**
+ * Connect's calls as calls between nodes, and the other way round: what a server
+ * asks of a tab, and a tab of a server, goes through the relay, and is answered
+ * by the services that answer everyone.
+ *
+ * @module
+ */
+
+import { RaftError } from "../../lib/errors.ts";
+import { fetchUnary } from "../relay/connect_call.ts";
+import type { CallHandler } from "../tab/methods.ts";
+import type { CallSender } from "../tab/tab_client.ts";
+import { fromConnectError } from "./errors.ts";
+import { refusal } from "./fetch_handler.ts";
+import type { Fetch } from "./http_client.ts";
+
+/** Stands where a URL has a host, and is never looked up. */
+export const NO_HOST = "http://relay.invalid";
+
+/**
+ * Answers calls by the unary methods behind `handler`.
+ *
+ * @internal
+ */
+export function servedCalls(handler: (request: Request) => Promise<Response | null>): CallHandler {
+  const fetch: Fetch = async (url, init) =>
+    await handler(new Request(url, init)) ?? new Response(null, { status: 404 });
+  return (method, request, { signal }) => fetchUnary(NO_HOST, method, new Uint8Array(request), { fetch, signal });
+}
+
+/**
+ * Carries unary calls of Connect to the node at `address`.
+ *
+ * @internal
+ */
+export function callFetch(address: string, call: CallSender): Fetch {
+  return async (url, { body, signal }) => {
+    const method = new URL(url).pathname.slice(1);
+    const request = new Uint8Array(await new Response(body ?? null).arrayBuffer());
+    try {
+      const answer = await call(address, method, request, signal ? { signal } : {});
+      return new Response(new Uint8Array(answer), { headers: { "content-type": "application/proto" } });
+    } catch (error) {
+      return refusal(500, error instanceof RaftError ? error : fromConnectError(error));
+    }
+  };
+}

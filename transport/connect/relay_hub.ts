@@ -1,0 +1,291 @@
+/**
+ * A server's part of the relay: which page is attached under which name, with
+ * which addresses, and what waits for it.
+ *
+ * @module
+ */
+
+import type { Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { systemHost } from "../../lib/host.ts";
+import { isTabAddress } from "../relay/addresses.ts";
+import type { QueuedParcel } from "../relay/parcel_queue.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
+import { RelayPage } from "./relay_page.ts";
+
+/** Options of a {@linkcode RelayHub}. Sizes in bytes, times in milliseconds. */
+export interface RelayHubOptions {
+  /** Where this server says that it is reached: the sender of its own packets. */
+  readonly address: string;
+  /** Where the servers of the cluster are reached, as far as is known now. @default none */
+  readonly servers?: () => readonly string[];
+  /** Clock. @default systemHost() */
+  readonly host?: Host;
+  /** Pages that may be attached at a time. @default 1024 */
+  readonly maxPages?: number;
+  /** Parcels that wait for one page, at most. @default 4096 */
+  readonly maxQueuedParcels?: number;
+  /** Bytes that wait for one page, at most. @default 32 MiB */
+  readonly maxQueuedBytes?: number;
+  /** Bytes that wait for all pages, at most. @default 256 MiB */
+  readonly maxTotalBytes?: number;
+  /** Bytes that go down a stream together, at most (one parcel may be more). @default 1 MiB */
+  readonly maxBatchBytes?: number;
+  /** How often a page hears at least that the stream lives. @default 2000 */
+  readonly keepAliveMs?: number;
+  /** A page that takes nothing for so long is let go. @default 30000 */
+  readonly hangTimeoutMs?: number;
+}
+
+/** What a {@linkcode RelayHub} did so far. */
+export interface RelayCounts {
+  /** Pages attached now. */
+  readonly pages: number;
+  /** Parcels put into the queue of a page. */
+  readonly toPages: number;
+  /** Parcels of pages for this server. */
+  readonly toServer: number;
+  /** Parcels dropped: their receiver is not attached, or its queue is full. */
+  readonly dropped: number;
+  /** Parcels of pages that were malformed, or of senders that are not the page's. */
+  readonly malformed: number;
+  /** Parcels that wait now, for all pages. */
+  readonly queuedParcels: number;
+}
+
+/** What goes down a stream. */
+export interface RelayDelivery {
+  /** Empty in an answer that says what follows. */
+  readonly parcels: readonly QueuedParcel[];
+  /** Where this server says that it is reached. */
+  readonly address?: string;
+  /** Where the servers of the cluster are reached. */
+  readonly servers?: readonly string[];
+}
+
+/** Addresses of one page, at most. */
+const MAX_ADDRESSES = 64;
+
+const MIB = 1024 * 1024;
+
+/**
+ * Knows the pages that are attached to this server. Carries what is for them, in
+ * a bounded queue each, so that a page that takes nothing costs no more than
+ * that; and hands on what is for this server.
+ */
+export class RelayHub {
+  /** Where this server says that it is reached. */
+  readonly address: string;
+  readonly #options: Required<Omit<RelayHubOptions, "address" | "maxTotalBytes">>;
+  /** What is left for all pages together. */
+  readonly #room: { bytes: number };
+  readonly #pages = new Map<string, RelayPage>();
+  /** Who has an address. */
+  readonly #routes = new Map<string, RelayPage>();
+  #receive: ((packet: Uint8Array) => void) | undefined;
+  #gone: (address: string) => void = () => {};
+  #toPages = 0;
+  #toServer = 0;
+  #dropped = 0;
+  #malformed = 0;
+  #closed = false;
+
+  /** Attaches nobody yet. */
+  constructor(options: RelayHubOptions) {
+    this.address = options.address;
+    this.#room = { bytes: options.maxTotalBytes ?? 256 * MIB };
+    this.#options = {
+      servers: options.servers ?? (() => []),
+      host: options.host ?? systemHost(),
+      maxPages: options.maxPages ?? 1024,
+      maxQueuedParcels: options.maxQueuedParcels ?? 4096,
+      maxQueuedBytes: options.maxQueuedBytes ?? 32 * MIB,
+      maxBatchBytes: options.maxBatchBytes ?? MIB,
+      keepAliveMs: options.keepAliveMs ?? 2000,
+      hangTimeoutMs: options.hangTimeoutMs ?? 30_000,
+    };
+  }
+
+  /** What happened so far. */
+  get counts(): RelayCounts {
+    let queuedParcels = 0;
+    for (const page of this.#pages.values()) queuedParcels += page.queued;
+    return {
+      pages: this.#pages.size,
+      toPages: this.#toPages,
+      toServer: this.#toServer,
+      dropped: this.#dropped,
+      malformed: this.#malformed,
+      queuedParcels,
+    };
+  }
+
+  /** Begins to hand on what is for this server, and to tell whose page is gone. */
+  start(receive: (packet: Uint8Array) => void, gone: (address: string) => void): void {
+    this.#receive = receive;
+    this.#gone = gone;
+  }
+
+  /** Whether a page has this address. */
+  reaches(address: string): boolean {
+    return this.#routes.has(address);
+  }
+
+  /** Puts a packet of this server in the queue of the page that has the address; false if there is none, or no room. */
+  send(to: string, packet: Uint8Array): boolean {
+    return this.#pass({ to, from: this.address, packet });
+  }
+
+  /**
+   * For `relayService`: what goes down a page's stream, until the page or the
+   * hub ends it, or another stream of the same page does.
+   *
+   * @internal
+   *
+   * @param forwarded The number of the page's last `forward`.
+   * @throws {RaftError} `closed`, `busy` or `invalid_argument`
+   */
+  async *attach(
+    name: string,
+    addresses: readonly string[],
+    signal: AbortSignal,
+    forwarded = 0,
+  ): AsyncGenerator<RelayDelivery> {
+    const page = this.#open(name, addresses);
+    page.lastForward = forwarded;
+    const end = (): void => this.#close(page);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+    try {
+      for (;;) {
+        const parcels = await page.next();
+        if (parcels === null) return;
+        if (parcels.length > 0) yield { parcels };
+        else yield { parcels, address: this.address, servers: this.#options.servers() };
+      }
+    } finally {
+      signal.removeEventListener("abort", end);
+      this.#close(page);
+    }
+  }
+
+  /**
+   * For `relayService`.
+   *
+   * @internal
+   *
+   * @throws {RaftError} `not_ready` if no such page is attached; `invalid_argument`
+   */
+  announce(name: string, addresses: readonly string[]): void {
+    const page = this.#attached(name);
+    const announced = checkedAddresses(addresses);
+    const removed = [...page.addresses].filter((address) => !announced.has(address));
+    page.addresses = announced;
+    for (const address of announced) this.#routes.set(address, page);
+    this.#forget(page, removed);
+  }
+
+  /**
+   * For `relayService`: takes parcels from a page, once for each number.
+   *
+   * @internal
+   *
+   * @returns receivers that are not attached here
+   * @throws {RaftError} `not_ready` if no such page is attached
+   */
+  forward(name: string, parcels: readonly QueuedParcel[], number: number): string[] {
+    const page = this.#attached(name);
+    if (number <= page.lastForward) return [];
+    page.lastForward = number;
+    const unreachable = new Set<string>();
+    for (const { to, from, packet } of parcels) {
+      if (!page.addresses.has(from) || to === "" || to.length > MAX_ADDRESS_LENGTH) {
+        this.#malformed++;
+      } else if (!isTabAddress(to)) {
+        this.#toServer++;
+        this.#receive?.(packet);
+      } else if (!this.#pass({ to, from, packet }) && !this.reaches(to)) {
+        unreachable.add(to);
+      }
+    }
+    return [...unreachable];
+  }
+
+  /** Notes a packet for this server that could not be read. */
+  malformed(): void {
+    this.#malformed++;
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    this.#closed = true;
+    this.#receive = undefined;
+    for (const page of [...this.#pages.values()]) this.#close(page);
+  }
+
+  #pass(parcel: QueuedParcel): boolean {
+    const taken = this.#routes.get(parcel.to)?.push(parcel) ?? false;
+    if (taken) this.#toPages++;
+    else this.#dropped++;
+    return taken;
+  }
+
+  #attached(name: string): RelayPage {
+    const page = this.#pages.get(name);
+    if (page !== undefined) return page;
+    throw new RaftError("not_ready", "no page of this name is attached to this server", {
+      hint: "Attach first; the stream may have ended a moment ago.",
+    });
+  }
+
+  #open(name: string, addresses: readonly string[]): RelayPage {
+    if (this.#closed) {
+      throw new RaftError("closed", "this server takes no pages", { hint: "It is stopping; try again." });
+    }
+    if (name === "") throw new RaftError("invalid_argument", "a page needs a name");
+    shortString(name, MAX_ID_LENGTH, "page");
+    const announced = checkedAddresses(addresses);
+    const before = this.#pages.get(name);
+    if (before === undefined && this.#pages.size >= this.#options.maxPages) {
+      throw new RaftError("busy", `${this.#options.maxPages} pages are attached to this server already`, {
+        hint: "Close some of them, or use another server.",
+      });
+    }
+    const page = new RelayPage(name, this.#options, this.#room, () => this.#close(page));
+    page.addresses = announced;
+    this.#pages.set(name, page);
+    for (const address of announced) this.#routes.set(address, page);
+    // After the routes are the new page's: an address that stays is not gone.
+    if (before !== undefined) this.#close(before);
+    return page;
+  }
+
+  #close(page: RelayPage): void {
+    this.#dropped += page.end();
+    if (this.#pages.get(page.name) === page) this.#pages.delete(page.name);
+    this.#forget(page, page.addresses);
+  }
+
+  #forget(page: RelayPage, addresses: Iterable<string>): void {
+    for (const address of addresses) {
+      if (this.#routes.get(address) !== page) continue;
+      this.#routes.delete(address);
+      this.#gone(address);
+    }
+  }
+}
+
+function checkedAddresses(addresses: readonly string[]): Set<string> {
+  if (addresses.length > MAX_ADDRESSES) {
+    throw new RaftError("invalid_argument", `a page has at most ${MAX_ADDRESSES} addresses, not ${addresses.length}`);
+  }
+  for (const address of addresses) {
+    shortString(address, MAX_ADDRESS_LENGTH, "address");
+    if (!isTabAddress(address)) {
+      throw new RaftError("invalid_argument", `a page can't have the address ${JSON.stringify(address)}`, {
+        hint: "Addresses of nodes in tabs begin with tab:",
+      });
+    }
+  }
+  return new Set(addresses);
+}

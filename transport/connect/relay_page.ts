@@ -1,0 +1,97 @@
+/**
+ * One page at a relay: its addresses, and what waits to go down its stream.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../../lib/clock.ts";
+import { ParcelQueue, type QueuedParcel } from "../relay/parcel_queue.ts";
+
+/** What a page needs of its hub's options. */
+export interface RelayPageOptions {
+  readonly host: Host;
+  readonly maxQueuedParcels: number;
+  readonly maxQueuedBytes: number;
+  readonly maxBatchBytes: number;
+  readonly keepAliveMs: number;
+  readonly hangTimeoutMs: number;
+}
+
+/** Parcels that go down a stream together, at most. */
+const MAX_BATCH_PARCELS = 128;
+
+/** Made anew with each stream. */
+export class RelayPage {
+  readonly name: string;
+  addresses: ReadonlySet<string> = new Set();
+  /** The number of the last call that was taken from it. */
+  lastForward = 0;
+  readonly #options: RelayPageOptions;
+  readonly #hung: () => void;
+  readonly #queue: ParcelQueue<QueuedParcel>;
+  /** When the next answer without parcels is due; the first one at once. */
+  #greetMs: number;
+  #wake: (() => void) | undefined;
+  #hangTimer: Cancel | undefined;
+  #ended = false;
+
+  /**
+   * @param room Left for all pages together.
+   * @param hung Called when the page has taken nothing for too long.
+   */
+  constructor(name: string, options: RelayPageOptions, room: { bytes: number }, hung: () => void) {
+    this.name = name;
+    this.#options = options;
+    this.#hung = hung;
+    this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes }, room);
+    this.#greetMs = options.host.clock.monotonicMs();
+  }
+
+  /** Parcels that wait. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Adds one; false if there is no room for it. */
+  push(parcel: QueuedParcel): boolean {
+    if (this.#ended || !this.#queue.push(parcel)) return false;
+    this.#wake?.();
+    return true;
+  }
+
+  /** Ends it, and returns how many parcels that dropped. */
+  end(): number {
+    this.#ended = true;
+    this.#hangTimer?.();
+    this.#wake?.();
+    return this.#queue.clear().length;
+  }
+
+  /**
+   * What goes down next; nothing, now and then, to show that the stream lives;
+   * `null` at the end. Asked again only once the last one is on its way: a page
+   * for which that takes too long hangs.
+   */
+  async next(): Promise<readonly QueuedParcel[] | null> {
+    const { clock } = this.#options.host;
+    this.#hangTimer?.();
+    while (!this.#ended && this.#queue.length === 0 && clock.monotonicMs() < this.#greetMs) await this.#something();
+    if (this.#ended) return null;
+    this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, this.#hung);
+    if (clock.monotonicMs() < this.#greetMs) {
+      return this.#queue.take({ maxParcels: MAX_BATCH_PARCELS, maxBytes: this.#options.maxBatchBytes });
+    }
+    this.#greetMs = clock.monotonicMs() + this.#options.keepAliveMs;
+    return [];
+  }
+
+  async #something(): Promise<void> {
+    const { clock } = this.#options.host;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const cancel = clock.setTimer(this.#greetMs - clock.monotonicMs(), resolve);
+    await promise;
+    this.#wake = undefined;
+    cancel();
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * RelayService: a {@linkcode RelayHub} on the wire.
+ *
+ * @module
+ */
+
+import type { RelayHub } from "./relay_hub.ts";
+import type { RelayServiceImpl } from "./rpc_types.ts";
+
+/** The service to mount: by it pages reach the hub. */
+export function relayService(hub: RelayHub): RelayServiceImpl {
+  return {
+    async *attach({ page, addresses, forwarded }, { signal }) {
+      for await (const { parcels, address, servers } of hub.attach(page, addresses, signal, forwarded)) {
+        yield { parcels: [...parcels], address: address ?? "", servers: [...(servers ?? [])] };
+      }
+    },
+    announce({ page, addresses }) {
+      hub.announce(page, addresses);
+      return {};
+    },
+    forward({ page, parcels, number }) {
+      return { unreachable: hub.forward(page, parcels, number) };
+    },
+  };
+}

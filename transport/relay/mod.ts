@@ -1,0 +1,24 @@
+/**
+ * By which a node in a browser tab is a member of a cluster of servers: one
+ * stream from each server to the page, calls from the page to the servers.
+ *
+ * A page makes one {@linkcode RelayClient} for all of its nodes; servers are
+ * told to allow the page's origin. A node in a worker of its own has a port to
+ * it, and makes its transport by {@linkcode relayPortTransport}.
+ * {@linkcode askToJoin} asks the servers to add a node.
+ *
+ * Nothing here needs more of the runtime than browsers have.
+ *
+ * @module
+ */
+
+export type { RelayFetch } from "./connect_call.ts";
+export { askToJoin } from "./join.ts";
+export type { AskToJoinOptions } from "./join.ts";
+export { RelayClient } from "./relay_client.ts";
+export type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
+export { relayPortTransport } from "./relay_port.ts";
+export type { RelayPortTransportOptions } from "./relay_port.ts";
+export { RelayTransport } from "./relay_transport.ts";
+export type { RelayLinkState } from "./server_link.ts";
+export type { SlotLocks } from "./slots.ts";

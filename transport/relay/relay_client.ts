@@ -1,0 +1,348 @@
+/**
+ * A page's part of the relay, shared by all of its nodes.
+ *
+ * @module
+ */
+
+import type { Cancel, Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { systemHost } from "../../lib/host.ts";
+import { baseUrl } from "../connect/address.ts";
+import { endedBy } from "../connect/error_detail.ts";
+import type { Parcel } from "../connect/gen/raft/v1/relay_pb.ts";
+import type { PacketCarrier } from "../tab/packet_carrier.ts";
+import type { TabTransportOptions } from "../tab/packet_transport.ts";
+import { isTabAddress } from "./addresses.ts";
+import { linkOptions } from "./options.ts";
+import type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
+import { RelayPort } from "./relay_port.ts";
+import { RelayCarrier, RelayTransport } from "./relay_transport.ts";
+import { type LinkOptions, type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
+
+/** Servers that are learned, at most. */
+const MAX_LEARNED = 32;
+
+/** Senders of whom it is remembered where they were heard of. */
+const MAX_ROUTES = 1024;
+
+/** A learned server that nobody names any more is forgotten after so many failures. */
+const MAX_FAILURES = 5;
+
+const NOBODY: ReadonlySet<ServerLink> = new Set();
+
+/**
+ * Keeps one stream to each server of a cluster, and carries the packets of all
+ * nodes of a page over them. What is for a server goes to it; what is for a node
+ * in a tab goes where that was last heard of, or through any server that has it.
+ *
+ * @example
+ * ```ts ignore
+ * const relay = new RelayClient({ servers: ["https://n1.example:7001"] });
+ * const transport = relay.transport({ address: tabAddress("t1") });
+ * ```
+ */
+export class RelayClient {
+  readonly #host: Host;
+  readonly #options: LinkOptions;
+  readonly #links = new Map<string, ServerLink>();
+  /** Of those, the servers that the user named. */
+  readonly #given = new Set<string>();
+  /** Servers under another name: where they say that they are reached. */
+  readonly #aliases = new Map<string, ServerLink>();
+  /** What each server said of the others. */
+  readonly #named = new Map<ServerLink, readonly string[]>();
+  readonly #routes = new Map<string, ServerLink>();
+  readonly #carriers = new Map<string, RelayCarrier>();
+  readonly #ports = new Map<string, RelayPort>();
+  readonly #listeners = new Set<(servers: readonly RelayServer[]) => void>();
+  readonly #page: LinkPage;
+  readonly #counts = { sent: 0, dropped: 0, received: 0 };
+  #closed = false;
+
+  /** Connects at once. @throws {RaftError} `invalid_argument` without a server, or for what is no URL */
+  constructor(options: RelayClientOptions) {
+    this.#host = options.host ?? systemHost();
+    this.#options = linkOptions(options, this.#host);
+    const urls = options.servers.map(baseUrl);
+    if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
+    this.#page = {
+      name: crypto.randomUUID(),
+      addresses: () => [...this.#carriers.keys()],
+      deliver: (link, parcels) => this.#deliver(link, parcels),
+      learned: (link, address, servers) => this.#learned(link, address, servers),
+      undelivered: (link, parcels) => this.#undelivered(link, parcels),
+      lost: (parcels) => this.#lost(parcels),
+      changed: (link) => this.#changed(link),
+    };
+    for (const url of urls) {
+      this.#given.add(url);
+      this.#link(url);
+    }
+  }
+
+  /** What happened so far. */
+  get counts(): RelayClientCounts {
+    let queued = 0;
+    for (const link of this.#links.values()) queued += link.queued;
+    return { ...this.#counts, queued };
+  }
+
+  /** All servers, and how the page is connected to each. */
+  get servers(): readonly RelayServer[] {
+    return [...this.#links.values()].map(({ url, state, error }) => ({ url, state, error }));
+  }
+
+  /**
+   * Calls `listener` whenever the state of a server changes, such as to
+   * `waiting` when other tabs hold all streams.
+   *
+   * @returns what takes it back
+   */
+  onChange(listener: (servers: readonly RelayServer[]) => void): Cancel {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * The carrier of one node's packets. To be closed with the node; the relay goes on.
+   *
+   * @throws {RaftError} `invalid_argument` if the address doesn't begin with `tab:`
+   */
+  carrier(address: string): PacketCarrier {
+    if (!isTabAddress(address)) {
+      throw new RaftError("invalid_argument", `a relay carries for no such address: ${JSON.stringify(address)}`, {
+        hint: "tabAddress(id) makes one that begins with tab:",
+      });
+    }
+    return new RelayCarrier(address, {
+      open: (carrier) => this.#open(carrier),
+      send: (to, packet) => this.#send({ to, from: address, packet, triedBy: NOBODY }),
+      close: (carrier) => this.#close(carrier),
+    });
+  }
+
+  /** The transport of one node, over {@linkcode RelayClient.carrier}. */
+  transport(options: TabTransportOptions): RelayTransport {
+    const carrier = this.carrier(options.address);
+    return new RelayTransport({ host: this.#host, ...options, carrier }, () => this.#attachedUrls());
+  }
+
+  /**
+   * A port to this relay, for a node in a worker: the worker makes its transport
+   * of it, by `relayPortTransport`. It takes the place of an earlier one.
+   *
+   * @throws {RaftError} `refused` if a transport of this page is at the address; `invalid_argument`
+   */
+  port(address: string): MessagePort {
+    this.removePort(address);
+    if (this.#carriers.has(address)) throw takenError(address);
+    const made = new RelayPort({
+      carrier: this.carrier(address),
+      host: this.#host,
+      servers: () => this.#attachedUrls(),
+      ended: () => this.#ports.get(address) === made ? this.#ports.delete(address) : false,
+    });
+    this.#ports.set(address, made);
+    made.open().catch(() => made.close());
+    return made.port;
+  }
+
+  /** Takes the port of an address back: for a worker that was terminated. */
+  removePort(address: string): void {
+    this.#ports.get(address)?.close();
+  }
+
+  /**
+   * Resolves once a server is attached, and knows the nodes that have started here.
+   *
+   * @throws {RaftError} `timeout` or `aborted` by the signal; with the reason why no server is attached as its cause
+   */
+  async attached({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    if (this.#ready()) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        stop();
+        signal?.removeEventListener("abort", onAbort);
+        settle();
+      };
+      const onAbort = (): void => {
+        if (signal !== undefined) {
+          end(() => reject(this.servers.find(({ error }) => error)?.error ?? endedBy(signal, "rejected")));
+        }
+      };
+      const stop = this.onChange(() => {
+        if (this.#closed) end(() => reject(closedError()));
+        else if (this.#ready()) end(resolve);
+      });
+      signal?.addEventListener("abort", onAbort);
+      if (signal?.aborted) onAbort();
+      else if (this.#closed) end(() => reject(closedError()));
+    });
+  }
+
+  /** Ends all streams. Nodes that go on reach nobody. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const port of [...this.#ports.values()]) port.close();
+    this.#carriers.clear();
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
+  }
+
+  /** The same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #attachedUrls(): string[] {
+    return [...this.#links.values()].filter(({ attached }) => attached).map(({ url }) => url);
+  }
+
+  #ready(): boolean {
+    return [...this.#links.values()].some((link) => link.announced);
+  }
+
+  #open(carrier: RelayCarrier): void {
+    if (this.#closed) throw closedError();
+    if (this.#carriers.has(carrier.address)) throw takenError(carrier.address);
+    this.#carriers.set(carrier.address, carrier);
+    for (const link of this.#links.values()) link.announce();
+  }
+
+  #close(carrier: RelayCarrier): void {
+    if (this.#carriers.get(carrier.address) !== carrier) return;
+    this.#carriers.delete(carrier.address);
+    for (const link of this.#links.values()) link.announce();
+  }
+
+  /** Whether a parcel is on its way, or has at least not surely been dropped. */
+  #send(parcel: Outgoing): boolean {
+    const neighbour = this.#carriers.get(parcel.to);
+    if (neighbour !== undefined) {
+      this.#counts.sent++;
+      this.#host.enqueue(() => this.#carriers.get(parcel.to)?.receive(parcel.packet));
+      return true;
+    }
+    const sent = this.#wayTo(parcel)?.send(parcel) ?? false;
+    if (sent) this.#counts.sent++;
+    else this.#counts.dropped++;
+    return sent;
+  }
+
+  #wayTo({ to, triedBy }: Outgoing): ServerLink | undefined {
+    if (!isTabAddress(to)) return this.#serverAt(to);
+    const usable = (link: ServerLink | undefined): boolean => link?.attached === true && !triedBy.has(link);
+    const known = this.#routes.get(to);
+    return usable(known) ? known : [...this.#links.values()].find(usable);
+  }
+
+  /** The server at an address, which becomes known by that. */
+  #serverAt(address: string): ServerLink | undefined {
+    const known = this.#aliases.get(address) ?? this.#links.get(address);
+    if (known !== undefined) return known;
+    if (!/^https?:/.test(address)) return undefined;
+    try {
+      return this.#link(baseUrl(address));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #link(url: string): ServerLink | undefined {
+    const known = this.#aliases.get(url) ?? this.#links.get(url);
+    if (known !== undefined || this.#closed) return known;
+    if (!this.#given.has(url) && this.#links.size - this.#given.size >= MAX_LEARNED) return undefined;
+    const link = new ServerLink(url, this.#page, this.#options);
+    this.#links.set(url, link);
+    return link;
+  }
+
+  #learned(link: ServerLink, address: string, servers: readonly string[]): void {
+    if (address !== link.url) this.#alias(address, link);
+    this.#named.set(link, servers);
+    for (const server of servers) this.#serverAt(server);
+  }
+
+  /** A server says that it is reached under another name too: one stream is enough. */
+  #alias(address: string, link: ServerLink): void {
+    const other = this.#links.get(address);
+    if (other !== undefined && other !== link) {
+      if (this.#given.has(address)) return;
+      this.#drop(other);
+    }
+    this.#aliases.set(address, link);
+  }
+
+  #drop(link: ServerLink): void {
+    this.#links.delete(link.url);
+    this.#named.delete(link);
+    for (const map of [this.#aliases, this.#routes]) {
+      for (const [address, other] of map) if (other === link) map.delete(address);
+    }
+    void link.close();
+  }
+
+  #deliver(link: ServerLink, parcels: readonly Parcel[]): void {
+    for (const { to, from, packet } of parcels) {
+      if (isTabAddress(from)) this.#remember(from, link);
+      const carrier = this.#carriers.get(to);
+      if (carrier === undefined) continue;
+      this.#counts.received++;
+      carrier.receive(packet);
+    }
+  }
+
+  #remember(address: string, link: ServerLink): void {
+    if (this.#routes.get(address) === link) return;
+    if (this.#routes.size >= MAX_ROUTES) this.#routes.clear();
+    this.#routes.set(address, link);
+  }
+
+  /** Another server may have them. */
+  #undelivered(link: ServerLink, parcels: readonly Outgoing[]): void {
+    const gone = new Map<string, Set<string>>();
+    for (const parcel of parcels) {
+      if (this.#routes.get(parcel.to) === link) this.#routes.delete(parcel.to);
+      if (this.#send({ ...parcel, triedBy: new Set(parcel.triedBy).add(link) })) continue;
+      const senders = gone.get(parcel.to) ?? new Set();
+      gone.set(parcel.to, senders.add(parcel.from));
+    }
+    for (const [to, senders] of gone) this.#tell(senders, to);
+  }
+
+  #lost(parcels: readonly Outgoing[]): void {
+    this.#counts.dropped += parcels.length;
+    const receivers = new Map<string, Set<string>>();
+    for (const { to, from } of parcels) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
+    for (const [to, senders] of receivers) this.#tell(senders, to);
+  }
+
+  /** Calls to `to` that wait for an answer wait in vain. */
+  #tell(senders: Iterable<string>, to: string): void {
+    for (const sender of senders) this.#carriers.get(sender)?.lost(to);
+  }
+
+  #changed(link: ServerLink): void {
+    const named = (): boolean => [...this.#named.values()].some((servers) => servers.includes(link.url));
+    if (!link.attached) {
+      this.#named.delete(link);
+      // Answers would have come by the stream.
+      if (link.state === "failed") {
+        const names = [...this.#aliases].filter(([, other]) => other === link).map(([address]) => address);
+        for (const name of [link.url, ...names]) this.#tell(this.#carriers.keys(), name);
+      }
+    }
+    if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
+    for (const port of this.#ports.values()) port.changed();
+    for (const listener of this.#listeners) listener(this.servers);
+  }
+}
+
+function takenError(address: string): RaftError {
+  return new RaftError("refused", `another transport of this page is open at ${address}`, {
+    hint: "Close that one first, or choose another address.",
+  });
+}
+
+function closedError(): RaftError {
+  return new RaftError("closed", "the relay is closed");
+}

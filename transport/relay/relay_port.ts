@@ -1,0 +1,189 @@
+/**
+ * A page's relay, for nodes in its workers: each has a port to it.
+ *
+ * @module
+ */
+
+import type { Host } from "../../lib/clock.ts";
+import { systemHost } from "../../lib/host.ts";
+import { Credit, MAX_ASK } from "../tab/credit.ts";
+import type { PacketCarrier, ReceivePacket } from "../tab/packet_carrier.ts";
+import type { TabTransportOptions } from "../tab/packet_transport.ts";
+import { RelayTransport } from "./relay_transport.ts";
+
+/** What goes through a port. */
+type PortMessage =
+  /** `to` is empty on the way down; with a number it wants to be acknowledged. */
+  | { readonly kind: "packet"; readonly to: string; readonly packet: Uint8Array | null; readonly ask: number }
+  | { readonly kind: "ack"; readonly ack: number }
+  /** Whoever was at this address can't be reached any more. */
+  | { readonly kind: "lost"; readonly address: string }
+  /** The servers that are attached now. */
+  | { readonly kind: "servers"; readonly urls: readonly string[] }
+  | { readonly kind: "close" };
+
+/** What may be on its way through a port: one whose worker hangs must not grow without bound. */
+const LIMITS = { maxMessages: 4096, maxBytes: 32 * 1024 * 1024 };
+
+/** One end of a port. */
+class PortEnd {
+  readonly #port: MessagePort;
+  readonly #credit: Credit;
+
+  constructor(port: MessagePort, host: Host, take: (message: PortMessage) => void) {
+    this.#port = port;
+    this.#credit = new Credit(LIMITS, Math.floor(host.random() * MAX_ASK));
+    port.onmessage = ({ data }: MessageEvent<PortMessage>) => {
+      if (data.kind === "ack") {
+        const ask = this.#credit.acknowledge(data.ack);
+        if (ask !== 0) this.post({ kind: "packet", to: "", packet: null, ask });
+        return;
+      }
+      if (data.kind === "packet" && data.ask !== 0) this.post({ kind: "ack", ack: data.ask });
+      if (data.kind !== "packet" || data.packet !== null) take(data);
+    };
+  }
+
+  /** False if too much is on its way already. */
+  send(to: string, packet: Uint8Array): boolean {
+    const ask = this.#credit.take(packet.length);
+    if (ask === null) return false;
+    // Who made it may have made it a part of something larger.
+    const whole = packet.byteLength === packet.buffer.byteLength;
+    this.#port.postMessage({ kind: "packet", to, packet, ask }, whole ? [packet.buffer as ArrayBuffer] : []);
+    return true;
+  }
+
+  post(message: PortMessage): void {
+    this.#port.postMessage(message);
+  }
+
+  close(): void {
+    this.#port.onmessage = null;
+    this.#port.close();
+  }
+}
+
+/** What the page's end needs of the relay. */
+export interface PortRelay {
+  /** Carries the packets of the worker's node. */
+  readonly carrier: PacketCarrier;
+  readonly host: Host;
+  /** The servers that are attached now. */
+  servers(): readonly string[];
+  /** The port has been closed, here or there. */
+  ended(): void;
+}
+
+/** The page's end. */
+export class RelayPort {
+  /** To be transferred to the worker. */
+  readonly port: MessagePort;
+  readonly #relay: PortRelay;
+  readonly #end: PortEnd;
+  #told = "";
+  #closed = false;
+
+  constructor(relay: PortRelay) {
+    const { port1, port2 } = new MessageChannel();
+    this.port = port2;
+    this.#relay = relay;
+    this.#end = new PortEnd(port1, relay.host, (message) => this.#take(message));
+    // Where browsers have this event, it comes when the worker ends too.
+    port1.addEventListener("close", () => this.close());
+  }
+
+  /** @throws {RaftError} `refused` if another is at the address; `closed` */
+  async open(): Promise<void> {
+    const lost = (address: string): void => this.#end.post({ kind: "lost", address });
+    await this.#relay.carrier.start((packet) => void this.#end.send("", packet), lost);
+    this.changed();
+  }
+
+  /** The state of a server has changed. */
+  changed(): void {
+    const urls = this.#relay.servers();
+    const told = urls.join("\n");
+    if (this.#closed || told === this.#told) return;
+    this.#told = told;
+    this.#end.post({ kind: "servers", urls });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#end.post({ kind: "close" });
+    this.#end.close();
+    void this.#relay.carrier.close();
+    this.#relay.ended();
+  }
+
+  #take(message: PortMessage): void {
+    if (message.kind === "close") this.close();
+    if (message.kind !== "packet" || message.packet === null) return;
+    const packet = new Uint8Array(message.packet);
+    if (this.#relay.carrier.send(message.to, packet) === false) this.#end.post({ kind: "lost", address: message.to });
+  }
+}
+
+/** The worker's end. */
+class PortCarrier implements PacketCarrier {
+  servers: readonly string[] = [];
+  readonly #port: MessagePort;
+  readonly #host: Host;
+  #end: PortEnd | undefined;
+
+  constructor(port: MessagePort, host: Host) {
+    this.#port = port;
+    this.#host = host;
+  }
+
+  start(receive: ReceivePacket, lost: (address: string) => void): Promise<void> {
+    this.#end = new PortEnd(this.#port, this.#host, (message) => {
+      if (message.kind === "packet") receive(message.packet!);
+      else if (message.kind === "lost") lost(message.address);
+      else if (message.kind === "servers") this.servers = message.urls;
+      else if (message.kind === "close") this.#stop();
+    });
+    return Promise.resolve();
+  }
+
+  send(to: string, packet: Uint8Array<ArrayBuffer>): boolean {
+    return this.#end?.send(to, packet) ?? false;
+  }
+
+  close(): Promise<void> {
+    this.#end?.post({ kind: "close" });
+    this.#stop();
+    return Promise.resolve();
+  }
+
+  #stop(): void {
+    this.servers = [];
+    this.#end?.close();
+    this.#end = undefined;
+  }
+}
+
+/** Options of {@linkcode relayPortTransport}. */
+export interface RelayPortTransportOptions extends TabTransportOptions {
+  /** From `RelayClient.port` of the page. It is the transport's from here on. */
+  readonly port: MessagePort;
+}
+
+/**
+ * The transport of a node in a worker, over the relay of its page.
+ *
+ * @example
+ * ```ts ignore
+ * // In the page:
+ * const port = relay.port(tabAddress("t1"));
+ * worker.postMessage({ port }, [port]);
+ * // In the worker:
+ * const transport = relayPortTransport({ address: tabAddress("t1"), port });
+ * ```
+ */
+export function relayPortTransport(options: RelayPortTransportOptions): RelayTransport {
+  const carrier = new PortCarrier(options.port, options.host ?? systemHost());
+  return new RelayTransport({ ...options, carrier }, () => carrier.servers);
+}

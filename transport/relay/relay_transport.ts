@@ -1,0 +1,73 @@
+/**
+ * One node's place at a relay.
+ *
+ * @module
+ */
+
+import type { PacketCarrier, ReceivePacket } from "../tab/packet_carrier.ts";
+import { PacketTransport, type PacketTransportOptions } from "../tab/packet_transport.ts";
+
+/** What a node's carrier needs of the page's relay. */
+export interface CarrierRelay {
+  /** @throws {RaftError} `refused` if another is open at the address; `closed` */
+  open(carrier: RelayCarrier): void;
+  send(to: string, packet: Uint8Array<ArrayBuffer>): boolean;
+  close(carrier: RelayCarrier): void;
+}
+
+/** Carries the packets of one address. */
+export class RelayCarrier implements PacketCarrier {
+  readonly address: string;
+  readonly #relay: CarrierRelay;
+  #receive: ReceivePacket | undefined;
+  #lost: ((address: string) => void) | undefined;
+
+  constructor(address: string, relay: CarrierRelay) {
+    this.address = address;
+    this.#relay = relay;
+  }
+
+  // deno-lint-ignore require-await -- an error is a rejection
+  async start(receive: ReceivePacket, lost: (address: string) => void): Promise<void> {
+    this.#relay.open(this);
+    this.#receive = receive;
+    this.#lost = lost;
+  }
+
+  send(to: string, packet: Uint8Array<ArrayBuffer>): boolean {
+    return this.#receive !== undefined && this.#relay.send(to, packet);
+  }
+
+  close(): Promise<void> {
+    this.#receive = undefined;
+    this.#lost = undefined;
+    this.#relay.close(this);
+    return Promise.resolve();
+  }
+
+  /** For the relay. */
+  receive(packet: Uint8Array): void {
+    this.#receive?.(packet);
+  }
+
+  /** For the relay. */
+  lost(address: string): void {
+    this.#lost?.(address);
+  }
+}
+
+/** The transport of one node, over the relay of its page. */
+export class RelayTransport extends PacketTransport {
+  readonly #servers: () => readonly string[];
+
+  /** Use `RelayClient.transport`. */
+  constructor(options: PacketTransportOptions, servers: () => readonly string[]) {
+    super(options);
+    this.#servers = servers;
+  }
+
+  /** The addresses of the servers that are attached now: whom to ask for membership. */
+  get peers(): readonly string[] {
+    return this.#servers();
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * One server, as a page has it: a stream down, calls up.
+ *
+ * @module
+ */
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Cancel, Host } from "../../lib/clock.ts";
+import { RaftError } from "../../lib/errors.ts";
+import {
+  AnnounceRequestSchema,
+  AttachRequestSchema,
+  AttachResponseSchema,
+  ForwardRequestSchema,
+  ForwardResponseSchema,
+  type Parcel,
+} from "../connect/gen/raft/v1/relay_pb.ts";
+import { fetchStream, fetchUnary, type RelayFetch } from "./connect_call.ts";
+import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
+import { type SlotLocks, takeSlot } from "./slots.ts";
+
+/**
+ * How a page and a server are connected.
+ *
+ * - `connecting`: a stream is being opened.
+ * - `attached`: packets go both ways.
+ * - `waiting`: for a slot: other tabs hold all the streams that there may be.
+ * - `failed`: it is tried again soon; the error says what went wrong last.
+ * - `closed`: the page wants nothing more of it.
+ */
+export type RelayLinkState = "connecting" | "attached" | "waiting" | "failed" | "closed";
+
+/** A parcel on its way up, and the servers that could not deliver it. */
+export interface Outgoing extends QueuedParcel {
+  readonly triedBy: ReadonlySet<ServerLink>;
+}
+
+/** What a link needs of the page. */
+export interface LinkPage {
+  /** Its random name. */
+  readonly name: string;
+  /** The addresses of its nodes now. */
+  addresses(): string[];
+  /** Takes what came down. */
+  deliver(link: ServerLink, parcels: readonly Parcel[]): void;
+  /** The server said where it and the cluster's others are. */
+  learned(link: ServerLink, address: string, servers: readonly string[]): void;
+  /** The server has nobody at the receivers' addresses: these parcels went no further. */
+  undelivered(link: ServerLink, parcels: readonly Outgoing[]): void;
+  /** The connection broke; whether these arrived is not known. */
+  lost(parcels: readonly Outgoing[]): void;
+  /** The state has changed. */
+  changed(link: ServerLink): void;
+}
+
+/** Options of a link. Sizes in bytes, times in milliseconds. */
+export interface LinkOptions {
+  readonly host: Host;
+  readonly fetch: RelayFetch | undefined;
+  readonly locks: SlotLocks | null;
+  readonly maxQueuedParcels: number;
+  readonly maxQueuedBytes: number;
+  readonly maxBatchBytes: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly hangTimeoutMs: number;
+}
+
+/** Parcels that go in one call, at most. */
+const MAX_BATCH_PARCELS = 128;
+
+const SERVICE = "raft.v1.RelayService";
+
+/** Keeps a stream to one server, for as long as it isn't closed. */
+export class ServerLink {
+  /** The server's base URL. */
+  readonly url: string;
+  readonly #page: LinkPage;
+  readonly #options: LinkOptions;
+  readonly #queue: ParcelQueue<Outgoing>;
+  readonly #closing = new AbortController();
+  #state: RelayLinkState = "connecting";
+  #error: RaftError | null = null;
+  /** Ends the stream that is open, with the reason. */
+  #stream = new AbortController();
+  #failures = 0;
+  /** Calls of Forward so far. */
+  #forwarded = 0;
+  #announced = "";
+  #pumping = false;
+  readonly #done: Promise<void>;
+
+  /** Connects at once. */
+  constructor(url: string, page: LinkPage, options: LinkOptions) {
+    this.url = url;
+    this.#page = page;
+    this.#options = options;
+    this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes });
+    this.#done = this.#run();
+  }
+
+  /** How it is connected. */
+  get state(): RelayLinkState {
+    return this.#state;
+  }
+
+  /** Why it is `waiting` or `failed`. */
+  get error(): RaftError | null {
+    return this.#error;
+  }
+
+  /** Streams in a row that failed. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Whether packets come and go. */
+  get attached(): boolean {
+    return this.#state === "attached";
+  }
+
+  /** Whether the server knows of all the page's addresses. */
+  get announced(): boolean {
+    return this.attached && this.#announced === namesOf(this.#page.addresses());
+  }
+
+  /** Parcels that wait. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Queues a parcel; false if the server isn't there, or the queue is full. */
+  send(parcel: Outgoing): boolean {
+    if (!this.attached || !this.#queue.push(parcel)) return false;
+    void this.#pump();
+    return true;
+  }
+
+  /** The page has other addresses now. */
+  announce(): void {
+    if (this.attached) void this.#pump();
+  }
+
+  /** Ends the stream, and everything else. */
+  async close(): Promise<void> {
+    this.#closing.abort(new RaftError("closed", "the relay was closed"));
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    let release = (): void => {};
+    try {
+      release = await this.#slot();
+      while (!this.#closing.signal.aborted) {
+        this.#become("connecting");
+        const error = await this.#attachment();
+        if (this.#closing.signal.aborted) break;
+        this.#become("failed", error);
+        await this.#pause();
+      }
+    } finally {
+      release();
+      this.#become("closed");
+    }
+  }
+
+  /** Over HTTPS a browser speaks HTTP/2, if the server does, and there as many streams as one likes share a connection. */
+  async #slot(): Promise<() => void> {
+    const { locks } = this.#options;
+    if (locks === null || this.url.startsWith("https:")) return () => {};
+    const waits = (): void =>
+      this.#become(
+        "waiting",
+        new RaftError("busy", `other tabs hold all the streams that there may be to ${this.url}`, {
+          hint: "Close one of them, or serve over HTTPS with HTTP/2, where a browser has no such limit.",
+        }),
+      );
+    try {
+      return await takeSlot(locks, this.url, waits, this.#closing.signal);
+    } catch {
+      // Closed, or a page that may not use locks: the browser's limit is there all the same, and only less well told.
+      return () => {};
+    }
+  }
+
+  /** One stream, from beginning to end; returns why it ended. */
+  async #attachment(): Promise<RaftError> {
+    const stream = this.#stream = new AbortController();
+    const close = (): void => stream.abort(this.#closing.signal.reason);
+    this.#closing.signal.addEventListener("abort", close);
+    const addresses = this.#page.addresses();
+    this.#announced = namesOf(addresses);
+    let silent = this.#silence(stream);
+    try {
+      const request = toBinary(
+        AttachRequestSchema,
+        create(AttachRequestSchema, this.#named({ addresses, forwarded: this.#forwarded })),
+      );
+      for await (const bytes of fetchStream(this.url, `${SERVICE}/Attach`, request, this.#callOptions(stream.signal))) {
+        silent();
+        silent = this.#silence(stream);
+        const { parcels, address, servers } = fromBinary(AttachResponseSchema, bytes);
+        if (!this.attached) this.#attach();
+        if (address !== "") this.#page.learned(this, address, servers);
+        if (parcels.length > 0) this.#page.deliver(this, parcels);
+      }
+      return new RaftError("unreachable", `${this.url} ended the stream`, {
+        hint: "It may be stopping, or restarting.",
+      });
+    } catch (error) {
+      return asRaftError(error);
+    } finally {
+      silent();
+      this.#closing.signal.removeEventListener("abort", close);
+      this.#state = "connecting";
+      // What is under way up there would be sent once more by some browsers, if the connection broke with it.
+      stream.abort(new RaftError("unreachable", `the stream to ${this.url} has ended`));
+      this.#page.lost(this.#queue.clear());
+    }
+  }
+
+  #attach(): void {
+    this.#failures = 0;
+    this.#become("attached");
+    void this.#pump();
+  }
+
+  /** A stream on which nothing comes any more, nor what only shows that it lives, hangs. */
+  #silence(stream: AbortController): Cancel {
+    const { host, hangTimeoutMs } = this.#options;
+    return host.clock.setTimer(hangTimeoutMs, () => {
+      stream.abort(
+        new RaftError("unreachable", `nothing came from ${this.url} for ${hangTimeoutMs} ms`, {
+          hint: "It hangs, or the way to it does; or pages of other sites hold all the browser's connections to it.",
+        }),
+      );
+    });
+  }
+
+  /** Sends what waits, a call at a time; an address is announced before anything goes out under it. */
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const stream = this.#stream;
+    try {
+      while (this.attached && this.#stream === stream) {
+        const addresses = this.#page.addresses();
+        const names = namesOf(addresses);
+        if (names !== this.#announced) {
+          const request = toBinary(AnnounceRequestSchema, create(AnnounceRequestSchema, this.#named({ addresses })));
+          await this.#call("Announce", request, stream);
+          this.#announced = names;
+          this.#page.changed(this);
+        } else if (this.#queue.length > 0) await this.#forward(stream);
+        else break;
+      }
+    } catch (error) {
+      stream.abort(asRaftError(error));
+    } finally {
+      this.#pumping = false;
+      if (this.attached && this.#stream !== stream) void this.#pump();
+    }
+  }
+
+  async #forward(stream: AbortController): Promise<void> {
+    const parcels = this.#queue.take({ maxParcels: MAX_BATCH_PARCELS, maxBytes: this.#options.maxBatchBytes });
+    const number = ++this.#forwarded;
+    const plain = parcels.map(({ to, from, packet }) => ({ to, from, packet }));
+    try {
+      const request = create(ForwardRequestSchema, this.#named({ number, parcels: plain }));
+      const answer = await this.#call("Forward", toBinary(ForwardRequestSchema, request), stream);
+      const { unreachable } = fromBinary(ForwardResponseSchema, answer);
+      if (unreachable.length === 0) return;
+      const to = new Set(unreachable);
+      this.#page.undelivered(this, parcels.filter((parcel) => to.has(parcel.to)));
+    } catch (error) {
+      this.#page.lost(parcels);
+      throw error;
+    }
+  }
+
+  async #call(method: string, request: Uint8Array<ArrayBuffer>, stream: AbortController): Promise<Uint8Array> {
+    const silent = this.#silence(stream);
+    try {
+      return await fetchUnary(this.url, `${SERVICE}/${method}`, request, this.#callOptions(stream.signal));
+    } finally {
+      silent();
+    }
+  }
+
+  #callOptions(signal: AbortSignal): { readonly signal: AbortSignal; readonly fetch?: RelayFetch } {
+    const { fetch } = this.#options;
+    return { signal, ...(fetch === undefined ? {} : { fetch }) };
+  }
+
+  #named<Rest extends object>(rest: Rest): Rest & { readonly page: string } {
+    return { page: this.#page.name, ...rest };
+  }
+
+  #become(state: RelayLinkState, error: RaftError | null = null): void {
+    this.#state = state;
+    this.#error = error;
+    this.#page.changed(this);
+  }
+
+  /** Exponential back-off with jitter, so that those who lost a server together don't come back together. */
+  #pause(): Promise<void> {
+    const { host, minBackoffMs, maxBackoffMs } = this.#options;
+    const fullMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#failures++, 30));
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        this.#closing.signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const cancel = host.clock.setTimer(fullMs * (0.5 + host.random() / 2), done);
+      this.#closing.signal.addEventListener("abort", done);
+      if (this.#closing.signal.aborted) done();
+    });
+  }
+}
+
+function namesOf(addresses: readonly string[]): string {
+  return addresses.join("\n");
+}
+
+function asRaftError(error: unknown): RaftError {
+  if (error instanceof RaftError) return error;
+  return new RaftError("internal", error instanceof Error ? error.message : String(error), { cause: error });
+}
