@@ -1,0 +1,361 @@
+/**
+ * Why something happened, in a sentence, with the section that says so. Pure:
+ * an event and what is known of the cluster go in, words come out.
+ *
+ * @module
+ */
+
+import type { Membership, NodeId, RaftEvent, VoteDenial } from "../../mod.ts";
+import type { Happening, NodeView } from "../source.ts";
+import { duration, entries, listOf } from "./words.ts";
+
+/** Where it is written. */
+export interface Section {
+  /** As it is cited: "§5.2", "dissertation §9.6". */
+  readonly label: string;
+  readonly url: string;
+}
+
+/** How much a line stands out: `bad` is a failure, `good` progress, `plain` the rest. */
+export type Tone = "plain" | "good" | "bad";
+
+/** What a line of the feed says. */
+export interface Explanation {
+  readonly text: string;
+  readonly section: Section;
+  readonly tone: Tone;
+  /** Worth saying aloud. */
+  readonly important: boolean;
+  /** Lines of one key become one, with the parts of all: "n2 and n3 voted for n1". */
+  readonly group?: { readonly key: string; readonly parts: readonly string[]; say(parts: readonly string[]): string };
+}
+
+/** What is known of the cluster when something happened. */
+export interface Surroundings {
+  readonly nodes: ReadonlyMap<NodeId, NodeView>;
+  /** How long a node had heard nothing from a leader at a time; `null` if that is not known. */
+  silenceMs(node: NodeId, atMs: number): number | null;
+}
+
+/** A section of Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm (extended version)". */
+export function paper(section: string): Section {
+  return { label: section, url: "https://raft.github.io/raft.pdf" };
+}
+
+/** A section of Ongaro's dissertation, where the paper has nothing. */
+export function dissertation(section: string): Section {
+  return {
+    label: `dissertation ${section}`,
+    url: "https://github.com/ongardie/dissertation/blob/master/stanford.pdf",
+  };
+}
+
+function line(text: string, section: Section, tone: Tone = "plain", important = false): Explanation {
+  return { text, section, tone, important };
+}
+
+/** A line that others of its kind are added to. */
+function grouped(
+  key: string,
+  part: string,
+  say: (parts: readonly string[]) => string,
+  section: Section,
+  tone: Tone = "plain",
+): Explanation {
+  return { text: say([part]), section, tone, important: false, group: { key, parts: [part], say } };
+}
+
+/** Such a line about nodes: they are named in the order in which one counts, n2 before n10. */
+function ofNodes(key: string, node: NodeId, say: (names: readonly string[]) => string, section: Section): Explanation {
+  const sorted = (names: readonly string[]): string[] =>
+    [...names].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return grouped(key, node, (names) => say(sorted(names)), section);
+}
+
+/** Says why it happened; `null` if another line says it already. */
+export function explain({ node, atMs, what }: Happening, around: Surroundings): Explanation | null {
+  switch (what.type) {
+    case "life":
+      return explainLife(node, what.life, what.reason);
+    case "committed":
+      return explainCommitted(node, what.index, around);
+    case "snapshot":
+      return what.reason === "taken"
+        ? line(
+          `${node} took a snapshot of its state up to entry ${what.index}, so its log before that can go.`,
+          paper("§7"),
+        )
+        : line(
+          `${node} replaced its state by the leader's snapshot: everything up to entry ${what.index} at once.`,
+          paper("§7"),
+          "good",
+        );
+    case "storageError":
+      return line(
+        `${node} could not write to its disk (${what.message}). ${what.consequence}`.trim(),
+        paper("§5, figure 2"),
+        "bad",
+        true,
+      );
+    case "refused":
+      return line(`${node} took no message from ${what.from}: ${what.reason}.`, paper("§6"), "bad");
+    default:
+      return explainEvent(node, atMs, what, around);
+  }
+}
+
+function explainLife(
+  node: NodeId,
+  life: "starting" | "running" | "paused" | "stopped" | "killed" | "away",
+  reason: string,
+): Explanation {
+  const because = reason === "" ? "" : ` (${reason})`;
+  switch (life) {
+    case "starting":
+      return line(`${node} starts${because}: term, vote and log come back from its disk.`, paper("§5.5"));
+    case "running":
+      return line(`${node} runs${because}.`, paper("§5.5"), "good", true);
+    case "paused":
+      return line(
+        `${node} stands still${because}. To the others it looks as if it were dead.`,
+        paper("§5.5"),
+        "bad",
+        true,
+      );
+    case "stopped":
+      return line(`${node} stopped itself${because}.`, paper("§5.5"), "bad", true);
+    case "killed":
+      return line(`${node} was killed. What was on its disk stays there.`, paper("§5.5"), "bad", true);
+    case "away":
+      return line(
+        `${node} is away${because}. The others go on while a majority of the voters is there.`,
+        paper("§5.5"),
+        "bad",
+        true,
+      );
+  }
+}
+
+/** Of commits the leader's is the news: the others learn of it from its next message. */
+function explainCommitted(node: NodeId, index: number, { nodes }: Surroundings): Explanation | null {
+  const view = nodes.get(node);
+  if (view === undefined || view.role !== "leader") return null;
+  const say = (parts: readonly string[]): string => {
+    const indexes = parts.map(Number);
+    const [from, to] = [Math.min(...indexes), Math.max(...indexes)];
+    const label = from === to ? nodes.get(node)?.entries.find((entry) => entry.index === from)?.label ?? "" : "";
+    const which = label === "" ? entries(from, to) : `${entries(from, to)} (${label})`;
+    return `${capital(which)} ${from === to ? "is" : "are"} committed: on the disks of a majority, and so never lost.`;
+  };
+  return grouped(`committed ${node} ${view.term}`, String(index), say, paper("§5.3"), "good");
+}
+
+function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surroundings): Explanation | null {
+  switch (event.type) {
+    case "electionStarted":
+      return explainElection(node, atMs, event, around);
+    case "voteGranted": {
+      const { to, term, preVote } = event;
+      return preVote
+        ? ofNodes(
+          `would vote ${to} ${term}`,
+          node,
+          (voters) => `${listOf(voters)} would vote for ${to} in term ${term}. Nobody's term changes yet.`,
+          dissertation("§9.6"),
+        )
+        : ofNodes(
+          `voted ${to} ${term}`,
+          node,
+          (voters) => `${listOf(voters)} voted for ${to} in term ${term}: its log is at least as up to date as theirs.`,
+          paper("§5.4.1"),
+        );
+    }
+    case "voteDenied":
+      return explainDenial(node, event, around);
+    case "roleChanged":
+      return explainRole(node, event);
+    case "leaderChanged": {
+      const { leader, term } = event;
+      if (leader === null || leader === node) return null;
+      return ofNodes(
+        `follows ${leader} ${term}`,
+        node,
+        (followers) =>
+          `${listOf(followers)} ${followers.length === 1 ? "follows" : "follow"} ${leader} in term ${term}.`,
+        paper("§5.2"),
+      );
+    }
+    case "membershipChanged":
+      return explainMembership(node, event, around);
+    case "membershipCommitted":
+      return around.nodes.get(node)?.role === "leader"
+        ? line(
+          `The membership of entry ${event.index} is committed: ${members(event.membership)}.`,
+          paper("§6"),
+          "good",
+          true,
+        )
+        : null;
+    case "logTruncated":
+      return line(
+        `${node} deleted its log from entry ${event.from} on: it conflicts with the leader's, and was never committed.`,
+        paper("§5.3"),
+        "bad",
+      );
+    case "snapshotNeeded":
+      return line(
+        `${node} no longer has the entries that ${event.peer} needs, so it sends its snapshot instead.`,
+        paper("§7"),
+      );
+    case "transferStarted":
+      return line(
+        `${node} hands leadership over to ${event.to}: it takes no new commands, and tells ${event.to} to campaign once its log is complete.`,
+        dissertation("§3.10"),
+      );
+    case "transferEnded":
+      return event.reason === "timeout"
+        ? line(`${node} leads on: ${event.to} did not take over in time.`, dissertation("§3.10"), "bad")
+        : null;
+  }
+}
+
+function explainElection(
+  node: NodeId,
+  atMs: number,
+  event: RaftEvent & { type: "electionStarted" },
+  around: Surroundings,
+): Explanation {
+  const { term, preVote, reason } = event;
+  if (reason === "transfer") {
+    return line(
+      `The leader told ${node} to take over, so it campaigns at once, in term ${term}, without waiting for its timeout.`,
+      dissertation("§3.10"),
+    );
+  }
+  if (!preVote) {
+    return line(
+      `A majority would vote for ${node}, so it becomes a candidate in term ${term}: it votes for itself and asks the others.`,
+      paper("§5.2"),
+    );
+  }
+  const silence = around.silenceMs(node, atMs);
+  const how = silence === null ? "an election timeout" : duration(silence);
+  return line(
+    `${node} heard nothing from a leader for ${how}, so it asks whether others would vote for it in term ${term} (pre-vote).`,
+    dissertation("§9.6"),
+  );
+}
+
+function explainDenial(
+  node: NodeId,
+  event: RaftEvent & { type: "voteDenied" },
+  around: Surroundings,
+): Explanation {
+  const { to, term, preVote, reason } = event;
+  const asked = preVote ? `${node} would not vote for ${to}` : `${node} refused its vote to ${to}`;
+  const [why, section] = denial(node, to, term, reason, around);
+  return line(`${asked}: ${why}.`, section, "bad");
+}
+
+function denial(
+  node: NodeId,
+  to: NodeId,
+  term: number,
+  reason: VoteDenial,
+  { nodes }: Surroundings,
+): [string, Section] {
+  switch (reason) {
+    case "staleTerm":
+      return [`${to} asked for term ${term}, and that is over`, paper("§5.1")];
+    case "alreadyVoted": {
+      const view = nodes.get(node);
+      const whom = view?.term === term && view.votedFor !== null && view.votedFor !== to ? ` to ${view.votedFor}` : "";
+      return [`it gave its vote of term ${term}${whom} already, and a term has one vote a node`, paper("§5.2")];
+    }
+    case "logBehind":
+      return [`its own log is more up to date${logsCompared(nodes.get(node), nodes.get(to))}`, paper("§5.4.1")];
+    case "leaderAlive":
+      return ["it hears a leader, and nobody may depose one that is alive", dissertation("§4.2.3")];
+    case "restartedRecently":
+      return [
+        "it has just started, and before that may have heard a leader whom it must not help to depose",
+        dissertation("§4.2.3"),
+      ];
+  }
+}
+
+/** The ends of two logs, if what is known of them agrees with the refusal. */
+function logsCompared(own: NodeView | undefined, other: NodeView | undefined): string {
+  const [mine, theirs] = [lastOf(own), lastOf(other)];
+  if (mine === null || theirs === null) return "";
+  if (mine.term < theirs.term || (mine.term === theirs.term && mine.index <= theirs.index)) return "";
+  return ` (it ends with entry ${mine.index} of term ${mine.term}, ${other?.id}'s with entry ${theirs.index} of term ${theirs.term})`;
+}
+
+function lastOf(view: NodeView | undefined): { index: number; term: number } | null {
+  if (view === undefined) return null;
+  return view.entries.at(-1) ?? view.snapshot ?? { index: 0, term: 0 };
+}
+
+function explainRole(node: NodeId, event: RaftEvent & { type: "roleChanged" }): Explanation | null {
+  const { role, term, reason } = event;
+  if (role === "leader") {
+    return line(
+      `${node} leads in term ${term}: ${reason}. It begins with an empty entry, which commits what earlier terms left.`,
+      paper("§5.2"),
+      "good",
+      true,
+    );
+  }
+  if (role !== "follower") return null;
+  // To follow the one who won is what the others do; giving up is news.
+  if (reason === "heard from the leader") return null;
+  return line(`${node} goes back to being a follower, in term ${term}: ${reason}.`, sectionOf(reason));
+}
+
+/** Where it is written why a node gives up; the reasons are those of lib/raft. */
+function sectionOf(reason: string): Section {
+  if (reason.includes("no quorum answered")) return dissertation("§6.2");
+  if (reason.includes("denied")) return paper("§5.2");
+  if (reason.includes("persist")) return paper("§5, figure 2");
+  return paper(reason.includes("no voter") ? "§6" : "§5.1");
+}
+
+function explainMembership(
+  node: NodeId,
+  event: RaftEvent & { type: "membershipChanged" },
+  { nodes }: Surroundings,
+): Explanation | null {
+  const { index, membership, reason } = event;
+  if (reason === "rolledBack") {
+    return line(
+      `${node} goes back to the membership of entry ${index}: the newer one was deleted with its log.`,
+      paper("§6"),
+      "bad",
+    );
+  }
+  // Everyone appends the entry in turn; the leader did so first.
+  if (reason !== "appended" || nodes.get(node)?.role !== "leader") return null;
+  const joint = membership.outgoing.length > 0;
+  return line(
+    joint
+      ? `The membership changes by entry ${index}: until it is settled, both a majority of ${
+        listOf(membership.voters)
+      } and one of ${listOf(membership.outgoing)} have to agree.`
+      : `The membership changes by entry ${index}, in force as soon as it is in the log: ${members(membership)}.`,
+    joint ? paper("§6") : dissertation("§4.1"),
+    "plain",
+    true,
+  );
+}
+
+function members({ voters, learners }: Membership): string {
+  const votes = `${listOf(voters)} ${voters.length === 1 ? "votes" : "vote"}`;
+  return learners.length === 0
+    ? votes
+    : `${votes}, ${listOf(learners)} only ${learners.length === 1 ? "learns" : "learn"}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

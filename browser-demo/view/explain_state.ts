@@ -1,0 +1,200 @@
+/**
+ * What the cluster does now, and what it waits for, in a sentence. Pure, as
+ * explain.ts is.
+ *
+ * @module
+ */
+
+import type { Membership, NodeId } from "../../mod.ts";
+import type { LinkView, NodeView } from "../source.ts";
+import { dissertation, paper } from "./explain.ts";
+import type { Section } from "./explain.ts";
+import { count, duration, lifeWords, listOf } from "./words.ts";
+
+/** The state of the cluster as the view knows it. */
+export interface Picture {
+  readonly nodes: ReadonlyMap<NodeId, NodeView>;
+  /** What a link does; `undefined` for one that does nothing special. */
+  linkOf(from: NodeId, to: NodeId): LinkView | undefined;
+}
+
+/** The node that leads: of several that believe so, the one of the newest term. */
+export function leaderOf(nodes: ReadonlyMap<NodeId, NodeView>): NodeView | null {
+  let found: NodeView | null = null;
+  for (const view of nodes.values()) {
+    if (view.life !== "running" || view.role !== "leader") continue;
+    if (found === null || view.term > found.term) found = view;
+  }
+  return found;
+}
+
+/** The newest membership that is known: the leader's, otherwise the one of the latest entry. */
+export function membershipOfCluster(nodes: ReadonlyMap<NodeId, NodeView>): Membership | null {
+  const leader = leaderOf(nodes);
+  if (leader !== null) return leader.membership;
+  let found: NodeView | null = null;
+  for (const view of nodes.values()) {
+    if (found === null || view.membershipIndex > found.membershipIndex) found = view;
+  }
+  return found?.membership ?? null;
+}
+
+function majority(size: number): number {
+  return Math.floor(size / 2) + 1;
+}
+
+/** The headline: what the cluster does, and what is amiss. */
+export interface Headline {
+  readonly text: string;
+  /** What it means; may be empty. */
+  readonly detail: string;
+  readonly tone: "good" | "bad" | "plain";
+}
+
+/** Says in one line what the cluster does now. */
+export function headlineOf(picture: Picture): Headline {
+  const { nodes } = picture;
+  const membership = membershipOfCluster(nodes);
+  if (membership === null || membership.voters.length === 0) {
+    return { text: "The cluster is starting", detail: "The first nodes look for each other.", tone: "plain" };
+  }
+  const { voters } = membership;
+  const leader = leaderOf(nodes);
+  if (leader !== null) return headlineWithLeader(picture, leader);
+  const down = voters.filter((id) => nodes.get(id)?.life !== "running");
+  const [up, needed] = [voters.length - down.length, majority(voters.length)];
+  if (up < needed) {
+    return {
+      text: `Nobody can lead: ${up} of ${count(voters.length, "voter")} left`,
+      detail: `${needed} are needed. Start ${listOf(down.slice(0, needed - up))} again, and it goes on.`,
+      tone: "bad",
+    };
+  }
+  const asking = [...nodes.values()].filter(({ life, role }) => life === "running" && role !== "follower");
+  if (asking.length > 0) {
+    const who = listOf(asking.map(({ id }) => id));
+    return {
+      text: `${who} ${asking.length === 1 ? "asks" : "ask"} for votes`,
+      detail: `${needed} of ${voters.length} votes make a leader.`,
+      tone: "plain",
+    };
+  }
+  return {
+    text: "Nobody leads just now",
+    detail: "The first node whose election timer runs out asks the others for their votes.",
+    tone: "plain",
+  };
+}
+
+function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
+  const { nodes } = picture;
+  const { voters, learners } = leader.membership;
+  const needed = majority(voters.length);
+  const text = `${leader.id} leads ${count(voters.length + learners.length, "node")} in term ${leader.term}`;
+  const down = voters.filter((id) => nodes.get(id)?.life !== "running");
+  const open = (from: NodeId, to: NodeId): boolean => picture.linkOf(from, to)?.cut !== true;
+  const reached = voters.filter((id) =>
+    id === leader.id || (!down.includes(id) && open(leader.id, id) && open(id, leader.id))
+  );
+  if (reached.length < needed) {
+    const detail = `But it reaches ${reached.length} of ${voters.length} voters, and ${needed} are needed: ` +
+      "it can commit nothing, and soon gives up.";
+    return { text, detail, tone: "bad" };
+  }
+  const others = [...nodes.values()].filter(({ id, role, life }) =>
+    id !== leader.id && role === "leader" && life === "running"
+  ).map(({ id, term }) => `${id} still believes that it leads, in term ${term}, but nobody has to listen.`);
+  const there = voters.length === 1
+    ? "It is the only voter."
+    : down.length === 0
+    ? `All ${voters.length} voters are there; ${needed} are enough to commit.`
+    : `${listOf(down)} ${down.length === 1 ? "is" : "are"} not there; ${
+      voters.length - down.length
+    } of ${voters.length} ` +
+      `voters are left, and ${needed} are enough.`;
+  return { text, detail: [there, ...others].join(" "), tone: down.length + others.length === 0 ? "good" : "plain" };
+}
+
+/** Why an entry is not committed. */
+export interface Waiting {
+  readonly index: number;
+  readonly text: string;
+  readonly section: Section;
+}
+
+/** Why the leader's entry at `index` (or its first that is not committed) waits; `null` if it doesn't. */
+export function explainWaiting(picture: Picture, leader: NodeView, index = leader.commitIndex + 1): Waiting | null {
+  if (index <= leader.commitIndex || index > leader.lastIndex) return null;
+  const { voters, outgoing } = leader.membership;
+  const has = (id: NodeId): boolean => matchOf(leader, id) >= index;
+  for (const half of outgoing.length > 0 ? [voters, outgoing] : [voters]) {
+    const holders = half.filter(has);
+    const needed = majority(half.length);
+    if (holders.length >= needed) continue;
+    const on = holders.length === 0
+      ? "on no voter's disk yet"
+      : `on ${listOf(holders)}${holders.length === 1 ? " only" : ""}`;
+    const reasons = reasonsBehind(picture, leader, half.filter((id) => !has(id)));
+    const joint = outgoing.length > 0 ? ` of the ${half === voters ? "new" : "old"} membership` : "";
+    return {
+      index,
+      text: `Entry ${index} is ${on}: ${holders.length} of ${half.length}${joint}, and ${needed} are needed` +
+        `${reasons.length > 0 ? `; ${reasons.join(", ")}` : ""}.`,
+      section: outgoing.length > 0 ? dissertation("§4.3") : paper("§5.3"),
+    };
+  }
+  const term = leader.entries.find((entry) => entry.index === index)?.term;
+  if (term !== undefined && term < leader.term) {
+    return {
+      index,
+      text:
+        `Entry ${index} is on a majority, but it is of term ${term}, not of ${leader.id}'s own term ${leader.term}: ` +
+        "it is committed together with a later one (figure 8).",
+      section: paper("§5.4.2"),
+    };
+  }
+  return {
+    index,
+    text: `Entry ${index} is on a majority: ${leader.id} is about to commit it.`,
+    section: paper("§5.3"),
+  };
+}
+
+function matchOf(leader: NodeView, id: NodeId): number {
+  if (id === leader.id) return leader.durableIndex;
+  return leader.progress.find((peer) => peer.id === id)?.matchIndex ?? 0;
+}
+
+/** What keeps a voter from having it, as far as one can see: several are behind for one reason. */
+type Reason = (who: string, are: "is" | "are") => string;
+
+/** The reasons of all who are behind, each said once. */
+function reasonsBehind(picture: Picture, leader: NodeView, behind: readonly NodeId[]): string[] {
+  const groups = new Map<string, { readonly reason: Reason; readonly ids: NodeId[] }>();
+  for (const id of behind) {
+    const reason = whyBehind(picture, leader, id);
+    if (reason === null) continue;
+    const key = reason("", "is");
+    const group = groups.get(key) ?? { reason, ids: [] };
+    group.ids.push(id);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ reason, ids }) => reason(listOf(ids), ids.length === 1 ? "is" : "are"));
+}
+
+function whyBehind(picture: Picture, leader: NodeView, id: NodeId): Reason | null {
+  if (id === leader.id) return (who) => `${who}'s own disk has not stored it yet`;
+  const view = picture.nodes.get(id);
+  if (view === undefined) return (who) => `nothing is known of ${who}`;
+  if (view.life !== "running") return (who, are) => `${who} ${are} ${lifeWords(view)}`;
+  const [there, back] = [picture.linkOf(leader.id, id), picture.linkOf(id, leader.id)];
+  if (there?.cut === true && back?.cut === true) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
+  if (there?.cut === true) return (who) => `the way from ${leader.id} to ${who} is cut`;
+  if (back?.cut === true) return (who) => `the way back from ${who} to ${leader.id} is cut`;
+  const state = leader.progress.find((peer) => peer.id === id)?.state;
+  if (state === "snapshot") return (who) => `${who} must get a snapshot first`;
+  const delay = (there?.delayMs ?? 0) + (back?.delayMs ?? 0);
+  if (delay > 0) return (who) => `the way to ${who} and back takes ${duration(delay)}`;
+  if ((there?.loss ?? 0) + (back?.loss ?? 0) > 0) return (who) => `messages to and from ${who} get lost`;
+  return state === "probe" ? (who) => `${leader.id} is still comparing its log with that of ${who}` : null;
+}

@@ -1,0 +1,53 @@
+/**
+ * The lines of the feed: what is of one kind becomes one line, and only the newest
+ * are kept. Pure.
+ *
+ * @module
+ */
+
+import type { Explanation } from "./explain.ts";
+
+/** A line, with the time of what it tells. */
+export interface FeedLine {
+  readonly id: number;
+  readonly atMs: number;
+  readonly said: Explanation;
+}
+
+/** How far apart lines of one group may be, in time and in lines. */
+const GROUP_MS = 1500;
+const GROUP_LINES = 8;
+/** How many are kept. */
+export const LINES_KEPT = 40;
+
+/** The lines, the newest last. */
+export class FeedLines {
+  readonly #lines: FeedLine[] = [];
+  #nextId = 1;
+
+  get lines(): readonly FeedLine[] {
+    return this.#lines;
+  }
+
+  /** Adds what was said, or makes it part of a line that is there. */
+  add(atMs: number, said: Explanation): void {
+    const last = this.#lines.at(-1);
+    if (last !== undefined && last.said.text === said.text && atMs - last.atMs < GROUP_MS) return;
+    const { group } = said;
+    if (group !== undefined) {
+      const from = Math.max(0, this.#lines.length - GROUP_LINES);
+      const at = this.#lines.findLastIndex((line, index) =>
+        index >= from && line.said.group?.key === group.key && atMs - line.atMs < GROUP_MS
+      );
+      const found = this.#lines[at];
+      if (found?.said.group !== undefined) {
+        const parts = [...new Set([...found.said.group.parts, ...group.parts])];
+        const text = group.say(parts);
+        this.#lines[at] = { ...found, said: { ...said, text, group: { ...group, parts } } };
+        return;
+      }
+    }
+    this.#lines.push({ id: this.#nextId++, atMs, said });
+    if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+  }
+}

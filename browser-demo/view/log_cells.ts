@@ -1,0 +1,96 @@
+/**
+ * What each cell of the log table is: the state of one index at one node. Pure.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../mod.ts";
+import type { EntryView, NodeView } from "../source.ts";
+import { listOf } from "./words.ts";
+
+/** How many indexes are shown at once. */
+export const COLUMNS = 30;
+
+/** One index of one log. */
+export interface LogCell {
+  /** `none`: after the end; `compacted`: in the snapshot. */
+  readonly what: "none" | "compacted" | "entry";
+  /** 0 where there is no entry to see. */
+  readonly term: number;
+  readonly type: EntryView["type"] | "";
+  readonly label: string;
+  readonly committed: boolean;
+  readonly applied: boolean;
+  readonly durable: boolean;
+  /** The snapshot ends here. */
+  readonly boundary: boolean;
+  /** What the leader knows of this node: `match` up to here, `next` to be sent. */
+  readonly match: boolean;
+  readonly next: boolean;
+}
+
+/** The first index shown: the newest entries, and one place for the next. */
+export function firstColumn(nodes: Iterable<NodeView>): number {
+  let last = 0;
+  for (const { lastIndex } of nodes) last = Math.max(last, lastIndex);
+  return Math.max(1, last + 2 - COLUMNS);
+}
+
+/** The entry at an index; `undefined` if it is not among those told. */
+export function entryAt(view: NodeView, index: number): EntryView | undefined {
+  const first = view.entries[0]?.index;
+  return first === undefined ? undefined : view.entries[index - first];
+}
+
+/** What is at an index. */
+export function cellAt(view: NodeView, index: number, leader: NodeView | null): LogCell {
+  const entry = entryAt(view, index);
+  const progress = leader === null || leader.id === view.id
+    ? undefined
+    : leader.progress.find(({ id }) => id === view.id);
+  const known = index <= view.lastIndex;
+  return {
+    what: !known ? "none" : entry === undefined || index < view.firstIndex ? "compacted" : "entry",
+    term: known ? entry?.term ?? 0 : 0,
+    type: known ? entry?.type ?? "" : "",
+    label: known ? entry?.label ?? "" : "",
+    committed: known && index <= view.commitIndex,
+    applied: known && index <= view.appliedIndex,
+    durable: known && index <= view.durableIndex,
+    boundary: view.snapshot?.index === index,
+    match: progress !== undefined && progress.matchIndex === index,
+    next: progress !== undefined && progress.nextIndex === index,
+  };
+}
+
+/** What an entry does, in a few words. */
+export function entryWords({ type, label }: Pick<EntryView, "type" | "label">): string {
+  if (label !== "") return type === "membership" ? `membership ${label}` : label;
+  return type === "noop"
+    ? "a leader's first, empty entry"
+    : type === "membership"
+    ? "a change of the membership"
+    : "a command";
+}
+
+/** An index over all logs: what is there, and who has it. */
+export function indexWords(nodes: readonly NodeView[], leader: NodeView | null, index: number): string {
+  const holders = new Map<string, { entry: EntryView; ids: NodeId[] }>();
+  for (const view of nodes) {
+    const entry = index <= view.lastIndex ? entryAt(view, index) : undefined;
+    if (entry === undefined) continue;
+    const key = `${entry.term} ${entry.type} ${entry.label}`;
+    const found = holders.get(key) ?? { entry, ids: [] };
+    found.ids.push(view.id);
+    holders.set(key, found);
+  }
+  if (holders.size === 0) {
+    const compacted = nodes.some(({ snapshot }) => snapshot !== null && snapshot.index >= index);
+    return compacted ? `Entry ${index} is part of a snapshot.` : `There is no entry ${index} yet.`;
+  }
+  const each = [...holders.values()].map(({ entry, ids }) =>
+    `${entryWords(entry)} (term ${entry.term}), in the ${ids.length === 1 ? "log" : "logs"} of ${listOf(ids)}`
+  );
+  const commit = leader?.commitIndex ?? Math.max(0, ...nodes.map(({ commitIndex }) => commitIndex));
+  return `Entry ${index}: ${each.join("; or ")}. ${index <= commit ? "Committed." : "Not committed."}`;
+}

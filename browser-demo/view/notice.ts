@@ -1,0 +1,36 @@
+/**
+ * Tells that something that was asked for did not work, and what to do.
+ *
+ * @module
+ */
+
+import { button, h, setText } from "./dom.ts";
+import { errorWords } from "./part.ts";
+
+/** A bar at the lower edge, until it is dismissed or something works. */
+export class Notice {
+  readonly #what = h("strong");
+  readonly #message = h("span");
+  readonly #hint = h("span", { class: "hint" });
+  readonly #box = h("div", { class: "notice", hidden: true });
+  readonly element = h("div", { role: "alert" }, this.#box);
+
+  constructor() {
+    this.#box.append(
+      h("p", {}, this.#what, " ", this.#message, " ", this.#hint),
+      button("Dismiss", () => this.hide(), { class: "quiet" }),
+    );
+  }
+
+  show(what: string, error: unknown): void {
+    const { message, hint } = errorWords(error);
+    setText(this.#what, `${what} did not work.`);
+    setText(this.#message, message);
+    setText(this.#hint, hint);
+    this.#box.hidden = false;
+  }
+
+  hide(): void {
+    this.#box.hidden = true;
+  }
+}

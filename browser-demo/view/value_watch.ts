@@ -1,0 +1,60 @@
+/**
+ * What each node itself has under the key that is looked at: read without asking
+ * the others, whenever it has applied something.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../mod.ts";
+import type { Controls } from "../source.ts";
+import type { ClusterModel } from "./model.ts";
+
+/** What was read of a node last. */
+interface Seen {
+  readonly key: string;
+  readonly appliedIndex: number;
+}
+
+/** Keeps the values of the model current. */
+export class ValueWatch {
+  readonly #model: ClusterModel;
+  readonly #controls: Controls;
+  readonly #seen = new Map<NodeId, Seen>();
+  readonly #asking = new Set<NodeId>();
+
+  constructor(model: ClusterModel, controls: Controls) {
+    this.#model = model;
+    this.#controls = controls;
+  }
+
+  /** Reads where something may be new. */
+  look(): void {
+    if (this.#model.watchedKey === "") return;
+    for (const { id, life, appliedIndex } of this.#model.nodes.values()) {
+      const seen = this.#seen.get(id);
+      if (life !== "running") {
+        this.#seen.delete(id);
+        if (this.#model.values.delete(id)) this.#model.touch("values");
+        continue;
+      }
+      if (this.#asking.has(id)) continue;
+      if (seen?.key === this.#model.watchedKey && seen.appliedIndex === appliedIndex) continue;
+      void this.#read(id, { key: this.#model.watchedKey, appliedIndex });
+    }
+  }
+
+  async #read(id: NodeId, seen: Seen): Promise<void> {
+    this.#asking.add(id);
+    this.#seen.set(id, seen);
+    try {
+      const { value } = await this.#controls.get(seen.key, "stale", id);
+      if (seen.key === this.#model.watchedKey) this.#model.values.set(id, value);
+    } catch {
+      // It has just stopped, or does not answer: then nothing is known of it.
+      this.#model.values.delete(id);
+    } finally {
+      this.#asking.delete(id);
+      this.#model.touch("values");
+    }
+  }
+}
