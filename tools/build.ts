@@ -1,12 +1,20 @@
 /**
- * `deno task build`: the library as one minified module for browsers, in dist/,
- * with its size. Fails when mod.ts reaches for a package: a module with none can
- * be imported by URL, without an import map.
+ * `deno task build`: the library as one minified module for browsers, and the
+ * demo as static files, in dist/. Prints what they weigh, and fails when that is
+ * too much, or when mod.ts reaches for a package: a module with none can be
+ * imported by URL, without an import map.
  */
 
+import { writeSite } from "../browser-demo/site.ts";
 import { ROOT, run } from "./run.ts";
 
-const OUTPUT = "dist/raft-core.js";
+const LIBRARY = "dist/raft-core.js";
+const TAB = "dist/sizes/tab.js";
+const DEMO = "dist/demo";
+/** What a node in a tab may weigh, gzipped: core, IndexedDB and the transports between tabs. */
+const TAB_MAX_BYTES = 60_000;
+/** What the demo may weigh, gzipped: all its files. */
+const DEMO_MAX_BYTES = 250_000;
 
 /** What `deno info --json` tells of a graph. */
 interface Graph {
@@ -29,10 +37,35 @@ export async function foreignModules(entry: string): Promise<string[]> {
     .map(({ specifier }) => specifier);
 }
 
-/** The size of a file as a web server would send it. */
-async function gzippedBytes(path: string): Promise<number> {
-  const stream = new Blob([await Deno.readFile(path)]).stream().pipeThrough(new CompressionStream("gzip"));
+/** The size of bytes as a web server would send them. */
+async function gzippedBytes(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return (await new Response(stream).arrayBuffer()).byteLength;
+}
+
+/** Prints a size; whether it is within its bounds. */
+function weigh(what: string, gzipped: number, maxBytes = Infinity): boolean {
+  const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
+  const bound = maxBytes === Infinity ? "" : ` (at most ${kilobytes(maxBytes)})`;
+  console.log(`${what}: ${kilobytes(gzipped)} gzipped${bound}`);
+  if (gzipped < maxBytes) return true;
+  console.error(`${what} is too large`);
+  return false;
+}
+
+/** Bundles a module for browsers. */
+async function bundle(module: string, output: string, maxBytes?: number): Promise<boolean> {
+  const ran = await run([
+    ...[Deno.execPath(), "bundle", "--quiet", "--no-lock", "--platform", "browser", "--minify"],
+    ...["--output", output, module],
+  ]);
+  return ran.ok && weigh(output, await gzippedBytes(await Deno.readFile(ROOT + output)), maxBytes);
+}
+
+/** Writes the demo's files. */
+async function buildDemo(): Promise<boolean> {
+  const sizes = (await writeSite(ROOT + DEMO)).map(({ bytes }) => gzippedBytes(bytes));
+  return weigh(`${DEMO}/`, (await Promise.all(sizes)).reduce((sum, size) => sum + size), DEMO_MAX_BYTES);
 }
 
 /** Builds, and prints what came of it. */
@@ -42,15 +75,12 @@ async function main(): Promise<number> {
     console.error(`mod.ts must depend on nothing, but reaches:\n  ${foreign.join("\n  ")}`);
     return 1;
   }
-  const ran = await run([
-    ...[Deno.execPath(), "bundle", "--quiet", "--no-lock", "--platform", "browser", "--minify"],
-    ...["--output", OUTPUT, "mod.ts"],
-  ]);
-  if (!ran.ok) return 1;
-  const { size } = await Deno.stat(ROOT + OUTPUT);
-  const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
-  console.log(`${OUTPUT}: ${kilobytes(size)}, ${kilobytes(await gzippedBytes(ROOT + OUTPUT))} gzipped`);
-  return 0;
+  const built = [
+    await bundle("mod.ts", LIBRARY),
+    await bundle("tools/sizes/tab.ts", TAB, TAB_MAX_BYTES),
+    await buildDemo(),
+  ];
+  return built.every((well) => well) ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,59 @@
+/**
+ * `deno task demo`: serves the demo to this machine.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { buildSite } from "./site.ts";
+import type { SiteFile } from "./site.ts";
+
+const DEFAULT_PORT = 7800;
+
+const USAGE = `Serves the demo: a Raft cluster that lives in your browser.
+
+  deno task demo [--port PORT]
+
+  --port PORT   the port on 127.0.0.1; 0 for any that is free (default: ${DEFAULT_PORT}, or if that is taken,
+                any). With the same port the cluster is there again, since what a browser stores
+                belongs to a host and port.
+`;
+
+/** By what is asked for. */
+function answer(files: ReadonlyMap<string, SiteFile>, request: Request): Response {
+  const { pathname } = new URL(request.url);
+  const file = files.get(pathname === "/" ? "index.html" : pathname.slice(1));
+  if (file === undefined) return new Response("There is no such page.\n", { status: 404 });
+  return new Response(file.bytes, { headers: { "content-type": file.type, "cache-control": "no-store" } });
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const options = { port: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+  const { values: { port, help } } = parseArgs({ args: [...args], options });
+  if (help === true) return console.log(USAGE);
+  if (port !== undefined && (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)) {
+    throw new RangeError(`not a port: ${port}`);
+  }
+  const files = new Map((await buildSite(false)).map((file) => [file.name, file]));
+  try {
+    serve(files, Number(port ?? DEFAULT_PORT));
+  } catch (error) {
+    if (port !== undefined || !(error instanceof Deno.errors.AddrInUse)) throw error;
+    serve(files, 0);
+  }
+}
+
+function serve(files: ReadonlyMap<string, SiteFile>, port: number): void {
+  Deno.serve({
+    hostname: "127.0.0.1",
+    port,
+    onListen: ({ port }) => console.log(`Open http://127.0.0.1:${port}/ to see a Raft cluster. Ctrl+C ends it.`),
+  }, (request) => answer(files, request));
+}
+
+if (import.meta.main) {
+  await main(Deno.args).catch((error) => {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    Deno.exit(2);
+  });
+}
