@@ -121,7 +121,7 @@ export function integer(min: number, max: number): (value: string) => number {
   };
 }
 
-function collect(value: string, before: readonly string[] = []): string[] {
+export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, ...value.split(",").map((part) => part.trim()).filter((part) => part !== "")];
 }
 

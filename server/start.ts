@@ -13,7 +13,7 @@ import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
 import { EXIT } from "./exit_codes.ts";
-import { integer } from "./options.ts";
+import { collect, integer } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 import { VERSION } from "./version.ts";
@@ -22,6 +22,7 @@ interface StartArguments {
   readonly nodes: number;
   readonly data: string;
   readonly port: number;
+  readonly allowOrigin?: readonly string[];
 }
 
 /** How long the first leader may take before something must be wrong. */
@@ -116,11 +117,12 @@ class NodeProcess {
   }
 }
 
-function spawnNodes({ nodes, data, port }: StartArguments): readonly NodeProcess[] {
+function spawnNodes({ nodes, data, port, allowOrigin = [] }: StartArguments): readonly NodeProcess[] {
   const ids = Array.from({ length: nodes }, (_, at) => ({ id: `n${at + 1}`, host: `127.0.0.1:${port + at}` }));
   const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
+  const origins = allowOrigin.flatMap((origin) => ["--allow-origin", origin]);
   return ids.map(({ id, host }) => {
-    const flags = ["--id", id, "--data", resolve(data, id), "--listen", host, "--peers", peers];
+    const flags = ["--id", id, "--data", resolve(data, id), "--listen", host, "--peers", peers, ...origins];
     return new NodeProcess(id, `http://${host}`, [...ownCommand(), ...flags]);
   });
 }
@@ -235,6 +237,7 @@ function parse(args: readonly string[]): StartArguments {
     .option("--nodes <count>", "how many nodes", integer(1, 99), 3)
     .option("--data <dir>", "where the nodes keep their data, a folder each", "./raft-data")
     .option("--port <port>", "the first node's port; the others follow", integer(1, 65_535), 7001)
+    .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect)
     .version(VERSION, "--version", "print the version")
     .helpOption("--help", "print this help")
     .allowExcessArguments(false)

@@ -75,8 +75,12 @@ Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at th
       assert.equal(await cluster.stop(), 0, cluster.output);
       assert.match(cluster.output, /All nodes are stopped/);
     }
-    await using again = new Started(folder, "--port", String(port));
+    await using again = new Started(folder, "--port", String(port), "--allow-origin", "http://page.example");
     await again.runs();
+    for (const [origin, status] of [["http://page.example", 200], ["http://other.example", 403]] as const) {
+      const answer = await fetch(key, { headers: { origin } });
+      assert.equal(answer.status, status, await answer.text());
+    }
     assert.equal(await (await fetch(key)).text(), "green");
 
     // The command that is printed works from any folder.
