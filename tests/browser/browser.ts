@@ -49,9 +49,11 @@ async function answer(request: Request): Promise<Response> {
 export class Site implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor() {
+  /** @param first answers what it likes, before the modules do */
+  constructor(first: (request: Request) => Promise<Response | null> = () => Promise.resolve(null)) {
+    const handler = async (request: Request): Promise<Response> => await first(request) ?? await answer(request);
     const onError = (error: unknown) => new Response(String(error), { status: 500 });
-    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {}, onError }, answer);
+    this.#server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {}, onError }, handler);
   }
 
   get origin(): string {
