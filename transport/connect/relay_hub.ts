@@ -266,11 +266,16 @@ export class RelayHub {
     this.#forget(page, page.addresses);
   }
 
+  /** Another page may have the address too: a duplicated tab takes it for a moment, until it finds the node's storage locked. */
   #forget(page: RelayPage, addresses: Iterable<string>): void {
     for (const address of addresses) {
       if (this.#routes.get(address) !== page) continue;
-      this.#routes.delete(address);
-      this.#gone(address);
+      const other = [...this.#pages.values()].findLast(({ addresses }) => addresses.has(address));
+      if (other !== undefined) this.#routes.set(address, other);
+      else {
+        this.#routes.delete(address);
+        this.#gone(address);
+      }
     }
   }
 }

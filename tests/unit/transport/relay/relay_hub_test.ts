@@ -106,6 +106,22 @@ Deno.test("hub: an address is whose page named it last; who lost it takes nothin
   assert.equal((await second.next()).value?.parcels.length, 1);
 });
 
+Deno.test("hub: an address that a page takes from another, as a duplicated tab does, goes back to that with its end", async () => {
+  const { hub, gone } = hubOf();
+  const [first, second, third] = ["p1", "p2", "p3"].map((name) => hub.attach(name, ["tab:a"], never));
+  for (const stream of [first, second, third]) await stream!.next();
+  gone.length = 0;
+  await third!.return(undefined);
+  hub.send("tab:a", packet(1));
+  assert.equal((await second!.next()).value?.parcels.length, 1);
+  hub.announce("p2", []);
+  hub.send("tab:a", packet(2));
+  assert.equal((await first!.next()).value?.parcels.length, 1);
+  assert.deepEqual(gone, []);
+  await first!.return(undefined);
+  assert.deepEqual(gone, ["tab:a"]);
+});
+
 Deno.test("hub: a page that goes, by itself or with the connection, is forgotten at once", async () => {
   const { hub, gone } = hubOf();
   const aborted = new AbortController();
