@@ -66,7 +66,6 @@ export class RelayClient {
     const urls = options.servers.map(baseUrl);
     if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
     this.#page = {
-      name: crypto.randomUUID(),
       addresses: () => [...this.#carriers.keys()],
       deliver: (link, parcels) => this.#deliver(link, parcels),
       learned: (link, address, servers) => this.#learned(link, address, servers),

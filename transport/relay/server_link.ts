@@ -37,8 +37,6 @@ export interface Outgoing extends QueuedParcel {
 
 /** What a link needs of the page. */
 export interface LinkPage {
-  /** Its random name. */
-  readonly name: string;
   /** The addresses of its nodes now. */
   addresses(): string[];
   /** Takes what came down. */
@@ -75,6 +73,8 @@ const SERVICE = "raft.v1.RelayService";
 export class ServerLink {
   /** The server's base URL. */
   readonly url: string;
+  /** The page's name at the server: one for each link, as two may turn out to lead to one server. */
+  readonly #name = crypto.randomUUID();
   readonly #page: LinkPage;
   readonly #options: LinkOptions;
   readonly #queue: ParcelQueue<Outgoing>;
@@ -294,7 +294,7 @@ export class ServerLink {
   }
 
   #named<Rest extends object>(rest: Rest): Rest & { readonly page: string } {
-    return { page: this.#page.name, ...rest };
+    return { page: this.#name, ...rest };
   }
 
   #become(state: RelayLinkState, error: RaftError | null = null): void {

@@ -96,6 +96,26 @@ Deno.test("relay: a server under two names has one stream, and is reached by bot
   await served.close();
 });
 
+Deno.test("relay: a server that is given under two names is attached to by both, and neither ends the other", async () => {
+  const served = await serveHub();
+  const names = [served.url, served.url.replace("127.0.0.1", "localhost")];
+  let streams = 0;
+  const fetch: RelayFetch = (url, init) => {
+    if (url.endsWith("/Attach")) streams++;
+    return globalThis.fetch(url, init);
+  };
+  const relay = pageOf(names, { fetch });
+  const other = pageOf([served.url]);
+  const [a, b] = [await answering(relay), await answering(other)];
+  await until(() => relay.servers.every(({ state }) => state === "attached"), "both are attached");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal(streams, 2);
+  await heard(a, b);
+  await heard(b, a);
+  await Promise.all([relay.close(), other.close()]);
+  await served.close();
+});
+
 Deno.test("relay: what one server can't deliver goes through another, and what none can is told to the caller", async () => {
   const hubs = await Promise.all([1, 2].map(() => serveHub()));
   const both = pageOf(hubs.map(({ url }) => url));
