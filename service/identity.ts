@@ -10,9 +10,9 @@ import type { Membership } from "../lib/raft/types.ts";
 import type { PeerCaller, PeerIdentity as WireIdentity } from "../transport/connect/peer_service.ts";
 import type { PeerIdentity } from "./beginning.ts";
 
-/** 128 random bits in hexadecimal: the identity of a data folder. */
+/** 128 random bits in hexadecimal: the identity of a data folder. Not by `randomUUID`, which pages of plain HTTP lack. */
 export function randomIncarnation(): string {
-  return crypto.randomUUID().replaceAll("-", "");
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Answers from a node's status. */

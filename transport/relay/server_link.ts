@@ -7,6 +7,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Cancel, Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { randomName } from "../../lib/node/identity.ts";
 import {
   AnnounceRequestSchema,
   AttachRequestSchema,
@@ -74,7 +75,7 @@ export class ServerLink {
   /** The server's base URL. */
   readonly url: string;
   /** The page's name at the server: one for each link, as two may turn out to lead to one server. */
-  readonly #name = crypto.randomUUID();
+  readonly #name: string;
   readonly #page: LinkPage;
   readonly #options: LinkOptions;
   readonly #queue: ParcelQueue<Outgoing>;
@@ -93,6 +94,7 @@ export class ServerLink {
   /** Connects at once. */
   constructor(url: string, page: LinkPage, options: LinkOptions) {
     this.url = url;
+    this.#name = randomName(() => options.host.random());
     this.#page = page;
     this.#options = options;
     this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes });

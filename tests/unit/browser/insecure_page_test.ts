@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { randomIncarnation } from "../../../service/identity.ts";
+import { RelayClient } from "../../../transport/relay/mod.ts";
+
+Deno.test("insecure page: one that came by plain HTTP from another machine has no randomUUID, and needs none", async () => {
+  const prototype = Object.getPrototypeOf(crypto);
+  const kept = Object.getOwnPropertyDescriptor(prototype, "randomUUID")!;
+  delete prototype.randomUUID;
+  try {
+    assert.equal("randomUUID" in crypto, false);
+    assert.match(randomIncarnation(), /^[0-9a-f]{32}$/);
+    assert.notEqual(randomIncarnation(), randomIncarnation());
+    await new RelayClient({ servers: ["http://127.0.0.1:1"] }).close();
+  } finally {
+    Object.defineProperty(prototype, "randomUUID", kept);
+  }
+});
