@@ -5,6 +5,7 @@
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { withOutcome } from "../../lib/client/attempts.ts";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import { Outcome, type RaftErrorDetail, type RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
@@ -75,7 +76,7 @@ export function toldError(error: unknown): RaftError {
 /** The error of a call that its caller's signal ended. */
 export function endedBy(signal: AbortSignal, outcome: "rejected" | "unknown"): RaftError {
   const { reason } = signal;
-  if (reason instanceof RaftError && reason.outcome === outcome) return reason;
+  if (reason instanceof RaftError) return withOutcome(reason, outcome);
   const timedOut = (reason instanceof Error || reason instanceof DOMException) && reason.name === "TimeoutError";
   return new RaftError(timedOut ? "timeout" : "aborted", timedOut ? "the deadline passed" : "the call was aborted", {
     outcome,

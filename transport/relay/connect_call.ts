@@ -119,7 +119,8 @@ async function within<T>(baseUrl: string, signal: AbortSignal | undefined, work:
   try {
     return await work();
   } catch (error) {
-    if (error instanceof RaftError) throw error;
+    // A signal's reason says why, and knows nothing of the request.
+    if (error instanceof RaftError && error !== signal?.reason) throw error;
     if (signal?.aborted) throw endedBy(signal, "unknown");
     throw broken(baseUrl, error);
   }

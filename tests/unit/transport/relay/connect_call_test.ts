@@ -110,6 +110,11 @@ Deno.test("a connection that fails, and a caller who gives up", async () => {
   const call = fetchUnary("http://n1", "a.B/C", request, { fetch: hanging, signal: enough.signal });
   enough.abort();
   await assert.rejects(call, { code: "aborted", outcome: "unknown" });
+  // A reason that is an error of ours says why, but not what became of the request.
+  const closing = new AbortController();
+  const cut = fetchUnary("http://n1", "a.B/C", request, { fetch: hanging, signal: closing.signal });
+  closing.abort(new RaftError("closed", "the page was left", { hint: "come back" }));
+  await assert.rejects(cut, { code: "closed", message: "the page was left", hint: "come back", outcome: "unknown" });
 });
 
 Deno.test("the messages of a stream, however it is cut", async () => {
