@@ -5,6 +5,7 @@
  */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { withOutcome } from "../../lib/client/attempts.ts";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import type { Membership, NodeId } from "../../lib/raft/types.ts";
 import { baseUrl } from "../connect/address.ts";
@@ -66,12 +67,26 @@ export async function askToJoin(options: AskToJoinOptions): Promise<Membership> 
     try {
       const server = servers[attempt % servers.length]!;
       const answer = await fetchUnary(server, "raft.v1.AdminService/AddMember", request, call);
-      return membershipFromWire(present(fromBinary(AddMemberResponseSchema, answer).membership, "membership"));
+      return membershipOf(answer);
     } catch (error) {
-      if (!(error instanceof RaftError) || !TRY_AGAIN.includes(error.code) || signal?.aborted) throw error;
-      why = error;
+      if (!(error instanceof RaftError)) throw error;
+      // What an earlier request may have done is in doubt for good.
+      const outcome = why?.outcome === "unknown" ? "unknown" : error.outcome;
+      // That the signal fired says less than what was heard before.
+      const cut = signal?.aborted === true && (error.code === "aborted" || error.code === "timeout");
+      why = withOutcome(cut && why !== undefined ? why : error, outcome);
+      if (signal?.aborted || !TRY_AGAIN.includes(error.code)) throw why;
     }
     await pause(signal);
+  }
+}
+
+/** An answer that can't be read says nothing of what became of the request. */
+function membershipOf(answer: Uint8Array): Membership {
+  try {
+    return membershipFromWire(present(fromBinary(AddMemberResponseSchema, answer).membership, "membership"));
+  } catch (cause) {
+    throw new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause });
   }
 }
 
