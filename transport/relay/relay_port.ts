@@ -48,9 +48,9 @@ class PortEnd {
   send(to: string, packet: Uint8Array): boolean {
     const ask = this.#credit.take(packet.length);
     if (ask === null) return false;
-    // Who made it may have made it a part of something larger.
-    const whole = packet.byteLength === packet.buffer.byteLength;
-    this.#port.postMessage({ kind: "packet", to, packet, ask }, whole ? [packet.buffer as ArrayBuffer] : []);
+    // What came down a stream is a part of something larger, all of which would be copied with it.
+    const own = packet.byteLength === packet.buffer.byteLength ? packet : packet.slice();
+    this.#port.postMessage({ kind: "packet", to, packet: own, ask }, [own.buffer as ArrayBuffer]);
     return true;
   }
 

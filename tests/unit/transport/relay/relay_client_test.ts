@@ -246,6 +246,27 @@ Deno.test("relay: what waits for a worker that hangs is bounded", async () => {
   made.port.close();
 });
 
+Deno.test("relay: a packet goes to a worker without the rest of the stream that it came with", async () => {
+  let receive: (packet: Uint8Array) => void = () => {};
+  const carrier = {
+    start: (take: typeof receive) => Promise.resolve(void (receive = take)),
+    send: () => true,
+    close: () => Promise.resolve(),
+  };
+  const made = new RelayPort({ carrier, host: systemHost(), servers: () => [], ended() {} });
+  await made.open();
+  const stream = Uint8Array.from({ length: 100_000 }, (_, i) => i);
+  receive(stream.subarray(10, 20));
+  receive(stream.subarray(20, 30));
+  const arrived: Uint8Array[] = [];
+  made.port.onmessage = ({ data }) => void (data.kind === "packet" && arrived.push(data.packet));
+  await until(() => arrived.length === 2, "both arrive");
+  assert.deepEqual([...arrived[1]!], [...stream.subarray(20, 30)]);
+  assert.deepEqual(arrived.map(({ buffer }) => buffer.byteLength), [10, 10]);
+  made.close();
+  made.port.close();
+});
+
 Deno.test("relay: a server that hangs is noticed, and holds up no other", async () => {
   const hanging = await serveNothing();
   const served = await serveHub();
