@@ -8,6 +8,7 @@
 import { RaftError } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
+import { MAX_ADDRESS_LENGTH } from "../transport/connect/checked.ts";
 import type { Advice } from "./advice.ts";
 import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";
@@ -71,6 +72,7 @@ export class Admin {
   ): Promise<Membership> {
     const { id, address } = request;
     if (id === "" || address === "") throw new RaftError("invalid_argument", "A member needs an id and an address.");
+    checkLength(address);
     const found = await this.#ask(id, address, signal);
     const before = this.#status();
     const known = before.members.find((member) => member.id === id);
@@ -132,6 +134,7 @@ export class Admin {
   ): Promise<Membership> {
     const status = this.#status();
     const complete = async (member: Member): Promise<Member> => {
+      checkLength(member.address);
       const known = status.members.find((other) => other.id === member.id);
       if (known !== undefined) {
         return { id: known.id, address: member.address || known.address, incarnation: known.incarnation };
@@ -248,6 +251,12 @@ export class Admin {
       { hint: "Bring a node back first, or remove one that is down." },
     );
   }
+}
+
+/** A membership travels with every snapshot and every status, and who reads those refuses what is longer. */
+function checkLength(address: string): void {
+  if (address.length <= MAX_ADDRESS_LENGTH) return;
+  throw new RaftError("invalid_argument", `An address has at most ${MAX_ADDRESS_LENGTH} characters.`);
 }
 
 /** Voters and learners now, for a change to begin with. A joint configuration must end first. */

@@ -208,3 +208,12 @@ Deno.test("a node that doesn't lead says who does", async () => {
   });
   await assert.rejects(admin.remove("n3", signal), { code: "not_leader", leader: { id: "n2", address: "http://h:2" } });
 });
+
+Deno.test("admin: an address that no message could carry is refused before it is in the log", async () => {
+  const { node, admin } = setUp();
+  const address = `http://h/${"x".repeat(1100)}`;
+  const voters = [member(1), member(2), { ...member(3), address }];
+  await assert.rejects(admin.change({ voters, learners: [] }, signal), { code: "invalid_argument" });
+  await assert.rejects(admin.add({ id: "n4", address, learner: true }, signal), { code: "invalid_argument" });
+  assert.deepEqual(node.changes, []);
+});
