@@ -9,7 +9,7 @@ import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { FetchHandler } from "./listen.ts";
-import { hostGuard } from "./guard.ts";
+import { hostGuard, originAsSent } from "./guard.ts";
 import { isAlive, readiness, readinessText } from "./health.ts";
 import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";
 import type { Logger } from "./log.ts";
@@ -69,7 +69,7 @@ const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 export function createApp(options: AppOptions): App {
   const { node } = options;
   const app = new Hono();
-  const origins = options.origins ?? [];
+  const origins = (options.origins ?? []).map(originAsSent);
   app.use(hostGuard({ hosts: options.hosts ?? [], origins }));
   if (origins.length > 0) {
     app.use(cors({

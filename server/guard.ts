@@ -24,6 +24,11 @@ export function hostnameOf(authority: string): string | null {
   return match?.[1]?.toLowerCase().replace(/\.$/, "") ?? null;
 }
 
+/** An origin as browsers write it. What is neither http nor https (an extension's) stays as it is. */
+export function originAsSent(origin: string): string {
+  return /^https?:/i.test(origin) && URL.canParse(origin) ? new URL(origin).origin : origin;
+}
+
 /** Options of {@linkcode hostGuard}. */
 export interface GuardOptions {
   /** Host names (no ports) that the server answers to, beside loopback names. `*` allows all. */

@@ -308,6 +308,14 @@ Deno.test("foreign Host and Origin are refused", async () => {
   assert.equal(allowed.headers.get("access-control-allow-origin"), "https://app.example");
 });
 
+Deno.test("an origin that is allowed as a user may write it is told so as browsers write it", async () => {
+  await using cluster = await ServedCluster.start(1, { origins: ["https://App.example:443/"] });
+  const { app } = await cluster.leader();
+  const origin = "https://app.example";
+  const allowed = await app.request("/status", { headers: { host: "localhost", origin } });
+  assert.deepEqual([allowed.status, allowed.headers.get("access-control-allow-origin")], [200, origin]);
+});
+
 Deno.test("unknown paths and methods", async () => {
   await using cluster = await one();
   const { app } = await cluster.leader();
