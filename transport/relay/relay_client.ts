@@ -10,6 +10,7 @@ import { systemHost } from "../../lib/host.ts";
 import { baseUrl } from "../connect/address.ts";
 import { endedBy } from "../connect/error_detail.ts";
 import type { Parcel } from "../connect/gen/raft/v1/relay_pb.ts";
+import { tell } from "../tab/listeners.ts";
 import type { PacketCarrier } from "../tab/packet_carrier.ts";
 import type { TabTransportOptions } from "../tab/packet_transport.ts";
 import { isTabAddress } from "./addresses.ts";
@@ -332,7 +333,7 @@ export class RelayClient {
     }
     if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     for (const port of this.#ports.values()) port.changed();
-    for (const listener of this.#listeners) listener(this.servers);
+    for (const listener of this.#listeners) tell(listener, this.servers);
   }
 }
 

@@ -11,6 +11,7 @@ import { systemHost } from "../../lib/host.ts";
 import { randomName } from "../../lib/node/identity.ts";
 import { Credit, type CreditLimits, MAX_ASK } from "./credit.ts";
 import { type Frame, FRAME_VERSION, type FrameBody, frameOf, type Hello } from "./frame.ts";
+import { tell } from "./listeners.ts";
 import type { PacketCarrier, ReceivePacket } from "./packet_carrier.ts";
 import { holdAlone, holdSession, type Locks, originLocks, type Release, watchSession } from "./presence.ts";
 
@@ -219,7 +220,7 @@ export class MeshCarrier implements PacketCarrier {
     const peer = this.#peers.get(from);
     if (peer === undefined || peer.here || peer.session !== session) return;
     peer.here = true;
-    this.#options.onArrived?.(from);
+    tell(this.#options.onArrived, from);
   }
 
   /** Forgets a peer: the one of that session, if one is given. */
@@ -230,6 +231,6 @@ export class MeshCarrier implements PacketCarrier {
     this.#options.medium.part(address);
     peer.unwatch();
     this.#lost(address);
-    if (peer.here) this.#options.onDeparted?.(address);
+    if (peer.here) tell(this.#options.onDeparted, address);
   }
 }

@@ -388,6 +388,28 @@ Deno.test("relay: what is under way ends with its stream, and the next stream sa
   await served.close();
 });
 
+Deno.test("relay: what a listener throws is reported, and ends no connection", async () => {
+  const reported: string[] = [];
+  const report = (event: ErrorEvent): void => {
+    event.preventDefault();
+    reported.push(event.error.message);
+  };
+  globalThis.addEventListener("error", report);
+  try {
+    const served = await serveHub();
+    const relay = pageOf([served.url]);
+    relay.onChange(() => {
+      throw new Error("not now");
+    });
+    await attached(relay);
+    assert.equal(reported[0], "not now");
+    await relay.close();
+    await served.close();
+  } finally {
+    globalThis.removeEventListener("error", report);
+  }
+});
+
 Deno.test("relay: what is no server, or no tab, is refused at once", async () => {
   assert.throws(() => new RelayClient({ servers: [] }), { code: "invalid_argument" });
   assert.throws(() => new RelayClient({ servers: ["ftp://n1"] }), { code: "invalid_argument" });

@@ -157,3 +157,33 @@ Deno.test("ports that come before and after the start are both ways to others", 
   a.connect(late.port1);
   late.port2.close();
 });
+
+Deno.test("what a listener throws is reported, and keeps nobody from being heard", async () => {
+  const reported: string[] = [];
+  const report = (event: ErrorEvent): void => {
+    event.preventDefault();
+    reported.push(event.error.message);
+  };
+  globalThis.addEventListener("error", report);
+  try {
+    const fail = (): never => {
+      throw new Error("not now");
+    };
+    const a = new MessagePortTransport({ address: A, onArrived: fail, onDeparted: fail });
+    await a.start(() => {});
+    const hello = { raftCore: 1, to: "", from: B, kind: "hello", locked: false, answer: true };
+    for (const session of ["first", "second"]) {
+      const { port1, port2 } = new MessageChannel();
+      const kinds: string[] = [];
+      port2.onmessage = ({ data }) => void kinds.push(data.kind);
+      a.connect(port1);
+      port2.postMessage({ ...hello, session });
+      port2.postMessage({ ...hello, session, kind: "parcel", packet: null, ask: 1 });
+      await until(() => kinds.includes("ack"), `the ${session} life is heard`);
+    }
+    await a.close();
+    assert.deepEqual(reported, ["not now", "not now", "not now"]);
+  } finally {
+    globalThis.removeEventListener("error", report);
+  }
+});
