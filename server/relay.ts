@@ -53,9 +53,13 @@ export class ServerRelay {
         close: () => Promise.resolve(hub.close()),
       },
     });
+    // Calls are answered from the beginning, as those of others are: a node that waits for its peers says so.
+    let take: Receive | undefined;
+    const started = tabs.start((envelope) => take?.(envelope));
     this.transport = {
       async start(receive: Receive) {
-        await Promise.all([servers.start(receive), tabs.start(receive)]);
+        take = receive;
+        await Promise.all([servers.start(receive), started]);
       },
       send: (to, envelope) => (isTabAddress(to) ? tabs : servers).send(to, envelope),
       async close() {

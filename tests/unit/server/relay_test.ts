@@ -118,6 +118,20 @@ Deno.test("a tab joins as a learner unless asked otherwise, and is promoted by a
   await eventually("it votes", () => suffrage() === "voter");
 });
 
+Deno.test("a server that waits for its peers answers the calls of tabs as it answers those of others", async () => {
+  const [mine, other] = [await freePort(), await freePort()].map((port) => `http://127.0.0.1:${port}`);
+  const peers = [{ id: "n1", address: mine! }, { id: "n2", address: other! }];
+  const server = await startServer({ id: "n1", data: "memory", storage: new MemoryStorage(), peers, logger: quiet });
+  const relay = pageOf([server.address]);
+  const transport = relay.transport({ address: tabAddress("t1"), callTimeoutMs: 3000 });
+  await transport.start(() => {});
+  await relay.attached();
+  assert.equal((await transport.client.status(server.address)).role, "follower");
+  await assert.rejects(transport.client.propose(server.address, [new Uint8Array()]), { outcome: "rejected" });
+  await relay.close();
+  await server.close();
+});
+
 Deno.test("a node is added by whoever asks the servers over HTTP", async () => {
   await using mixed = await Mixed.start(1);
   const relay = mixed.page();
