@@ -129,7 +129,9 @@ export class RelayClient {
 
   /**
    * A port to this relay, for a node in a worker: the worker makes its transport
-   * of it, by `relayPortTransport`. It takes the place of an earlier one.
+   * of it, by `relayPortTransport`. It takes the place of an earlier one, and has
+   * the address once that transport starts: the worker of a duplicated tab, which
+   * finds its storage locked, takes the address from nobody.
    *
    * @throws {RaftError} `refused` if a transport of this page is at the address; `invalid_argument`
    */
@@ -143,7 +145,6 @@ export class RelayClient {
       ended: () => this.#ports.get(address) === made ? this.#ports.delete(address) : false,
     });
     this.#ports.set(address, made);
-    made.open().catch(() => made.close());
     return made.port;
   }
 

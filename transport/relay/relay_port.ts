@@ -13,6 +13,8 @@ import { RelayTransport } from "./relay_transport.ts";
 
 /** What goes through a port. */
 type PortMessage =
+  /** The worker's transport starts: not before that is its address announced. */
+  | { readonly kind: "start" }
   /** `to` is empty on the way down; with a number it wants to be acknowledged. */
   | { readonly kind: "packet"; readonly to: string; readonly packet: Uint8Array | null; readonly ask: number }
   | { readonly kind: "ack"; readonly ack: number }
@@ -93,7 +95,7 @@ export class RelayPort {
     port1.addEventListener("close", () => this.close());
   }
 
-  /** @throws {RaftError} `refused` if another is at the address; `closed` */
+  /** The worker's transport has started. @throws {RaftError} `refused` if another is at the address; `closed` */
   async open(): Promise<void> {
     const lost = (address: string): void => this.#end.post({ kind: "lost", address });
     await this.#relay.carrier.start((packet) => void this.#end.send("", packet), lost);
@@ -119,6 +121,7 @@ export class RelayPort {
   }
 
   #take(message: PortMessage): void {
+    if (message.kind === "start") this.open().catch(() => this.close());
     if (message.kind === "close") this.close();
     if (message.kind !== "packet" || message.packet === null) return;
     const packet = new Uint8Array(message.packet);
@@ -145,6 +148,7 @@ class PortCarrier implements PacketCarrier {
       else if (message.kind === "servers") this.servers = message.urls;
       else if (message.kind === "close") this.#stop();
     });
+    this.#end.post({ kind: "start" });
     return Promise.resolve();
   }
 

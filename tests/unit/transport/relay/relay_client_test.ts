@@ -224,6 +224,23 @@ Deno.test("relay: a node in a worker has a port; a new one at its address takes 
   await served.close();
 });
 
+Deno.test("relay: a port whose worker starts nothing, as in a duplicated tab, takes nobody's address", async () => {
+  const served = await serveHub();
+  const [page, duplicate] = [pageOf([served.url]), pageOf([served.url])];
+  const address = newTab();
+  const original = relayPortTransport({ address, port: page.port(address) });
+  await original.start(() => {});
+  original.serve(() => Promise.resolve(new TextEncoder().encode(address)));
+  await until(() => served.hub.reaches(address), "the original is there");
+  const unused = duplicate.port(address);
+  const other = await answering(duplicate);
+  await until(() => served.hub.reaches(other.address), "the duplicate is there");
+  assert.equal(await ask(other, original), address);
+  await Promise.all([original.close(), page.close(), duplicate.close()]);
+  unused.close();
+  await served.close();
+});
+
 Deno.test("relay: what waits for a worker that hangs is bounded", async () => {
   let receive: (packet: Uint8Array) => void = () => {};
   const carrier = {
