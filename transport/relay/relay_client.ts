@@ -331,8 +331,8 @@ export class RelayClient {
         const names = [...this.#aliases].filter(([, other]) => other === link).map(([address]) => address);
         for (const name of [link.url, ...names]) this.#tell(this.#carriers.keys(), name);
       }
+      if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     }
-    if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     for (const port of this.#ports.values()) port.changed();
     for (const listener of this.#listeners) tell(listener, this.servers);
   }

@@ -85,6 +85,8 @@ export class ServerLink {
   /** Ends the stream that is open, with the reason. */
   #stream = new AbortController();
   #failures = 0;
+  /** When the last stream was attached. */
+  #attachedMs = 0;
   /** Calls of Forward so far. */
   #forwarded = 0;
   #announced = "";
@@ -111,7 +113,7 @@ export class ServerLink {
     return this.#error;
   }
 
-  /** Streams in a row that failed. */
+  /** Streams in a row that failed, or broke soon. */
   get failures(): number {
     return this.#failures;
   }
@@ -214,6 +216,9 @@ export class ServerLink {
     } finally {
       silent();
       this.#closing.signal.removeEventListener("abort", close);
+      // One that broke at once may do so each time.
+      const { host, maxBackoffMs } = this.#options;
+      if (this.attached && host.clock.monotonicMs() - this.#attachedMs >= maxBackoffMs) this.#failures = 0;
       this.#state = "connecting";
       // What is under way up there would be sent once more by some browsers, if the connection broke with it.
       stream.abort(new RaftError("unreachable", `the stream to ${this.url} has ended`));
@@ -222,7 +227,7 @@ export class ServerLink {
   }
 
   #attach(): void {
-    this.#failures = 0;
+    this.#attachedMs = this.#options.host.clock.monotonicMs();
     this.#become("attached");
     void this.#pump();
   }

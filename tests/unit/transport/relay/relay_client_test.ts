@@ -350,6 +350,26 @@ Deno.test("relay: a stream that makes no sense is given up, and tried again late
   await relay.close();
 });
 
+Deno.test("relay: a server whose streams break as soon as they are there is tried again less and less often", async () => {
+  let streams = 0;
+  const fetch: RelayFetch = (url, init) => {
+    if (url.endsWith("/Attach")) streams++;
+    // As a proxy does that takes no large requests.
+    if (url.endsWith("/Forward")) return Promise.resolve(new Response(null, { status: 413 }));
+    return globalThis.fetch(url, init);
+  };
+  const served = await serveHub();
+  const relay = pageOf([served.url], { fetch, minBackoffMs: 10, maxBackoffMs: 5000 });
+  const node = await answering(relay);
+  for (const end = performance.now() + 1000; performance.now() < end;) {
+    node.send(served.url, envelope);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.ok(streams <= 9, `${streams} streams in a second`);
+  await relay.close();
+  await served.close();
+});
+
 /** A stream whose first answer comes, and then nothing. */
 function silentStream(): Response {
   const hello = toBinary(AttachResponseSchema, create(AttachResponseSchema, { address: "http://n1.example" }));
