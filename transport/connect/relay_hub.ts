@@ -181,7 +181,7 @@ export class RelayHub {
     const announced = checkedAddresses(addresses);
     const removed = [...page.addresses].filter((address) => !announced.has(address));
     page.addresses = announced;
-    for (const address of announced) this.#routes.set(address, page);
+    for (const address of announced) this.#route(address, page);
     this.#forget(page, removed);
   }
 
@@ -254,10 +254,17 @@ export class RelayHub {
     const page = new RelayPage(name, this.#options, this.#room, () => this.#close(page));
     page.addresses = announced;
     this.#pages.set(name, page);
-    for (const address of announced) this.#routes.set(address, page);
+    for (const address of announced) this.#route(address, page);
     // After the routes are the new page's: an address that stays is not gone.
     if (before !== undefined) this.#close(before);
     return page;
+  }
+
+  /** Calls to whoever had the address at another page wait in vain. An earlier stream of the same page may have brought them. */
+  #route(address: string, page: RelayPage): void {
+    const before = this.#routes.get(address);
+    this.#routes.set(address, page);
+    if (before !== undefined && before.name !== page.name) this.#gone(address);
   }
 
   #close(page: RelayPage): void {

@@ -100,10 +100,17 @@ Deno.test("hub: an address is whose page named it last; who lost it takes nothin
   await first.next();
   const second = hub.attach("p2", ["tab:a"], never);
   await second.next();
+  // Who had it answers no more: its page was reloaded, and the connection of the old one lives a little longer.
+  assert.deepEqual(gone, ["tab:a"]);
   await first.return(undefined);
-  assert.deepEqual(gone, []);
+  assert.deepEqual(gone, ["tab:a"]);
   hub.send("tab:a", packet(1));
   assert.equal((await second.next()).value?.parcels.length, 1);
+  const third = hub.attach("p3", [], never);
+  await third.next();
+  hub.announce("p3", ["tab:a"]);
+  hub.announce("p3", ["tab:a", "tab:b"]);
+  assert.deepEqual(gone, ["tab:a", "tab:a"]);
 });
 
 Deno.test("hub: an address that a page takes from another, as a duplicated tab does, goes back to that with its end", async () => {
