@@ -4,13 +4,14 @@
  * @module
  */
 
-import { createClient } from "@connectrpc/connect";
+import { ConnectError, createClient } from "@connectrpc/connect";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../relay/addresses.ts";
 import { present, safeInteger } from "./checked.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import { ClientService } from "./gen/raft/v1/client_pb.ts";
+import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
 import { resultsFromWire } from "./result_codec.ts";
@@ -112,11 +113,12 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
 
 /** The servers that answered when they were asked last. */
 class AnsweringServers {
-  readonly #servers = new Set<string>();
+  /** The best one last. */
+  #servers: readonly string[] = [];
 
-  /** One of them, the last that was heard of. @throws {RaftError} `unreachable` if there is none */
+  /** The last that was heard of; one that reached nobody only if there is no other. @throws {RaftError} `unreachable` if there is none */
   any(endpoint: string): string {
-    const server = [...this.#servers].at(-1);
+    const server = this.#servers.at(-1);
     if (server !== undefined) return server;
     throw new RaftError("unreachable", `no server is known that would reach ${endpoint}`, {
       hint: "Ask the status of a server first.",
@@ -127,21 +129,25 @@ class AnsweringServers {
   async heard<T>(server: string, ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await ask();
-      this.#remember(server, true);
+      this.#remember(server, "best");
       return answer;
     } catch (error) {
-      const silent = error instanceof RaftError && (error.code === "unreachable" || error.code === "timeout");
-      this.#remember(server, !silent);
+      const reached = !(error instanceof RaftError) || (error.code !== "unreachable" && error.code !== "timeout");
+      this.#remember(server, reached ? "best" : isTold(error) ? "last resort" : "silent");
       throw error;
     }
   }
 
-  #remember(server: string, answers: boolean): void {
-    this.#servers.delete(server);
-    if (!answers) return;
-    if (this.#servers.size >= MAX_CLIENTS) this.#servers.clear();
-    this.#servers.add(server);
+  #remember(server: string, as: "best" | "last resort" | "silent"): void {
+    if (as === "best" && this.#servers.at(-1) === server) return;
+    const others = this.#servers.filter((other) => other !== server).slice(1 - MAX_CLIENTS);
+    this.#servers = as === "silent" ? others : as === "best" ? [...others, server] : [server, ...others];
   }
+}
+
+/** Whether a node told the error: of others that it did not reach, perhaps. */
+function isTold({ cause }: RaftError): boolean {
+  return cause instanceof ConnectError && cause.findDetails(RaftErrorDetailSchema).length > 0;
 }
 
 function signalOf(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {

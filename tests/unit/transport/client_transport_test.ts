@@ -285,3 +285,30 @@ Deno.test("a code that could be a connection's is proof only if it was the conne
     await assert.rejects(propose("write"), isRaftError("unreachable", "unknown"));
   }
 });
+
+Deno.test("a server that tells that a tab is unreachable has answered, and is asked again", async () => {
+  const unreachable = (): never => {
+    throw new RaftError("unreachable", "nobody is to be reached at tab:t1");
+  };
+  const services = clientService({ propose: unreachable, status: () => ({ status: statusToWire(leaderStatus) }) });
+  await withServer(services, async (address, transport) => {
+    const propose = () => transport.propose("tab:t1", [new Uint8Array()]);
+    await assert.rejects(propose(), { code: "unreachable", message: /no server is known/ });
+    await transport.status(address);
+    const told = { code: "unreachable", message: "nobody is to be reached at tab:t1", outcome: "rejected" };
+    await assert.rejects(propose(), told);
+    await assert.rejects(propose(), told);
+    // Another may reach it.
+    const other = serve(connectFetchHandler(createRaftRoutes(clientService({ status: services.client!.status }))));
+    await transport.status(other.address);
+    await transport.status(address);
+    await assert.rejects(propose(), told);
+    await assert.rejects(propose(), { code: "unsupported" });
+    await other.close();
+  });
+  // One that is gone has not.
+  const transport = connectClientTransport();
+  const gone = await goneAddress();
+  await assert.rejects(transport.status(gone), { code: "unreachable" });
+  await assert.rejects(transport.propose("tab:t1", [new Uint8Array()]), { message: /no server is known/ });
+});
