@@ -49,7 +49,9 @@ export class ParcelQueue<Item extends QueuedParcel> {
   push(item: Item): boolean {
     const size = item.packet.length;
     const { maxParcels, maxBytes } = this.#limits;
-    if (this.#items.length >= maxParcels || this.#bytes + size > maxBytes || size > this.#room.bytes) return false;
+    // Of the common room no queue holds more than it leaves to the others, so that many that are stuck don't fill it.
+    const most = Math.min(maxBytes, this.#room.bytes);
+    if (this.#items.length >= maxParcels || this.#bytes + size > most) return false;
     this.#items.push(item);
     this.#bytes += size;
     this.#room.bytes -= size;

@@ -70,6 +70,15 @@ Deno.test("hub: what waits for all pages together is bounded, and room comes bac
   assert.ok(hub.send("tab:a", new Uint8Array(100)));
 });
 
+Deno.test("hub: pages that take nothing leave room for what is for others", async () => {
+  const { hub } = hubOf({ maxTotalBytes: 1000, maxQueuedBytes: 250 });
+  const hung = ["tab:a", "tab:b", "tab:c", "tab:d", "tab:e"];
+  for (const address of hung) await hub.attach(address, [address], never).next();
+  for (let i = 0; i < 100; i++) for (const address of hung) hub.send(address, new Uint8Array(10));
+  await hub.attach("p", ["tab:p"], never).next();
+  for (let i = 0; i < 5; i++) assert.ok(hub.send("tab:p", new Uint8Array(10)), `the parcel ${i}`);
+});
+
 Deno.test("hub: a stream carries batches of limited size, one parcel at least", async () => {
   const { hub } = hubOf({ maxBatchBytes: 100 });
   const stream = hub.attach("p", ["tab:a"], never);
