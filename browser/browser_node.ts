@@ -153,7 +153,8 @@ class WorkerNode implements BrowserNode {
       this.address = transport.address;
       early = new EarlyTransport(transport, () => this.#host.paused);
       this.#opened = { storage, transport, early };
-      this.#serve(new WaitingNode(identity));
+      if (storage.empty) this.#serve(new WaitingNode(identity));
+      else transport.serve(() => Promise.reject(isStarting()));
       await early.open();
       this.#page?.opened(this.id, this.address);
       this.#began = this.#begin(this.#opened, identity);
@@ -321,7 +322,7 @@ class WorkerNode implements BrowserNode {
 
   #requireServed() {
     if (this.#served !== null) return this.#served;
-    throw this.#state.error ?? new RaftError("not_ready", "The node is starting.", { hint: "Try again in a moment." });
+    throw this.#state.error ?? isStarting();
   }
 
   #clientOf(endpoint: string): ClientTransport {
@@ -389,6 +390,11 @@ class WorkerNode implements BrowserNode {
   #tellLife(): void {
     this.#page?.life(this.life);
   }
+}
+
+/** What a node with data answers until it runs: it must not pass for an empty one, with which a cluster may begin. */
+function isStarting(): RaftError {
+  return new RaftError("not_ready", "The node is starting.", { hint: "Try again in a moment." });
 }
 
 function standsStill(): RaftError {

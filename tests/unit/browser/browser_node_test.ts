@@ -211,3 +211,41 @@ Deno.test("a second node of the same worker answers the page in place of the fir
   assert.equal((await handle.status()).incarnation, node.status().incarnation);
   await handle.close();
 });
+
+/** A state machine that is restored once a test lets it be. */
+function restoredLate(): { readonly stateMachine: KeyValue; readonly go: () => void } {
+  const gate = Promise.withResolvers<void>();
+  const stateMachine = new KeyValue();
+  const restore = stateMachine.restore.bind(stateMachine);
+  stateMachine.restore = (...args) => gate.promise.then(() => restore(...args));
+  return { stateMachine, go: gate.resolve };
+}
+
+Deno.test("nodes with data are no empty nodes while they start: one whose data are gone founds nothing with them", async () => {
+  await using tabs = new Tabs();
+  const members = ["n1", "n2", "n3"];
+  await tabs.begin(members);
+  await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
+  const { clusterId } = tabs.tab("n1").node.status();
+  for (const id of ["n2", "n3"]) {
+    const { node, handle } = tabs.tab(id);
+    await eventually(`${id} has the write`, () => node.status().appliedIndex >= 4);
+    await handle.takeSnapshot();
+  }
+  for (const id of members) await tabs.stop(id);
+  tabs.disks.delete("n1");
+  const late = [restoredLate(), restoredLate()];
+  const bootstrap = { members };
+  await tabs.start("n2", { bootstrap, stateMachine: late[0]!.stateMachine });
+  await tabs.start("n3", { bootstrap, stateMachine: late[1]!.stateMachine });
+  const { node, handle } = await tabs.start("n1", { bootstrap });
+  await eventually("n1 has asked", () => handle.life.reason.includes("n2") || handle.life.life === "running");
+  const { life } = handle.life;
+  for (const { go } of late) go();
+  assert.equal(life, "waiting");
+  await assert.rejects(handle.running, { code: "refused" });
+  assert.equal(tabs.disk("n1").entries.length, 0);
+  assert.equal(node.life.life, "stopped");
+  await tabs.leader("n1");
+  assert.equal(tabs.tab("n2").node.status().clusterId, clusterId);
+});
