@@ -80,7 +80,6 @@ export interface BrowserNode {
  * ```
  */
 export async function startBrowserNode(options: BrowserNodeOptions): Promise<BrowserNode> {
-  checkOptions(options);
   const node = new WorkerNode(options);
   await node.open();
   return node;
@@ -107,6 +106,7 @@ class WorkerNode implements BrowserNode {
   readonly #page: PageLink | null;
   readonly #pausers = new Set<Pauser>();
   readonly #closing = new AbortController();
+  readonly #stopped = new AbortController();
   readonly #running = Promise.withResolvers<RaftNode>();
   readonly #observers = new Set<(node: RaftNode) => void>();
   #state: LifeState = { life: "starting", reason: "", error: null };
@@ -142,11 +142,12 @@ class WorkerNode implements BrowserNode {
 
   /** Takes storage and transport, then lets the node begin on its own. */
   async open(): Promise<void> {
-    const place = nodePlace(this.#options, (error) => this.#lost(error));
     const { storage: givenStorage, transport: givenTransport } = this.#options;
     let storage: LoadedStorage | null = null;
     let early: EarlyTransport | null = null;
     try {
+      checkOptions(this.#options);
+      const place = nodePlace(this.#options, (error) => this.#lost(error));
       storage = await LoadedStorage.load(typeof givenStorage === "function" ? givenStorage(place) : givenStorage);
       const identity = await this.#identify(storage);
       const transport = typeof givenTransport === "function" ? givenTransport(place) : givenTransport;
@@ -156,6 +157,7 @@ class WorkerNode implements BrowserNode {
       if (storage.empty) this.#serve(new WaitingNode(identity));
       else transport.serve(() => Promise.reject(isStarting()));
       await early.open();
+      if (this.#state.error !== null) throw this.#state.error;
       this.#page?.opened(this.id, this.address);
       this.#began = this.#begin(this.#opened, identity);
     } catch (error) {
@@ -271,7 +273,7 @@ class WorkerNode implements BrowserNode {
     const wanted = this.#options.join;
     if (wanted === undefined) return "";
     if (empty) this.#live("waiting", "The node asks to be added.");
-    const { signal } = this.#closing;
+    const signal = AbortSignal.any([this.#closing.signal, this.#stopped.signal]);
     const joining = join({
       status: () => node.status(),
       through: () => joinThrough(this.#options, transport),
@@ -373,16 +375,24 @@ class WorkerNode implements BrowserNode {
   #lost(error: RaftError): void {
     if (this.#closed !== null) return;
     this.#stop(error);
+    // Before it runs it only waits: nobody is to count on it any more.
+    this.#closing.abort();
+    // What stands still can't close.
+    this.#host.resume();
     void this.#node?.close();
   }
 
   #stop(thrown: unknown): void {
     const error = asRaftError(thrown);
     this.#running.reject(error);
-    if (this.#state.life !== "stopped" && this.#state.life !== "closed") this.#live("stopped", error.message, error);
+    this.#live("stopped", error.message, error);
+    this.#stopped.abort();
   }
 
+  /** What has ended does not begin again, whatever was under way. */
   #live(life: Life, reason = "", error: RaftError | null = null): void {
+    const before = this.#state.life;
+    if (before === "closed" || (before === "stopped" && life !== "closed")) return;
     this.#state = { life, reason, error };
     this.#tellLife();
   }

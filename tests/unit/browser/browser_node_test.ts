@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connectBrowserNode, startBrowserNode } from "../../../browser/mod.ts";
 import type { NodePlace } from "../../../browser/mod.ts";
-import { RaftError } from "../../../lib/errors.ts";
+import { RaftError, StorageError } from "../../../lib/errors.ts";
 import { KeyValueClient } from "../../../lib/kv/client.ts";
 import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { Sessions } from "../../../lib/sessions/sessions.ts";
@@ -248,4 +248,112 @@ Deno.test("nodes with data are no empty nodes while they start: one whose data a
   assert.equal(node.life.life, "stopped");
   await tabs.leader("n1");
   assert.equal(tabs.tab("n2").node.status().clusterId, clusterId);
+});
+
+Deno.test("data that are deleted under a node that waits: no cluster begins that counts on it", async () => {
+  await using tabs = new Tabs();
+  let lose: () => void = () => {};
+  const bootstrap = { members: ["n1", "n2"] };
+  const { node, handle } = await tabs.start("n1", {
+    bootstrap,
+    storage: ({ onLost }) => {
+      lose = () => onLost(new StorageError("the database was deleted", { disk: "in_doubt" }));
+      return new MemoryStorage(tabs.disk("n1"));
+    },
+  });
+  await eventually("it waits", () => handle.life.life === "waiting");
+  lose();
+  await eventually("it is stopped", () => handle.life.life === "stopped");
+  const other = await tabs.start("n2", { bootstrap });
+  await eventually(
+    "n2 has asked",
+    () => other.handle.life.reason.includes("n1") || other.handle.life.life === "running",
+  );
+  assert.equal(other.handle.life.life, "waiting");
+  assert.equal(node.life.life, "stopped");
+  assert.match(node.life.reason, /was deleted/);
+});
+
+Deno.test("data that are deleted under a node that stands still: it lets go of what is left of them", async () => {
+  await using tabs = new Tabs();
+  let lose: () => void = () => {};
+  const storage = new MemoryStorage(tabs.disk("n1"));
+  const { node } = await tabs.start("n1", {
+    bootstrap: { members: ["n1"] },
+    storage: ({ onLost }) => {
+      lose = () => onLost(new StorageError("the database was deleted", { disk: "in_doubt" }));
+      return storage;
+    },
+  });
+  await node.running;
+  await node.pause();
+  lose();
+  await eventually(
+    "the storage is closed",
+    () => storage.openSnapshot().then(() => false, ({ code }) => code === "closed"),
+  );
+});
+
+Deno.test("a node that stops while it joins stays stopped, and asks nobody any more", async () => {
+  await using tabs = new Tabs();
+  let lose: () => void = () => {};
+  const { handle } = await tabs.start("n2", {
+    join: { through: ["tab:nobody"] },
+    storage: ({ onLost }) => {
+      lose = () => onLost(new StorageError("the database was deleted", { disk: "in_doubt" }));
+      return new MemoryStorage(tabs.disk("n2"));
+    },
+  });
+  await eventually("it asks", () => handle.life.life === "waiting");
+  const lives: string[] = [];
+  handle.addEventListener("life", ({ detail }) => void lives.push(detail.life));
+  lose();
+  await assert.rejects(handle.running, { code: "storage" });
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assert.equal(lives.at(-1), "stopped");
+  assert.equal(lives.filter((life) => life === "stopped").length, 1);
+});
+
+Deno.test("a node whose disk fails while it asks for a vote is stopped, and asks no more", async () => {
+  await using tabs = new Tabs();
+  await tabs.begin(["n1"]);
+  const joined = await tabs.start("n2", { join: { through: ["tab:n1"] } });
+  await joined.handle.running;
+  await tabs.stop("n2");
+  const storage = new MemoryStorage(tabs.disk("n2"));
+  let asked = 0;
+  const again = await tabs.start("n2", {
+    join: { through: ["tab:n1"], as: "voter" },
+    storage,
+    transport: ({ address }) => {
+      const transport = new PacketTransport({ address, carrier: tabs.post.carrier(address) });
+      transport.call = () => (asked++, Promise.reject(new RaftError("unreachable", "nobody is there")));
+      return transport;
+    },
+  });
+  await again.handle.running;
+  await eventually("it asks", () => asked > 0);
+  storage.failNextPersist("in_doubt");
+  await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
+  await eventually("it is stopped", () => again.handle.life.life === "stopped");
+  const before = asked;
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  assert.ok(asked <= before + 1, `it has asked ${asked - before} times more`);
+});
+
+Deno.test("options that make no sense are told to the page, too", async () => {
+  await using tabs = new Tabs();
+  const { page, worker } = tabs.worker();
+  const connecting = connectBrowserNode(worker).then(() => null, (error) => error as RaftError);
+  const starting = startBrowserNode({
+    clusterId: "tabs",
+    id: "",
+    storage: () => new MemoryStorage(),
+    transport: new PacketTransport({ address: "tab:n1", carrier: new Post().carrier("tab:n1") }),
+    stateMachine: new KeyValue(),
+    page,
+  });
+  await assert.rejects(starting, { code: "invalid_argument" });
+  const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), 1000));
+  assert.equal((await Promise.race([connecting, late]))?.code, "invalid_argument");
 });
