@@ -97,10 +97,16 @@ export class IndexedDbStorage implements Storage {
   async #load(): Promise<LoadedState> {
     const { nodeId, lockWaitMs = 0, onLost = () => {} } = this.#options;
     let database: Database | undefined;
-    const lock = await takeLock(this.name, lockWaitMs, () => database?.lose("its lock was taken away"));
+    const theft = new AbortController();
+    const lock = await takeLock(this.name, lockWaitMs, () => {
+      theft.abort();
+      database?.lose("its lock was taken away");
+    });
     if (lock === null) throw locked(this.name);
     try {
       database = await Database.open(this.name, onLost);
+      // There was nothing yet that could have been lost.
+      if (theft.signal.aborted) throw locked(this.name);
       const { identity, log, memberships, leftovers } = await recover(database);
       if (identity !== null && identity.nodeId !== nodeId) checkIdentity(identity, { ...identity, nodeId });
       if (leftovers.size > 0) {

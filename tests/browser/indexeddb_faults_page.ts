@@ -176,6 +176,28 @@ const checks: PageCheck[] = [
     },
   },
   {
+    name: "a lock that is taken away by force while the database is being opened: the storage is not opened",
+    run: async () => {
+      const first = await openNew("stolen early");
+      await first.close();
+      // An open waits for a deletion, which waits for a connection.
+      const connection = await done(indexedDB.open(first.name));
+      const deleted = done(indexedDB.deleteDatabase(first.name));
+      await using storage = reopen("stolen early");
+      const loading = rejects(storage.load(), "locked", "load");
+      while ((await navigator.locks.query()).held?.every(({ name }) => name !== first.name)) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const theft = Promise.withResolvers<void>();
+      void navigator.locks.request(first.name, { steal: true }, () => theft.promise);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      connection.close();
+      await deleted;
+      await loading;
+      theft.resolve();
+    },
+  },
+  {
     name: "a load that fails lets go of the lock, and one that is closed meanwhile, too",
     run: async () => {
       const broken = await openNew("lock after failure");
