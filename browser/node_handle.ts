@@ -236,6 +236,19 @@ export class BrowserNodeHandle {
     return this.#closed ??= this.#close();
   }
 
+  /**
+   * Lets go of a worker that was terminated, or is about to be: what waits ends as
+   * `closed`, its outcome unknown, and the page's lifecycle is no matter any more.
+   * No browser tells a page that its worker has ended, so without this its calls would wait forever.
+   */
+  disconnect(): void {
+    const error = new RaftError("closed", "the page has let go of the worker");
+    this.#unwatch();
+    this.#port.close(error);
+    this.#running.reject(error);
+    for (const client of [this.#coordinator, this.#local]) void client?.close().catch(() => {});
+  }
+
   /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

@@ -74,6 +74,7 @@ export class HostedNode {
     const running = this.#running;
     this.#running = null;
     running?.ended.abort();
+    running?.handle?.disconnect();
     running?.worker.terminate();
   }
 

@@ -87,6 +87,18 @@ Deno.test("what waits when the handle is closed ends as closed, and what comes l
   await assert.rejects(handle.running, { code: "closed" });
 });
 
+Deno.test("a handle that lets go of its worker: what waits ends, and the node hears nothing more", async () => {
+  await using tabs = new Tabs();
+  const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
+  const removing = handle.removeMember("n2");
+  handle.disconnect();
+  await assert.rejects(removing, { code: "closed", outcome: "unknown" });
+  await assert.rejects(handle.running, { code: "closed" });
+  await assert.rejects(handle.status(), { code: "closed" });
+  await assert.rejects(handle.close(), { code: "closed" });
+  assert.equal(node.life.life, "waiting");
+});
+
 Deno.test("a page hears of the events that it listens to, and of no others", async () => {
   await using tabs = new Tabs();
   const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1"] } });
