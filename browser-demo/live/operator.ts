@@ -34,9 +34,14 @@ export class Operator {
 
   /** The node is no member once this resolves. */
   async removeMember(id: NodeId): Promise<void> {
-    await this.#atAny((to, signal) => {
-      return callUnary(this.#transport, AdminService.method.removeMember, to, { id }, { signal });
-    });
+    try {
+      await this.#atAny((to, signal) => {
+        return callUnary(this.#transport, AdminService.method.removeMember, to, { id }, { signal });
+      });
+    } catch (error) {
+      // It is none already: an earlier request came through, and its answer did not.
+      if (!(error instanceof RaftError) || error.code !== "invalid_argument") throw error;
+    }
   }
 
   /** The node leads once this resolves. */

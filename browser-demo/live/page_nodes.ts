@@ -72,15 +72,14 @@ export class PageNodes {
    * @throws {RaftError} `locked` if another tab runs it: then it is not this page's; or why it can't start
    */
   async start(id: NodeId): Promise<void> {
-    const { script, record, removeMember, changed } = this.#options;
+    const { script, record, changed } = this.#options;
     const node = this.#nodes.get(id) ?? new HostedNode(id, script, (state) => this.#lives(node, state));
     const isNew = !this.#nodes.has(id);
     this.#nodes.set(id, node);
     this.#tell(id, "starting", "");
     try {
       const { wiped } = await readRecord(record.name);
-      // Nobody may come back under the name of a member with other data.
-      if (wiped.includes(id)) await removeMember(id);
+      if (wiped.includes(id)) await this.#clear(node);
       await this.#startUnlocked(node, record.founders.includes(id) && !wiped.includes(id));
       if (isNew) changed(this.ids);
     } catch (error) {
@@ -103,10 +102,8 @@ export class PageNodes {
   /** Kills it, and deletes its disk. From here on it can't be the member that it was. */
   async wipe(id: NodeId): Promise<void> {
     const node = this.#own(id);
-    const { name, clusterId } = this.#options.record;
     this.#end(node, "killed", WIPED);
-    await updateRecord(name, ({ wiped }) => ({ wiped: [...new Set([...wiped, id])] }));
-    await deleteIndexedDb({ clusterId, nodeId: id, lockWaitMs: LOCK_WAIT_MS });
+    await this.#deleteDisk(id);
     this.#tell(id, "killed", WIPED, undefined, true);
   }
 
@@ -121,8 +118,26 @@ export class PageNodes {
 
   /** The same for a node that no page runs: every page of this origin has its disk. */
   async discard(id: NodeId): Promise<void> {
-    await deleteIndexedDb({ clusterId: this.#options.record.clusterId, nodeId: id, lockWaitMs: LOCK_WAIT_MS });
+    await this.#deleteDisk(id);
     this.#gone(id);
+  }
+
+  /** What is noted first is true whatever happens next: the node can only join from here on. */
+  async #deleteDisk(id: NodeId): Promise<void> {
+    const { name, clusterId } = this.#options.record;
+    await updateRecord(name, ({ wiped }) => ({ wiped: [...new Set([...wiped, id])] }));
+    await deleteIndexedDb({ clusterId, nodeId: id, lockWaitMs: LOCK_WAIT_MS });
+  }
+
+  /**
+   * Nobody may come back under the name of a member with other data. There may be
+   * data yet, of a wipe or of a join that its page did not live to see the end of;
+   * or of a tab that runs it, which keeps both its data and its place.
+   */
+  async #clear(node: HostedNode): Promise<void> {
+    node.kill();
+    await this.#deleteDisk(node.id);
+    await this.#options.removeMember(node.id);
   }
 
   #gone(id: NodeId): void {

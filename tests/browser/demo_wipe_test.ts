@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { launchChromium } from "./browser.ts";
+import { DemoPage, DemoServer, inOrder } from "./demo.ts";
+
+/** Notes that a node's disk is being wiped, as a page does that goes away before it has done so. */
+function noteWiped(id: string): string {
+  return `new Promise((resolve, reject) => {
+    const opening = indexedDB.open("raft-demo");
+    opening.onsuccess = () => {
+      const transaction = opening.result.transaction("clusters", "readwrite");
+      transaction.oncomplete = () => resolve(opening.result.close());
+      transaction.onerror = reject;
+      const store = transaction.objectStore("clusters");
+      store.openCursor(IDBKeyRange.bound("cluster ", "cluster ~")).onsuccess = ({ target: { result } }) =>
+        result.update({ ...result.value, wiped: ["${id}"] });
+    };
+  })`;
+}
+
+Deno.test("the demo: a node that was wiped or removed comes back as a new one, whatever came in between", async (test) => {
+  const step = inOrder(test);
+  await using server = new DemoServer();
+  const url = await server.url();
+  const browser = await launchChromium();
+  const context = await browser.newContext();
+  const demo = await DemoPage.open(context, url);
+  const incarnation = (id: string): Promise<string> =>
+    demo.until<string>(`Object.values(seen.nodes).find(({ role }) => role === "leader")?.membership.members
+      .find(({ id }) => id === "${id}")?.incarnation`);
+  try {
+    await step("its page went away after the wipe was noted, and before the disk was deleted", async () => {
+      await demo.leader();
+      const [id = ""] = await demo.followers();
+      const before = await incarnation(id);
+      await demo.do(`kill("${id}")`);
+      await demo.page.evaluate(noteWiped(id));
+      await demo.do(`restart("${id}")`);
+      await demo.until(`seen.nodes["${id}"].life === "running"`);
+      await demo.voters("n1", "n2", "n3");
+      await demo.until(`seen.nodes["${id}"].appliedIndex >= 4`);
+      assert.notEqual(await incarnation(id), before);
+    });
+
+    await step("it was removed, and is asked for by a page again", async () => {
+      const [id = ""] = await demo.followers();
+      const rest = ["n1", "n2", "n3"].filter((other) => other !== id);
+      await demo.do(`removeNode("${id}")`);
+      await demo.voters(...rest);
+      const other = await DemoPage.open(context, `${demo.page.url().replace(/nodes=.*/, `nodes=${id}`)}`);
+      await other.life(id, "running");
+      await demo.voters("n1", "n2", "n3");
+      await other.page.close();
+      await demo.life(id, "away");
+    });
+
+    await step("it was removed while no page ran it", async () => {
+      const id = (await demo.nodes()).find(({ life }) => life === "away")!.id;
+      const rest = ["n1", "n2", "n3"].filter((other) => other !== id);
+      await demo.do(`removeNode("${id}")`);
+      await demo.voters(...rest);
+      const other = await DemoPage.open(context, `${demo.page.url().replace(/nodes=.*/, `nodes=${id}`)}`);
+      await other.life(id, "running");
+      await demo.voters("n1", "n2", "n3");
+      other.requireQuiet();
+    });
+    demo.requireQuiet();
+  } finally {
+    await browser.close();
+  }
+});
