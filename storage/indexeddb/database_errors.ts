@@ -52,12 +52,14 @@ export function missing(what: string, why: string): StorageError {
  * What became of a failed transaction. Aborted means unchanged, by the rules of
  * IndexedDB. Not so when the browser itself failed to commit (`UnknownError`):
  * after an I/O error the batch may come back with the next start, and Chromium
- * says the same when it deletes the database in the middle of a write.
+ * says the same when it deletes the database in the middle of a write. If the
+ * device is full by then, it calls that a quota, too; a quota proper is refused before.
  */
 export function transactionFailure(database: string, mode: IDBTransactionMode, cause: unknown): StorageError {
   const name = errorName(cause);
   const what = mode === "readonly" ? "Reading" : "Writing to";
-  if (mode !== "readonly" && name === "UnknownError") {
+  const failedCommit = name === "UnknownError" || (name === "QuotaExceededError" && /committing/.test(why(cause)));
+  if (mode !== "readonly" && failedCommit) {
     const message = `${what} database ${database} failed; what is on the disk is in doubt: ${why(cause)}.`;
     return failure(message, "in_doubt", cause);
   }

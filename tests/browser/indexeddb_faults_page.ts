@@ -117,6 +117,24 @@ const checks: PageCheck[] = [
     },
   },
   {
+    name: "a commit that failed because the device is full leaves the disk in doubt, and nothing more is written",
+    run: async () => {
+      await using storage = await openNew("full doubt");
+      await persist(storage, { entries: run(1, 2, 1) });
+      intercept((transaction) => {
+        // As Chromium reports it.
+        Object.defineProperty(transaction, "error", {
+          value: new DOMException("Encountered disk full while committing transaction.", "QuotaExceededError"),
+        });
+        transaction.commit = transaction.abort;
+      });
+      for (const what of ["the failed one", "the next"]) {
+        const error = await rejects(persist(storage, { entries: run(3, 1, 1) }), "storage", what);
+        same([error.disk, error.outcome], ["in_doubt", "unknown"], what);
+      }
+    },
+  },
+  {
     name: "a read that waits for a write which takes its entries away is told so",
     run: async () => {
       await using storage = await openNew("read behind");
