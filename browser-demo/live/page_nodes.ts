@@ -214,6 +214,9 @@ export class PageNodes {
 
   /** Another tab's node is not this page's; any other shows why it does not run. */
   #notStarted(id: NodeId, error: unknown): void {
+    // It was started again meanwhile, which ended this start.
+    if (this.#nodes.get(id)?.run !== null) return;
+    this.#options.ways.ended(id);
     const locked = error instanceof RaftError && error.code === "locked";
     const reason = error instanceof Error ? error.message : String(error);
     if (!locked) this.#tell(id, "stopped", reason);

@@ -68,3 +68,23 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
     await browser.close();
   }
 });
+
+Deno.test("the demo: a node that is started twice at once runs, and nobody says that it has stopped", async () => {
+  await using server = new DemoServer();
+  const browser = await launchChromium();
+  try {
+    const demo = await DemoPage.open(await browser.newContext(), await server.url());
+    await demo.leader();
+    const [id = ""] = await demo.followers();
+    await demo.do(`kill("${id}")`);
+    const since = (await demo.happened()).length;
+    await demo.page.evaluate(`Promise.allSettled([1, 2].map(() => raftDemo.controls.restart("${id}")))`);
+    await demo.life(id, "running");
+    await demo.until(`seen.nodes["${id}"].leader !== null`);
+    const lives = (await demo.happened()).slice(since).map(({ what }) => what.type === "life" ? what.life : "");
+    assert.ok(!lives.includes("stopped"), lives.join());
+    demo.requireQuiet();
+  } finally {
+    await browser.close();
+  }
+});
