@@ -239,7 +239,7 @@ export class BrowserNodeHandle {
   /**
    * Lets go of a worker that was terminated, or is about to be: what waits ends as
    * `closed`, its outcome unknown, and the page's lifecycle is no matter any more.
-   * No browser tells a page that its worker has ended, so without this its calls would wait forever.
+   * A page is not told that its worker has ended, so without this its calls would wait forever.
    */
   disconnect(): void {
     const error = new RaftError("closed", "the page has let go of the worker");
