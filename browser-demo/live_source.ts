@@ -82,7 +82,11 @@ export class LiveSource implements ClusterSource, Controls {
     });
     this.#playground = new Playground({
       client: ways.transport.client,
-      endpoints: servers.length === 0 ? record.founders.map(tabAddress) : servers,
+      endpoints: () => {
+        const running = picture.nodes.filter(({ view }) => view.life === "running").map(({ view }) => view.address);
+        const first = servers.length === 0 ? record.founders.map(tabAddress) : servers;
+        return [...new Set([...first, ...running])];
+      },
       nameOf: (address) => picture.nodes.find(({ view }) => view.address === address)?.view.id ?? address,
       addressOf: (id) => picture.node(id)?.view.address ?? tabAddress(id),
     });

@@ -11,7 +11,8 @@ import type { KeyValueAnswer } from "../source.ts";
 /** What a {@linkcode Playground} needs. */
 export interface PlaygroundOptions {
   readonly client: ClientTransport;
-  readonly endpoints: readonly string[];
+  /** Whom to ask now: the cluster may outlive all those with whom it began. */
+  endpoints(): readonly string[];
   /** The name of the node at an address. */
   nameOf(address: string): NodeId;
   addressOf(id: NodeId): string;
@@ -73,12 +74,15 @@ export class Playground {
   readonly #witness: Witness;
   readonly #coordinator: Coordinator;
   readonly #store: KeyValueClient;
+  /** The coordinator's: it looks at them whenever it searches. */
+  readonly #endpoints: string[];
 
   constructor(options: PlaygroundOptions) {
     this.#options = options;
     this.#witness = new Witness(options.client);
+    this.#endpoints = [...options.endpoints()];
     this.#coordinator = new Coordinator({
-      endpoints: options.endpoints,
+      endpoints: this.#endpoints,
       transport: this.#witness,
       timeoutMs: TIMEOUT_MS,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
@@ -88,20 +92,20 @@ export class Playground {
   }
 
   async put(key: string, value: string): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const began = this.#begin();
     const { version } = await this.#store.put(key, value);
     return this.#written(value, version, began);
   }
 
   async remove(key: string): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const began = this.#begin();
     const { version } = await this.#store.delete(key);
     return this.#written(null, version, began);
   }
 
   /** Asks the leader, or, for a stale answer, one node in particular. */
   async get(key: string, consistency: "linearizable" | "stale", from?: NodeId): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const began = this.#begin();
     const query = encodeGet(new TextEncoder().encode(key));
     const { result } = from === undefined || consistency !== "stale"
       ? await this.#coordinator.query(query, { consistency })
@@ -115,6 +119,11 @@ export class Playground {
     const servedBy = this.#options.nameOf(this.#witness.answerer(query));
     if (answer.entry === null) return { value: null, version: answer.stateVersion, servedBy, tookMs };
     return { value: new TextDecoder().decode(answer.entry.value), version: answer.entry.version, servedBy, tookMs };
+  }
+
+  #begin(): number {
+    this.#endpoints.splice(0, this.#endpoints.length, ...this.#options.endpoints());
+    return performance.now();
   }
 
   #written(value: string | null, version: number, began: number): KeyValueAnswer {

@@ -88,3 +88,24 @@ Deno.test("the demo: a node that is started twice at once runs, and nobody says 
     await browser.close();
   }
 });
+
+Deno.test("the demo: a cluster that has outlived those who began it still answers", async () => {
+  await using server = new DemoServer();
+  const browser = await launchChromium();
+  try {
+    const context = await browser.newContext();
+    const first = await DemoPage.open(context, await server.url());
+    await first.leader();
+    const second = await DemoPage.open(context, await first.page.evaluate("raftDemo.controls.inviteUrl") as string);
+    await second.voters("n1", "n2", "n3", "n4");
+    await second.put("a", "1");
+    for (const id of ["n1", "n2", "n3"]) await second.do(`removeNode("${id}")`);
+    await second.voters("n4");
+    await first.page.close();
+    assert.equal(await second.get("a"), "1");
+    const third = await DemoPage.open(context, second.page.url().replace(/nodes=.*/, "nodes="));
+    assert.equal(await third.get("a"), "1");
+  } finally {
+    await browser.close();
+  }
+});
