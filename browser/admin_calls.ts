@@ -12,6 +12,7 @@ import type { Membership, NodeId } from "../lib/raft/types.ts";
 import type { Admin } from "../service/admin.ts";
 import { atLeader } from "../service/forward.ts";
 import type { ServedNode } from "../service/served_node.ts";
+import { present } from "../transport/connect/checked.ts";
 import { AdminService } from "../transport/connect/gen/raft/v1/admin_pb.ts";
 import type { Membership as WireMembership } from "../transport/connect/gen/raft/v1/membership_pb.ts";
 import { membershipFromWire, memberToWire } from "../transport/connect/membership_codec.ts";
@@ -120,8 +121,12 @@ export class AdminCalls {
   ): Promise<Membership> {
     return this.#run(by, here, async (leader, signal) => {
       const { membership } = await there(leader, signal);
-      if (membership !== undefined) return membershipFromWire(membership);
-      throw new RaftError("internal", "the leader's answer has no membership", { outcome: "unknown" });
+      try {
+        return membershipFromWire(present(membership, "the membership"));
+      } catch (cause) {
+        // The leader may well have done it.
+        throw new RaftError("internal", "the leader's answer is malformed", { outcome: "unknown", cause });
+      }
     });
   }
 
