@@ -98,7 +98,8 @@ export interface Happening {
   readonly what:
     | RaftEvent
     | { readonly type: "life"; readonly life: Life; readonly reason: string }
-    | { readonly type: "committed"; readonly index: number }
+    /** Everything up to `index` is; `from` is the first that was not before. */
+    | { readonly type: "committed"; readonly index: number; readonly from?: number }
     | { readonly type: "snapshot"; readonly index: number; readonly reason: "taken" | "installed" }
     | { readonly type: "storageError"; readonly message: string; readonly consequence: string }
     | { readonly type: "refused"; readonly from: NodeId; readonly reason: string };

@@ -59,7 +59,7 @@ export async function join(node: JoiningNode, as: "learner" | "voter"): Promise<
     const through = node.through();
     const to = through[turn % through.length];
     try {
-      if (to === undefined) throw new RaftError("unreachable", "Nobody is there to be added by.");
+      if (to === undefined) throw new RaftError("unreachable", "No member of the cluster has answered yet.");
       const late = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
       await callUnary(transport, AdminService.method.addMember, to, request, { signal: late });
     } catch (error) {

@@ -44,7 +44,8 @@ const LOCK_WAIT_MS = 5000;
 /** Who has told of a node for so long is no page that was just left. */
 const ELSEWHERE_MS = 800;
 const REFUSED_ADVICE = "Wipe its disk and start it again: then it joins as a new node.";
-const WIPED = "its disk was wiped: a restart makes it a new node, which joins the cluster again";
+const WIPED = "its disk was wiped: started again, it joins the cluster as a new node";
+const RETIRED = "it has left the cluster, and its disk was deleted";
 
 /** Starts, kills and wipes nodes. */
 export class PageNodes {
@@ -96,20 +97,20 @@ export class PageNodes {
 
   /** Ends the worker at once. */
   kill(id: NodeId): void {
-    this.#end(this.#own(id), "killed", "it was killed: a restart brings it back with its disk");
+    this.#end(this.#own(id), "killed", "what was on its disk stays there: started again, it goes on with that");
   }
 
   /** Kills it, and deletes its disk. From here on it can't be the member that it was. */
-  async wipe(id: NodeId): Promise<void> {
+  async wipe(id: NodeId, reason = WIPED): Promise<void> {
     const node = this.#own(id);
-    this.#end(node, "killed", WIPED);
+    this.#end(node, "killed", reason);
     await this.#deleteDisk(id);
-    this.#tell(id, "killed", WIPED, undefined, true);
+    this.#tell(id, "killed", reason, undefined, true);
   }
 
   /** It has left the cluster: nothing of it is kept. */
   async retire(id: NodeId): Promise<void> {
-    await this.wipe(id);
+    await this.wipe(id, RETIRED);
     this.#nodes.delete(id);
     this.#silent.delete(id);
     this.#options.changed(this.ids);

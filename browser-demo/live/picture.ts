@@ -94,7 +94,7 @@ export class Picture {
       const { report, links, messages, happened } = observation;
       if (this.#leftPages.has(report.page)) return;
       if (this.#endedRuns.has(report.run) && report.view.life !== "killed") return;
-      this.#reported(report);
+      if (!this.#reported(report)) return;
       if (links !== null) this.#own(report.view.id, links);
       for (const message of messages) this.#message(message);
       for (const happening of happened) this.happened(happening);
@@ -159,15 +159,17 @@ export class Picture {
     }
   }
 
-  #reported({ page, run, view }: NodeReport): void {
+  /** Returns whether it counts. */
+  #reported({ page, run, view }: NodeReport): boolean {
     if (view.life === "killed") this.#endedRuns.add(run);
     const known = this.#nodes.get(view.id);
     // A page that would run it as well may tell of it for a moment: the one where it runs is right.
-    if (known !== undefined && known.page !== page && runs(known.view) && !runs(view)) return;
+    if (known !== undefined && known.page !== page && runs(known.view) && !runs(view)) return false;
     const home = page === this.#page ? "this page" : page === ASKED_SERVER ? "server" : "another tab";
     const heardMs = machineMs();
     const sinceMs = known?.page === page ? known.sinceMs : heardMs;
     this.#keep({ page, view: { ...view, home }, heardMs, sinceMs });
+    return true;
   }
 
   #keep(known: KnownNode): void {

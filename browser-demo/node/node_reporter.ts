@@ -60,8 +60,9 @@ export class NodeReporter {
   look(): void {
     const { node, transport, origin, say } = this.#options;
     const raft = node.inspect();
-    if (raft.commitIndex > this.#commitIndex) this.#happen({ type: "committed", index: raft.commitIndex });
-    this.#commitIndex = raft.commitIndex;
+    const { commitIndex: index } = raft;
+    if (index > this.#commitIndex) this.#happen({ type: "committed", index, from: this.#commitIndex + 1 });
+    this.#commitIndex = index;
     const view = this.#view(raft);
     const links = transport.links;
     const messages = transport.takeMessages();

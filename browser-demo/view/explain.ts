@@ -7,7 +7,10 @@
 
 import type { Membership, NodeId, RaftEvent, VoteDenial } from "../../mod.ts";
 import type { Happening, NodeView } from "../source.ts";
-import { duration, entries, listOf } from "./words.ts";
+import { capital, duration, entries, listOf, sentence } from "./words.ts";
+
+/** Of more entries than these the feed names none. */
+const LABELS_MOST = 3;
 
 /** Where it is written. */
 export interface Section {
@@ -27,7 +30,13 @@ export interface Explanation {
   /** Worth saying aloud. */
   readonly important: boolean;
   /** Lines of one key become one, with the parts of all: "n2 and n3 voted for n1". */
-  readonly group?: { readonly key: string; readonly parts: readonly string[]; say(parts: readonly string[]): string };
+  readonly group?: {
+    readonly key: string;
+    readonly parts: readonly string[];
+    say(parts: readonly string[]): string;
+    /** Whether one may be added however long ago the others were. */
+    readonly lasting?: boolean;
+  };
 }
 
 /** What is known of the cluster when something happened. */
@@ -78,7 +87,7 @@ export function explain({ node, atMs, what }: Happening, around: Surroundings): 
     case "life":
       return explainLife(node, what.life, what.reason);
     case "committed":
-      return explainCommitted(node, what.index, around);
+      return explainCommitted(node, what.from ?? what.index, what.index, around);
     case "snapshot":
       return what.reason === "taken"
         ? line(
@@ -112,12 +121,14 @@ function explainLife(
   const because = reason === "" ? "" : ` (${reason})`;
   switch (life) {
     case "starting":
-      return line(`${node} starts${because}: term, vote and log come back from its disk.`, paper("§5.5"));
+      return reason === ""
+        ? line(`${node} starts with the term, vote and log that are on its disk.`, paper("§5.5"))
+        : explainEntrance(node, reason);
     case "running":
       return line(`${node} runs${because}.`, paper("§5.5"), "good", true);
     case "paused":
       return line(
-        `${node} stands still${because}. To the others it looks as if it were dead.`,
+        `${node} stands still. To the others it looks as if it were dead.`,
         paper("§5.5"),
         "bad",
         true,
@@ -125,7 +136,12 @@ function explainLife(
     case "stopped":
       return line(`${node} stopped itself${because}.`, paper("§5.5"), "bad", true);
     case "killed":
-      return line(`${node} was killed. What was on its disk stays there.`, paper("§5.5"), "bad", true);
+      return line(
+        `${node} was killed. ${reason === "" ? "What was on its disk stays there." : sentence(reason)}`,
+        paper("§5.5"),
+        "bad",
+        true,
+      );
     case "away":
       return line(
         `${node} is away${because}. The others go on while a majority of the voters is there.`,
@@ -136,18 +152,39 @@ function explainLife(
   }
 }
 
+/** What a node that starts waits for: one line, which says the latest. */
+function explainEntrance(node: NodeId, reason: string): Explanation {
+  const say = (reasons: readonly string[]): string => `${node} is not in yet. ${sentence(reasons.at(-1) ?? "")}`;
+  const said = grouped(`entrance ${node}`, reason, say, paper("§6"));
+  return { ...said, group: { ...said.group!, lasting: true } };
+}
+
+/** Ways that were cut, or that are open again: one line for all that are changed at once. */
+export function explainLinks(isCut: boolean, ways: readonly string[]): Explanation {
+  const say = (all: readonly string[]): string =>
+    isCut ? `Cut: ${all.join(", ")}. What is sent there is lost.` : `No longer cut: ${all.join(", ")}.`;
+  const group = { key: isCut ? "cut" : "open", parts: ways, say };
+  return { text: say(ways), section: paper("§2"), tone: isCut ? "bad" : "good", important: false, group };
+}
+
 /** Of commits the leader's is the news: the others learn of it from its next message. */
-function explainCommitted(node: NodeId, index: number, { nodes }: Surroundings): Explanation | null {
+function explainCommitted(node: NodeId, first: number, last: number, { nodes }: Surroundings): Explanation | null {
   const view = nodes.get(node);
   if (view === undefined || view.role !== "leader") return null;
   const say = (parts: readonly string[]): string => {
     const indexes = parts.map(Number);
     const [from, to] = [Math.min(...indexes), Math.max(...indexes)];
-    const label = from === to ? nodes.get(node)?.entries.find((entry) => entry.index === from)?.label ?? "" : "";
-    const which = label === "" ? entries(from, to) : `${entries(from, to)} (${label})`;
+    // Memberships have lines of their own.
+    const commands = (nodes.get(node)?.entries ?? []).filter(({ index, type, label }) =>
+      index >= from && index <= to && type === "command" && label !== ""
+    );
+    const labels = commands.length > LABELS_MOST ? "" : commands.map(({ label }) => label).join(", ");
+    const which = labels === "" ? entries(from, to) : `${entries(from, to)} (${labels})`;
     return `${capital(which)} ${from === to ? "is" : "are"} committed: on the disks of a majority, and so never lost.`;
   };
-  return grouped(`committed ${node} ${view.term}`, String(index), say, paper("§5.3"), "good");
+  const parts = [String(first), String(last)];
+  const group = { key: `committed ${node} ${view.term}`, parts, say };
+  return { text: say(parts), section: paper("§5.3"), tone: "good", important: false, group };
 }
 
 function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surroundings): Explanation | null {
@@ -188,7 +225,7 @@ function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surr
     case "membershipChanged":
       return explainMembership(node, event, around);
     case "membershipCommitted":
-      return around.nodes.get(node)?.role === "leader"
+      return isNews(around.nodes.get(node), event.index)
         ? line(
           `The membership of entry ${event.index} is committed: ${members(event.membership)}.`,
           paper("§6"),
@@ -217,6 +254,13 @@ function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surr
         ? line(`${node} leads on: ${event.to} did not take over in time.`, dissertation("§3.10"), "bad")
         : null;
   }
+}
+
+/** What earlier leaders committed, a new one commits once more: of that only the membership that holds is told. */
+function isNews(leader: NodeView | undefined, index: number): boolean {
+  if (leader?.role !== "leader") return false;
+  const entry = leader.entries.find((one) => one.index === index);
+  return index === leader.membershipIndex || entry === undefined || entry.term === leader.term;
 }
 
 function explainElection(
@@ -354,8 +398,4 @@ function members({ voters, learners }: Membership): string {
   return learners.length === 0
     ? votes
     : `${votes}, ${listOf(learners)} only ${learners.length === 1 ? "learns" : "learn"}`;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -9,7 +9,7 @@ import type { Membership, NodeId } from "../../mod.ts";
 import type { LinkView, NodeView } from "../source.ts";
 import { dissertation, paper } from "./explain.ts";
 import type { Section } from "./explain.ts";
-import { count, duration, lifeWords, listOf } from "./words.ts";
+import { count, duration, lifeWords, listOf, sentence } from "./words.ts";
 
 /** The state of the cluster as the view knows it. */
 export interface Picture {
@@ -56,7 +56,11 @@ export function headlineOf(picture: Picture): Headline {
   const { nodes } = picture;
   const membership = membershipOfCluster(nodes);
   if (membership === null || membership.voters.length === 0) {
-    return { text: "The cluster is starting", detail: "The first nodes look for each other.", tone: "plain" };
+    const waits = [...nodes.values()].find(({ life, lifeReason }) => life === "starting" && lifeReason !== "");
+    const detail = waits === undefined
+      ? "The first nodes look for each other."
+      : `${waits.id} is not in yet. ${sentence(waits.lifeReason)}`;
+    return { text: "The cluster is starting", detail, tone: "plain" };
   }
   const { voters } = membership;
   const leader = leaderOf(nodes);
@@ -67,6 +71,16 @@ export function headlineOf(picture: Picture): Headline {
     return {
       text: `Nobody can lead: ${up} of ${count(voters.length, "voter")} left`,
       detail: `${needed} are needed. Start ${listOf(down.slice(0, needed - up))} again, and it goes on.`,
+      tone: "bad",
+    };
+  }
+  const ways = (id: NodeId): number =>
+    voters.filter((other) => !down.includes(other) && isOpen(picture, id, other)).length;
+  if (!voters.some((id) => !down.includes(id) && ways(id) >= needed)) {
+    return {
+      text: "Nobody can lead: too many links are cut",
+      detail:
+        `No node reaches the ${needed} of ${voters.length} voters whose votes make a leader. Heal links, and it goes on.`,
       tone: "bad",
     };
   }
@@ -86,16 +100,18 @@ export function headlineOf(picture: Picture): Headline {
   };
 }
 
+/** Whether two hear each other. */
+function isOpen(picture: Picture, a: NodeId, b: NodeId): boolean {
+  return a === b || (picture.linkOf(a, b)?.cut !== true && picture.linkOf(b, a)?.cut !== true);
+}
+
 function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
   const { nodes } = picture;
   const { voters, learners } = leader.membership;
   const needed = majority(voters.length);
   const text = `${leader.id} leads ${count(voters.length + learners.length, "node")} in term ${leader.term}`;
   const down = voters.filter((id) => nodes.get(id)?.life !== "running");
-  const open = (from: NodeId, to: NodeId): boolean => picture.linkOf(from, to)?.cut !== true;
-  const reached = voters.filter((id) =>
-    id === leader.id || (!down.includes(id) && open(leader.id, id) && open(id, leader.id))
-  );
+  const reached = voters.filter((id) => !down.includes(id) && isOpen(picture, leader.id, id));
   if (reached.length < needed) {
     const detail = `But it reaches ${reached.length} of ${voters.length} voters, and ${needed} are needed: ` +
       "it can commit nothing, and soon gives up.";
@@ -106,13 +122,34 @@ function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
   ).map(({ id, term }) => `${id} still believes that it leads, in term ${term}, but nobody has to listen.`);
   const there = voters.length === 1
     ? "It is the only voter."
-    : down.length === 0
+    : reached.length === voters.length
     ? `All ${voters.length} voters are there; ${needed} are enough to commit.`
-    : `${listOf(down)} ${down.length === 1 ? "is" : "are"} not there; ${
-      voters.length - down.length
-    } of ${voters.length} ` +
-      `voters are left, and ${needed} are enough.`;
-  return { text, detail: [there, ...others].join(" "), tone: down.length + others.length === 0 ? "good" : "plain" };
+    : `${
+      missingWords(picture, leader, down)
+    }; ${reached.length} of ${voters.length} voters are left, and ${needed} are enough.`;
+  return {
+    text,
+    detail: [there, ...others].join(" "),
+    tone: reached.length === voters.length && others.length === 0 ? "good" : "plain",
+  };
+}
+
+/** Which voters a leader lacks: "n2 is not there, n3 is cut off from n1". */
+function missingWords(picture: Picture, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
+  const cut = (from: NodeId, to: NodeId): boolean => picture.linkOf(from, to)?.cut === true;
+  const up = membership.voters.filter((id) => id !== leader && !down.includes(id));
+  const deaf = up.filter((id) => cut(leader, id) && !cut(id, leader));
+  const mute = up.filter((id) => cut(id, leader) && !cut(leader, id));
+  const off = up.filter((id) => cut(leader, id) && cut(id, leader));
+  const are = (who: readonly NodeId[], what: string): string =>
+    who.length === 0 ? "" : `${listOf(who)} ${who.length === 1 ? "is" : "are"} ${what}`;
+  const groups = [
+    are(down, "not there"),
+    are(off, `cut off from ${leader}`),
+    are(deaf, `out of ${leader}'s reach`),
+    are(mute, `not heard by ${leader}`),
+  ];
+  return groups.filter((words) => words !== "").join(", ");
 }
 
 /** Why an entry is not committed. */

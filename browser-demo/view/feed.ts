@@ -6,13 +6,14 @@
 
 import type { Happening } from "../source.ts";
 import { button, h, setAttribute, setText } from "./dom.ts";
-import { explain } from "./explain.ts";
+import { explain, explainLinks } from "./explain.ts";
 import type { Explanation } from "./explain.ts";
 import { explainWaiting } from "./explain_state.ts";
 import { SETTLE_MS } from "./flights.ts";
 import { FeedLines, LINES_KEPT } from "./feed_lines.ts";
 import type { FeedLine } from "./feed_lines.ts";
 import type { Topic } from "./model.ts";
+import { inOrder } from "./order.ts";
 import { Part } from "./part.ts";
 
 /** What has happened and is not told yet: a hidden page tells nothing. */
@@ -30,6 +31,8 @@ export class Feed extends Part {
   readonly #hold = button("Hold", () => this.#toggleHold(), { class: "quiet", "aria-pressed": "false" });
   readonly #shown = new Map<number, { element: HTMLLIElement; text: HTMLElement; line: FeedLine }>();
   readonly #untold: { readonly happening: Happening; readonly heardMs: number }[] = [];
+  /** The ways that were cut when it last looked. */
+  readonly #cut = new Set<string>();
   #held = false;
   #startedMs = 0;
   #waiting = { key: "", sinceMs: 0, told: "" };
@@ -53,6 +56,7 @@ export class Feed extends Part {
 
   update(_changed: ReadonlySet<Topic>): void {
     this.#tell();
+    this.#tellLinks();
     this.#explainWaiting();
     if (this.#held) return;
     const { lines } = this.#lines;
@@ -74,8 +78,7 @@ export class Feed extends Part {
     const until = performance.now() - SETTLE_MS;
     const later = this.#untold.findIndex(({ heardMs }) => heardMs > until);
     const settled = this.#untold.splice(0, later < 0 ? this.#untold.length : later);
-    settled.sort((a, b) => a.happening.atMs - b.happening.atMs);
-    for (const { happening } of settled) this.#add(happening);
+    for (const happening of inOrder(settled.map(({ happening }) => happening))) this.#add(happening);
     if (this.#untold.length > 0) this.model.touch("happenings");
   }
 
@@ -84,6 +87,17 @@ export class Feed extends Part {
     if (said === null) return;
     this.#lines.add(happening.atMs, said);
     if (said.important) this.context.announce(said.text);
+  }
+
+  #tellLinks(): void {
+    for (const isCut of [true, false]) {
+      const ways = [...this.model.links].filter(([way, { cut }]) => cut === isCut && this.#cut.has(way) !== isCut)
+        .map(([way]) => way);
+      for (const way of ways) isCut ? this.#cut.add(way) : this.#cut.delete(way);
+      if (ways.length > 0) this.#lines.add(this.context.source.now(), explainLinks(isCut, ways));
+    }
+    // A node that has left takes its links with it.
+    for (const way of this.#cut) if (!this.model.links.has(way)) this.#cut.delete(way);
   }
 
   #show(line: FeedLine): void {

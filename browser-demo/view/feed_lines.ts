@@ -37,7 +37,7 @@ export class FeedLines {
     if (group !== undefined) {
       const from = Math.max(0, this.#lines.length - GROUP_LINES);
       const at = this.#lines.findLastIndex((line, index) =>
-        index >= from && line.said.group?.key === group.key && atMs - line.atMs < GROUP_MS
+        index >= from && line.said.group?.key === group.key && (group.lasting === true || atMs - line.atMs < GROUP_MS)
       );
       const found = this.#lines[at];
       if (found?.said.group !== undefined) {

@@ -76,6 +76,8 @@ function placeLane({ line, bar, label }: Lane, { start, end }: { start: Point; e
   const [nx, ny] = [-(end.y - start.y) / length, (end.x - start.x) / length];
   put(bar, { x: middle.x - nx * 1.6, y: middle.y - ny * 1.6 }, { x: middle.x + nx * 1.6, y: middle.y + ny * 1.6 });
   const place = between(start, end, 0.32);
+  // Beside a steep line the words go away from it, and so from those of the way back.
+  setAttribute(label, "text-anchor", nx > 0.3 ? "start" : nx < -0.3 ? "end" : "middle");
   setAttribute(label, "x", (place.x + nx * 2.6).toFixed(2));
   setAttribute(label, "y", (place.y + ny * 2.6 + 0.8).toFixed(2));
 }

@@ -21,8 +21,11 @@ interface Deed {
   readonly danger?: boolean;
 }
 
-const isDead = ({ life }: NodeView): boolean => life === "killed" || life === "stopped";
-const elsewhere = (view: NodeView): string => view.home === "this page" ? "" : `${view.id} runs ${whereWords(view)}`;
+const isServer = ({ home }: NodeView): boolean => home === "server";
+/** Nobody runs it, and this page may: all tabs have its disk. */
+const isDead = (view: NodeView): boolean =>
+  view.life === "killed" || view.life === "stopped" || (view.life === "away" && !isServer(view));
+const elsewhere = (view: NodeView): string => isServer(view) ? `${view.id} runs ${whereWords(view)}` : "";
 
 function whereWords({ home }: NodeView): string {
   return home === "this page" ? "on this page" : home === "server" ? "on a server" : "in another tab";
@@ -63,7 +66,8 @@ const DEEDS: readonly Deed[] = [
   },
   {
     words: () => "Wipe its disk",
-    hindrance: elsewhere,
+    hindrance: (view) =>
+      elsewhere(view) || (view.life === "away" ? `No tab runs ${view.id}: start it again here first` : ""),
     act: ({ id }, _, controls) => controls.wipe(id),
     danger: true,
   },

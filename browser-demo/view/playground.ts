@@ -106,6 +106,8 @@ export class Playground extends Part {
     setText(this.#kill, leader === null ? "Kill the leader" : `Kill the leader (${leader.id})`);
     setAttribute(this.#kill, "aria-disabled", leader !== null && mine ? null : "true");
     const killed = this.#killed();
+    // Whoever pressed it by keyboard goes on from its neighbour.
+    if (killed.length === 0 && this.#restart === document.activeElement) this.#kill.focus();
     this.#restart.hidden = killed.length === 0;
     setText(this.#restart, `Start ${listOf(killed)} again`);
     setText(this.#hint, this.#nextStep(killed.length));

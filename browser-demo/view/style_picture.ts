@@ -15,7 +15,7 @@ raft-cluster-picture .empty:empty { display: none; }
 .links .lane[data-state="cut"] { stroke: var(--bad); stroke-dasharray: 1 1.4; opacity: 0.75; }
 .links .lane[data-state="slow"] { stroke: var(--amber); stroke-dasharray: 2.4 1.2; }
 .links .bar[data-state="cut"] { stroke: var(--bad); stroke-width: 0.8; stroke-linecap: round; }
-.links .lane-label { font-size: 2.5px; fill: var(--ink); text-anchor: middle; pointer-events: none; paint-order: stroke; stroke: var(--surface); stroke-width: 0.8px; }
+.links .lane-label { font-size: 2.5px; fill: var(--ink); pointer-events: none; paint-order: stroke; stroke: var(--surface); stroke-width: 0.8px; }
 .raft-demo .node {
   position: absolute; width: var(--size); height: var(--size); transform: translate(-50%, -50%);
   padding: 0; margin: 0; border: 0; background: none; color: var(--ink); font: inherit; cursor: pointer; border-radius: 50%;

@@ -12,6 +12,16 @@ export function listOf(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
+/** With a capital at its beginning. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A reason as a sentence of its own. */
+export function sentence(reason: string): string {
+  return reason === "" || reason.endsWith(".") ? capital(reason) : `${capital(reason)}.`;
+}
+
 /** A time as one would say it: "80 ms", "1.3 s". */
 export function duration(ms: number): string {
   if (ms < 1) return "under 1 ms";

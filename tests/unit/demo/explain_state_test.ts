@@ -66,6 +66,17 @@ Deno.test("a leader that reaches no majority can commit nothing, says the headli
   assert.match(headlineOf(model).detail, /reaches 1 of 3 voters, and 2 are needed/);
 });
 
+Deno.test("the headline says who is cut off, and when the cuts leave nobody a majority", () => {
+  const leads = cluster({ n1: { role: "leader", term: 4 } });
+  leads.link(cut("n2", "n1"));
+  assert.match(headlineOf(leads).detail, /^n2 is not heard by n1; 2 of 3 voters are left, and 2 are enough\./);
+  leads.link(cut("n1", "n2"));
+  assert.match(headlineOf(leads).detail, /^n2 is cut off from n1; 2 of 3/);
+  const nobody = cluster({ n3: { life: "killed" }, n1: { role: "preCandidate" } });
+  nobody.link(cut("n1", "n2"));
+  assert.equal(headlineOf(nobody).text, "Nobody can lead: too many links are cut");
+});
+
 Deno.test("an entry that waits says who has it, how many are needed, and what keeps the others", () => {
   const model = cluster({ n1: LEADER, n3: { life: "killed" } });
   model.link(cut("n1", "n2"));

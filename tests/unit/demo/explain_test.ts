@@ -98,6 +98,8 @@ Deno.test("of commits the leader's is told, and several at once", () => {
   );
   const labelled = [{ ...views[0], entries: entriesOf(1, 1, 2), lastIndex: 3 }];
   assert.match(say("n1", { type: "committed", index: 3 }, labelled), /^Entry 3 \(put k = 3\) is committed/);
+  const several = { type: "committed", from: 2, index: 3 } as const;
+  assert.match(say("n1", several, labelled), /^Entries 2–3 \(put k = 2, put k = 3\) are committed/);
   const said = explain({ node: "n1", atMs: 0, what: committed }, modelOf(views));
   assert.match(said?.group?.say(["7", "9", "8"]) ?? "", /^Entries 7–9 are committed/);
 });
@@ -149,8 +151,12 @@ Deno.test("truncations, snapshots, disks, transfers and refusals are told", () =
 });
 
 Deno.test("every life has its words", () => {
-  for (const life of ["starting", "running", "paused", "stopped", "away"] as const) {
+  for (const life of ["running", "stopped", "away"] as const) {
     assert.match(say("n1", { type: "life", life, reason: "because" }), /^n1 .*\(because\).*\[§5\.5\]$/);
   }
   assert.match(say("n1", { type: "life", life: "killed", reason: "" }), /^n1 was killed\. .*\[§5\.5\]$/);
+  assert.match(say("n1", { type: "life", life: "killed", reason: "it was wiped" }), /^n1 was killed\. It was wiped\. /);
+  assert.match(say("n1", { type: "life", life: "paused", reason: "" }), /^n1 stands still\. /);
+  assert.match(say("n1", { type: "life", life: "starting", reason: "" }), /^n1 starts with .*\[§5\.5\]$/);
+  assert.match(say("n1", { type: "life", life: "starting", reason: "why" }), /^n1 is not in yet\. Why\. /);
 });
