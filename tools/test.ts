@@ -29,7 +29,7 @@ interface Plan {
 }
 
 /** A test that does not return is killed with its run after this long. */
-const RUN_TIMEOUT_MS = 8 * 60_000;
+const RUN_TIMEOUT_MS = 12 * 60_000;
 
 /** Kinds whose files share no port, folder or clock run side by side. */
 const PARALLEL = ["unit"];
