@@ -258,3 +258,20 @@ Deno.test("what is no frame is dropped and counted, and what is for another is n
   assert.deepEqual([a.counts.received, received, a.peers], [0, 0, []]);
   await a.close();
 });
+
+Deno.test("a channel that can't send costs messages, and nothing else", async () => {
+  const real = globalThis.BroadcastChannel;
+  globalThis.BroadcastChannel = class extends real {
+    override postMessage(): void {
+      throw new TypeError("expected i32");
+    }
+  };
+  try {
+    const transport = new BroadcastChannelTransport({ clusterId: crypto.randomUUID(), address: A });
+    await transport.start(() => {});
+    transport.send(B, vote);
+    await transport.close();
+  } finally {
+    globalThis.BroadcastChannel = real;
+  }
+});
