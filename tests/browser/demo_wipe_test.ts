@@ -41,26 +41,26 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
       assert.notEqual(await incarnation(id), before);
     });
 
-    await step("it was removed, and is asked for by a page again", async () => {
-      const [id = ""] = await demo.followers();
-      const rest = ["n1", "n2", "n3"].filter((other) => other !== id);
+    /** Removes a node, and opens a page that is to run it; gives that page. */
+    const removeAndAskFor = async (id: string): Promise<DemoPage> => {
       await demo.do(`removeNode("${id}")`);
-      await demo.voters(...rest);
-      const other = await DemoPage.open(context, `${demo.page.url().replace(/nodes=.*/, `nodes=${id}`)}`);
+      await demo.voters(...["n1", "n2", "n3"].filter((other) => other !== id));
+      const other = await DemoPage.open(context, demo.page.url().replace(/nodes=.*/, `nodes=${id}`));
       await other.life(id, "running");
       await demo.voters("n1", "n2", "n3");
+      return other;
+    };
+
+    await step("it was removed, and is asked for by a page again", async () => {
+      const [id = ""] = await demo.followers();
+      const other = await removeAndAskFor(id);
       await other.page.close();
       await demo.life(id, "away");
     });
 
     await step("it was removed while no page ran it", async () => {
       const id = (await demo.nodes()).find(({ life }) => life === "away")!.id;
-      const rest = ["n1", "n2", "n3"].filter((other) => other !== id);
-      await demo.do(`removeNode("${id}")`);
-      await demo.voters(...rest);
-      const other = await DemoPage.open(context, `${demo.page.url().replace(/nodes=.*/, `nodes=${id}`)}`);
-      await other.life(id, "running");
-      await demo.voters("n1", "n2", "n3");
+      const other = await removeAndAskFor(id);
       other.requireQuiet();
     });
     demo.requireQuiet();

@@ -8,14 +8,11 @@
 
 import { Coordinator } from "../../lib/client/coordinator.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { decodeGetAnswer, encodeGet, encodePut, KeyValue } from "../../lib/kv/mod.ts";
-import { RaftNode } from "../../lib/node/raft_node.ts";
-import { membershipOf } from "../../lib/raft/membership.ts";
-import { Sessions } from "../../lib/sessions/mod.ts";
+import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/mod.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { MemoryStorage } from "../../storage/memory.ts";
 import { sampleEnvelope } from "../../transport/conformance.ts";
-import { serveNode, tabAddress } from "../../transport/tab/mod.ts";
+import { tabAddress } from "../../transport/tab/mod.ts";
+import { addresses, startThree } from "./tab_cluster.ts";
 import { type Mesh, until } from "./tab_transports.ts";
 
 /** One check. */
@@ -162,26 +159,10 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   },
 
   async "three nodes elect, replicate, and go on without their leader; a client finds it"(mesh) {
-    const members = ["n1", "n2", "n3"].map((id) => ({ id, address: tabAddress(id), incarnation: "" }));
-    const nodes = await Promise.all(members.map(async ({ id, address }) => {
-      const transport = mesh.join(address);
-      const node = await RaftNode.start({
-        id,
-        address,
-        transport,
-        storage: new MemoryStorage(),
-        stateMachine: new Sessions(new KeyValue()),
-        bootstrap: { clusterId: "c", membership: membershipOf({ voters: members }) },
-        electionTimeoutMs: 300,
-        heartbeatIntervalMs: 30,
-      });
-      transport.serve(serveNode(node));
-      return node;
-    }));
+    const nodes = await startThree((address) => mesh.join(address));
     const page = mesh.join(tabAddress("page"));
     await page.start(() => {});
-    const endpoints = members.map(({ address }) => address);
-    const client = new Coordinator({ endpoints, transport: page.client, timeoutMs: 20_000 });
+    const client = new Coordinator({ endpoints: addresses, transport: page.client, timeoutMs: 20_000 });
     try {
       const key = new Uint8Array([1]);
       // As large as a command may be, nearly.

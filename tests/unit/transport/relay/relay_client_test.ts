@@ -42,6 +42,19 @@ async function heard(from: TabTransport, to: TabTransport): Promise<void> {
   }
 }
 
+/** A fetch whose Forward calls are counted, and answered by `answer`. */
+function countedForwards(answer: (init: RequestInit) => Promise<Response>) {
+  const forwards = {
+    count: 0,
+    fetch: ((url, init) => {
+      if (!url.endsWith("/Forward")) return globalThis.fetch(url, init);
+      forwards.count++;
+      return answer(init);
+    }) as RelayFetch,
+  };
+  return forwards;
+}
+
 Deno.test("relay: a server that restarts is attached to again, with the addresses of the page", async () => {
   const first = await serveHub();
   const [relay, other] = [pageOf([first.url]), pageOf([first.url])];
@@ -302,18 +315,15 @@ Deno.test("relay: a server that hangs is noticed, and holds up no other", async 
 
 Deno.test("relay: what waits for a server is bounded in number and bytes, and what is over is dropped and counted", async () => {
   const served = await serveHub();
-  let calls = 0;
   // Calls are taken, and never answered.
-  const fetch: RelayFetch = (url, init) => {
-    if (!url.endsWith("/Forward")) return globalThis.fetch(url, init);
-    calls++;
-    return new Promise((_, reject) => init.signal?.addEventListener("abort", () => reject(init.signal!.reason)));
-  };
-  const relay = pageOf([served.url], { fetch, maxQueuedParcels: 10, maxQueuedBytes: 100_000 });
+  const forwards = countedForwards(({ signal }) =>
+    new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)))
+  );
+  const relay = pageOf([served.url], { fetch: forwards.fetch, maxQueuedParcels: 10, maxQueuedBytes: 100_000 });
   const node = await answering(relay);
   await attached(relay);
   for (let i = 0; i < 100; i++) node.send(served.url, envelope);
-  assert.equal(calls, 1);
+  assert.equal(forwards.count, 1);
   assert.deepEqual([relay.counts.queued, relay.counts.dropped], [10, 89]);
   await assert.rejects(node.call(served.url, "any", new Uint8Array(200_000)), { code: "unreachable" });
   await relay.close();
@@ -323,18 +333,13 @@ Deno.test("relay: what waits for a server is bounded in number and bytes, and wh
 
 Deno.test("relay: a call that was under way when the connection broke has an unknown outcome, and is not sent again", async () => {
   const served = await serveHub();
-  let calls = 0;
-  const fetch: RelayFetch = (url, init) => {
-    if (!url.endsWith("/Forward")) return globalThis.fetch(url, init);
-    calls++;
-    return Promise.reject(new TypeError("Failed to fetch"));
-  };
-  const relay = pageOf([served.url], { fetch });
+  const forwards = countedForwards(() => Promise.reject(new TypeError("Failed to fetch")));
+  const relay = pageOf([served.url], { fetch: forwards.fetch });
   const node = await answering(relay);
   await attached(relay);
   await assert.rejects(node.call(served.url, "any", new Uint8Array()), { code: "unreachable", outcome: "unknown" });
   await attached(relay);
-  assert.equal(calls, 1);
+  assert.equal(forwards.count, 1);
   await relay.close();
   await served.close();
 });

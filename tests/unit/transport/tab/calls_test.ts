@@ -5,11 +5,11 @@ import { RaftNode } from "../../../../lib/node/raft_node.ts";
 import { membershipOf } from "../../../../lib/raft/membership.ts";
 import { Coordinator } from "../../../../lib/client/coordinator.ts";
 import { decodeGetAnswer, encodeGet, encodePut, KeyValue } from "../../../../lib/kv/mod.ts";
-import { Sessions } from "../../../../lib/sessions/mod.ts";
 import { MemoryStorage } from "../../../../storage/memory.ts";
 import { encodePacket, PacketTransport, serveNode, unary } from "../../../../transport/tab/mod.ts";
 import { ClientService } from "../../../../transport/connect/gen/raft/v1/client_pb.ts";
 import { callUnary } from "../../../../transport/tab/tab_client.ts";
+import { addresses, startThree } from "../../../support/tab_cluster.ts";
 import { until } from "../../../support/tab_transports.ts";
 import { Post } from "./carriers.ts";
 
@@ -270,26 +270,10 @@ Deno.test("packets that are malformed are dropped and counted, and the next one 
 
 Deno.test("a Coordinator over calls finds the leader, and follows it when it goes", async () => {
   const post = new Post();
-  const ids = ["n1", "n2", "n3"];
-  const members = ids.map((id) => ({ id, address: `tab:${id}`, incarnation: "" }));
-  const nodes = await Promise.all(members.map(async ({ id, address }) => {
-    const transport = new PacketTransport({ address, carrier: post.carrier(address) });
-    const node = await RaftNode.start({
-      id,
-      address,
-      transport,
-      storage: new MemoryStorage(),
-      stateMachine: new Sessions(new KeyValue()),
-      bootstrap: { clusterId: "c", membership: membershipOf({ voters: members }) },
-      electionTimeoutMs: 300,
-      heartbeatIntervalMs: 30,
-    });
-    transport.serve(serveNode(node));
-    return node;
-  }));
+  const nodes = await startThree((address) => new PacketTransport({ address, carrier: post.carrier(address) }));
   const page = await post.open("tab:page");
   const coordinator = new Coordinator({
-    endpoints: members.map(({ address }) => address),
+    endpoints: addresses,
     transport: page.client,
     timeoutMs: 20_000,
   });
