@@ -12,10 +12,10 @@ import type { Membership, NodeId } from "../lib/raft/types.ts";
 import type { Admin } from "../service/admin.ts";
 import { atLeader } from "../service/forward.ts";
 import type { ServedNode } from "../service/served_node.ts";
-import { present } from "../transport/connect/checked.ts";
-import { AdminService } from "../transport/connect/gen/raft/v1/admin_pb.ts";
-import type { Membership as WireMembership } from "../transport/connect/gen/raft/v1/membership_pb.ts";
-import { membershipFromWire, memberToWire } from "../transport/connect/membership_codec.ts";
+import { present } from "../transport/wire/checked.ts";
+import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
+import type { Membership as WireMembership } from "../transport/wire/gen/raft/v1/membership_pb.ts";
+import { membershipFromWire, memberToWire } from "../transport/wire/membership_codec.ts";
 import { callUnary } from "../transport/tab/mod.ts";
 import type { CallSender } from "../transport/tab/mod.ts";
 

@@ -7,10 +7,10 @@
 import { RaftError } from "../lib/errors.ts";
 import { identityOf } from "../service/identity.ts";
 import type { ServedNode } from "../service/served_node.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../transport/connect/checked.ts";
-import { AdminService } from "../transport/connect/gen/raft/v1/admin_pb.ts";
-import { PeerService } from "../transport/connect/gen/raft/v1/peer_pb.ts";
-import { memberFromWire, membershipToWire } from "../transport/connect/membership_codec.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../transport/wire/checked.ts";
+import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
+import { PeerService } from "../transport/wire/gen/raft/v1/peer_pb.ts";
+import { memberFromWire, membershipToWire } from "../transport/wire/membership_codec.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/connect/peer_service.ts";
 import { callUnary, serveNode, unary } from "../transport/tab/mod.ts";
 import type { CallHandler, CallMethods, CallSender } from "../transport/tab/mod.ts";

@@ -6,7 +6,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { NodeMetric, NodeStatus, RaftNodeEventMap } from "../lib/node/types.ts";
-import type { RelayCounts } from "../transport/connect/mod.ts";
+import type { RelayCounts } from "../transport/relay/mod.ts";
 import { VERSION } from "./version.ts";
 
 /** The part of a node that metrics are made of. */

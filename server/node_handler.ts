@@ -5,7 +5,8 @@
  * @module
  */
 
-import { connectFetchHandler, createRaftRoutes, peerService, relayService } from "../transport/connect/mod.ts";
+import { connectFetchHandler, createRaftRoutes, peerService } from "../transport/connect/mod.ts";
+import { relayService } from "../transport/relay/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
 import { SERVER_ADVICE } from "./advice.ts";
 import { createApp } from "./app.ts";

@@ -6,10 +6,11 @@
 
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { Receive, Transport } from "../lib/transport.ts";
-import { callFetch, fetchTransport, identifyPeer, RelayHub, servedCalls } from "../transport/connect/mod.ts";
+import { callFetch, fetchTransport, identifyPeer, servedCalls } from "../transport/connect/mod.ts";
+import { RelayHub } from "../transport/relay/mod.ts";
 import type { Fetch, PeerCaller, PeerIdentity, RpcTransport } from "../transport/connect/mod.ts";
 import { NO_HOST } from "../transport/connect/packet_calls.ts";
-import { isTabAddress } from "../transport/relay/addresses.ts";
+import { isTabAddress } from "../transport/wire/addresses.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
 /** Options of {@linkcode ServerRelay}. */

@@ -8,7 +8,7 @@
 import { RaftError } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
-import { MAX_ADDRESS_LENGTH } from "../transport/connect/checked.ts";
+import { MAX_ADDRESS_LENGTH } from "../transport/wire/checked.ts";
 import type { Advice } from "./advice.ts";
 import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";

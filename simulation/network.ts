@@ -8,7 +8,7 @@
 import { crc32c } from "../lib/crc32c.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { Envelope } from "../lib/transport.ts";
-import { decodeEnvelope, encodeEnvelope } from "../transport/connect/codec.ts";
+import { decodeEnvelope, encodeEnvelope } from "../transport/wire/codec.ts";
 import type { Stream } from "./decisions.ts";
 import type { NetworkTraits } from "./plan.ts";
 import type { Run } from "./run.ts";

@@ -7,7 +7,7 @@
 
 import { RaftError } from "../../mod.ts";
 import type { NodeId } from "../../mod.ts";
-import { AdminService } from "../../transport/connect/gen/raft/v1/admin_pb.ts";
+import { AdminService } from "../../transport/wire/gen/raft/v1/admin_pb.ts";
 import { callUnary } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
 import { machineMs } from "./observation.ts";

@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { isTabAddress } from "../../transport/relay/addresses.ts";
+import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { EXIT } from "../exit_codes.ts";
 import { nodeId, withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";

@@ -6,7 +6,7 @@
 
 import { RaftError } from "../../lib/errors.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
-import { isTabAddress } from "../../transport/relay/addresses.ts";
+import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { surelyNotSent } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 

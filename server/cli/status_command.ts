@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import { isTabAddress } from "../../transport/relay/addresses.ts";
+import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
 import { pause } from "../../service/pause.ts";

@@ -6,14 +6,14 @@
 
 import { createClient } from "@connectrpc/connect";
 import type { Client, HandlerContext, ServiceImpl, Transport } from "@connectrpc/connect";
-import { baseUrl } from "../../transport/connect/address.ts";
-import { AdminService } from "../../transport/connect/gen/raft/v1/admin_pb.ts";
-import { Suffrage } from "../../transport/connect/gen/raft/v1/membership_pb.ts";
-import type { Member as WireMember } from "../../transport/connect/gen/raft/v1/membership_pb.ts";
+import { baseUrl } from "../../transport/wire/address.ts";
+import { AdminService } from "../../transport/wire/gen/raft/v1/admin_pb.ts";
+import { Suffrage } from "../../transport/wire/gen/raft/v1/membership_pb.ts";
+import type { Member as WireMember } from "../../transport/wire/gen/raft/v1/membership_pb.ts";
 import { called } from "../../transport/connect/http_client.ts";
-import { membershipToWire, memberToWire } from "../../transport/connect/membership_codec.ts";
+import { membershipToWire, memberToWire } from "../../transport/wire/membership_codec.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
-import { isTabAddress } from "../../transport/relay/addresses.ts";
+import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { atLeader } from "../../service/forward.ts";
 import type { ServedNode } from "../../service/served_node.ts";

@@ -7,10 +7,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
-import { safeInteger } from "../../transport/connect/checked.ts";
-import { ChangeType, type KeyValueService } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
-import type { CompareAndSetRequest } from "../../transport/connect/gen/raft/v1/kv_pb.ts";
-import { consistencyFromWire } from "../../transport/connect/status_codec.ts";
+import { safeInteger } from "../../transport/wire/checked.ts";
+import { ChangeType, type KeyValueService } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
+import type { CompareAndSetRequest } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
+import { consistencyFromWire } from "../../transport/wire/status_codec.ts";
 import type { KeyValueCalls } from "./kv.ts";
 
 /** The service to mount. */

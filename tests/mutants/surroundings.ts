@@ -12,7 +12,7 @@ export const surroundings: readonly Mutant[] = [
     name: "damaged-message-not-refused",
     rule: "Bytes that are no message are refused as that, and not with whatever the decoder throws.",
     edits: [{
-      file: "transport/connect/codec.ts",
+      file: "transport/wire/codec.ts",
       find: `throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });`,
       replace: "throw error;",
     }],
@@ -23,7 +23,7 @@ export const surroundings: readonly Mutant[] = [
     name: "entries-changed-on-their-way",
     rule: "An index and a term name one entry, bytes and kind included (figure 3, Log Matching).",
     edits: [{
-      file: "transport/connect/codec.ts",
+      file: "transport/wire/codec.ts",
       find: "    type: ENTRY_TYPES[entry.type],",
       replace: '    type: ENTRY_TYPES[entry.type === "noop" ? "command" : entry.type],',
     }],

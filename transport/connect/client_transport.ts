@@ -7,16 +7,16 @@
 import { ConnectError, createClient } from "@connectrpc/connect";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { isTabAddress } from "../relay/addresses.ts";
-import { present, safeInteger } from "./checked.ts";
-import { AdminService } from "./gen/raft/v1/admin_pb.ts";
-import { ClientService } from "./gen/raft/v1/client_pb.ts";
-import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
-import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
+import { isTabAddress } from "../wire/addresses.ts";
+import { present, safeInteger } from "../wire/checked.ts";
+import { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
+import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
+import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
-import { resultsFromWire } from "./result_codec.ts";
+import { resultsFromWire } from "../wire/result_codec.ts";
 import type { AdminServiceClient, ClientServiceClient, KeyValueServiceClient } from "./rpc_types.ts";
-import { consistencyToWire, statusFromWire } from "./status_codec.ts";
+import { consistencyToWire, statusFromWire } from "../wire/status_codec.ts";
 
 /** Options of {@linkcode connectClientTransport} and {@linkcode createRaftClients}. */
 export interface ClientTransportOptions {

@@ -8,8 +8,8 @@ import type { Cancel, Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
-import { envelopeFromWire, envelopeSize } from "./codec.ts";
-import type { Envelope as WireEnvelope } from "./gen/raft/v1/peer_pb.ts";
+import { envelopeFromWire, envelopeSize } from "../wire/codec.ts";
+import type { Envelope as WireEnvelope } from "../wire/gen/raft/v1/peer_pb.ts";
 import { Lane, type LaneCounts, type LaneOptions } from "./lane.ts";
 import type { PeerConnector } from "./peer_link.ts";
 

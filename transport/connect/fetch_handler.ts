@@ -8,13 +8,13 @@ import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
-import { malformed } from "./checked.ts";
+import { malformed } from "../wire/checked.ts";
 import { raftErrorInterceptor, toConnectError } from "./errors.ts";
-import { AdminService } from "./gen/raft/v1/admin_pb.ts";
-import { ClientService } from "./gen/raft/v1/client_pb.ts";
-import { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
-import { PeerService } from "./gen/raft/v1/peer_pb.ts";
-import { RelayService } from "./gen/raft/v1/relay_pb.ts";
+import { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
+import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
+import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
+import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 import type {
   AdminServiceImpl,
   ClientServiceImpl,

@@ -7,7 +7,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { RaftError } from "../../lib/errors.ts";
-import { baseUrl } from "./address.ts";
+import { baseUrl } from "../wire/address.ts";
 import { type PeerConnector, streamLink } from "./peer_link.ts";
 
 /**

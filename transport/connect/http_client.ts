@@ -10,8 +10,8 @@
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
-import { baseUrl } from "./address.ts";
-import { endedBy } from "./error_detail.ts";
+import { baseUrl } from "../wire/address.ts";
+import { endedBy } from "../wire/error_detail.ts";
 import { fromConnectError } from "./errors.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 

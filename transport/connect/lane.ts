@@ -7,7 +7,7 @@
 
 import type { Cancel, Host } from "../../lib/clock.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { envelopeToWire } from "./codec.ts";
+import { envelopeToWire } from "../wire/codec.ts";
 import { Interruptible } from "./interruptible.ts";
 import { LaneQueue, type QueueLimits } from "./lane_queue.ts";
 import type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";

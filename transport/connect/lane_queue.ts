@@ -5,7 +5,7 @@
  */
 
 import type { Envelope } from "../../lib/transport.ts";
-import { envelopeSize } from "./codec.ts";
+import { envelopeSize } from "../wire/codec.ts";
 
 /** How much a queue holds. */
 export interface QueueLimits {

@@ -7,13 +7,13 @@
  * @module
  */
 
-export { baseUrl } from "./address.ts";
+export { baseUrl } from "../wire/address.ts";
 export { connectClientTransport, createRaftClients } from "./client_transport.ts";
 export type { ClientTransportOptions, ConnectClientTransportOptions, RaftClients } from "./client_transport.ts";
-export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from "./codec.ts";
+export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from "../wire/codec.ts";
 export { ConnectTransport } from "./connect_transport.ts";
 export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_transport.ts";
-export { errorFromDetail, errorToDetail } from "./error_detail.ts";
+export { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
 export { fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
@@ -21,13 +21,10 @@ export { callFetch, servedCalls } from "./packet_calls.ts";
 export { http2Connector } from "./http2_connector.ts";
 export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
 export type { Fetch } from "./http_client.ts";
-export { membershipFromWire, membershipToWire } from "./membership_codec.ts";
+export { membershipFromWire, membershipToWire } from "../wire/membership_codec.ts";
 export { fallbackConnector, unaryConnector } from "./peer_link.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
-export { resultToWire } from "./result_codec.ts";
-export { RelayHub } from "./relay_hub.ts";
-export type { RelayCounts, RelayHubOptions } from "./relay_hub.ts";
-export { relayService } from "./relay_service.ts";
+export { resultToWire } from "../wire/result_codec.ts";
 export type {
   AdminServiceClient,
   AdminServiceImpl,
@@ -49,4 +46,4 @@ export {
   statusToWire,
   suffrageFromWire,
   suffrageToWire,
-} from "./status_codec.ts";
+} from "../wire/status_codec.ts";

@@ -6,7 +6,7 @@
 
 import { createClient } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { PeerService, type StreamRequestSchema } from "./gen/raft/v1/peer_pb.ts";
+import { PeerService, type StreamRequestSchema } from "../wire/gen/raft/v1/peer_pb.ts";
 import { type Fetch, fetchTransport } from "./http_client.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 

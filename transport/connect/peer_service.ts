@@ -6,9 +6,9 @@
 
 import { createClient } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
-import { PeerService } from "./gen/raft/v1/peer_pb.ts";
+import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
 import { Interruptible } from "./interruptible.ts";
 import type { PeerServiceImpl } from "./rpc_types.ts";

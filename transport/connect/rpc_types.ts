@@ -5,11 +5,11 @@
  */
 
 import type { Client, ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
-import type { AdminService } from "./gen/raft/v1/admin_pb.ts";
-import type { ClientService } from "./gen/raft/v1/client_pb.ts";
-import type { KeyValueService } from "./gen/raft/v1/kv_pb.ts";
-import type { PeerService } from "./gen/raft/v1/peer_pb.ts";
-import type { RelayService } from "./gen/raft/v1/relay_pb.ts";
+import type { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
+import type { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import type { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
+import type { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
+import type { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
 /**
  * What implements PeerService.

@@ -8,12 +8,12 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { withOutcome } from "../../lib/client/attempts.ts";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import type { Membership, NodeId } from "../../lib/raft/types.ts";
-import { baseUrl } from "../connect/address.ts";
-import { present } from "../connect/checked.ts";
-import { endedBy } from "../connect/error_detail.ts";
-import { AddMemberRequestSchema, AddMemberResponseSchema } from "../connect/gen/raft/v1/admin_pb.ts";
-import { membershipFromWire } from "../connect/membership_codec.ts";
-import { fetchUnary, type RelayFetch } from "./connect_call.ts";
+import { baseUrl } from "../wire/address.ts";
+import { present } from "../wire/checked.ts";
+import { endedBy } from "../wire/error_detail.ts";
+import { AddMemberRequestSchema, AddMemberResponseSchema } from "../wire/gen/raft/v1/admin_pb.ts";
+import { membershipFromWire } from "../wire/membership_codec.ts";
+import { fetchUnary, type RelayFetch } from "../wire/connect_call.ts";
 
 /** Options of {@linkcode askToJoin}. */
 export interface AskToJoinOptions {

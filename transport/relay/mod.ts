@@ -12,13 +12,16 @@
  * @module
  */
 
-export type { RelayFetch } from "./connect_call.ts";
+export type { RelayFetch } from "../wire/connect_call.ts";
 export { askToJoin } from "./join.ts";
 export type { AskToJoinOptions } from "./join.ts";
 export { RelayClient } from "./relay_client.ts";
 export type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
+export { RelayHub } from "./relay_hub.ts";
+export type { RelayCounts, RelayHubOptions } from "./relay_hub.ts";
 export { relayPortTransport } from "./relay_port.ts";
 export type { RelayPortTransportOptions } from "./relay_port.ts";
+export { relayService } from "./relay_service.ts";
 export { RelayTransport } from "./relay_transport.ts";
 export type { RelayLinkState } from "./server_link.ts";
 export type { SlotLocks } from "./slots.ts";

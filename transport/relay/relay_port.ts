@@ -6,9 +6,9 @@
 
 import type { Host } from "../../lib/clock.ts";
 import { systemHost } from "../../lib/host.ts";
-import { Credit, MAX_ASK } from "../tab/credit.ts";
-import type { PacketCarrier, ReceivePacket } from "../tab/packet_carrier.ts";
-import type { TabTransportOptions } from "../tab/packet_transport.ts";
+import { Credit, MAX_ASK } from "../packet/credit.ts";
+import type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
+import type { TabTransportOptions } from "../packet/packet_transport.ts";
 import { RelayTransport } from "./relay_transport.ts";
 
 /** What goes through a port. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { PacketCarrier, ReceivePacket } from "../tab/packet_carrier.ts";
-import { PacketTransport, type PacketTransportOptions } from "../tab/packet_transport.ts";
+import type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
+import { PacketTransport, type PacketTransportOptions } from "../packet/packet_transport.ts";
 
 /** What a node's carrier needs of the page's relay. */
 export interface CarrierRelay {

@@ -15,8 +15,8 @@ import {
   ForwardRequestSchema,
   ForwardResponseSchema,
   type Parcel,
-} from "../connect/gen/raft/v1/relay_pb.ts";
-import { fetchStream, fetchUnary, type RelayFetch } from "./connect_call.ts";
+} from "../wire/gen/raft/v1/relay_pb.ts";
+import { fetchStream, fetchUnary, type RelayFetch } from "../wire/connect_call.ts";
 import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
 import { type SlotLocks, takeSlot } from "./slots.ts";
 

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { endedBy } from "../connect/error_detail.ts";
+import { endedBy } from "../wire/error_detail.ts";
 
 /** Streams to one server from the pages of one browser and origin, at most. */
 export const SLOTS = 4;

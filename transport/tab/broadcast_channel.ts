@@ -7,7 +7,7 @@
 
 import type { Frame } from "./frame.ts";
 import { MeshCarrier, type MeshMedium, type MeshOptions } from "./mesh_carrier.ts";
-import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "./packet_transport.ts";
+import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "../packet/packet_transport.ts";
 
 /** Options of a {@linkcode BroadcastChannelTransport}. */
 export interface BroadcastChannelTransportOptions extends TabTransportOptions, MeshOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH } from "../connect/checked.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH } from "../wire/checked.ts";
 
 /** "I am here." */
 export interface Hello {

@@ -9,10 +9,10 @@ import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import { randomName } from "../../lib/node/identity.ts";
-import { Credit, type CreditLimits, MAX_ASK } from "./credit.ts";
+import { Credit, type CreditLimits, MAX_ASK } from "../packet/credit.ts";
 import { type Frame, FRAME_VERSION, type FrameBody, frameOf, type Hello } from "./frame.ts";
-import { tell } from "./listeners.ts";
-import type { PacketCarrier, ReceivePacket } from "./packet_carrier.ts";
+import { tell } from "../packet/listeners.ts";
+import type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
 import { holdAlone, holdSession, type Locks, originLocks, type Release, watchSession } from "./presence.ts";
 
 /** A channel, or ports: what frames go through. */

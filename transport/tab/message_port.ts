@@ -6,7 +6,7 @@
 
 import { type Frame, FRAME_VERSION, frameOf } from "./frame.ts";
 import { MeshCarrier, type MeshMedium, type MeshOptions } from "./mesh_carrier.ts";
-import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "./packet_transport.ts";
+import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "../packet/packet_transport.ts";
 
 /** Options of a {@linkcode MessagePortTransport}. */
 export interface MessagePortTransportOptions extends TabTransportOptions, MeshOptions {

@@ -22,18 +22,18 @@ export type { BroadcastChannelTransportOptions } from "./broadcast_channel.ts";
 export type { MeshOptions } from "./mesh_carrier.ts";
 export { MessagePortHub, MessagePortTransport } from "./message_port.ts";
 export type { MessagePortTransportOptions } from "./message_port.ts";
-export { serveNode, unary } from "./methods.ts";
-export type { CallHandler, CallMethod, CallMethods, ServedCallOptions, UnaryMethod } from "./methods.ts";
-export type { PacketCarrier, ReceivePacket } from "./packet_carrier.ts";
-export { decodePacket, encodePacket } from "./packet_codec.ts";
-export type { Answer, Call, EnvelopeBody, Packet } from "./packet_codec.ts";
-export { PacketTransport, tabAddress } from "./packet_transport.ts";
+export { serveNode, unary } from "../packet/methods.ts";
+export type { CallHandler, CallMethod, CallMethods, ServedCallOptions, UnaryMethod } from "../packet/methods.ts";
+export type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
+export { decodePacket, encodePacket } from "../packet/packet_codec.ts";
+export type { Answer, Call, EnvelopeBody, Packet } from "../packet/packet_codec.ts";
+export { PacketTransport, tabAddress } from "../packet/packet_transport.ts";
 export type {
   PacketTransportCounts,
   PacketTransportOptions,
   TabTransport,
   TabTransportOptions,
-} from "./packet_transport.ts";
+} from "../packet/packet_transport.ts";
 export type { Locks } from "./presence.ts";
-export { callUnary, tabClient } from "./tab_client.ts";
-export type { CallSender } from "./tab_client.ts";
+export { callUnary, tabClient } from "../packet/tab_client.ts";
+export type { CallSender } from "../packet/tab_client.ts";

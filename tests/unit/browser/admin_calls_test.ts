@@ -4,7 +4,7 @@ import { AdminCalls } from "../../../browser/admin_calls.ts";
 import type { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import type { Admin } from "../../../service/admin.ts";
-import { RemoveMemberResponseSchema } from "../../../transport/connect/gen/raft/v1/admin_pb.ts";
+import { RemoveMemberResponseSchema } from "../../../transport/wire/gen/raft/v1/admin_pb.ts";
 
 const ANSWERS = {
   "no membership": {},

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import type { Envelope } from "../../../lib/transport.ts";
 import { sampleEnvelope, transportConformance, type TransportFixture } from "../../../transport/conformance.ts";
-import { decodeEnvelope, encodeEnvelope } from "../../../transport/connect/codec.ts";
+import { decodeEnvelope, encodeEnvelope } from "../../../transport/wire/codec.ts";
 import { MemoryNetwork, type MemoryNetworkOptions } from "../../../transport/memory.ts";
 import { memoryTransportFixture } from "../../support/memory_transport.ts";
 import { VirtualHost } from "../../support/virtual_host.ts";

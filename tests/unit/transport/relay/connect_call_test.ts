@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../../lib/errors.ts";
 import { refusal } from "../../../../transport/connect/fetch_handler.ts";
-import { fetchStream, fetchUnary, type RelayFetch } from "../../../../transport/relay/connect_call.ts";
+import { fetchStream, fetchUnary, type RelayFetch } from "../../../../transport/wire/connect_call.ts";
 
 const answering = (response: () => Response): RelayFetch => () => Promise.resolve(response());
 const json = (status: number, body: unknown) => () =>

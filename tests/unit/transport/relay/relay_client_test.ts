@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { systemHost } from "../../../../lib/host.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
-import { AttachRequestSchema, AttachResponseSchema } from "../../../../transport/connect/gen/raft/v1/relay_pb.ts";
+import { AttachRequestSchema, AttachResponseSchema } from "../../../../transport/wire/gen/raft/v1/relay_pb.ts";
 import {
   RelayClient,
   type RelayFetch,

@@ -17,8 +17,8 @@ import {
 } from "../../../../transport/connect/fetch_handler.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
 import { peerService } from "../../../../transport/connect/peer_service.ts";
-import { RelayHub, type RelayHubOptions } from "../../../../transport/connect/relay_hub.ts";
-import { relayService } from "../../../../transport/connect/relay_service.ts";
+import { RelayHub, type RelayHubOptions } from "../../../../transport/relay/relay_hub.ts";
+import { relayService } from "../../../../transport/relay/relay_service.ts";
 import { RelayClient, type RelayClientOptions, relayPortTransport } from "../../../../transport/relay/mod.ts";
 import { goneAddress, pause, serveNothing, until } from "../connect_fixture.ts";
 

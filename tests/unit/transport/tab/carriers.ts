@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { PacketCarrier, ReceivePacket } from "../../../../transport/tab/packet_carrier.ts";
-import { PacketTransport, type TabTransportOptions } from "../../../../transport/tab/packet_transport.ts";
+import type { PacketCarrier, ReceivePacket } from "../../../../transport/packet/packet_carrier.ts";
+import { PacketTransport, type TabTransportOptions } from "../../../../transport/packet/packet_transport.ts";
 
 /** Joins carriers by address. */
 export class Post {

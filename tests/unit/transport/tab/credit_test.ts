@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Credit } from "../../../../transport/tab/credit.ts";
+import { Credit } from "../../../../transport/packet/credit.ts";
 
 Deno.test("credit: what isn't acknowledged is bounded, in messages and in bytes", () => {
   const byMessages = new Credit({ maxMessages: 3, maxBytes: 100 }, 0);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../../lib/errors.ts";
 import { sampleEnvelope, sampleMessages } from "../../../../transport/conformance.ts";
-import { decodePacket, encodePacket, type Packet } from "../../../../transport/tab/packet_codec.ts";
+import { decodePacket, encodePacket, type Packet } from "../../../../transport/packet/packet_codec.ts";
 
 const bytes = new Uint8Array([1, 2, 3]);
 

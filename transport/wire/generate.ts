@@ -1,7 +1,7 @@
 /**
- * Makes transport/connect/gen from the protos, or with `--check` only tells whether it is current.
+ * Makes transport/wire/gen from the protos, or with `--check` only tells whether it is current.
  *
- *     deno run -A transport/connect/generate.ts [--check]
+ *     deno run -A transport/wire/generate.ts [--check]
  *
  * buf starts the plugin by name, so `deno` has to be on the PATH.
  */
@@ -16,7 +16,7 @@ import { descriptorText } from "./descriptor_text.ts";
 
 // 1.75.0 does not start through Deno.
 const BUF = "npm:@bufbuild/buf@1.74.0";
-const GENERATED = "transport/connect/gen";
+const GENERATED = "transport/wire/gen";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 function buf(...args: string[]): void {

@@ -8,9 +8,9 @@
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
-import { isTabAddress } from "../relay/addresses.ts";
-import type { QueuedParcel } from "../relay/parcel_queue.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
+import { isTabAddress } from "../wire/addresses.ts";
+import type { QueuedParcel } from "./parcel_queue.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
 import { RelayPage } from "./relay_page.ts";
 
 /** Options of a {@linkcode RelayHub}. Sizes in bytes, times in milliseconds. */

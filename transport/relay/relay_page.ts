@@ -5,7 +5,7 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { ParcelQueue, type QueuedParcel } from "../relay/parcel_queue.ts";
+import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
 
 /** What a page needs of its hub's options. */
 export interface RelayPageOptions {

@@ -14,10 +14,10 @@ import {
 } from "@bufbuild/protobuf";
 import type { CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { present, safeInteger } from "../connect/checked.ts";
-import { ClientService } from "../connect/gen/raft/v1/client_pb.ts";
-import { resultsFromWire } from "../connect/result_codec.ts";
-import { consistencyToWire, statusFromWire } from "../connect/status_codec.ts";
+import { present, safeInteger } from "../wire/checked.ts";
+import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import { resultsFromWire } from "../wire/result_codec.ts";
+import { consistencyToWire, statusFromWire } from "../wire/status_codec.ts";
 import { methodName, type UnaryMethod } from "./methods.ts";
 
 /** Calls a method at an address: {@linkcode TabTransport.call}. */

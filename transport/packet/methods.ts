@@ -16,10 +16,10 @@ import {
 import type { ProposeResult } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { toldError } from "../connect/error_detail.ts";
-import { ClientService } from "../connect/gen/raft/v1/client_pb.ts";
-import { resultToWire } from "../connect/result_codec.ts";
-import { consistencyFromWire, statusToWire } from "../connect/status_codec.ts";
+import { toldError } from "../wire/error_detail.ts";
+import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import { resultToWire } from "../wire/result_codec.ts";
+import { consistencyFromWire, statusToWire } from "../wire/status_codec.ts";
 
 /** Options of a call that is answered. */
 export interface ServedCallOptions {

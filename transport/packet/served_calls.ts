@@ -6,7 +6,7 @@
 
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { toldError } from "../connect/error_detail.ts";
+import { toldError } from "../wire/error_detail.ts";
 import type { CallHandler } from "./methods.ts";
 import type { Answer, Call } from "./packet_codec.ts";
 

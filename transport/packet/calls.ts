@@ -6,7 +6,7 @@
 
 import type { Cancel, Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { endedBy } from "../connect/error_detail.ts";
+import { endedBy } from "../wire/error_detail.ts";
 import type { Answer, Call } from "./packet_codec.ts";
 
 /** What {@linkcode Calls} needs. Times in milliseconds. */

@@ -7,14 +7,10 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { RaftError } from "../../lib/errors.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString } from "../connect/checked.ts";
-import { envelopeFromWire, envelopeToWire } from "../connect/codec.ts";
-import { errorFromDetail, errorToDetail } from "../connect/error_detail.ts";
-import {
-  type Answer as WireAnswer,
-  type Packet as WirePacket,
-  PacketSchema,
-} from "../connect/gen/raft/v1/packet_pb.ts";
+import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString } from "../wire/checked.ts";
+import { envelopeFromWire, envelopeToWire } from "../wire/codec.ts";
+import { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
+import { type Answer as WireAnswer, type Packet as WirePacket, PacketSchema } from "../wire/gen/raft/v1/packet_pb.ts";
 
 /** A unary call of a service. */
 export interface Call {

@@ -5,7 +5,7 @@
  */
 
 import type { RelayHub } from "./relay_hub.ts";
-import type { RelayServiceImpl } from "./rpc_types.ts";
+import type { RelayServiceImpl } from "../connect/rpc_types.ts";
 
 /** The service to mount: by it pages reach the hub. */
 export function relayService(hub: RelayHub): RelayServiceImpl {

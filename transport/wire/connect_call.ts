@@ -9,8 +9,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { RaftError } from "../../lib/errors.ts";
-import { endedBy, errorFromDetail } from "../connect/error_detail.ts";
-import { RaftErrorDetailSchema } from "../connect/gen/raft/v1/error_pb.ts";
+import { endedBy, errorFromDetail } from "./error_detail.ts";
+import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
 /** The part of `fetch` that is used. */
 export type RelayFetch = (url: string, init: RequestInit) => Promise<Response>;
