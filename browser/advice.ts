@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Advice } from "../service/advice.ts";
+import type { Advice } from "../hosting/advice.ts";
 
 /** In the words of this module's own calls. */
 export const BROWSER_ADVICE: Advice = {

@@ -7,7 +7,7 @@
 import { RaftError } from "../lib/errors.ts";
 import type { RaftErrorCode } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
-import { pause } from "../service/pause.ts";
+import { pause } from "../hosting/pause.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { callUnary } from "../transport/tab/mod.ts";
 import type { CallSender } from "../transport/tab/mod.ts";

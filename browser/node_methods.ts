@@ -5,8 +5,8 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
-import { identityOf } from "../service/identity.ts";
-import type { ServedNode } from "../service/served_node.ts";
+import { identityOf } from "../hosting/identity.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../transport/wire/checked.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { PeerService } from "../transport/wire/gen/raft/v1/peer_pb.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { ClientTransport } from "../lib/client/client_transport.ts";
-import type { ServedNode } from "../service/served_node.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
 import type { AdminCalls } from "./admin_calls.ts";
 import type { CallTable } from "./page_link.ts";
 import { cloneError } from "./protocol.ts";

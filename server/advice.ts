@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Advice } from "../service/advice.ts";
+import type { Advice } from "../hosting/advice.ts";
 
 /** In the words of the flags and of the command line. */
 export const SERVER_ADVICE: Advice = {

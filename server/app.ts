@@ -15,7 +15,7 @@ import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problem, problemOf, problemResponse } from "./problem.ts";
-import type { ServedNode } from "../service/served_node.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
 import { KeyValueCalls } from "./services/kv.ts";
 import type { Watchable } from "./services/kv.ts";
 import { statusDocument } from "./status.ts";

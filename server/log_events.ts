@@ -8,7 +8,7 @@
 import type { RaftEvent } from "../lib/raft/types.ts";
 import type { Membership } from "../lib/raft/types.ts";
 import type { Logger } from "./log.ts";
-import type { ServedNode } from "../service/served_node.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
 
 /** Begins to log. */
 export function logEvents(node: ServedNode, logger: Logger): void {

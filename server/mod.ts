@@ -18,7 +18,7 @@ export type { ObservedNode } from "./metrics.ts";
 export type { ListenAddress, PeerAddress } from "./options.ts";
 export { problem, problemOf, problemResponse } from "./problem.ts";
 export type { HttpErrorCode, Problem } from "./problem.ts";
-export type { ServedNode } from "../service/served_node.ts";
+export type { ServedNode } from "../hosting/served_node.ts";
 export { startServer } from "./server.ts";
 export type { Server, ServerEnd, ServerOptions } from "./server.ts";
 export type { Watchable } from "./services/kv.ts";

@@ -16,15 +16,15 @@ import type { Identity, Storage } from "../lib/storage.ts";
 import { openFileStorage } from "../storage/file/mod.ts";
 import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";
 import { SERVER_ADVICE } from "./advice.ts";
-import { awaitBeginning } from "../service/beginning.ts";
-import type { Beginning } from "../service/beginning.ts";
+import { awaitBeginning } from "../hosting/beginning.ts";
+import type { Beginning } from "../hosting/beginning.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { isLoopback } from "./guard.ts";
-import { peerIdentityOf, randomIncarnation } from "../service/identity.ts";
+import { peerIdentityOf, randomIncarnation } from "../hosting/identity.ts";
 import { listen } from "./listen.ts";
 import type { FetchHandler, Listener } from "./listen.ts";
-import { LoadedStorage } from "../service/loaded_storage.ts";
+import { LoadedStorage } from "../hosting/loaded_storage.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { logEvents } from "./log_events.ts";
@@ -33,9 +33,9 @@ import { nodeHandler } from "./node_handler.ts";
 import type { ListenAddress, PeerAddress } from "./options.ts";
 import { problem, problemResponse } from "./problem.ts";
 import { ServerRelay } from "./relay.ts";
-import type { ServedNode } from "../service/served_node.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
 import type { Watchable } from "./services/kv.ts";
-import { WaitingNode } from "../service/waiting_node.ts";
+import { WaitingNode } from "../hosting/waiting_node.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
 export interface ServerOptions {

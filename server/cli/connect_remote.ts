@@ -24,7 +24,7 @@ import { memberFromWire } from "../../transport/wire/membership_codec.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { suffrageFromWire } from "../../transport/wire/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
-import { pause } from "../../service/pause.ts";
+import { pause } from "../../hosting/pause.ts";
 import { answering } from "./answering.ts";
 import { withoutEffect } from "./errors.ts";
 import { readStatus } from "./read_status.ts";

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
-import { pause } from "../../service/pause.ts";
+import { pause } from "../../hosting/pause.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./run.ts";

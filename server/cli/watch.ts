@@ -8,7 +8,7 @@ import { RaftError } from "../../lib/errors.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
-import { pause } from "../../service/pause.ts";
+import { pause } from "../../hosting/pause.ts";
 import { withoutEffect } from "./errors.ts";
 import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 import type { Session } from "./session.ts";

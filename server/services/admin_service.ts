@@ -15,9 +15,9 @@ import { membershipToWire, memberToWire } from "../../transport/wire/membership_
 import type { Member, Membership } from "../../lib/raft/types.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { atLeader } from "../../service/forward.ts";
-import type { ServedNode } from "../../service/served_node.ts";
-import type { Admin } from "../../service/admin.ts";
+import { atLeader } from "../../hosting/forward.ts";
+import type { ServedNode } from "../../hosting/served_node.ts";
+import type { Admin } from "../../hosting/admin.ts";
 
 /** An operator hears of the rest at once: a new member that is unreachable, a learner that is behind. */
 const NO_LEADER = ["not_leader", "no_leader"] as const;

@@ -8,8 +8,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { ClientService } from "../../transport/wire/gen/raft/v1/client_pb.ts";
-import { atLeader } from "../../service/forward.ts";
-import type { ServedNode } from "../../service/served_node.ts";
+import { atLeader } from "../../hosting/forward.ts";
+import type { ServedNode } from "../../hosting/served_node.ts";
 import { consistencyFromWire, resultToWire, statusToWire } from "../../transport/connect/mod.ts";
 import { VERSION } from "../version.ts";
 

@@ -20,8 +20,8 @@ import {
 import type { ExpectedVersion, GetAnswer, InvalidAnswer, ListAnswer, WriteAnswer } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
-import { atLeader } from "../../service/forward.ts";
-import type { ServedNode } from "../../service/served_node.ts";
+import { atLeader } from "../../hosting/forward.ts";
+import type { ServedNode } from "../../hosting/served_node.ts";
 
 /** Options of every call. */
 export interface KeyValueCallOptions {

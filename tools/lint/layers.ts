@@ -1,6 +1,6 @@
 /**
  * Which part of the project may import which. Dependencies point one way:
- * browser-demo → browser, server → service → transport, storage → lib; simulation → transport, storage → lib.
+ * browser-demo → browser, server → hosting → transport, storage → lib; simulation → transport, storage → lib.
  */
 
 /** What a file may import: the prefixes of project paths, and of bare specifiers. */
@@ -24,9 +24,9 @@ const LAYERS: readonly Layer[] = [
   { files: "transport/conformance.ts", may: ["lib/", "transport/"], bare: [] },
   { files: "transport/", may: ["lib/", "transport/"], bare: ["*"] },
   { files: "simulation/", may: ["lib/", "storage/", "transport/", "simulation/"], bare: ["@bufbuild/protobuf"] },
-  { files: "service/", may: ["lib/", "transport/", "service/"], bare: [] },
-  { files: "server/", may: ["lib/", "storage/", "transport/", "service/", "server/", "deno.json"], bare: ["*"] },
-  { files: "browser/", may: ["lib/", "storage/", "transport/", "service/", "browser/"], bare: [] },
+  { files: "hosting/", may: ["lib/", "transport/", "hosting/"], bare: [] },
+  { files: "server/", may: ["lib/", "storage/", "transport/", "hosting/", "server/", "deno.json"], bare: ["*"] },
+  { files: "browser/", may: ["lib/", "storage/", "transport/", "hosting/", "browser/"], bare: [] },
   {
     files: "browser-demo/",
     may: ["mod.ts", "lib/", "storage/", "transport/", "simulation/", "browser/", "browser-demo/"],

@@ -3,7 +3,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { AdminCalls } from "../../../browser/admin_calls.ts";
 import type { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
-import type { Admin } from "../../../service/admin.ts";
+import type { Admin } from "../../../hosting/admin.ts";
 import { RemoveMemberResponseSchema } from "../../../transport/wire/gen/raft/v1/admin_pb.ts";
 
 const ANSWERS = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomIncarnation } from "../../../service/identity.ts";
+import { randomIncarnation } from "../../../hosting/identity.ts";
 import { RelayClient } from "../../../transport/relay/mod.ts";
 
 Deno.test("insecure page: one that came by plain HTTP from another machine has no randomUUID, and needs none", async () => {

@@ -8,7 +8,7 @@ import { WorkerPort } from "../../../browser/worker_port.ts";
 import { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
-import { WaitingNode } from "../../../service/waiting_node.ts";
+import { WaitingNode } from "../../../hosting/waiting_node.ts";
 import { eventually } from "../../support/server_processes.ts";
 
 /** A worker whose script listens late: what was posted before is lost, as nothing waits for a listener that comes later. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Playground } from "../../../browser-demo/live/playground.ts";
 import { RaftError } from "../../../mod.ts";
 import type { ClientTransport } from "../../../mod.ts";
-import { WaitingNode } from "../../../service/waiting_node.ts";
+import { WaitingNode } from "../../../hosting/waiting_node.ts";
 
 Deno.test("the playground asks the nodes that run now, when none of those is left with which it began", async () => {
   let running = ["tab:n1", "tab:n2"];

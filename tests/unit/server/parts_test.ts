@@ -8,7 +8,7 @@ import { jsonBytes, percentDecode, queryBytes, readBody } from "../../../server/
 import { formatLine } from "../../../server/log.ts";
 import { problemOf, problemResponse } from "../../../server/problem.ts";
 import { VERSION } from "../../../server/version.ts";
-import { WaitingNode } from "../../../service/waiting_node.ts";
+import { WaitingNode } from "../../../hosting/waiting_node.ts";
 
 Deno.test("the version is deno.json's", () => {
   const { version } = JSON.parse(readFileSync(new URL("../../../deno.json", import.meta.url), "utf8"));

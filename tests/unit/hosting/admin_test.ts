@@ -4,9 +4,9 @@ import type { MembershipChange, NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
 import { SERVER_ADVICE } from "../../../server/advice.ts";
-import { Admin } from "../../../service/admin.ts";
-import type { Identified } from "../../../service/admin.ts";
-import { WaitingNode } from "../../../service/waiting_node.ts";
+import { Admin } from "../../../hosting/admin.ts";
+import type { Identified } from "../../../hosting/admin.ts";
+import { WaitingNode } from "../../../hosting/waiting_node.ts";
 
 const member = (n: number): Member => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const { signal } = new AbortController();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { membershipOf } from "../../../lib/raft/membership.ts";
-import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../service/beginning.ts";
+import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../hosting/beginning.ts";
 import { SERVER_ADVICE } from "../../../server/advice.ts";
-import type { PeerIdentity } from "../../../service/beginning.ts";
+import type { PeerIdentity } from "../../../hosting/beginning.ts";
 
 const member = (n: number) => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const peersOf = (n: number) => [1, 2, 3].filter((other) => other !== n).map(member);
