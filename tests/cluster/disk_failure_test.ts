@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { StorageError } from "../../lib/errors.ts";
 import { Cluster, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Cluster } from "../support/cluster.ts";
 
 Deno.test("a new cluster elects one leader, and replicates what it is asked to (§5.2, §5.3)", async () => {

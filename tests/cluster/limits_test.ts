@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { PROTOCOL_VERSION } from "../../lib/transport.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import { Cluster, rejection } from "../support/cluster.ts";

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Cluster, rejection } from "../support/cluster.ts";
 import type { TestNode } from "../support/cluster.ts";
 import { bytes, text } from "../support/journal.ts";

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { RoughLife } from "../support/rough_life.ts";
 
 /** 81 found a node that refused its leader for good: see docs/decisions/0006-a-namesake-may-lead.md. */

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Cluster, member, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import type { Proposed, RaftNodeOptions } from "../../lib/node/types.ts";
 import type { Host } from "../../lib/clock.ts";
 import { RaftNode } from "../../lib/node/mod.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Coordinator } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/mod.ts";

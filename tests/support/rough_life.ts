@@ -10,7 +10,7 @@
  * @module
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { RaftError } from "../../lib/errors.ts";
 import type { Consistency } from "../../lib/node/types.ts";
 import type { Member, NodeId } from "../../lib/raft/types.ts";

@@ -4,7 +4,7 @@
  * acknowledged command is lost, and none is applied twice.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import type { Host } from "../../../lib/clock.ts";
 import type { NodeId } from "../../../lib/raft/types.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";

@@ -4,7 +4,7 @@
  * byte.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Coordinator } from "../../../lib/client/mod.ts";
 import { KeyValueClient } from "../../../lib/kv/mod.ts";
 import { openFileStorage } from "../../../storage/file/mod.ts";

@@ -3,7 +3,7 @@
  * direction alone.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Links } from "../../chaos/links.ts";
 import { canTellProcesses, processOf } from "../../chaos/sockets.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";

@@ -3,7 +3,7 @@
  * have found something.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../chaos/main.ts", import.meta.url));

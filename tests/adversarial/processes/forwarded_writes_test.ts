@@ -4,7 +4,7 @@
  * answered as rejected is not there, and only what is unknown may be either.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { request } from "node:http";
 import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts";
 import type { Node } from "../../support/server_processes.ts";

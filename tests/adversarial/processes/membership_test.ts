@@ -3,7 +3,7 @@
  * whose disk is gone.
  */
 
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { raftCommand } from "../../support/raft_command.ts";
 import { RecordedWriters } from "../../support/recorded_writers.ts";

@@ -1,7 +1,7 @@
 // Power fails at every single operation of a workload: what was acknowledged is
 // there afterwards, what was under way is there as a whole or not at all.
 
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import type { FakeFault, Survival } from "../../../storage/file/fake_file_system.ts";
 import { verifyFolder } from "../../../storage/file/inspect.ts";
@@ -42,12 +42,12 @@ async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, w
   const state = await storage.load();
   const found = await observe(storage, state);
   const text = JSON.stringify(found);
-  ok(
+  assert.ok(
     text === JSON.stringify(acknowledged) || text === JSON.stringify(inFlight),
     `${where}: found ${text}, not ${JSON.stringify(acknowledged)} or ${JSON.stringify(inFlight)}`,
   );
   const leftovers = fs.paths().filter((path) => path.endsWith(".tmp"));
-  deepStrictEqual(leftovers, [], `${where}: leftovers`);
+  assert.deepStrictEqual(leftovers, [], `${where}: leftovers`);
   // And it goes on from there.
   if (state.identity === null) await storage.initialize({ nodeId: "n1", incarnation: "j", clusterId: "" });
   const hardState = { term: state.hardState.term + 10, votedFor: "n9" };
@@ -56,12 +56,12 @@ async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, w
   fs.restart("none", () => 0);
   const again = new FileStorage(fs, "/data", options);
   const after = await again.load();
-  deepStrictEqual([after.hardState, after.lastIndex], [hardState, state.lastIndex + 1], `${where}: going on`);
+  assert.deepStrictEqual([after.hardState, after.lastIndex], [hardState, state.lastIndex + 1], `${where}: going on`);
   const observed = await observe(again, after);
-  deepStrictEqual(observed.log.slice(0, -1), found.log, `${where}: the log after going on`);
-  strictEqual(observed.snapshot, found.snapshot, `${where}: the snapshot after going on`);
+  assert.deepStrictEqual(observed.log.slice(0, -1), found.log, `${where}: the log after going on`);
+  assert.strictEqual(observed.snapshot, found.snapshot, `${where}: the snapshot after going on`);
   await again.close();
-  strictEqual((await verifyFolder(fs, "/data")).tornBytes, 0, where);
+  assert.strictEqual((await verifyFolder(fs, "/data")).tornBytes, 0, where);
   return found;
 }
 
@@ -74,16 +74,16 @@ for (const when of ["before", "after"] as const) {
   for (const [survival, seed] of survivals) {
     Deno.test(`a crash ${when} each operation, unsynced data survives: ${survival} (seed ${seed})`, async () => {
       const operations = await operationsOf();
-      ok(operations > 120, `the workload is long enough: ${operations}`);
+      assert.ok(operations > 120, `the workload is long enough: ${operations}`);
       const seen = new Set<string>();
       for (let at = 1; at <= operations; at++) {
         const fs = new FakeFileSystem();
         const progress = await playUntil(fs, { type: "crash", when }, at);
-        ok(fs.crashed, `operation ${at} crashed`);
+        assert.ok(fs.crashed, `operation ${at} crashed`);
         fs.restart(survival, generator(seed * 100_003 + at));
         seen.add(JSON.stringify(await check(fs, progress, `operation ${at}`)));
       }
-      ok(seen.size >= 15, `many states were met: ${seen.size}`);
+      assert.ok(seen.size >= 15, `many states were met: ${seen.size}`);
     });
   }
 }
@@ -109,7 +109,7 @@ Deno.test("a crash while a crash is being recovered from, at each operation", as
       tried++;
     }
   }
-  ok(tried > 500, `many pairs were tried: ${tried}`);
+  assert.ok(tried > 500, `many pairs were tried: ${tried}`);
 });
 
 Deno.test("what a start finds after a kill survives a power failure, at each operation", async () => {

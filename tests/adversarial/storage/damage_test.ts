@@ -2,7 +2,7 @@
 // or (in the very last batch) a torn tail. It is never wrong data, and never a
 // silently shorter log.
 
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import { dumpFolder, verifyFolder } from "../../../storage/file/inspect.ts";
@@ -77,22 +77,22 @@ for (const segmentBytes of [1_000_000, 300]) {
           const inLastBatch = path === last.file && at >= last.offset;
           const found = await state(fs).catch((error: unknown) => error);
           if (inLastBatch) {
-            deepStrictEqual(found, shorter, where);
+            assert.deepStrictEqual(found, shorter, where);
             torn++;
           } else {
-            ok(found instanceof StorageError, `${where}: found ${JSON.stringify(found)}`);
-            ok(found.code === "damaged" || found.code === "unsupported_version", `${where}: ${found.message}`);
-            ok(found.message.includes(path), `${where}: ${found.message}`);
-            deepStrictEqual(fs.bytesOf(path), changed, `${where}: nothing is changed`);
-            await rejects(verifyFolder(fs, "/data"), { code: found.code }, where);
+            assert.ok(found instanceof StorageError, `${where}: found ${JSON.stringify(found)}`);
+            assert.ok(found.code === "damaged" || found.code === "unsupported_version", `${where}: ${found.message}`);
+            assert.ok(found.message.includes(path), `${where}: ${found.message}`);
+            assert.deepStrictEqual(fs.bytesOf(path), changed, `${where}: nothing is changed`);
+            await assert.rejects(verifyFolder(fs, "/data"), { code: found.code }, where);
             damage++;
           }
         }
       }
       fs.setBytes(path, bytes);
     }
-    ok(damage > 1000 && torn > 300, `${damage} damaged, ${torn} torn`);
-    deepStrictEqual(await state(fs), whole);
+    assert.ok(damage > 1000 && torn > 300, `${damage} damaged, ${torn} torn`);
+    assert.deepStrictEqual(await state(fs), whole);
   });
 }
 
@@ -103,7 +103,7 @@ Deno.test("runs of bytes overwritten at random are never read as data", async ()
   const random = generator(7);
   const past = history().map((each) => JSON.stringify(each));
   const paths = fs.paths().filter((path) => path.includes("log-"));
-  ok(paths.length > 1);
+  assert.ok(paths.length > 1);
   let loaded = 0;
   for (let round = 0; round < 600; round++) {
     const path = paths[Math.floor(random() * paths.length)]!;
@@ -114,12 +114,13 @@ Deno.test("runs of bytes overwritten at random are never read as data", async ()
     for (let at = from; at < Math.min(bytes.length, from + 1 + random() * 600); at++) changed[at] = fill();
     fs.setBytes(path, changed);
     const found = await state(fs).catch((error: unknown) => error);
-    if (found instanceof StorageError) ok(["damaged", "unsupported_version"].includes(found.code), found.message);
-    else ok(past.includes(JSON.stringify(found)), `round ${round}: ${JSON.stringify(found)}`);
+    if (found instanceof StorageError) {
+      assert.ok(["damaged", "unsupported_version"].includes(found.code), found.message);
+    } else assert.ok(past.includes(JSON.stringify(found)), `round ${round}: ${JSON.stringify(found)}`);
     if (!(found instanceof StorageError)) loaded++;
     fs.setBytes(path, bytes);
   }
-  ok(loaded > 10 && loaded < 500, `both happen: ${loaded} loaded`);
+  assert.ok(loaded > 10 && loaded < 500, `both happen: ${loaded} loaded`);
 });
 
 Deno.test("a log that is cut off anywhere has the whole batches before the cut", async () => {
@@ -139,7 +140,7 @@ Deno.test("a log that is cut off anywhere has the whole batches before the cut",
     fs.setBytes("/data/snapshot-0000000001", snapshot);
     expected = ends.get(length) ?? expected;
     const storage = new FileStorage(fs, "/data");
-    strictEqual((await storage.load()).lastIndex, expected, `cut to ${length}`);
+    assert.strictEqual((await storage.load()).lastIndex, expected, `cut to ${length}`);
     await storage.close();
   }
 });
@@ -171,13 +172,13 @@ Deno.test("what an earlier, longer tail left behind is not taken for a continuat
   mixed.set(short);
   newer.setBytes(path, mixed);
   // Whole batches follow what does not continue: refused rather than guessed.
-  await rejects(new FileStorage(newer, "/data").load(), { code: "damaged" });
+  await assert.rejects(new FileStorage(newer, "/data").load(), { code: "damaged" });
   // Of an incomplete batch nothing is taken either.
   newer.setBytes(path, mixed.slice(0, short.length + 60));
   const again = new FileStorage(newer, "/data");
-  strictEqual((await again.load()).lastIndex, 2);
-  deepStrictEqual((await again.entries(2, 2, 10))[0]!.data, other.data);
-  strictEqual(newer.bytesOf(path).length, short.length);
+  assert.strictEqual((await again.load()).lastIndex, 2);
+  assert.deepStrictEqual((await again.entries(2, 2, 10))[0]!.data, other.data);
+  assert.strictEqual(newer.bytesOf(path).length, short.length);
   await again.close();
 });
 
@@ -185,14 +186,14 @@ Deno.test("files of the folder that are missing or exchanged are noticed", async
   const fs = await folder(300);
   const whole = new Map(fs.paths().map((path) => [path, fs.bytesOf(path)]));
   const logs = fs.paths().filter((path) => path.includes("log-"));
-  ok(logs.length >= 3);
+  assert.ok(logs.length >= 3);
   for (const path of [...logs.slice(0, -1), "/data/manifest", "/data/snapshot-0000000001"]) {
     fs.remove(path);
-    await rejects(state(fs), { code: "damaged" }, `${path} is missing`);
+    await assert.rejects(state(fs), { code: "damaged" }, `${path} is missing`);
     fs.setBytes(path, whole.get(path)!);
   }
   fs.setBytes(logs[0]!, whole.get(logs[1]!)!);
-  await rejects(state(fs), { code: "damaged" }, "one under the name of another");
+  await assert.rejects(state(fs), { code: "damaged" }, "one under the name of another");
   fs.setBytes(logs[0]!, whole.get(logs[0]!)!);
   const stranger = new FakeFileSystem();
   const storage = new FileStorage(stranger, "/data");
@@ -201,8 +202,8 @@ Deno.test("files of the folder that are missing or exchanged are noticed", async
   await storage.close();
   fs.setBytes(logs[0]!, stranger.bytesOf("/data/log-0000000001"));
   const error = await state(fs).catch((error: unknown) => error);
-  ok(error instanceof StorageError);
-  match(error.message, /belongs to another data folder/);
+  assert.ok(error instanceof StorageError);
+  assert.match(error.message, /belongs to another data folder/);
 });
 
 Deno.test("versions and record types of the future are refused, and nothing is changed", async () => {
@@ -228,7 +229,7 @@ Deno.test("versions and record types of the future are refused, and nothing is c
       ? new TextEncoder().encode(new TextDecoder().decode(bytes).replace('"format":1', '"format":2'))
       : bytes;
     fs.setBytes(file, changed);
-    await rejects(state(fs), { code: "unsupported_version", disk: "unchanged" }, kind);
-    deepStrictEqual(fs.bytesOf(file), changed);
+    await assert.rejects(state(fs), { code: "unsupported_version", disk: "unchanged" }, kind);
+    assert.deepStrictEqual(fs.bytesOf(file), changed);
   }
 });

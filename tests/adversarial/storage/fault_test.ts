@@ -2,7 +2,7 @@
 // kept to: the same step works when it is tried again. One that says `in_doubt`
 // ends it, and a restart reads what is really there.
 
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
 import { membershipOf } from "../../../lib/raft/mod.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
@@ -35,7 +35,7 @@ async function playWithFault(fs: FakeFileSystem, at: number, code: string): Prom
   try {
     await storage.load();
   } catch (error) {
-    ok(error instanceof StorageError, String(error));
+    assert.ok(error instanceof StorageError, String(error));
     return { outcome: "load", acknowledged, inFlight: acknowledged, failed };
   }
   for (const step of script) {
@@ -43,18 +43,18 @@ async function playWithFault(fs: FakeFileSystem, at: number, code: string): Prom
     try {
       await act(storage);
     } catch (error) {
-      ok(error instanceof StorageError, String(error));
+      assert.ok(error instanceof StorageError, String(error));
       if (error.disk === "in_doubt") {
         const again = { sequence: 1, hardState: { term: 99, votedFor: null }, snapshot: null, entries: [] };
         const { operations } = fs;
-        await rejects(storage.persist(again), { disk: "in_doubt" });
-        await rejects(storage.createSnapshot(), { disk: "in_doubt" });
-        strictEqual(fs.operations, operations, "the disk is not touched any more");
+        await assert.rejects(storage.persist(again), { disk: "in_doubt" });
+        await assert.rejects(storage.createSnapshot(), { disk: "in_doubt" });
+        assert.strictEqual(fs.operations, operations, "the disk is not touched any more");
         await storage.close();
         return { outcome: "in_doubt", acknowledged, inFlight: next, failed };
       }
       const found = await observe(storage, { ...await stateOf(fs), identity: identityOf(acknowledged) });
-      deepStrictEqual(found, acknowledged, `unchanged after ${failed?.type} of ${failed?.path}`);
+      assert.deepStrictEqual(found, acknowledged, `unchanged after ${failed?.type} of ${failed?.path}`);
       await act(storage);
       outcome = "unchanged";
     }
@@ -89,16 +89,16 @@ for (const code of ["ENOSPC", "EIO"]) {
       if (failed === undefined) break;
       outcomes[outcome]++;
       const where = `operation ${at}, ${failed.type} of ${failed.path}: ${outcome}`;
-      if (failed.type === "sync" && failed.path !== "/data") strictEqual(outcome, "in_doubt", where);
-      if (failed.type === "write") strictEqual(outcome, "unchanged", where);
+      if (failed.type === "sync" && failed.path !== "/data") assert.strictEqual(outcome, "in_doubt", where);
+      if (failed.type === "write") assert.strictEqual(outcome, "unchanged", where);
       fs.restart("random", generator(at));
       fs.intercept = () => undefined;
       const storage = new FileStorage(fs, "/data", options);
       const found = JSON.stringify(await observe(storage, await storage.load()));
-      ok([acknowledged, inFlight].some((each) => JSON.stringify(each) === found), `${where}: found ${found}`);
+      assert.ok([acknowledged, inFlight].some((each) => JSON.stringify(each) === found), `${where}: found ${found}`);
       await storage.close();
     }
-    ok(outcomes.unchanged > 30 && outcomes.in_doubt > 30 && outcomes.load > 0, JSON.stringify(outcomes));
+    assert.ok(outcomes.unchanged > 30 && outcomes.in_doubt > 30 && outcomes.load > 0, JSON.stringify(outcomes));
   });
 }
 
@@ -124,7 +124,7 @@ Deno.test("a write that takes a few bytes at a time is completed", async () => {
   fs.intercept = () => undefined;
   fs.restart("none", () => 0);
   const again = new FileStorage(fs, "/data", options);
-  strictEqual((await again.load()).lastIndex, 2);
+  assert.strictEqual((await again.load()).lastIndex, 2);
   await again.close();
 });
 
@@ -135,7 +135,7 @@ Deno.test("a disk that fills up in the middle of a write is unchanged, and the n
     if (type !== "write") return undefined;
     return ++writes === 1 ? { type: "short", bytes: 50 } : { type: "error", code: "ENOSPC" };
   };
-  await rejects(persist(storage, 2), {
+  await assert.rejects(persist(storage, 2), {
     code: "storage",
     disk: "unchanged",
     outcome: "rejected",
@@ -146,17 +146,17 @@ Deno.test("a disk that fills up in the middle of a write is unchanged, and the n
   await storage.close();
   fs.restart("none", () => 0);
   const again = new FileStorage(fs, "/data", options);
-  strictEqual((await again.load()).lastIndex, 2);
-  strictEqual((await again.entries(2, 2, 10))[0]!.data.length, 4);
+  assert.strictEqual((await again.load()).lastIndex, 2);
+  assert.strictEqual((await again.entries(2, 2, 10))[0]!.data.length, 4);
   await again.close();
 });
 
 Deno.test("a failed write that can't be taken back leaves the disk in doubt", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "write" || type === "truncate" ? { type: "error", code: "EIO" } : undefined;
-  await rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
+  await assert.rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
   fs.intercept = () => undefined;
-  await rejects(persist(storage, 2), { disk: "in_doubt" });
+  await assert.rejects(persist(storage, 2), { disk: "in_doubt" });
   await storage.close();
 });
 
@@ -168,34 +168,34 @@ Deno.test("after a failed fsync the file is never synced again, and reads go on"
     syncs++;
     return { type: "error", code: "EIO" };
   };
-  await rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
-  await rejects(persist(storage, 2), { disk: "in_doubt" });
-  strictEqual(syncs, 1);
-  strictEqual((await storage.entries(1, 1, 10)).length, 1);
-  await rejects(storage.entries(2, 2, 10), { code: "storage" });
+  await assert.rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
+  await assert.rejects(persist(storage, 2), { disk: "in_doubt" });
+  assert.strictEqual(syncs, 1);
+  assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  await assert.rejects(storage.entries(2, 2, 10), { code: "storage" });
   await storage.close();
   // What could not be written is lost, although the kernel said so only once.
   fs.intercept = () => undefined;
   fs.restart("all", () => 0);
   const again = new FileStorage(fs, "/data", options);
-  strictEqual((await again.load()).lastIndex, 1);
+  assert.strictEqual((await again.load()).lastIndex, 1);
   await again.close();
 });
 
 Deno.test("what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
-  await rejects(persist(storage, 2), { disk: "in_doubt" });
+  await assert.rejects(persist(storage, 2), { disk: "in_doubt" });
   fs.intercept = () => undefined;
   // The process ends and the machine goes on: the bytes are read, though no disk has them.
   fs.kill();
   const again = new FileStorage(fs, "/data", options);
-  strictEqual((await again.load()).lastIndex, 2);
+  assert.strictEqual((await again.load()).lastIndex, 2);
   await persist(again, 3);
   fs.restart("none", () => 0);
   const last = new FileStorage(fs, "/data", options);
-  strictEqual((await last.load()).lastIndex, 3);
-  strictEqual((await last.entries(1, 3, 1_000_000)).length, 3);
+  assert.strictEqual((await last.load()).lastIndex, 3);
+  assert.strictEqual((await last.entries(1, 3, 1_000_000)).length, 3);
   await last.close();
 });
 
@@ -206,14 +206,16 @@ Deno.test("a snapshot that a log in doubt may name is left for the next start", 
   const meta = { id: "s", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
   await writer.stage(meta);
   fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
-  await rejects(storage.persist({ sequence: 2, hardState: null, snapshot: meta, entries: [] }), { disk: "in_doubt" });
+  await assert.rejects(storage.persist({ sequence: 2, hardState: null, snapshot: meta, entries: [] }), {
+    disk: "in_doubt",
+  });
   fs.intercept = () => undefined;
   await writer.abort();
   await storage.close();
   // The process ends and the machine goes on: the batch is read, and names the snapshot.
   fs.kill();
   const again = new FileStorage(fs, "/data", options);
-  strictEqual((await again.load()).snapshot?.id, "s");
+  assert.strictEqual((await again.load()).snapshot?.id, "s");
   await again.close();
 });
 
@@ -222,23 +224,23 @@ Deno.test("a write that never returns holds up no reads", async () => {
   fs.intercept = ({ type }) => type === "write" ? { type: "hang" } : undefined;
   let settled = false;
   persist(storage, 2).then(() => settled = true, () => settled = true);
-  strictEqual((await storage.entries(1, 1, 10)).length, 1);
-  await rejects(persist(storage, 3), { disk: "unchanged", message: /Another batch/ });
-  strictEqual(settled, false);
+  assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  await assert.rejects(persist(storage, 3), { disk: "unchanged", message: /Another batch/ });
+  assert.strictEqual(settled, false);
 });
 
 Deno.test("a read that fails is an error and does no harm", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "read" ? { type: "error", code: "EIO" } : undefined;
-  await rejects(storage.entries(1, 1, 10), { code: "storage", disk: "unchanged" });
+  await assert.rejects(storage.entries(1, 1, 10), { code: "storage", disk: "unchanged" });
   fs.intercept = () => undefined;
-  strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
   const writer = await storage.createSnapshot();
   const meta = { id: "s1", index: 1, term: 1, membership, size: 0, checksum: 0 };
   await writer.stage(meta);
   await storage.persist({ sequence: 0, hardState: null, snapshot: meta, entries: [] });
   fs.intercept = ({ type }) => type === "read" ? { type: "error", code: "EIO" } : undefined;
-  await rejects(storage.openSnapshot(), { name: "StorageError", disk: "unchanged" });
+  await assert.rejects(storage.openSnapshot(), { name: "StorageError", disk: "unchanged" });
   fs.intercept = () => undefined;
   await persist(storage, 2);
   await storage.close();

@@ -1,7 +1,7 @@
 // A lock whose owner has a process id that means nothing here, as in another
 // container: the socket in the folder tells whether it lives.
 
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -42,10 +42,10 @@ async function moveAway(dir: string): Promise<void> {
 /** A child that holds the folder, with a process id that means nothing here. */
 async function foreignHolder(dir: string, command: readonly string[]): Promise<Child> {
   const held = child(dir, mayUnshare() ? [...unshare, ...command] : command);
-  strictEqual(await held.said, "open");
+  assert.strictEqual(await held.said, "open");
   if (!mayUnshare()) await moveAway(dir);
   const { owner } = await lockOf(dir);
-  deepStrictEqual([owner["pid"], owner["namespace"] === (await nodeLockHost().self()).namespace], [1, false]);
+  assert.deepStrictEqual([owner["pid"], owner["namespace"] === (await nodeLockHost().self()).namespace], [1, false]);
   return held;
 }
 
@@ -58,36 +58,36 @@ for (const [index, name] of names.entries()) {
     inFolder(async (dir) => {
       const holder = await foreignHolder(dir, await commandOf(name));
       try {
-        deepStrictEqual((await socketsIn(dir)).length, 1);
+        assert.deepStrictEqual((await socketsIn(dir)).length, 1);
         const takers = await Promise.all(names.map(async (each) => child(dir, await commandOf(each))));
-        for (const taker of takers) match(await taker.said, /is locked: process 1 has it open/);
+        for (const taker of takers) assert.match(await taker.said, /is locked: process 1 has it open/);
         await Promise.all(takers.map((taker) => taker.ended));
-        await rejects(openFileStorage(dir).load(), { code: "locked" });
+        await assert.rejects(openFileStorage(dir).load(), { code: "locked" });
       } finally {
         await kill(holder);
       }
-      strictEqual((await socketsIn(dir)).length, 1, "what the killed process left");
+      assert.strictEqual((await socketsIn(dir)).length, 1, "what the killed process left");
       const next = child(dir, await commandOf(names[(index + 1) % 3]!));
       try {
-        strictEqual(await next.said, "open");
+        assert.strictEqual(await next.said, "open");
         const { owner } = await lockOf(dir);
-        deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
-        strictEqual((await stat(join(dir, String(owner["socket"])))).mode & 0o777, 0o600);
+        assert.deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
+        assert.strictEqual((await stat(join(dir, String(owner["socket"])))).mode & 0o777, 0o600);
       } finally {
         await kill(next);
       }
       await using storage = openFileStorage(dir);
       await storage.load();
       await storage.close();
-      deepStrictEqual(await socketsIn(dir), []);
+      assert.deepStrictEqual(await socketsIn(dir), []);
     }));
 
   Deno.test(`a socket keeps no process alive: ${name}`, () =>
     inFolder(async (dir) => {
       const left = child(dir, await commandOf(name), "leave");
-      strictEqual(await left.said, "open");
+      assert.strictEqual(await left.said, "open");
       await left.ended;
-      strictEqual(left.process.exitCode, 0);
+      assert.strictEqual(left.process.exitCode, 0);
     }));
 }
 
@@ -96,7 +96,7 @@ Deno.test("a stopped holder whose queue of askers is full counts as alive, in ev
     const holder = child(dir);
     const asked: Socket[] = [];
     try {
-      strictEqual(await holder.said, "open");
+      assert.strictEqual(await holder.said, "open");
       await moveAway(dir);
       const { owner } = await lockOf(dir);
       process.kill(holder.process.pid ?? 0, "SIGSTOP");
@@ -109,9 +109,9 @@ Deno.test("a stopped holder whose queue of askers is full counts as alive, in ev
           asked.push(socket);
         });
       }
-      ok(full);
+      assert.ok(full);
       const takers = await Promise.all(names.map(async (each) => child(dir, await commandOf(each))));
-      for (const taker of takers) match(await taker.said, /is locked: process 1 has it open/);
+      for (const taker of takers) assert.match(await taker.said, /is locked: process 1 has it open/);
       await Promise.all(takers.map((taker) => taker.ended));
     } finally {
       await kill(holder);
@@ -127,15 +127,15 @@ Deno.test("a stopped holder whose queue of askers is full counts as alive, in ev
 Deno.test("of several that find a dead owner of another namespace, one gets the folder", () =>
   inFolder(async (dir) => {
     const dead = child(dir);
-    strictEqual(await dead.said, "open");
+    assert.strictEqual(await dead.said, "open");
     await kill(dead);
     for (let round = 0; round < 20; round++) {
       await moveAway(dir);
       const taken = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(nodeLockHost(), dir)));
       const locks = taken.filter((each) => each.status === "fulfilled").map((each) => each.value);
-      strictEqual(locks.length, 1);
+      assert.strictEqual(locks.length, 1);
       const { path, owner } = await lockOf(dir);
-      deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
+      assert.deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
       await locks[0]!.release();
       // As if that owner too had been killed: its socket's file is there, and nobody listens.
       await writeFile(path, JSON.stringify(owner));
@@ -164,11 +164,11 @@ Deno.test("a socket that is missing, or a plain file by its name, proves nothing
     const { path, owner } = await lockOf(dir);
     const socket = join(dir, String(owner["socket"]));
     await kill(holder);
-    strictEqual(await askAt(socket), "dead");
+    assert.strictEqual(await askAt(socket), "dead");
     await rm(socket);
-    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
     await writeFile(socket, "");
-    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
   }));
 
 Deno.test("in a folder with a path too long for a socket, an owner of another namespace counts as alive", () =>
@@ -176,10 +176,10 @@ Deno.test("in a folder with a path too long for a socket, an owner of another na
     const dir = join(parent, "d".repeat(100));
     const holder = await foreignHolder(dir, await commandOf("deno"));
     const { path, owner } = await lockOf(dir);
-    strictEqual(owner["socket"], "");
-    deepStrictEqual(await socketsIn(dir), []);
+    assert.strictEqual(owner["socket"], "");
+    assert.deepStrictEqual(await socketsIn(dir), []);
     await kill(holder);
-    await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
   }));
 
 Deno.test("a lock that is released while its holder is asked for is not said to be held", () =>
@@ -195,10 +195,10 @@ Deno.test("a lock that is released while its holder is asked for is not said to 
         asked++;
         await storage.close();
         const answer = await host.ask(path);
-        strictEqual(answer, "unknown");
+        assert.strictEqual(answer, "unknown");
         return answer;
       },
     };
     await (await lockFolder(asking, dir)).release();
-    strictEqual(asked, 1);
+    assert.strictEqual(asked, 1);
   }));

@@ -1,6 +1,6 @@
 // Processes that hold a folder, for the tests of its lock.
 
-import { strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -56,7 +56,7 @@ export async function lockOf(
   dir: string,
 ): Promise<{ readonly path: string; readonly owner: Record<string, unknown> }> {
   const names = (await readdir(dir)).filter((name) => name.startsWith("lock-"));
-  strictEqual(names.length, 1, names.join());
+  assert.strictEqual(names.length, 1, names.join());
   const path = join(dir, names[0]!);
   return { path, owner: JSON.parse(await readFile(path, "utf8")) as Record<string, unknown> };
 }

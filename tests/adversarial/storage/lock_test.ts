@@ -1,6 +1,6 @@
 // Two processes never share a folder; what a dead one held is taken over.
 
-import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,12 +13,12 @@ Deno.test("a folder that a living process has open is refused, and the message n
   inFolder(async (dir) => {
     const holder = child(dir);
     try {
-      strictEqual(await holder.said, "open");
+      assert.strictEqual(await holder.said, "open");
       const error = await openFileStorage(dir).load().then(() => new Error("it opened"), (error: Error) => error);
-      match(error.message, new RegExp(`process ${holder.process.pid} has it open`));
-      deepStrictEqual({ ...error as unknown as Record<string, unknown> }["code"], "locked");
+      assert.match(error.message, new RegExp(`process ${holder.process.pid} has it open`));
+      assert.deepStrictEqual({ ...error as unknown as Record<string, unknown> }["code"], "locked");
       const second = child(dir);
-      match(await second.said, /is locked/);
+      assert.match(await second.said, /is locked/);
       await second.ended;
     } finally {
       holder.process.kill("SIGKILL");
@@ -27,7 +27,7 @@ Deno.test("a folder that a living process has open is refused, and the message n
     // Its owner was killed: taken over without asking.
     const storage = openFileStorage(dir);
     await storage.load();
-    strictEqual((await lockOf(dir)).owner["pid"], process.pid);
+    assert.strictEqual((await lockOf(dir)).owner["pid"], process.pid);
     await storage.close();
   }));
 
@@ -40,8 +40,8 @@ Deno.test("of several processes that find a dead owner's lock, one gets it", () 
     const takers = [child(dir), child(dir), child(dir)];
     try {
       const said = await Promise.all(takers.map((taker) => taker.said));
-      strictEqual(said.filter((each) => each === "open").length, 1, said.join("; "));
-      strictEqual(said.filter((each) => each.includes("is locked")).length, 2, said.join("; "));
+      assert.strictEqual(said.filter((each) => each === "open").length, 1, said.join("; "));
+      assert.strictEqual(said.filter((each) => each.includes("is locked")).length, 2, said.join("; "));
     } finally {
       for (const taker of takers) taker.process.kill("SIGKILL");
       await Promise.all(takers.map((taker) => taker.ended));
@@ -53,8 +53,8 @@ Deno.test("a process id that is in use again does not keep a dead owner's lock a
     const storage = openFileStorage(dir);
     await storage.load();
     const { path, owner } = await lockOf(dir);
-    ok(owner["startedAt"] !== "" && owner["pid"] === process.pid, JSON.stringify(owner));
-    await rejects(openFileStorage(dir).load(), { code: "locked" });
+    assert.ok(owner["startedAt"] !== "" && owner["pid"] === process.pid, JSON.stringify(owner));
+    await assert.rejects(openFileStorage(dir).load(), { code: "locked" });
     const stale = [{ startedAt: "12345" }, { boot: "00000000-0000-0000-0000-000000000000" }, { pid: 2 ** 30 }];
     for (const change of stale) {
       await rm(path, { force: true });
@@ -62,7 +62,7 @@ Deno.test("a process id that is in use again does not keep a dead owner's lock a
       await writeFile(path, JSON.stringify({ ...owner, ...change }));
       const next = openFileStorage(dir);
       await next.load();
-      strictEqual((await lockOf(dir)).owner["startedAt"], owner["startedAt"], JSON.stringify(change));
+      assert.strictEqual((await lockOf(dir)).owner["startedAt"], owner["startedAt"], JSON.stringify(change));
       await next.close();
     }
     await storage.close().catch(() => {});
@@ -78,7 +78,7 @@ Deno.test("a holder of whom nothing can be known counts as alive", () =>
     const path = join(dir, "lock-9");
     for (const change of [{ machine: "elsewhere", boot: "other" }, { namespace: "pid:[1]" }]) {
       await writeFile(path, JSON.stringify({ ...self, pid: 2 ** 30, ...change }));
-      await rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+      await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
     }
   }));
 
@@ -90,13 +90,13 @@ Deno.test("many takers of a free folder, in one process: one at a time has it", 
     for (let round = 0; round < 20; round++) {
       const taken = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(nodeLockHost(), dir)));
       const locks = taken.filter((each) => each.status === "fulfilled").map((each) => each.value);
-      strictEqual(locks.length, 1);
-      for (const each of taken) if (each.status === "rejected") match(String(each.reason), /is locked/);
+      assert.strictEqual(locks.length, 1);
+      for (const each of taken) if (each.status === "rejected") assert.match(String(each.reason), /is locked/);
       await locks[0]!.release();
     }
     const names = await readdir(dir);
-    deepStrictEqual(names.filter((name) => name.endsWith(".tmp")), []);
-    strictEqual(names.filter((name) => name.startsWith("lock-")).length, 1);
+    assert.deepStrictEqual(names.filter((name) => name.endsWith(".tmp")), []);
+    assert.strictEqual(names.filter((name) => name.startsWith("lock-")).length, 1);
   }));
 
 Deno.test("a taker that was slow does not win with a number of the past", () =>
@@ -113,13 +113,13 @@ Deno.test("a taker that was slow does not win with a number of the past", () =>
         if (holder === undefined) {
           await (await lockFolder(host, dir)).release();
           holder = await lockFolder(host, dir);
-          match(to, /lock-2$/);
+          assert.match(to, /lock-2$/);
         }
         await host.link(from, to);
       },
     };
-    await rejects(lockFolder(slow, dir), { code: "locked" });
-    deepStrictEqual((await readdir(dir)).filter((name) => name.startsWith("lock-")), ["lock-3"]);
+    await assert.rejects(lockFolder(slow, dir), { code: "locked" });
+    assert.deepStrictEqual((await readdir(dir)).filter((name) => name.startsWith("lock-")), ["lock-3"]);
     await holder?.release();
   }));
 
@@ -135,9 +135,9 @@ Deno.test("files are for their owner only", () =>
     }
     const writer = await storage.createSnapshot();
     await writer.write(new Uint8Array(10));
-    strictEqual((await stat(dir)).mode & 0o777, 0o700);
+    assert.strictEqual((await stat(dir)).mode & 0o777, 0o700);
     const names = await readdir(dir);
-    ok(names.length >= 6, names.join());
-    for (const name of names) strictEqual((await stat(join(dir, name))).mode & 0o777, 0o600, name);
+    assert.ok(names.length >= 6, names.join());
+    for (const name of names) assert.strictEqual((await stat(join(dir, name))).mode & 0o777, 0o600, name);
     await storage.close();
   }));

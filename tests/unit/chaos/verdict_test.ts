@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import type { Step, UniqueWrite } from "../../chaos/clients.ts";
 import { judge } from "../../chaos/verdict.ts";
 

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import type { Host } from "../../../lib/clock.ts";
 import { Directory } from "../../../lib/node/directory.ts";
 import { Gatekeeper } from "../../../lib/node/identity.ts";

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Lease } from "../../../lib/node/lease.ts";
 
 function clocked(durationMs = 900) {

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import { Proposals } from "../../../lib/node/proposals.ts";
 import type { ProposalTarget } from "../../../lib/node/proposals.ts";

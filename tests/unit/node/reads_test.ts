@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { Reads } from "../../../lib/node/reads.ts";
 
 Deno.test("reads that were given up are not kept, however long the state machine stands still", async () => {

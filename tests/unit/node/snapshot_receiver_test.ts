@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { crc32c } from "../../../lib/crc32c.ts";
 import { SnapshotReceiver } from "../../../lib/node/snapshot_receiver.ts";
 import { emptyMembership } from "../../../lib/raft/mod.ts";

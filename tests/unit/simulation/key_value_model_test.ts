@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { decodeGetAnswer, decodeWriteAnswer, encodeDelete, encodeGet, encodePut } from "../../../lib/kv/commands.ts";
 import { KeyValue } from "../../../lib/kv/mod.ts";
 import { checkLinearizable, keyValueModel } from "../../../simulation/linearizability/mod.ts";

@@ -1,4 +1,4 @@
-import { strict as assert } from "node:assert";
+import assert from "node:assert/strict";
 import { checkLinearizable, registerModel } from "../../../simulation/linearizability/mod.ts";
 import type { Operation, RegisterInput, RegisterOutput } from "../../../simulation/linearizability/mod.ts";
 import { seededRandom } from "../../support/virtual_host.ts";

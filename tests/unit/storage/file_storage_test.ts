@@ -1,4 +1,4 @@
-import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import type { Entry } from "../../../lib/raft/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
@@ -41,7 +41,7 @@ Deno.test("a batch costs one write and one sync, however many entries it has", a
     snapshot: null,
     entries: commands(1, 50),
   });
-  deepStrictEqual(seen, ["write", "sync"]);
+  assert.deepStrictEqual(seen, ["write", "sync"]);
   await storage.close();
 });
 
@@ -53,21 +53,21 @@ Deno.test("compaction deletes the files that hold nothing else, and term and vot
     await storage.persist({ sequence: index, hardState: null, snapshot: null, entries: commands(index, 1) });
   }
   const before = logs(fs).length;
-  ok(before > 8, `${before}`);
+  assert.ok(before > 8, `${before}`);
   await storage.compact(30);
-  strictEqual(logs(fs).length, before, "not before there is a snapshot");
+  assert.strictEqual(logs(fs).length, before, "not before there is a snapshot");
   await snapshotAt(storage, 30);
   await storage.compact(25);
   const after = logs(fs).length;
-  ok(after < before / 2, `${before} files became ${after}`);
-  strictEqual((await storage.entries(26, 40, 10_000)).length, 15);
-  await rejects(storage.entries(25, 26, 10), { code: "storage" });
+  assert.ok(after < before / 2, `${before} files became ${after}`);
+  assert.strictEqual((await storage.entries(26, 40, 10_000)).length, 15);
+  await assert.rejects(storage.entries(25, 26, 10), { code: "storage" });
   await storage.close();
   const again = new FileStorage(fs, "/data", { segmentBytes: 500 });
   const state = await again.load();
-  deepStrictEqual([state.hardState, state.lastIndex], [{ term: 1, votedFor: "n1" }, 40]);
-  ok(state.termStarts[0]!.index <= 26);
-  strictEqual((await again.entries(26, 40, 10_000)).length, 15);
+  assert.deepStrictEqual([state.hardState, state.lastIndex], [{ term: 1, votedFor: "n1" }, 40]);
+  assert.ok(state.termStarts[0]!.index <= 26);
+  assert.strictEqual((await again.entries(26, 40, 10_000)).length, 15);
   await again.close();
 });
 
@@ -84,22 +84,22 @@ Deno.test("reads that are under way while the log is compacted give what they pr
     const reads = [upTo - 19, upTo - 5, upTo, upTo + 1, upTo + 15].map(async (from) => {
       const found = await storage.entries(from, 300, 5_000);
       found.forEach((entry, i) => {
-        strictEqual(entry.index, from + i);
-        strictEqual(entry.data[7], entry.index & 0xff);
+        assert.strictEqual(entry.index, from + i);
+        assert.strictEqual(entry.data[7], entry.index & 0xff);
       });
-      ok(found.length > 0);
+      assert.ok(found.length > 0);
     });
     const [settled] = await Promise.all([Promise.allSettled(reads), storage.compact(upTo)]);
     for (const result of settled) {
       if (result.status === "fulfilled") read++;
       else {
         gone++;
-        ok(String(result.reason).includes("not in the log"), String(result.reason));
+        assert.ok(String(result.reason).includes("not in the log"), String(result.reason));
       }
     }
-    deepStrictEqual(settled.slice(3).map((result) => result.status), ["fulfilled", "fulfilled"]);
+    assert.deepStrictEqual(settled.slice(3).map((result) => result.status), ["fulfilled", "fulfilled"]);
   }
-  ok(read >= 28 && gone > 0, `${read} read, ${gone} gone`);
+  assert.ok(read >= 28 && gone > 0, `${read} read, ${gone} gone`);
   await storage.close();
 });
 
@@ -113,26 +113,29 @@ Deno.test("a batch with a staged snapshot that failed may come again", async () 
   await writer.stage(meta);
   fs.intercept = ({ type }) => type === "write" ? { type: "error", code: "ENOSPC" } : undefined;
   const batch = { sequence: 2, hardState: null, snapshot: meta, entries: [] };
-  await rejects(storage.persist(batch), { disk: "unchanged" });
+  await assert.rejects(storage.persist(batch), { disk: "unchanged" });
   fs.intercept = () => undefined;
-  strictEqual(await storage.openSnapshot(), null);
+  assert.strictEqual(await storage.openSnapshot(), null);
   await storage.persist(batch);
   await storage.close();
   const again = new FileStorage(fs, "/data");
-  strictEqual((await again.load()).snapshot?.id, "s");
+  assert.strictEqual((await again.load()).snapshot?.id, "s");
   await again.close();
 });
 
 Deno.test("an option out of range is refused", () => {
   const fs = new FakeFileSystem();
   for (const segmentBytes of [0, -1, NaN, 2 ** 31]) {
-    throws(() => new FileStorage(fs, "/data", { segmentBytes }), RangeError);
+    assert.throws(() => new FileStorage(fs, "/data", { segmentBytes }), RangeError);
   }
 });
 
 Deno.test("a file in the place of the folder is told as that", async () => {
   const file = fileURLToPath(import.meta.url);
   for (const dir of [file, `${file}/data`]) {
-    await rejects(openFileStorage(dir).load(), { code: "storage", message: /there is a file where a folder must be/ });
+    await assert.rejects(openFileStorage(dir).load(), {
+      code: "storage",
+      message: /there is a file where a folder must be/,
+    });
   }
 });

@@ -1,4 +1,4 @@
-import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import { dumpLog, FileStorage, verifyLog } from "../../../storage/file/mod.ts";
@@ -45,17 +45,19 @@ Deno.test("a running node's folder is verified and dumped without a lock, and no
   const { fs, storage } = await running();
   const before = fs.paths().map((path) => [path, fs.bytesOf(path)]);
   const report = await verifyLog("/data", fs);
-  strictEqual(report.identity.nodeId, "n1");
-  deepStrictEqual([report.firstIndex, report.lastIndex, report.batches, report.records], [1, 4, 3, 11]);
-  deepStrictEqual([report.hardState, report.tornBytes, report.segments], [{ term: 1, votedFor: "n1" }, 0, 3]);
-  strictEqual(report.snapshot?.index, 2);
+  assert.strictEqual(report.identity.nodeId, "n1");
+  assert.deepStrictEqual([report.firstIndex, report.lastIndex, report.batches, report.records], [1, 4, 3, 11]);
+  assert.deepStrictEqual([report.hardState, report.tornBytes, report.segments], [{ term: 1, votedFor: "n1" }, 0, 3]);
+  assert.strictEqual(report.snapshot?.index, 2);
   const records = await dump(fs);
-  deepStrictEqual(
+  assert.deepStrictEqual(
     records.map((record) => "index" in record ? `${record.type} ${record.index}` : record.type),
     "hardState,command 1,command 2,command 3,commit,command 2,command 3,command 4,commit,snapshot,commit".split(","),
   );
-  for (const { file, offset, bytes } of records) ok(offset > 0 && offset + bytes <= fs.bytesOf(file).length, file);
-  deepStrictEqual(fs.paths().map((path) => [path, fs.bytesOf(path)]), before);
+  for (const { file, offset, bytes } of records) {
+    assert.ok(offset > 0 && offset + bytes <= fs.bytesOf(file).length, file);
+  }
+  assert.deepStrictEqual(fs.paths().map((path) => [path, fs.bytesOf(path)]), before);
   await storage.close();
 });
 
@@ -67,11 +69,15 @@ Deno.test("a torn tail is reported, and left in place", async () => {
   const torn = bytes.slice(0, bytes.length - 3);
   fs.setBytes(path, torn);
   const report = await verifyLog("/data", fs);
-  strictEqual(report.batches, 2);
-  ok(report.tornBytes > 100, `${report.tornBytes}`);
+  assert.strictEqual(report.batches, 2);
+  assert.ok(report.tornBytes > 100, `${report.tornBytes}`);
   const last = (await dump(fs)).at(-1)!;
-  deepStrictEqual([last.type, last.bytes, last.offset + last.bytes], ["tornTail", report.tornBytes, torn.length]);
-  deepStrictEqual(fs.bytesOf(path), torn);
+  assert.deepStrictEqual([last.type, last.bytes, last.offset + last.bytes], [
+    "tornTail",
+    report.tornBytes,
+    torn.length,
+  ]);
+  assert.deepStrictEqual(fs.bytesOf(path), torn);
 });
 
 Deno.test("damage ends a dump after the records before it, and names file and offset", async () => {
@@ -83,15 +89,15 @@ Deno.test("damage ends a dump after the records before it, and names file and of
   bytes[third.offset + 40]! ^= 1;
   fs.setBytes(path, bytes);
   const seen: string[] = [];
-  await rejects(
+  await assert.rejects(
     async () => {
       for await (const record of dumpLog("/data", fs)) seen.push(record.type);
     },
     (error: unknown) =>
       error instanceof StorageError && error.message.includes(`${path} is damaged at offset ${third.offset}`),
   );
-  deepStrictEqual(seen, ["hardState", "command", "command"]);
-  await rejects(verifyLog("/data", fs), { code: "damaged" });
+  assert.deepStrictEqual(seen, ["hardState", "command", "command"]);
+  await assert.rejects(verifyLog("/data", fs), { code: "damaged" });
 });
 
 Deno.test("rot in a snapshot's bytes is found by verify, and by who reads it to the end", async () => {
@@ -100,20 +106,20 @@ Deno.test("rot in a snapshot's bytes is found by verify, and by who reads it to 
   const bytes = fs.bytesOf(path);
   bytes[500]! ^= 4;
   fs.setBytes(path, bytes);
-  await rejects(verifyLog("/data", fs), { code: "damaged" });
+  await assert.rejects(verifyLog("/data", fs), { code: "damaged" });
   const reader = await storage.openSnapshot();
-  strictEqual((await reader!.read(0, 600)).length, 600);
-  await rejects(reader!.read(600, 600), { code: "damaged" });
+  assert.strictEqual((await reader!.read(0, 600)).length, 600);
+  await assert.rejects(reader!.read(600, 600), { code: "damaged" });
   await reader!.close();
   await storage.close();
 });
 
 Deno.test("a folder that is none is a clear error", async () => {
   const fs = new FakeFileSystem();
-  await rejects(verifyLog("/nowhere", fs), { code: "storage", message: /can't be read \(ENOENT\)/ });
+  await assert.rejects(verifyLog("/nowhere", fs), { code: "storage", message: /can't be read \(ENOENT\)/ });
   await fs.makeDirectory("/data");
-  await rejects(verifyLog("/data", fs), { code: "storage", message: /no data folder/ });
-  await rejects(dump(fs), { code: "storage", message: /no data folder/ });
+  await assert.rejects(verifyLog("/data", fs), { code: "storage", message: /no data folder/ });
+  await assert.rejects(dump(fs), { code: "storage", message: /no data folder/ });
 });
 
 Deno.test("verify while a node appends, rolls, takes snapshots and compacts", async () => {
@@ -136,11 +142,11 @@ Deno.test("verify while a node appends, rolls, takes snapshots and compacts", as
   let dumped = 0;
   while (!done) {
     const { lastIndex, firstIndex } = await verifyLog("/data", fs);
-    ok(firstIndex <= lastIndex);
+    assert.ok(firstIndex <= lastIndex);
     verified++;
     for await (const record of dumpLog("/data", fs)) if (record.type === "command") dumped++;
   }
   await work;
-  ok(verified >= 3 && dumped > 10, `${verified} verified, ${dumped} dumped`);
+  assert.ok(verified >= 3 && dumped > 10, `${verified} verified, ${dumped} dumped`);
   await storage.close();
 });

@@ -1,4 +1,4 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import { LogIndex } from "../../../storage/file/log_index.ts";
 import { generator } from "../../adversarial/storage/random.ts";
 
@@ -46,16 +46,16 @@ Deno.test("an index agrees with a plain map, whatever is appended, overwritten a
       index.append(++last, term, segment, offset += 7);
       model.set(last, { term, segment, offset });
     }
-    deepStrictEqual([index.first, index.last], [first, last], `round ${round}`);
+    assert.deepStrictEqual([index.first, index.last], [first, last], `round ${round}`);
     for (let probe = 0; probe < 30; probe++) {
       const at = probe === 0 ? first : probe === 1 ? last : first + upTo(last - first + 1);
       const found = { term: index.termAt(at), segment: index.segmentOf(at), offset: index.offsetOf(at) };
-      deepStrictEqual(found, model.get(at), `round ${round}, index ${at}`);
+      assert.deepStrictEqual(found, model.get(at), `round ${round}, index ${at}`);
       const end = index.lastInSegment(at, last);
-      strictEqual(model.get(end)?.segment, found.segment);
-      ok(end === last || model.get(end + 1)!.segment !== found.segment);
+      assert.strictEqual(model.get(end)?.segment, found.segment);
+      assert.ok(end === last || model.get(end + 1)!.segment !== found.segment);
     }
-    strictEqual(index.termAt(first - 1), undefined);
-    strictEqual(index.termAt(last + 1), undefined);
+    assert.strictEqual(index.termAt(first - 1), undefined);
+    assert.strictEqual(index.termAt(last + 1), undefined);
   }
 });

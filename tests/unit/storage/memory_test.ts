@@ -1,4 +1,4 @@
-import { deepStrictEqual, rejects, strictEqual } from "node:assert/strict";
+import assert from "node:assert/strict";
 import type { PersistBatch } from "../../../lib/raft/types.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
 
@@ -20,34 +20,34 @@ Deno.test("a crash loses the persist under way, and the disk may be opened again
   const { disk, storage } = await started();
   const underWay = storage.persist(batch(2));
   storage.crash();
-  await rejects(underWay, { code: "closed" });
-  await rejects(storage.entries(1, 1, 10), { code: "closed" });
+  await assert.rejects(underWay, { code: "closed" });
+  await assert.rejects(storage.entries(1, 1, 10), { code: "closed" });
   const again = new MemoryStorage(disk);
-  strictEqual((await again.load()).lastIndex, 1);
+  assert.strictEqual((await again.load()).lastIndex, 1);
   await again.persist(batch(2));
   await storage.close();
-  await rejects(new MemoryStorage(disk).load(), { code: "locked" });
+  await assert.rejects(new MemoryStorage(disk).load(), { code: "locked" });
   await again.close();
 });
 
 Deno.test("a failure that leaves the disk unchanged passes", async () => {
   const { storage } = await started();
   storage.failNextPersist("unchanged");
-  await rejects(storage.persist(batch(2)), { code: "storage", disk: "unchanged" });
-  strictEqual(storage.disk.lastIndex, 1);
+  await assert.rejects(storage.persist(batch(2)), { code: "storage", disk: "unchanged" });
+  assert.strictEqual(storage.disk.lastIndex, 1);
   await storage.persist(batch(2));
-  strictEqual(storage.disk.lastIndex, 2);
+  assert.strictEqual(storage.disk.lastIndex, 2);
 });
 
 Deno.test("after a failure in doubt every persist rejects, whether or not the batch is there", async () => {
   for (const applied of [false, true]) {
     const { disk, storage } = await started();
     storage.failNextPersist("in_doubt", applied);
-    await rejects(storage.persist(batch(2)), { disk: "in_doubt" });
-    await rejects(storage.persist(batch(2)), { disk: "in_doubt" });
+    await assert.rejects(storage.persist(batch(2)), { disk: "in_doubt" });
+    await assert.rejects(storage.persist(batch(2)), { disk: "in_doubt" });
     await storage.close();
     const again = new MemoryStorage(disk);
-    strictEqual((await again.load()).lastIndex, applied ? 2 : 1);
+    assert.strictEqual((await again.load()).lastIndex, applied ? 2 : 1);
     await again.persist(batch(applied ? 3 : 2));
     await again.close();
   }
@@ -58,11 +58,11 @@ Deno.test("a persist that hangs returns when it is let go", async () => {
   storage.hang();
   let done = false;
   const hung = storage.persist(batch(2)).then(() => done = true);
-  strictEqual((await storage.entries(1, 1, 10)).length, 1);
-  deepStrictEqual([done, disk.lastIndex], [false, 1]);
+  assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
+  assert.deepStrictEqual([done, disk.lastIndex], [false, 1]);
   storage.resume();
   await hung;
-  strictEqual(disk.lastIndex, 2);
+  assert.strictEqual(disk.lastIndex, 2);
 });
 
 Deno.test("delays are asked for before each operation", async () => {
@@ -74,5 +74,5 @@ Deno.test("delays are asked for before each operation", async () => {
   await storage.entries(1, 1, 10);
   await storage.compact(0);
   await storage.openSnapshot();
-  deepStrictEqual(asked, ["load", "initialize", "persist", "entries", "compact", "snapshot"]);
+  assert.deepStrictEqual(asked, ["load", "initialize", "persist", "entries", "compact", "snapshot"]);
 });
