@@ -81,3 +81,12 @@ export function exists(path: string): boolean {
 export function readJson(path: string): unknown {
   return JSON.parse(Deno.readTextFileSync(ROOT + path));
 }
+
+/** Lists the files of the project, new ones included. */
+export async function projectFiles(): Promise<string[]> {
+  const command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  const { ok, output } = await run(command, { quiet: true });
+  if (!ok) throw new Error(`git ls-files: ${output}`);
+  // A file that was deleted stays listed until the deletion is committed.
+  return output.split("\0").filter((path) => path !== "" && exists(path));
+}

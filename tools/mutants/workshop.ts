@@ -1,17 +1,10 @@
 /** A copy of the source in a temporary folder, in which one mutant after the other is made. */
 
 import type { Edit } from "../../tests/mutants/mutant.ts";
-import { ROOT, run } from "../run.ts";
+import { projectFiles, ROOT } from "../run.ts";
 
 /** Nothing that a mutant or its killer needs. */
 const LEFT_OUT = /^(docs|bench|examples|browser-demo)\//;
-
-/** The files of the project, new ones included. */
-async function projectFiles(): Promise<string[]> {
-  const listed = await run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], { quiet: true });
-  if (!listed.ok) throw new Error(`git ls-files: ${listed.output}`);
-  return listed.output.split("\0").filter((path) => path !== "" && !LEFT_OUT.test(path));
-}
 
 /** One copy. Only its own files are ever changed. */
 export class Workshop {
@@ -28,11 +21,9 @@ export class Workshop {
   static async open(): Promise<Workshop> {
     const root = await Deno.makeTempDir({ prefix: "raft-mutants-" });
     for (const path of await projectFiles()) {
+      if (LEFT_OUT.test(path)) continue;
       await Deno.mkdir(`${root}/${path.slice(0, path.lastIndexOf("/") + 1)}`, { recursive: true });
-      // A file that was deleted is still listed until that is committed.
-      await Deno.copyFile(ROOT + path, `${root}/${path}`).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
+      await Deno.copyFile(ROOT + path, `${root}/${path}`);
     }
     return new Workshop(root);
   }
