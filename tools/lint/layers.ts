@@ -3,16 +3,17 @@
  * browser-demo → browser, server → hosting → transport, storage → lib; simulation → transport, storage → lib.
  */
 
-/** What a file may import: the prefixes of project paths, and of bare specifiers. */
+/** The imports allowed to some files. */
 interface Layer {
-  /** The files it holds for: exact path, a folder ending in a slash, or how a name begins, ending in `_`. */
+  /** The files: an exact path, a folder with a slash at its end, or the beginning of names with a `_` at its end. */
   readonly files: string;
+  /** Paths of the project, written like `files`. */
   readonly may: readonly string[];
-  /** Bare specifiers: `*` for any. */
+  /** The beginnings of bare specifiers; `*` for any. */
   readonly bare: readonly string[];
 }
 
-/** The first layer that a file is in holds. Files in none (tests, tools, examples, bench) import what they like. */
+/** The first layer that matches a file applies. Files that none matches (tests, tools, examples, bench) are free. */
 const LAYERS: readonly Layer[] = [
   { files: "lib/raft/", may: ["lib/raft/"], bare: [] },
   { files: "lib/", may: ["lib/"], bare: [] },
@@ -20,9 +21,25 @@ const LAYERS: readonly Layer[] = [
   { files: "storage/file/node_", may: ["lib/", "storage/"], bare: ["node:"] },
   { files: "storage/indexeddb/", may: ["lib/", "storage/"], bare: ["idb-keyval"] },
   { files: "storage/", may: ["lib/", "storage/"], bare: [] },
-  { files: "transport/memory.ts", may: ["lib/", "transport/"], bare: [] },
-  { files: "transport/conformance.ts", may: ["lib/", "transport/"], bare: [] },
-  { files: "transport/", may: ["lib/", "transport/"], bare: ["*"] },
+  { files: "transport/wire/generate.ts", may: ["transport/wire/"], bare: ["@bufbuild/", "node:"] },
+  { files: "transport/wire/", may: ["lib/", "transport/wire/"], bare: ["@bufbuild/protobuf"] },
+  {
+    files: "transport/packet/",
+    may: ["lib/", "transport/wire/", "transport/packet/"],
+    bare: ["@bufbuild/protobuf"],
+  },
+  {
+    files: "transport/connect/",
+    may: ["lib/", "transport/wire/", "transport/packet/", "transport/connect/"],
+    bare: ["@bufbuild/protobuf", "@connectrpc/", "node:"],
+  },
+  { files: "transport/tab/", may: ["lib/", "transport/wire/", "transport/packet/", "transport/tab/"], bare: [] },
+  {
+    files: "transport/relay/",
+    may: ["lib/", "transport/wire/", "transport/packet/", "transport/relay/", "transport/connect/rpc_types.ts"],
+    bare: ["@bufbuild/protobuf", "@connectrpc/"],
+  },
+  { files: "transport/", may: ["lib/"], bare: [] },
   { files: "simulation/", may: ["lib/", "storage/", "transport/", "simulation/"], bare: ["@bufbuild/protobuf"] },
   { files: "hosting/", may: ["lib/", "transport/", "hosting/"], bare: [] },
   { files: "server/", may: ["lib/", "storage/", "transport/", "hosting/", "server/", "deno.json"], bare: ["*"] },
@@ -36,12 +53,12 @@ const LAYERS: readonly Layer[] = [
   { files: "conformance.ts", may: ["storage/conformance.ts", "transport/conformance.ts"], bare: [] },
 ];
 
-/** Whether `path` is `area`, or lies in it, or begins so. */
+/** Reports whether `path` belongs to `area`, which is written like {@linkcode Layer.files}. */
 export function isIn(path: string, area: string): boolean {
   return /[/_]$/.test(area) ? path.startsWith(area) : path === area;
 }
 
-/** The path of `specifier` in the project, as `file` (a project path) imports it; `null` if it is bare or a URL. */
+/** Returns the project path of a `specifier` that `file` imports; `null` for a bare specifier or a URL. */
 export function resolve(file: string, specifier: string): string | null {
   if (!specifier.startsWith("./") && !specifier.startsWith("../")) return null;
   const parts = file.split("/").slice(0, -1);
@@ -53,15 +70,15 @@ export function resolve(file: string, specifier: string): string | null {
   return parts.join("/");
 }
 
-/** Why `file` may not import `specifier`; `null` if it may. Paths are the project's, with slashes. */
+/** Returns the reason why `file` (a project path) may not import `specifier`; `null` if it may. */
 export function forbiddenImport(file: string, specifier: string): string | null {
   const layer = LAYERS.find((layer) => isIn(file, layer.files));
   if (layer === undefined) return null;
   const path = resolve(file, specifier);
   if (path === null) {
     const allowed = layer.bare.some((bare) => bare === "*" || specifier.startsWith(bare));
-    return allowed ? null : `${layer.files} imports no "${specifier}"`;
+    return allowed ? null : `${layer.files} must not import "${specifier}"`;
   }
   if (layer.may.some((area) => isIn(path, area))) return null;
-  return `${layer.files} imports from ${layer.may.join(", ")} alone, not ${path}`;
+  return `${layer.files} may import from ${layer.may.join(", ")}, but not ${path}`;
 }
