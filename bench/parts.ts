@@ -15,7 +15,7 @@ import { encodePlain, encodeRegister, encodeSessionCommand, Sessions } from "../
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Envelope } from "../lib/transport.ts";
 import { PROTOCOL_VERSION } from "../lib/transport.ts";
-import { openFileStorage } from "../storage/file/mod.ts";
+import { createFileStorage } from "../storage/file/mod.ts";
 import { decodeEnvelope, encodeEnvelope } from "../transport/connect/mod.ts";
 import { load } from "./load.ts";
 import type { Row } from "./table.ts";
@@ -71,7 +71,7 @@ export async function core(ms: number): Promise<Row> {
 export async function writeAheadLog(ms: number, count: number): Promise<Row> {
   const folder = await mkdtemp(join(tmpdir(), "raft-core-bench-"));
   try {
-    const storage = openFileStorage(join(folder, "data"));
+    const storage = createFileStorage(join(folder, "data"));
     await storage.load();
     await storage.initialize({ nodeId: "n1", incarnation: "bench", clusterId: "" });
     let index = 0;

@@ -72,7 +72,7 @@ export interface BrowserNode {
  * await startBrowserNode({
  *   clusterId: "notes",
  *   id: "n1",
- *   storage: openIndexedDbStorage,
+ *   storage: createIndexedDbStorage,
  *   transport: broadcastTransport,
  *   stateMachine: new KeyValue(),
  *   bootstrap: { members: ["n1", "n2", "n3"] },

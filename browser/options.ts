@@ -13,7 +13,7 @@ import { tabAddress } from "../transport/tab/mod.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
 import type { PageEnd } from "./page_link.ts";
 
-/** What a node's storage and transport are made from: the options that `openIndexedDbStorage` and the transports take. */
+/** What a node's storage and transport are made from: the options that `createIndexedDbStorage` and the transports take. */
 export interface NodePlace {
   /** The cluster's name within the origin. */
   readonly clusterId: string;

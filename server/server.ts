@@ -13,7 +13,7 @@ import type { Member } from "../lib/raft/types.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
-import { openFileStorage } from "../storage/file/mod.ts";
+import { createFileStorage } from "../storage/file/mod.ts";
 import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";
 import { SERVER_ADVICE } from "./advice.ts";
 import { awaitBeginning } from "../hosting/beginning.ts";
@@ -178,7 +178,7 @@ class RunningServer implements Server {
       client: connectClientTransport(),
     });
     try {
-      this.#storage = await LoadedStorage.load(this.#options.storage ?? openFileStorage(this.#options.data));
+      this.#storage = await LoadedStorage.load(this.#options.storage ?? createFileStorage(this.#options.data));
       const identity = await this.#identify(this.#storage);
       this.#logger.info(`Listening on http://${hostname}:${this.port}`, { advertise: this.address });
       if (!isLoopback(hostname)) {

@@ -9,7 +9,7 @@ import { startBrowserNode } from "../../browser/mod.ts";
 import type { BrowserNode, JoinOptions } from "../../browser/mod.ts";
 import { KeyValue } from "../../mod.ts";
 import type { Storage } from "../../mod.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { relayPortTransport } from "../../transport/relay/mod.ts";
 import { BroadcastChannelTransport, tabAddress } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
@@ -32,7 +32,7 @@ export async function startDemoNode(settings: NodeSettings): Promise<void> {
     const node = await startBrowserNode({
       clusterId,
       id,
-      storage: (place) => storage = openIndexedDbStorage({ ...place, lockWaitMs }),
+      storage: (place) => storage = createIndexedDbStorage({ ...place, lockWaitMs }),
       transport,
       stateMachine: new KeyValue(),
       electionTimeoutMs,

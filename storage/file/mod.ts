@@ -28,13 +28,13 @@ export { nodeFileSystem } from "./node_file_system.ts";
  * @param dir the folder; made if it is missing
  * @example
  * ```ts
- * const storage = openFileStorage("./data/n1");
+ * const storage = createFileStorage("./data/n1");
  * const { lastIndex } = await storage.load();
  * console.log(`the log ends at ${lastIndex}`);
  * await storage.close();
  * ```
  */
-export function openFileStorage(dir: string, options: FileStorageOptions = {}): FileStorage {
+export function createFileStorage(dir: string, options: FileStorageOptions = {}): FileStorage {
   return new FileStorage(nodeFileSystem(), dir, options);
 }
 

@@ -29,13 +29,13 @@ export type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storag
  *
  * @example
  * ```ts
- * const storage = openIndexedDbStorage({ clusterId: "demo", nodeId: "n1" });
+ * const storage = createIndexedDbStorage({ clusterId: "demo", nodeId: "n1" });
  * const { lastIndex } = await storage.load();
  * console.log(`the log ends at ${lastIndex}`);
  * await storage.close();
  * ```
  */
-export function openIndexedDbStorage(options: IndexedDbStorageOptions): IndexedDbStorage {
+export function createIndexedDbStorage(options: IndexedDbStorageOptions): IndexedDbStorage {
   return new IndexedDbStorage(options);
 }
 

@@ -2,7 +2,7 @@
 
 import { storageConformance } from "../../conformance.ts";
 import type { StorageConformanceTest } from "../../conformance.ts";
-import { deleteIndexedDb, openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage, deleteIndexedDb } from "../../storage/indexeddb/mod.ts";
 
 let places = 0;
 
@@ -10,5 +10,5 @@ let places = 0;
 export const checks: readonly StorageConformanceTest[] = storageConformance(() => {
   const place = { clusterId: `check:${++places}`, nodeId: "n1" };
   // A check that leaves a storage open fails here, rather than to wait for it.
-  return { open: () => openIndexedDbStorage(place), dispose: () => deleteIndexedDb(place) };
+  return { open: () => createIndexedDbStorage(place), dispose: () => deleteIndexedDb(place) };
 });

@@ -2,12 +2,12 @@
 /** Opens the node, tells what it holds, and writes on from the step it is told, until it is killed. */
 
 import { identity } from "../../storage/conformance_bench.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { observe, Workload } from "./indexeddb_workload.ts";
 
 const seed = Number(new URL(location.href).searchParams.get("seed"));
 // The one before this was just killed.
-const storage = openIndexedDbStorage({ clusterId: `crash ${seed}`, nodeId: identity.nodeId, lockWaitMs: 20_000 });
+const storage = createIndexedDbStorage({ clusterId: `crash ${seed}`, nodeId: identity.nodeId, lockWaitMs: 20_000 });
 const state = await storage.load();
 if (state.identity === null) {
   await storage.initialize(identity);

@@ -6,7 +6,7 @@ import { encodeMembership } from "../../lib/raft/membership.ts";
 import type { Entry, SnapshotMeta } from "../../lib/raft/types.ts";
 import { expect, identity, membership, rejects, run, same } from "../../storage/conformance_bench.ts";
 import type { Storage } from "../../lib/storage.ts";
-import { openIndexedDbStorage, requestPersistence } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage, requestPersistence } from "../../storage/indexeddb/mod.ts";
 import { done, openNew, persist, reopen, tamper } from "./indexeddb_support.ts";
 import { offer } from "./suite_page.ts";
 import type { PageCheck } from "./suite_page.ts";
@@ -153,7 +153,7 @@ const checks: PageCheck[] = [
       await tamper(storage.name, (store) => store.put({ ...identity, nodeId: "n2" }, "identity"));
       await rejects(reopen("another node").load(), "identity_mismatch", "load");
       const names = [["a:b", "c"], ["a", "b:c"], ["a%3Ab", "c"]].map(([clusterId, nodeId]) =>
-        openIndexedDbStorage({ clusterId: clusterId!, nodeId: nodeId! }).name
+        createIndexedDbStorage({ clusterId: clusterId!, nodeId: nodeId! }).name
       );
       same(new Set(names).size, 3, `different names: ${names.join(" ")}`);
     },

@@ -3,7 +3,7 @@
 
 import { expect, identity, rejects, run, same } from "../../storage/conformance_bench.ts";
 import type { Entry, EntryType } from "../../lib/raft/types.ts";
-import { deleteIndexedDb, openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage, deleteIndexedDb } from "../../storage/indexeddb/mod.ts";
 import { done, intercept, lost, openNew, persist, reopen } from "./indexeddb_support.ts";
 import { offer } from "./suite_page.ts";
 import type { PageCheck } from "./suite_page.ts";
@@ -160,15 +160,15 @@ const checks: PageCheck[] = [
       await rejects(deleteIndexedDb({ clusterId: "duplicated", nodeId: "n1" }), "locked", "deletion");
       await (await openNew("another cluster")).close();
       const place = { clusterId: "duplicated", nodeId: "n1", lockWaitMs: 20_000 };
-      await using waiting = openIndexedDbStorage(place);
+      await using waiting = createIndexedDbStorage(place);
       const loaded = waiting.load();
       await first.close();
       same((await loaded).identity, identity, "the identity");
-      await using impatient = openIndexedDbStorage({ ...place, lockWaitMs: 10 });
+      await using impatient = createIndexedDbStorage({ ...place, lockWaitMs: 10 });
       await rejects(impatient.load(), "locked", "one that waits for a short time");
       await waiting.close();
       await deleteIndexedDb(place);
-      await using after = openIndexedDbStorage(place);
+      await using after = createIndexedDbStorage(place);
       same((await after.load()).identity, null, "after deletion");
     },
   },
@@ -179,7 +179,7 @@ const checks: PageCheck[] = [
       await new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
       await rejects(reopen("held").load(), "locked", "while it runs");
       worker.terminate();
-      await using storage = openIndexedDbStorage({ clusterId: "held", nodeId: "n1", lockWaitMs: 20_000 });
+      await using storage = createIndexedDbStorage({ clusterId: "held", nodeId: "n1", lockWaitMs: 20_000 });
       same((await storage.load()).lastIndex, 3, "what it wrote");
     },
   },

@@ -13,7 +13,7 @@ import {
   Sessions,
 } from "../../mod.ts";
 import { expect, same } from "../../storage/conformance_bench.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { done, intercept } from "./indexeddb_support.ts";
 import { offer } from "./suite_page.ts";
 import type { PageCheck } from "./suite_page.ts";
@@ -33,7 +33,7 @@ class Cluster implements AsyncDisposable {
   }
 
   storage(id: string) {
-    return openIndexedDbStorage({ clusterId: this.#clusterId, nodeId: id });
+    return createIndexedDbStorage({ clusterId: this.#clusterId, nodeId: id });
   }
 
   async start(id: string, voters: readonly string[]): Promise<RaftNode> {

@@ -5,7 +5,7 @@ import type { StorageError } from "../../lib/errors.ts";
 import type { PersistBatch } from "../../lib/raft/types.ts";
 import type { Storage } from "../../lib/storage.ts";
 import { identity } from "../../storage/conformance_bench.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import type { IndexedDbStorage, IndexedDbStorageOptions } from "../../storage/indexeddb/mod.ts";
 
 /** A storage with an identity. */
@@ -13,7 +13,7 @@ export async function openNew(
   clusterId: string,
   options: Partial<IndexedDbStorageOptions> = {},
 ): Promise<IndexedDbStorage> {
-  const storage = openIndexedDbStorage({ clusterId, nodeId: identity.nodeId, ...options });
+  const storage = createIndexedDbStorage({ clusterId, nodeId: identity.nodeId, ...options });
   await storage.load();
   await storage.initialize(identity);
   return storage;
@@ -21,7 +21,7 @@ export async function openNew(
 
 /** Opens what an earlier storage left, not loaded. */
 export function reopen(clusterId: string): IndexedDbStorage {
-  return openIndexedDbStorage({ clusterId, nodeId: identity.nodeId });
+  return createIndexedDbStorage({ clusterId, nodeId: identity.nodeId });
 }
 
 /** Persists what is given. */

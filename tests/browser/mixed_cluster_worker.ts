@@ -2,7 +2,7 @@
 
 import { startBrowserNode } from "../../browser/mod.ts";
 import { KeyValue } from "../../lib/kv/mod.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { relayPortTransport } from "../../transport/relay/mod.ts";
 
 const port = await new Promise<MessagePort>((resolve) => {
@@ -14,7 +14,7 @@ const port = await new Promise<MessagePort>((resolve) => {
 await startBrowserNode({
   clusterId: "mixed",
   id: "t1",
-  storage: openIndexedDbStorage,
+  storage: createIndexedDbStorage,
   transport: (place) => relayPortTransport({ ...place, port }),
   stateMachine: new KeyValue(),
   join: { as: "voter" },

@@ -4,7 +4,7 @@
 import { startBrowserNode } from "../../browser/mod.ts";
 import type { BrowserNodeOptions } from "../../browser/mod.ts";
 import { KeyValue } from "../../mod.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { BroadcastChannelTransport } from "../../transport/tab/mod.ts";
 
 /** What a test chooses. */
@@ -18,7 +18,7 @@ const chosen = JSON.parse((globalThis as unknown as { readonly name: string }).n
 // What goes wrong is the page's to know.
 startBrowserNode({
   clusterId: "tabs",
-  storage: openIndexedDbStorage,
+  storage: createIndexedDbStorage,
   transport: (place) => new BroadcastChannelTransport(place),
   stateMachine: new KeyValue(),
   electionTimeoutMs: 500,

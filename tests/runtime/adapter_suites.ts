@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { storageConformance, transportConformance } from "../../conformance.ts";
 import { MemoryDisk, MemoryNetwork, MemoryStorage } from "../../mod.ts";
-import { openFileStorage } from "../../storage/file/mod.ts";
+import { createFileStorage } from "../../storage/file/mod.ts";
 import { unaryConnector } from "../../transport/connect/mod.ts";
 import { tabChecks } from "../support/tab_checks.ts";
 import { broadcastMesh, directPortMesh, portMesh, tabFixture } from "../support/tab_transports.ts";
@@ -32,7 +32,7 @@ export const adapterSuites: readonly Suite[] = [
     cases: storageConformance(async () => {
       const dir = await mkdtemp(join(tmpdir(), "raft-storage-"));
       return {
-        open: () => openFileStorage(join(dir, "data"), { segmentBytes }),
+        open: () => createFileStorage(join(dir, "data"), { segmentBytes }),
         dispose: () => rm(dir, { recursive: true }),
       };
     }),

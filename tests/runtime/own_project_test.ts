@@ -13,9 +13,9 @@ function program(specifier: (path: string) => string): string {
   return `
     import { Coordinator } from "${specifier("")}";
     import { startServer } from "${specifier("/server")}";
-    import { openFileStorage } from "${specifier("/storage/file")}";
+    import { createFileStorage } from "${specifier("/storage/file")}";
     import { connectClientTransport } from "${specifier("/transport/connect")}";
-    console.log([Coordinator, startServer, openFileStorage, connectClientTransport].every((it) => it instanceof Function));
+    console.log([Coordinator, startServer, createFileStorage, connectClientTransport].every((it) => it instanceof Function));
   `;
 }
 

@@ -1,7 +1,7 @@
 /** What a page needs of the library to run a node in a tab: its bundle's size is kept within bounds by build.ts. */
 
 import { Coordinator, RaftNode, Sessions } from "../../mod.ts";
-import { openIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
+import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import {
   BroadcastChannelTransport,
   MessagePortHub,
@@ -12,7 +12,14 @@ import {
 
 Object.assign(globalThis, {
   raft: {
-    ...{ BroadcastChannelTransport, Coordinator, MessagePortHub, MessagePortTransport, openIndexedDbStorage, RaftNode },
+    ...{
+      BroadcastChannelTransport,
+      Coordinator,
+      MessagePortHub,
+      MessagePortTransport,
+      createIndexedDbStorage,
+      RaftNode,
+    },
     ...{ serveNode, Sessions, tabAddress },
   },
 });

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { Coordinator } from "../../../lib/client/mod.ts";
 import { KeyValueClient } from "../../../lib/kv/mod.ts";
-import { openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage } from "../../../storage/file/mod.ts";
 import { connectClientTransport } from "../../../transport/connect/mod.ts";
 import { raftCommand } from "../../support/raft_command.ts";
 import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts";
@@ -22,7 +22,7 @@ async function write(kv: KeyValueClient, n: number): Promise<void> {
 }
 
 async function snapshotOf(data: string): Promise<{ index: number; bytes: Uint8Array }> {
-  await using storage = openFileStorage(data);
+  await using storage = createFileStorage(data);
   await storage.load();
   const reader = await storage.openSnapshot();
   assert.ok(reader !== null, `${data} has no snapshot`);

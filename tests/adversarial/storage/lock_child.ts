@@ -2,9 +2,9 @@
 // `leave` as its second argument, until nothing is left to do.
 
 import process from "node:process";
-import { openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage } from "../../../storage/file/mod.ts";
 
-const storage = openFileStorage(process.argv[2] ?? "");
+const storage = createFileStorage(process.argv[2] ?? "");
 try {
   await storage.load();
   console.log("open");

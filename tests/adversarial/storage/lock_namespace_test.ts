@@ -9,7 +9,7 @@ import type { Socket } from "node:net";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { lockFolder } from "../../../storage/file/lock_file.ts";
-import { openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage } from "../../../storage/file/mod.ts";
 import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
 import { askAt } from "../../../storage/file/node_lock_socket.ts";
 import { runtimes } from "../../../tools/runtimes.ts";
@@ -62,7 +62,7 @@ for (const [index, name] of names.entries()) {
         const takers = await Promise.all(names.map(async (each) => child(dir, await commandOf(each))));
         for (const taker of takers) assert.match(await taker.said, /is locked: process 1 has it open/);
         await Promise.all(takers.map((taker) => taker.ended));
-        await assert.rejects(openFileStorage(dir).load(), { code: "locked" });
+        await assert.rejects(createFileStorage(dir).load(), { code: "locked" });
       } finally {
         await kill(holder);
       }
@@ -76,7 +76,7 @@ for (const [index, name] of names.entries()) {
       } finally {
         await kill(next);
       }
-      await using storage = openFileStorage(dir);
+      await using storage = createFileStorage(dir);
       await storage.load();
       await storage.close();
       assert.deepStrictEqual(await socketsIn(dir), []);
@@ -166,9 +166,9 @@ Deno.test("a socket that is missing, or a plain file by its name, proves nothing
     await kill(holder);
     assert.strictEqual(await askAt(socket), "dead");
     await rm(socket);
-    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(createFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
     await writeFile(socket, "");
-    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(createFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
   }));
 
 Deno.test("in a folder with a path too long for a socket, an owner of another namespace counts as alive", () =>
@@ -179,12 +179,12 @@ Deno.test("in a folder with a path too long for a socket, an owner of another na
     assert.strictEqual(owner["socket"], "");
     assert.deepStrictEqual(await socketsIn(dir), []);
     await kill(holder);
-    await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+    await assert.rejects(createFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
   }));
 
 Deno.test("a lock that is released while its holder is asked for is not said to be held", () =>
   inFolder(async (dir) => {
-    const storage = openFileStorage(dir);
+    const storage = createFileStorage(dir);
     await storage.load();
     await moveAway(dir);
     const host = nodeLockHost();

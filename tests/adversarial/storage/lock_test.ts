@@ -5,7 +5,7 @@ import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { lockFolder } from "../../../storage/file/lock_file.ts";
-import { openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage } from "../../../storage/file/mod.ts";
 import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
 import { child, inFolder, lockOf } from "./lock_support.ts";
 
@@ -14,7 +14,7 @@ Deno.test("a folder that a living process has open is refused, and the message n
     const holder = child(dir);
     try {
       assert.strictEqual(await holder.said, "open");
-      const error = await openFileStorage(dir).load().then(() => new Error("it opened"), (error: Error) => error);
+      const error = await createFileStorage(dir).load().then(() => new Error("it opened"), (error: Error) => error);
       assert.match(error.message, new RegExp(`process ${holder.process.pid} has it open`));
       assert.deepStrictEqual({ ...error as unknown as Record<string, unknown> }["code"], "locked");
       const second = child(dir);
@@ -25,7 +25,7 @@ Deno.test("a folder that a living process has open is refused, and the message n
       await holder.ended;
     }
     // Its owner was killed: taken over without asking.
-    const storage = openFileStorage(dir);
+    const storage = createFileStorage(dir);
     await storage.load();
     assert.strictEqual((await lockOf(dir)).owner["pid"], process.pid);
     await storage.close();
@@ -50,17 +50,17 @@ Deno.test("of several processes that find a dead owner's lock, one gets it", () 
 
 Deno.test("a process id that is in use again does not keep a dead owner's lock alive", () =>
   inFolder(async (dir) => {
-    const storage = openFileStorage(dir);
+    const storage = createFileStorage(dir);
     await storage.load();
     const { path, owner } = await lockOf(dir);
     assert.ok(owner["startedAt"] !== "" && owner["pid"] === process.pid, JSON.stringify(owner));
-    await assert.rejects(openFileStorage(dir).load(), { code: "locked" });
+    await assert.rejects(createFileStorage(dir).load(), { code: "locked" });
     const stale = [{ startedAt: "12345" }, { boot: "00000000-0000-0000-0000-000000000000" }, { pid: 2 ** 30 }];
     for (const change of stale) {
       await rm(path, { force: true });
       for (const name of await readdir(dir)) if (name.startsWith("lock-")) await rm(join(dir, name));
       await writeFile(path, JSON.stringify({ ...owner, ...change }));
-      const next = openFileStorage(dir);
+      const next = createFileStorage(dir);
       await next.load();
       assert.strictEqual((await lockOf(dir)).owner["startedAt"], owner["startedAt"], JSON.stringify(change));
       await next.close();
@@ -71,20 +71,20 @@ Deno.test("a process id that is in use again does not keep a dead owner's lock a
 Deno.test("a holder of whom nothing can be known counts as alive", () =>
   inFolder(async (dir) => {
     const host = nodeLockHost();
-    const storage = openFileStorage(dir);
+    const storage = createFileStorage(dir);
     await storage.load();
     await storage.close();
     const self = await host.self();
     const path = join(dir, "lock-9");
     for (const change of [{ machine: "elsewhere", boot: "other" }, { namespace: "pid:[1]" }]) {
       await writeFile(path, JSON.stringify({ ...self, pid: 2 ** 30, ...change }));
-      await assert.rejects(openFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
+      await assert.rejects(createFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
     }
   }));
 
 Deno.test("many takers of a free folder, in one process: one at a time has it", () =>
   inFolder(async (dir) => {
-    const first = openFileStorage(dir);
+    const first = createFileStorage(dir);
     await first.load();
     await first.close();
     for (let round = 0; round < 20; round++) {
@@ -102,7 +102,7 @@ Deno.test("many takers of a free folder, in one process: one at a time has it", 
 Deno.test("a taker that was slow does not win with a number of the past", () =>
   inFolder(async (dir) => {
     const host = nodeLockHost();
-    const storage = openFileStorage(dir);
+    const storage = createFileStorage(dir);
     await storage.load();
     await storage.close();
     let holder: { release(): Promise<void> } | undefined;
@@ -125,7 +125,7 @@ Deno.test("a taker that was slow does not win with a number of the past", () =>
 
 Deno.test("files are for their owner only", () =>
   inFolder(async (dir) => {
-    const storage = openFileStorage(dir, { segmentBytes: 100 });
+    const storage = createFileStorage(dir, { segmentBytes: 100 });
     await storage.load();
     await storage.initialize({ nodeId: "n1", incarnation: "i", clusterId: "c" });
     for (let index = 1; index < 4; index++) {

@@ -4,14 +4,14 @@ import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts"
 import type { Entry } from "../../../lib/raft/types.ts";
 import { encodePlain, encodeRegister, encodeSessionCommand } from "../../../lib/sessions/session_codec.ts";
 import { fileLogTools } from "../../../server/cli/log_tools.ts";
-import { openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage } from "../../../storage/file/mod.ts";
 import { cli, errorOf } from "./support.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Writes one batch an entry into `dir`. */
 async function fill(dir: string, entries: readonly Entry[]): Promise<void> {
-  const storage = openFileStorage(dir);
+  const storage = createFileStorage(dir);
   await storage.load();
   await storage.initialize({ nodeId: "n1", incarnation: "f".repeat(32), clusterId: "c1" });
   let sequence = 1;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { storageConformance } from "../../../storage/conformance.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
-import { FileStorage, openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage, FileStorage } from "../../../storage/file/mod.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
 
 const memory = storageConformance(() => {
@@ -30,7 +30,7 @@ for (const segmentBytes of [64 * 1024 * 1024, 200]) {
   const files = storageConformance(async () => {
     const dir = await mkdtemp(join(tmpdir(), "raft-storage-"));
     return {
-      open: () => openFileStorage(join(dir, "data"), { segmentBytes }),
+      open: () => createFileStorage(join(dir, "data"), { segmentBytes }),
       dispose: () => rm(dir, { recursive: true }),
     };
   });

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Entry } from "../../../lib/raft/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
-import { FileStorage, openFileStorage } from "../../../storage/file/mod.ts";
+import { createFileStorage, FileStorage } from "../../../storage/file/mod.ts";
 
 const membership = membershipOf({ voters: [{ id: "n1", address: "a", incarnation: "i" }] });
 
@@ -133,7 +133,7 @@ Deno.test("an option out of range is refused", () => {
 Deno.test("a file in the place of the folder is told as that", async () => {
   const file = fileURLToPath(import.meta.url);
   for (const dir of [file, `${file}/data`]) {
-    await assert.rejects(openFileStorage(dir).load(), {
+    await assert.rejects(createFileStorage(dir).load(), {
       code: "storage",
       message: /there is a file where a folder must be/,
     });
