@@ -19,8 +19,17 @@ export type { Cancel, Clock, Host } from "./lib/clock.ts";
 export { systemHost } from "./lib/host.ts";
 
 // What goes wrong.
-export type { DiskState, LeaderHint, Outcome, RaftErrorCode, RaftErrorOptions } from "./lib/errors.ts";
-export { RaftError, StorageError } from "./lib/errors.ts";
+export type {
+  DiskState,
+  LeaderHint,
+  Outcome,
+  RaftErrorCode,
+  RaftErrorJson,
+  RaftErrorOptions,
+  Retry,
+  StorageErrorCode,
+} from "./lib/errors.ts";
+export { isRetryable, RaftError, retryOf, StorageError } from "./lib/errors.ts";
 
 // The node.
 export { RaftNode } from "./lib/node/mod.ts";

@@ -5,43 +5,7 @@
  */
 
 import type { Host } from "../clock.ts";
-import { RaftError, type RaftErrorCode } from "../errors.ts";
-
-/** Errors that no other node and no later time would change. */
-const FINAL: ReadonlySet<RaftErrorCode> = new Set<RaftErrorCode>([
-  "invalid_argument",
-  "too_large",
-  "unsupported",
-  "unsupported_version",
-  "identity_mismatch",
-  "refused",
-  "session_expired",
-]);
-
-/** Whether to try again is useless. */
-export function isFinal(error: RaftError): boolean {
-  return FINAL.has(error.code);
-}
-
-/** The same, with another outcome. */
-export function withOutcome(error: RaftError, outcome: RaftError["outcome"]): RaftError {
-  if (error.outcome === outcome) return error;
-  const { code, message, hint, leader } = error;
-  return new RaftError(code, message, { outcome, hint, cause: error, ...(leader === undefined ? {} : { leader }) });
-}
-
-/** What a transport threw, as a RaftError. Of anything else than that nothing is known. */
-export function asRaftError(thrown: unknown): RaftError {
-  if (thrown instanceof RaftError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RaftError("unreachable", `the call failed: ${message}`, { outcome: "unknown", cause: thrown });
-}
-
-/** The error for a signal that fired. */
-export function abortedError(signal: AbortSignal): RaftError {
-  if (signal.reason instanceof RaftError) return signal.reason;
-  return new RaftError("aborted", "the request was aborted", { cause: signal.reason });
-}
+import { abortedError, RaftError } from "../errors.ts";
 
 /**
  * Calls `call`, and gives up on it after `timeoutMs` or when a signal fires, even
@@ -59,20 +23,20 @@ export function attempt<T>(
   return new Promise<T>((resolve, reject) => {
     const stop = (error: RaftError): void => {
       finish();
-      reject(withOutcome(error, "unknown"));
+      reject(error);
       controller.abort(error);
     };
-    const onAbort = (event: Event): void => stop(abortedError(event.target as AbortSignal));
+    const onAbort = (event: Event): void => stop(abortedError(event.target as AbortSignal, "unknown"));
     const cancelTimer = host.clock.setTimer(
       timeoutMs,
-      () => stop(new RaftError("timeout", `no answer within ${Math.round(timeoutMs)} ms`)),
+      () => stop(new RaftError("timeout", `no answer within ${Math.round(timeoutMs)} ms`, { outcome: "unknown" })),
     );
     const finish = (): void => {
       cancelTimer();
       for (const signal of signals) signal?.removeEventListener("abort", onAbort);
     };
     for (const signal of signals) {
-      if (signal?.aborted) return stop(abortedError(signal));
+      if (signal?.aborted) return stop(abortedError(signal, "unknown"));
       signal?.addEventListener("abort", onAbort);
     }
     // In a function of its own, so that what it throws at once is a rejection too.
@@ -83,7 +47,7 @@ export function attempt<T>(
       },
       (error) => {
         finish();
-        reject(asRaftError(error));
+        reject(RaftError.from(error, "unreachable"));
       },
     );
   });

@@ -5,10 +5,10 @@
  */
 
 import type { Host } from "../clock.ts";
-import { RaftError } from "../errors.ts";
+import { abortedError, closedError, isRetryable, RaftError } from "../errors.ts";
 import { systemHost } from "../host.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
-import { abortedError, asRaftError, attempt, BackOff, isFinal, withOutcome } from "./attempts.ts";
+import { attempt, BackOff } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
 import type { ProposedCommand } from "./proposal.ts";
@@ -185,7 +185,7 @@ export class Coordinator {
     try {
       return await attempt(this.#host, timeoutMs, signals, ask(endpoint));
     } catch (error) {
-      throw withOutcome(asRaftError(error), "rejected");
+      throw RaftError.from(error, "unreachable").withOutcome("rejected");
     }
   }
 
@@ -201,7 +201,7 @@ export class Coordinator {
   /** Ends what is under way with `closed`, and closes the transport. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      this.#closing.abort(new RaftError("closed", "the client was closed"));
+      this.#closing.abort(closedError("the client"));
       await this.#transport.close?.();
     })();
     return this.#closed;
@@ -237,10 +237,10 @@ export class Coordinator {
         if (atLeader) this.#finder.succeeded();
         return result;
       } catch (thrown) {
-        const error = withOutcome(asRaftError(thrown), "rejected");
+        const error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
         // What the deadline cut short says less than what was heard before.
         if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
-        if (isFinal(error) || signals.some((signal) => signal?.aborted)) throw error;
+        if (!isRetryable(error) || signals.some((signal) => signal?.aborted)) throw error;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;
         await this.#pause(Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), signals);
       }
@@ -252,7 +252,7 @@ export class Coordinator {
     try {
       await attempt<never>(this.#host, ms, signals, () => new Promise(() => {}));
     } catch (error) {
-      if (signals.some((signal) => signal?.aborted)) throw withOutcome(asRaftError(error), "rejected");
+      if (signals.some((signal) => signal?.aborted)) throw RaftError.from(error, "unreachable").withOutcome("rejected");
     }
   }
 }

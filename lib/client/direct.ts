@@ -6,7 +6,6 @@
 
 import { RaftError } from "../errors.ts";
 import type { Consistency, NodeStatus, Proposed, ReadResult } from "../node/types.ts";
-import { asRaftError } from "./attempts.ts";
 import type { CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
 
 /** What a client needs of a node; a RaftNode has it. */
@@ -51,7 +50,7 @@ export class DirectClientTransport implements ClientTransport {
         const { index, result } = await node.propose(command, options);
         return { ok: true, index, result };
       } catch (error) {
-        return { ok: false, error: asRaftError(error) };
+        return { ok: false, error: RaftError.from(error) };
       }
     }));
   }
@@ -70,7 +69,7 @@ export class DirectClientTransport implements ClientTransport {
     try {
       return Promise.resolve(this.#node(endpoint).status());
     } catch (error) {
-      return Promise.reject(asRaftError(error));
+      return Promise.reject(RaftError.from(error));
     }
   }
 

@@ -7,7 +7,7 @@
 import type { Host } from "../clock.ts";
 import { RaftError } from "../errors.ts";
 import type { NodeStatus } from "../node/types.ts";
-import { asRaftError, attempt } from "./attempts.ts";
+import { attempt } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 
 /** What a {@linkcode LeaderFinder} is made of. */
@@ -152,7 +152,7 @@ export class LeaderFinder {
         if (answer.leader === null) return;
         cancelGrace ??= host.clock.setTimer(GRACE_MS, () => enough.abort());
       } catch (error) {
-        errors.push(asRaftError(error));
+        errors.push(RaftError.from(error, "unreachable"));
       }
     });
     await Promise.all(asked);

@@ -5,9 +5,9 @@
  */
 
 import type { Cancel, Host } from "../clock.ts";
-import { RaftError } from "../errors.ts";
+import { isRetryable, RaftError } from "../errors.ts";
 import { encodeRegister } from "../sessions/session_codec.ts";
-import { asRaftError, attempt, BackOff, isFinal, withOutcome } from "./attempts.ts";
+import { attempt, BackOff } from "./attempts.ts";
 import type { ClientTransport, ProposeResult } from "./client_transport.ts";
 import type { LeaderFinder } from "./leader_finder.ts";
 import { Proposal, type ProposedCommand } from "./proposal.ts";
@@ -114,12 +114,14 @@ export class Proposals {
       if (mode === "session" && this.#session === null) await this.#register(leader);
       this.#succeeded();
     } catch (thrown) {
-      const error = asRaftError(thrown);
+      const error = RaftError.from(thrown, "unreachable");
+      // Neither a search nor a registration carries out a command.
+      const retryable = isRetryable(error, true);
       for (const proposal of this.#queue) {
-        if (isFinal(error)) proposal.reject(withOutcome(error, proposal.maybeApplied ? "unknown" : "rejected"));
-        else proposal.lastError = error;
+        if (retryable) proposal.lastError = error;
+        else proposal.reject(error.withOutcome(proposal.maybeApplied ? "unknown" : "rejected"));
       }
-      if (!isFinal(error)) this.#waitABit();
+      if (retryable) this.#waitABit();
     } finally {
       this.#preparing = false;
       this.#schedule();
@@ -143,7 +145,7 @@ export class Proposals {
       if (reply.type !== "registered") throw replyError(reply);
       this.#session = new ClientSession(reply.session, reply.maxOutstanding);
     } catch (thrown) {
-      const error = asRaftError(thrown);
+      const error = RaftError.from(thrown, "unreachable");
       finder.failed(leader, error);
       throw error;
     }
@@ -195,7 +197,7 @@ export class Proposals {
         (signal) => transport.propose(leader, entries, { signal }),
       );
     } catch (thrown) {
-      const error = asRaftError(thrown);
+      const error = RaftError.from(thrown, "unreachable");
       results = batch.map(() => ({ ok: false, error }));
     }
     cancelRelease();
@@ -217,7 +219,7 @@ export class Proposals {
       failure ??= error;
     }
     const first = results.find((result) => !result.ok)?.error ?? null;
-    failure ??= first !== null && !isFinal(first) ? first : null;
+    failure ??= isRetryable(first, true) ? first : null;
     this.#queue.unshift(...again);
     if (failure === null || failure.code === "session_expired") return this.#succeeded();
     if (!this.#options.finder.failed(leader, failure)) this.#waitABit();
@@ -234,7 +236,7 @@ export class Proposals {
         if (reply.type === "applied") return proposal.resolve({ index: reply.index, result: reply.result });
         error = replyError(reply);
       } catch (thrown) {
-        error = asRaftError(thrown);
+        error = RaftError.from(thrown, "unreachable");
       }
       if (error.code === "session_expired") return this.#sessionExpired(proposal, error);
     } else {
@@ -242,8 +244,8 @@ export class Proposals {
     }
     if (error.outcome === "unknown") proposal.maybeApplied = true;
     proposal.lastError = error;
-    if (!isFinal(error) && (mode === "session" || !proposal.maybeApplied)) return error;
-    return proposal.reject(withOutcome(error, proposal.maybeApplied ? "unknown" : "rejected"));
+    const known = error.withOutcome(proposal.maybeApplied ? "unknown" : "rejected");
+    return isRetryable(known, mode === "session") ? known : proposal.reject(known);
   }
 
   /** This attempt did nothing; so if no earlier one can have, the command may go into another session. */
@@ -288,7 +290,7 @@ export class Proposals {
   #close(): void {
     this.#sweep?.cancel();
     this.#pause?.();
-    for (const proposal of this.#open) proposal.giveUp("closed", "the client was closed");
+    for (const proposal of this.#open) proposal.giveUp("closed", "the client is closed");
     this.#queue = [];
   }
 }

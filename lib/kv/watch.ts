@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RaftError } from "../errors.ts";
+import { abortedError, RaftError } from "../errors.ts";
 import { binaryBytes, binaryString, type Packed, unpack } from "./packed.ts";
 
 /** A change of one key. */
@@ -201,7 +201,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
 
   #failure(): RaftError | null {
     if (this.#signal?.aborted) {
-      return new RaftError("aborted", "the watch was aborted", { cause: this.#signal.reason });
+      return abortedError(this.#signal);
     }
     if (this.#nextVersion > this.#history.compactedVersion) return null;
     return new RaftError(

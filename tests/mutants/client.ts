@@ -33,8 +33,8 @@ export const client: readonly Mutant[] = [
     rule: "An attempt whose answer is lost has an unknown outcome.",
     edits: [{
       file: "lib/client/attempts.ts",
-      find: `reject(withOutcome(error, "unknown"));`,
-      replace: `reject(withOutcome(error, "rejected"));`,
+      find: `reject(error);`,
+      replace: `reject(error.withOutcome("rejected"));`,
     }],
     killedBy: "simulation",
     test: {
@@ -47,8 +47,8 @@ export const client: readonly Mutant[] = [
     rule: "Without a session a command is never sent again once it may have reached a leader.",
     edits: [{
       file: PROPOSALS,
-      find: `if (!isFinal(error) && (mode === "session" || !proposal.maybeApplied)) return error;`,
-      replace: "if (!isFinal(error)) return error;",
+      find: `return isRetryable(known, mode === "session") ? known : proposal.reject(known);`,
+      replace: "return isRetryable(known, true) ? known : proposal.reject(known);",
     }],
     killedBy: "simulation",
     test: {

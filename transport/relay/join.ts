@@ -5,7 +5,6 @@
  */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { withOutcome } from "../../lib/client/attempts.ts";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import type { Membership, NodeId } from "../../lib/raft/types.ts";
 import { baseUrl } from "../wire/address.ts";
@@ -74,7 +73,7 @@ export async function askToJoin(options: AskToJoinOptions): Promise<Membership> 
       const outcome = why?.outcome === "unknown" ? "unknown" : error.outcome;
       // That the signal fired says less than what was heard before.
       const cut = signal?.aborted === true && (error.code === "aborted" || error.code === "timeout");
-      why = withOutcome(cut && why !== undefined ? why : error, outcome);
+      why = (cut && why !== undefined ? why : error).withOutcome(outcome);
       if (signal?.aborted || !TRY_AGAIN.includes(error.code)) throw why;
     }
     await pause(signal);

@@ -5,7 +5,6 @@
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { withOutcome } from "../../lib/client/attempts.ts";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import { Outcome, type RaftErrorDetail, type RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
@@ -76,7 +75,7 @@ export function toldError(error: unknown): RaftError {
 /** The error of a call that its caller's signal ended. */
 export function endedBy(signal: AbortSignal, outcome: "rejected" | "unknown"): RaftError {
   const { reason } = signal;
-  if (reason instanceof RaftError) return withOutcome(reason, outcome);
+  if (reason instanceof RaftError) return reason.withOutcome(outcome);
   const timedOut = (reason instanceof Error || reason instanceof DOMException) && reason.name === "TimeoutError";
   return new RaftError(timedOut ? "timeout" : "aborted", timedOut ? "the deadline passed" : "the call was aborted", {
     outcome,
