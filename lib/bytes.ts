@@ -39,6 +39,20 @@ export function copyBytes(bytes: Uint8Array, length: number = bytes.length): Uin
   return copy;
 }
 
+/** Joins chunks to one array; a single chunk is returned as it is. */
+export function concatBytes<Memory extends ArrayBufferLike>(
+  chunks: readonly Uint8Array<Memory>[],
+): Uint8Array<Memory | ArrayBuffer> {
+  if (chunks.length === 1) return chunks[0]!;
+  const all = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
+}
+
 /** Appends fields to a growing buffer. */
 export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Cancel, Host } from "./clock.ts";
+import type { Cancel, Clock, Host } from "./clock.ts";
 
 /**
  * Runs `wake` in a task of its own, in some 2 to 9 µs, where a timer costs a
@@ -45,8 +45,23 @@ function reportError(error: unknown): void {
   });
 }
 
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  setTimer(delayMs, callback): Cancel {
+    const timer = setTimeout(callback, Math.max(0, delayMs));
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Returns a number in [0, 1) from the machine's cryptographic random source. */
+export function secureRandom(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! / 0x1_0000_0000;
+}
+
 /**
- * The machine's own clock, random source and task queue.
+ * Returns the machine's own clock, random source and task queue.
  *
  * @example
  * ```ts
@@ -57,14 +72,7 @@ function reportError(error: unknown): void {
  */
 export function systemHost(): Host {
   return {
-    clock: {
-      monotonicMs: () => performance.now(),
-      wallMs: () => Date.now(),
-      setTimer(delayMs, callback): Cancel {
-        const timer = setTimeout(callback, Math.max(0, delayMs));
-        return () => clearTimeout(timer);
-      },
-    },
+    clock: systemClock,
     random: () => Math.random(),
     enqueue: taskQueue(),
   };

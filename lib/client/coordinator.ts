@@ -8,7 +8,9 @@ import type { Host } from "../clock.ts";
 import { abortedError, closedError, isRetryable, RaftError } from "../errors.ts";
 import { systemHost } from "../host.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
-import { attempt, BackOff } from "./attempts.ts";
+import { Backoff } from "../backoff.ts";
+import { pause } from "../pause.ts";
+import { attempt } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
 import type { ProposedCommand } from "./proposal.ts";
@@ -221,7 +223,7 @@ export class Coordinator {
     const { clock } = this.#host;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     const signals = [signal, this.#closing.signal];
-    const backOff = new BackOff(this.#host, this.#backOff.firstMs, this.#backOff.maxMs);
+    const backOff = new Backoff(this.#host, this.#backOff.firstMs, this.#backOff.maxMs);
     let last: RaftError | null = null;
     for (;;) {
       const leftMs = deadlineMs - clock.monotonicMs();
@@ -242,17 +244,10 @@ export class Coordinator {
         if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
         if (!isRetryable(error) || signals.some((signal) => signal?.aborted)) throw error;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;
-        await this.#pause(Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), signals);
+        await pause(clock, Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), ...signals);
+        const fired = signals.find((signal) => signal?.aborted);
+        if (fired !== undefined) throw abortedError(fired);
       }
-    }
-  }
-
-  /** Waits, or throws once a signal fires. */
-  async #pause(ms: number, signals: readonly (AbortSignal | undefined)[]): Promise<void> {
-    try {
-      await attempt<never>(this.#host, ms, signals, () => new Promise(() => {}));
-    } catch (error) {
-      if (signals.some((signal) => signal?.aborted)) throw RaftError.from(error, "unreachable").withOutcome("rejected");
     }
   }
 }

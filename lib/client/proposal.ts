@@ -4,7 +4,8 @@
  * @module
  */
 
-import { RaftError, type RaftErrorCode } from "../errors.ts";
+import { closedError, type Outcome, RaftError } from "../errors.ts";
+import { Pending } from "../pending.ts";
 import type { Ticket } from "./session_user.ts";
 
 /** A command that was carried out. */
@@ -19,7 +20,6 @@ export interface ProposedCommand {
 export class Proposal {
   readonly command: Uint8Array;
   readonly deadlineMs: number;
-  readonly promise: Promise<ProposedCommand>;
   /** Its place in a session; `null` before it is first sent, and without one. */
   ticket: Ticket | null = null;
   /** Whether an attempt that is over may have carried it out, now or later. */
@@ -27,11 +27,7 @@ export class Proposal {
   /** Why the last attempt failed. */
   lastError: RaftError | null = null;
   readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onSettled: (proposal: Proposal) => void;
-  readonly #onAbort = (): void => this.giveUp("aborted", "the proposal was aborted", this.#signal?.reason);
-  #settle: PromiseWithResolvers<ProposedCommand>;
-  #settled = false;
+  readonly #pending: Pending<ProposedCommand>;
   /** Set while an attempt is under way: tells it that its answer is not needed. */
   #abandonCall: (() => void) | null = null;
 
@@ -45,18 +41,26 @@ export class Proposal {
     this.command = command;
     this.deadlineMs = deadlineMs;
     this.#timeoutMs = timeoutMs;
-    this.#signal = signal;
-    this.#settle = Promise.withResolvers();
-    this.promise = this.#settle.promise;
-    this.#onSettled = () => {};
-    if (signal?.aborted) this.#onAbort();
-    this.#onSettled = onSettled;
-    if (!this.#settled) signal?.addEventListener("abort", this.#onAbort);
+    this.#pending = new Pending({
+      signals: [signal],
+      outcome: () => this.#outcome(),
+      onEnd: () => {
+        this.ticket?.session.settle(this.ticket.sequence);
+        this.#abandonCall?.();
+        this.#abandonCall = null;
+        onSettled(this);
+      },
+    });
   }
 
-  /** Whether its outcome has been told. */
+  /** Settles with the outcome. */
+  get promise(): Promise<ProposedCommand> {
+    return this.#pending.promise;
+  }
+
+  /** Whether it has its outcome. */
   get settled(): boolean {
-    return this.#settled;
+    return this.#pending.settled;
   }
 
   /** An attempt begins. */
@@ -71,43 +75,36 @@ export class Proposal {
 
   /** It was carried out. */
   resolve(proposed: ProposedCommand): null {
-    if (this.#end()) this.#settle.resolve(proposed);
+    this.#pending.resolve(proposed);
     return null;
   }
 
   /** It failed for good. */
   reject(error: RaftError): null {
-    if (this.#end()) this.#settle.reject(error);
+    this.#pending.reject(error);
     return null;
   }
 
   /** Its deadline has passed. */
   timedOut(): void {
-    const why = this.lastError === null ? "" : `; the last attempt: ${this.lastError.message}`;
-    this.giveUp("timeout", `no outcome within ${this.#timeoutMs} ms${why}`, this.lastError);
-  }
-
-  /** Nobody waits for it any more. What was never sent, or surely refused, is `rejected`. */
-  giveUp(code: RaftErrorCode, message: string, cause: unknown = this.lastError): void {
-    const outcome = this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";
-    const leader = this.lastError?.leader;
+    const { lastError } = this;
+    const why = lastError === null ? "" : `; the last attempt: ${lastError.message}`;
     this.reject(
-      new RaftError(code, message, {
-        outcome,
-        ...(cause === null || cause === undefined ? {} : { cause }),
-        ...(leader === undefined ? {} : { leader }),
+      new RaftError("timeout", `no outcome within ${this.#timeoutMs} ms${why}`, {
+        outcome: this.#outcome(),
+        leader: lastError?.leader,
+        ...(lastError === null ? {} : { cause: lastError }),
       }),
     );
   }
 
-  #end(): boolean {
-    if (this.#settled) return false;
-    this.#settled = true;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.ticket?.session.settle(this.ticket.sequence);
-    this.#abandonCall?.();
-    this.#abandonCall = null;
-    this.#onSettled(this);
-    return true;
+  /** The client was closed. */
+  closed(): void {
+    this.reject(closedError("the client", this.#outcome()));
+  }
+
+  /** A command that was never sent, or whose attempts were all surely refused, is `rejected`. */
+  #outcome(): Outcome {
+    return this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";
   }
 }

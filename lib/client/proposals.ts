@@ -7,7 +7,8 @@
 import type { Cancel, Host } from "../clock.ts";
 import { isRetryable, RaftError } from "../errors.ts";
 import { encodeRegister } from "../sessions/session_codec.ts";
-import { attempt, BackOff } from "./attempts.ts";
+import { Backoff } from "../backoff.ts";
+import { attempt } from "./attempts.ts";
 import type { ClientTransport, ProposeResult } from "./client_transport.ts";
 import type { LeaderFinder } from "./leader_finder.ts";
 import { Proposal, type ProposedCommand } from "./proposal.ts";
@@ -39,7 +40,7 @@ export interface ProposalsOptions {
  */
 export class Proposals {
   readonly #options: ProposalsOptions;
-  readonly #backOff: BackOff;
+  readonly #backOff: Backoff;
   readonly #open = new Set<Proposal>();
   #queue: Proposal[] = [];
   #bytes = 0;
@@ -52,7 +53,7 @@ export class Proposals {
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
-    this.#backOff = new BackOff(options.host, options.backOffMs, options.maxBackOffMs);
+    this.#backOff = new Backoff(options.host, options.backOffMs, options.maxBackOffMs);
     options.signal.addEventListener("abort", () => this.#close());
   }
 
@@ -290,7 +291,7 @@ export class Proposals {
   #close(): void {
     this.#sweep?.cancel();
     this.#pause?.();
-    for (const proposal of this.#open) proposal.giveUp("closed", "the client is closed");
+    for (const proposal of this.#open) proposal.closed();
     this.#queue = [];
   }
 }

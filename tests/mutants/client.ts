@@ -19,8 +19,8 @@ export const client: readonly Mutant[] = [
     rule: "A command that was sent and not answered may have been carried out: its outcome is unknown.",
     edits: [{
       file: "lib/client/proposal.ts",
-      find: `const outcome = this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";`,
-      replace: `const outcome = "rejected";`,
+      find: `return this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";`,
+      replace: `return "rejected";`,
     }],
     killedBy: "simulation",
     test: {
@@ -32,9 +32,9 @@ export const client: readonly Mutant[] = [
     name: "lost-answer-told-as-rejected",
     rule: "An attempt whose answer is lost has an unknown outcome.",
     edits: [{
-      file: "lib/client/attempts.ts",
-      find: `reject(error);`,
-      replace: `reject(error.withOutcome("rejected"));`,
+      file: "lib/pending.ts",
+      find: `{ outcome: this.#outcome() }`,
+      replace: `{ outcome: "rejected" }`,
     }],
     killedBy: "simulation",
     test: {
