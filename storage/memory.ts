@@ -7,12 +7,13 @@
  * @module
  */
 
-import { crc32c } from "../lib/crc32c.ts";
+import { concatBytes } from "../lib/bytes.ts";
 import { StorageError } from "../lib/errors.ts";
 import type { DiskState } from "../lib/errors.ts";
 import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
-import { checkBatch, checkIdentity, checkWritten, closedError, failure, keepsLog } from "./log_rules.ts";
+import { checkBatch, checkIdentity, closedError, failure, keepsLog } from "./log_rules.ts";
+import { type SnapshotMedium, SnapshotWriters } from "./snapshot_writer.ts";
 
 /** What survives the end of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
 export class MemoryDisk {
@@ -61,7 +62,7 @@ export class MemoryStorage implements Storage {
   /** What survives this storage. */
   readonly disk: MemoryDisk;
   readonly #delay: (operation: MemoryOperation) => Promise<void> | void;
-  readonly #staged = new Map<string, Uint8Array>();
+  readonly #writers = new SnapshotWriters<MemorySnapshot>();
   #state: "new" | "open" | "closed" = "new";
   #persisting: Promise<void> | null = null;
   #failedInDoubt = false;
@@ -187,14 +188,7 @@ export class MemoryStorage implements Storage {
 
   async createSnapshot(): Promise<SnapshotWriter> {
     await this.#pause("snapshot");
-    return new MemorySnapshotWriter((meta, bytes) => {
-      if (bytes === null) {
-        this.#staged.delete(meta.id);
-      } else {
-        this.#checkOpen();
-        this.#staged.set(meta.id, bytes);
-      }
-    });
+    return this.#writers.create(new MemorySnapshot(() => this.#checkOpen()));
   }
 
   async openSnapshot(): Promise<SnapshotReader | null> {
@@ -231,8 +225,7 @@ export class MemoryStorage implements Storage {
     if (this.#hung !== null) await this.#hung.until;
     this.#checkOpen();
     checkBatch(this.disk, batch);
-    const bytes = batch.snapshot === null ? null : this.#staged.get(batch.snapshot.id);
-    if (bytes === undefined) throw failure(`Snapshot ${batch.snapshot?.id} is not staged.`, "unchanged");
+    const bytes = batch.snapshot === null ? null : this.#writers.staged(batch.snapshot).medium.bytes;
     const fault = this.#nextFailure;
     this.#nextFailure = null;
     if (fault === null || fault.applied) this.#apply(batch, bytes);
@@ -252,7 +245,7 @@ export class MemoryStorage implements Storage {
       }
       disk.snapshot = batch.snapshot;
       disk.snapshotBytes = bytes;
-      this.#staged.delete(batch.snapshot.id);
+      this.#writers.inForce(batch.snapshot);
     }
     const first = batch.entries[0];
     if (first === undefined) return;
@@ -273,65 +266,36 @@ export class MemoryStorage implements Storage {
 
   #end(): void {
     this.#state = "closed";
-    this.#staged.clear();
+    void this.#writers.close();
     if (this.disk.owner === this) this.disk.owner = null;
   }
 }
 
-/** Collects the bytes; `settle` stages them, or takes them back with `null`. */
-class MemorySnapshotWriter implements SnapshotWriter {
-  readonly #settle: (meta: SnapshotMeta, bytes: Uint8Array | null) => void;
+/** The bytes of a snapshot that is not in force yet. */
+class MemorySnapshot implements SnapshotMedium {
+  /** Throws once the storage is closed. */
+  readonly check: () => void;
   #chunks: Uint8Array[] = [];
-  #offset = 0;
-  #checksum = 0;
-  #meta: SnapshotMeta | null = null;
-  #ended = false;
 
-  constructor(settle: (meta: SnapshotMeta, bytes: Uint8Array | null) => void) {
-    this.#settle = settle;
+  constructor(check: () => void) {
+    this.check = check;
   }
 
-  get offset(): number {
-    return this.#offset;
+  get bytes(): Uint8Array {
+    return concatBytes(this.#chunks);
   }
 
-  get checksum(): number {
-    return this.#checksum;
-  }
-
-  // deno-lint-ignore require-await -- a thrown error must be a rejection
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#checkOpen();
+  write(chunk: Uint8Array): Promise<void> {
     this.#chunks.push(chunk.slice());
-    this.#offset += chunk.length;
-    this.#checksum = crc32c(chunk, this.#checksum);
+    return Promise.resolve();
   }
 
-  // deno-lint-ignore require-await -- a thrown error must be a rejection
-  async stage(meta: SnapshotMeta): Promise<void> {
-    this.#checkOpen();
-    checkWritten(meta, this.#offset, this.#checksum);
-    const bytes = new Uint8Array(this.#offset);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    this.#settle(meta, bytes);
-    this.#meta = meta;
-    this.#ended = true;
+  stage(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  discard(): Promise<void> {
     this.#chunks = [];
-  }
-
-  // deno-lint-ignore require-await -- a thrown error must be a rejection
-  async abort(): Promise<void> {
-    this.#ended = true;
-    this.#chunks = [];
-    if (this.#meta !== null) this.#settle(this.#meta, null);
-    this.#meta = null;
-  }
-
-  #checkOpen(): void {
-    if (this.#ended) throw failure("The snapshot was staged or aborted before.", "unchanged");
+    return Promise.resolve();
   }
 }

@@ -32,7 +32,8 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { checkWritten, closedError, failure } from "../log_rules.ts";
+import { closedError, failure } from "../log_rules.ts";
+import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
 import type { DiskHealth } from "./disk_health.ts";
 import { damaged, unsupportedVersion } from "./file_errors.ts";
 import type { FileHandle, FileSystem } from "./file_system.ts";
@@ -118,8 +119,7 @@ export class SnapshotFiles {
   readonly #fs: FileSystem;
   readonly #dir: string;
   readonly #health: DiskHealth;
-  readonly #staged = new Map<string, FileSnapshotWriter>();
-  readonly #writers = new Set<FileSnapshotWriter>();
+  readonly #writers = new SnapshotWriters<SnapshotFile>();
   readonly #readers = new Set<FileSnapshotReader>();
   #next: number;
 
@@ -131,50 +131,23 @@ export class SnapshotFiles {
     this.#next = next;
   }
 
-  /** See {@linkcode Storage.createSnapshot}. */
+  /** Begins a new snapshot, for {@linkcode Storage.createSnapshot}. */
   async create(): Promise<SnapshotWriter> {
     this.#health.check();
-    const number = this.#next++;
-    const path = `${this.#dir}/${snapshotName(number)}.tmp`;
-    let file: FileHandle | undefined;
-    try {
-      file = await this.#fs.open(path, "create");
-      await writeFully(file, encodeHeader(), 0);
-    } catch (error) {
-      await file?.close().catch(() => {});
-      if (file !== undefined) await this.#fs.unlink(path).catch(() => {});
-      throw this.#health.unchanged(`Writing ${path}`, error);
-    }
-    const writer = new FileSnapshotWriter(this.#fs, this.#health, file, path, number, {
-      staged: (id) => this.#staged.set(id, writer),
-      ended: () => {
-        this.#writers.delete(writer);
-        if (writer.meta !== null && this.#staged.get(writer.meta.id) === writer) this.#staged.delete(writer.meta.id);
-      },
-    });
-    this.#writers.add(writer);
-    return writer;
+    return this.#writers.create(await SnapshotFile.create(this.#fs, this.#dir, this.#health, this.#next++));
   }
 
   /** Gives a staged snapshot its name, durably; the log may name it from then on. */
   async promote(meta: SnapshotMeta): Promise<SnapshotRef> {
-    const writer = this.#staged.get(meta.id);
-    if (writer?.meta === null || writer === undefined) {
-      throw failure(`Snapshot ${meta.id} is not staged.`, "unchanged");
-    }
-    await writer.promote(this.#dir);
-    return { file: writer.number, meta: writer.meta };
+    const staged = this.#writers.staged(meta);
+    await staged.medium.promote();
+    return { file: staged.medium.number, meta: staged.meta };
   }
 
   /** Notes that the log names a snapshot now, and deletes the one before. */
   async inForce(ref: SnapshotRef, before: SnapshotRef | null): Promise<void> {
-    const writer = this.#staged.get(ref.meta.id);
-    this.#staged.delete(ref.meta.id);
-    if (writer !== undefined) {
-      this.#writers.delete(writer);
-      writer.release();
-    }
-    // Who reads it still can: an unlinked file lives as long as it is open.
+    this.#writers.inForce(ref.meta);
+    // A reader of the old one is not disturbed: an unlinked file lives as long as it is open.
     if (before !== null) await this.#fs.unlink(`${this.#dir}/${snapshotName(before.file)}`).catch(() => {});
   }
 
@@ -190,129 +163,81 @@ export class SnapshotFiles {
   /** Closes readers and discards what is not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close().catch(() => {});
-    for (const writer of [...this.#writers]) await writer.abort().catch(() => {});
+    await this.#writers.close();
   }
 }
 
-/** Writes `snapshot-N.tmp`. */
-class FileSnapshotWriter implements SnapshotWriter {
+/** `snapshot-N.tmp` while it is written and staged. */
+class SnapshotFile implements SnapshotMedium {
   readonly number: number;
   readonly #fs: FileSystem;
+  readonly #dir: string;
   readonly #health: DiskHealth;
   readonly #file: FileHandle;
-  readonly #on: { readonly staged: (id: string) => void; readonly ended: () => void };
   #path: string;
-  /** Whether it has its final name, which the log may give. */
+  /** Set once it has its final name, which the log may give. */
   #promoted = false;
-  #offset = 0;
-  #checksum = 0;
-  #meta: SnapshotMeta | null = null;
-  #state: "open" | "busy" | "failed" | "staged" | "released" = "open";
 
-  constructor(
-    fs: FileSystem,
-    health: DiskHealth,
-    file: FileHandle,
-    path: string,
-    number: number,
-    on: { readonly staged: (id: string) => void; readonly ended: () => void },
-  ) {
+  constructor(fs: FileSystem, dir: string, health: DiskHealth, file: FileHandle, path: string, number: number) {
     this.#fs = fs;
+    this.#dir = dir;
     this.#health = health;
     this.#file = file;
     this.#path = path;
     this.number = number;
-    this.#on = on;
   }
 
-  get offset(): number {
-    return this.#offset;
-  }
-
-  get checksum(): number {
-    return this.#checksum;
-  }
-
-  /** What was staged. */
-  get meta(): SnapshotMeta | null {
-    return this.#meta;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    this.#begin();
+  /** Creates the file, and writes its header. */
+  static async create(fs: FileSystem, dir: string, health: DiskHealth, number: number): Promise<SnapshotFile> {
+    const path = `${dir}/${snapshotName(number)}.tmp`;
+    let file: FileHandle | undefined;
     try {
-      await writeFully(this.#file, chunk, headerBytes + this.#offset);
+      file = await fs.open(path, "create");
+      await writeFully(file, encodeHeader(), 0);
+      return new SnapshotFile(fs, dir, health, file, path, number);
     } catch (error) {
-      this.#fail();
-      throw this.#health.unchanged(`Writing ${this.#path}`, error);
+      await file?.close().catch(() => {});
+      if (file !== undefined) await fs.unlink(path).catch(() => {});
+      throw health.unchanged(`writing ${path}`, error);
     }
-    this.#offset += chunk.length;
-    this.#checksum = crc32c(chunk, this.#checksum);
-    this.#end("open");
+  }
+
+  check(): void {
+    this.#health.check();
+  }
+
+  async write(chunk: Uint8Array, offset: number): Promise<void> {
+    try {
+      await writeFully(this.#file, chunk, headerBytes + offset);
+    } catch (error) {
+      throw this.#health.unchanged(`writing ${this.#path}`, error);
+    }
   }
 
   async stage(meta: SnapshotMeta): Promise<void> {
-    this.#begin();
-    try {
-      checkWritten(meta, this.#offset, this.#checksum);
-      await writeFully(this.#file, encodeTrailer({ file: this.number, meta }), headerBytes + this.#offset);
-    } catch (error) {
-      this.#fail();
-      if (errorCode(error) === "damaged") throw error;
-      throw this.#health.unchanged(`Writing ${this.#path}`, error);
-    }
+    await this.write(encodeTrailer({ file: this.number, meta }), meta.size);
     try {
       await this.#file.sync();
     } catch (error) {
-      this.#fail();
-      throw this.#health.doubt(`Syncing ${this.#path}`, error);
+      throw this.#health.doubt(`syncing ${this.#path}`, error);
     }
     await this.#file.close().catch(() => {});
-    this.#meta = meta;
-    this.#end("staged");
-    this.#on.staged(meta.id);
   }
 
-  async abort(): Promise<void> {
-    if (this.#state === "released") return;
-    const open = this.#state !== "staged";
-    this.#state = "released";
-    this.#on.ended();
-    if (open) await this.#file.close().catch(() => {});
+  async discard(staged: boolean): Promise<void> {
+    if (!staged) await this.#file.close().catch(() => {});
     // The batch that names it may be on the disk after all. Only the next start can tell, and deletes what is left over.
     if (this.#promoted && this.#health.inDoubt) return;
     await this.#fs.unlink(this.#path).catch(() => {});
   }
 
   /** Takes the final name; once, even if the batch that wanted it failed and comes again. */
-  async promote(dir: string): Promise<void> {
-    const path = `${dir}/${snapshotName(this.number)}`;
+  async promote(): Promise<void> {
     if (this.#promoted) return;
-    await renameDurably(this.#fs, this.#health, dir, this.#path, path);
+    const path = `${this.#dir}/${snapshotName(this.number)}`;
+    await renameDurably(this.#fs, this.#health, this.#dir, this.#path, path);
     this.#path = path;
     this.#promoted = true;
-  }
-
-  /** The log names it now: nothing is left to abort. */
-  release(): void {
-    this.#state = "released";
-  }
-
-  #begin(): void {
-    if (this.#state === "busy") throw failure("One call at a time: the snapshot is being written.", "unchanged");
-    if (this.#state === "failed") throw failure("An earlier write of the snapshot failed.", "unchanged");
-    if (this.#state !== "open") throw failure("The snapshot was staged or aborted before.", "unchanged");
-    this.#health.check();
-    this.#state = "busy";
-  }
-
-  #end(state: "open" | "staged"): void {
-    if (this.#state !== "busy") throw failure("The snapshot was aborted.", "unchanged");
-    this.#state = state;
-  }
-
-  #fail(): void {
-    if (this.#state === "busy") this.#state = "failed";
   }
 }
 

@@ -20,7 +20,8 @@ import { promisifyRequest } from "idb-keyval";
 import { crc32c } from "../../lib/crc32c.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { checkWritten, closedError, failure } from "../log_rules.ts";
+import { closedError, failure } from "../log_rules.ts";
+import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
 import { chunkBytes, chunkKey, chunkRange } from "./keys.ts";
@@ -30,8 +31,7 @@ import type { SnapshotRef } from "./log_shape.ts";
 export class SnapshotChunks {
   readonly #database: Database;
   readonly #inForce: () => Promise<SnapshotRef | null>;
-  readonly #staged = new Map<string, ChunkWriter>();
-  readonly #writers = new Set<ChunkWriter>();
+  readonly #writers = new SnapshotWriters<SnapshotRecords>();
   readonly #readers = new Set<ChunkReader>();
   /** Replaced, and to be deleted with their last reader. */
   readonly #replaced = new Set<number>();
@@ -48,37 +48,26 @@ export class SnapshotChunks {
     this.#inForce = inForce;
   }
 
-  /** See {@linkcode Storage.createSnapshot}. */
+  /** Begins a new snapshot, for {@linkcode Storage.createSnapshot}. */
   create(): SnapshotWriter {
     this.#database.check();
-    const writer: ChunkWriter = new ChunkWriter(this.#database, this.#next++, {
-      staged: (id) => this.#staged.set(id, writer),
-      aborted: async () => {
-        this.#writers.delete(writer);
-        if (writer.meta !== null && this.#staged.get(writer.meta.id) === writer) this.#staged.delete(writer.meta.id);
-        // A batch that names it may be under way, or have been written.
-        if ((await this.#inForce())?.number !== writer.number) await this.#delete(writer.number);
-      },
-    });
-    this.#writers.add(writer);
-    return writer;
+    const number = this.#next++;
+    const remove = async (): Promise<void> => {
+      // A batch that names it may be under way, or have been written.
+      if ((await this.#inForce())?.number !== number) await this.#delete(number);
+    };
+    return this.#writers.create(new SnapshotRecords(this.#database, number, remove));
   }
 
   /** @throws {StorageError} `storage`, if the snapshot was not staged */
   staged(meta: SnapshotMeta): SnapshotRef {
-    const writer = this.#staged.get(meta.id);
-    if (writer === undefined || writer.meta === null) throw failure(`Snapshot ${meta.id} is not staged.`, "unchanged");
-    return { number: writer.number, meta: writer.meta };
+    const { medium, meta: { id, index, term, membership, size, checksum } } = this.#writers.staged(meta);
+    return { number: medium.number, meta: { id, index, term, membership, size, checksum } };
   }
 
   /** Notes that a snapshot is in force, durably, in place of `before`. */
   replaced(ref: SnapshotRef, before: SnapshotRef | null): void {
-    const writer = this.#staged.get(ref.meta.id);
-    this.#staged.delete(ref.meta.id);
-    if (writer !== undefined) {
-      this.#writers.delete(writer);
-      writer.release();
-    }
+    this.#writers.inForce(ref.meta);
     if (before === null) return;
     this.#replaced.add(before.number);
     this.#deleteReplaced();
@@ -97,7 +86,7 @@ export class SnapshotChunks {
   /** Closes readers, and discards what is not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close();
-    for (const writer of [...this.#writers]) await writer.abort();
+    await this.#writers.close();
     await Promise.all(this.#deletions);
   }
 
@@ -120,112 +109,57 @@ export class SnapshotChunks {
   }
 }
 
-/** What a writer tells. */
-interface WriterEvents {
-  readonly staged: (id: string) => void;
-  readonly aborted: () => Promise<void>;
-}
-
-/** Collects bytes, and writes them a chunk at a time. */
-class ChunkWriter implements SnapshotWriter {
+/** The records of one snapshot: bytes are collected, and written a chunk at a time. */
+class SnapshotRecords implements SnapshotMedium {
   readonly number: number;
   readonly #database: Database;
-  readonly #on: WriterEvents;
+  readonly #remove: () => Promise<void>;
   #buffer: Uint8Array<ArrayBuffer> | null = null;
   #filled = 0;
   #chunks = 0;
-  #offset = 0;
-  #checksum = 0;
-  #meta: SnapshotMeta | null = null;
-  #state: "open" | "busy" | "failed" | "staged" | "ended" = "open";
+  #discarded = false;
 
-  constructor(database: Database, number: number, on: WriterEvents) {
+  /** @param remove removes the chunks, unless the snapshot is in force by then */
+  constructor(database: Database, number: number, remove: () => Promise<void>) {
     this.#database = database;
     this.number = number;
-    this.#on = on;
+    this.#remove = remove;
   }
 
-  get offset(): number {
-    return this.#offset;
-  }
-
-  get checksum(): number {
-    return this.#checksum;
-  }
-
-  /** What was staged. */
-  get meta(): SnapshotMeta | null {
-    return this.#meta;
+  check(): void {
+    this.#database.check();
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#work("open", async () => {
-      const buffer = this.#buffer ??= new Uint8Array(chunkBytes);
-      for (let at = 0; at < chunk.length;) {
-        const part = chunk.subarray(at, at + chunkBytes - this.#filled);
-        buffer.set(part, this.#filled);
-        this.#filled += part.length;
-        at += part.length;
-        if (this.#filled === chunkBytes) await this.#flush(buffer);
-      }
-      this.#offset += chunk.length;
-      this.#checksum = crc32c(chunk, this.#checksum);
-    });
+    const buffer = this.#buffer ??= new Uint8Array(chunkBytes);
+    for (let at = 0; at < chunk.length;) {
+      const part = chunk.subarray(at, at + chunkBytes - this.#filled);
+      buffer.set(part, this.#filled);
+      this.#filled += part.length;
+      at += part.length;
+      if (this.#filled === chunkBytes) await this.#flush(buffer);
+    }
   }
 
-  async stage(meta: SnapshotMeta): Promise<void> {
-    await this.#work("staged", async () => {
-      checkWritten(meta, this.#offset, this.#checksum);
-      if (this.#buffer !== null && this.#filled > 0) await this.#flush(this.#buffer.slice(0, this.#filled));
-      if (!this.#busy()) return;
-      this.#buffer = null;
-      const { id, index, term, membership, size, checksum } = meta;
-      this.#meta = { id, index, term, membership, size, checksum };
-      this.#on.staged(id);
-    });
-  }
-
-  async abort(): Promise<void> {
-    if (this.#state === "ended") return;
-    this.release();
-    await this.#on.aborted();
-  }
-
-  /** It is in force now: nothing is left to abort. */
-  release(): void {
-    this.#state = "ended";
+  async stage(): Promise<void> {
+    if (this.#buffer !== null && this.#filled > 0) await this.#flush(this.#buffer.slice(0, this.#filled));
     this.#buffer = null;
   }
 
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    this.#buffer = null;
+    await this.#remove();
+  }
+
   async #flush(bytes: Uint8Array): Promise<void> {
-    if (this.#state !== "busy") throw failure("The snapshot was aborted.", "unchanged");
+    if (this.#discarded) throw failure("the snapshot was aborted", "unchanged");
     await this.#database.store("readwrite", (store) => {
       store.put(bytes, chunkKey(this.number, this.#chunks));
       store.transaction.commit();
     });
     this.#chunks++;
     this.#filled = 0;
-  }
-
-  async #work(next: "open" | "staged", work: () => Promise<void>): Promise<void> {
-    if (this.#state === "busy") throw failure("One call at a time: the snapshot is being written.", "unchanged");
-    if (this.#state === "failed") throw failure("An earlier write of the snapshot failed.", "unchanged");
-    if (this.#state !== "open") throw failure("The snapshot was staged or aborted before.", "unchanged");
-    this.#database.check();
-    this.#state = "busy";
-    try {
-      await work();
-    } catch (error) {
-      if (this.#busy()) this.#state = "failed";
-      throw error;
-    }
-    if (!this.#busy()) throw failure("The snapshot was aborted.", "unchanged");
-    this.#state = next;
-  }
-
-  /** Whether nobody has aborted it meanwhile. */
-  #busy(): boolean {
-    return this.#state === "busy";
   }
 }
 

@@ -1,0 +1,146 @@
+/**
+ * Writers of snapshots, whatever the bytes are stored on: one call at a time,
+ * nothing after a failure, and `stage` or `abort` at the end.
+ *
+ * @module
+ */
+
+import { crc32c } from "../lib/crc32c.ts";
+import type { SnapshotMeta } from "../lib/raft/types.ts";
+import type { SnapshotWriter } from "../lib/storage.ts";
+import { checkWritten, failure } from "./log_rules.ts";
+
+/** The place of one snapshot's bytes. */
+export interface SnapshotMedium {
+  /** @throws {StorageError} if nothing may be written any longer */
+  check(): void;
+  /** Appends bytes at `offset`, which is where the last chunk ended. */
+  write(chunk: Uint8Array, offset: number): Promise<void>;
+  /** Makes all bytes durable, without putting the snapshot in force. */
+  stage(meta: SnapshotMeta): Promise<void>;
+  /** Removes the bytes. A write may still be under way. */
+  discard(staged: boolean): Promise<void>;
+}
+
+/** A snapshot that was staged and is not in force yet. */
+export interface StagedSnapshot<M extends SnapshotMedium> {
+  readonly medium: M;
+  readonly meta: SnapshotMeta;
+}
+
+/** The snapshots of one storage that are being written or are staged. */
+export class SnapshotWriters<M extends SnapshotMedium> {
+  readonly #writers = new Set<StagingWriter<M>>();
+
+  /** Returns a writer to a new medium. */
+  create(medium: M): SnapshotWriter {
+    const writer: StagingWriter<M> = new StagingWriter(medium, () => this.#writers.delete(writer));
+    this.#writers.add(writer);
+    return writer;
+  }
+
+  /**
+   * Returns the snapshot that was staged under the id of `meta`, the newest if there are several.
+   *
+   * @throws {StorageError} `storage`, if there is none
+   */
+  staged({ id }: SnapshotMeta): StagedSnapshot<M> {
+    const found = this.#find(id);
+    if (found === undefined) throw failure(`snapshot ${id} is not staged`, "unchanged");
+    return found;
+  }
+
+  /** Notes that a staged snapshot is in force: there is nothing left to abort. */
+  inForce({ id }: SnapshotMeta): void {
+    this.#find(id)?.release();
+  }
+
+  /** Discards everything that is not in force. */
+  async close(): Promise<void> {
+    for (const writer of [...this.#writers]) await writer.abort();
+  }
+
+  #find(id: string): (StagedSnapshot<M> & { release(): void }) | undefined {
+    for (const writer of [...this.#writers].reverse()) {
+      const { medium, meta } = writer;
+      if (meta?.id === id) return { medium, meta, release: () => writer.release() };
+    }
+    return undefined;
+  }
+}
+
+/** See the head of this file. */
+class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
+  readonly medium: M;
+  readonly #onEnd: () => void;
+  #offset = 0;
+  #checksum = 0;
+  #meta: SnapshotMeta | null = null;
+  #state: "open" | "busy" | "failed" | "staged" | "ended" = "open";
+
+  constructor(medium: M, onEnd: () => void) {
+    this.medium = medium;
+    this.#onEnd = onEnd;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  /** The meta that was staged. */
+  get meta(): SnapshotMeta | null {
+    return this.#meta;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#work("open", () => this.medium.write(chunk, this.#offset));
+    this.#offset += chunk.length;
+    this.#checksum = crc32c(chunk, this.#checksum);
+  }
+
+  async stage(meta: SnapshotMeta): Promise<void> {
+    await this.#work("staged", async () => {
+      checkWritten(meta, this.#offset, this.#checksum);
+      await this.medium.stage(meta);
+    });
+    this.#meta = meta;
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state === "ended") return;
+    const staged = this.#state === "staged";
+    this.release();
+    await this.medium.discard(staged);
+  }
+
+  /** Ends the writer, and leaves the bytes where they are. */
+  release(): void {
+    this.#state = "ended";
+    this.#onEnd();
+  }
+
+  async #work(next: "open" | "staged", work: () => Promise<void>): Promise<void> {
+    if (this.#state === "busy") throw failure("another call of this snapshot's writer is under way", "unchanged");
+    if (this.#state === "failed") throw failure("an earlier write of the snapshot failed", "unchanged");
+    if (this.#state !== "open") throw failure("the snapshot was already staged or aborted", "unchanged");
+    this.medium.check();
+    this.#state = "busy";
+    try {
+      await work();
+    } catch (error) {
+      if (this.#isBusy()) this.#state = "failed";
+      throw error;
+    }
+    if (!this.#isBusy()) throw failure("the snapshot was aborted", "unchanged");
+    this.#state = next;
+  }
+
+  /** Reports whether it was not aborted meanwhile. */
+  #isBusy(): boolean {
+    return this.#state === "busy";
+  }
+}
