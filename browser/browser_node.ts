@@ -6,24 +6,19 @@
 
 import { DirectClientTransport } from "../lib/client/direct.ts";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
-import { RaftError } from "../lib/errors.ts";
+import { closedError, RaftError } from "../lib/errors.ts";
 import { systemHost } from "../lib/host.ts";
-import { RaftNode } from "../lib/node/mod.ts";
+import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus, RaftNodeEventMap } from "../lib/node/types.ts";
 import type { NodeId } from "../lib/raft/types.ts";
-import { Sessions } from "../lib/sessions/sessions.ts";
-import type { Identity } from "../lib/storage.ts";
 import { Admin } from "../hosting/admin.ts";
-import { awaitBeginning } from "../hosting/beginning.ts";
-import type { Beginning } from "../hosting/beginning.ts";
-import { peerIdentityOf, randomIncarnation } from "../hosting/identity.ts";
-import { LoadedStorage } from "../hosting/loaded_storage.ts";
+import { DeferredTransport } from "../hosting/deferred_transport.ts";
+import { openStorage, startNode } from "../hosting/node_host.ts";
+import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import { WaitingNode } from "../hosting/waiting_node.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
 import { AdminCalls } from "./admin_calls.ts";
-import { BROWSER_ADVICE } from "./advice.ts";
-import { EarlyTransport } from "./early_transport.ts";
+import { BROWSER_HINTS } from "./hints.ts";
 import { join } from "./joining.ts";
 import { identifyOverCall, nodeMethods } from "./node_methods.ts";
 import { checkOptions, firstMembers, joinThrough, nodePlace, workerScope } from "./options.ts";
@@ -31,27 +26,26 @@ import type { BrowserNodeOptions } from "./options.ts";
 import { callTable } from "./page_calls.ts";
 import { PageLink } from "./page_link.ts";
 import { PausableHost } from "./pausable_host.ts";
-import { asRaftError } from "./protocol.ts";
 import type { Life, LifeState, Pauser } from "./protocol.ts";
 
 /** A node in this worker. */
 export interface BrowserNode {
   /** The node's name. */
   readonly id: NodeId;
-  /** Where others reach it. */
+  /** The address at which other nodes reach it. */
   readonly address: string;
-  /** How far it is, and why. */
+  /** The state of the node, with the reason. */
   readonly life: LifeState;
-  /** Resolves with the node once it takes part: everybody was reached, or it was added. Rejects if it never will. */
+  /** Resolves with the node once it takes part: all nodes were reached, or it was added. Rejects if it never will. */
   readonly running: Promise<RaftNode>;
-  /** The node's account of itself. */
+  /** Returns the status of the node. */
   status(): NodeStatus;
   /**
-   * Lets it stand still: it neither hears nor speaks, and its timers wait. With
+   * Pauses it: it neither receives nor sends, and its timers wait. With
    * `handOver` a leader tries to hand leadership over first.
    */
   pause(options?: { readonly handOver?: boolean }): Promise<void>;
-  /** Lets it go on. */
+  /** Resumes it. */
   resume(): void;
   /** Hands leadership over, then closes the node, its transport and its storage. */
   close(): Promise<void>;
@@ -60,12 +54,12 @@ export interface BrowserNode {
 }
 
 /**
- * Starts a node in this worker, and lets the page that made the worker reach it
- * by {@linkcode connectBrowserNode}. Resolves once its storage is open.
+ * Starts a node in this worker, and lets the page that created the worker reach
+ * it by {@linkcode connectBrowserNode}. Resolves once its storage is open.
  *
  * @throws {RaftError} `locked` if another tab has the node open, `damaged`, `unsupported_version` or `identity_mismatch` for the storage;
- * `refused` if another is at the same address; `invalid_argument` for the options, or if the storage is empty and neither
- * `bootstrap` nor `join` says what to do. The page is told the same
+ * `refused` if another node has the same address; `invalid_argument` for the options, or if the storage is empty and
+ * neither `bootstrap` nor `join` says how to begin. The page receives the same error
  *
  * @example
  * ```ts ignore
@@ -85,15 +79,14 @@ export async function startBrowserNode(options: BrowserNodeOptions): Promise<Bro
   return node;
 }
 
-/** What is there once the storage is open. */
-interface Opened {
-  readonly storage: LoadedStorage;
+/** The storage and the transport, once they are open. */
+interface Opened extends OpenedStorage {
   readonly transport: TabTransport;
-  readonly early: EarlyTransport;
+  readonly deferred: DeferredTransport;
 }
 
-/** Closes what was opened, and says nothing of what goes wrong. */
-async function letGo(...opened: readonly ({ close(): Promise<void> } | null)[]): Promise<void> {
+/** Closes everything, and ignores failures. */
+async function closeQuietly(...opened: readonly ({ close(): Promise<void> } | null)[]): Promise<void> {
   for (const one of opened) await one?.close().catch(() => {});
 }
 
@@ -113,7 +106,7 @@ class WorkerNode implements BrowserNode {
   #opened: Opened | null = null;
   #served: { readonly node: ServedNode; readonly admin: AdminCalls } | null = null;
   #node: RaftNode | null = null;
-  #began: Promise<void> = Promise.resolve();
+  #started: Promise<void> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
   constructor(options: BrowserNodeOptions) {
@@ -137,31 +130,35 @@ class WorkerNode implements BrowserNode {
 
   get life(): LifeState {
     if (!this.#host.paused || this.#state.life === "stopped" || this.#state.life === "closed") return this.#state;
-    return { life: "paused", reason: "The node stands still.", error: null };
+    return { life: "paused", reason: "the node is paused", error: null };
   }
 
-  /** Takes storage and transport, then lets the node begin on its own. */
+  /** Opens storage and transport, then lets the node start in the background. */
   async open(): Promise<void> {
-    const { storage: givenStorage, transport: givenTransport } = this.#options;
-    let storage: LoadedStorage | null = null;
-    let early: EarlyTransport | null = null;
+    const { storage, transport: givenTransport, bootstrap, join } = this.#options;
+    let opened: OpenedStorage | null = null;
+    let deferred: DeferredTransport | null = null;
     try {
       checkOptions(this.#options);
       const place = nodePlace(this.#options, (error) => this.#lost(error));
-      storage = await LoadedStorage.load(typeof givenStorage === "function" ? givenStorage(place) : givenStorage);
-      const identity = await this.#identify(storage);
+      opened = await openStorage(typeof storage === "function" ? storage(place) : storage, {
+        id: this.id,
+        place: "the storage",
+        mayBeEmpty: bootstrap !== undefined || join !== undefined,
+        hints: BROWSER_HINTS,
+      });
       const transport = typeof givenTransport === "function" ? givenTransport(place) : givenTransport;
       this.address = transport.address;
-      early = new EarlyTransport(transport, () => this.#host.paused);
-      this.#opened = { storage, transport, early };
-      if (storage.empty) this.#serve(new WaitingNode(identity));
-      else transport.serve(() => Promise.reject(isStarting()));
-      await early.open();
+      deferred = new DeferredTransport(transport, () => this.#host.paused);
+      this.#opened = { ...opened, transport, deferred };
+      if (opened.storage.empty) this.#serve(opened.waiting);
+      else transport.serve(() => Promise.reject(starting()));
+      await deferred.open();
       if (this.#state.error !== null) throw this.#state.error;
       this.#page?.opened(this.id, this.address);
-      this.#began = this.#begin(this.#opened, identity);
+      this.#started = this.#start(this.#opened);
     } catch (error) {
-      await letGo(early, storage);
+      await closeQuietly(deferred, opened?.storage ?? null);
       this.#stop(error);
       throw error;
     }
@@ -187,78 +184,33 @@ class WorkerNode implements BrowserNode {
     return this.close();
   }
 
-  /** The storage's identity; a new one gets one, durable before anybody hears of it. */
-  async #identify(storage: LoadedStorage): Promise<Identity> {
-    const { bootstrap, join } = this.#options;
-    const found = storage.loaded.identity;
-    if (found !== null && found.nodeId !== this.id) {
-      throw new RaftError("identity_mismatch", `The storage belongs to ${found.nodeId}, not to ${this.id}.`, {
-        hint: "Start the node with its own id, or with another storage.",
-      });
-    }
-    if (storage.empty && bootstrap === undefined && join === undefined) {
-      throw new RaftError("invalid_argument", "The storage is empty, and nothing says how to begin.", {
-        hint: "Give bootstrap to begin a new cluster, or join to be added to a running one.",
-      });
-    }
-    if (found !== null) return found;
-    const identity = { nodeId: this.id, incarnation: randomIncarnation(), clusterId: "" };
-    await storage.initialize(identity);
-    return identity;
-  }
-
-  /** From an identity to a node that takes part. Never rejects: what goes wrong stops the node. */
-  async #begin({ storage, early, transport }: Opened, identity: Identity): Promise<void> {
+  /** Starts a node that takes part. Never rejects: a failure stops the node. */
+  async #start(opened: Opened): Promise<void> {
+    const { storage, deferred, transport } = opened;
     const { empty } = storage;
     try {
-      const founds = empty && this.#options.join === undefined;
-      const beginning = founds ? await this.#awaitPeers(transport, identity) : null;
-      this.#closing.signal.throwIfAborted();
-      if (beginning?.type === "follow") await storage.initialize({ ...identity, clusterId: beginning.clusterId });
-      const node = await this.#startNode(storage, early, beginning);
+      const node = await this.#startNode(opened);
       const refused = await this.#join(node, transport, empty);
       if (node.lifecycle === "running") this.#live("running", refused);
       this.#running.resolve(node);
     } catch (error) {
-      if (this.#node === null) await letGo(early, storage);
-      else await letGo(this.#node);
-      this.#stop(this.#closing.signal.aborted ? new RaftError("closed", "the node was closed") : error);
+      if (this.#node === null) await closeQuietly(deferred, storage);
+      else await closeQuietly(this.#node);
+      this.#stop(this.#closing.signal.aborted ? closedError("the node") : error);
     }
   }
 
-  async #awaitPeers(transport: TabTransport, identity: Identity): Promise<Exclude<Beginning, { type: "wait" }>> {
-    const waiting = new WaitingNode(identity);
-    this.#serve(waiting);
-    this.#live("waiting", "The cluster has not begun.");
-    const self = { id: this.id, incarnation: identity.incarnation, address: this.address };
-    const caller = { ...self, nodeId: this.id };
-    return await awaitBeginning({
-      self,
-      peers: firstMembers(this.#options).filter(({ id }) => id !== this.id),
-      advice: BROWSER_ADVICE,
-      ask: async (address, signal) => peerIdentityOf(await identifyOverCall(transport, address, caller, signal)),
-      waiting: (missing) => {
-        waiting.waitFor(missing);
-        this.#live("waiting", waiting.reason());
-      },
+  async #startNode(opened: Opened): Promise<RaftNode> {
+    const { bootstrap: _bootstrap, join, ...options } = this.#options;
+    const { waiting, deferred, transport } = opened;
+    const node = await startNode({
+      opened,
+      node: { ...options, address: this.address, transport: deferred, host: this.#host },
+      peers: join === undefined && opened.storage.empty ? firstMembers(this.#options) : null,
+      hints: BROWSER_HINTS,
+      identify: (address, caller, signal) => identifyOverCall(transport, address, caller, signal),
+      waiting: (missing) => this.#live("waiting", missing === null ? "the cluster has not started" : waiting.reason()),
       signal: this.#closing.signal,
-    });
-  }
-
-  async #startNode(
-    storage: LoadedStorage,
-    early: EarlyTransport,
-    beginning: Exclude<Beginning, { type: "wait" }> | null,
-  ): Promise<RaftNode> {
-    const { bootstrap: _bootstrap, stateMachine, ...options } = this.#options;
-    const node = await RaftNode.start({
-      ...options,
-      address: this.address,
-      stateMachine: stateMachine instanceof Sessions ? stateMachine : new Sessions(stateMachine),
-      storage,
-      transport: early,
-      host: this.#host,
-      ...(beginning?.type === "found" ? { bootstrap: beginning } : {}),
     });
     this.#node = node;
     node.addEventListener("stopped", ({ detail }) => this.#stop(detail.error));
@@ -268,11 +220,11 @@ class WorkerNode implements BrowserNode {
     return node;
   }
 
-  /** Gets into the cluster, if that is asked for. Returns why it is not what it wants to be, if it is something. */
+  /** Joins the cluster, if configured. Returns the reason if the node is a member, but not the kind that it wants to be. */
   async #join(node: RaftNode, transport: TabTransport, empty: boolean): Promise<string> {
     const wanted = this.#options.join;
     if (wanted === undefined) return "";
-    if (empty) this.#live("waiting", "The node asks to be added.");
+    if (empty) this.#live("waiting", "the node asks to be added");
     const signal = AbortSignal.any([this.#closing.signal, this.#stopped.signal]);
     const joining = join({
       status: () => node.status(),
@@ -282,16 +234,18 @@ class WorkerNode implements BrowserNode {
       waiting: (error) => empty ? this.#live("waiting", error.message) : undefined,
       signal,
     }, wanted.as ?? "learner");
-    // Who has data is a member, as far as it knows; it need not wait to be more.
+    // A node with data is a member, as far as it knows; it need not wait for a promotion.
     if (!empty) {
-      joining.catch((error) => this.#state.life === "running" ? this.#live("running", asRaftError(error).message) : {});
+      joining.catch((error) =>
+        this.#state.life === "running" ? this.#live("running", RaftError.from(error).message) : {}
+      );
       return "";
     }
     try {
       await joining;
     } catch (error) {
       if (signal.aborted || node.status().members.every(({ id }) => id !== this.id)) throw error;
-      return asRaftError(error).message;
+      return RaftError.from(error).message;
     }
     return "";
   }
@@ -305,7 +259,7 @@ class WorkerNode implements BrowserNode {
       transport,
       admin: new Admin({
         node,
-        advice: BROWSER_ADVICE,
+        hints: BROWSER_HINTS,
         presenceMs: 2 * electionTimeoutMs,
         identify: async (address, signal) => {
           const { id: nodeId, incarnation } = node.status();
@@ -317,20 +271,20 @@ class WorkerNode implements BrowserNode {
     const answer = nodeMethods({ node, admin, address: this.address });
     // deno-lint-ignore require-await -- an error is a rejection
     transport.serve(async (method, request, options) => {
-      if (this.#host.paused) throw standsStill();
+      if (this.#host.paused) throw paused();
       return answer(method, request, options);
     });
   }
 
   #requireServed() {
     if (this.#served !== null) return this.#served;
-    throw this.#state.error ?? isStarting();
+    throw this.#state.error ?? starting();
   }
 
   #clientOf(endpoint: string): ClientTransport {
     const { node } = this.#requireServed();
     if (endpoint !== this.address) return this.#opened!.transport.client;
-    if (this.#host.paused) throw standsStill();
+    if (this.#host.paused) throw paused();
     return new DirectClientTransport(new Map([[endpoint, node]]));
   }
 
@@ -345,7 +299,7 @@ class WorkerNode implements BrowserNode {
     };
   }
 
-  /** A page is frozen within moments, so all of this is as much as there is time for. */
+  /** Pauses quickly: a page is frozen within moments, so there is no time for more. */
   async #pause(by: Pauser, handOver: boolean): Promise<void> {
     this.#pausers.add(by);
     if (handOver && this.#node?.isLeader === true) await this.#node.transferLeadership().catch(() => {});
@@ -362,34 +316,34 @@ class WorkerNode implements BrowserNode {
 
   async #close(): Promise<void> {
     this.#closing.abort();
-    // What stands still can't close.
+    // A paused node can't close.
     this.#host.resume();
-    await this.#began;
+    await this.#started;
     if (this.#node !== null) await this.#node.close();
-    else if (this.#opened !== null) await letGo(this.#opened.early, this.#opened.storage);
-    this.#running.reject(new RaftError("closed", "the node was closed"));
+    else if (this.#opened !== null) await closeQuietly(this.#opened.deferred, this.#opened.storage);
+    this.#running.reject(closedError("the node"));
     this.#live("closed");
   }
 
-  /** The storage is gone under the node. It can keep no promise any more, and gives way to the others. */
+  /** Handles the loss of the storage: the node can no longer keep its promises, and makes way for the others. */
   #lost(error: RaftError): void {
     if (this.#closed !== null) return;
     this.#stop(error);
-    // Before it runs it only waits: nobody is to count on it any more.
+    // Before it runs it only waits: no node must count on it any longer.
     this.#closing.abort();
-    // What stands still can't close.
+    // A paused node can't close.
     this.#host.resume();
     void this.#node?.close();
   }
 
   #stop(thrown: unknown): void {
-    const error = asRaftError(thrown);
+    const error = RaftError.from(thrown);
     this.#running.reject(error);
     this.#live("stopped", error.message, error);
     this.#stopped.abort();
   }
 
-  /** What has ended does not begin again, whatever was under way. */
+  /** Sets the state. A node that has ended does not start again, whatever was under way. */
   #live(life: Life, reason = "", error: RaftError | null = null): void {
     const before = this.#state.life;
     if (before === "closed" || (before === "stopped" && life !== "closed")) return;
@@ -402,11 +356,11 @@ class WorkerNode implements BrowserNode {
   }
 }
 
-/** What a node with data answers until it runs: it must not pass for an empty one, with which a cluster may begin. */
-function isStarting(): RaftError {
-  return new RaftError("not_ready", "The node is starting.", { hint: "Try again in a moment." });
+/** Returns the answer of a node with data until it runs: it must not pass for an empty one, with which a cluster may start. */
+function starting(): RaftError {
+  return new RaftError("not_ready", "the node is starting", { hint: "Try again in a moment." });
 }
 
-function standsStill(): RaftError {
-  return new RaftError("not_ready", "The node stands still.", { hint: "Ask another, or wait until it goes on." });
+function paused(): RaftError {
+  return new RaftError("not_ready", "the node is paused", { hint: "Ask another node, or wait until it is resumed." });
 }

@@ -9,7 +9,7 @@ import { RaftError } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
 import { MAX_ADDRESS_LENGTH } from "../transport/wire/checked.ts";
-import type { Advice } from "./advice.ts";
+import type { Hints } from "./hints.ts";
 import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";
 
@@ -29,7 +29,7 @@ export interface AdminOptions {
   /** Asks a node who it is. @throws {RaftError} `unreachable` */
   identify(address: string, signal: AbortSignal): Promise<Identified>;
   /** The hints of what is thrown. */
-  readonly advice: Advice;
+  readonly hints: Hints;
   /** A learner may be promoted once it lacks no more than so many entries. @default 100 */
   readonly promotionLagEntries?: number;
   /** A voter counts as present if it answered within. @default 3000 */
@@ -42,7 +42,7 @@ export interface AdminOptions {
 export class Admin {
   readonly #node: ServedNode;
   readonly #identify: AdminOptions["identify"];
-  readonly #advice: Advice;
+  readonly #hints: Hints;
   readonly #lag: number;
   readonly #presenceMs: number;
   readonly #pollMs: number;
@@ -50,7 +50,7 @@ export class Admin {
   constructor(options: AdminOptions) {
     this.#node = options.node;
     this.#identify = (address, signal) => options.identify(address, signal);
-    this.#advice = options.advice;
+    this.#hints = options.hints;
     this.#lag = options.promotionLagEntries ?? 100;
     this.#presenceMs = options.presenceMs ?? 3000;
     this.#pollMs = options.pollIntervalMs ?? 50;
@@ -100,7 +100,7 @@ export class Admin {
     const lag = this.#lagOf(status, id);
     if (lag === null || lag > this.#lag) {
       throw new RaftError("not_ready", `${id} ${lag === null ? "has not answered yet" : `lacks ${lag} entries`}.`, {
-        hint: this.#advice.stillBehind,
+        hint: this.#hints.stillBehind,
       });
     }
     const after = [...voters, learner];
@@ -168,7 +168,7 @@ export class Admin {
       const code = error instanceof RaftError ? error.code : "unreachable";
       const why = error instanceof Error ? error.message : String(error);
       throw new RaftError(code, `${id} does not answer at ${address}: ${why}`, {
-        hint: this.#advice.startFirst,
+        hint: this.#hints.startFirst,
         cause: error,
       });
     }
@@ -177,7 +177,7 @@ export class Admin {
   #checkSameMember(known: Member, incarnation: string): void {
     if (known.incarnation === incarnation) return;
     throw new RaftError("refused", `${known.id} is already a member, with another data folder.`, {
-      hint: this.#advice.replace(known.id, known.address),
+      hint: this.#hints.replace(known.id, known.address),
     });
   }
 
@@ -195,18 +195,18 @@ export class Admin {
     }
     if (found.clusterId !== "" && found.clusterId !== status.clusterId) {
       throw new RaftError("refused", `${id} belongs to another cluster.`, {
-        hint: this.#advice.startEmpty,
+        hint: this.#hints.startEmpty,
       });
     }
     if (!found.empty) {
       throw new RaftError("refused", `${id} already has data of its own.`, {
-        hint: `Only an empty node can be added. ${this.#advice.startEmpty}`,
+        hint: `Only an empty node can be added. ${this.#hints.startEmpty}`,
       });
     }
     const other = status.members.find((member) => member.address === address);
     if (other !== undefined) {
       throw new RaftError("refused", `${other.id} is already a member at ${address}.`, {
-        hint: this.#advice.removeFirst(other.id),
+        hint: this.#hints.removeFirst(other.id),
       });
     }
   }
@@ -229,7 +229,7 @@ export class Admin {
       if (signal.aborted) {
         throw new RaftError("not_ready", `${id} was added as a learner, and has not caught up yet.`, {
           outcome: "unknown",
-          hint: this.#advice.promoteLater(id),
+          hint: this.#hints.promoteLater(id),
         });
       }
       await pause(this.#pollMs, signal);

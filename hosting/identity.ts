@@ -8,7 +8,7 @@ import { decodeMembership, encodeMembership } from "../lib/raft/membership.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Membership } from "../lib/raft/types.ts";
 import type { PeerCaller, PeerIdentity as WireIdentity } from "../transport/connect/peer_service.ts";
-import type { PeerIdentity } from "./beginning.ts";
+import type { PeerIdentity } from "./bootstrap.ts";
 
 /** 128 random bits in hexadecimal: the identity of a data folder. Not by `randomUUID`, which pages of plain HTTP lack. */
 export function randomIncarnation(): string {

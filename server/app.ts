@@ -8,7 +8,7 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
-import type { FetchHandler } from "./listen.ts";
+import type { FetchHandler } from "./listener.ts";
 import { hostGuard, originAsSent } from "./guard.ts";
 import { isAlive, readiness, readinessText } from "./health.ts";
 import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";

@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { Listener, ListenOptions } from "./listen.ts";
-import { listenError } from "./listen.ts";
+import type { Listener, ListenOptions } from "./listener.ts";
+import { listenError } from "./listener.ts";
 
-/** Made once: an exception with its stack is dear, and each request would make one. */
+/** Created once: an exception with its stack is expensive, and each request would create one. */
 const OVER = new DOMException("the response was delivered or cut off", "AbortError");
 
 /**
@@ -33,7 +33,7 @@ function withSignal(request: Request, completed: Promise<void>): Request {
   });
 }
 
-/** See {@linkcode Listener}. */
+/** Opens a port with `Deno.serve`. */
 export function listenDeno(options: ListenOptions): Listener {
   const abort = new AbortController();
   let active = 0;
@@ -60,7 +60,7 @@ export function listenDeno(options: ListenOptions): Listener {
   return {
     hostname: server.addr.hostname,
     port: server.addr.port,
-    // Not `shutdown`: once it is called, streams that don't end can't be cut off any more.
+    // Not `shutdown`: after it, streams that don't end can no longer be cut off.
     async close(graceMs = 1000) {
       if (active > 0) {
         await new Promise<void>((resolve) => {

@@ -10,15 +10,15 @@ import { getRequestListener } from "@hono/node-server";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
-import type { Listener, ListenOptions } from "./listen.ts";
-import { listenError } from "./listen.ts";
+import type { Listener, ListenOptions } from "./listener.ts";
+import { listenError } from "./listener.ts";
 
-/** A client that has not said which protocol it speaks by then is cut off. */
+/** A client that has not shown its protocol by then is cut off. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
 const PREFACE = [0x50, 0x52, 0x49]; // "PRI"
 
-/** `true`: HTTP/2. `false`: not. `null`: too few bytes to tell. */
+/** Reports whether the bytes begin HTTP/2; `null` if they are too few to tell. */
 function speaksHttp2(bytes: Uint8Array): boolean | null {
   for (const [at, expected] of PREFACE.entries()) {
     const byte = bytes[at];
@@ -28,7 +28,7 @@ function speaksHttp2(bytes: Uint8Array): boolean | null {
   return true;
 }
 
-/** Reads just enough of a socket to know its protocol, and gives the bytes back to it. */
+/** Reads just enough of a socket to recognize its protocol, and pushes the bytes back. */
 function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   let seen = new Uint8Array(0);
   const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_TIMEOUT_MS);
@@ -38,7 +38,7 @@ function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   };
   // Without a listener a reset before the first byte would end the process.
   const ignore = (): void => {};
-  // Read only when readable: a socket made to flow would lose to an HTTP/2 session what was given back.
+  // Read only when readable: in flowing mode an HTTP/2 session would lose the bytes that were pushed back.
   const onReadable = (): void => {
     const bytes: Uint8Array | null = socket.read();
     if (bytes === null) return;
@@ -71,7 +71,7 @@ function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Ht
   return { plain, h2 };
 }
 
-/** See {@linkcode Listener}. */
+/** Opens a port with a TCP server in front of two HTTP servers. */
 export async function listenNode(options: ListenOptions): Promise<Listener> {
   const { plain, h2 } = httpServers(options);
   const sessions = new Set<http2.ServerHttp2Session>();
@@ -91,7 +91,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
     server.listen({ host: options.hostname, port: options.port }, () => resolve());
   });
   const address = server.address() as net.AddressInfo;
-  // The check for slow requests only begins when a server listens; this one is fed instead.
+  // The check for slow requests starts when a server listens; this one is fed instead.
   plain.emit("listening");
 
   return {

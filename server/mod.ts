@@ -5,17 +5,17 @@
  * @module
  */
 
+export type { ListenAddress, PeerAddress } from "./addresses.ts";
 export { createApp } from "./app.ts";
 export type { App, AppOptions } from "./app.ts";
 export { EXIT, exitCodeOf } from "./exit_codes.ts";
 export type { ExitCode } from "./exit_codes.ts";
 export { listen } from "./listen.ts";
-export type { FetchHandler, Listener, ListenOptions } from "./listen.ts";
+export type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
 export { createLogger } from "./log.ts";
 export type { LogFields, LogFormat, Logger, LogLevel } from "./log.ts";
 export { Metrics } from "./metrics.ts";
 export type { ObservedNode } from "./metrics.ts";
-export type { ListenAddress, PeerAddress } from "./options.ts";
 export { problem, problemOf, problemResponse } from "./problem.ts";
 export type { HttpErrorCode, Problem } from "./problem.ts";
 export type { ServedNode } from "../hosting/served_node.ts";

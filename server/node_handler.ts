@@ -8,10 +8,10 @@
 import { connectFetchHandler, createRaftRoutes, peerService } from "../transport/connect/mod.ts";
 import { relayService } from "../transport/relay/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
-import { SERVER_ADVICE } from "./advice.ts";
+import { SERVER_HINTS } from "./hints.ts";
 import { createApp } from "./app.ts";
 import { identityOf } from "../hosting/identity.ts";
-import type { FetchHandler } from "./listen.ts";
+import type { FetchHandler } from "./listener.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem, problemResponse } from "./problem.ts";
@@ -53,7 +53,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       const { id, incarnation } = node.status();
       return relay.identify(address, { nodeId: id, incarnation, address: options.address }, signal);
     },
-    advice: SERVER_ADVICE,
+    hints: SERVER_HINTS,
     presenceMs: 2 * options.electionTimeoutMs,
   });
   const services = connectFetchHandler(createRaftRoutes({

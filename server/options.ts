@@ -5,24 +5,9 @@
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { ListenAddress, PeerAddress } from "./addresses.ts";
 import type { LogFormat } from "./log.ts";
 import { VERSION } from "./version.ts";
-
-/** Where to listen. */
-export interface ListenAddress {
-  /** A host name or address, without brackets. */
-  readonly hostname: string;
-  /** 0 for any free one. */
-  readonly port: number;
-}
-
-/** A node named by `--peers`. */
-export interface PeerAddress {
-  /** The node's name. */
-  readonly id: string;
-  /** A base URL, such as `http://127.0.0.1:7001`. */
-  readonly address: string;
-}
 
 /** What the command line of server/main.ts says. */
 export interface ServerArguments {
@@ -231,12 +216,4 @@ function checkTogether(parser: Command, options: ServerArguments): void {
   if (self !== undefined && options.advertise !== undefined && self.address !== options.advertise) {
     parser.error(`error: --advertise says ${options.advertise}, but --peers says ${self.address} for ${options.id}.`);
   }
-}
-
-/** Where others reach the node: as told, else as `--peers` says, else where it listens. */
-export function advertisedAddress(options: ServerArguments, port: number): string {
-  const peer = options.peers?.find((other) => other.id === options.id);
-  const { hostname } = options.listen;
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return options.advertise ?? peer?.address ?? `http://${host}:${port}`;
 }

@@ -1,11 +1,12 @@
 /**
- * A server's ways to nodes in browser tabs, beside its ways to other servers.
+ * A server's connections to nodes in browser tabs, beside those to other servers.
  *
  * @module
  */
 
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { Receive, Transport } from "../lib/transport.ts";
+import { DeferredTransport } from "../hosting/deferred_transport.ts";
 import { callFetch, fetchTransport, identifyPeer, servedCalls } from "../transport/connect/mod.ts";
 import { RelayHub } from "../transport/relay/mod.ts";
 import type { Fetch, PeerCaller, PeerIdentity, RpcTransport } from "../transport/connect/mod.ts";
@@ -15,9 +16,9 @@ import { PacketTransport } from "../transport/tab/mod.ts";
 
 /** Options of {@linkcode ServerRelay}. */
 export interface ServerRelayOptions {
-  /** Where this server says that it is reached. */
+  /** The address that this server advertises. */
   readonly address: string;
-  /** Where the members of the cluster are reached, as far as is known now. */
+  /** Returns the addresses of the members, as far as the node knows them. */
   members(): readonly string[];
   /** Carries messages to other servers. */
   readonly transport: Transport;
@@ -28,11 +29,11 @@ export interface ServerRelayOptions {
 /** An administrator's call may take as long as a new voter takes to catch up. */
 const CALL_TIMEOUT_MS = 60_000;
 
-/** Everything that depends on whether an address is a tab's or a server's. */
+/** Routes messages and calls to tabs and servers, by address. */
 export class ServerRelay {
-  /** Which pages are attached. */
+  /** The attached pages. */
   readonly hub: RelayHub;
-  /** For the node: carries messages to tabs and servers. */
+  /** The node's transport, to tabs and servers. */
   readonly transport: Transport;
   /** Calls tabs and servers. */
   readonly client: ClientTransport;
@@ -54,17 +55,16 @@ export class ServerRelay {
         close: () => Promise.resolve(hub.close()),
       },
     });
-    // Calls are answered from the beginning, as those of others are: a node that waits for its peers says so.
-    let take: Receive | undefined;
-    const started = tabs.start((envelope) => take?.(envelope));
+    // Calls are answered at once, as those over HTTP are: a node that waits for its peers reports so.
+    const deferred = new DeferredTransport(tabs);
+    void deferred.open();
     this.transport = {
       async start(receive: Receive) {
-        take = receive;
-        await Promise.all([servers.start(receive), started]);
+        await Promise.all([servers.start(receive), deferred.start(receive)]);
       },
       send: (to, envelope) => (isTabAddress(to) ? tabs : servers).send(to, envelope),
       async close() {
-        await Promise.all([servers.close(), tabs.close()]);
+        await Promise.all([servers.close(), deferred.close()]);
       },
     };
     const clientOf = (endpoint: string) => isTabAddress(endpoint) ? tabs.client : options.client;
@@ -75,17 +75,17 @@ export class ServerRelay {
     };
   }
 
-  /** Answers the calls of tabs by these services. */
+  /** Answers the calls of tabs with these services. */
   serve(services: (request: Request) => Promise<Response | null>): void {
     this.#tabs.serve(servedCalls(services));
   }
 
-  /** Carries an administrator's calls to a node. */
+  /** Returns a transport for an administrator's calls to the node at an address. */
   connect(address: string): RpcTransport {
     return isTabAddress(address) ? fetchTransport(NO_HOST, this.#fetch(address)) : fetchTransport(address);
   }
 
-  /** Asks the node at an address who it is. */
+  /** Asks the node at an address for its identity. */
   identify(address: string, caller: PeerCaller, signal: AbortSignal): Promise<PeerIdentity> {
     if (!isTabAddress(address)) return identifyPeer(address, caller, { signal });
     return identifyPeer(NO_HOST, caller, { signal, fetch: this.#fetch(address) });

@@ -7,66 +7,63 @@
 
 import { RaftError } from "../lib/errors.ts";
 import { KeyValue } from "../lib/kv/key_value.ts";
-import { RaftNode } from "../lib/node/mod.ts";
+import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
-import type { Member } from "../lib/raft/types.ts";
-import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
-import type { Identity, Storage } from "../lib/storage.ts";
+import type { Storage } from "../lib/storage.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
-import { connectClientTransport, ConnectTransport, http2Connector, identifyPeer } from "../transport/connect/mod.ts";
-import { SERVER_ADVICE } from "./advice.ts";
-import { awaitBeginning } from "../hosting/beginning.ts";
-import type { Beginning } from "../hosting/beginning.ts";
+import { connectClientTransport, ConnectTransport, http2Connector } from "../transport/connect/mod.ts";
+import { BootstrappingNode } from "../hosting/bootstrapping_node.ts";
+import { openStorage, startNode } from "../hosting/node_host.ts";
+import type { OpenedStorage } from "../hosting/node_host.ts";
+import type { ServedNode } from "../hosting/served_node.ts";
+import { advertisedAddress } from "./addresses.ts";
+import type { ListenAddress, PeerAddress } from "./addresses.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { isLoopback } from "./guard.ts";
-import { peerIdentityOf, randomIncarnation } from "../hosting/identity.ts";
+import { SERVER_HINTS } from "./hints.ts";
 import { listen } from "./listen.ts";
-import type { FetchHandler, Listener } from "./listen.ts";
-import { LoadedStorage } from "../hosting/loaded_storage.ts";
+import type { FetchHandler, Listener } from "./listener.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { logEvents } from "./log_events.ts";
 import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
-import type { ListenAddress, PeerAddress } from "./options.ts";
-import { problem, problemResponse } from "./problem.ts";
+import { problemOf, problemResponse } from "./problem.ts";
 import { ServerRelay } from "./relay.ts";
-import type { ServedNode } from "../hosting/served_node.ts";
 import type { Watchable } from "./services/kv.ts";
-import { WaitingNode } from "../hosting/waiting_node.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
 export interface ServerOptions {
   /** The node's name. */
   readonly id: string;
-  /** The node's data folder; made if it isn't there. */
+  /** The node's data folder, created if missing. */
   readonly data: string;
   /**
-   * What is replicated; it is wrapped in {@linkcode Sessions}, unless it is one already (with limits of its own).
-   * Clients reach it by a Coordinator; `/kv` is served for the default alone.
+   * The state machine to replicate. It is wrapped in {@linkcode Sessions}, unless it is one already (with limits of
+   * its own). Clients reach it through a Coordinator; `/kv` is served for the default alone.
    *
    * @default a new KeyValue
    */
   readonly stateMachine?: StateMachine;
-  /** Where to listen. @default its entry in `peers` if that is a loopback address, else 127.0.0.1 and any free port */
+  /** The address to listen on. @default its entry in `peers` if that is a loopback address, else 127.0.0.1 and any free port */
   readonly listen?: ListenAddress;
-  /** Where others reach it, as a base URL. @default its entry in `peers`, else where it listens */
+  /** The base URL at which other nodes reach it. @default its entry in `peers`, else the address it listens on */
   readonly advertise?: string;
-  /** All nodes of a new cluster, this one too. Not looked at once there is data. */
+  /** All nodes of a new cluster, including this one. Ignored once the node has data. */
   readonly peers?: readonly PeerAddress[];
   /** With an empty folder: wait to be added to a cluster. @default false */
   readonly join?: boolean;
-  /** A follower campaigns after so long without a leader. @default 1000 */
+  /** A follower campaigns after this long without a leader. @default 1000 */
   readonly electionTimeoutMs?: number;
-  /** How often a leader sends at least. @default 100 */
+  /** The longest pause between two messages of a leader. @default 100 */
   readonly heartbeatIntervalMs?: number;
-  /** Take a snapshot after so many entries; 0 for never. @default 10000 */
+  /** Take a snapshot after this many entries; 0 for never. @default 10000 */
   readonly snapshotEntries?: number;
-  /** …or so many bytes of them; 0 for never. No snapshots at all: both 0. @default 64 MiB */
+  /** …or this many bytes of them; 0 for never. No snapshots at all: both 0. @default 64 MiB */
   readonly snapshotBytes?: number;
-  /** How long a request waits for a leader and a quorum. @default 5000 */
+  /** The longest wait of a request for a leader and a quorum. @default 5000 */
   readonly requestTimeoutMs?: number;
   /** Serve `lease` reads from a lease. @default false */
   readonly leaseReads?: boolean;
@@ -74,19 +71,19 @@ export interface ServerOptions {
   readonly allowHost?: readonly string[];
   /** Origins of web pages that may call. @default none */
   readonly allowOrigin?: readonly string[];
-  /** Takes log lines. @default text on standard error */
+  /** Receives log lines. @default text on standard error */
   readonly logger?: Logger;
-  /** Where the log is kept. @default files in `data` */
+  /** The storage of the log. @default files in `data` */
   readonly storage?: Storage;
-  /** How long a node that stopped itself tells why before the server ends. @default 5000 */
+  /** Time in which a node that stopped itself still reports the reason, before the server ends. @default 5000 */
   readonly stoppedLingerMs?: number;
 }
 
-/** How a server ended. */
+/** The end of a server. */
 export interface ServerEnd {
-  /** What the process is to end with. */
+  /** The exit code for the process. */
   readonly exitCode: ExitCode;
-  /** Why, unless it was closed. */
+  /** The reason, unless the server was closed. */
   readonly error?: Error;
 }
 
@@ -94,15 +91,15 @@ export interface ServerEnd {
 export interface Server {
   /** The node's name. */
   readonly id: string;
-  /** Where others reach it. */
+  /** The base URL at which other nodes reach it. */
   readonly address: string;
   /** The port that it listens on. */
   readonly port: number;
-  /** Resolves with its node once that runs: after everybody was reached, if a cluster begins. Rejects if it never will. */
+  /** Resolves with the node once it runs: in a new cluster, after all nodes were reached. Rejects if it never will. */
   readonly running: Promise<RaftNode>;
-  /** Resolves when the server has ended, however that came; never rejects. */
+  /** Resolves when the server has ended, for whatever reason; never rejects. */
   readonly ended: Promise<ServerEnd>;
-  /** The node's account of itself. */
+  /** Returns the status of the node. */
   status(): NodeStatus;
   /** Hands leadership over, closes the node, then the port. */
   close(): Promise<void>;
@@ -113,9 +110,9 @@ export interface Server {
 /**
  * Starts a server. Resolves when the port is open and the data folder is read.
  *
- * @throws {Error} If the port can't be had.
+ * @throws {Error} If the port can't be opened.
  * @throws {RaftError} `locked`, `damaged`, `unsupported_version` or `identity_mismatch` for the folder;
- * `invalid_argument` if it is empty and neither `peers` nor `join` says what to do.
+ * `invalid_argument` if it is empty and neither `peers` nor `join` says how to begin.
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const server = new RunningServer(options);
@@ -123,7 +120,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return server;
 }
 
-/** Where `peers` says that it is reached, if that can only be here. */
+/** Returns this node's entry in `peers`, if it can only mean this machine. */
 function defaultListen({ id, peers }: ServerOptions): ListenAddress {
   const address = peers?.find((peer) => peer.id === id)?.address;
   const url = address === undefined ? null : new URL(address);
@@ -145,12 +142,11 @@ class RunningServer implements Server {
   readonly #closing = new AbortController();
   readonly #running = Promise.withResolvers<RaftNode>();
   readonly #ended = Promise.withResolvers<ServerEnd>();
-  #handler: FetchHandler = () =>
-    problemResponse(problem("not_ready", "The server is starting.", { hint: "Try again in a moment." }));
+  #handler: FetchHandler = () => problemResponse(problemOf(starting()));
   #listener: Listener | null = null;
-  #storage: LoadedStorage | null = null;
+  #storage: Storage | null = null;
   #node: ServedNode | null = null;
-  #began: Promise<void> = Promise.resolve();
+  #started: Promise<void> = Promise.resolve();
   #closed: Promise<void> | null = null;
   #stoppedBy: Error | null = null;
 
@@ -165,35 +161,40 @@ class RunningServer implements Server {
     this.ended = this.#ended.promise;
   }
 
-  /** Takes port and folder, then lets the node begin on its own. */
+  /** Opens the port and the folder, then lets the node start in the background. */
   async open(): Promise<void> {
+    const { id, data, storage, peers, join } = this.#options;
     const { hostname, port } = this.#listen;
     this.#listener = await listen({ hostname, port, handler: (request) => this.#handler(request) });
     this.port = this.#listener.port;
-    this.address = this.#advertised(hostname);
-    this.#relay = new ServerRelay({
+    this.address = advertisedAddress({ ...this.#options, listen: this.#listen }, this.port);
+    const relay = this.#relay = new ServerRelay({
       address: this.address,
       members: () => this.#node?.status().members.map(({ address }) => address) ?? [],
       transport: this.#transport,
       client: connectClientTransport(),
     });
     try {
-      this.#storage = await LoadedStorage.load(this.#options.storage ?? createFileStorage(this.#options.data));
-      const identity = await this.#identify(this.#storage);
+      const opened = await openStorage(storage ?? createFileStorage(data), {
+        id,
+        place: `the folder ${data}`,
+        mayBeEmpty: peers !== undefined || join === true,
+        hints: SERVER_HINTS,
+      });
+      this.#storage = opened.storage;
       this.#logger.info(`Listening on http://${hostname}:${this.port}`, { advertise: this.address });
       if (!isLoopback(hostname)) {
-        this.#logger.warn("Anyone who reaches this port can read and change everything: there is no protection yet");
+        this.#logger.warn("Anyone who can reach this port can read and change everything: there is no protection yet");
       }
-      this.#began = this.#begin(this.#storage, identity, this.#relay);
+      this.#started = this.#start(opened, relay);
     } catch (error) {
-      await this.#storage?.close().catch(() => {});
       await this.#listener.close(0);
       throw error;
     }
   }
 
   status(): NodeStatus {
-    if (this.#node === null) throw new RaftError("not_ready", "The server is starting.");
+    if (this.#node === null) throw starting();
     return this.#node.status();
   }
 
@@ -205,92 +206,46 @@ class RunningServer implements Server {
     return this.close();
   }
 
-  #advertised(hostname: string): string {
-    const { advertise, peers, id } = this.#options;
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return advertise ?? peers?.find((peer) => peer.id === id)?.address ?? `http://${host}:${this.port}`;
-  }
-
-  /** The folder's identity; a new folder gets one, durable before anybody hears of it. */
-  async #identify(storage: LoadedStorage): Promise<Identity> {
-    const { id, data, peers, join } = this.#options;
-    const found = storage.loaded.identity;
-    if (found !== null && found.nodeId !== id) {
-      throw new RaftError("identity_mismatch", `The folder ${data} belongs to ${found.nodeId}, not to ${id}.`, {
-        hint: `Start it with --id ${found.nodeId}, or with another folder.`,
-      });
-    }
-    if (storage.empty && peers === undefined && join !== true) {
-      throw new RaftError("invalid_argument", `The folder ${data} is empty, and nothing says how to begin.`, {
-        hint: "Use --peers to start a new cluster, or --join to be added to a running one.",
-      });
-    }
-    if (found !== null) return found;
-    const identity = { nodeId: id, incarnation: randomIncarnation(), clusterId: "" };
-    await storage.initialize(identity);
-    return identity;
-  }
-
-  /** From an identity to a running node. Never rejects: what goes wrong ends the server. */
-  async #begin(storage: LoadedStorage, identity: Identity, relay: ServerRelay): Promise<void> {
+  /** Starts the node. Never rejects: a failure ends the server. */
+  async #start(opened: OpenedStorage, relay: ServerRelay): Promise<void> {
     try {
-      const beginning = storage.empty && this.#options.join !== true ? await this.#awaitPeers(identity, relay) : null;
-      this.#closing.signal.throwIfAborted();
-      if (beginning?.type === "follow") await storage.initialize({ ...identity, clusterId: beginning.clusterId });
-      this.#running.resolve(await this.#startNode(storage, beginning, relay));
+      this.#running.resolve(await this.#startNode(opened, relay));
     } catch (error) {
       this.#running.reject(error);
       if (this.#closing.signal.aborted) return;
-      await this.#storage?.close().catch(() => {});
+      await opened.storage.close().catch(() => {});
       const cause = error instanceof Error ? error : new Error(String(error));
       this.#closed ??= this.#shutDown({ exitCode: exitCodeOf(error), error: cause });
     }
   }
 
-  async #awaitPeers(identity: Identity, relay: ServerRelay): Promise<Exclude<Beginning, { type: "wait" }>> {
-    const { nodeId: id, incarnation } = identity;
-    const waiting = new WaitingNode(identity);
-    this.#serve(relay, waiting, this.#options.stateMachine === undefined ? waiting : null, () => waiting.reason());
-    const self: Member = { id, incarnation, address: this.address };
-    const caller = { nodeId: id, incarnation, address: this.address };
-    return await awaitBeginning({
-      self,
-      peers: (this.#options.peers ?? []).filter((peer) => peer.id !== id),
-      advice: SERVER_ADVICE,
-      ask: async (address, signal) => peerIdentityOf(await identifyPeer(address, caller, { signal })),
+  async #startNode(opened: OpenedStorage, relay: ServerRelay): Promise<RaftNode> {
+    const { id, stateMachine, peers, join, ...options } = this.#options;
+    const store = stateMachine === undefined ? new KeyValue() : null;
+    const { waiting } = opened;
+    const node = await startNode({
+      opened,
+      node: {
+        id,
+        address: this.address,
+        stateMachine: stateMachine ?? store!,
+        transport: relay.transport,
+        ...nodeOptions(options),
+      },
+      peers: join === true ? null : peers ?? [],
+      hints: SERVER_HINTS,
+      identify: (address, caller, signal) => relay.identify(address, caller, signal),
       waiting: (missing) => {
-        waiting.waitFor(missing);
-        this.#logger.info(`The cluster begins once all its nodes are up; waiting for ${missing.join(", ")}`);
+        if (missing === null) {
+          return this.#serve(relay, waiting, store === null ? null : waiting, () => waiting.reason());
+        }
+        this.#logger.info(`The cluster starts once all its nodes are up; waiting for ${missing.join(", ")}`);
       },
       signal: this.#closing.signal,
     });
-  }
-
-  async #startNode(
-    storage: LoadedStorage,
-    beginning: Exclude<Beginning, { type: "wait" }> | null,
-    relay: ServerRelay,
-  ): Promise<RaftNode> {
-    const { id, stateMachine, electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, snapshotBytes, leaseReads } =
-      this.#options;
-    const store = new KeyValue();
-    const machine = stateMachine ?? store;
-    const node = await RaftNode.start({
-      id,
-      address: this.address,
-      stateMachine: machine instanceof Sessions ? machine : new Sessions(machine),
-      storage,
-      transport: relay.transport,
-      ...(beginning?.type === "found" ? { bootstrap: beginning } : {}),
-      ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
-      ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
-      ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
-      ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
-      ...(leaseReads === undefined ? {} : { leaseReads }),
-    });
     logEvents(node, this.#logger);
     node.addEventListener("stopped", ({ detail }) => this.#stopped(detail.error));
-    this.#serve(relay, node, machine === store ? store : null, () => this.#stoppedBy?.message);
+    this.#serve(relay, node, store, () => this.#stoppedBy?.message);
     const { clusterId, lastIndex } = node.status();
     this.#logger.info("The node runs", { cluster: clusterId || "none yet; waits to be added", lastIndex });
     return node;
@@ -319,7 +274,7 @@ class RunningServer implements Server {
     });
   }
 
-  /** The node stopped itself: say why to whoever asks, then end. */
+  /** Ends the server after its node stopped itself, once clients had time to learn the reason. */
   #stopped(error: Error): void {
     this.#stoppedBy = error;
     const timer = setTimeout(() => {
@@ -331,11 +286,11 @@ class RunningServer implements Server {
   async #shutDown(end: ServerEnd): Promise<void> {
     this.#closing.abort();
     // A node that is just starting is closed once it has started.
-    await Promise.race([this.#began, end.error === undefined ? this.#began : Promise.resolve()]);
+    await Promise.race([this.#started, end.error === undefined ? this.#started : Promise.resolve()]);
     try {
       await this.#node?.close();
       await (this.#relay?.transport ?? this.#transport).close();
-      if (this.#node === null || this.#node instanceof WaitingNode) await this.#storage?.close();
+      if (this.#node === null || this.#node instanceof BootstrappingNode) await this.#storage?.close();
     } catch (error) {
       this.#logger.warn(`While closing: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -345,4 +300,20 @@ class RunningServer implements Server {
       end.error === undefined && stopped !== null ? { exitCode: EXIT.unhealthy, error: stopped } : end,
     );
   }
+}
+
+function starting(): RaftError {
+  return new RaftError("not_ready", "the server is starting", { hint: "Try again in a moment." });
+}
+
+/** Returns the options that are the node's own, without those that were left out. */
+function nodeOptions(options: Omit<ServerOptions, "id" | "stateMachine" | "peers" | "join">) {
+  const { electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, snapshotBytes, leaseReads } = options;
+  return {
+    ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
+    ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
+    ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
+    ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
+    ...(leaseReads === undefined ? {} : { leaseReads }),
+  };
 }

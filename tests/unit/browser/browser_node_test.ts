@@ -30,7 +30,7 @@ Deno.test("three nodes begin once all are there, and a write by any page is ther
   await tabs.start("n2", { bootstrap });
   await eventually(
     "n1 waits for n3 alone",
-    () => handle.life.life === "waiting" && /for n3\.$/.test(handle.life.reason),
+    () => handle.life.life === "waiting" && /for n3$/.test(handle.life.reason),
   );
   const { code, outcome } = await handle.propose(new Uint8Array(1), { timeoutMs: 50 }).catch((error) => error);
   assert.deepEqual([code, outcome], ["timeout", "rejected"]);

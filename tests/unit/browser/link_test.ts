@@ -8,7 +8,7 @@ import { WorkerPort } from "../../../browser/worker_port.ts";
 import { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
-import { WaitingNode } from "../../../hosting/waiting_node.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 import { eventually } from "../../support/server_processes.ts";
 
 /** A worker whose script listens late: what was posted before is lost, as nothing waits for a listener that comes later. */
@@ -112,7 +112,7 @@ Deno.test("an answer is posted with its own bytes, not with the whole buffer tha
 
 Deno.test("a node that joins asks the next one where there is no node, and where nobody answers", async () => {
   const joined = membershipOf({ voters: [{ id: "n2", address: "tab:n2", incarnation: "i" }] });
-  const waiting = new WaitingNode({ nodeId: "n2", incarnation: "i", clusterId: "" });
+  const waiting = new BootstrappingNode({ nodeId: "n2", incarnation: "i", clusterId: "" });
   const asked: string[] = [];
   const told: string[] = [];
   await join({
@@ -144,7 +144,7 @@ Deno.test("a node that came back with new data has not joined while its log name
   const membership = (incarnation: string) => membershipOf({ voters: [{ id: "n2", address: "tab:n2", incarnation }] });
   let incarnation = "old";
   const status = (): NodeStatus => ({
-    ...new WaitingNode({ nodeId: "n2", incarnation: "new", clusterId: "" }).status(),
+    ...new BootstrappingNode({ nodeId: "n2", incarnation: "new", clusterId: "" }).status(),
     members: membership(incarnation).members.map((member) => ({ ...member, suffrage: "voter" })),
   });
   const asked: string[] = [];

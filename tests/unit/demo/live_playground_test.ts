@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Playground } from "../../../browser-demo/live/playground.ts";
 import { RaftError } from "../../../mod.ts";
 import type { ClientTransport } from "../../../mod.ts";
-import { WaitingNode } from "../../../hosting/waiting_node.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 
 Deno.test("the playground asks the nodes that run now, when none of those is left with which it began", async () => {
   let running = ["tab:n1", "tab:n2"];
@@ -15,7 +15,7 @@ Deno.test("the playground asks the nodes that run now, when none of those is lef
     },
     status(endpoint) {
       asked.push(`status ${endpoint}`);
-      const waiting = new WaitingNode({ nodeId: endpoint.slice(4), incarnation: "i", clusterId: "c" });
+      const waiting = new BootstrappingNode({ nodeId: endpoint.slice(4), incarnation: "i", clusterId: "c" });
       return Promise.resolve({ ...waiting.status(), term: 5, leader: { id: "n4", address: "tab:n4" } });
     },
   };

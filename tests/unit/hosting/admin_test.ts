@@ -3,16 +3,16 @@ import { RaftError } from "../../../lib/errors.ts";
 import type { MembershipChange, NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
-import { SERVER_ADVICE } from "../../../server/advice.ts";
+import { SERVER_HINTS } from "../../../server/hints.ts";
 import { Admin } from "../../../hosting/admin.ts";
 import type { Identified } from "../../../hosting/admin.ts";
-import { WaitingNode } from "../../../hosting/waiting_node.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 
 const member = (n: number): Member => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const { signal } = new AbortController();
 
 /** A leader of n1, n2, n3 that commits every change at once. */
-class Leader extends WaitingNode {
+class Leader extends BootstrappingNode {
   voters: readonly Member[] = [1, 2, 3].map(member);
   learners: readonly Member[] = [];
   readonly changes: MembershipChange[] = [];
@@ -69,7 +69,7 @@ function setUp(found: Partial<Identified> = {}) {
   const admin = new Admin({
     node,
     identify: () => Promise.resolve(identified),
-    advice: SERVER_ADVICE,
+    hints: SERVER_HINTS,
     pollIntervalMs: 1,
   });
   return { node, admin };
@@ -140,7 +140,7 @@ Deno.test("add is refused: nobody answers there", async () => {
   const admin = new Admin({
     node,
     identify: () => Promise.reject(new RaftError("unreachable", "nobody answers")),
-    advice: SERVER_ADVICE,
+    hints: SERVER_HINTS,
   });
   await assert.rejects(admin.add(n4, signal), { code: "unreachable" });
   assert.equal(node.changes.length, 0);
@@ -204,7 +204,7 @@ Deno.test("a node that doesn't lead says who does", async () => {
   const admin = new Admin({
     node: new Follower(),
     identify: () => Promise.reject(new Error("not asked")),
-    advice: SERVER_ADVICE,
+    hints: SERVER_HINTS,
   });
   await assert.rejects(admin.remove("n3", signal), { code: "not_leader", leader: { id: "n2", address: "http://h:2" } });
 });

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import { atLeader } from "../../../hosting/forward.ts";
-import { WaitingNode } from "../../../hosting/waiting_node.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 
-const base = new WaitingNode({ nodeId: "n1", incarnation: "i", clusterId: "c" }).status();
+const base = new BootstrappingNode({ nodeId: "n1", incarnation: "i", clusterId: "c" }).status();
 const n2 = { id: "n2", address: "http://h:2" };
 
 function node(...statuses: Partial<NodeStatus>[]) {

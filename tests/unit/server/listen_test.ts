@@ -24,11 +24,11 @@ Deno.test("a port in use, an address of another machine: one clear message", asy
   const listener = await listen({ ...loopback, handler: () => new Response() });
   const { port } = listener;
   await assert.rejects(listen({ ...loopback, port, handler: () => new Response() }), {
-    message: `127.0.0.1:${port} is in use by another process. Stop that one, or choose another port.`,
+    message: `127.0.0.1:${port} is in use by another process; stop it, or choose another port`,
   });
   await listener.close();
   await assert.rejects(listen({ hostname: "192.0.2.1", port: 0, handler: () => new Response() }), {
-    message: "192.0.2.1:0 is no address of this machine.",
+    message: "192.0.2.1:0 is not an address of this machine",
   });
 });
 

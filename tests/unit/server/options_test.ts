@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { advertisedAddress, parseArguments, UsageError } from "../../../server/options.ts";
+import { advertisedAddress } from "../../../server/addresses.ts";
+import { parseArguments, UsageError } from "../../../server/options.ts";
 
 const minimal = ["--id", "n1", "--data", "d"];
 

@@ -8,7 +8,7 @@ import { jsonBytes, percentDecode, queryBytes, readBody } from "../../../server/
 import { formatLine } from "../../../server/log.ts";
 import { problemOf, problemResponse } from "../../../server/problem.ts";
 import { VERSION } from "../../../server/version.ts";
-import { WaitingNode } from "../../../hosting/waiting_node.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 
 Deno.test("the version is deno.json's", () => {
   const { version } = JSON.parse(readFileSync(new URL("../../../deno.json", import.meta.url), "utf8"));
@@ -123,7 +123,7 @@ Deno.test("an unknown outcome is not told to be tried again", () => {
 });
 
 Deno.test("a node that waits for its cluster lives, but is not ready", () => {
-  const waiting = new WaitingNode({ nodeId: "n1", incarnation: "i", clusterId: "" });
+  const waiting = new BootstrappingNode({ nodeId: "n1", incarnation: "i", clusterId: "" });
   waiting.waitFor(["n2", "n3"]);
   assert.match(waiting.reason(), /n2, n3/);
   assert.ok(isAlive(waiting.status()));

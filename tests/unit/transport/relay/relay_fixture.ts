@@ -5,7 +5,7 @@
  */
 
 import { listen } from "../../../../server/listen.ts";
-import type { Listener } from "../../../../server/listen.ts";
+import type { Listener } from "../../../../server/listener.ts";
 import { ServerRelay } from "../../../../server/relay.ts";
 import type { TransportEndpoint, TransportFixture } from "../../../../transport/conformance.ts";
 import { connectClientTransport } from "../../../../transport/connect/client_transport.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { membershipOf } from "../../../lib/raft/membership.ts";
-import { awaitBeginning, clusterIdOf, decideBeginning } from "../../../hosting/beginning.ts";
-import { SERVER_ADVICE } from "../../../server/advice.ts";
-import type { PeerIdentity } from "../../../hosting/beginning.ts";
+import { awaitBootstrap, clusterIdOf, decideBootstrap } from "../../../hosting/bootstrap.ts";
+import { SERVER_HINTS } from "../../../server/hints.ts";
+import type { PeerIdentity } from "../../../hosting/bootstrap.ts";
 
 const member = (n: number) => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const peersOf = (n: number) => [1, 2, 3].filter((other) => other !== n).map(member);
@@ -22,7 +22,7 @@ function answer(n: number, more: Partial<PeerIdentity> = {}): PeerIdentity {
 }
 
 function decide(n: number, answers: readonly PeerIdentity[]) {
-  return decideBeginning(member(n), peersOf(n), new Map(answers.map((one) => [one.nodeId, one])), SERVER_ADVICE);
+  return decideBootstrap(member(n), peersOf(n), new Map(answers.map((one) => [one.nodeId, one])), SERVER_HINTS);
 }
 
 const first = membershipOf({ voters: [member(1), member(2), member(3)] });
@@ -35,7 +35,7 @@ Deno.test("all empty and all reached: every node finds the same cluster", () => 
     decide(3, [answer(1), answer(2)]),
   ];
   for (const decision of decisions) {
-    assert.deepEqual(decision, { type: "found", membership: first, clusterId: running.clusterId });
+    assert.deepEqual(decision, { type: "bootstrap", membership: first, clusterId: running.clusterId });
   }
   assert.match(running.clusterId, /^[0-9a-f]{32}$/);
 });
@@ -46,25 +46,25 @@ Deno.test("one is missing: wait, and say for whom", () => {
 
 Deno.test("addresses are the members' own, so that --peers may spell them differently", () => {
   const decision = decide(1, [answer(2, { address: "http://two:2" }), answer(3)]);
-  assert.ok(decision.type === "found");
+  assert.ok(decision.type === "bootstrap");
   assert.equal(decision.membership.members[1]?.address, "http://two:2");
 });
 
 Deno.test("the others have begun with this node: it begins as they did, though one is down again", () => {
   const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership: first })]);
-  assert.deepEqual(decision, { type: "found", membership: first, clusterId: running.clusterId });
+  assert.deepEqual(decision, { type: "bootstrap", membership: first, clusterId: running.clusterId });
 });
 
 Deno.test("the cluster has changed since: this node waits for the leader's log", () => {
   const decision = decide(3, [answer(1, { ...running, knowsCaller: true })]);
-  assert.deepEqual(decision, { type: "follow", clusterId: running.clusterId });
+  assert.deepEqual(decision, { type: "join", clusterId: running.clusterId });
 });
 
 Deno.test("a membership that isn't the cluster's first, or hasn't this folder, is not begun with", () => {
   const other = membershipOf({ voters: [member(1), member(2), { ...member(3), incarnation: "old" }] });
   for (const firstMembership of [other, membershipOf({ voters: [member(1), member(3)] })]) {
     const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership })]);
-    assert.equal(decision.type, "follow");
+    assert.equal(decision.type, "join");
   }
 });
 
@@ -80,7 +80,7 @@ Deno.test("an empty folder under an old id is refused, and the message says how 
 
 Deno.test("another node answers at a peer's address", () => {
   const answers = new Map([["n2", answer(4)]]);
-  assert.throws(() => decideBeginning(member(1), peersOf(1), answers, SERVER_ADVICE), { code: "identity_mismatch" });
+  assert.throws(() => decideBootstrap(member(1), peersOf(1), answers, SERVER_HINTS), { code: "identity_mismatch" });
 });
 
 Deno.test("another incarnation gives another cluster", () => {
@@ -91,8 +91,8 @@ Deno.test("another incarnation gives another cluster", () => {
 Deno.test("asks again until all have answered, and tells once who is missing", async () => {
   let asked = 0;
   const told: (readonly string[])[] = [];
-  const beginning = await awaitBeginning({
-    advice: SERVER_ADVICE,
+  const decision = await awaitBootstrap({
+    hints: SERVER_HINTS,
     self: member(1),
     peers: peersOf(1),
     ask(address) {
@@ -103,15 +103,15 @@ Deno.test("asks again until all have answered, and tells once who is missing", a
     signal: new AbortController().signal,
     intervalMs: 1,
   });
-  assert.equal(beginning.type, "found");
+  assert.equal(decision.type, "bootstrap");
   assert.equal(asked, 4);
   assert.deepEqual(told, [["n3"]]);
 });
 
 Deno.test("stops asking when it is aborted", async () => {
   const closing = new AbortController();
-  const waited = awaitBeginning({
-    advice: SERVER_ADVICE,
+  const waited = awaitBootstrap({
+    hints: SERVER_HINTS,
     self: member(1),
     peers: peersOf(1),
     ask: () => Promise.reject(new Error("down")),

@@ -1,19 +1,18 @@
 /**
- * Stands in while a new cluster waits for all of its nodes: it has a status,
- * and takes no requests.
+ * A stand-in for a node while a new cluster waits for all of its nodes: it has a
+ * status, and takes no requests.
  *
  * @module
  */
 
 import { RaftError } from "../lib/errors.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
+import { emptyMembership } from "../lib/raft/membership.ts";
 import type { Identity } from "../lib/storage.ts";
 import type { ServedNode } from "./served_node.ts";
 
-const NOBODY = { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] };
-
-/** A node that doesn't run yet. */
-export class WaitingNode implements ServedNode {
+/** A node that does not run yet. */
+export class BootstrappingNode implements ServedNode {
   readonly #identity: Identity;
   readonly #startedAt: number = performance.now();
   #missing: readonly string[] = [];
@@ -22,16 +21,16 @@ export class WaitingNode implements ServedNode {
     this.#identity = identity;
   }
 
-  /** Says who hasn't answered. */
+  /** Sets the names of the nodes that have not answered. */
   waitFor(missing: readonly string[]): void {
     this.#missing = missing;
   }
 
-  /** What it waits for, in a sentence. */
+  /** Returns the reason why it takes no requests. */
   reason(): string {
     return this.#missing.length === 0
-      ? "The node is starting."
-      : `The cluster has not begun: waiting for ${this.#missing.join(", ")}.`;
+      ? "the node is starting"
+      : `the cluster has not started: waiting for ${this.#missing.join(", ")}`;
   }
 
   status(): NodeStatus {
@@ -51,7 +50,7 @@ export class WaitingNode implements ServedNode {
       firstIndex: 1,
       snapshotIndex: 0,
       members: [],
-      membership: NOBODY,
+      membership: emptyMembership,
       membershipIndex: 0,
       membershipCommitted: false,
       peers: [],
@@ -86,7 +85,7 @@ export class WaitingNode implements ServedNode {
     return Promise.resolve();
   }
 
-  /** For a server that would serve the changes of a key-value store. */
+  /** Refuses to watch, for a server of a key-value store. */
   watch(): AsyncIterableIterator<never> {
     const refuse = (): Promise<never> => this.#refuse();
     return {
@@ -98,6 +97,6 @@ export class WaitingNode implements ServedNode {
   }
 
   #refuse(): Promise<never> {
-    return Promise.reject(new RaftError("no_leader", this.reason(), { hint: "Start the nodes that are missing." }));
+    return Promise.reject(new RaftError("no_leader", this.reason(), { hint: "Start the missing nodes." }));
   }
 }

@@ -4,16 +4,18 @@
  * @module
  */
 
-import type { Advice } from "../hosting/advice.ts";
+import type { Hints } from "../hosting/hints.ts";
 
-/** In the words of the flags and of the command line. */
-export const SERVER_ADVICE: Advice = {
+/** Hints in terms of the flags and of the command line. */
+export const SERVER_HINTS: Hints = {
+  wrongStorage: (id) => `Start the server with --id ${id}, or with another folder.`,
+  chooseStart: "Use --peers to start a new cluster, or --join to be added to a running one.",
   wrongPeer: "Correct --peers.",
   startFirst: "Start it first, with an empty data folder and --join.",
   startEmpty: "Start it with an empty data folder and --join.",
-  stillBehind: "Wait until it has caught up: raft status shows how far it is.",
+  stillBehind: "Wait until it has caught up: raft status shows its progress.",
   removeFirst: (id) => `Remove it first: raft member remove ${id}`,
-  promoteLater: (id) => `It goes on catching up. Then: raft member promote ${id}`,
+  promoteLater: (id) => `It keeps catching up. Then: raft member promote ${id}`,
   replace: (id, address) =>
     `To replace the node: raft member remove ${id}; start it with an empty data folder and --join; ` +
     `then raft member add ${id} ${address.replace(/^https?:\/\//, "")}`,

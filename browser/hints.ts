@@ -1,0 +1,22 @@
+/**
+ * The hints for authors of pages.
+ *
+ * @module
+ */
+
+import type { Hints } from "../hosting/hints.ts";
+
+/** Hints in terms of this module's own calls. */
+export const BROWSER_HINTS: Hints = {
+  wrongStorage: () => "Start the node with its own id, or with another storage.",
+  chooseStart: "Set bootstrap to start a new cluster, or join to be added to a running one.",
+  wrongPeer: "Correct the members of bootstrap.",
+  startFirst: "Start it first, with an empty storage and join.",
+  startEmpty: "Delete its storage, and start it with join.",
+  stillBehind: "Wait until it has caught up: status() of the leader shows its progress.",
+  removeFirst: (id) => `Remove it first: removeMember("${id}").`,
+  promoteLater: (id) => `It keeps catching up. Then: promoteMember("${id}").`,
+  replace: (id) =>
+    `Its storage was deleted, or evicted by the browser. To replace the node: removeMember("${id}") at a running ` +
+    `node, then start this one with join instead of bootstrap.`,
+};

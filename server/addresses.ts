@@ -1,0 +1,35 @@
+/**
+ * The addresses of a server: where it listens, and where other nodes reach it.
+ *
+ * @module
+ */
+
+/** An address to listen on. */
+export interface ListenAddress {
+  /** A host name or address, without brackets. */
+  readonly hostname: string;
+  /** The port; 0 for any free one. */
+  readonly port: number;
+}
+
+/** A node named by `--peers`. */
+export interface PeerAddress {
+  /** The node's name. */
+  readonly id: string;
+  /** A base URL, such as `http://127.0.0.1:7001`. */
+  readonly address: string;
+}
+
+/** The options that an advertised address depends on. */
+interface Addresses {
+  readonly id: string;
+  readonly listen: ListenAddress;
+  readonly advertise?: string;
+  readonly peers?: readonly PeerAddress[];
+}
+
+/** Returns the address at which other nodes reach the node: as configured, else as in `peers`, else where it listens. */
+export function advertisedAddress({ id, listen: { hostname }, advertise, peers }: Addresses, port: number): string {
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return advertise ?? peers?.find((peer) => peer.id === id)?.address ?? `http://${host}:${port}`;
+}
