@@ -141,7 +141,7 @@ export async function readAll(reader: SnapshotReader | null, piece = 3): Promise
 }
 
 export function expect(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`Not so: ${what}`);
+  if (!condition) throw new Error(`not so: ${what}`);
 }
 
 export function same(found: unknown, expected: unknown, what: string): void {

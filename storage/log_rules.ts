@@ -63,11 +63,11 @@ function checkHardState(before: HardState, after: HardState): void {
 }
 
 function checkNumber(value: number, what: string): void {
-  if (!Number.isSafeInteger(value) || value < 0) refuse(`${value} is no ${what}`);
+  if (!Number.isSafeInteger(value) || value < 0) refuse(`${value} is not a valid ${what}`);
 }
 
 function refuse(reason: string): never {
-  throw failure(`The batch was refused: ${reason}.`, "unchanged");
+  throw failure(`invalid batch: ${reason}`, "unchanged");
 }
 
 /** A {@linkcode StorageError} of the plain kind. */
@@ -75,9 +75,9 @@ export function failure(message: string, disk: DiskState, cause?: unknown): Stor
   return new StorageError(message, { disk, cause, outcome: disk === "unchanged" ? "rejected" : "unknown" });
 }
 
-/** The error of every call after `close`. */
-export function closedError(): StorageError {
-  return new StorageError("The storage is closed.", { disk: "unchanged", code: "closed" });
+/** Creates the error of every call after `close`. */
+export function storageClosed(): StorageError {
+  return new StorageError("the storage is closed", { disk: "unchanged", code: "closed" });
 }
 
 /** @throws {StorageError} `identity_mismatch` unless `after` only adds what `before` lacks. */
@@ -93,7 +93,7 @@ export function checkIdentity(before: Identity | null, after: Identity): void {
     reason = `it belongs to cluster ${before.clusterId}, not to ${after.clusterId || "none"}`;
   }
   if (reason === "") return;
-  throw new StorageError(`The storage can't take this identity: ${reason}.`, {
+  throw new StorageError(`the storage has another identity: ${reason}`, {
     disk: "unchanged",
     code: "identity_mismatch",
     hint: "Use the data folder of this node, or an empty one and a new node id.",
@@ -116,8 +116,8 @@ export function termByRuns(runs: readonly TermStart[], index: number): number | 
 export function checkWritten(meta: SnapshotMeta, size: number, checksum: number): void {
   if (meta.size === size && meta.checksum === checksum) return;
   throw new StorageError(
-    `Snapshot ${meta.id} should have ${meta.size} bytes with checksum ${meta.checksum}, ` +
-      `and has ${size} with ${checksum}.`,
+    `snapshot ${meta.id} should have ${meta.size} bytes with checksum ${meta.checksum}, ` +
+      `and has ${size} with ${checksum}`,
     { disk: "unchanged", code: "damaged", hint: "Write the snapshot again." },
   );
 }

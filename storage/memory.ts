@@ -12,7 +12,7 @@ import { StorageError } from "../lib/errors.ts";
 import type { DiskState } from "../lib/errors.ts";
 import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
-import { checkBatch, checkIdentity, closedError, failure, keepsLog } from "./log_rules.ts";
+import { checkBatch, checkIdentity, failure, keepsLog, storageClosed } from "./log_rules.ts";
 import { type SnapshotMedium, SnapshotWriters } from "./snapshot_writer.ts";
 
 /** What survives the end of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
@@ -109,10 +109,10 @@ export class MemoryStorage implements Storage {
   }
 
   async load(): Promise<LoadedState> {
-    if (this.#state === "closed") throw closedError();
-    if (this.#state === "open") throw failure("The storage is loaded already.", "unchanged");
+    if (this.#state === "closed") throw storageClosed();
+    if (this.#state === "open") throw failure("the storage is already loaded", "unchanged");
     if (this.disk.owner !== null) {
-      throw new StorageError("The storage is locked: another one is open on the same disk.", {
+      throw new StorageError("the storage is locked: another one is open on the same disk", {
         disk: "unchanged",
         code: "locked",
         hint: "Close the other storage first.",
@@ -145,9 +145,9 @@ export class MemoryStorage implements Storage {
 
   async persist(batch: PersistBatch): Promise<void> {
     this.#checkOpen();
-    if (this.#failedInDoubt) throw failure("An earlier write failed; the disk is in doubt.", "in_doubt");
-    if (this.#persisting !== null) throw failure("Another batch is being persisted.", "unchanged");
-    if (this.disk.identity === null) throw failure("The storage has no identity yet.", "unchanged");
+    if (this.#failedInDoubt) throw failure("the disk is in doubt since an earlier failure", "in_doubt");
+    if (this.#persisting !== null) throw failure("another batch is being persisted", "unchanged");
+    if (this.disk.identity === null) throw failure("the storage has no identity yet", "unchanged");
     const done = this.#persist(batch);
     this.#persisting = done.then(() => {}, () => {});
     try {
@@ -162,7 +162,7 @@ export class MemoryStorage implements Storage {
     const { entries, firstIndex, lastIndex } = this.disk;
     if (from < firstIndex || to > lastIndex || from > to) {
       throw failure(
-        `Entries ${from} to ${to} are not in the log, which has ${firstIndex} to ${lastIndex}.`,
+        `entries ${from} to ${to} are not in the log, which has ${firstIndex} to ${lastIndex}`,
         "unchanged",
       );
     }
@@ -200,7 +200,7 @@ export class MemoryStorage implements Storage {
       meta,
       // deno-lint-ignore require-await -- a thrown error must be a rejection
       read: async (offset, length) => {
-        if (closed) throw closedError();
+        if (closed) throw storageClosed();
         return bytes.slice(offset, offset + length);
       },
       close: () => {
@@ -231,7 +231,7 @@ export class MemoryStorage implements Storage {
     if (fault === null || fault.applied) this.#apply(batch, bytes);
     if (fault === null) return;
     this.#failedInDoubt = fault.disk === "in_doubt";
-    throw failure("The write failed, as it was told to.", fault.disk);
+    throw failure("injected write failure", fault.disk);
   }
 
   /** Without an await: all or nothing. */
@@ -260,8 +260,8 @@ export class MemoryStorage implements Storage {
   }
 
   #checkOpen(): void {
-    if (this.#state === "closed") throw closedError();
-    if (this.#state === "new") throw failure("The storage must be loaded first.", "unchanged");
+    if (this.#state === "closed") throw storageClosed();
+    if (this.#state === "new") throw failure("the storage is not loaded", "unchanged");
   }
 
   #end(): void {

@@ -22,19 +22,21 @@ export class DiskHealth {
 
   /** @throws {StorageError} `in_doubt` after a failure that left the disk in doubt */
   check(): void {
-    if (this.#doubt !== null) throw failure(`The disk is in doubt since: ${this.#doubt}`, "in_doubt");
+    if (this.#doubt !== null) {
+      throw failure(`the disk is in doubt since an earlier failure: ${this.#doubt}`, "in_doubt");
+    }
   }
 
   /** Notes a failure after which nobody knows what is on the disk. */
   doubt(what: string, cause: unknown): StorageError {
-    const error = failure(`${what} failed${reason(cause)}; what is on the disk is in doubt.`, "in_doubt", cause);
+    const error = failure(`${what} failed${reason(cause)}; the disk is in doubt`, "in_doubt", cause);
     this.#doubt ??= error.message;
     return error;
   }
 
   /** A failure that changed nothing on the disk. */
   unchanged(what: string, cause: unknown): StorageError {
-    return failure(`${what} failed${reason(cause)}; the disk is unchanged.`, "unchanged", cause);
+    return failure(`${what} failed${reason(cause)}; the disk is unchanged`, "unchanged", cause);
   }
 }
 

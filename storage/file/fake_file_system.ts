@@ -324,7 +324,7 @@ export class FakeFileSystem implements FileSystem {
     return await this.#run("lock", path, 0, () => {
       const locks = this.#locks;
       if (locks.has(path)) {
-        throw new StorageError(`The folder ${path} is locked.`, { disk: "unchanged", code: "locked" });
+        throw new StorageError(`the folder ${path} is locked`, { disk: "unchanged", code: "locked" });
       }
       locks.add(path);
       return {

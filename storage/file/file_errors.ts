@@ -8,18 +8,18 @@ import { StorageError } from "../../lib/errors.ts";
 
 /** What a file holds is not what was written. */
 export function damaged(path: string, offset: number, reason: string, cause?: unknown): StorageError {
-  return new StorageError(`${path} is damaged at offset ${offset}: ${reason}.`, {
+  return new StorageError(`${path} is damaged at offset ${offset}: ${reason}`, {
     disk: "unchanged",
     code: "damaged",
     cause,
-    hint: "Nothing was changed. Remove the node from the cluster, and add one with an empty folder. An older copy of " +
-      "this folder would have forgotten what the node promised since.",
+    hint: "Nothing was changed. Remove the node from the cluster, and add one with an empty folder. Don't restore an " +
+      "older copy of this folder: it lacks the votes and entries that the node has acknowledged since.",
   });
 }
 
 /** A newer version wrote this. */
 export function unsupportedVersion(path: string, what: string): StorageError {
-  return new StorageError(`${path} has ${what}, which this version does not know.`, {
+  return new StorageError(`${path} has ${what}, which this version does not support`, {
     disk: "unchanged",
     code: "unsupported_version",
     hint: "Nothing was changed. Use the version of the program that wrote the folder.",

@@ -23,7 +23,7 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
-import { checkIdentity, closedError, failure } from "../log_rules.ts";
+import { checkIdentity, failure, storageClosed } from "../log_rules.ts";
 import { DiskHealth } from "./disk_health.ts";
 import { damaged } from "./file_errors.ts";
 import type { FileHandle, FileSystem, FolderLock } from "./file_system.ts";
@@ -85,8 +85,8 @@ export class FileStorage implements Storage {
   }
 
   async load(): Promise<LoadedState> {
-    if (this.#closed !== null) throw closedError();
-    if (this.#opened !== null || this.#loading) throw failure("The storage is loaded already.", "unchanged");
+    if (this.#closed !== null) throw storageClosed();
+    if (this.#opened !== null || this.#loading) throw failure("the storage is already loaded", "unchanged");
     this.#loading = true;
     let lock: FolderLock | undefined;
     const files = new SegmentFiles(this.#fs, this.#dir);
@@ -99,7 +99,7 @@ export class FileStorage implements Storage {
       await files.close();
       await lock?.release();
       if (error instanceof StorageError) throw error;
-      throw failure(`Opening the folder ${this.#dir} failed${why(error)}.`, "unchanged", error);
+      throw failure(`opening the folder ${this.#dir} failed${why(error)}`, "unchanged", error);
     } finally {
       this.#loading = false;
     }
@@ -241,8 +241,8 @@ export class FileStorage implements Storage {
   async persist(batch: PersistBatch): Promise<void> {
     const { health, log, snapshots, state } = this.#open();
     health.check();
-    if (log === null) throw failure("The storage has no identity yet.", "unchanged");
-    if (this.#persisting !== null) throw failure("Another batch is being persisted.", "unchanged");
+    if (log === null) throw failure("the storage has no identity yet", "unchanged");
+    if (this.#persisting !== null) throw failure("another batch is being persisted", "unchanged");
     log.check(batch);
     const done = (async () => {
       const before = state.snapshotRef;
@@ -260,7 +260,7 @@ export class FileStorage implements Storage {
 
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     const { log } = this.#open();
-    if (log === null) throw failure("The storage has no identity yet.", "unchanged");
+    if (log === null) throw failure("the storage has no identity yet", "unchanged");
     return await log.entries(from, to, maxBytes);
   }
 
@@ -310,8 +310,8 @@ export class FileStorage implements Storage {
   }
 
   #open(): Opened {
-    if (this.#closed !== null) throw closedError();
-    if (this.#opened === null) throw failure("The storage must be loaded first.", "unchanged");
+    if (this.#closed !== null) throw storageClosed();
+    if (this.#opened === null) throw failure("the storage is not loaded", "unchanged");
     return this.#opened;
   }
 }
@@ -323,8 +323,8 @@ function logIdOf(incarnation: string): number {
 /** Why a folder can't be opened, for those who may have named the wrong one. */
 function why(error: unknown): string {
   const code = errorCode(error);
-  if (code === "EEXIST" || code === "ENOTDIR") return `: there is a file where a folder must be (${code})`;
-  if (code === "EACCES" || code === "EPERM") return `: this user may not (${code})`;
-  if (code === "EROFS") return `: the file system can't be written to (${code})`;
+  if (code === "EEXIST" || code === "ENOTDIR") return `: it is not a folder (${code})`;
+  if (code === "EACCES" || code === "EPERM") return `: permission denied (${code})`;
+  if (code === "EROFS") return `: the file system is read-only (${code})`;
   return ` (${code || String(error)})`;
 }

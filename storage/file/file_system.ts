@@ -82,7 +82,7 @@ export async function writeFully(file: FileHandle, data: Uint8Array, position: n
   let written = 0;
   while (written < data.length) {
     const more = await file.write(data.subarray(written), position + written);
-    if (more === 0) throw Object.assign(new Error("The file system wrote nothing."), { code: "EIO" });
+    if (more === 0) throw Object.assign(new Error("the file system wrote nothing"), { code: "EIO" });
     written += more;
   }
 }

@@ -246,7 +246,7 @@ async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
     } catch (error) {
       await closeAll({ segments });
       if (errorCode(error) !== "ENOENT" || attempt === attempts) {
-        throw failure(`The log in ${dir} can't be read (${errorCode(error)}).`, "unchanged", error);
+        throw failure(`the log in ${dir} can't be read (${errorCode(error)})`, "unchanged", error);
       }
     }
   }

@@ -212,5 +212,5 @@ function textOf(value: unknown): string {
 }
 
 function lockedError(dir: string, reason: string, hint: string): StorageError {
-  return new StorageError(`The folder ${dir} is locked: ${reason}.`, { disk: "unchanged", code: "locked", hint });
+  return new StorageError(`the folder ${dir} is locked: ${reason}`, { disk: "unchanged", code: "locked", hint });
 }

@@ -40,7 +40,7 @@ export async function readManifest(fs: FileSystem, dir: string): Promise<Identit
     }
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
-    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);
+    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);
   }
   return decodeManifest(path, bytes);
 }

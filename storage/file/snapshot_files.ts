@@ -32,7 +32,7 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { closedError, failure } from "../log_rules.ts";
+import { failure, storageClosed } from "../log_rules.ts";
 import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
 import type { DiskHealth } from "./disk_health.ts";
 import { damaged, unsupportedVersion } from "./file_errors.ts";
@@ -102,14 +102,14 @@ export async function openSnapshotFile(fs: FileSystem, dir: string, ref: Snapsho
     file = await fs.open(path, "read");
   } catch (error) {
     if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
-    throw failure(`Opening ${path} failed (${errorCode(error)}).`, "unchanged", error);
+    throw failure(`opening ${path} failed (${errorCode(error)})`, "unchanged", error);
   }
   try {
     await checkSnapshotFile(file, path, ref);
   } catch (error) {
     await file.close();
     if (error instanceof StorageError) throw error;
-    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);
+    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);
   }
   return file;
 }
@@ -260,13 +260,13 @@ class FileSnapshotReader implements SnapshotReader {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw storageClosed();
     const wanted = Math.max(0, Math.min(length, this.meta.size - offset));
     let bytes: Uint8Array;
     try {
       bytes = await readFully(this.#file, headerBytes + offset, wanted);
     } catch (error) {
-      throw failure(`Reading ${this.#path} failed (${errorCode(error)}).`, "unchanged", error);
+      throw failure(`reading ${this.#path} failed (${errorCode(error)})`, "unchanged", error);
     }
     if (bytes.length < wanted) throw damaged(this.#path, headerBytes + offset, "the snapshot is cut off");
     this.#check(offset, bytes);

@@ -67,7 +67,7 @@ export class WriteAheadLog {
     checkBatch(this.#state, batch);
     let bytes = 0;
     for (const entry of batch.entries) bytes += recordHeaderBytes + entry.data.length;
-    if (bytes > maxBatchBytes) throw failure(`A batch of ${bytes} bytes is too large.`, "unchanged");
+    if (bytes > maxBatchBytes) throw failure(`a batch of ${bytes} bytes is too large`, "unchanged");
   }
 
   /** Makes a batch durable: one write, one fdatasync. `snapshot` is the file of `batch.snapshot`. */
@@ -85,7 +85,7 @@ export class WriteAheadLog {
     try {
       await this.#active.sync();
     } catch (error) {
-      throw this.#health.doubt(`Syncing ${segment.path}`, error);
+      throw this.#health.doubt(`syncing ${segment.path}`, error);
     }
     segment.size += bytes.length;
     this.#checksum = checksum;
@@ -140,9 +140,9 @@ export class WriteAheadLog {
       await this.#active.truncate(segment.size);
       await this.#active.sync();
     } catch (_error) {
-      return this.#health.doubt(`Writing to ${segment.path}`, cause);
+      return this.#health.doubt(`writing to ${segment.path}`, cause);
     }
-    return this.#health.unchanged(`Writing to ${segment.path}`, cause);
+    return this.#health.unchanged(`writing to ${segment.path}`, cause);
   }
 
   async #roll(): Promise<void> {
@@ -159,7 +159,7 @@ export class WriteAheadLog {
     for (;;) {
       const { first, last } = this.#state.index;
       if (from < first || to > last || from > to) {
-        throw failure(`Entries ${from} to ${to} are not in the log, which has ${first} to ${last}.`, "unchanged");
+        throw failure(`entries ${from} to ${to} are not in the log, which has ${first} to ${last}`, "unchanged");
       }
       const found: Entry[] = [];
       if (await this.#read(from, to, maxBytes, found) || found.length > 0) return found;
@@ -249,7 +249,7 @@ function parseEntry(
 
 function readFailure(path: string, error: unknown): unknown {
   const code = errorCode(error);
-  return /^E[A-Z]/.test(code) ? failure(`Reading ${path} failed (${code}).`, "unchanged", error) : error;
+  return /^E[A-Z]/.test(code) ? failure(`reading ${path} failed (${code})`, "unchanged", error) : error;
 }
 
 /** Makes a segment with its header, durable under its name when it resolves. */
@@ -282,13 +282,13 @@ export async function writeTemporary(
   } catch (error) {
     await file?.close().catch(() => {});
     if (file !== undefined) await fs.unlink(path).catch(() => {});
-    throw health.unchanged(`Writing ${path}`, error);
+    throw health.unchanged(`writing ${path}`, error);
   }
   try {
     await file.sync();
   } catch (error) {
     await file.close().catch(() => {});
-    throw health.doubt(`Syncing ${path}`, error);
+    throw health.doubt(`syncing ${path}`, error);
   }
   return file;
 }
@@ -306,7 +306,7 @@ export async function renameDurably(
     await fs.rename(from, to);
     await fs.syncDirectory(dir);
   } catch (error) {
-    throw health.doubt(`Renaming ${from}`, error);
+    throw health.doubt(`renaming ${from}`, error);
   }
 }
 
@@ -314,7 +314,7 @@ async function removeFile(fs: FileSystem, health: DiskHealth, path: string): Pro
   try {
     await fs.unlink(path);
   } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw health.doubt(`Deleting ${path}`, error);
+    if (errorCode(error) !== "ENOENT") throw health.doubt(`deleting ${path}`, error);
   }
 }
 
@@ -322,6 +322,6 @@ async function syncDirectory(fs: FileSystem, health: DiskHealth, dir: string): P
   try {
     await fs.syncDirectory(dir);
   } catch (error) {
-    throw health.doubt(`Syncing ${dir}`, error);
+    throw health.doubt(`syncing ${dir}`, error);
   }
 }

@@ -11,14 +11,14 @@
 
 import type { UseStore } from "idb-keyval";
 import { StorageError } from "../../lib/errors.ts";
-import { closedError, failure } from "../log_rules.ts";
+import { failure, storageClosed } from "../log_rules.ts";
 import { damaged, errorName, missing, transactionFailure, unsupportedVersion } from "./database_errors.ts";
 import { formatVersion, storeName } from "./keys.ts";
 
 function factory(): IDBFactory {
   // Some browsers and modes have none, whatever the types say.
   const found = (globalThis as { readonly indexedDB?: IDBFactory }).indexedDB;
-  if (found === undefined) throw missing("IndexedDB", "which is where it would be");
+  if (found === undefined) throw missing("IndexedDB", "where a node is stored");
   return found;
 }
 
@@ -100,7 +100,7 @@ export class Database {
   lose(reason: string): void {
     if (this.#lost || this.#closed) return;
     this.#lost = true;
-    this.#failed = failure(`Database ${this.name} is lost: ${reason}.`, "in_doubt", this.#failed ?? undefined);
+    this.#failed = failure(`database ${this.name} is lost: ${reason}`, "in_doubt", this.#failed ?? undefined);
     this.#connection.close();
     this.#onLost(this.#failed);
   }
@@ -132,7 +132,7 @@ export class Database {
     try {
       return this.#connection.transaction(storeName, mode, { durability: "strict" });
     } catch (cause) {
-      if (this.#closed) throw closedError();
+      if (this.#closed) throw storageClosed();
       // The connection is closing, and the event that says so is on its way.
       this.lose(`no transaction can be begun (${errorName(cause)})`);
       throw this.#refusal();
@@ -158,8 +158,8 @@ export class Database {
   }
 
   #refusal(): StorageError {
-    const reason = this.#failed?.message ?? "the browser closed the database.";
-    return failure(`The disk is in doubt since: ${reason}`, "in_doubt", this.#failed ?? undefined);
+    const reason = this.#failed?.message ?? "the browser closed the database";
+    return failure(`the disk is in doubt since an earlier failure: ${reason}`, "in_doubt", this.#failed ?? undefined);
   }
 }
 

@@ -14,7 +14,7 @@ export function errorName(error: unknown): string {
 
 /** What a record holds is not what was written. */
 export function damaged(database: string, record: string, reason: string): StorageError {
-  return new StorageError(`Database ${database} is damaged at ${record}: ${reason}.`, {
+  return new StorageError(`database ${database} is damaged at ${record}: ${reason}`, {
     disk: "unchanged",
     code: "damaged",
     hint: "Nothing was changed. Remove the node from the cluster, delete its database, and add it as a new node.",
@@ -23,7 +23,7 @@ export function damaged(database: string, record: string, reason: string): Stora
 
 /** A newer version wrote this. */
 export function unsupportedVersion(database: string, cause: unknown): StorageError {
-  return new StorageError(`Database ${database} has a format that this version does not know.`, {
+  return new StorageError(`database ${database} has a format that this version does not support`, {
     disk: "unchanged",
     code: "unsupported_version",
     hint: "Nothing was changed. Load the newest version of this page, in every tab.",
@@ -33,7 +33,7 @@ export function unsupportedVersion(database: string, cause: unknown): StorageErr
 
 /** Another tab or worker runs the node. */
 export function locked(database: string): StorageError {
-  return new StorageError(`The storage is locked: another tab or worker has ${database} open.`, {
+  return new StorageError(`the storage is locked: another tab or worker has ${database} open`, {
     disk: "unchanged",
     code: "locked",
     hint: "Close that tab, or give this one a node id of its own; a duplicated tab has the id of its original.",
@@ -42,9 +42,9 @@ export function locked(database: string): StorageError {
 
 /** The browser lacks something that is not to be done without. */
 export function missing(what: string, why: string): StorageError {
-  return new StorageError(`A node can't be stored here: this browser or page has no ${what}, ${why}.`, {
+  return new StorageError(`this browser or page has no ${what}, ${why}`, {
     disk: "unchanged",
-    hint: "Serve the page over https, or from localhost: browsers keep it from pages that are not secure.",
+    hint: "Serve the page over https, or from localhost: browsers withhold it from pages that are not secure.",
   });
 }
 
@@ -57,19 +57,19 @@ export function missing(what: string, why: string): StorageError {
  */
 export function transactionFailure(database: string, mode: IDBTransactionMode, cause: unknown): StorageError {
   const name = errorName(cause);
-  const what = mode === "readonly" ? "Reading" : "Writing to";
+  const what = mode === "readonly" ? "reading" : "writing to";
   const failedCommit = name === "UnknownError" || (name === "QuotaExceededError" && /committing/.test(why(cause)));
   if (mode !== "readonly" && failedCommit) {
-    const message = `${what} database ${database} failed; what is on the disk is in doubt: ${why(cause)}.`;
+    const message = `${what} database ${database} failed; the disk is in doubt: ${why(cause)}`;
     return failure(message, "in_doubt", cause);
   }
   if (name === "QuotaExceededError") {
-    const message = `${what} database ${database} failed: the browser gives this site no more space (${name}).`;
+    const message = `${what} database ${database} failed: the browser gives this site no more space (${name})`;
     const hint = "Free space on this device, or have the page ask for more: navigator.storage.persist().";
     return new StorageError(message, { disk: "unchanged", hint, cause });
   }
-  const reason = cause instanceof Error ? why(cause) : "the browser aborted the transaction, and did not say why";
-  return failure(`${what} database ${database} failed, and changed nothing: ${reason}.`, "unchanged", cause);
+  const reason = cause instanceof Error ? why(cause) : "the browser aborted the transaction without a reason";
+  return failure(`${what} database ${database} failed; the disk is unchanged: ${reason}`, "unchanged", cause);
 }
 
 function why(cause: unknown): string {

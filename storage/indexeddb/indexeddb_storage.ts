@@ -15,7 +15,7 @@
 import { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
-import { checkBatch, checkIdentity, closedError, failure } from "../log_rules.ts";
+import { checkBatch, checkIdentity, failure, storageClosed } from "../log_rules.ts";
 import { Database } from "./database.ts";
 import { locked } from "./database_errors.ts";
 import { chunkRange, keyOf, placeName } from "./keys.ts";
@@ -84,8 +84,8 @@ export class IndexedDbStorage implements Storage {
   }
 
   async load(): Promise<LoadedState> {
-    if (this.#closed !== null) throw closedError();
-    if (this.#opened !== null || this.#loading !== null) throw failure("The storage is loaded already.", "unchanged");
+    if (this.#closed !== null) throw storageClosed();
+    if (this.#opened !== null || this.#loading !== null) throw failure("the storage is already loaded", "unchanged");
     this.#loading = this.#load();
     try {
       return await this.#loading;
@@ -148,8 +148,8 @@ export class IndexedDbStorage implements Storage {
   async persist(batch: PersistBatch): Promise<void> {
     const opened = this.#open();
     opened.database.check();
-    if (this.#persisting) throw failure("Another batch is being persisted.", "unchanged");
-    if (opened.identity === null) throw failure("The storage has no identity yet.", "unchanged");
+    if (this.#persisting) throw failure("another batch is being persisted", "unchanged");
+    if (opened.identity === null) throw failure("the storage has no identity yet", "unchanged");
     // Taken now: an abort that comes later finds it under way.
     const snapshotRef = batch.snapshot === null ? null : opened.snapshots.staged(batch.snapshot);
     this.#persisting = true;
@@ -180,7 +180,7 @@ export class IndexedDbStorage implements Storage {
       const { log: { firstIndex, lastIndex }, rewrites } = opened;
       if (from < firstIndex || to > lastIndex || from > to) {
         const range = `which has ${firstIndex} to ${lastIndex}`;
-        throw failure(`Entries ${from} to ${to} are not in the log, ${range}.`, "unchanged");
+        throw failure(`entries ${from} to ${to} are not in the log, ${range}`, "unchanged");
       }
       const records = await opened.database.store(
         "readonly",
@@ -246,8 +246,8 @@ export class IndexedDbStorage implements Storage {
   }
 
   #open(): Opened {
-    if (this.#closed !== null) throw closedError();
-    if (this.#opened === null) throw failure("The storage must be loaded first.", "unchanged");
+    if (this.#closed !== null) throw storageClosed();
+    if (this.#opened === null) throw failure("the storage is not loaded", "unchanged");
     return this.#opened;
   }
 

@@ -20,7 +20,7 @@ import { promisifyRequest } from "idb-keyval";
 import { crc32c } from "../../lib/crc32c.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { closedError, failure } from "../log_rules.ts";
+import { failure, storageClosed } from "../log_rules.ts";
 import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
@@ -182,7 +182,7 @@ class ChunkReader implements SnapshotReader {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw storageClosed();
     const end = Math.min(offset + length, this.meta.size);
     if (end <= offset) return new Uint8Array();
     const first = Math.floor(offset / chunkBytes);

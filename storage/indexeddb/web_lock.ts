@@ -25,7 +25,7 @@ export interface HeldLock {
 export async function takeLock(name: string, waitMs: number, onStolen: () => void): Promise<HeldLock | null> {
   // A page that is not secure has no such property, whatever the types say.
   const locks = (navigator as { readonly locks?: LockManager }).locks;
-  if (locks === undefined) throw missing("Web Locks", "without which two tabs could write to one log");
+  if (locks === undefined) throw missing("Web Locks", "which keep two tabs from writing to one log");
   const released = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<boolean>();
   let holds = false;

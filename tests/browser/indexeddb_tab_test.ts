@@ -53,7 +53,7 @@ Deno.test("a duplicated tab gets the node only when the first one is closed, or 
     const open = async (): Promise<Page> => {
       const page = await first.context().newPage();
       await page.goto(site.page("tests/browser/indexeddb_tab_page.ts"));
-      await assert.rejects(page.evaluate("begin()"), /The storage is locked: another tab or worker has/);
+      await assert.rejects(page.evaluate("begin()"), /the storage is locked: another tab or worker has/);
       return page;
     };
     const second = await open();

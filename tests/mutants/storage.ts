@@ -18,8 +18,8 @@ export const storage: readonly Mutant[] = [
     rule: "A batch is durable when its promise resolves: the log is synced before.",
     edits: [{
       file: LOG,
-      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
-      replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
+      replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
     }],
     killedBy: "simulation",
     test: {
@@ -70,9 +70,9 @@ export const storage: readonly Mutant[] = [
     rule: "A failed fsync is never tried again: what it lost stays lost, and a second one proves nothing.",
     edits: [{
       file: LOG,
-      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`Syncing",
+      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
       replace: "      await this.#active.sync().catch(() => this.#active.sync());\n    } catch (error) {\n" +
-        "      throw this.#health.doubt(`Syncing",
+        "      throw this.#health.doubt(`syncing",
     }],
     killedBy: "simulation",
     test: {
@@ -129,8 +129,8 @@ export const storage: readonly Mutant[] = [
     rule: "A failed write leaves the disk unchanged only if what it may have written is taken back, durably.",
     edits: [{
       file: LOG,
-      find: "      return this.#health.doubt(`Writing to ${segment.path}`, cause);",
-      replace: "      return this.#health.unchanged(`Writing to ${segment.path}`, cause);",
+      find: "      return this.#health.doubt(`writing to ${segment.path}`, cause);",
+      replace: "      return this.#health.unchanged(`writing to ${segment.path}`, cause);",
     }],
     killedBy: "test",
     test: {
@@ -159,7 +159,7 @@ export const storage: readonly Mutant[] = [
     edits: [{
       file: "storage/file/snapshot_files.ts",
       find:
-        '    throw failure(`Reading ${path} failed (${errorCode(error)}).`, "unchanged", error);\n  }\n  return file;',
+        '    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);\n  }\n  return file;',
       replace: "    throw error;\n  }\n  return file;",
     }],
     killedBy: "simulation",

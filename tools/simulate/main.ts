@@ -48,7 +48,7 @@ function range(text: string): readonly [number, number] {
 function faults(text: string): readonly FaultKind[] {
   return text.split(",").filter((name) => name !== "" && name !== "none").map((name) => {
     const found = FAULTS.find((kind) => kind === name);
-    if (found === undefined) throw new InvalidArgumentError(`There is no "${name}". There are: ${FAULTS.join(", ")}.`);
+    if (found === undefined) throw new InvalidArgumentError(`"${name}" is not one of ${FAULTS.join(", ")}.`);
     return found;
   });
 }

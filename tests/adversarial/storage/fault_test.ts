@@ -225,7 +225,7 @@ Deno.test("a write that never returns holds up no reads", async () => {
   let settled = false;
   persist(storage, 2).then(() => settled = true, () => settled = true);
   assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
-  await assert.rejects(persist(storage, 3), { disk: "unchanged", message: /Another batch/ });
+  await assert.rejects(persist(storage, 3), { disk: "unchanged", message: /another batch/ });
   assert.strictEqual(settled, false);
 });
 

@@ -135,7 +135,7 @@ Deno.test("a file in the place of the folder is told as that", async () => {
   for (const dir of [file, `${file}/data`]) {
     await assert.rejects(createFileStorage(dir).load(), {
       code: "storage",
-      message: /there is a file where a folder must be/,
+      message: /it is not a folder/,
     });
   }
 });
