@@ -4,7 +4,7 @@
  * @module
  */
 
-import { entryBytes } from "./log.ts";
+import { entryBytes } from "./entry_cache.ts";
 import { leaveJoint } from "./membership_change.ts";
 import { quorumValue } from "./quorum.ts";
 import { releaseReads } from "./reads.ts";
@@ -39,9 +39,4 @@ export function commitTo(state: State, index: number): void {
   }
   state.commitIndex = index;
   state.log.evict(index, state.config.maxCachedBytes);
-}
-
-/** Whether the leader has committed an entry of its own term: before that it does not know what is committed (§8). */
-export function committedInTerm(state: State): boolean {
-  return state.leadership !== null && state.log.termAt(state.commitIndex) === state.term;
 }

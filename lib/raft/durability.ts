@@ -6,8 +6,13 @@
  * @module
  */
 
-import type { State } from "./state.ts";
+import type { RaftLog } from "./log.ts";
 import type { HardState, OutboundMessage, PersistBatch, SnapshotMeta } from "./types.ts";
+
+/** The persistent state of figure 2, as it is now. */
+export interface Persistable extends HardState {
+  readonly log: RaftLog;
+}
 
 /** Invariant: entries before `nextIndex` were handed out to be written, in this or an earlier batch. */
 export class Durability {
@@ -36,29 +41,30 @@ export class Durability {
   }
 
   /** Whether something was not handed out yet. */
-  hasUnpersisted(state: State): boolean {
+  hasUnpersisted(state: Persistable): boolean {
     return this.hardStateChanged(state) || state.log.lastIndex >= this.nextIndex || this.snapshot !== null ||
       this.probeWanted;
   }
 
-  hardStateChanged(state: State): boolean {
+  hardStateChanged(state: Persistable): boolean {
     return state.term !== this.hardState.term || state.votedFor !== this.hardState.votedFor;
   }
 
   /** Whether term and vote, as known now, are on disk. */
-  hardStateDurable(state: State): boolean {
+  hardStateDurable(state: Persistable): boolean {
     return state.term === this.durableHardState.term && state.votedFor === this.durableHardState.votedFor;
   }
 
-  /** Sends `outbound` once all that is known now is durable; at once if it is. */
-  defer(state: State, outbound: OutboundMessage): void {
-    if (this.hasUnpersisted(state)) holdBack(this.#afterNext, outbound);
-    else if (this.inflight !== null) holdBack(this.#afterInflight, outbound);
-    else state.outbox.messages.push(outbound);
+  /** Holds a message back until the present state is durable. Returns `false`, and keeps nothing, if it already is. */
+  defer(state: Persistable, outbound: OutboundMessage): boolean {
+    const unpersisted = this.hasUnpersisted(state);
+    if (!unpersisted && this.inflight === null) return false;
+    holdBack(unpersisted ? this.#afterNext : this.#afterInflight, outbound);
+    return true;
   }
 
   /** The next batch to write; `null` if there is nothing to. */
-  take(state: State): PersistBatch | null {
+  take(state: Persistable): PersistBatch | null {
     if (this.inflight !== null) throw new Error("takePersist: an earlier batch is still under way");
     if (!this.hasUnpersisted(state)) return null;
     const { log } = state;

@@ -6,6 +6,7 @@
  */
 
 import { appendAsLeader } from "./proposals.ts";
+import { mayHavePromised, promisedToLeader } from "./lease.ts";
 import { syncPeers } from "./membership_change.ts";
 import { electionResult } from "./quorum.ts";
 import { becomeFollower, setLeader, setRole } from "./roles.ts";
@@ -38,9 +39,10 @@ function isAlone(state: State): boolean {
 }
 
 /**
- * Whether this node may lead: as a voter; or without a vote of its own while the
- * membership that leaves it out is not committed, since nobody else may have
- * that entry and its log be the longest (dissertation §4.2.2, figure 4.6).
+ * Reports whether this node may campaign. A learner never does (dissertation
+ * §4.2.1, rule 7). A voter may; so may a node that has just lost its vote, until
+ * the membership without it is committed: its log may be the only one with that
+ * entry, and the longest (§4.2.2, figure 4.6).
  */
 function mayCampaign(state: State): boolean {
   const { configuration, commitIndex } = state;
@@ -146,18 +148,16 @@ export function isUpToDate(state: State, lastLogIndex: number, lastLogTerm: numb
 }
 
 /**
- * Why not even the candidate's term is of interest. While a leader is alive its
- * followers ignore others' campaigns, so that a node which returns deposes
- * nobody (dissertation §4.2.3). The leader's lease counts on that, so that a newer
- * term heard of elsewhere does not end it (§6.4.1). A node that just started does not know whether
- * its older self heard a leader a moment ago. A transfer overrides both.
+ * Returns the reason to ignore a request, its term included; `null` if there is none.
+ * While a leader is alive its followers ignore others' campaigns, so that a node
+ * that returns deposes no leader (dissertation §4.2.3), and leases hold
+ * (lease.ts). A leadership transfer overrides that.
  */
 function reasonToIgnore(state: State, request: RequestVote): VoteDenial | null {
   if (request.term < state.term) return "staleTerm";
   if (request.leadershipTransfer && !request.preVote) return null;
-  if (state.graceTicks > 0) return "restartedRecently";
-  const leaderAlive = state.role === "leader" || state.ticksSinceLeader < state.config.electionTicks;
-  return leaderAlive ? "leaderAlive" : null;
+  if (mayHavePromised(state)) return "restartedRecently";
+  return promisedToLeader(state) ? "leaderAlive" : null;
 }
 
 /** Answers a vote request. Learners, and nodes outside the membership they know, answer too (dissertation §4.1, §4.2.1). */

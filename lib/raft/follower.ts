@@ -46,16 +46,7 @@ export function handleAppendEntries(state: State, from: NodeId, request: AppendE
  * sender may lead in this one too (rule 8).
  */
 export function refuseStale(state: State, from: NodeId, request: AppendEntries): void {
-  state.sendWhenDurable(from, {
-    type: "AppendEntriesResponse",
-    term: state.term,
-    success: false,
-    matchIndex: 0,
-    prevLogIndex: request.prevLogIndex,
-    conflictIndex: 0,
-    conflictTerm: 0,
-    round: 0,
-  });
+  state.sendWhenDurable(from, response(state, request, { success: false, round: 0 }));
 }
 
 /** The memberships that the entries carry, decoded before anything is changed; `null` for a message that no leader sends. */
@@ -115,35 +106,37 @@ function appendMissing(
  * look like a dead node.
  */
 function acknowledge(state: State, from: NodeId, request: AppendEntries, proven: number, appended: boolean): void {
-  const response: AppendEntriesResponse = {
-    type: "AppendEntriesResponse",
-    term: state.term,
-    success: true,
-    matchIndex: proven,
-    prevLogIndex: request.prevLogIndex,
-    conflictIndex: 0,
-    conflictTerm: 0,
-    round: request.round,
-  };
+  const proof = response(state, request, { success: true, matchIndex: proven });
   const durable = Math.min(proven, state.log.durableIndex);
   // Not even the term may be told before it is durable.
   const termDurable = state.durability.hardStateDurable(state);
-  if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, response);
-  if (!appended && termDurable) state.send(from, { ...response, matchIndex: durable });
+  if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, proof);
+  if (!appended && termDurable) state.send(from, { ...proof, matchIndex: durable });
 }
 
 /** Tells the leader where the logs may still meet: before the term that conflicts (§5.3). */
 function refuse(state: State, from: NodeId, request: AppendEntries): void {
   const { log } = state;
-  const meet = log.lastIndexWithin(Math.min(request.prevLogIndex - 1, log.lastIndex), request.prevLogTerm);
-  state.sendWhenDurable(from, {
+  const within = log.lastIndexWithin(Math.min(request.prevLogIndex - 1, log.lastIndex), request.prevLogTerm);
+  const meet = Math.max(within, state.commitIndex);
+  const conflictTerm = log.termAt(meet) ?? 0;
+  state.sendWhenDurable(from, response(state, request, { success: false, conflictIndex: meet + 1, conflictTerm }));
+}
+
+/** Builds an answer to `request`; what `result` leaves out is zero. */
+function response(
+  { term }: State,
+  { prevLogIndex, round }: AppendEntries,
+  result: Pick<AppendEntriesResponse, "success"> & Partial<AppendEntriesResponse>,
+): AppendEntriesResponse {
+  return {
     type: "AppendEntriesResponse",
-    term: state.term,
-    success: false,
+    term,
+    prevLogIndex,
+    round,
     matchIndex: 0,
-    prevLogIndex: request.prevLogIndex,
-    conflictIndex: Math.max(meet, state.commitIndex) + 1,
-    conflictTerm: log.termAt(Math.max(meet, state.commitIndex)) ?? 0,
-    round: request.round,
-  });
+    conflictIndex: 0,
+    conflictTerm: 0,
+    ...result,
+  };
 }

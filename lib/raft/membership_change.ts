@@ -11,7 +11,6 @@
  * @module
  */
 
-import { committedInTerm } from "./commitment.ts";
 import {
   compareIds,
   encodeMembership,
@@ -39,7 +38,7 @@ export function changeMembership(
   if (!state.isVoter && state.configuration.index <= state.commitIndex) return "not_leader";
   if (leadership.transferTo !== null) return "leadership_transfer";
   if (state.configuration.index > state.commitIndex || isJoint(membership)) return "membership_change_in_progress";
-  if (!committedInTerm(state)) return "not_ready";
+  if (!state.committedInTerm) return "not_ready";
   let target: Membership;
   try {
     target = membershipOf(wanted);
@@ -92,7 +91,7 @@ export function leaveOf(joint: Membership): Membership {
 /** Ends a joint configuration whose entry has committed, whoever began it. */
 export function leaveJoint(state: State): void {
   if (state.leadership === null || !isJoint(state.membership)) return;
-  if (state.configuration.index > state.commitIndex || !committedInTerm(state)) return;
+  if (state.configuration.index > state.commitIndex || !state.committedInTerm) return;
   appendMembership(state, leaveOf(state.membership));
 }
 

@@ -5,7 +5,7 @@
  */
 
 import type { State } from "./state.ts";
-import { entryBytes } from "./log.ts";
+import { entryBytes } from "./entry_cache.ts";
 import type { Entry, EntryType, Refusal } from "./types.ts";
 
 /**

@@ -16,9 +16,9 @@
  * @module
  */
 
-import { committedInTerm } from "./commitment.ts";
 import { handleRequestVote, handleRequestVoteResponse, tickElection } from "./election.ts";
 import { handleAppendEntries, refuseStale } from "./follower.ts";
+import { mayServeLease } from "./lease.ts";
 import { changeMembership } from "./membership_change.ts";
 import { persisted, persistFailed } from "./persistence.ts";
 import { propose } from "./proposals.ts";
@@ -338,7 +338,7 @@ export class Raft {
 
   /** Whether this leader has committed an entry of its term, and so may change the membership and serve reads. */
   get committedInTerm(): boolean {
-    return committedInTerm(this.#state);
+    return this.#state.committedInTerm;
   }
 
   /** The newest heartbeat round of this leadership that a quorum acknowledged; 0 without one. */
@@ -346,10 +346,9 @@ export class Raft {
     return this.#state.leadership?.confirmedRound ?? 0;
   }
 
-  /** Whether a lease could be honoured: not once a TimeoutNow left in this term, which may arrive at any time. */
+  /** Whether this leader may answer reads from a lease that has not run out: see lease.ts. */
   get leaseAllowed(): boolean {
-    const { leadership } = this.#state;
-    return leadership !== null && leadership.transferTo === null && !leadership.timeoutNowSent && this.committedInTerm;
+    return mayServeLease(this.#state);
   }
 
   /** To whom leadership is being transferred. */

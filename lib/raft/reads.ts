@@ -8,7 +8,6 @@
  * @module
  */
 
-import { committedInTerm } from "./commitment.ts";
 import { quorumValue } from "./quorum.ts";
 import type { Leadership, State } from "./state.ts";
 import type { NodeId, Refusal } from "./types.ts";
@@ -18,7 +17,7 @@ export function readIndex(state: State, id: number): Refusal | null {
   const { leadership } = state;
   if (leadership === null) return "not_leader";
   // Before the first commit of its term a leader does not know what is committed: such reads wait (§8).
-  leadership.reads.push({ id, round: 0, index: committedInTerm(state) ? state.commitIndex : -1 });
+  leadership.reads.push({ id, round: 0, index: state.committedInTerm ? state.commitIndex : -1 });
   leadership.roundWanted = true;
   state.dirty = true;
   return null;
@@ -58,7 +57,7 @@ function confirmRounds(state: State, leadership: Leadership): void {
 /** Hands out the reads whose round is confirmed. */
 export function releaseReads(state: State): void {
   const { leadership } = state;
-  if (leadership === null || leadership.reads.length === 0 || !committedInTerm(state)) return;
+  if (leadership === null || leadership.reads.length === 0 || !state.committedInTerm) return;
   let confirmed = 0;
   for (const read of leadership.reads) {
     if (read.index < 0) read.index = state.commitIndex;

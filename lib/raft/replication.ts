@@ -6,29 +6,20 @@
  */
 
 import { advanceCommit } from "./commitment.ts";
-import { entryBytes } from "./log.ts";
+import { checkQuorum } from "./check_quorum.ts";
+import { entryBytes } from "./entry_cache.ts";
 import { tickDepartures } from "./membership_change.ts";
 import type { Progress } from "./progress.ts";
-import { hasQuorum } from "./quorum.ts";
 import { acknowledgeRound, beginRound } from "./reads.ts";
-import { becomeFollower } from "./roles.ts";
 import type { Leadership, State } from "./state.ts";
 import { advanceTransfer, retireIfRemoved, tickTransfer } from "./transfer.ts";
 import type { AppendEntriesResponse, Entry, EntryRead, NodeId } from "./types.ts";
 
-/** Counts a tick of the leader: heartbeats, and whether it still has a quorum (dissertation §6.2). */
+/** Counts a tick of the leader: steps down without a quorum, and begins the next round of heartbeats when it is due. */
 export function tickLeader(state: State, leadership: Leadership): void {
   const { electionTicks, heartbeatTicks } = state.config;
   if (state.graceTicks > 0) state.graceTicks--;
-  for (const peer of leadership.peers.values()) peer.ticksSinceContact++;
-  const inTouch = hasQuorum(
-    state.membership,
-    (id) => id === state.id || (leadership.peers.get(id)?.ticksSinceContact ?? electionTicks) < electionTicks,
-  );
-  if (!inTouch) {
-    becomeFollower(state, state.term, null, "no quorum answered for an election timeout");
-    return;
-  }
+  if (!checkQuorum(state, leadership)) return;
   tickTransfer(state, leadership);
   tickDepartures(state, leadership.peers, 4 * electionTicks);
   if (++leadership.heartbeatTicks >= heartbeatTicks) {

@@ -177,7 +177,12 @@ export class State {
     return this.configuration.current;
   }
 
-  /** Whether this node has a vote in the membership in force. */
+  /** Reports whether this node leads and has committed an entry of its own term: before that it does not know what is committed (§8). */
+  get committedInTerm(): boolean {
+    return this.leadership !== null && this.log.termAt(this.commitIndex) === this.term;
+  }
+
+  /** Reports whether this node has a vote in the membership in force. */
   get isVoter(): boolean {
     return this.votesIn(this.membership);
   }
@@ -206,7 +211,7 @@ export class State {
 
   /** Sends a message once everything that this node knows now is durable. */
   sendWhenDurable(to: NodeId, message: Message): void {
-    this.durability.defer(this, { to, message });
+    if (!this.durability.defer(this, { to, message })) this.send(to, message);
   }
 
   event(event: RaftEvent): void {

@@ -60,8 +60,8 @@ export const durability: readonly Mutant[] = [
     rule: "Entries are acknowledged once they are durable (figure 2).",
     edits: [{
       file: "lib/raft/follower.ts",
-      find: "if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, response);",
-      replace: "if (appended || durable < proven || !termDurable) state.send(from, response);",
+      find: "if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, proof);",
+      replace: "if (appended || durable < proven || !termDurable) state.send(from, proof);",
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 2: entries are acknowledged once they are on disk, not before" },

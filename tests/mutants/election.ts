@@ -187,8 +187,8 @@ export const election: readonly Mutant[] = [
     rule: "While a leader is alive its followers ignore others' campaigns (dissertation §4.2.3); leases count on it.",
     edits: [{
       file: ELECTION,
-      find: `return leaderAlive ? "leaderAlive" : null;`,
-      replace: `return leaderAlive && state.role === "leader" && request.preVote ? "leaderAlive" : null;`,
+      find: `return promisedToLeader(state) ? "leaderAlive" : null;`,
+      replace: `return promisedToLeader(state) && state.role === "leader" && request.preVote ? "leaderAlive" : null;`,
     }],
     killedBy: "test",
     test: { file: TESTS, name: "§4.2.3: while a leader is alive others' campaigns are ignored, their term included" },
@@ -199,9 +199,9 @@ export const election: readonly Mutant[] = [
       "A restarted node grants no vote for one minimum election timeout: its older self may have promised a lease " +
       "(dissertation §6.4.1).",
     edits: [{
-      file: ELECTION,
-      find: `if (state.graceTicks > 0) return "restartedRecently";`,
-      replace: `if (state.graceTicks < 0) return "restartedRecently";`,
+      file: "lib/raft/lease.ts",
+      find: "return state.graceTicks > 0;",
+      replace: "return state.graceTicks < 0;",
     }],
     killedBy: "test",
     test: {
@@ -277,9 +277,9 @@ export const election: readonly Mutant[] = [
     name: "no-check-quorum",
     rule: "A leader that reaches no quorum for an election timeout steps down (dissertation §6.2).",
     edits: [{
-      file: "lib/raft/replication.ts",
-      find: "if (!inTouch) {",
-      replace: `if (!inTouch && state.term === 0) {`,
+      file: "lib/raft/check_quorum.ts",
+      find: "const inContact = hasQuorum(",
+      replace: "const inContact = state.term > 0 || hasQuorum(",
     }],
     killedBy: "test",
     test: {

@@ -58,7 +58,7 @@ export const membership: readonly Mutant[] = [
     name: "change-before-own-commit",
     rule:
       "No membership change before an entry of the leader's own term has committed (Ongaro on raft-dev, July 2015).",
-    edits: [{ file: CHANGE, find: `  if (!committedInTerm(state)) return "not_ready";\n`, replace: "" }],
+    edits: [{ file: CHANGE, find: `  if (!state.committedInTerm) return "not_ready";\n`, replace: "" }],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 1: no membership change until an entry of the leader's own term has committed" },
   },
@@ -105,8 +105,8 @@ export const membership: readonly Mutant[] = [
     rule: "A joint configuration is left once its entry has committed (dissertation §4.3).",
     edits: [{
       file: CHANGE,
-      find: "if (state.configuration.index > state.commitIndex || !committedInTerm(state)) return;",
-      replace: "if (!committedInTerm(state)) return;",
+      find: "if (state.configuration.index > state.commitIndex || !state.committedInTerm) return;",
+      replace: "if (!state.committedInTerm) return;",
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "§4.3: a commit before the joint entry's is no reason to leave" },

@@ -48,13 +48,12 @@ export const reads: readonly Mutant[] = [
     name: "read-before-own-commit",
     rule: "A new leader serves no read before it has committed an entry of its term (§8).",
     edits: [
-      { file: READS, find: `import { committedInTerm } from "./commitment.ts";\n`, replace: "" },
       {
         file: READS,
-        find: "index: committedInTerm(state) ? state.commitIndex : -1",
+        find: "index: state.committedInTerm ? state.commitIndex : -1",
         replace: "index: state.commitIndex",
       },
-      { file: READS, find: " || !committedInTerm(state)) return;", replace: ") return;" },
+      { file: READS, find: " || !state.committedInTerm) return;", replace: ") return;" },
     ],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 8: a new leader serves no read before its no-op commits" },
@@ -91,8 +90,8 @@ export const reads: readonly Mutant[] = [
     rule: "Rounds are counted anew in each term: the refusal of an older term's message confirms none of this one.",
     edits: [{
       file: "lib/raft/follower.ts",
-      find: "    conflictTerm: 0,\n    round: 0,\n",
-      replace: "    conflictTerm: 0,\n    round: request.round,\n",
+      find: "{ success: false, round: 0 }",
+      replace: "{ success: false }",
     }],
     killedBy: "test",
     test: {
@@ -153,10 +152,10 @@ export const reads: readonly Mutant[] = [
     name: "lease-after-timeout-now",
     rule: "No lease is safe once a TimeoutNow has left: its campaign overrides stickiness (dissertation §6.4.1).",
     edits: [{
-      file: "lib/raft/raft.ts",
+      file: "lib/raft/lease.ts",
       find:
-        "leadership !== null && leadership.transferTo === null && !leadership.timeoutNowSent && this.committedInTerm",
-      replace: "leadership !== null && this.committedInTerm",
+        "leadership !== null && leadership.transferTo === null && !leadership.timeoutNowSent && state.committedInTerm",
+      replace: "leadership !== null && state.committedInTerm",
     }],
     killedBy: "test",
     test: {
@@ -168,8 +167,8 @@ export const reads: readonly Mutant[] = [
     name: "lease-before-own-commit",
     rule: "A new leader serves no lease read before it has committed an entry of its term (§8).",
     edits: [{
-      file: "lib/raft/raft.ts",
-      find: "&& !leadership.timeoutNowSent && this.committedInTerm;",
+      file: "lib/raft/lease.ts",
+      find: "&& !leadership.timeoutNowSent && state.committedInTerm;",
       replace: "&& !leadership.timeoutNowSent;",
     }],
     killedBy: "simulation",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Configuration } from "../../../lib/raft/configuration.ts";
-import { entryBytes, RaftLog } from "../../../lib/raft/log.ts";
+import { entryBytes, EntryCache } from "../../../lib/raft/entry_cache.ts";
+import { RaftLog } from "../../../lib/raft/log.ts";
 import { SeededRandom } from "../../../lib/raft/random.ts";
 import { command, membership, membershipEntry, snapshotMeta } from "./harness.ts";
 
@@ -118,7 +119,7 @@ Deno.test("log: a snapshot replaces everything", () => {
 });
 
 Deno.test("log: what is durable and committed is packed, within the bytes that the cache may take", () => {
-  const log = new RaftLog(4, 64);
+  const log = new RaftLog(new EntryCache(4, 64));
   const data = (index: number) => new Uint8Array(index % 50).fill(index);
   for (let index = 1; index <= 100; index++) {
     log.append({ index, term: 2 ** 40 + Math.floor(index / 10), type: "command", data: data(index) });
@@ -143,7 +144,7 @@ Deno.test("log: what is durable and committed is packed, within the bytes that t
 });
 
 Deno.test("log: an entry larger than a block, or than the whole cache", () => {
-  const log = new RaftLog(1, 64);
+  const log = new RaftLog(new EntryCache(1, 64));
   const append = (index: number, size: number) => {
     log.append({ index, term: 1, type: "command", data: new Uint8Array(size).fill(index) });
     log.durableIndex = index;
@@ -161,7 +162,7 @@ Deno.test("log: an entry larger than a block, or than the whole cache", () => {
 Deno.test("log: whatever is done to it, it is the plain list of terms that it stands for", () => {
   for (let seed = 0; seed < 100; seed++) {
     const random = new SeededRandom(seed);
-    const log = seed % 2 === 0 ? new RaftLog() : new RaftLog(2, 100);
+    const log = seed % 2 === 0 ? new RaftLog() : new RaftLog(new EntryCache(2, 100));
     let plain: number[] = [];
     let base = 0;
     let term = 1;
