@@ -13,7 +13,7 @@ import type { Stream } from "./decisions.ts";
 import type { NetworkTraits } from "./plan.ts";
 import type { Run } from "./run.ts";
 import { describeMessage } from "./story.ts";
-import type { Actor } from "./world.ts";
+import type { Actor } from "./scheduler.ts";
 
 /** Who can be reached at an address. */
 export interface Receiver extends Actor {
@@ -140,9 +140,9 @@ export class Network {
       this.#run.trace.mark("arrived", link.number, bytes.length);
       receiver.receive(decodeEnvelope(bytes));
     };
-    this.#run.world.after(delayUs, receiver, () => {
+    this.#run.scheduler.after(delayUs, receiver, () => {
       if (link.held === null) arrive();
-      else link.held.push(() => void this.#run.world.soon(receiver, arrive));
+      else link.held.push(() => void this.#run.scheduler.soon(receiver, arrive));
     });
   }
 

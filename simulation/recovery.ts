@@ -124,15 +124,15 @@ export class Recovery {
 
   async #until(condition: () => boolean, what: string): Promise<boolean> {
     const { run, maxSteps } = this.#options;
-    const { world } = run;
-    const endUs = world.nowUs + BOUND_MS * 1000;
+    const { scheduler } = run;
+    const endUs = scheduler.nowUs + BOUND_MS * 1000;
     while (!condition()) {
-      if (world.stopped || world.steps >= maxSteps) return false;
-      if (world.nowUs >= endUs) {
+      if (scheduler.stopped || scheduler.steps >= maxSteps) return false;
+      if (scheduler.nowUs >= endUs) {
         run.report("liveness", `not within ${BOUND_MS} virtual ms once a quorum was well: ${what}`);
         return false;
       }
-      await world.run(world.nowUs + SLICE_MS * 1000, maxSteps);
+      await scheduler.run(scheduler.nowUs + SLICE_MS * 1000, maxSteps);
     }
     return true;
   }

@@ -7,7 +7,7 @@
 
 import { Decisions } from "./decisions.ts";
 import { Trace } from "./trace.ts";
-import { World } from "./world.ts";
+import { Scheduler } from "./scheduler.ts";
 
 /** A rule that was broken. */
 export interface Violation {
@@ -50,7 +50,9 @@ export type Invariant = typeof INVARIANTS[number];
 
 /** One run. */
 export class Run {
-  readonly world = new World(() => this.report("liveness", "tasks follow tasks without end, and no time passes"));
+  readonly scheduler = new Scheduler(() =>
+    this.report("liveness", "tasks follow tasks without end, and no time passes")
+  );
   readonly decisions: Decisions;
   readonly trace: Trace;
   /** Whether bits were flipped on a disk: what comes from there may be found damaged elsewhere. */
@@ -59,7 +61,7 @@ export class Run {
 
   constructor(seed: number, kept: ReadonlySet<string> | null, record: boolean) {
     this.decisions = new Decisions(seed, kept);
-    this.trace = new Trace(() => this.world.nowUs, record);
+    this.trace = new Trace(() => this.scheduler.nowUs, record);
   }
 
   /** The first rule that was broken; `null` as long as all hold. */
@@ -70,9 +72,9 @@ export class Run {
   /** A rule is broken: the run ends after this event. */
   report(invariant: Invariant, message: string): void {
     if (this.#violation !== null) return;
-    this.#violation = { invariant, message, atMs: this.world.nowMs };
+    this.#violation = { invariant, message, atMs: this.scheduler.nowMs };
     this.trace.tell("check", `${invariant} is violated: ${message}`);
-    this.world.stop();
+    this.scheduler.stop();
   }
 
   /** Reports unless `holds`. */

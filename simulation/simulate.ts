@@ -21,7 +21,7 @@ import { Nemesis } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
 import type { Surroundings } from "./machine/machine.ts";
-import { RequestMachine } from "./machine/witnessed_machine.ts";
+import { RequestMachine } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
 import { drawPlan } from "./plan.ts";
 import type { FaultKind, Plan } from "./plan.ts";
@@ -134,7 +134,7 @@ class Simulation {
     this.#protocol = new ProtocolChecks(run, (id, incarnation) => {
       return this.#machines.get(id)?.recordOf(incarnation) ?? null;
     });
-    this.#application = new ApplicationChecks(run, this.#protocol.ledger);
+    this.#application = new ApplicationChecks(run, this.#protocol.entries);
     const machines = this.#machines = this.#makeMachines();
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
     this.#clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
@@ -144,17 +144,17 @@ class Simulation {
 
   /** From the first start to the last check. */
   async live(): Promise<SimulationResult> {
-    const { world, decisions } = this.#run;
+    const { scheduler, decisions } = this.#run;
     const chance = decisions.stream("start");
     for (const machine of this.#machines.values()) {
-      world.after(chance.next().below(20_000), null, () => machine.start());
+      scheduler.after(chance.next().below(20_000), null, () => machine.start());
     }
     this.#clients.start();
     this.#nemesis.start();
-    await world.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
+    await scheduler.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
     await this.#recover();
-    if (world.steps >= this.#maxSteps && this.#options.steps === undefined) {
-      this.#run.report("liveness", `no end within ${world.steps} events`);
+    if (scheduler.steps >= this.#maxSteps && this.#options.steps === undefined) {
+      this.#run.report("liveness", `no end within ${scheduler.steps} events`);
     }
     await this.#checkAll();
     return this.#result();
@@ -183,7 +183,7 @@ class Simulation {
   }
 
   async #recover(): Promise<void> {
-    if (this.#run.world.stopped) return;
+    if (this.#run.scheduler.stopped) return;
     this.#nemesis.stop();
     this.#network.calmDown();
     this.#clients.calmDown();
@@ -219,7 +219,7 @@ class Simulation {
   async #compareStates(reference: StateMachine): Promise<void> {
     const expected = await checksumOf(reference.snapshot());
     for (const { name, node, stateMachine } of this.#machines.values()) {
-      if (stateMachine === null || node!.inspect().appliedIndex < this.#protocol.ledger.commitIndex) continue;
+      if (stateMachine === null || node!.inspect().appliedIndex < this.#protocol.entries.commitIndex) continue;
       this.#run.trace.count("state compared");
       if (await checksumOf(stateMachine.snapshot()) === expected) continue;
       this.#run.report(
@@ -243,15 +243,15 @@ class Simulation {
   }
 
   #result(): SimulationResult {
-    const { world, trace, violation, decisions } = this.#run;
+    const { scheduler, trace, violation, decisions } = this.#run;
     return {
       seed: this.#options.seed,
       verdict: violation === null ? "passed" : "failed",
       violation,
       traceHash: trace.hash,
-      steps: world.steps,
-      virtualMs: world.nowMs,
-      commits: this.#protocol.ledger.commitIndex,
+      steps: scheduler.steps,
+      virtualMs: scheduler.nowMs,
+      commits: this.#protocol.entries.commitIndex,
       counts: trace.counts,
       decisions: decisions.made,
       story: trace.story ?? [],

@@ -9,7 +9,7 @@
 export interface StoryLine {
   /** When, in virtual milliseconds. */
   readonly atMs: number;
-  /** To whom: a node, a client, or the world. */
+  /** To whom: a node, a client, or the whole run. */
   readonly who: string;
   /** What, and why. */
   readonly what: string;

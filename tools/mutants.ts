@@ -17,11 +17,11 @@ import { parseArgs } from "node:util";
 import { INVARIANTS } from "../simulation/mod.ts";
 import { mutants } from "../tests/mutants/mod.ts";
 import type { Mutant } from "../tests/mutants/mutant.ts";
-import { parseSeeds } from "./mutants/hunt.ts";
-import { hunt, simulateUntilKilled, testsPass } from "./mutants/killers.ts";
-import type { Hunt } from "./mutants/killers.ts";
-import { type Hunted, table, violations } from "./mutants/table.ts";
-import { Workshop } from "./mutants/workshop.ts";
+import { parseSeeds } from "./mutants/seed_runner.ts";
+import { runMutant, simulateUntilKilled, testsPass } from "./mutants/run_mutant.ts";
+import type { MutantRun } from "./mutants/run_mutant.ts";
+import { type MutantResult, table, violations } from "./mutants/table.ts";
+import { MutantSandbox } from "./mutants/sandbox.ts";
 
 interface Options {
   readonly chosen: readonly Mutant[];
@@ -63,61 +63,65 @@ function choose(names: readonly string[] | null): readonly Mutant[] {
 }
 
 /** Hunts for all that were chosen, several at a time, each lane in a copy of its own. */
-async function huntAll(
+async function runAll(
   options: Options,
-  workshops: readonly Workshop[],
+  sandboxes: readonly MutantSandbox[],
   signal: AbortSignal,
-  tell: (hunted: Hunted) => void,
-): Promise<Hunted[]> {
+  tell: (results: MutantResult) => void,
+): Promise<MutantResult[]> {
   const waiting = [...options.chosen];
-  const done = new Map<Mutant, Hunted>();
-  const lane = async (workshop: Workshop): Promise<void> => {
+  const done = new Map<Mutant, MutantResult>();
+  const lane = async (sandbox: MutantSandbox): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       signal.throwIfAborted();
       const began = performance.now();
       const { seeds, shrink } = options;
-      const how: Hunt = { workshop, seeds, by: options.by ?? mutant.killedBy, shrink, signal };
-      const verdict = await hunt(mutant, how);
+      const how: MutantRun = { sandbox, seeds, by: options.by ?? mutant.killedBy, shrink, signal };
+      const verdict = await runMutant(mutant, how);
       signal.throwIfAborted();
-      const hunted = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
-      done.set(mutant, hunted);
-      tell(hunted);
+      const results = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
+      done.set(mutant, results);
+      tell(results);
     }
   };
-  await Promise.all(workshops.map(lane));
+  await Promise.all(sandboxes.map(lane));
   return options.chosen.flatMap((mutant) => done.get(mutant) ?? []);
 }
 
 /** The unmodified source must pass what killed its mutants; otherwise that says nothing. Returns what it does not pass. */
-async function control(hunted: readonly Hunted[], workshop: Workshop, signal: AbortSignal): Promise<string | null> {
+async function control(
+  results: readonly MutantResult[],
+  sandbox: MutantSandbox,
+  signal: AbortSignal,
+): Promise<string | null> {
   const seeds = new Set<number>();
   const files = new Set<string>();
-  for (const { mutant, verdict } of hunted) {
+  for (const { mutant, verdict } of results) {
     if (verdict.result !== "killed") continue;
     if (verdict.seed === null) files.add(mutant.test.file);
     else seeds.add(verdict.seed);
   }
   if (files.size > 0) {
-    const failed = await testsPass(workshop, [...files], signal);
+    const failed = await testsPass(sandbox, [...files], signal);
     if (failed !== null) return failed;
   }
   if (seeds.size === 0) return null;
-  const verdict = await simulateUntilKilled(workshop, [...seeds].join(","), signal);
+  const verdict = await simulateUntilKilled(sandbox, [...seeds].join(","), signal);
   if (verdict.result === "killed") return `seed ${verdict.seed} violates ${verdict.by} in the unmodified source`;
   return verdict.result === "survived" && verdict.why === `${seeds.size} seeds passed` ? null : verdict.why;
 }
 
 /** Tells how many mutants violated which invariant; returns how many invariants nobody did. */
-function sayViolations(hunted: readonly Hunted[], say: (line: string) => void): number {
-  if (!hunted.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
-  const counts = [...violations(hunted, INVARIANTS)];
+function sayViolations(results: readonly MutantResult[], say: (line: string) => void): number {
+  if (!results.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
+  const counts = [...violations(results, INVARIANTS)];
   const idle = counts.filter(([, count]) => count === 0).map(([invariant]) => invariant);
   say(`violated: ${counts.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(", ")}`);
   if (idle.length > 0) say(`violated by none of these: ${idle.join(", ")}`);
   return idle.length;
 }
 
-function lineOf({ mutant, verdict, seconds }: Hunted): string {
+function lineOf({ mutant, verdict, seconds }: MutantResult): string {
   const end = `${seconds.toFixed(1)} s`;
   const name = mutant.name.padEnd(36);
   if (verdict.result !== "killed") return `${verdict.result.toUpperCase()} ${name} ${verdict.why}, ${end}`;
@@ -139,24 +143,24 @@ async function main(args: string[]): Promise<number> {
   const ending = new AbortController();
   const onSignal = (): void => ending.abort(new Error("interrupted"));
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
-  const workshops: Workshop[] = [];
+  const sandboxes: MutantSandbox[] = [];
   try {
-    for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) workshops.push(await Workshop.open());
-    const hunted = await huntAll(options, workshops, ending.signal, (one) => say(lineOf(one)));
-    const failure = await control(hunted, workshops[0]!, ending.signal);
-    if (options.table) console.log(table(hunted));
-    const idle = sayViolations(hunted, say);
+    for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) sandboxes.push(await MutantSandbox.open());
+    const results = await runAll(options, sandboxes, ending.signal, (one) => say(lineOf(one)));
+    const failure = await control(results, sandboxes[0]!, ending.signal);
+    if (options.table) console.log(table(results));
+    const idle = sayViolations(results, say);
     if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
-    const killed = hunted.filter(({ verdict }) => verdict.result === "killed").length;
-    say(`${killed} killed, ${hunted.length - killed} survived`);
+    const killed = results.filter(({ verdict }) => verdict.result === "killed").length;
+    say(`${killed} killed, ${results.length - killed} survived`);
     const idleMatters = options.chosen === mutants && options.by !== "test";
-    return failure === null && killed === hunted.length && !(idleMatters && idle > 0) ? 0 : 1;
+    return failure === null && killed === results.length && !(idleMatters && idle > 0) ? 0 : 1;
   } catch (error) {
     if (!ending.signal.aborted) throw error;
     console.error("interrupted");
     return 130;
   } finally {
-    await Promise.all(workshops.map((workshop) => workshop.close()));
+    await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
     for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.removeSignalListener(signal, onSignal);
   }
 }

@@ -10,7 +10,7 @@ import { crc32c } from "../../lib/crc32c.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
 import type { Run } from "../run.ts";
-import type { Ledger } from "./ledger.ts";
+import type { KnownEntries } from "./known_entries.ts";
 import type { Life } from "./protocol_checks.ts";
 
 /** A life with what its state machine has. */
@@ -22,7 +22,7 @@ export interface ApplyingLife extends Life {
 /** See the head of this file. */
 export class ApplicationChecks {
   readonly #run: Run;
-  readonly #ledger: Ledger;
+  readonly #entries: KnownEntries;
   /** By index: the checksum of the answer. */
   readonly #answers: number[] = [];
   /** By request: where it was carried out. */
@@ -30,9 +30,9 @@ export class ApplicationChecks {
   /** Snapshots of each index: the checksum of their bytes. */
   readonly #snapshots = new Map<number, { readonly name: string; readonly checksum: number }>();
 
-  constructor(run: Run, ledger: Ledger) {
+  constructor(run: Run, entries: KnownEntries) {
     this.#run = run;
-    this.#ledger = ledger;
+    this.#entries = entries;
   }
 
   /** Where a request was carried out, if it was. */
@@ -44,14 +44,14 @@ export class ApplicationChecks {
   applying(life: ApplyingLife, { index, term, data }: AppliedCommand): void {
     const { name, record } = life;
     const broken = (what: string): void => this.#run.report("state machine safety", `${name} applies ${what}`);
-    const known = this.#ledger.committed(index);
+    const known = this.#entries.committed(index);
     if (known === undefined) return broken(`entry ${index}, which is not committed`);
     if (known.entry.term !== term || known.checksum !== crc32c(data)) broken(`another command at ${index}`);
     if (!record.has(index, term)) broken(`entry ${index}, which is not on its own disk`);
     const { lastApplied } = life;
     if (index <= lastApplied) broken(`entry ${index} after entry ${lastApplied}`);
     for (let i = lastApplied + 1; i < index; i++) {
-      if (this.#ledger.committed(i)?.entry.type === "command") broken(`entry ${index} without entry ${i}`);
+      if (this.#entries.committed(i)?.entry.type === "command") broken(`entry ${index} without entry ${i}`);
     }
     life.lastApplied = index;
   }
@@ -98,8 +98,8 @@ export class ApplicationChecks {
     reference: StateMachine,
     each: (index: number, answer: Uint8Array | null) => Promise<void>,
   ): Promise<void> {
-    for (let index = 1; index <= this.#ledger.commitIndex; index++) {
-      const { entry } = this.#ledger.committed(index)!;
+    for (let index = 1; index <= this.#entries.commitIndex; index++) {
+      const { entry } = this.#entries.committed(index)!;
       const answer = entry.type === "command" ? await reference.apply(entry) : null;
       const given = this.#answers[index];
       if (answer !== null && given !== undefined && given !== crc32c(answer)) {

@@ -12,7 +12,7 @@ import type { Entry, Membership, Message, NodeId, PersistBatch, SnapshotMeta } f
 import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
-import { Ledger } from "./ledger.ts";
+import { KnownEntries } from "./known_entries.ts";
 
 /** One life of a node, as the checks see it. */
 export interface Life {
@@ -44,7 +44,7 @@ export type DiskOf = (id: NodeId, incarnation: string) => DurableRecord | null;
 
 /** See the head of this file. */
 export class ProtocolChecks {
-  readonly ledger = new Ledger();
+  readonly entries = new KnownEntries();
   readonly #run: Run;
   readonly #diskOf: DiskOf;
   readonly #leaders = new Map<number, Life>();
@@ -56,7 +56,7 @@ export class ProtocolChecks {
   }
 
   /** Something happened to a node. */
-  look(life: Life): void {
+  poll(life: Life): void {
     const { view, seen } = life;
     if (view === null) return;
     const leading = view.role === "leader";
@@ -92,7 +92,7 @@ export class ProtocolChecks {
   #wrongMemberships({ record }: Life, { snapshot, lastIndex, memberships }: LoadedState): string | null {
     const read = new Map(memberships.map((entry) => [entry.index, entry]));
     for (let index = (snapshot?.index ?? 0) + 1; index <= lastIndex; index++) {
-      const known = this.ledger.get(index, record.termAt(index)!);
+      const known = this.entries.get(index, record.termAt(index)!);
       if (((known?.membership ?? null) !== null) !== read.has(index)) {
         return `membership ${index} was not read as it was written`;
       }
@@ -110,7 +110,7 @@ export class ProtocolChecks {
   /** Takes note of consecutive entries; `before` is the term of the entry before them, if it is known. */
   #note({ name }: Life, entries: readonly Entry[], before: number | undefined): void {
     for (const entry of entries) {
-      const differs = this.ledger.note(entry, entry.index === 1 ? 0 : before);
+      const differs = this.entries.note(entry, entry.index === 1 ? 0 : before);
       if (differs !== null) {
         const what = `entry ${entry.index} of term ${entry.term}`;
         this.#run.report("log matching", `${name} has another ${what} than others: ${differs}`);
@@ -123,7 +123,7 @@ export class ProtocolChecks {
   #logMatching(life: Life, view: RaftView, seen: Seen): void {
     let last = Math.min(seen.lastIndex, view.lastIndex);
     // A conflicting suffix was replaced.
-    while (last >= view.firstIndex && this.ledger.get(last, view.termAt(last)!) === undefined) last--;
+    while (last >= view.firstIndex && this.entries.get(last, view.termAt(last)!) === undefined) last--;
     const replaced = view.termAt(seen.lastIndex) !== seen.lastTerm;
     const from = Math.max(view.firstIndex, replaced ? last - REPLACED : last + 1);
     if (from <= view.lastIndex) this.#note(life, view.cachedEntries(from, view.lastIndex), view.termAt(from - 1));
@@ -183,9 +183,9 @@ export class ProtocolChecks {
     }
     this.#leaders.set(view.term, life);
     // A leader may learn of its votes so late that another of a newer term has committed more.
-    const completeTo = this.ledger.committedBefore(view.term);
+    const completeTo = this.entries.committedBefore(view.term);
     for (let index = Math.max(1, view.firstIndex); index <= completeTo; index++) {
-      const { term } = this.ledger.committed(index)!.entry;
+      const { term } = this.entries.committed(index)!.entry;
       if (view.termAt(index) === term) continue;
       this.#run.report(
         "leader completeness",
@@ -207,7 +207,7 @@ export class ProtocolChecks {
   #membershipAppended({ name }: Life, view: RaftView, seen: Seen): void {
     if (view.termAt(view.membershipIndex) !== view.term) return;
     const change = `${name} appended membership ${view.membershipIndex}`;
-    if (seen.membershipIndex > Math.max(this.ledger.commitIndex, view.commitIndex)) {
+    if (seen.membershipIndex > Math.max(this.entries.commitIndex, view.commitIndex)) {
       this.#run.report(
         "one membership change at a time",
         `${change} before membership ${seen.membershipIndex} committed`,
@@ -223,7 +223,7 @@ export class ProtocolChecks {
     const { name } = life;
     for (let index = Math.max(from + 1, view.firstIndex); index <= view.commitIndex; index++) {
       const term = view.termAt(index)!;
-      const known = this.ledger.committed(index);
+      const known = this.entries.committed(index);
       if (known === undefined) this.#newlyCommitted(life, view, index, term);
       else if (known.entry.term !== term) {
         this.#run.report(
@@ -240,12 +240,12 @@ export class ProtocolChecks {
       this.#run.report("state machine safety", `${name} committed entry ${index} before any leader did`);
       return;
     }
-    const known = this.ledger.get(index, term);
+    const known = this.entries.get(index, term);
     if (known === undefined) {
       this.#run.report("durable commits", `${name} committed entry ${index}, which nobody has begun to write`);
       return;
     }
-    this.ledger.commit(known, seen?.leading ? seen.term : view.term);
+    this.entries.commit(known, seen?.leading ? seen.term : view.term);
     if (index < view.commitIndex) return;
     // The membership that counts is the newest in the leader's log; but a joint one is left in the same step.
     const left = seen?.leading && view.membershipIndex > seen.membershipIndex;
@@ -262,7 +262,7 @@ export class ProtocolChecks {
   }
 
   #snapshotMembership({ name }: Life, { index, membership }: SnapshotMeta): void {
-    const known = this.ledger.membershipAt(index)?.membership;
+    const known = this.entries.membershipAt(index)?.membership;
     if (known === undefined || textOf(known) === textOf(membership)) return;
     this.#run.report(
       "membership of a snapshot",

@@ -75,7 +75,7 @@ export class CallNetwork implements ClientTransport {
   }
 
   #call<T>(endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
-    const { world, trace } = this.#run;
+    const { scheduler, trace } = this.#run;
     const chance = this.#run.decisions.stream(`call ${this.#client}>${endpoint}`).next();
     const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : this.#traits;
     let delayUs = this.#network.delayUs(this.#client, endpoint, chance);
@@ -92,9 +92,9 @@ export class CallNetwork implements ClientTransport {
       const machine = this.#machines.get(endpoint);
       if (lost || machine === undefined) return;
       const answer = (settle: () => void): void => {
-        if (!answerLost) world.after(backUs, null, settle);
+        if (!answerLost) scheduler.after(backUs, null, settle);
       };
-      world.after(delayUs, machine, () => this.#arrive(machine, signal, serve, answer, resolve, reject));
+      scheduler.after(delayUs, machine, () => this.#arrive(machine, signal, serve, answer, resolve, reject));
     });
   }
 
@@ -130,7 +130,7 @@ export class CallNetwork implements ClientTransport {
   #giveUp(signal: AbortSignal | undefined, machine: Machine, process: Process): AbortSignal {
     const controller = new AbortController();
     signal?.addEventListener("abort", () => {
-      this.#run.world.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
+      this.#run.scheduler.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
     }, { once: true });
     return controller.signal;
   }

@@ -13,7 +13,7 @@ import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
-import { encodeRequest } from "../machine/witnessed_machine.ts";
+import { encodeRequest } from "../machine/checked_state_machine.ts";
 import type { Network } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
@@ -51,7 +51,7 @@ class Client {
       host: new Process(
         run,
         { name },
-        new MachineClock(() => run.world.nowUs, 1, 0),
+        new MachineClock(() => run.scheduler.nowUs, 1, 0),
         run.decisions.stream(`host ${name}`),
       ),
       session,
@@ -121,7 +121,7 @@ export class Clients {
     const chance = run.decisions.stream(`client ${lane}`);
     for (let number = 1; !this.#stopped; number++) {
       chance.next();
-      await run.world.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
+      await run.scheduler.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
       if (this.#stopped) return;
       const name = `${lane}/${number}`;
       const request = workload.next(client.name, name, chance);
@@ -133,7 +133,15 @@ export class Clients {
     const { run, workload, history } = this.#options;
     const { type, bytes, text } = asked;
     const { name } = client;
-    const record = history.begin({ client: name, request, kind: type, bytes, text, asked, callUs: run.world.nowUs });
+    const record = history.begin({
+      client: name,
+      request,
+      kind: type,
+      bytes,
+      text,
+      asked,
+      callUs: run.scheduler.nowUs,
+    });
     const mark = crc32c(encodeRequest(request, bytes));
     run.trace.mark("asked", mark);
     try {
@@ -148,7 +156,7 @@ export class Clients {
       run.trace.tell(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
       if (error.code === "internal") run.report("no unexplained stop", `${name} was told: ${error.message}`);
     }
-    record.returnUs = run.world.nowUs;
+    record.returnUs = run.scheduler.nowUs;
     run.trace.count(`${type} ${record.outcome}`);
     run.trace.mark("answered", mark, record.position);
     if (record.outcome === "done") run.trace.tell(name, () => `"${text}" is done at ${record.position}`);

@@ -46,10 +46,10 @@ export class Cluster {
 
   /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
   get memberships(): Membership[] {
-    const { ledger } = this.#protocol;
-    const committed = ledger.lastMembership?.index ?? 0;
+    const { entries } = this.#protocol;
+    const committed = entries.lastMembership?.index ?? 0;
     const newer = this.up.map(({ node }) => node!.inspect()).filter((view) => view.membershipIndex > committed);
-    return [...new Set([...ledger.possibleMemberships(), ...newer.map((view) => view.membership)])];
+    return [...new Set([...entries.possibleMemberships(), ...newer.map((view) => view.membership)])];
   }
 
   /** Whether these machines, by their present disks, are a quorum of every membership that may count. */

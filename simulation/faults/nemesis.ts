@@ -94,7 +94,7 @@ export class Nemesis {
     const chance = run.decisions.stream("fault");
     for (;;) {
       chance.next();
-      await run.world.sleep(1000 + chance.below(2000 * plan.episodeGapMs));
+      await run.scheduler.sleep(1000 + chance.below(2000 * plan.episodeGapMs));
       if (this.#stopped) return;
       let at = chance.below(total);
       const { kind } = plan.episodes.find(({ weight }) => (at -= weight) < 0)!;
@@ -119,7 +119,7 @@ export class Nemesis {
       if (this.#mends.delete(end)) mend();
     };
     this.#mends.add(end);
-    this.#options.run.world.after(1000 * chance.between(10, mostMs), null, end);
+    this.#options.run.scheduler.after(1000 * chance.between(10, mostMs), null, end);
   }
 
   #tell(who: string, what: string): void {
@@ -167,7 +167,7 @@ export class Nemesis {
       if (leader.process === process) leader.clock.wake();
       process.thaw();
     };
-    this.#options.run.world.after(1000 * chance.between(timeoutMs, 3 * timeoutMs), null, goOn);
+    this.#options.run.scheduler.after(1000 * chance.between(timeoutMs, 3 * timeoutMs), null, goOn);
     this.#lasts(chance, 5 * timeoutMs, () => {
       goOn();
       mends.forEach((mend) => mend());
@@ -182,7 +182,7 @@ export class Nemesis {
     const crash = (when: string) => (): void => {
       if (victim.process !== process) return;
       victim.crash(survives, `${when}, what was not synced: ${survives ?? "stays"}`);
-      this.#options.run.world.after(restartMs * 1000, null, () => victim.start());
+      this.#options.run.scheduler.after(restartMs * 1000, null, () => victim.start());
     };
     if (chance.chance(0.3)) return crash("between two events")();
     const when = chance.chance(0.5) ? "before" : "after";
@@ -193,7 +193,7 @@ export class Nemesis {
     for (const machine of this.#options.cluster.all) {
       if (machine.process === null) continue;
       machine.crash(survival(chance), "all do");
-      this.#options.run.world.after(chance.between(1, 1500) * 1000, null, () => machine.start());
+      this.#options.run.scheduler.after(chance.between(1, 1500) * 1000, null, () => machine.start());
     }
   }
 
@@ -275,7 +275,7 @@ export class Nemesis {
   #wipe(victim: Machine, chance: Stream): boolean | void {
     if (!this.#options.cluster.mayLose(victim)) return false;
     victim.wipe();
-    this.#options.run.world.after(chance.between(1, 1000) * 1000, null, () => victim.start());
+    this.#options.run.scheduler.after(chance.between(1, 1000) * 1000, null, () => victim.start());
   }
 }
 

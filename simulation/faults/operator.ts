@@ -70,7 +70,7 @@ export class Operator {
   }
 
   async #replace(target: Machine, restartMs: number): Promise<void> {
-    const { trace, world } = this.#run;
+    const { trace, scheduler } = this.#run;
     const inMembership = this.#cluster.leader?.node?.inspect().membership.members.some(({ id }) => id === target.name);
     if (inMembership === undefined) return;
     const removed = !inMembership || await this.#cluster.change((membership) => {
@@ -82,7 +82,7 @@ export class Operator {
     // Not before the removal is known to have committed.
     if (!target.lost && !target.damaged && !this.#isNamesake(target) && !this.#cluster.mayLose(target)) return;
     if (!this.#isNamesake(target)) target.wipe();
-    await world.sleep(restartMs * 1000);
+    await scheduler.sleep(restartMs * 1000);
     target.start();
     const added = await this.#cluster.change((membership) => {
       if (membership.members.some(({ id }) => id === target.name)) return null;

@@ -130,7 +130,7 @@ export class Disk {
     if (latencyUs === 0) return this.#fault(operation);
     return new Promise((resolve) => {
       const finish = (): void => process.complete(() => resolve(this.#fault(operation)));
-      this.#run.world.after(latencyUs, process.actor, finish);
+      this.#run.scheduler.after(latencyUs, process.actor, finish);
     });
   }
 

@@ -27,8 +27,8 @@ import { MachineClock } from "./clock.ts";
 import { describeEvent } from "../story.ts";
 import { Disk, FOLDER } from "./disk.ts";
 import { Process } from "./process.ts";
-import { RequestMachine, WitnessedMachine } from "./witnessed_machine.ts";
-import { WitnessedStorage } from "./witnessed_storage.ts";
+import { CheckedStateMachine, RequestMachine } from "./checked_state_machine.ts";
+import { CheckedStorage } from "./checked_storage.ts";
 
 /** What all machines of a run share. */
 export interface Surroundings {
@@ -83,7 +83,7 @@ export class Machine implements Receiver {
     this.#bootstrap = bootstrap;
     this.#incarnation = `${name}.0`;
     const drift = plan.maxDrift * (2 * this.#chance.unit() - 1);
-    this.clock = new MachineClock(() => run.world.nowUs, 1 + drift, this.#chance.between(-60_000, 60_000));
+    this.clock = new MachineClock(() => run.scheduler.nowUs, 1 + drift, this.#chance.between(-60_000, 60_000));
     this.disk = this.#newDisk();
   }
 
@@ -193,13 +193,13 @@ export class Machine implements Receiver {
   /** A promise of this process has settled: not after the process was killed, but for what it had begun in that step. */
   requireAlive(process: Process): void {
     const { run } = this.#with;
-    if (process.alive || process.endedAtStep === run.world.steps) return;
+    if (process.alive || process.endedAtStep === run.scheduler.steps) return;
     run.report("a dead process is silent", `a promise of ${this.name} settled after the process had ended`);
   }
 
   /** The checks look at what it did. */
-  look(): void {
-    if (this.#life !== null) this.#with.protocol.look(this.#life);
+  poll(): void {
+    if (this.#life !== null) this.#with.protocol.poll(this.#life);
   }
 
   /** See {@linkcode Receiver}. */
@@ -217,16 +217,16 @@ export class Machine implements Receiver {
     return new Disk(this.#with.run, this.number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
   }
 
-  #storage(process: Process, life: ApplyingLife): WitnessedStorage {
+  #storage(process: Process, life: ApplyingLife): CheckedStorage {
     const { plan, protocol, application } = this.#with;
     const files = new FileStorage(this.disk.fileSystem, FOLDER, { segmentBytes: plan.segmentBytes });
-    return new WitnessedStorage(files, life, protocol, application, () => this.requireAlive(process));
+    return new CheckedStorage(files, life, protocol, application, () => this.requireAlive(process));
   }
 
   #stateMachine(life: ApplyingLife): StateMachine {
     const { plan, protocol, application, stateMachine } = this.#with;
     const requests = new RequestMachine(stateMachine(), (request, index) => application.ran(life, request, index));
-    return new WitnessedMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.look(life));
+    return new CheckedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
   }
 
   #transport(process: Process, life: ApplyingLife): {
@@ -274,7 +274,7 @@ export class Machine implements Receiver {
       this.#with.run.trace.tell(this.name, () => `storage error (${consequence}): ${error.message}`);
     });
     node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
-    this.look();
+    this.poll();
   }
 
   /** Damage must have been done; anything else is tried again. */
@@ -310,7 +310,7 @@ export class Machine implements Receiver {
     run.trace.count("stopped itself");
     if (!this.#explains(error)) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
     this.crash(null, `it stopped itself: ${message}`);
-    run.world.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
+    run.scheduler.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
   }
 
   #heard(event: RaftEvent): void {

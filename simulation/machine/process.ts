@@ -9,7 +9,7 @@
 import type { Cancel, Host } from "../../lib/clock.ts";
 import type { Stream } from "../decisions.ts";
 import type { Run } from "../run.ts";
-import type { Actor } from "../world.ts";
+import type { Actor } from "../scheduler.ts";
 import type { MachineClock } from "./clock.ts";
 
 /** What waits for a process that stands still; from here on messages are lost, since a kernel's buffers end too. */
@@ -64,7 +64,7 @@ export class Process implements Host {
   }
 
   enqueue(task: () => void): void {
-    this.perform(() => this.#run.world.soon(this.actor, () => this.#wake(task)));
+    this.perform(() => this.#run.scheduler.soon(this.actor, () => this.#wake(task)));
   }
 
   /** What comes from others: at once, or when the process goes on; lost if too much waits by then. */
@@ -104,7 +104,7 @@ export class Process implements Host {
   /** As `kill -9`. */
   kill(): void {
     this.#alive = false;
-    this.#endedAtStep = this.#run.world.steps;
+    this.#endedAtStep = this.#run.scheduler.steps;
     this.#backlog = null;
     this.#fuse = null;
   }
@@ -121,7 +121,7 @@ export class Process implements Host {
     this.#freezes = 0;
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
-    for (const task of backlog) this.#run.world.soon(this.actor, () => this.#wake(task));
+    for (const task of backlog) this.#run.scheduler.soon(this.actor, () => this.#wake(task));
   }
 
   #wake(task: () => void): void {
@@ -144,7 +144,7 @@ export class Process implements Host {
       else callback();
     };
     const arm = (): void => {
-      cancel = this.#run.world.after(clock.untilUs(dueUs), this.actor, () => this.#wake(fire));
+      cancel = this.#run.scheduler.after(clock.untilUs(dueUs), this.actor, () => this.#wake(fire));
     };
     this.perform(arm);
     return () => {

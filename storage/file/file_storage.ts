@@ -31,7 +31,7 @@ import { errorCode, readFully, writeFully } from "./file_system.ts";
 import { manifestName, readManifest, writeManifest } from "./manifest.ts";
 import { LogState } from "./log_state.ts";
 import { readSegmentHeader } from "./log_scan.ts";
-import { Recovery } from "./recovery.ts";
+import { LogRecovery } from "./recovery.ts";
 import { segmentName, segmentSequence } from "./segment.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { isSnapshotName, openSnapshotFile, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
@@ -110,7 +110,7 @@ export class FileStorage implements Storage {
     const names = await this.#fs.readDirectory(this.#dir);
     const identity = await readManifest(this.#fs, this.#dir);
     if (identity === null) await this.#checkNew(names);
-    const recovery = new Recovery(logIdOf(identity?.incarnation ?? ""));
+    const recovery = new LogRecovery(logIdOf(identity?.incarnation ?? ""));
     const { state } = recovery;
     const active = identity === null ? null : await this.#readLog(names, files, recovery);
     const { snapshotRef } = state;
@@ -155,7 +155,7 @@ export class FileStorage implements Storage {
   }
 
   /** Reads all segments, and cuts off a torn tail; gives the newest, open for writing. */
-  async #readLog(names: readonly string[], files: SegmentFiles, recovery: Recovery): Promise<FileHandle> {
+  async #readLog(names: readonly string[], files: SegmentFiles, recovery: LogRecovery): Promise<FileHandle> {
     const sequences = names.map(segmentSequence).filter((each) => each !== undefined).sort((a, b) => a - b);
     const newest = sequences.pop();
     if (newest === undefined) throw damaged(`${this.#dir}/${segmentName(1)}`, 0, "the log is missing");

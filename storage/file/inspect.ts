@@ -16,7 +16,7 @@ import { errorCode } from "./file_system.ts";
 import { readManifest } from "./manifest.ts";
 import type { LogRecord } from "./record.ts";
 import { isEntryType, parseCommit } from "./record.ts";
-import { Recovery } from "./recovery.ts";
+import { LogRecovery } from "./recovery.ts";
 import type { RecordObserver, SegmentEnd } from "./recovery.ts";
 import { decodeSnapshotRef, decodeVote, segmentName, segmentSequence } from "./segment.ts";
 import { openSnapshotFile, snapshotName } from "./snapshot_files.ts";
@@ -107,7 +107,7 @@ async function verifyOnce(fs: FileSystem, dir: string): Promise<LogReport> {
   let records = 0;
   let batches = 0;
   let pending = 0;
-  const recovery = new Recovery(log.logId, (record) => {
+  const recovery = new LogRecovery(log.logId, (record) => {
     pending++;
     if (record.type !== "commit") return;
     records += pending;
@@ -140,7 +140,7 @@ async function verifyOnce(fs: FileSystem, dir: string): Promise<LogReport> {
   }
 }
 
-async function readAll(log: OpenLog, recovery: Recovery, before: () => void): Promise<SegmentEnd[]> {
+async function readAll(log: OpenLog, recovery: LogRecovery, before: () => void): Promise<SegmentEnd[]> {
   const ends: SegmentEnd[] = [];
   for (const { sequence, path, file } of log.segments) {
     before();
@@ -190,7 +190,7 @@ export async function* dumpFolder(fs: FileSystem, dir: string): AsyncGenerator<D
       next = offset + record.size;
       found.push(describe(record, offset, file, log.logId));
     };
-    const recovery = new Recovery(log.logId, observe);
+    const recovery = new LogRecovery(log.logId, observe);
     for (const { sequence, path, file } of log.segments) {
       found = [];
       next = 0;

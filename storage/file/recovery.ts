@@ -48,7 +48,7 @@ export interface SegmentEnd {
 }
 
 /** Replays segments, oldest first, into a {@linkcode LogState}. */
-export class Recovery {
+export class LogRecovery {
   readonly state: LogState = new LogState();
   readonly #logId: number;
   readonly #observe: RecordObserver;

@@ -76,7 +76,7 @@ const checks: PageCheck[] = [
       intercept((transaction) => transaction.commit = transaction.abort);
       const error = await rejects(persist(storage, { entries: run(2, 5, 2) }), "storage", "the aborted one");
       same([error.disk, error.outcome], ["unchanged", "rejected"], "the disk");
-      same(error.message.includes("did not say why"), true, error.message);
+      same(error.message.includes("without a reason"), true, error.message);
       same((await storage.entries(1, 2, 10)).map(({ term }) => term), [1, 1], "the log");
       await persist(storage, { entries: run(3, 1, 1) });
       await storage.close();

@@ -10,7 +10,7 @@ Deno.test("a quota that is used up refuses writes, keeps what is there, and is n
     await page.evaluate("begin()");
 
     const refused = await page.evaluate("writeEntry(3_000_000)");
-    assert.match(String(refused), /^storage, unchanged, rejected: .*no more space \(QuotaExceededError\)\. Free space/);
+    assert.match(String(refused), /^storage, unchanged, rejected: .*no more space \(QuotaExceededError\) Free space/);
     assert.equal(await page.evaluate("writeEntry(1000)"), "", "a smaller one fits");
     assert.equal(await page.evaluate("restart()"), "1 n1");
     assert.match(String(await page.evaluate("writeSnapshot(3_000_000)")), /^storage, unchanged, rejected: .*Quota/);

@@ -43,11 +43,11 @@ Deno.test("a leader whose disk is in doubt gives up leadership and stops", async
   assert.deepEqual([error.code, error.outcome], ["stopped", "unknown"]);
   const { lifecycle, role, storage } = leader.node.status();
   assert.deepEqual([lifecycle, role, storage.healthy], ["stopped", "follower", false]);
-  assert.match(storage.error!, /write failed/);
+  assert.match(storage.error!, /injected write failure/);
   assert.equal((await rejection(cluster, leader.node.propose(bytes("b")))).code, "stopped");
   await cluster.leader();
   await cluster.pass(100);
-  assert.match(stopped, /write failed/);
+  assert.match(stopped, /injected write failure/);
   await cluster.end();
 });
 

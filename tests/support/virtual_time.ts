@@ -6,62 +6,8 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
+import { EventQueue } from "../../simulation/scheduler.ts";
 import { seededRandom, settle } from "./virtual_host.ts";
-
-interface Timer {
-  readonly dueMs: number;
-  readonly order: number;
-  readonly callback: () => void;
-  cancelled: boolean;
-}
-
-/** A binary heap by due time, then by age. */
-class TimerHeap {
-  readonly #heap: Timer[] = [];
-
-  peek(): Timer | undefined {
-    while (this.#heap[0]?.cancelled) this.#pop();
-    return this.#heap[0];
-  }
-
-  pop(): Timer | undefined {
-    return this.peek() && this.#pop();
-  }
-
-  push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (before(heap[parent]!, heap[at]!)) break;
-      [heap[parent], heap[at]] = [heap[at]!, heap[parent]!];
-      at = parent;
-    }
-  }
-
-  #pop(): Timer {
-    const heap = this.#heap;
-    const top = heap[0]!;
-    const last = heap.pop()!;
-    if (heap.length > 0) {
-      heap[0] = last;
-      for (let at = 0;;) {
-        let least = at;
-        for (const child of [2 * at + 1, 2 * at + 2]) {
-          if (child < heap.length && before(heap[child]!, heap[least]!)) least = child;
-        }
-        if (least === at) break;
-        [heap[least], heap[at]] = [heap[at]!, heap[least]!];
-        at = least;
-      }
-    }
-    return top;
-  }
-}
-
-function before(a: Timer, b: Timer): boolean {
-  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
-}
 
 /** A {@linkcode Host} of the virtual world; killing it makes it forget its timers and tasks. */
 export interface VirtualNodeHost extends Host {
@@ -82,10 +28,9 @@ const MAX_TURNS = 100_000;
 export class VirtualTime {
   readonly random: () => number;
   readonly #seed: number;
-  readonly #timers = new TimerHeap();
+  readonly #timers = new EventQueue();
   #tasks: (() => void)[] = [];
   #nowMs = 0;
-  #order = 0;
   #hosts = 0;
   /** Turns of the task queue since the last timer. */
   #turns = 0;
@@ -170,22 +115,15 @@ export class VirtualTime {
       return true;
     }
     const timer = this.#timers.peek();
-    if (timer === undefined || timer.dueMs > deadlineMs) return false;
+    if (timer === undefined || timer.at > deadlineMs) return false;
     this.#timers.pop();
     this.#turns = 0;
-    this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
-    timer.callback();
+    this.#nowMs = Math.max(this.#nowMs, timer.at);
+    timer.run?.();
     return true;
   }
 
   #setTimer(delayMs: number, callback: () => void): Cancel {
-    const timer: Timer = {
-      dueMs: this.#nowMs + Math.max(0, delayMs),
-      order: this.#order++,
-      callback,
-      cancelled: false,
-    };
-    this.#timers.push(timer);
-    return () => void (timer.cancelled = true);
+    return this.#timers.push(this.#nowMs + Math.max(0, delayMs), callback);
   }
 }

@@ -1,18 +1,18 @@
 /** The table of all mutants for docs/verification.md. */
 
 import type { Mutant } from "../../tests/mutants/mutant.ts";
-import type { Verdict } from "./killers.ts";
+import type { Verdict } from "./run_mutant.ts";
 
 /** A mutant, what became of it, and in which time. */
-export interface Hunted {
+export interface MutantResult {
   readonly mutant: Mutant;
   readonly verdict: Verdict;
   readonly seconds: number;
 }
 
 /** Rows in Markdown. */
-export function table(hunted: readonly Hunted[]): string {
-  const rows = hunted.map(({ mutant, verdict }) =>
+export function table(results: readonly MutantResult[]): string {
+  const rows = results.map(({ mutant, verdict }) =>
     `| ${mutant.rule} | \`${mutant.name}\` | ${killer(mutant, verdict)} |`
   );
   return ["| rule that is removed | mutant | killed by |", "| --- | --- | --- |", ...rows].join("\n");
@@ -25,9 +25,12 @@ function killer(mutant: Mutant, verdict: Verdict): string {
 }
 
 /** How many mutants violated each of these invariants of the simulator. */
-export function violations(hunted: readonly Hunted[], invariants: readonly string[]): ReadonlyMap<string, number> {
+export function violations(
+  results: readonly MutantResult[],
+  invariants: readonly string[],
+): ReadonlyMap<string, number> {
   const counts = new Map(invariants.map((invariant) => [invariant, 0]));
-  for (const { verdict } of hunted) {
+  for (const { verdict } of results) {
     if (verdict.result !== "killed" || verdict.seed === null) continue;
     counts.set(verdict.by, (counts.get(verdict.by) ?? 0) + 1);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ROOT } from "../../../tools/run.ts";
-import { parseSeeds } from "../../../tools/mutants/hunt.ts";
+import { parseSeeds } from "../../../tools/mutants/seed_runner.ts";
 import { table, violations } from "../../../tools/mutants/table.ts";
 import { FOUND } from "../../seeds/seeds.ts";
 import { mutants } from "../../mutants/mod.ts";
@@ -40,7 +40,7 @@ Deno.test("mutants: seeds are a range or a list", () => {
 Deno.test("mutants: the table tells how each was noticed, and what was violated how often", () => {
   const [mutant] = mutants;
   const by = "election safety";
-  const hunted = [
+  const results = [
     {
       mutant: mutant!,
       verdict: { result: "killed", by, message: "two leaders", seed: 7, seeds: 7, story: "" },
@@ -53,11 +53,11 @@ Deno.test("mutants: the table tells how each was noticed, and what was violated 
     },
     { mutant: mutant!, verdict: { result: "survived", why: "9 seeds passed" }, seconds: 1 },
   ] as const;
-  const rows = table(hunted).split("\n").slice(2);
+  const rows = table(results).split("\n").slice(2);
   assert.match(rows[0]!, /election safety, after 7 seeds/);
   assert.match(rows[1]!, /test "a test"/);
   assert.match(rows[2]!, /survived/);
-  assert.deepEqual([...violations(hunted, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
+  assert.deepEqual([...violations(results, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
 });
 
 Deno.test("mutants: each run that has found a bug names the one that brings it back", () => {

@@ -8,7 +8,7 @@ const MANY = 1_000_000;
 const SECOND = 1_000_000;
 
 function newProcess(run: Run, rate = 1): { process: Process; clock: MachineClock } {
-  const clock = new MachineClock(() => run.world.nowUs, rate, 0);
+  const clock = new MachineClock(() => run.scheduler.nowUs, rate, 0);
   const process = new Process(run, { name: "n1" }, clock, run.decisions.stream("n1"));
   return { process, clock };
 }
@@ -17,8 +17,8 @@ Deno.test("a clock that runs fast fires its timers early, by its own count never
   const run = new Run(1, null, false);
   const { process } = newProcess(run, 1.25);
   let firedMs = 0;
-  process.clock.setTimer(1000, () => firedMs = run.world.nowMs);
-  await run.world.run(2 * SECOND, MANY);
+  process.clock.setTimer(1000, () => firedMs = run.scheduler.nowMs);
+  await run.scheduler.run(2 * SECOND, MANY);
   assert.equal(firedMs, 800);
   assert.equal(process.clock.monotonicMs(), 2500);
 });
@@ -27,17 +27,17 @@ Deno.test("in sleep the monotonic clock stands still, and timers wait; the wall 
   const run = new Run(1, null, false);
   const { process, clock } = newProcess(run);
   let firedMs = 0;
-  process.clock.setTimer(1000, () => firedMs = run.world.nowMs);
+  process.clock.setTimer(1000, () => firedMs = run.scheduler.nowMs);
   const wallMs = process.clock.wallMs();
-  run.world.at(0.5 * SECOND, null, () => {
+  run.scheduler.at(0.5 * SECOND, null, () => {
     process.freeze();
     clock.sleep();
   });
-  run.world.at(2.5 * SECOND, null, () => {
+  run.scheduler.at(2.5 * SECOND, null, () => {
     clock.wake();
     process.thaw();
   });
-  await run.world.run(4 * SECOND, MANY);
+  await run.scheduler.run(4 * SECOND, MANY);
   assert.equal(firedMs, 3000);
   assert.equal(process.clock.monotonicMs(), 2000);
   assert.equal(process.clock.wallMs() - wallMs, 4000);
@@ -51,16 +51,16 @@ Deno.test("nothing of a killed process happens any more; a frozen one catches up
   process.enqueue(() => seen.push("task"));
   process.receive(() => seen.push("message"));
   process.clock.setTimer(1, () => seen.push("timer"));
-  await run.world.run(10_000, MANY);
+  await run.scheduler.run(10_000, MANY);
   assert.equal(seen.length, 0);
   process.thaw();
-  await run.world.run(20_000, MANY);
+  await run.scheduler.run(20_000, MANY);
   assert.equal(seen.toSorted().join(), "message,task,timer");
   process.enqueue(() => seen.push("after"));
   process.clock.setTimer(1, () => seen.push("after"));
   process.kill();
   process.enqueue(() => seen.push("after"));
-  await run.world.run(30_000, MANY);
+  await run.scheduler.run(30_000, MANY);
   assert.equal(seen.length, 3);
 });
 
@@ -96,7 +96,7 @@ Deno.test("a disk that is full takes what fits, and says so; one whose sync fail
     assert.equal(run.violation, null);
     await file.sync();
   })();
-  await run.world.run(SECOND, MANY);
+  await run.scheduler.run(SECOND, MANY);
   assert.deepEqual(outcome, ["10", "ENOSPC", "5", "EIO"]);
   assert.equal(run.violation?.invariant, "a disk in doubt is left alone");
 });
@@ -123,5 +123,5 @@ Deno.test("rot changes a byte that was durable before the last sync, and no othe
     assert.ok(bytes.subarray(0, 100).some((byte) => byte !== 0));
     assert.ok(bytes.subarray(100).every((byte) => byte === 0));
   })();
-  await run.world.run(SECOND, MANY);
+  await run.scheduler.run(SECOND, MANY);
 });

@@ -26,7 +26,7 @@ export interface CommittedMembership {
 }
 
 /** See the head of this file. */
-export class Ledger {
+export class KnownEntries {
   /** By index, one for each term. */
   readonly #entries: KnownEntry[][] = [];
   /** By index. */

@@ -45,22 +45,22 @@ export class RequestMachine implements StateMachine {
 }
 
 /** What a node drives. */
-export class WitnessedMachine implements StateMachine {
+export class CheckedStateMachine implements StateMachine {
   readonly #inner: StateMachine;
   readonly #life: ApplyingLife;
   readonly #checks: ApplicationChecks;
-  readonly #look: () => void;
+  readonly #poll: () => void;
 
-  /** @param look takes note of what the protocol knows, before a command is looked at */
-  constructor(inner: StateMachine, life: ApplyingLife, checks: ApplicationChecks, look: () => void) {
+  /** @param poll takes note of what the protocol knows, before a command is looked at */
+  constructor(inner: StateMachine, life: ApplyingLife, checks: ApplicationChecks, poll: () => void) {
     this.#inner = inner;
     this.#life = life;
     this.#checks = checks;
-    this.#look = look;
+    this.#poll = poll;
   }
 
   apply(command: AppliedCommand): Uint8Array | Promise<Uint8Array> {
-    this.#look();
+    this.#poll();
     this.#checks.applying(this.#life, command);
     const answer = this.#inner.apply(command);
     if (answer instanceof Promise) return answer.then((bytes) => this.#applied(command.index, bytes));

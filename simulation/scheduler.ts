@@ -13,34 +13,40 @@ import { systemHost } from "../lib/host.ts";
 export interface Actor {
   readonly name: string;
   /** Called after each event that happened to it. */
-  look?(): void;
+  poll?(): void;
 }
 
 interface Event {
-  readonly atUs: number;
+  /** The time, in the unit of the queue's user. */
+  readonly at: number;
   readonly order: number;
   readonly actor: Actor | null;
   run: (() => void) | null;
 }
 
 function before(a: Event, b: Event): boolean {
-  return a.atUs < b.atUs || (a.atUs === b.atUs && a.order < b.order);
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** A binary heap by time, then by age. */
-class EventQueue {
+/** A binary heap of events by time, then by age. */
+export class EventQueue {
   readonly #heap: Event[] = [];
+  #order = 0;
 
+  /** Returns the next event, and leaves it in the queue. */
   peek(): Event | undefined {
     while (this.#heap[0]?.run === null) this.#take();
     return this.#heap[0];
   }
 
+  /** Removes the next event, and returns it. */
   pop(): Event | undefined {
     return this.peek() && this.#take();
   }
 
-  push(event: Event): void {
+  /** Adds an event; the result takes it back. */
+  push(time: number, run: () => void, actor: Actor | null = null): Cancel {
+    const event: Event = { at: time, order: this.#order++, actor, run };
     const heap = this.#heap;
     let at = heap.push(event) - 1;
     while (at > 0) {
@@ -50,6 +56,7 @@ class EventQueue {
       at = parent;
     }
     heap[at] = event;
+    return () => void (event.run = null);
   }
 
   #take(): Event {
@@ -75,13 +82,12 @@ class EventQueue {
 const MAX_TURNS = 100_000;
 
 /** See the head of this file. */
-export class World {
+export class Scheduler {
   readonly #queue = new EventQueue();
   readonly #enqueue = systemHost().enqueue;
   #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
   #acted = new Set<Actor>();
   #nowUs = 0;
-  #order = 0;
   #steps = 0;
   #turns = 0;
   #stopped = false;
@@ -109,9 +115,7 @@ export class World {
 
   /** Runs `run` at a moment, or now if that has passed. */
   at(atUs: number, actor: Actor | null, run: () => void): Cancel {
-    const event: Event = { atUs: Math.max(this.#nowUs, Math.round(atUs)), order: this.#order++, actor, run };
-    this.#queue.push(event);
-    return () => void (event.run = null);
+    return this.#queue.push(Math.max(this.#nowUs, Math.round(atUs)), run, actor);
   }
 
   /** Runs `run` after a delay. */
@@ -148,7 +152,7 @@ export class World {
     await this.#drain();
     while (!this.#stopped && this.#steps < maxSteps && this.#turn(untilUs)) {
       await this.#drain();
-      for (const actor of this.#acted) actor.look?.();
+      for (const actor of this.#acted) actor.poll?.();
       this.#acted.clear();
     }
     if (!this.#stopped && this.#steps < maxSteps) this.#nowUs = Math.max(this.#nowUs, untilUs);
@@ -168,17 +172,17 @@ export class World {
         run();
         if (actor === null) continue;
         // Here too: what a task did, the next one may have undone by the end of the event.
-        actor.look?.();
+        actor.poll?.();
         this.#acted.add(actor);
       }
       return true;
     }
     const event = this.#queue.peek();
-    if (event === undefined || event.atUs > untilUs) return false;
+    if (event === undefined || event.at > untilUs) return false;
     this.#queue.pop();
     this.#steps++;
     this.#turns = 0;
-    this.#nowUs = event.atUs;
+    this.#nowUs = event.at;
     if (event.actor !== null) this.#acted.add(event.actor);
     event.run?.();
     return true;

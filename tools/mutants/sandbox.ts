@@ -7,7 +7,7 @@ import { projectFiles, ROOT } from "../run.ts";
 const LEFT_OUT = /^(docs|bench|examples|browser-demo)\//;
 
 /** One copy. Only its own files are ever changed. */
-export class Workshop {
+export class MutantSandbox {
   /** The copy's folder. */
   readonly root: string;
   /** What the edited files held before. */
@@ -18,14 +18,14 @@ export class Workshop {
   }
 
   /** Copies the source. */
-  static async open(): Promise<Workshop> {
+  static async open(): Promise<MutantSandbox> {
     const root = await Deno.makeTempDir({ prefix: "raft-mutants-" });
     for (const path of await projectFiles()) {
       if (LEFT_OUT.test(path)) continue;
       await Deno.mkdir(`${root}/${path.slice(0, path.lastIndexOf("/") + 1)}`, { recursive: true });
       await Deno.copyFile(ROOT + path, `${root}/${path}`);
     }
-    return new Workshop(root);
+    return new MutantSandbox(root);
   }
 
   /** Makes the edits. @throws {Error} if one does not apply */

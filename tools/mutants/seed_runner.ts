@@ -9,7 +9,7 @@ import type { SimulationOptions, SimulationResult } from "../../simulation/mod.t
 import { FOUND } from "../../tests/seeds/seeds.ts";
 
 /** The part of a simulation's result that counts here. */
-export type HuntLine = Pick<SimulationResult, "seed" | "violation">;
+export type SeedResult = Pick<SimulationResult, "seed" | "violation">;
 
 /** The seeds of `3,17` or `1..2000`. @throws {RangeError} for anything else */
 export function parseSeeds(text: string): number[] {
@@ -28,7 +28,7 @@ async function main(seeds: readonly number[], mutant: string): Promise<number> {
   const found: SimulationOptions[] = FOUND.filter((each) => each.mutant === mutant);
   for (const options of [...found, ...seeds.map((seed) => ({ seed }))]) {
     const { seed, violation } = await simulate(options);
-    console.log(JSON.stringify({ seed, violation } satisfies HuntLine));
+    console.log(JSON.stringify({ seed, violation } satisfies SeedResult));
     if (violation !== null) return 1;
   }
   return 0;

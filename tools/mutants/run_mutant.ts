@@ -3,8 +3,8 @@
 import type { DirectedTest, Mutant } from "../../tests/mutants/mutant.ts";
 import { run } from "../run.ts";
 import { countDeno } from "../test.ts";
-import type { HuntLine } from "./hunt.ts";
-import type { Workshop } from "./workshop.ts";
+import type { SeedResult } from "./seed_runner.ts";
+import type { MutantSandbox } from "./sandbox.ts";
 
 /** How the hunt for one mutant ended. */
 export type Verdict =
@@ -26,8 +26,8 @@ export type Verdict =
   | { readonly result: "inapplicable"; readonly why: string };
 
 /** Where and how long to look. */
-export interface Hunt {
-  readonly workshop: Workshop;
+export interface MutantRun {
+  readonly sandbox: MutantSandbox;
   readonly seeds: string;
   readonly by: Mutant["killedBy"];
   /** Whether to make what failed small. */
@@ -36,63 +36,65 @@ export interface Hunt {
 }
 
 const SIMULATION = "simulation/mod.ts";
-const HUNT_MS = 15 * 60_000;
+const SIMULATION_MS = 15 * 60_000;
 const TEST_MS = 2 * 60_000;
 
 /** Makes the mutant, and looks who notices it. */
-export async function hunt(mutant: Mutant, { workshop, seeds, by, shrink, signal }: Hunt): Promise<Verdict> {
+export async function runMutant(mutant: Mutant, { sandbox, seeds, by, shrink, signal }: MutantRun): Promise<Verdict> {
   try {
-    await workshop.apply(mutant.edits);
+    await sandbox.apply(mutant.edits);
     const killer = by === "simulation" ? SIMULATION : mutant.test.file;
     const files = new Set([...mutant.edits.map(({ file }) => file), killer]);
-    const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(workshop, HUNT_MS, signal));
+    const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(sandbox, SIMULATION_MS, signal));
     if (!checked.ok) return { result: "inapplicable", why: `it does not compile:\n${checked.output.trim()}` };
-    if (by === "test") return await runTest(workshop, mutant.test, signal);
-    const verdict = await simulateUntilKilled(workshop, seeds, signal, mutant.name);
+    if (by === "test") return await runTest(sandbox, mutant.test, signal);
+    const verdict = await simulateUntilKilled(sandbox, seeds, signal, mutant.name);
     if (!shrink || verdict.result !== "killed" || verdict.seed === null) return verdict;
-    return { ...verdict, story: await shrunkStory(workshop, verdict.seed, signal) };
+    return { ...verdict, story: await shrunkStory(sandbox, verdict.seed, signal) };
   } catch (error) {
     return { result: "inapplicable", why: error instanceof Error ? error.message : String(error) };
   } finally {
-    await workshop.restore();
+    await sandbox.restore();
   }
 }
 
 /** Simulates seeds until one fails; first what `mutant` has failed before. */
 export async function simulateUntilKilled(
-  workshop: Workshop,
+  sandbox: MutantSandbox,
   seeds: string,
   signal: AbortSignal,
   mutant = "",
 ): Promise<Verdict> {
-  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/hunt.ts", seeds, mutant];
-  const ran = await run(command, inCopy(workshop, HUNT_MS, signal));
+  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/seed_runner.ts", seeds, mutant];
+  const ran = await run(command, inCopy(sandbox, SIMULATION_MS, signal));
   const lines: string[] = [];
   const said: string[] = [];
   for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : said).push(line);
-  const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as HuntLine;
+  const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as SeedResult;
   if (last !== null && last.violation !== null) {
     const { invariant, message } = last.violation;
     return { result: "killed", by: invariant, message, seed: last.seed, seeds: lines.length, story: "" };
   }
   if (ran.ok) return { result: "survived", why: `${lines.length} seeds passed` };
   const after = last === null ? "before the first seed ended" : `after seed ${last.seed}`;
-  if (ran.timedOut) return { result: "survived", why: `not done after ${HUNT_MS / 60_000} minutes, killed ${after}` };
+  if (ran.timedOut) {
+    return { result: "survived", why: `not done after ${SIMULATION_MS / 60_000} minutes, killed ${after}` };
+  }
   return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
 }
 
 /** What `deno task simulate --shrink` makes of a seed. */
-async function shrunkStory(workshop: Workshop, seed: number, signal: AbortSignal): Promise<string> {
+async function shrunkStory(sandbox: MutantSandbox, seed: number, signal: AbortSignal): Promise<string> {
   const command = ["run", "--allow-all", "--no-check", "tools/simulate/main.ts", "--seed", String(seed), "--shrink"];
-  const { output } = await run([Deno.execPath(), ...command], inCopy(workshop, HUNT_MS, signal));
+  const { output } = await run([Deno.execPath(), ...command], inCopy(sandbox, SIMULATION_MS, signal));
   const begin = output.search(/^\d+ faults and requests are left/m);
   return begin < 0 ? output.slice(-2000) : output.slice(begin);
 }
 
-async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {
+async function runTest(sandbox: MutantSandbox, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {
   const filter = `/^${name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}$/`;
   const command = [Deno.execPath(), "test", "--allow-all", "--no-check", "--filter", filter, file];
-  const ran = await run(command, inCopy(workshop, TEST_MS, signal));
+  const ran = await run(command, inCopy(sandbox, TEST_MS, signal));
   if (ran.timedOut) return { result: "survived", why: `"${name}" did not end within ${TEST_MS / 60_000} minutes` };
   const count = countDeno(ran.output);
   if (count === null) return { result: "inapplicable", why: `the test did not run:\n${ran.output.slice(-2000)}` };
@@ -104,17 +106,17 @@ async function runTest(workshop: Workshop, { file, name }: DirectedTest, signal:
 
 /** Whether the tests of these files pass in the copy as it is; what went wrong otherwise. */
 export async function testsPass(
-  workshop: Workshop,
+  sandbox: MutantSandbox,
   files: readonly string[],
   signal: AbortSignal,
 ): Promise<string | null> {
   const ran = await run(
     [Deno.execPath(), "test", "--allow-all", "--no-check", ...files],
-    inCopy(workshop, HUNT_MS, signal),
+    inCopy(sandbox, SIMULATION_MS, signal),
   );
   return ran.ok && countDeno(ran.output)?.failed === 0 ? null : ran.output.slice(-2000);
 }
 
-function inCopy(workshop: Workshop, timeoutMs: number, signal: AbortSignal) {
-  return { quiet: true, cwd: workshop.root, timeoutMs, signal };
+function inCopy(sandbox: MutantSandbox, timeoutMs: number, signal: AbortSignal) {
+  return { quiet: true, cwd: sandbox.root, timeoutMs, signal };
 }

@@ -12,7 +12,7 @@ import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 
 /** See the head of this file. */
-export class WitnessedStorage implements Storage {
+export class CheckedStorage implements Storage {
   readonly #storage: Storage;
   readonly #life: Life;
   readonly #protocol: ProtocolChecks;
