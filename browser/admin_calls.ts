@@ -6,7 +6,7 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
-import type { LeaderHint, RaftErrorCode } from "../lib/errors.ts";
+import type { LeaderHint } from "../lib/errors.ts";
 import type { MembershipChange } from "../lib/node/types.ts";
 import type { Membership, NodeId } from "../lib/raft/types.ts";
 import type { Admin } from "../hosting/admin.ts";
@@ -44,9 +44,6 @@ export interface NewMember {
   /** Whether it stays without a vote. */
   readonly learner: boolean;
 }
-
-/** Whoever asks hears of the rest at once: a new member that is unreachable, a learner that is behind. */
-const NO_LEADER: readonly RaftErrorCode[] = ["not_leader", "no_leader"];
 
 const { addMember, promoteMember, removeMember, changeMembership, transferLeadership } = AdminService.method;
 
@@ -137,6 +134,6 @@ export class AdminCalls {
   ): Promise<Result> {
     const { node, timeoutMs = 60_000 } = this.#options;
     const work = { here, there: (leader: LeaderHint, signal: AbortSignal) => there(leader.address, signal) };
-    return atLeader<Result>(node, work, { timeoutMs, forwarded, tryAgainAfter: NO_LEADER, signal });
+    return atLeader<Result>(node, work, { timeoutMs, forwarded, retry: "leader", signal });
   }
 }

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { RaftError } from "../lib/errors.ts";
-import type { RaftErrorCode } from "../lib/errors.ts";
+import { isRetryable, RaftError } from "../lib/errors.ts";
+import { systemClock } from "../lib/host.ts";
+import { pause } from "../lib/pause.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
-import { pause } from "../hosting/pause.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { callUnary } from "../transport/tab/mod.ts";
 import type { CallSender } from "../transport/tab/mod.ts";
@@ -28,9 +28,6 @@ export interface JoiningNode {
   /** How long to wait for one before another is asked. @default 10000 */
   readonly attemptTimeoutMs?: number;
 }
-
-/** Asking again, or asking another, changes nothing about these. (`unsupported`: that was no node, but a page's client.) */
-const FINAL: readonly RaftErrorCode[] = ["refused", "identity_mismatch", "invalid_argument"];
 
 const ASK_INTERVAL_MS = 250;
 
@@ -63,9 +60,10 @@ export async function join(node: JoiningNode, as: "learner" | "voter"): Promise<
       const late = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
       await callUnary(transport, AdminService.method.addMember, to, request, { signal: late });
     } catch (error) {
-      if (!(error instanceof RaftError) || FINAL.includes(error.code)) throw error;
+      // A page's client answers `unsupported`; the next one may be a node.
+      if (!(error instanceof RaftError) || !(isRetryable(error, true) || error.code === "unsupported")) throw error;
       node.waiting(error);
     }
-    if (!takesPart(node.status(), as)) await pause(ASK_INTERVAL_MS, signal);
+    if (!takesPart(node.status(), as)) await pause(systemClock, ASK_INTERVAL_MS, signal);
   }
 }

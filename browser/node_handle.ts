@@ -12,7 +12,7 @@ import { RaftError } from "../lib/errors.ts";
 import type { Consistency, NodeStatus, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
 import type { Membership, NodeId } from "../lib/raft/types.ts";
 import { thisPage, watchLifecycle } from "./page_lifecycle.ts";
-import { detailFromClone, errorFromClone } from "./protocol.ts";
+import { detailFromClone } from "./protocol.ts";
 import type { LifeState } from "./protocol.ts";
 import { WorkerPort } from "./worker_port.ts";
 import type { WorkerEnd } from "./worker_port.ts";
@@ -94,7 +94,7 @@ export class BrowserNodeHandle {
         this.#address = address;
         this.#opened.resolve();
       },
-      life: ({ life, reason, error }) => this.#lives({ life, reason, error: error && errorFromClone(error) }),
+      life: ({ life, reason, error }) => this.#lives({ life, reason, error: error && RaftError.fromJSON(error) }),
       leads: (leads) => this.#leads = leads,
       event: (event, detail) => this.#dispatch(event, detailFromClone(event, detail)),
       failed: (error) => this.#opened.reject(error),
@@ -314,7 +314,7 @@ function portClient(port: WorkerPort): ClientTransport {
   return {
     async propose(endpoint, commands, { signal } = {}) {
       const results = await port.call("propose", { endpoint, commands }, signal);
-      return results.map((result) => result.ok ? result : { ok: false, error: errorFromClone(result.error) });
+      return results.map((result) => result.ok ? result : { ok: false, error: RaftError.fromJSON(result.error) });
     },
     query: (endpoint, query, { signal, consistency = "linearizable" } = {}) =>
       port.call("query", { endpoint, query, consistency }, signal),

@@ -8,7 +8,6 @@ import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import type { AdminCalls } from "./admin_calls.ts";
 import type { CallTable } from "./page_link.ts";
-import { cloneError } from "./protocol.ts";
 import type { Pauser } from "./protocol.ts";
 
 /** What the calls are carried out with. */
@@ -28,7 +27,7 @@ export function callTable(options: PageCallsOptions): CallTable {
   return {
     async propose({ endpoint, commands }, signal) {
       const results = await clientOf(endpoint).propose(endpoint, commands, { signal });
-      return results.map((result) => result.ok ? result : { ok: false, error: cloneError(result.error) });
+      return results.map((result) => result.ok ? result : { ok: false, error: result.error.toJSON() });
     },
     query: async ({ endpoint, query, consistency }, signal) =>
       await clientOf(endpoint).query(endpoint, query, { consistency, signal }),

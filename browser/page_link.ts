@@ -7,7 +7,7 @@
 import { RaftError } from "../lib/errors.ts";
 import type { RaftNodeEventMap } from "../lib/node/types.ts";
 import type { NodeId } from "../lib/raft/types.ts";
-import { cloneDetail, cloneError } from "./protocol.ts";
+import { cloneDetail } from "./protocol.ts";
 import type { CallName, Connect, LifeState, Listening, ToPage, ToWorker, WorkerCalls } from "./protocol.ts";
 
 /** Where pages are heard: the global scope of a dedicated worker is one. */
@@ -75,7 +75,7 @@ export class PageLink {
 
   /** How far the node is. */
   life({ life, reason, error }: LifeState): void {
-    this.#life = { type: "life", life, reason, error: error === null ? null : cloneError(error) };
+    this.#life = { type: "life", life, reason, error: error === null ? null : error.toJSON() };
     this.#tellAll(this.#life);
   }
 
@@ -114,7 +114,7 @@ export class PageLink {
       if (call === undefined) throw new RaftError("unsupported", `the worker knows no call "${name}"`);
       answer = { type: "answer", id, output: withOwnBytes(await call(input, controller.signal)) };
     } catch (error) {
-      answer = { type: "failure", id, error: cloneError(error) };
+      answer = { type: "failure", id, error: RaftError.from(error).toJSON() };
     }
     underWay.delete(id);
     port.postMessage(answer);

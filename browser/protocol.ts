@@ -1,41 +1,40 @@
 /**
- * What a page and the worker of its node say to each other.
+ * The messages between a page and the worker of its node.
  *
  * @module
  */
 
-import { RaftError, StorageError } from "../lib/errors.ts";
-import type { DiskState, LeaderHint, Outcome, RaftErrorCode } from "../lib/errors.ts";
-import type { Consistency, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
+import { RaftError } from "../lib/errors.ts";
+import type { RaftErrorJson } from "../lib/errors.ts";
+import type { Consistency, Lifecycle, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Membership, NodeId } from "../lib/raft/types.ts";
 
 /**
- * How far a node is.
+ * The life of a node in a tab: that of any node, and
  *
  * - `starting`: its storage is being opened.
  * - `waiting`: for the other nodes of a new cluster, or to be added to a running one.
- * - `running`: it takes part.
- * - `paused`: it stands still, as in a frozen page, and may go on.
- * - `stopped`: it did not start, or stopped itself; the error says why.
- * - `closed`: it was closed.
+ * - `paused`: it does nothing, as in a frozen page, and may be resumed.
+ *
+ * A node that is `stopped` did not start, or stopped itself; the error has the reason.
  */
-export type Life = "starting" | "waiting" | "running" | "paused" | "stopped" | "closed";
+export type Life = Lifecycle | "starting" | "waiting" | "paused";
 
-/** How far a node is, and why. */
+/** The state of a node, with the reason. */
 export interface LifeState {
-  /** How far it is. */
+  /** The state. */
   readonly life: Life;
-  /** Why, in a sentence; empty where there is nothing to say. */
+  /** The reason, as an error message; empty if there is none. */
   readonly reason: string;
-  /** Why it is `stopped`; otherwise `null`. */
+  /** The error of a `stopped` node; otherwise `null`. */
   readonly error: RaftError | null;
 }
 
-/** Who can be asked to stand still: each asks for itself alone. */
+/** The origins of a pause. A node runs again once each of them has resumed it. */
 export type Pauser = "page" | "user";
 
-/** What a page asks of the worker, by name: what it sends, and what comes back. */
+/** The calls from a page to the worker, by name: input and output. */
 export interface WorkerCalls {
   readonly propose: [
     { readonly endpoint: string; readonly commands: readonly Uint8Array[] },
@@ -59,86 +58,54 @@ export interface WorkerCalls {
 /** The names of calls. */
 export type CallName = keyof WorkerCalls;
 
-/** On the worker itself: from here on, talk by this port. */
+/** Posted to the worker itself: opens a connection over this port. */
 export interface Connect {
   readonly raftCore: "connect";
   readonly port: MessagePort;
 }
 
-/** From the worker itself: it listens now. Who called before may not have been heard. */
+/** Posted by the worker itself when it begins to listen. Earlier messages may have been lost. */
 export interface Listening {
   readonly raftCore: "listening";
 }
 
-/** By the port, to the worker. */
+/** Messages to the worker, over the port. */
 export type ToWorker =
   | { readonly [K in CallName]: { type: "call"; id: number; name: K; input: WorkerCalls[K][0] } }[CallName]
   | { readonly type: "abort"; readonly id: number }
   | { readonly type: "observe"; readonly event: keyof RaftNodeEventMap; readonly on: boolean };
 
-/** By the port, to the page. */
+/** Messages to the page, over the port. */
 export type ToPage =
-  /** The storage is open: here is who it belongs to. */
+  /** The storage is open; names its node. */
   | { readonly type: "opened"; readonly id: NodeId; readonly address: string }
-  /** Whether the node leads: a page that goes away leaves such a node some time. */
+  /** Reports whether the node leads: a page that goes away gives a leader some time. */
   | { readonly type: "leads"; readonly leads: boolean }
-  | { readonly type: "life"; readonly life: Life; readonly reason: string; readonly error: ClonedError | null }
+  | { readonly type: "life"; readonly life: Life; readonly reason: string; readonly error: RaftErrorJson | null }
   | { readonly type: "answer"; readonly id: number; readonly output: unknown }
-  | { readonly type: "failure"; readonly id: number; readonly error: ClonedError }
+  | { readonly type: "failure"; readonly id: number; readonly error: RaftErrorJson }
   | { readonly type: "event"; readonly event: keyof RaftNodeEventMap; readonly detail: unknown };
 
-/** An error on its way. A structured clone of the error itself would lose all but name and message. */
-export interface ClonedError {
-  readonly code: RaftErrorCode;
-  readonly message: string;
-  readonly outcome: Outcome;
-  readonly hint: string;
-  readonly leader: LeaderHint | null;
-  readonly disk: DiskState | null;
-}
-
-/** The answer to one command, on its way. */
+/** The result of one command, as a plain object. */
 export type ClonedProposeResult =
   | { readonly ok: true; readonly index: number; readonly result: Uint8Array }
-  | { readonly ok: false; readonly error: ClonedError };
+  | { readonly ok: false; readonly error: RaftErrorJson };
 
-/** Whatever was thrown, as a RaftError. Of anything else than that nothing is known. */
-export function asRaftError(thrown: unknown): RaftError {
-  if (thrown instanceof RaftError) return thrown;
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RaftError("internal", message, { outcome: "unknown", cause: thrown });
-}
-
-/** For the port. */
-export function cloneError(thrown: unknown): ClonedError {
-  const error = asRaftError(thrown);
-  const { code, message, outcome, hint, leader } = error;
-  const disk = error instanceof StorageError ? error.disk : null;
-  return { code, message, outcome, hint, leader: leader ?? null, disk };
-}
-
-/** From the port: as whole as it was. */
-export function errorFromClone({ code, message, outcome, hint, leader, disk }: ClonedError): RaftError {
-  const options = { outcome, hint, ...(leader === null ? {} : { leader }) };
-  if (disk === null) return new RaftError(code, message, options);
-  return new StorageError(message, { ...options, disk, code: code as StorageCode });
-}
-
-type StorageCode = NonNullable<ConstructorParameters<typeof StorageError>[1]["code"]>;
-
-/** Details that hold an error have it in this field. */
+/** The details of an event about an error. */
 interface WithError {
   readonly error: unknown;
 }
 
-/** What an event tells, for the port. */
+/** Converts the details of an event for the port. */
 export function cloneDetail(detail: object): unknown {
-  return "error" in detail && detail.error instanceof Error ? { ...detail, error: cloneError(detail.error) } : detail;
+  return "error" in detail && detail.error instanceof Error
+    ? { ...detail, error: RaftError.from(detail.error).toJSON() }
+    : detail;
 }
 
-/** What an event tells, from the port. */
+/** Restores the details of an event from the port. */
 export function detailFromClone<K extends keyof RaftNodeEventMap>(event: K, detail: unknown): RaftNodeEventMap[K] {
   if (event !== "storageError" && event !== "stopped") return detail as RaftNodeEventMap[K];
   const { error } = detail as WithError;
-  return { ...detail as object, error: errorFromClone(error as ClonedError) } as unknown as RaftNodeEventMap[K];
+  return { ...detail as object, error: RaftError.fromJSON(error as RaftErrorJson) } as unknown as RaftNodeEventMap[K];
 }

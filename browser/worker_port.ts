@@ -1,25 +1,25 @@
 /**
- * The page's side of the way to the worker of its node.
+ * The page's side of the connection to the worker of its node.
  *
  * @module
  */
 
+import { CallTable } from "../lib/call_table.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { RaftNodeEventMap } from "../lib/node/types.ts";
-import { errorFromClone } from "./protocol.ts";
 import type { CallName, Connect, Listening, ToPage, ToWorker, WorkerCalls } from "./protocol.ts";
 
-/** What a page needs of the worker. A `Worker` is one. */
+/** The part of a `Worker` that a page needs. */
 export interface WorkerEnd {
   /** Posts to the worker. */
   postMessage(message: unknown, transfer: MessagePort[]): void;
-  /** Hears of what it posts, and of errors that nobody caught there. */
+  /** Listens to its messages, and to errors that its script did not catch. */
   addEventListener(type: "message" | "error", listener: (event: Event) => void): void;
-  /** Takes it back. */
+  /** Removes a listener. */
   removeEventListener(type: "message" | "error", listener: (event: Event) => void): void;
 }
 
-/** What comes unasked. */
+/** Handles the messages that are not answers. */
 export interface WorkerListener {
   opened(message: ToPage & { readonly type: "opened" }): void;
   life(message: ToPage & { readonly type: "life" }): void;
@@ -29,22 +29,16 @@ export interface WorkerListener {
   failed(error: RaftError): void;
 }
 
-interface Pending {
-  resolve(output: unknown): void;
-  reject(error: RaftError): void;
-}
-
-/** Calls the worker, each call with one end. Before the worker has said its first word a call may be lost. */
+/** Calls the worker; every call ends. A call made before the worker's first message may be lost. */
 export class WorkerPort {
   readonly #worker: WorkerEnd;
   readonly #listener: WorkerListener;
-  readonly #pending = new Map<number, Pending>();
+  readonly #calls = new CallTable<unknown>();
   #port: MessagePort;
-  #lastId = 0;
   #heard = false;
-  #closed: RaftError | null = null;
+  #closed = false;
 
-  /** Connects; the worker may be listening already, or not yet. */
+  /** Connects. The worker may be listening already, or not yet. */
   constructor(worker: WorkerEnd, listener: WorkerListener) {
     this.#worker = worker;
     this.#listener = listener;
@@ -53,47 +47,28 @@ export class WorkerPort {
     worker.addEventListener("error", this.#onError);
   }
 
-  /** Calls by name. @throws {RaftError} what the worker says; `aborted`, outcome unknown; or why the port is closed */
+  /** Calls by name. @throws {RaftError} the worker's error; `aborted`, outcome unknown; or the reason why the port is closed */
   call<K extends CallName>(name: K, input: WorkerCalls[K][0], signal?: AbortSignal): Promise<WorkerCalls[K][1]> {
-    return new Promise<unknown>((resolve, reject) => {
-      if (this.#closed !== null) throw this.#closed;
-      if (signal?.aborted) throw new RaftError("aborted", "the request was aborted", { cause: signal.reason });
-      const id = ++this.#lastId;
-      const onAbort = (): void => {
-        settle();
-        this.#post({ type: "abort", id });
-        reject(new RaftError("aborted", "the request was aborted", { outcome: "unknown", cause: signal?.reason }));
-      };
-      const settle = (): void => {
-        this.#pending.delete(id);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      signal?.addEventListener("abort", onAbort);
-      this.#pending.set(id, {
-        resolve: (output) => (settle(), resolve(output)),
-        reject: (error) => (settle(), reject(error)),
-      });
-      this.#post({ type: "call", id, name, input } as ToWorker);
+    return this.#calls.call({
+      signal,
+      post: (id) => this.#post({ type: "call", id, name, input } as ToWorker),
+      onGivenUp: (id) => this.#post({ type: "abort", id }),
     }) as Promise<WorkerCalls[K][1]>;
   }
 
-  /** Hears of the node's events of this name, or no longer. */
+  /** Starts or stops receiving the node's events of this name. */
   observe(event: keyof RaftNodeEventMap, on: boolean): void {
-    if (this.#closed === null) this.#post({ type: "observe", event, on });
+    if (!this.#closed) this.#post({ type: "observe", event, on });
   }
 
-  /** Ends every call that waits, and all that come. */
+  /** Ends all pending calls and refuses new ones. */
   close(error: RaftError): void {
-    if (this.#closed !== null) return;
-    this.#closed = error;
+    if (this.#closed) return;
+    this.#closed = true;
     this.#worker.removeEventListener("message", this.#onMessage);
     this.#worker.removeEventListener("error", this.#onError);
     this.#port.close();
-    const { code, message, hint } = error;
-    // What was sent may have been carried out before.
-    for (const { reject } of [...this.#pending.values()]) {
-      reject(new RaftError(code, message, { hint, outcome: "unknown", cause: error }));
-    }
+    this.#calls.close(error);
   }
 
   #post(message: ToWorker): void {
@@ -107,7 +82,7 @@ export class WorkerPort {
     return port1;
   }
 
-  /** The worker listens from now on. What was posted before went nowhere, unless it has answered. */
+  /** Connects again once the worker listens: earlier messages were lost, unless it has answered. */
   readonly #onMessage = (event: Event): void => {
     const { data } = event as MessageEvent<Partial<Listening> | null>;
     if (typeof data !== "object" || data?.raftCore !== "listening" || this.#heard) return;
@@ -119,8 +94,8 @@ export class WorkerPort {
     if (this.#heard) return;
     const { message } = event as Partial<ErrorEvent>;
     this.#listener.failed(
-      new RaftError("internal", `The worker's script failed: ${message ?? "it could not be loaded"}`, {
-        hint: "The browser's console has the rest.",
+      new RaftError("internal", `the worker's script failed: ${message ?? "it could not be loaded"}`, {
+        hint: "See the browser's console.",
       }),
     );
   };
@@ -131,7 +106,7 @@ export class WorkerPort {
     else if (message.type === "life") this.#listener.life(message);
     else if (message.type === "leads") this.#listener.leads(message.leads);
     else if (message.type === "event") this.#listener.event(message.event, message.detail);
-    else if (message.type === "answer") this.#pending.get(message.id)?.resolve(message.output);
-    else this.#pending.get(message.id)?.reject(errorFromClone(message.error));
+    else if (message.type === "answer") this.#calls.answered(message.id, message.output);
+    else this.#calls.answered(message.id, RaftError.fromJSON(message.error));
   }
 }

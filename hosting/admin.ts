@@ -6,11 +6,12 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
+import { systemClock } from "../lib/host.ts";
+import { pause } from "../lib/pause.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
 import { MAX_ADDRESS_LENGTH } from "../transport/wire/checked.ts";
 import type { Hints } from "./hints.ts";
-import { pause } from "./pause.ts";
 import type { ServedNode } from "./served_node.ts";
 
 /** Who answers at an address. */
@@ -232,7 +233,7 @@ export class Admin {
           hint: this.#hints.promoteLater(id),
         });
       }
-      await pause(this.#pollMs, signal);
+      await pause(systemClock, this.#pollMs, signal);
     }
   }
 

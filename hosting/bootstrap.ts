@@ -7,10 +7,11 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
+import { systemClock } from "../lib/host.ts";
+import { pause } from "../lib/pause.ts";
 import { membershipOf } from "../lib/raft/membership.ts";
 import type { Member, Membership } from "../lib/raft/types.ts";
 import type { Hints } from "./hints.ts";
-import { pause } from "./pause.ts";
 
 /** A peer's answer about itself. */
 export interface PeerIdentity {
@@ -165,6 +166,6 @@ export async function awaitBootstrap(
     const missing = decision.missing.join(", ");
     if (missing !== reported) options.waiting(decision.missing);
     reported = missing;
-    await pause(options.intervalMs ?? 250, signal);
+    await pause(systemClock, options.intervalMs ?? 250, signal);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a node tells to whoever asks who it is.
+ * The answer of a node to the question of its identity.
  *
  * @module
  */
@@ -10,12 +10,7 @@ import type { Membership } from "../lib/raft/types.ts";
 import type { PeerCaller, PeerIdentity as WireIdentity } from "../transport/connect/peer_service.ts";
 import type { PeerIdentity } from "./bootstrap.ts";
 
-/** 128 random bits in hexadecimal: the identity of a data folder. Not by `randomUUID`, which pages of plain HTTP lack. */
-export function randomIncarnation(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Answers from a node's status. */
+/** Builds the answer from a node's status. */
 export function identityOf(status: NodeStatus, address: string, caller: PeerCaller): WireIdentity {
   const { id, incarnation, clusterId, members, membership, membershipIndex } = status;
   return {
@@ -29,13 +24,13 @@ export function identityOf(status: NodeStatus, address: string, caller: PeerCall
   };
 }
 
-/** From the wire. A membership that can't be read counts as none: the leader's log will bring it. */
+/** Converts an answer from the wire. An unreadable membership counts as none: the leader's log will bring it. */
 export function peerIdentityOf(answer: WireIdentity): PeerIdentity {
   let firstMembership: Membership | null = null;
   try {
     if (answer.membership.length > 0) firstMembership = decodeMembership(answer.membership);
   } catch {
-    // Of a newer version, or damaged.
+    // From a newer version, or damaged.
   }
   const { nodeId, incarnation, address, clusterId, empty, knowsCaller } = answer;
   return { nodeId, incarnation, address, clusterId, empty, knowsCaller, firstMembership };

@@ -6,8 +6,10 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
+import { secureRandom } from "../lib/host.ts";
 import { RaftNode } from "../lib/node/mod.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
+import { randomId } from "../lib/random_id.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/connect/peer_service.ts";
@@ -15,7 +17,7 @@ import { awaitBootstrap } from "./bootstrap.ts";
 import type { BootstrapPeer } from "./bootstrap.ts";
 import { BootstrappingNode } from "./bootstrapping_node.ts";
 import type { Hints } from "./hints.ts";
-import { peerIdentityOf, randomIncarnation } from "./identity.ts";
+import { peerIdentityOf } from "./identity.ts";
 import { LoadedStorage } from "./loaded_storage.ts";
 
 /** Options of {@linkcode openStorage}. */
@@ -68,7 +70,7 @@ async function identify(storage: LoadedStorage, options: OpenStorageOptions): Pr
     });
   }
   if (found !== null) return found;
-  const identity = { nodeId: id, incarnation: randomIncarnation(), clusterId: "" };
+  const identity = { nodeId: id, incarnation: randomId(secureRandom), clusterId: "" };
   await storage.initialize(identity);
   return identity;
 }

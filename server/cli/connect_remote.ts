@@ -6,6 +6,8 @@
  */
 
 import type { Client } from "@connectrpc/connect";
+import { systemClock } from "../../lib/host.ts";
+import { pause } from "../../lib/pause.ts";
 import { createClient } from "@connectrpc/connect";
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { Coordinator } from "../../lib/client/coordinator.ts";
@@ -24,7 +26,6 @@ import { memberFromWire } from "../../transport/wire/membership_codec.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { suffrageFromWire } from "../../transport/wire/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
-import { pause } from "../../hosting/pause.ts";
 import { answering } from "./answering.ts";
 import { withoutEffect } from "./errors.ts";
 import { readStatus } from "./read_status.ts";
@@ -203,7 +204,7 @@ export class ConnectRemote implements Remote {
       }
       before = failure;
       if (failure !== undefined && performance.now() + RETRY_MS > end) throw failure;
-      await pause(RETRY_MS, options.signal);
+      await pause(systemClock, RETRY_MS, options.signal);
       if (options.signal.aborted) throw new RaftError("aborted", "interrupted");
     }
   }

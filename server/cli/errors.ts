@@ -106,14 +106,9 @@ export function aboutMembers(error: unknown): unknown {
   return new RaftError(error.code, error.message, { hint: "See: raft member list", cause: error });
 }
 
-/** A query or a look changes nothing, so what became of it is never in doubt. */
-export function withoutEffect<Thrown>(error: Thrown): Thrown | RaftError {
-  if (!(error instanceof RaftError) || error.outcome === "rejected") return error;
-  return new RaftError(error.code, error.message, {
-    hint: error.hint,
-    cause: error,
-    ...(error.leader === undefined ? {} : { leader: error.leader }),
-  });
+/** Marks the error of a read as `rejected`: a read has no effect. */
+export function withoutEffect(error: unknown): unknown {
+  return error instanceof RaftError ? error.withOutcome("rejected") : error;
 }
 
 /** None of the servers answered; `failures` say why, in the order of the endpoints or any. */

@@ -5,10 +5,11 @@
  */
 
 import type { Command } from "commander";
+import { systemClock } from "../../lib/host.ts";
+import { pause } from "../../lib/pause.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
-import { pause } from "../../hosting/pause.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./run.ts";
@@ -72,7 +73,7 @@ async function watch(session: Session, intervalMs: number): Promise<number> {
       ? `${first ? "\x1b[2J" : ""}\x1b[H${text.replaceAll("\n", "\x1b[K\n")}\x1b[J`
       : `${first ? "" : "\n"}${text}`;
     await session.printLine(document, () => shown);
-    await pause(Math.max(0, intervalMs - (performance.now() - began)), io.signal);
+    await pause(systemClock, Math.max(0, intervalMs - (performance.now() - began)), io.signal);
   }
   return EXIT.interrupted;
 }

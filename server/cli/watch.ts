@@ -4,12 +4,12 @@
  * @module
  */
 
-import { RaftError } from "../../lib/errors.ts";
+import { isRetryable, RaftError } from "../../lib/errors.ts";
+import { systemClock } from "../../lib/host.ts";
+import { pause } from "../../lib/pause.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
-import { pause } from "../../hosting/pause.ts";
-import { withoutEffect } from "./errors.ts";
 import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 import type { Session } from "./session.ts";
 import { askAll } from "./survey.ts";
@@ -47,19 +47,17 @@ export async function watchChanges(
       failure = new RaftError("unreachable", `${new URL(endpoint).host} ended the watch`);
     } catch (error) {
       if (io.signal.aborted) break;
-      if (!(error instanceof RaftError) || !isPassing(error)) throw error;
-      failure = withoutEffect(error);
+      // Another server, or the same one later, may do better.
+      if (!isRetryable(error, true)) throw error;
+      failure = error as RaftError;
     }
     if (progress.next > before || performance.now() - began > GOOD_MS) brokenSince = performance.now();
-    if (performance.now() - brokenSince > (session.timeoutMs ?? DEFAULT_TIMEOUT_MS)) throw failure;
-    await pause(RETRY_MS, io.signal);
+    if (performance.now() - brokenSince > (session.timeoutMs ?? DEFAULT_TIMEOUT_MS)) {
+      throw failure.withOutcome("rejected");
+    }
+    await pause(systemClock, RETRY_MS, io.signal);
   }
   return EXIT.interrupted;
-}
-
-/** Whether another server, or the same one later, may do better. */
-function isPassing({ code }: RaftError): boolean {
-  return !["compacted", "invalid_argument", "unsupported", "refused"].includes(code);
 }
 
 /** The version after the newest; `null` by Ctrl-C. */

@@ -19,9 +19,6 @@ import { atLeader } from "../../hosting/forward.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
 import type { Admin } from "../../hosting/admin.ts";
 
-/** An operator hears of the rest at once: a new member that is unreachable, a learner that is behind. */
-const NO_LEADER = ["not_leader", "no_leader"] as const;
-
 /** Options of {@linkcode adminService}. */
 export interface AdminServiceOptions {
   readonly node: ServedNode;
@@ -52,7 +49,7 @@ export function adminService(options: AdminServiceOptions): ServiceImpl<typeof A
         const client = createClient(AdminService, options.connect(leader.address));
         return called(signal, () => there(client, signal));
       },
-    }, { timeoutMs, forwarded: request.forwarded, tryAgainAfter: NO_LEADER, signal: context.signal });
+    }, { timeoutMs, forwarded: request.forwarded, retry: "leader", signal: context.signal });
   }
 
   /** The same for a call that answers with the new membership. */

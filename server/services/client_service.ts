@@ -36,7 +36,7 @@ export function clientService(options: ClientServiceOptions): ServiceImpl<typeof
         const { index, result } = await node.propose(command, { signal });
         return { ok: true, index, result };
       } catch (error) {
-        return { ok: false, error: asRaftError(error) };
+        return { ok: false, error: RaftError.from(error) };
       }
     }));
   }
@@ -46,7 +46,7 @@ export function clientService(options: ClientServiceOptions): ServiceImpl<typeof
       if (commands.length > MAX_COMMANDS) {
         throw new RaftError(
           "too_large",
-          `A call carries at most ${MAX_COMMANDS} commands, this one ${commands.length}.`,
+          `a call carries at most ${MAX_COMMANDS} commands, this one ${commands.length}`,
         );
       }
       const results = await atLeader(node, {
@@ -69,9 +69,4 @@ export function clientService(options: ClientServiceOptions): ServiceImpl<typeof
       return { status: statusToWire(node.status()), version: VERSION };
     },
   };
-}
-
-function asRaftError(error: unknown): RaftError {
-  if (error instanceof RaftError) return error;
-  return new RaftError("internal", "The node failed to answer.", { outcome: "unknown", cause: error });
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { randomIncarnation } from "../../../hosting/identity.ts";
+import { secureRandom } from "../../../lib/host.ts";
+import { randomId } from "../../../lib/random_id.ts";
 import { RelayClient } from "../../../transport/relay/mod.ts";
 
 Deno.test("insecure page: one that came by plain HTTP from another machine has no randomUUID, and needs none", async () => {
@@ -8,8 +9,8 @@ Deno.test("insecure page: one that came by plain HTTP from another machine has n
   delete prototype.randomUUID;
   try {
     assert.equal("randomUUID" in crypto, false);
-    assert.match(randomIncarnation(), /^[0-9a-f]{32}$/);
-    assert.notEqual(randomIncarnation(), randomIncarnation());
+    assert.match(randomId(secureRandom), /^[0-9a-f]{32}$/);
+    assert.notEqual(randomId(secureRandom), randomId(secureRandom));
     await new RelayClient({ servers: ["http://127.0.0.1:1"] }).close();
   } finally {
     Object.defineProperty(prototype, "randomUUID", kept);

@@ -5,7 +5,7 @@ import type { WorkerEnd } from "../../../browser/mod.ts";
 import { PageLink } from "../../../browser/page_link.ts";
 import type { CallTable, PageEnd } from "../../../browser/page_link.ts";
 import { WorkerPort } from "../../../browser/worker_port.ts";
-import { RaftError } from "../../../lib/errors.ts";
+import { closedError, RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
@@ -89,7 +89,7 @@ Deno.test("a call that the page gives up is given up in the worker too", async (
   controller.abort();
   assert.equal(await removing, "aborted");
   await eventually("the worker knows", () => (signal as AbortSignal | null)?.aborted);
-  port.close({ code: "closed", message: "", hint: "" } as RaftError);
+  port.close(closedError("the page"));
 });
 
 Deno.test("an answer is posted with its own bytes, not with the whole buffer that it is a view of", async () => {
@@ -107,7 +107,7 @@ Deno.test("an answer is posted with its own bytes, not with the whole buffer tha
     assert.equal(bytes.buffer.byteLength, 2);
   }
   await assert.rejects(port.call("takeSnapshot", null), { code: "unsupported" });
-  port.close({ code: "closed", message: "", hint: "" } as RaftError);
+  port.close(closedError("the page"));
 });
 
 Deno.test("a node that joins asks the next one where there is no node, and where nobody answers", async () => {
