@@ -5,13 +5,17 @@
  */
 
 import { RaftError } from "../lib/errors.ts";
-import { identityOf } from "../hosting/identity.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../transport/wire/checked.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { PeerService } from "../transport/wire/gen/raft/v1/peer_pb.ts";
 import { memberFromWire, membershipToWire } from "../transport/wire/membership_codec.ts";
-import type { PeerCaller, PeerIdentity } from "../transport/connect/peer_service.ts";
+import {
+  callerFromWire,
+  identityFromWire,
+  identityOf,
+  type PeerCaller,
+  type PeerIdentity,
+} from "../transport/wire/identity.ts";
 import { callUnary, serveNode, unary } from "../transport/tab/mod.ts";
 import type { CallHandler, CallMethods, CallSender } from "../transport/tab/mod.ts";
 import type { AdminCalls } from "./admin_calls.ts";
@@ -29,17 +33,9 @@ export function nodeMethods(options: NodeMethodsOptions): CallHandler {
   return serveNode(options.node, { ...identify(options), ...adminMethods(options) });
 }
 
-function checkedCaller({ nodeId, incarnation, address }: PeerCaller): PeerCaller {
-  return {
-    nodeId: shortString(nodeId, MAX_ID_LENGTH, "nodeId"),
-    incarnation: shortString(incarnation, MAX_ID_LENGTH, "incarnation"),
-    address: shortString(address, MAX_ADDRESS_LENGTH, "address"),
-  };
-}
-
 function identify({ node, address }: NodeMethodsOptions): CallMethods {
   return unary(PeerService.method.identify, (caller) => ({
-    ...identityOf(node.status(), address, checkedCaller(caller)),
+    ...identityOf(node.status(), address, callerFromWire(caller)),
   }));
 }
 
@@ -80,15 +76,5 @@ export async function identifyOverCall(
 ): Promise<PeerIdentity> {
   const answer = await callUnary(transport, PeerService.method.identify, address, { ...caller }, { signal });
   if (answer.nodeId === "") throw new RaftError("internal", `the node at ${address} has no name`);
-  const { clusterId, empty, knowsCaller, membership } = answer;
-  const { nodeId, incarnation, address: ownAddress } = checkedCaller(answer);
-  return {
-    nodeId,
-    incarnation,
-    address: ownAddress,
-    clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
-    empty,
-    knowsCaller,
-    membership,
-  };
+  return identityFromWire(answer);
 }

@@ -12,7 +12,7 @@ import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { randomId } from "../lib/random_id.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
 import type { Identity, Storage } from "../lib/storage.ts";
-import type { PeerCaller, PeerIdentity } from "../transport/connect/peer_service.ts";
+import type { PeerCaller, PeerIdentity } from "../transport/wire/identity.ts";
 import { awaitBootstrap } from "./bootstrap.ts";
 import type { BootstrapPeer } from "./bootstrap.ts";
 import { BootstrappingNode } from "./bootstrapping_node.ts";

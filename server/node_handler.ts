@@ -10,19 +10,21 @@ import { relayService } from "../transport/relay/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
 import { SERVER_HINTS } from "./hints.ts";
 import { createApp } from "./app.ts";
-import { identityOf } from "../hosting/identity.ts";
 import type { FetchHandler } from "./listener.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { ServerRelay } from "./relay.ts";
+import { clientService } from "../transport/wire/client_service.ts";
+import { identityOf } from "../transport/wire/identity.ts";
+import { atLeader } from "../hosting/forward.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { Admin } from "../hosting/admin.ts";
 import { adminService } from "./services/admin_service.ts";
-import { clientService } from "./services/client_service.ts";
 import { KeyValueCalls } from "./services/kv.ts";
 import type { Watchable } from "./services/kv.ts";
 import { keyValueService } from "./services/kv_service.ts";
+import { VERSION } from "./version.ts";
 
 /** What is served, and how. */
 export interface NodeHandlerOptions {
@@ -58,7 +60,14 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   });
   const services = connectFetchHandler(createRaftRoutes({
     peer: peerService(options.transport, (caller) => identityOf(node.status(), options.address, caller)),
-    client: clientService({ node, client, timeoutMs: requestTimeoutMs }),
+    client: clientService({
+      node,
+      version: VERSION,
+      forwarding: {
+        client,
+        run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, ...call }),
+      },
+    }),
     admin: adminService({ node, admin, connect: (address) => relay.connect(address) }),
     relay: relayService(relay.hub),
     ...(store === null

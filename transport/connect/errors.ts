@@ -6,7 +6,7 @@
 
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
-import { errorFromDetail, errorToDetail, toldError } from "../wire/error_detail.ts";
+import { errorFromDetail, errorToDetail, wireError } from "../wire/error_detail.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
 
 export { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
@@ -46,7 +46,7 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
-  const known = toldError(error);
+  const known = wireError(error);
   return new ConnectError(
     known.message,
     CONNECT_CODES[known.code],

@@ -9,9 +9,8 @@
 
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
-import { RaftError } from "../../lib/errors.ts";
+import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
-import { endedBy } from "../wire/error_detail.ts";
 import { fromConnectError } from "./errors.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 
@@ -160,11 +159,11 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
 
 /** Runs one call; what it throws is a {@linkcode RaftError}, `aborted` or `timeout` if the caller's signal ended it. */
 export async function called<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
-  if (signal?.aborted) throw endedBy(signal, "rejected");
+  if (signal?.aborted) throw abortedError(signal, "rejected");
   try {
     return await call();
   } catch (error) {
-    if (signal?.aborted) throw endedBy(signal, "unknown");
+    if (signal?.aborted) throw abortedError(signal, "unknown");
     throw fromConnectError(error);
   }
 }

@@ -38,7 +38,12 @@ export type {
   RpcTransport,
 } from "./rpc_types.ts";
 export { identifyPeer, peerService } from "./peer_service.ts";
-export type { Identify, PeerCaller, PeerIdentity } from "./peer_service.ts";
+export type { Identify } from "./peer_service.ts";
+export { serveRaft } from "./serve_raft.ts";
+export type { ServeRaftOptions } from "./serve_raft.ts";
+export { clientService } from "../wire/client_service.ts";
+export type { ClientServiceMethods, ClientServiceOptions, LeaderForwarding } from "../wire/client_service.ts";
+export type { PeerCaller, PeerIdentity } from "../wire/identity.ts";
 export {
   consistencyFromWire,
   consistencyToWire,

@@ -1,50 +1,22 @@
 /**
- * The receiving side of the transport between servers, and how a new node asks who is there.
+ * The receiving side of the transport between servers, and the question who a node is.
  *
  * @module
  */
 
 import { createClient } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
+import { callerFromWire, identityFromWire, type PeerCaller, type PeerIdentity } from "../wire/identity.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
 import { Interruptible } from "./interruptible.ts";
 import type { PeerServiceImpl } from "./rpc_types.ts";
 
-/** Who asks for an identity. */
-export interface PeerCaller {
-  /** Its name. */
-  readonly nodeId: string;
-  /** The random identity of its data folder. */
-  readonly incarnation: string;
-  /** Where it is reached. */
-  readonly address: string;
-}
-
-/** Who answers at an address, for the first start of a cluster. */
-export interface PeerIdentity {
-  /** Its name. */
-  readonly nodeId: string;
-  /** The random identity of its data folder. */
-  readonly incarnation: string;
-  /** Empty until the node is part of a cluster. */
-  readonly clusterId: string;
-  /** Where it says that it is reached. */
-  readonly address: string;
-  /** Whether its data folder holds nothing yet but its own identity. */
-  readonly empty: boolean;
-  /** Whether it has recorded the caller's id with the caller's incarnation. */
-  readonly knowsCaller: boolean;
-  /** The first membership of its cluster, encoded as in the log; empty if there is none. */
-  readonly membership: Uint8Array;
-}
-
-/** Answers who this node is. */
+/** Returns the identity of this node, for a caller. */
 export type Identify = (caller: PeerCaller) => PeerIdentity | Promise<PeerIdentity>;
 
-/** The service to mount: hands what arrives to the transport. */
+/** Returns the service to mount, which hands what arrives to the transport. */
 export function peerService(transport: ConnectTransport, identify: Identify): PeerServiceImpl {
   return {
     async *stream(requests, context) {
@@ -55,7 +27,7 @@ export function peerService(transport: ConnectTransport, identify: Identify): Pe
       try {
         for await (const { envelopes, ack } of arriving) {
           stream.touch();
-          // What is malformed was counted and told; it must not end the stream for the rest.
+          // Malformed envelopes have been counted and reported; they must not end the stream for the rest.
           transport.deliver(envelopes);
           if (ack !== 0) yield { ack };
         }
@@ -70,11 +42,7 @@ export function peerService(transport: ConnectTransport, identify: Identify): Pe
       return {};
     },
     async identify(caller) {
-      return await identify({
-        nodeId: shortString(caller.nodeId, MAX_ID_LENGTH, "nodeId"),
-        incarnation: shortString(caller.incarnation, MAX_ID_LENGTH, "incarnation"),
-        address: shortString(caller.address, MAX_ADDRESS_LENGTH, "address"),
-      });
+      return await identify(callerFromWire(caller));
     },
   };
 }
@@ -84,9 +52,9 @@ function notOpen(): RaftError {
 }
 
 /**
- * Asks the node at `address` who it is.
+ * Asks the node at `address` for its identity.
  *
- * @throws {RaftError} `unreachable`, `timeout`, `aborted`, or what the node answers
+ * @throws {RaftError} `unreachable`, `timeout`, `aborted`, or the error that the node answers with
  */
 export async function identifyPeer(
   address: string,
@@ -99,14 +67,5 @@ export async function identifyPeer(
     signal,
     () => client.identify({ ...caller }, signal === undefined ? {} : { signal }),
   );
-  const { nodeId, incarnation, clusterId, address: ownAddress, empty, knowsCaller, membership } = answer;
-  return {
-    nodeId: shortString(nodeId, MAX_ID_LENGTH, "nodeId"),
-    incarnation: shortString(incarnation, MAX_ID_LENGTH, "incarnation"),
-    clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
-    address: shortString(ownAddress, MAX_ADDRESS_LENGTH, "address"),
-    empty,
-    knowsCaller,
-    membership,
-  };
+  return identityFromWire(answer);
 }

@@ -5,8 +5,7 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { RaftError } from "../../lib/errors.ts";
-import { endedBy } from "../wire/error_detail.ts";
+import { abortedError, RaftError } from "../../lib/errors.ts";
 import type { Answer, Call } from "./packet_codec.ts";
 
 /** What {@linkcode Calls} needs. Times in milliseconds. */
@@ -48,12 +47,12 @@ export class Calls {
   call(to: string, method: string, request: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new RaftError("closed", "the transport is closed");
-      if (signal?.aborted) throw endedBy(signal, "rejected");
+      if (signal?.aborted) throw abortedError(signal, "rejected");
       if (this.#pending.size >= this.#options.maxPending) {
         throw new RaftError("busy", `${this.#pending.size} calls wait for their answers already`);
       }
       const id = this.#nextId();
-      const onAbort = (): void => signal !== undefined ? end(endedBy(signal, "unknown")) : undefined;
+      const onAbort = (): void => signal !== undefined ? end(abortedError(signal, "unknown")) : undefined;
       const end = (outcome: Uint8Array | RaftError): void => {
         this.#pending.delete(id);
         cancelTimer();

@@ -13,13 +13,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { ProposeResult } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { toldError } from "../wire/error_detail.ts";
+import { clientService } from "../wire/client_service.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
-import { resultToWire } from "../wire/result_codec.ts";
-import { consistencyFromWire, statusToWire } from "../wire/status_codec.ts";
 
 /** Options of a call that is answered. */
 export interface ServedCallOptions {
@@ -42,9 +39,6 @@ export type CallMethods = Readonly<Record<string, CallMethod>>;
  * @internal
  */
 export type UnaryMethod<I extends DescMessage, O extends DescMessage> = DescMethodUnary<I, O>;
-
-/** Commands in one call, at most. */
-const MAX_COMMANDS = 4096;
 
 /**
  * The name by which a method is called.
@@ -106,30 +100,6 @@ export function serveNode(node: DirectNode, more: CallMethods = {}): CallHandler
 
 function clientMethods(node: DirectNode): CallMethods {
   const { propose, query, status } = ClientService.method;
-  return {
-    ...unary(propose, async ({ commands }, { signal }) => {
-      if (commands.length > MAX_COMMANDS) {
-        const message = `A call carries at most ${MAX_COMMANDS} commands, this one ${commands.length}.`;
-        throw new RaftError("too_large", message);
-      }
-      const results = await Promise.all(commands.map((command) => proposed(node, command, signal)));
-      return { results: results.map(resultToWire) };
-    }),
-    ...unary(query, async (request, { signal }) => {
-      const consistency = consistencyFromWire(request.consistency);
-      const { result, appliedIndex } = await node.read(request.query, { consistency, signal });
-      return { result, appliedIndex: BigInt(appliedIndex) };
-    }),
-    ...unary(status, () => ({ status: statusToWire(node.status()) })),
-  };
-}
-
-/** Each command has its own end. */
-async function proposed(node: DirectNode, command: Uint8Array, signal: AbortSignal): Promise<ProposeResult> {
-  try {
-    const { index, result } = await node.propose(command, { signal });
-    return { ok: true, index, result };
-  } catch (error) {
-    return { ok: false, error: toldError(error) };
-  }
+  const service = clientService({ node });
+  return { ...unary(propose, service.propose), ...unary(query, service.query), ...unary(status, service.status) };
 }

@@ -6,7 +6,7 @@
 
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { toldError } from "../wire/error_detail.ts";
+import { wireError } from "../wire/error_detail.ts";
 import type { CallHandler } from "./methods.ts";
 import type { Answer, Call } from "./packet_codec.ts";
 
@@ -49,7 +49,7 @@ export class ServedCalls {
     try {
       outcome = await handler(method, request, { signal: controller.signal });
     } catch (error) {
-      outcome = toldError(error);
+      outcome = wireError(error);
     }
     cancel();
     if (this.#underWay.delete(call)) answer({ type: "answer", id, outcome });

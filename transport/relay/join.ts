@@ -5,11 +5,10 @@
  */
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
+import { abortedError, RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import type { Membership, NodeId } from "../../lib/raft/types.ts";
 import { baseUrl } from "../wire/address.ts";
 import { present } from "../wire/checked.ts";
-import { endedBy } from "../wire/error_detail.ts";
 import { AddMemberRequestSchema, AddMemberResponseSchema } from "../wire/gen/raft/v1/admin_pb.ts";
 import { membershipFromWire } from "../wire/membership_codec.ts";
 import { fetchUnary, type RelayFetch } from "../wire/connect_call.ts";
@@ -62,7 +61,7 @@ export async function askToJoin(options: AskToJoinOptions): Promise<Membership> 
   const call = { ...(fetch === undefined ? {} : { fetch }), ...(signal === undefined ? {} : { signal }) };
   let why: RaftError | undefined;
   for (let attempt = 0;; attempt++) {
-    if (signal?.aborted) throw why ?? endedBy(signal, "rejected");
+    if (signal?.aborted) throw why ?? abortedError(signal, "rejected");
     try {
       const server = servers[attempt % servers.length]!;
       const answer = await fetchUnary(server, "raft.v1.AdminService/AddMember", request, call);

@@ -5,10 +5,9 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { RaftError } from "../../lib/errors.ts";
+import { abortedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import { baseUrl } from "../wire/address.ts";
-import { endedBy } from "../wire/error_detail.ts";
 import type { Parcel } from "../wire/gen/raft/v1/relay_pb.ts";
 import { tell } from "../packet/listeners.ts";
 import type { PacketCarrier } from "../packet/packet_carrier.ts";
@@ -168,7 +167,7 @@ export class RelayClient {
       };
       const onAbort = (): void => {
         if (signal !== undefined) {
-          end(() => reject(this.servers.find(({ error }) => error)?.error ?? endedBy(signal, "rejected")));
+          end(() => reject(this.servers.find(({ error }) => error)?.error ?? abortedError(signal, "rejected")));
         }
       };
       const stop = this.onChange(() => {

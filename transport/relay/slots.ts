@@ -7,7 +7,7 @@
  * @module
  */
 
-import { endedBy } from "../wire/error_detail.ts";
+import { abortedError } from "../../lib/errors.ts";
 
 /** Streams to one server from the pages of one browser and origin, at most. */
 export const SLOTS = 4;
@@ -78,7 +78,7 @@ async function firstOf(locks: SlotLocks, names: readonly string[], signal: Abort
         locks.request(name, { signal: others.signal }, held).catch((error: unknown) => {
           // Those that are not needed any more end with an error too.
           if (!others.signal.aborted) reject(error);
-          else if (signal.aborted) reject(endedBy(signal, "rejected"));
+          else if (signal.aborted) reject(abortedError(signal, "rejected"));
         });
       }
       if (signal.aborted) stop();

@@ -8,8 +8,8 @@
 
 import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
-import { RaftError } from "../../lib/errors.ts";
-import { endedBy, errorFromDetail } from "./error_detail.ts";
+import { abortedError, RaftError } from "../../lib/errors.ts";
+import { errorFromDetail } from "./error_detail.ts";
 import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
 /** The part of `fetch` that is used. */
@@ -115,13 +115,13 @@ async function post(
 
 /** What is thrown becomes a {@linkcode RaftError}. A browser doesn't tell why a fetch failed, so the outcome is unknown. */
 async function within<T>(baseUrl: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-  if (signal?.aborted) throw endedBy(signal, "rejected");
+  if (signal?.aborted) throw abortedError(signal, "rejected");
   try {
     return await work();
   } catch (error) {
     // A signal's reason says why, and knows nothing of the request.
     if (error instanceof RaftError && error !== signal?.reason) throw error;
-    if (signal?.aborted) throw endedBy(signal, "unknown");
+    if (signal?.aborted) throw abortedError(signal, "unknown");
     throw broken(baseUrl, error);
   }
 }

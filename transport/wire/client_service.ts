@@ -1,0 +1,106 @@
+/**
+ * ClientService for any state machine: commands and queries are bytes. Connect
+ * and the packets between tabs both serve it.
+ *
+ * @module
+ */
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
+import type { DirectNode } from "../../lib/client/direct.ts";
+import { type LeaderHint, RaftError } from "../../lib/errors.ts";
+import { wireError } from "./error_detail.ts";
+import type { ClientService } from "./gen/raft/v1/client_pb.ts";
+import type { ProposeRequest, QueryRequest } from "./gen/raft/v1/client_pb.ts";
+import { resultToWire } from "./result_codec.ts";
+import { consistencyFromWire, statusToWire } from "./status_codec.ts";
+
+/** Carries a request out at the leader, be it this node or another. */
+export interface LeaderForwarding {
+  /** Reaches the leader. */
+  readonly client: ClientTransport;
+  /**
+   * Runs `here` if this node leads, otherwise `there`.
+   *
+   * @param options.forwarded Another node has forwarded the request: it must end here.
+   */
+  run<Result>(
+    work: {
+      here(signal: AbortSignal): Promise<Result>;
+      there(leader: LeaderHint, signal: AbortSignal): Promise<Result>;
+    },
+    options: { readonly forwarded: boolean; readonly signal: AbortSignal },
+  ): Promise<Result>;
+}
+
+/** Options of {@linkcode clientService}. */
+export interface ClientServiceOptions {
+  /** The node that answers. */
+  readonly node: DirectNode;
+  /** Forwards to the leader. Without it a node that doesn't lead answers `not_leader`, with the leader's address. */
+  readonly forwarding?: LeaderForwarding;
+  /** The version of the program, for its status. @default "" */
+  readonly version?: string;
+}
+
+type Method = typeof ClientService.method;
+type Context = { readonly signal: AbortSignal };
+
+/** The methods of ClientService. */
+export interface ClientServiceMethods {
+  /** Proposes commands. */
+  propose(request: ProposeRequest, context: Context): Promise<MessageInitShape<Method["propose"]["output"]>>;
+  /** Queries the state machine. */
+  query(request: QueryRequest, context: Context): Promise<MessageInitShape<Method["query"]["output"]>>;
+  /** Returns the node's status. */
+  status(): MessageInitShape<Method["status"]["output"]>;
+}
+
+/** The most commands in one call. */
+const MAX_COMMANDS = 4096;
+
+/** Returns the implementation of ClientService for a node. */
+export function clientService({ node, forwarding, version = "" }: ClientServiceOptions): ClientServiceMethods {
+  return {
+    async propose({ commands, forwarded }, { signal }) {
+      if (commands.length > MAX_COMMANDS) {
+        const message = `a call carries at most ${MAX_COMMANDS} commands, this one ${commands.length}`;
+        throw new RaftError("too_large", message);
+      }
+      const here = (signal: AbortSignal) => proposeAll(node, commands, signal);
+      const results = forwarding === undefined ? await here(signal) : await forwarding.run({
+        here,
+        there: (leader, signal) => forwarding.client.propose(leader.address, commands, { signal }),
+      }, { forwarded, signal });
+      return { results: results.map(resultToWire) };
+    },
+    async query({ query, consistency: wanted, forwarded }, { signal }) {
+      const consistency = consistencyFromWire(wanted);
+      const here = (signal: AbortSignal) => node.read(query, { consistency, signal });
+      const { result, appliedIndex } = forwarding === undefined || consistency === "stale"
+        ? await here(signal)
+        : await forwarding.run({
+          here,
+          there: (leader, signal) => forwarding.client.query(leader.address, query, { consistency, signal }),
+        }, { forwarded, signal });
+      return { result, appliedIndex: BigInt(appliedIndex) };
+    },
+    status: () => ({ status: statusToWire(node.status()), version }),
+  };
+}
+
+/** Proposes all commands at once, so that they share a batch; each one succeeds or fails by itself. */
+async function proposeAll(
+  node: DirectNode,
+  commands: readonly Uint8Array[],
+  signal: AbortSignal,
+): Promise<readonly ProposeResult[]> {
+  return await Promise.all(commands.map(async (command): Promise<ProposeResult> => {
+    try {
+      const { index, result } = await node.propose(command, { signal });
+      return { ok: true, index, result };
+    } catch (error) {
+      return { ok: false, error: wireError(error) };
+    }
+  }));
+}

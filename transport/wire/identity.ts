@@ -1,0 +1,67 @@
+/**
+ * The identity of a node, as it answers PeerService.Identify: before the first
+ * start of a cluster nodes find out by it who their peers are.
+ *
+ * @module
+ */
+
+import type { NodeStatus } from "../../lib/node/types.ts";
+import { encodeMembership } from "../../lib/raft/membership.ts";
+import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
+
+/** The node that asks for an identity. */
+export interface PeerCaller {
+  /** Its name. */
+  readonly nodeId: string;
+  /** The random identity of its data folder. */
+  readonly incarnation: string;
+  /** Where it is reached. */
+  readonly address: string;
+}
+
+/** The node that answers at an address. */
+export interface PeerIdentity extends PeerCaller {
+  /** Empty until the node is part of a cluster. */
+  readonly clusterId: string;
+  /** Whether its data folder holds nothing yet but its own identity. */
+  readonly empty: boolean;
+  /** Whether it has recorded the caller's id with the caller's incarnation. */
+  readonly knowsCaller: boolean;
+  /** The first membership of its cluster, encoded as in the log; empty if there is none. */
+  readonly membership: Uint8Array;
+}
+
+/** Returns the identity of the node that has this status. */
+export function identityOf(status: NodeStatus, address: string, caller: PeerCaller): PeerIdentity {
+  const { id, incarnation, clusterId, members, membership, membershipIndex } = status;
+  return {
+    nodeId: id,
+    incarnation,
+    clusterId,
+    address,
+    empty: status.lastIndex === 0 && status.term === 0,
+    knowsCaller: members.some((member) => member.id === caller.nodeId && member.incarnation === caller.incarnation),
+    membership: membershipIndex === 1 ? encodeMembership(membership) : new Uint8Array(0),
+  };
+}
+
+/** Reads the caller from a request. @throws {RaftError} `invalid_argument` if a string is too long */
+export function callerFromWire({ nodeId, incarnation, address }: PeerCaller): PeerCaller {
+  return {
+    nodeId: shortString(nodeId, MAX_ID_LENGTH, "nodeId"),
+    incarnation: shortString(incarnation, MAX_ID_LENGTH, "incarnation"),
+    address: shortString(address, MAX_ADDRESS_LENGTH, "address"),
+  };
+}
+
+/** Reads an identity from an answer. @throws {RaftError} `invalid_argument` if a string is too long */
+export function identityFromWire(wire: PeerIdentity): PeerIdentity {
+  const { clusterId, empty, knowsCaller, membership } = wire;
+  return {
+    ...callerFromWire(wire),
+    clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
+    empty,
+    knowsCaller,
+    membership,
+  };
+}
