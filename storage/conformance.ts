@@ -1,5 +1,5 @@
 /**
- * What every {@linkcode Storage} must do, as a list of checks for any test runner.
+ * The contract of every {@linkcode Storage}, as a list of checks for any test runner.
  *
  * @module
  */
@@ -16,14 +16,14 @@ export type { StorageFixture } from "./conformance_bench.ts";
 
 /** One check of the suite. */
 export interface StorageConformanceTest {
-  /** What it checks, as a sentence. */
+  /** The rule that it checks, as a sentence. */
   readonly name: string;
   /** Rejects if the storage breaks the contract. */
   run(): Promise<void>;
 }
 
 /**
- * The suite, over storages that `fixture` makes; each check asks for a new, empty place.
+ * Returns the checks, to be run on storages that `fixture` makes. Each check asks for a new, empty place.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What the checks of conformance.ts are written with.
+ * The tools that the checks of conformance.ts are written with.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } f
 
 /** One place where a storage keeps its data. */
 export interface StorageFixture {
-  /** A storage on this place, not loaded; the one before is closed or was crashed. */
+  /** Returns a storage on this place, not loaded; the one before is closed or has crashed. */
   open(): Storage;
   /**
-   * Ends `storage` without closing it, as the end of its process would. Leave it
-   * out if that can't be played through.
+   * Ends `storage` without closing it, as the end of its process would. Omit it if
+   * that can't be simulated.
    */
   crash?(storage: Storage): Promise<void> | void;
   /** Removes the place. */
@@ -28,7 +28,7 @@ export const membership: Membership = membershipOf({
 });
 export const text = new TextEncoder();
 
-/** One storage at a time, with shorthands. */
+/** The storages of one check, one at a time, with shorthands. */
 export class Bench {
   readonly #place: StorageFixture;
   #storage: Storage | null = null;
@@ -63,7 +63,7 @@ export class Bench {
     return await this.load();
   }
 
-  /** Like {@linkcode Bench.reopen}, without a close if the fixture can do that. */
+  /** Like {@linkcode Bench.reopen}, but crashes the storage if the fixture can do that. */
   async restart(): Promise<LoadedState> {
     if (this.#place.crash === undefined) return await this.reopen();
     await this.#place.crash(this.storage);
@@ -100,12 +100,12 @@ export class Bench {
     return meta;
   }
 
-  /** Every entry from `from`, as `index:term:data`. */
+  /** Returns the entries from `from` to `to`, each as `index:term:data`. */
   async log(from: number, to: number): Promise<string> {
     const found: string[] = [];
     while (from <= to) {
       const entries = await this.storage.entries(from, to, 50);
-      if (entries.length === 0) throw new Error("entries gave nothing");
+      if (entries.length === 0) throw new Error("entries() returned nothing");
       for (const { index, term, data } of entries) found.push(`${index}:${term}:${new TextDecoder().decode(data)}`);
       from += entries.length;
     }
@@ -117,7 +117,7 @@ export class Bench {
   }
 }
 
-/** Consecutive commands of one term; the data are `text` and the index. */
+/** Makes consecutive commands of one term; the data are `text` and the index. */
 export function run(first: number, count: number, term: number, prefix = ""): Entry[] {
   return Array.from({ length: count }, (_, i): Entry => ({
     index: first + i,
@@ -132,16 +132,16 @@ export async function readAll(reader: SnapshotReader | null, piece = 3): Promise
   const bytes = new Uint8Array(reader.meta.size);
   for (let at = 0; at < bytes.length;) {
     const part = await reader.read(at, piece);
-    expect(part.length > 0, "a read before the end gives something");
+    expect(part.length > 0, "a read before the end returns bytes");
     bytes.set(part, at);
     at += part.length;
   }
-  expect((await reader.read(reader.meta.size, 10)).length === 0, "a read at the end gives nothing");
+  expect((await reader.read(reader.meta.size, 10)).length === 0, "a read at the end returns nothing");
   return new TextDecoder().decode(bytes);
 }
 
 export function expect(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`not so: ${what}`);
+  if (!condition) throw new Error(`check failed: ${what}`);
 }
 
 export function same(found: unknown, expected: unknown, what: string): void {
@@ -150,7 +150,7 @@ export function same(found: unknown, expected: unknown, what: string): void {
   if (left !== right) throw new Error(`${what}: found ${left}, expected ${right}`);
 }
 
-/** JSON with the fields in one order. */
+/** Returns JSON with the fields in alphabetical order. */
 export function stable(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;

@@ -10,10 +10,10 @@ import type { Entry, HardState, PersistBatch } from "../lib/raft/types.ts";
 import { expect, identity, membership, rejects, run, same } from "./conformance_bench.ts";
 import type { Check } from "./conformance_bench.ts";
 
-/** Who a storage belongs to, and its handle. */
+/** Checks of the identity of a storage, and of loading and closing it. */
 export const identityChecks: readonly Check[] = [
   {
-    name: "a new storage has nothing, and no identity",
+    name: "a new storage is empty and has no identity",
     check: async (bench) => {
       const state = await bench.load();
       same(state, {
@@ -53,7 +53,7 @@ export const identityChecks: readonly Check[] = [
     },
   },
   {
-    name: "load comes first, and once",
+    name: "load must come first, and only once",
     check: async (bench) => {
       const storage = bench.another();
       await rejects(storage.initialize(identity), "storage", "initialize before load");
@@ -99,7 +99,7 @@ export const identityChecks: readonly Check[] = [
   },
 ];
 
-/** Term, vote and entries. */
+/** Checks of term, vote and entries. */
 export const logChecks: readonly Check[] = [
   {
     name: "term, vote and entries survive",
@@ -143,7 +143,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "an entry of an index that is there replaces it and all that follow",
+    name: "an entry replaces the one of its index and all that follow",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 6, 1) });
@@ -172,7 +172,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "entries come by bytes, at least one and never past the end",
+    name: "entries are limited by bytes, but never to none, and never past the end",
     check: async (bench) => {
       await bench.start();
       await bench.persist({
@@ -218,7 +218,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "one persist at a time; reads go on meanwhile",
+    name: "only one persist may be under way; reads go on meanwhile",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 5, 1) });
@@ -231,7 +231,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "a read while entries are overwritten gives the old or the new ones, never a mixture",
+    name: "a read while entries are overwritten returns the old or the new ones, never a mixture",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 500, 1, "old") });

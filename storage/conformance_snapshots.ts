@@ -10,10 +10,10 @@ import type { SnapshotWriter } from "../lib/storage.ts";
 import { membership, readAll, rejects, run, same, text } from "./conformance_bench.ts";
 import type { Check } from "./conformance_bench.ts";
 
-/** Snapshots, staged, aborted, in force and replaced; and what they make of the log. */
+/** Checks of snapshots that are staged, aborted, in force and replaced, and of their effect on the log. */
 export const snapshotChecks: readonly Check[] = [
   {
-    name: "a staged snapshot shows only once it is persisted",
+    name: "a staged snapshot is visible only once it is persisted",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 5, 1) });
@@ -30,7 +30,7 @@ export const snapshotChecks: readonly Check[] = [
     },
   },
   {
-    name: "what was staged and not persisted is gone after a restart",
+    name: "a snapshot that was staged but not persisted is gone after a restart",
     check: async (bench) => {
       await bench.start();
       const { meta } = await bench.stage(3, 1, "never");
@@ -80,7 +80,7 @@ export const snapshotChecks: readonly Check[] = [
     },
   },
   {
-    name: "snapshot, term and entries of one batch come together",
+    name: "snapshot, term and entries of one batch are stored together",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 3, 1) });
@@ -113,7 +113,7 @@ export const snapshotChecks: readonly Check[] = [
     },
   },
   {
-    name: "an aborted snapshot leaves nothing, staged or not",
+    name: "an aborted snapshot leaves nothing behind, staged or not",
     check: async (bench) => {
       await bench.start();
       const unstaged = await bench.storage.createSnapshot();
@@ -154,7 +154,7 @@ export const snapshotChecks: readonly Check[] = [
     },
   },
   {
-    name: "bytes that are not what the meta says are not staged",
+    name: "bytes that don't match the meta are not staged",
     check: async (bench) => {
       await bench.start();
       for (const wrong of [{ size: 3 }, { checksum: 1 }]) {
@@ -167,7 +167,7 @@ export const snapshotChecks: readonly Check[] = [
     },
   },
   {
-    name: "compaction forgets what the snapshot covers, and not one entry more",
+    name: "compaction removes entries that the snapshot covers, and none beyond it",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ hardState: { term: 1, votedFor: "n1" }, entries: run(1, 10, 1) });

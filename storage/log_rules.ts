@@ -1,7 +1,7 @@
 /**
- * The rules that a batch must keep, whatever it is stored on. A batch that breaks
- * one is refused before anything is written: better no write than one that can't
- * be read back.
+ * The rules that every batch must keep, on any medium. A batch that breaks one is
+ * refused before anything is written: no write is better than one that can't be
+ * read back.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import type { DiskState } from "../lib/errors.ts";
 import type { HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity } from "../lib/storage.ts";
 
-/** What is durable now, as far as the rules need it. */
+/** The part of the durable state that the rules need. */
 export interface DurableLog {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMeta | null;
   readonly lastIndex: number;
-  /** The term of an entry that the log has, or of the last one that the snapshot covers. */
+  /** Returns the term of an entry of the log, or of the last one that the snapshot covers. */
   termAt(index: number): number | undefined;
 }
 
-/** Whether installing `snapshot` keeps the log: it has an entry with the snapshot's index and term (§7). */
+/** Reports whether installing `snapshot` keeps the log: it has an entry with the snapshot's index and term (§7). */
 export function keepsLog(log: DurableLog, snapshot: SnapshotMeta): boolean {
   return log.termAt(snapshot.index) === snapshot.term;
 }
 
-/** @throws {StorageError} `storage`, the disk unchanged, if the batch does not fit what is durable. */
+/** @throws {StorageError} `storage`, the disk unchanged, if the batch does not fit the durable state */
 export function checkBatch(log: DurableLog, batch: PersistBatch): void {
   const { hardState, snapshot, entries } = batch;
   if (hardState !== null) checkHardState(log.hardState, hardState);
@@ -70,7 +70,7 @@ function refuse(reason: string): never {
   throw failure(`invalid batch: ${reason}`, "unchanged");
 }
 
-/** A {@linkcode StorageError} of the plain kind. */
+/** Creates a {@linkcode StorageError} with the code `storage`. */
 export function failure(message: string, disk: DiskState, cause?: unknown): StorageError {
   return new StorageError(message, { disk, cause, outcome: disk === "unchanged" ? "rejected" : "unknown" });
 }
@@ -80,7 +80,7 @@ export function storageClosed(): StorageError {
   return new StorageError("the storage is closed", { disk: "unchanged", code: "closed" });
 }
 
-/** @throws {StorageError} `identity_mismatch` unless `after` only adds what `before` lacks. */
+/** @throws {StorageError} `identity_mismatch` unless `after` only adds to `before` */
 export function checkIdentity(before: Identity | null, after: Identity): void {
   let reason = "";
   if (after.nodeId === "") reason = "a node id is needed";
@@ -100,7 +100,7 @@ export function checkIdentity(before: Identity | null, after: Identity): void {
   });
 }
 
-/** The term at `index` by the runs that cover it; the caller has checked the range. */
+/** Returns the term at `index`, according to the runs of terms. The caller has checked the range. */
 export function termByRuns(runs: readonly TermStart[], index: number): number | undefined {
   let low = 0;
   let high = runs.length;
@@ -112,7 +112,7 @@ export function termByRuns(runs: readonly TermStart[], index: number): number | 
   return runs[low - 1]?.term;
 }
 
-/** @throws {StorageError} `damaged` if what was written is not what `meta` says. */
+/** @throws {StorageError} `damaged` if the bytes that were written don't match `meta` */
 export function checkWritten(meta: SnapshotMeta, size: number, checksum: number): void {
   if (meta.size === size && meta.checksum === checksum) return;
   throw new StorageError(

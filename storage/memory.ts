@@ -1,7 +1,7 @@
 /**
- * A storage in memory, for tests, examples and nodes that may forget. What it
- * calls durable lives in a {@linkcode MemoryDisk}, which outlives the storage, so
- * that a crash and a restart can be played through: `crash()` one storage, and
+ * A storage in memory, for tests, examples and nodes that may forget. Everything
+ * that it calls durable lives in a {@linkcode MemoryDisk}, which outlives the
+ * storage. So tests can simulate a crash and a restart: `crash()` one storage, and
  * open another on the same disk.
  *
  * @module
@@ -15,29 +15,29 @@ import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } f
 import { checkBatch, checkIdentity, failure, keepsLog, storageClosed } from "./log_rules.ts";
 import { type SnapshotMedium, SnapshotWriters } from "./snapshot_writer.ts";
 
-/** What survives the end of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
+/** The durable data of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
 export class MemoryDisk {
   /** `null` before {@linkcode MemoryStorage.initialize}. */
   identity: Identity | null = null;
   /** The durable term and vote. */
   hardState: HardState = { term: 0, votedFor: null };
-  /** The newest snapshot… */
+  /** The newest snapshot. */
   snapshot: SnapshotMeta | null = null;
-  /** …and its bytes. */
+  /** The bytes of the newest snapshot. */
   snapshotBytes: Uint8Array = new Uint8Array();
   /** The log, from {@linkcode MemoryDisk.firstIndex}. */
   entries: Entry[] = [];
-  /** The index of `entries[0]`, or where the next entry goes. */
+  /** The index of `entries[0]`, or of the next entry if the log is empty. */
   firstIndex = 1;
   /** The storage that is open on this disk. */
   owner: MemoryStorage | null = null;
 
-  /** The last index of the log; one less than `firstIndex` if it is empty. */
+  /** The last index of the log; `firstIndex - 1` if it is empty. */
   get lastIndex(): number {
     return this.firstIndex + this.entries.length - 1;
   }
 
-  /** The term of an entry, or of the last one that the snapshot covers. */
+  /** Returns the term of an entry, or of the last one that the snapshot covers. */
   termAt(index: number): number | undefined {
     const entry = this.entries[index - this.firstIndex];
     if (entry !== undefined) return entry.term;
@@ -45,21 +45,21 @@ export class MemoryDisk {
   }
 }
 
-/** What a {@linkcode MemoryStorage} does when it is asked to. */
+/** An operation of a {@linkcode MemoryStorage}. */
 export type MemoryOperation = "load" | "initialize" | "persist" | "entries" | "compact" | "snapshot";
 
 /** Options of {@linkcode MemoryStorage}. */
 export interface MemoryStorageOptions {
   /**
-   * Called at the beginning of each operation, which goes on when the promise
-   * resolves: the place for delays in virtual time. @default none
+   * Called at the beginning of each operation, which continues when the promise
+   * resolves. Tests use it for delays in virtual time. @default none
    */
   readonly delay?: (operation: MemoryOperation) => Promise<void> | void;
 }
 
 /** A {@linkcode Storage} in memory, with faults on demand. */
 export class MemoryStorage implements Storage {
-  /** What survives this storage. */
+  /** The data, which outlives this storage. */
   readonly disk: MemoryDisk;
   readonly #delay: (operation: MemoryOperation) => Promise<void> | void;
   readonly #writers = new SnapshotWriters<MemorySnapshot>();
@@ -70,9 +70,9 @@ export class MemoryStorage implements Storage {
   #hung: { readonly until: Promise<void>; readonly release: () => void } | null = null;
 
   /**
-   * Opens a disk.
+   * Creates a storage, which opens its disk in `load`.
    *
-   * @param disk what an earlier storage left behind; a new one by default
+   * @param disk the disk of an earlier storage; a new one by default
    */
   constructor(disk: MemoryDisk = new MemoryDisk(), options: MemoryStorageOptions = {}) {
     this.disk = disk;
@@ -82,27 +82,27 @@ export class MemoryStorage implements Storage {
   /**
    * Makes the next `persist` fail.
    *
-   * @param disk what its error says
-   * @param applied whether the batch is on the disk after all; only with `in_doubt`
+   * @param disk the state of the disk that the error reports
+   * @param applied puts the batch on the disk nevertheless; only with `in_doubt`
    */
   failNextPersist(disk: DiskState, applied = false): void {
     this.#nextFailure = { disk, applied: applied && disk === "in_doubt" };
   }
 
-  /** From now on no `persist` returns, until {@linkcode MemoryStorage.resume}. */
+  /** Blocks every `persist` until {@linkcode MemoryStorage.resume}. */
   hang(): void {
     if (this.#hung !== null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#hung = { until: promise, release: resolve };
   }
 
-  /** Lets go on what {@linkcode MemoryStorage.hang} holds. */
+  /** Continues what {@linkcode MemoryStorage.hang} has blocked. */
   resume(): void {
     this.#hung?.release();
     this.#hung = null;
   }
 
-  /** Ends this storage as a power failure would: what is under way is lost and rejects. The disk may be opened again. */
+  /** Ends this storage like a power failure: operations under way are lost and reject. The disk may be opened again. */
   crash(): void {
     this.#end();
     this.resume();
@@ -234,7 +234,7 @@ export class MemoryStorage implements Storage {
     throw failure("injected write failure", fault.disk);
   }
 
-  /** Without an await: all or nothing. */
+  /** Applies a batch without an await, so that it is atomic. */
   #apply(batch: PersistBatch, bytes: Uint8Array | null): void {
     const { disk } = this;
     if (batch.hardState !== null) disk.hardState = batch.hardState;

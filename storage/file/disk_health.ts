@@ -1,8 +1,8 @@
 /**
- * Remembers that an fsync failed. The kernel may have dropped what it could not
- * write and reports that once; a second fsync that succeeds would prove nothing.
- * So from then on nothing is written or synced, until a restart reads what is
- * really there.
+ * A record of a failed fsync. The kernel may have dropped the bytes that it could
+ * not write, and reports that only once; a second fsync that succeeds would prove
+ * nothing. So from then on nothing is written or synced, until a restart reads
+ * what is really on the disk.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import type { StorageError } from "../../lib/errors.ts";
 import { failure } from "../log_rules.ts";
 import { errorCode } from "./file_system.ts";
 
-/** Whether the disk may still be written to; shared by all parts of a storage. */
+/** The state of a disk, shared by all parts of a storage. */
 export class DiskHealth {
   #doubt: string | null = null;
 
-  /** Whether nobody knows what is on the disk. */
+  /** True once the content of the disk is unknown. */
   get inDoubt(): boolean {
     return this.#doubt !== null;
   }
@@ -27,14 +27,14 @@ export class DiskHealth {
     }
   }
 
-  /** Notes a failure after which nobody knows what is on the disk. */
+  /** Notes a failure that leaves the content of the disk unknown, and returns its error. */
   doubt(what: string, cause: unknown): StorageError {
     const error = failure(`${what} failed${reason(cause)}; the disk is in doubt`, "in_doubt", cause);
     this.#doubt ??= error.message;
     return error;
   }
 
-  /** A failure that changed nothing on the disk. */
+  /** Creates the error of a failure that changed nothing on the disk. */
   unchanged(what: string, cause: unknown): StorageError {
     return failure(`${what} failed${reason(cause)}; the disk is unchanged`, "unchanged", cause);
   }

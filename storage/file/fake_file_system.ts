@@ -1,8 +1,8 @@
 /**
- * A file system in memory that treats its callers as badly as POSIX allows:
- * what was not synced may be lost at a crash, or half of it; a creation, rename
- * or removal is lost unless the folder was synced; any operation may fail, write
- * too little, or never return. Deterministic: chance is handed in.
+ * A file system in memory that treats its callers as badly as POSIX allows: a
+ * crash may lose unsynced bytes, all or some of them; a creation, rename or removal
+ * is lost unless the folder was synced; any operation may fail, write too little,
+ * or never return. It is deterministic: random numbers are passed in.
  *
  * @module
  */
@@ -10,7 +10,7 @@
 import { StorageError } from "../../lib/errors.ts";
 import type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
 
-/** What a {@linkcode FakeFileSystem} is asked to do. */
+/** The operations of a {@linkcode FakeFileSystem}. */
 export type FakeOperationType =
   | "open"
   | "read"
@@ -38,12 +38,12 @@ export interface FakeOperation {
 }
 
 /**
- * What is to go wrong with an operation.
+ * A fault of one operation.
  *
- * - `error`: it rejects with this POSIX code. A failed `sync` loses what it should have written.
- * - `short`: a write that takes only so many bytes.
+ * - `error`: it rejects with this POSIX code. A failed `sync` loses the bytes it should have written.
+ * - `short`: a write that takes only this many bytes.
  * - `hang`: it never returns, and has no effect.
- * - `crash`: the machine stops, before the operation or after it; nothing returns any more.
+ * - `crash`: the machine stops, before the operation or after it; nothing returns from then on.
  */
 export type FakeFault =
   | { readonly type: "error"; readonly code: string }
@@ -53,17 +53,17 @@ export type FakeFault =
 
 /** Options of {@linkcode FakeFileSystem}. */
 export interface FakeFileSystemOptions {
-  /** Asked before each operation; may return a fault, at once or in virtual time. @default none */
+  /** Called before each operation; may return a fault, at once or in virtual time. @default none */
   readonly intercept?: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
 }
 
 /**
- * How much of what was not synced survives a crash: `all`, `none`, or whatever
- * chance says. `garbled`: each sector is kept, dropped, zeroed or full of garbage.
+ * The unsynced data that survives a crash: `all`, `none`, or a random part.
+ * `garbled`: each sector is kept, dropped, zeroed or full of garbage.
  */
 export type Survival = "none" | "all" | "random" | "garbled";
 
-/** What becomes of one sector that was not synced. */
+/** The fate of one unsynced sector. */
 type Fate = "kept" | "dropped" | "zeroed" | "garbage";
 const fates: readonly Fate[] = ["kept", "dropped", "zeroed", "garbage"];
 
@@ -71,7 +71,7 @@ const sectorBytes = 512;
 
 type Change = { readonly at: number; readonly data: Uint8Array } | { readonly size: number };
 
-/** Bytes that grow in place. */
+/** A growing array of bytes. */
 class Image {
   #data: Uint8Array = new Uint8Array();
   size = 0;
@@ -103,13 +103,13 @@ class Image {
 }
 
 class Inode {
-  /** What a running program sees. */
+  /** The bytes that a running program sees. */
   readonly seen: Image = new Image();
-  /** What the disk holds for certain. */
+  /** The bytes that the disk holds for certain. */
   readonly durable: Image = new Image();
-  /** What was done to it since. */
+  /** The changes since the last sync. */
   changes: Change[] = [];
-  /** Where the newest bytes begin that a sync made durable together: from there on rot can't be told from a torn write. */
+  /** The begin of the bytes that the last sync made durable: rot after it can't be told from a torn write. */
   lastSyncedAt = 0;
 
   apply(change: Change): void {
@@ -121,19 +121,20 @@ class Inode {
     const from = Math.min(...this.changes.map((change) => "size" in change ? change.size : change.at));
     for (const change of this.changes) this.durable.apply(change);
     this.changes = [];
-    // A write that was taken back leaves the ones before it the newest.
+    // Once a write is undone, the ones before it are the newest.
     if (from < this.durable.size) this.lastSyncedAt = from;
   }
 
-  /** As after a sync that failed: the kernel forgets what it could not write, and says so once. */
+  /** Acts like a failed sync: the kernel drops the bytes it could not write, and reports that once. */
   forget(): void {
     this.changes = [];
   }
 
   /**
-   * Each sector of each write that was not synced has a fate of its own; so has
-   * each truncation. Zeros and garbage come from blocks that were given to the file
-   * and never written: where durable bytes are overwritten, a sector is old or new.
+   * Applies a crash. Each sector of each unsynced write has a fate of its own, and so
+   * has each truncation. Zeros and garbage come from blocks that were allocated to
+   * the file but never written: where durable bytes are overwritten, a sector is old
+   * or new.
    */
   crash(fate: () => Fate, random: () => number): void {
     const durableSize = this.durable.size;
@@ -155,7 +156,7 @@ class Inode {
   }
 }
 
-/** A write, cut at the borders of sectors and where the file ended. */
+/** Cuts a write at the borders of sectors and at the old end of the file. */
 function* sectorsOf(start: number, data: Uint8Array, fileEnd: number): Iterable<{ at: number; data: Uint8Array }> {
   const end = start + data.length;
   for (let at = start; at < end;) {
@@ -169,9 +170,9 @@ function* sectorsOf(start: number, data: Uint8Array, fileEnd: number): Iterable<
 type Names = Map<string, Inode>;
 type NameChange = { readonly remove: string | null; readonly add: string | null; readonly inode: Inode };
 
-/** Files in memory, and every way to lose them. */
+/** Files in memory, with every way to lose them. */
 export class FakeFileSystem implements FileSystem {
-  /** Asked before each operation; may be replaced at any time. */
+  /** Called before each operation; may be replaced at any time. */
   intercept: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
   #names: Names = new Map();
   #durableNames: Names = new Map();
@@ -179,7 +180,7 @@ export class FakeFileSystem implements FileSystem {
   readonly #directories = new Set<string>();
   #locks = new Set<string>();
   #operations = 0;
-  /** Handles of an earlier life fail. */
+  /** Counts restarts: handles from before the last one fail. */
   #life = 0;
   #crashed = false;
 
@@ -187,21 +188,21 @@ export class FakeFileSystem implements FileSystem {
     this.intercept = options.intercept ?? (() => undefined);
   }
 
-  /** Operations so far. */
+  /** The number of operations so far. */
   get operations(): number {
     return this.#operations;
   }
 
-  /** Whether a `crash` fault has stopped it. */
+  /** True once a `crash` fault has stopped the machine. */
   get crashed(): boolean {
     return this.#crashed;
   }
 
   /**
-   * The machine loses power and starts again: locks are gone, open files are
-   * dead, and of what was not synced as much survives as `survival` says.
+   * Simulates a power failure and a restart: locks are gone, open files are dead,
+   * and `survival` determines how much of the unsynced data survives.
    *
-   * @param random a number in [0, 1)
+   * @param random returns a number in [0, 1)
    */
   restart(survival: Survival, random: () => number): void {
     const fate = fateOf(survival, random);
@@ -216,14 +217,14 @@ export class FakeFileSystem implements FileSystem {
     this.#crashed = false;
   }
 
-  /** The process ends and the machine goes on: locks are gone, open files are dead, nothing written is lost. */
+  /** Simulates the end of the process alone: locks are gone, open files are dead, nothing written is lost. */
   kill(): void {
     this.#locks = new Set();
     this.#life++;
     this.#crashed = false;
   }
 
-  /** The bytes of a file, as a running program sees them. */
+  /** Returns the bytes of a file, as a running program sees them. */
   bytesOf(path: string): Uint8Array {
     return this.#inode(path).seen.bytes.slice();
   }
@@ -239,20 +240,20 @@ export class FakeFileSystem implements FileSystem {
   }
 
   /**
-   * How many bytes of a file are durable and older than its last sync: rot in any
-   * of them must be noticed. 0 if the file is not there.
+   * Returns the number of bytes of a file that are durable and older than its last
+   * sync: rot in any of them must be noticed. 0 if the file does not exist.
    */
   settledBytes(path: string): number {
     const inode = this.#durableNames.get(path);
     return inode === undefined ? 0 : Math.min(inode.durable.size, inode.lastSyncedAt);
   }
 
-  /** How many bytes of a file a crash leaves for certain. */
+  /** Returns the number of bytes of a file that survive a crash for certain. */
   durableBytes(path: string): number {
     return this.#durableNames.get(path)?.durable.size ?? 0;
   }
 
-  /** Flips bits of one byte that is durable. */
+  /** Flips bits of one durable byte. */
   rot(path: string, offset: number, bits: number): void {
     const inode = this.#inode(path);
     for (const image of [inode.seen, inode.durable]) if (offset < image.size) image.bytes[offset]! ^= bits;
@@ -264,7 +265,7 @@ export class FakeFileSystem implements FileSystem {
     this.#durableNames.delete(path);
   }
 
-  /** All files, sorted. */
+  /** Lists all files, sorted. */
   paths(): string[] {
     return [...this.#names.keys()].sort();
   }
@@ -384,7 +385,7 @@ export class FakeFileSystem implements FileSystem {
     };
   }
 
-  /** `partly` is what is done in place of `act` by a short write or a failed sync. */
+  /** Runs an operation with its faults; a short write or a failed sync calls `partly` in place of `act`. */
   async #run<T>(
     type: FakeOperationType,
     path: string,

@@ -6,7 +6,7 @@
 
 import { StorageError } from "../../lib/errors.ts";
 
-/** What a file holds is not what was written. */
+/** Creates the error of a file that does not hold what was written to it. */
 export function damaged(path: string, offset: number, reason: string, cause?: unknown): StorageError {
   return new StorageError(`${path} is damaged at offset ${offset}: ${reason}`, {
     disk: "unchanged",
@@ -17,7 +17,7 @@ export function damaged(path: string, offset: number, reason: string, cause?: un
   });
 }
 
-/** A newer version wrote this. */
+/** Creates the error of a file that a newer version has written. */
 export function unsupportedVersion(path: string, what: string): StorageError {
   return new StorageError(`${path} has ${what}, which this version does not support`, {
     disk: "unchanged",

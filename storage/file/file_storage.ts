@@ -3,18 +3,17 @@
  * one snapshot.
  *
  * ```
- * manifest             whose folder it is (manifest.ts)
+ * manifest             the identity of the node (manifest.ts)
  * log-0000000001       the log, term and vote included (segment.ts, record.ts)
  * snapshot-0000000001  the newest snapshot (snapshot_files.ts)
- * lock-1               who has it open (lock_file.ts)
+ * lock-1               the process that has the folder open (lock_file.ts)
  * lock.*.sock          answers while that process lives; deleted by the next owner
- * *.tmp                what a crash interrupted; deleted by the next start
+ * *.tmp                unfinished files; deleted by the next start
  * ```
  *
  * Nothing is ever changed in place. A batch is appended to the log with one write
- * and one fdatasync, and is there as a whole or not at all (recovery.ts). Entries
- * are overwritten by writing them again further on: what counts is the order in
- * the log, not the index.
+ * and one fdatasync, and is atomic (recovery.ts). Entries are overwritten by
+ * appending others with the same indexes: the later record is the valid one.
  *
  * @module
  */
@@ -39,11 +38,11 @@ import { createSegment, WriteAheadLog } from "./write_ahead_log.ts";
 
 /** Options of {@linkcode FileStorage}. */
 export interface FileStorageOptions {
-  /** A file of the log that has so many bytes is followed by a new one. @default 64 MiB */
+  /** The log begins a new file once the current one has this many bytes. @default 64 MiB */
   readonly segmentBytes?: number;
 }
 
-/** What is open after `load`; log and snapshots only once there is an identity. */
+/** The open parts after `load`; log and snapshots exist only once there is an identity. */
 interface Opened {
   readonly lock: FolderLock;
   readonly health: DiskHealth;
@@ -66,7 +65,7 @@ export class FileStorage implements Storage {
   #compacting: Promise<void> = Promise.resolve();
 
   /**
-   * Opens nothing yet.
+   * Creates a storage that opens nothing before `load`.
    *
    * @param dir the folder; made, with its parents, by `load`
    */
@@ -132,7 +131,7 @@ export class FileStorage implements Storage {
     };
   }
 
-  /** Without a manifest there may be what an interrupted `initialize` left, and nothing else. */
+  /** Checks that a folder without a manifest has at most the leftovers of an interrupted `initialize`. */
   async #checkNew(names: readonly string[]): Promise<void> {
     for (const name of names) {
       const sequence = segmentSequence(name);
@@ -147,14 +146,14 @@ export class FileStorage implements Storage {
     const path = `${this.#dir}/${name}`;
     const file = await this.#fs.open(path, "read");
     try {
-      // Whose it is doesn't matter: no batch was ever written to it.
+      // Its log id doesn't matter: no batch was ever written to it.
       return (await readSegmentHeader(file, path)).size === await file.size();
     } finally {
       await file.close();
     }
   }
 
-  /** Reads all segments, and cuts off a torn tail; gives the newest, open for writing. */
+  /** Reads all segments, and cuts off a torn tail; returns the newest, open for writing. */
   async #readLog(names: readonly string[], files: SegmentFiles, recovery: LogRecovery): Promise<FileHandle> {
     const sequences = names.map(segmentSequence).filter((each) => each !== undefined).sort((a, b) => a - b);
     const newest = sequences.pop();
@@ -175,7 +174,7 @@ export class FileStorage implements Storage {
       const { lastBatch, end, size } = await recovery.readSegment(active, path, newest, true);
       recovery.checkComplete(files.pathOf(sequences[0] ?? newest));
       if (end < size) await active.truncate(end);
-      // It was read, and is acted upon from now on: so it must not be lost in a power failure.
+      // From now on the node acts on this batch, so a power failure must not lose it.
       await writeFully(active, await readFully(active, lastBatch, end - lastBatch), lastBatch);
       await active.sync();
       files.add(newest, end, active);
@@ -192,7 +191,7 @@ export class FileStorage implements Storage {
       isSnapshotName(name) ? name !== current : name === `${manifestName}.tmp` || /^log-\d{10,15}\.tmp$/.test(name)
     );
     for (const name of leftover) await this.#fs.unlink(`${this.#dir}/${name}`);
-    // Names too may be there that were never synced.
+    // Names, too, may be visible that were never synced.
     await this.#fs.syncDirectory(this.#dir);
   }
 
@@ -221,7 +220,7 @@ export class FileStorage implements Storage {
     opened.identity = { nodeId, incarnation, clusterId };
   }
 
-  /** The log first: a manifest says that there is one. */
+  /** Creates the log, then the manifest: a manifest promises that there is a log. */
   async #createLog(opened: Opened, identity: Identity): Promise<void> {
     const { health, files } = opened;
     const logId = logIdOf(identity.incarnation);
@@ -283,7 +282,7 @@ export class FileStorage implements Storage {
       try {
         return await snapshots.open(ref);
       } catch (error) {
-        // A newer one may have taken its place while it was being opened.
+        // A newer one may have replaced it while it was being opened.
         if (state.snapshotRef === ref) throw error;
       }
     }
@@ -320,7 +319,7 @@ function logIdOf(incarnation: string): number {
   return crc32c(new TextEncoder().encode(incarnation));
 }
 
-/** Why a folder can't be opened, for those who may have named the wrong one. */
+/** Explains why a folder can't be opened: the caller may have named the wrong one. */
 function why(error: unknown): string {
   const code = errorCode(error);
   if (code === "EEXIST" || code === "ENOTDIR") return `: it is not a folder (${code})`;

@@ -1,5 +1,5 @@
 /**
- * The little that the file storage needs of a file system. One implementation
+ * The interface of the file storage to a file system. One implementation
  * binds it to `node:fs`, which Deno, Node and Bun have (node_file_system.ts);
  * another keeps files in memory and fails on demand (fake_file_system.ts).
  *
@@ -17,55 +17,55 @@ export type OpenMode = "read" | "write" | "create";
 
 /** An open file. It stays readable after it is renamed or unlinked. */
 export interface FileHandle {
-  /** Reads into `buffer` from `position`; resolves with how many bytes, 0 only at the end of the file. */
+  /** Reads into `buffer` from `position`; resolves with the number of bytes, 0 only at the end of the file. */
   read(buffer: Uint8Array, position: number): Promise<number>;
-  /** Writes at `position`; resolves with how many bytes, which may be fewer than asked. */
+  /** Writes at `position`; resolves with the number of bytes, which may be fewer than given. */
   write(data: Uint8Array, position: number): Promise<number>;
-  /** Makes what was written, and the file's length, durable (`fdatasync`). */
+  /** Makes all writes and the file's length durable (`fdatasync`). */
   sync(): Promise<void>;
   /** Cuts the file to `size` bytes. */
   truncate(size: number): Promise<void>;
-  /** The file's length in bytes. */
+  /** Returns the file's length in bytes. */
   size(): Promise<number>;
-  /** Lets go of the file. Says nothing about durability. */
+  /** Closes the file. This does not make anything durable. */
   close(): Promise<void>;
 }
 
-/** Keeps other processes, and other storages of this process, out of a folder until released. */
+/** A lock that keeps other processes, and other storages of this process, out of a folder. */
 export interface FolderLock {
-  /** Lets others in. */
+  /** Releases the lock. */
   release(): Promise<void>;
 }
 
 /** Files and folders. New files have mode 0600, new folders 0700. */
 export interface FileSystem {
-  /** Opens a file, or makes it. A new name is durable after {@linkcode FileSystem.syncDirectory}. */
+  /** Opens or creates a file. A new name is durable after {@linkcode FileSystem.syncDirectory}. */
   open(path: string, mode: OpenMode): Promise<FileHandle>;
-  /** Replaces `to` if it exists, atomically. Durable after {@linkcode FileSystem.syncDirectory}. */
+  /** Renames a file; replaces `to` atomically. Durable after {@linkcode FileSystem.syncDirectory}. */
   rename(from: string, to: string): Promise<void>;
-  /** Durable after {@linkcode FileSystem.syncDirectory}. */
+  /** Removes a file. Durable after {@linkcode FileSystem.syncDirectory}. */
   unlink(path: string): Promise<void>;
-  /** Names in a folder, in no order. */
+  /** Lists the names in a folder, in no particular order. */
   readDirectory(path: string): Promise<string[]>;
-  /** Makes a folder, and its parents, where missing; durable when it resolves. */
+  /** Creates a folder and its parents if they are missing; durable when this resolves. */
   makeDirectory(path: string): Promise<void>;
   /** Makes creations, renames and removals in a folder durable. */
   syncDirectory(path: string): Promise<void>;
   /**
-   * Locks a folder. The lock of a process that is gone is taken over.
+   * Locks a folder. The lock of a process that no longer runs is taken over.
    *
    * @throws {StorageError} `locked`, naming the process that holds it
    */
   lock(path: string): Promise<FolderLock>;
 }
 
-/** The POSIX name in a file system's error; empty if there is none. */
+/** Returns the POSIX name in a file system's error; empty if there is none. */
 export function errorCode(error: unknown): string {
   if (typeof error !== "object" || error === null || !("code" in error)) return "";
   return typeof error.code === "string" ? error.code : "";
 }
 
-/** Reads exactly `length` bytes from `position`, fewer only at the end of the file. */
+/** Reads exactly `length` bytes from `position`; fewer only at the end of the file. */
 export async function readFully(file: FileHandle, position: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const buffer = new Uint8Array(length);
   let filled = 0;

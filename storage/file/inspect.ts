@@ -1,6 +1,6 @@
 /**
- * Looking at a data folder without changing it: the folder of a node that is
- * stopped, or of one that runs, because nothing is locked.
+ * Inspection of a data folder without changing it. The node may be stopped or
+ * running: nothing is locked.
  *
  * @module
  */
@@ -24,19 +24,19 @@ import { openSnapshotFile, snapshotName } from "./snapshot_files.ts";
 const headerBytes = 16;
 const attempts = 5;
 
-/** What {@linkcode verifyFolder} found; sizes in bytes. */
+/** The result of {@linkcode verifyFolder}; sizes in bytes. */
 export interface LogReport {
-  /** Whose folder it is. */
+  /** The node that the folder belongs to. */
   readonly identity: Identity;
-  /** Files of the log… */
+  /** The number of files of the log. */
   readonly segments: number;
-  /** …and their bytes. */
+  /** The size of those files. */
   readonly bytes: number;
-  /** Records in whole batches… */
+  /** The number of records in whole batches. */
   readonly records: number;
-  /** …and those batches. */
+  /** The number of whole batches. */
   readonly batches: number;
-  /** The first entry that is there; one more than `lastIndex` if there is none. */
+  /** The first entry of the log; `lastIndex + 1` if it is empty. */
   readonly firstIndex: number;
   /** The last entry, or the last that the snapshot covers. */
   readonly lastIndex: number;
@@ -44,21 +44,21 @@ export interface LogReport {
   readonly hardState: HardState;
   /** The snapshot in force, whose bytes were checked too. */
   readonly snapshot: SnapshotMeta | null;
-  /** Bytes after the last whole batch: what a crash cut short, or a running node is writing. */
+  /** Bytes after the last whole batch: a write that a crash cut short, or one under way. */
   readonly tornBytes: number;
 }
 
-/** Where a record is. */
+/** The place of a record. */
 export interface RecordPlace {
   /** The path of the file. */
   readonly file: string;
-  /** Where in it. */
+  /** The offset in the file. */
   readonly offset: number;
-  /** How long. */
+  /** The length of the record. */
   readonly bytes: number;
 }
 
-/** One record of the log, as {@linkcode dumpFolder} gives it. */
+/** One record of the log, as {@linkcode dumpFolder} yields it. */
 export type DumpedRecord =
   & RecordPlace
   & (
@@ -66,7 +66,7 @@ export type DumpedRecord =
     | { readonly type: "hardState"; readonly term: number; readonly votedFor: string | null }
     | { readonly type: "snapshot"; readonly meta: SnapshotMeta; readonly keepsLog: boolean }
     | { readonly type: "commit"; readonly lastIndex: number; readonly batchNumber: number }
-    /** What follows the last whole batch. */
+    /** The bytes after the last whole batch. */
     | { readonly type: "tornTail" }
   );
 

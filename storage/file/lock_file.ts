@@ -2,29 +2,29 @@
  * A lock on a folder by files alone, as `node:fs` has no `flock`: the same in
  * Deno, Node and Bun, and between them.
  *
- * Who holds the folder stands in `lock-N`, the one with the highest N: process
- * id, start time of that process, machine and boot. A process that is gone, or
- * whose id now belongs to a process that started at another time, holds nothing.
+ * The file `lock-N` with the highest N names the process that holds the folder:
+ * process id, start time of that process, machine and boot. The lock is free if no
+ * such process runs, or if its id now belongs to one with another start time.
  *
  * To take it, a process writes a file of its own and links it as `lock-(N+1)`.
- * The link fails if that name exists, so of two takers one wins; and the file is
+ * The link fails if that name exists, so one of two takers wins; and the file is
  * complete when it appears. A taker that was slow may have read N long ago, and
- * link a number that was used and deleted since. So it looks again afterwards:
- * its own must be the highest, and `lock-N` still there, because a winner deletes
+ * link a number that was used and deleted since. So it checks again afterwards:
+ * its own must be the highest, and `lock-N` must still exist, because a winner deletes
  * older files oldest first, and only after it has won. The newest is never
  * deleted, but emptied when it is released, which needs no space on the disk.
  *
  * Process ids of another container mean nothing here. So before it links, a taker
  * also listens on a socket of its own, `lock.*.sock`, which the file names. The
- * kernel ends the listening with the process, however that ends; and who can't
- * judge the holder by its id connects. Refused, the holder is gone. The name is
- * new each time, and a winner deletes the sockets of others only after the older
- * files that name them: so a socket that is missing proves nothing, but then the
- * file may have changed, and is read again.
+ * kernel closes the socket with the process, however that ends; and a taker that
+ * can't judge the holder by its id connects. If the connection is refused, the
+ * holder is gone. The name is new each time, and a winner deletes the sockets of
+ * others only after the older files that name them. So a missing socket proves
+ * nothing, but then the file may have changed, and is read again.
  *
- * Where nothing can be known about the holder, it counts as alive: where there is
- * no socket that tells (node_lock_socket.ts), as on a disk shared by several
- * machines, or in a folder whose path is too long for one.
+ * A holder whose state can't be determined counts as alive: where there is no
+ * usable socket (node_lock_socket.ts), as on a disk shared by several machines, or
+ * in a folder whose path is too long for one.
  *
  * @module
  */
@@ -36,35 +36,35 @@ import type { FolderLock } from "./file_system.ts";
 /** The process that holds a lock. */
 export interface LockOwner {
   readonly pid: number;
-  /** When it started, in whatever unit the system has; empty if it can't be known. */
+  /** Its start time, in the unit of the system; empty if unknown. */
   readonly startedAt: string;
   /** The machine's name. */
   readonly machine: string;
-  /** Changes with each start of the machine; empty if it can't be known. */
+  /** An id that changes with each start of the machine; empty if unknown. */
   readonly boot: string;
-  /** In which process ids mean the same; empty if it can't be known. */
+  /** The namespace of process ids; empty if unknown. */
   readonly namespace: string;
   /** The name of its socket in the folder; empty if it has none. */
   readonly socket: string;
 }
 
-/** A socket that somebody listens on. */
+/** A listening socket. */
 export interface LockSocket {
   /** Stops listening, and deletes the file. */
   close(): Promise<void>;
 }
 
-/** What the lock needs of the system. */
+/** The interface of the lock to the system. */
 export interface LockHost {
-  /** This process, without a socket. */
+  /** Describes this process, without a socket. */
   self(): Promise<LockOwner>;
-  /** Whether a process still runs, as far as its id tells. */
+  /** Reports whether a process still runs, judging by its id. */
   stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown">;
   /** Listens on a new socket file until closed or this process ends; `undefined` where that would prove nothing. */
   listen(path: string): Promise<LockSocket | undefined>;
-  /** Whether somebody listens on a socket file; `dead` only if it is certain that nobody does. */
+  /** Reports whether a process listens on a socket file; `dead` only if it is certain that none does. */
   ask(path: string): Promise<"alive" | "dead" | "unknown">;
-  /** A short random name. */
+  /** Returns a short random name. */
   randomName(): string;
   readDirectory(path: string): Promise<string[]>;
   readText(path: string): Promise<string>;
@@ -89,7 +89,7 @@ export async function lockFolder(host: LockHost, dir: string): Promise<FolderLoc
   throw lockedError(dir, "other processes are taking it at the same time", "Try again.");
 }
 
-/** The lock; `undefined` if somebody else was faster. */
+/** Tries to take the lock; `undefined` if another process was faster. */
 async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<FolderLock | undefined> {
   const before = lockNumbers(await host.readDirectory(dir)).at(-1) ?? 0;
   if (before > 0 && !await isFree(host, dir, before)) return undefined;
@@ -115,7 +115,7 @@ async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<Fo
   };
 }
 
-/** Links a lock that follows `before`; whether it is in force. */
+/** Links a lock that follows `before`; reports whether it is in force. */
 async function linkLock(
   host: LockHost,
   dir: string,
@@ -128,7 +128,7 @@ async function linkLock(
     await host.writeNew(candidate, `${JSON.stringify(owner)}\n`);
     await host.link(candidate, lockPath(dir, own));
   } catch (error) {
-    // Taken, or the candidate was cleaned up by who took it.
+    // The lock is taken, or its new holder has removed the candidate.
     if (["EEXIST", "ENOENT"].includes(errorCode(error))) return false;
     throw error;
   } finally {
@@ -146,12 +146,12 @@ async function linkLock(
   return true;
 }
 
-/** Whether the holder of a lock released it or is gone; `false` also if the file has just been replaced. */
+/** Reports whether a lock was released or its holder is gone; false also if the file has just been replaced. */
 async function isFree(host: LockHost, dir: string, number: number): Promise<boolean> {
   const path = lockPath(dir, number);
   const text = await readLock(host, path);
   if (text === undefined) return false;
-  // A lock is complete before it gets its name: one that doesn't read was released, or met a power failure.
+  // A lock is complete before it gets its name: an unreadable one was released, or met a power failure.
   const owner = parseOwner(text);
   if (owner === undefined) return true;
   let state = await host.stateOf(owner);
@@ -170,7 +170,7 @@ async function isFree(host: LockHost, dir: string, number: number): Promise<bool
   );
 }
 
-/** What stands in a lock; `undefined` if it is not there. */
+/** Reads a lock; `undefined` if it does not exist. */
 async function readLock(host: LockHost, path: string): Promise<string | undefined> {
   try {
     return await host.readText(path);

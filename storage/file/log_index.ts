@@ -1,8 +1,7 @@
 /**
- * Where each entry of the log is, in four bytes an entry: its offset, in chunks
- * that are let go as the log is compacted. Which segment that offset is in
- * follows from where each segment's entries begin, because a later entry never
- * stands in an earlier segment.
+ * An index of the positions of entries, in four bytes per entry: their offsets, in
+ * chunks that are freed as the log is compacted. The segment follows from the first
+ * index of each segment, because a later entry never stands in an earlier segment.
  *
  * @module
  */
@@ -15,20 +14,20 @@ const chunkEntries = 16 * 1024;
 /** Positions and terms of the entries `first` to `last`. */
 export class LogIndex {
   #chunks: Uint32Array[] = [];
-  /** The index that `#chunks[0][0]` is for. */
+  /** The index of `#chunks[0][0]`. */
   #base = 1;
   #first = 1;
   #last = 0;
-  /** Where the entries of a segment begin; ascending in both. */
+  /** The first index of each segment; ascending in both. */
   #segments: { index: number; readonly segment: number }[] = [];
   #terms: TermStart[] = [];
 
-  /** The first index that is there; one more than `last` if none is. */
+  /** The first index; `last + 1` if the log is empty. */
   get first(): number {
     return this.#first;
   }
 
-  /** The last index that is there. */
+  /** The last index. */
   get last(): number {
     return this.#last;
   }
@@ -38,7 +37,7 @@ export class LogIndex {
     return this.#terms;
   }
 
-  /** Forgets everything; the next entry is `next`. */
+  /** Removes everything; the next entry is `next`. */
   reset(next: number): void {
     this.#chunks = [];
     this.#base = next;
@@ -48,7 +47,7 @@ export class LogIndex {
     this.#terms = [];
   }
 
-  /** Adds an entry, which overwrites the one of its index and all that follow. `index` is at most `last + 1`. */
+  /** Adds an entry, and removes the one of its index and all that follow. `index` is at most `last + 1`. */
   append(index: number, term: number, segment: number, offset: number): void {
     if (index < this.#first) this.reset(index);
     else if (index <= this.#last) this.truncate(index - 1);
@@ -61,7 +60,7 @@ export class LogIndex {
     if (this.#segments.at(-1)?.segment !== segment) this.#segments.push({ index, segment });
   }
 
-  /** Forgets what follows `last`. */
+  /** Removes entries after `last`. */
   truncate(last: number): void {
     this.#last = last;
     while (this.#terms.length > 0 && this.#terms.at(-1)!.index > last) this.#terms.pop();
@@ -69,7 +68,7 @@ export class LogIndex {
     this.#chunks.length = Math.ceil((last + 1 - this.#base) / chunkEntries);
   }
 
-  /** Forgets what stands before `first`. */
+  /** Removes entries before `first`. */
   dropBefore(first: number): void {
     if (first <= this.#first) return;
     if (first > this.#last) return this.reset(first);
@@ -83,24 +82,24 @@ export class LogIndex {
     this.#segments = [{ index: first, segment }, ...this.#segments.filter((start) => start.index > first)];
   }
 
-  /** The term of an entry; `undefined` if it is not there. */
+  /** Returns the term of an entry; `undefined` if the log does not have it. */
   termAt(index: number): number | undefined {
     if (index < this.#first || index > this.#last) return undefined;
     return termByRuns(this.#terms, index);
   }
 
-  /** Where an entry begins in its segment. */
+  /** Returns the offset of an entry in its segment. */
   offsetOf(index: number): number {
     const slot = index - this.#base;
     return this.#chunks[Math.floor(slot / chunkEntries)]![slot % chunkEntries]!;
   }
 
-  /** The segment that has an entry. */
+  /** Returns the segment of an entry. */
   segmentOf(index: number): number {
     return this.#segments[this.#segmentSlot(index)]!.segment;
   }
 
-  /** The last index, up to `to`, that is in the same segment as `index`. */
+  /** Returns the last index, up to `to`, that is in the same segment as `index`. */
   lastInSegment(index: number, to: number): number {
     const next = this.#segments[this.#segmentSlot(index) + 1];
     return next === undefined ? to : Math.min(to, next.index - 1);

@@ -1,5 +1,5 @@
 /**
- * Reading a segment from its beginning, in large pieces.
+ * Sequential reading of a segment, in large pieces.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { decodeSegmentHeader, maxHeaderBytes } from "./segment.ts";
 
 const pieceBytes = 1024 * 1024;
 
-/** Where a scan stopped, because the file ends or the next bytes are no successor of what stands before them. */
+/** The place where a scan stopped, because the file ends or the next bytes don't continue the chain. */
 export interface ScanEnd {
-  /** The first byte that is no part of the chain. */
+  /** The offset of the first byte that is not part of the chain. */
   readonly offset: number;
-  /** The length of the file. */
+  /** The length of the file in bytes. */
   readonly size: number;
 }
 
@@ -59,7 +59,7 @@ export async function scanRecords(
     }
     const next = recordSizeAt(view, at) ?? recordHeaderBytes;
     start += at;
-    // The record that stopped the loop is only judged when all of it was read.
+    // The record that stopped the loop is judged only once all of it was read.
     if (at + next <= bytes.length || start + next > size || bytes.length < length) break;
     wanted = Math.max(pieceBytes, next);
   }
@@ -67,8 +67,9 @@ export async function scanRecords(
 }
 
 /**
- * Whether a whole batch, `batchNumber` or later, stands anywhere after `offset`:
- * then what breaks the chain there is damage, and not a write that a crash cut short.
+ * Reports whether a whole batch, `batchNumber` or later, stands anywhere after
+ * `offset`. If so, the chain was broken by damage, and not by a write that a crash
+ * cut short.
  */
 export async function findLaterBatch(
   file: FileHandle,
@@ -86,7 +87,7 @@ export async function findLaterBatch(
   return false;
 }
 
-/** Whether the record at `commitAt` is a commit, and a chain of records fills the batch that it ends. */
+/** Reports whether the record at `commitAt` is a commit, and a chain of records fills the batch that it ends. */
 function isWholeBatch(
   bytes: Uint8Array,
   view: DataView,

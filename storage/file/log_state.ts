@@ -1,6 +1,6 @@
 /**
- * What the log says, entries aside: the same whether it was just written or is
- * read again.
+ * The state that the log describes, except for the data of entries. It is the same
+ * after writing a batch and after reading it again.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import type { SegmentHeader, SnapshotRef } from "./segment.ts";
 /** One committed batch, without the data of its entries. */
 export interface CommittedBatch {
   readonly hardState: HardState | null;
-  /** The snapshot put in force; `keepsLog` says whether the log went on (§7). */
+  /** The snapshot put in force; `keepsLog` is true if the log continues (§7). */
   readonly snapshot: (SnapshotRef & { readonly keepsLog: boolean }) | null;
   /** The index of the first entry. */
   readonly firstIndex: number;
-  /** The term of each entry, and where it is in the segment. */
+  /** The term of each entry, and its offset in the segment. */
   readonly terms: readonly number[];
   readonly offsets: readonly number[];
 }
@@ -29,7 +29,7 @@ export class LogState implements DurableLog {
   #snapshot: SnapshotRef | null = null;
   #batchNumber = 1;
   #rewrites = 0;
-  /** Where a segment's header says that the log ended, for entries that are no longer there. */
+  /** The end of the log according to a segment's header, for entries that have been deleted. */
   #end = { index: 0, term: 0 };
 
   get hardState(): HardState {
@@ -48,7 +48,7 @@ export class LogState implements DurableLog {
     return this.index.last;
   }
 
-  /** The term at the end of the log; 0 if it is new. */
+  /** The term at the end of the log; 0 for a new one. */
   get lastTerm(): number {
     return this.termAt(this.lastIndex) ?? 0;
   }
@@ -58,7 +58,7 @@ export class LogState implements DurableLog {
     return this.#batchNumber;
   }
 
-  /** Counts how often entries were replaced: who reads in several steps compares it. */
+  /** Counts replacements of entries: a reader that reads in several steps compares it. */
   get rewrites(): number {
     return this.#rewrites;
   }
@@ -70,7 +70,7 @@ export class LogState implements DurableLog {
     return this.#end.index === index && index === this.lastIndex ? this.#end.term : undefined;
   }
 
-  /** Begins with what the header of the oldest segment repeats. */
+  /** Begins with the state that the header of the oldest segment repeats. */
   startFrom(header: SegmentHeader): void {
     this.#hardState = header.hardState;
     this.#snapshot = header.snapshot;
@@ -79,7 +79,7 @@ export class LogState implements DurableLog {
     this.index.reset(header.lastIndex + 1);
   }
 
-  /** What the header of the next segment has to say. */
+  /** Returns the header of the next segment. */
   header(sequence: number, logId: number, previous: number): SegmentHeader {
     return {
       sequence,
@@ -93,7 +93,7 @@ export class LogState implements DurableLog {
     };
   }
 
-  /** Takes on a batch that is durable. */
+  /** Applies a durable batch. */
   apply(batch: CommittedBatch, segment: number): void {
     this.#batchNumber++;
     if (batch.hardState !== null) this.#hardState = batch.hardState;

@@ -1,6 +1,6 @@
 /**
- * Whose folder it is: one line of JSON, and one with its CRC-32C. Replaced as a
- * whole through a temporary file.
+ * The identity of a folder: one line of JSON, and one with its CRC-32C. The file is
+ * replaced as a whole through a temporary one.
  *
  * @module
  */
@@ -53,7 +53,7 @@ function decodeManifest(path: string, bytes: Uint8Array): Identity {
     if (typeof value !== "object" || value === null) throw new TypeError("not an object");
     fields = value as Record<string, unknown>;
   } catch (error) {
-    throw damaged(path, 0, "it is no manifest", error);
+    throw damaged(path, 0, "it is not a manifest", error);
   }
   const { format, nodeId, incarnation, clusterId } = fields as Record<keyof Identity | "format", unknown>;
   if (typeof format === "number" && format !== formatVersion) throw unsupportedVersion(path, `format ${format}`);
@@ -76,7 +76,7 @@ export async function writeManifest(
   const path = `${dir}/${manifestName}`;
   const bytes = new TextEncoder().encode(`${line}\n${lineChecksum(line)}\n`);
   const file: FileHandle = await writeTemporary(fs, health, `${path}.tmp`, bytes);
-  // It is durable: whether it closes well no longer matters.
+  // It is durable already, so a failed close doesn't matter.
   await file.close().catch(() => {});
   await renameDurably(fs, health, dir, `${path}.tmp`, path);
 }

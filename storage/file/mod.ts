@@ -22,10 +22,10 @@ export type { DumpedRecord, LogReport, RecordPlace } from "./inspect.ts";
 export { nodeFileSystem } from "./node_file_system.ts";
 
 /**
- * The storage of a node in a folder of this machine. Nothing is opened before
- * {@linkcode FileStorage.load}, which the node calls.
+ * Creates the storage of a node in a folder of this machine. Nothing is opened
+ * before {@linkcode FileStorage.load}, which the node calls.
  *
- * @param dir the folder; made if it is missing
+ * @param dir the folder; created if it is missing
  * @example
  * ```ts
  * const storage = createFileStorage("./data/n1");
@@ -39,10 +39,10 @@ export function createFileStorage(dir: string, options: FileStorageOptions = {})
 }
 
 /**
- * Checks all of a data folder, and changes nothing. The node may be running.
+ * Checks a whole data folder without changing it. The node may be running.
  *
  * @param fs @default nodeFileSystem()
- * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is no data folder
+ * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is not a data folder
  * @example
  * ```ts
  * const { firstIndex, lastIndex, tornBytes } = await verifyLog("./data/n1");
@@ -54,8 +54,8 @@ export function verifyLog(dir: string, fs: FileSystem = nodeFileSystem()): Promi
 }
 
 /**
- * Every record of a data folder's log, oldest first, with file and offset;
- * overwritten entries included. Changes nothing; the node may be running.
+ * Yields every record of a data folder's log, oldest first, with file and offset;
+ * overwritten entries included. It changes nothing; the node may be running.
  *
  * @param fs @default nodeFileSystem()
  * @throws {StorageError} as {@linkcode verifyLog}, after the records that stand before the damage

@@ -1,11 +1,11 @@
 /**
- * Binds the file storage to `node:fs`, which Deno, Node and Bun have. With
- * node_lock_socket.ts, all of the storage that imports from `node:`.
+ * The binding of the file storage to `node:fs`, which Deno, Node and Bun have.
+ * Only this file and node_lock_socket.ts import from `node:`.
  *
- * Under Deno it needs permission to read and write the folder. To tell whether a
+ * Under Deno it needs permission to read and write the folder. To determine whether a
  * lock's holder is alive it reads `/proc`, which Deno allows with `--allow-all`
  * alone, or asks the holder's socket, which needs `--allow-net` and
- * `--allow-sys`. Without, a lock that was not released stays.
+ * `--allow-sys`. Without them, a lock that was not released stays.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { askAt, listenAt } from "./node_lock_socket.ts";
 
 const flags = { read: "r", write: "r+", create: "wx+" } as const;
 
-/** The machine's files. */
+/** Returns the file system of the machine. */
 export function nodeFileSystem(): FileSystem {
   return {
     open: async (path, mode) => new NodeFile(await open(path, flags[mode], 0o600)),
@@ -81,7 +81,7 @@ async function makeDirectory(path: string): Promise<void> {
 }
 
 async function syncDirectory(path: string): Promise<void> {
-  // Windows has no such thing: there a rename is durable with the journal.
+  // Windows can't sync folders: there a rename is durable with the journal.
   if (process.platform === "win32") return;
   const handle = await open(path, "r");
   try {
@@ -91,7 +91,7 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Processes as the lock needs them; exported for its tests. */
+/** Returns the processes of this machine, for the lock. Exported for its tests. */
 export function nodeLockHost(): LockHost {
   return {
     self: async () => ({
@@ -115,7 +115,7 @@ export function nodeLockHost(): LockHost {
   };
 }
 
-/** Empty where that is not permitted. */
+/** Returns the name of the machine; empty without permission. */
 function machineName(): string {
   try {
     return hostname();
@@ -128,7 +128,7 @@ function bootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").then((text) => text.trim(), () => "");
 }
 
-/** Empty also where `/proc` is of another namespace than this process: there it shows other processes. */
+/** Returns the namespace of process ids; empty also if `/proc` belongs to another one, and shows other processes. */
 async function pidNamespace(): Promise<string> {
   try {
     return await readlink("/proc/self") === String(process.pid) ? await readlink("/proc/self/ns/pid") : "";
@@ -144,7 +144,7 @@ async function stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown"> 
   // The machine has restarted since.
   if (!sameBoot && boot !== "" && owner.boot !== "") return "dead";
   const namespace = await pidNamespace();
-  // Elsewhere than on Linux a machine has one for all.
+  // Except on Linux, a machine has one namespace for all.
   if (namespace !== owner.namespace || (namespace === "" && process.platform === "linux")) return "unknown";
   const found = await startOf(owner.pid);
   if (found === undefined) return signalState(owner.pid);
@@ -153,7 +153,7 @@ async function stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown"> 
   return found.startedAt === owner.startedAt ? "alive" : "dead";
 }
 
-/** By signal 0: all there is where a process's start can't be read. */
+/** Judges a process by signal 0, which is all there is if its start time can't be read. */
 function signalState(pid: number): "alive" | "dead" | "unknown" {
   try {
     process.kill(pid, 0);
@@ -163,7 +163,7 @@ function signalState(pid: number): "alive" | "dead" | "unknown" {
   }
 }
 
-/** When a process started; `undefined` if there is none, or it can't be read. */
+/** Returns the start time of a process; `undefined` if there is none, or it can't be read. */
 async function startOf(pid: number): Promise<{ readonly startedAt: string; readonly defunct: boolean } | undefined> {
   if (process.platform === "linux") {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");

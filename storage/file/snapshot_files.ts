@@ -10,9 +10,9 @@
  * ```
  *
  * The bytes have a checksum of their own, which is part of the meta. The meta
- * stands at the end because nobody knows size and checksum before.
+ * stands at the end because size and checksum are not known before.
  *
- * How one takes the place of another:
+ * A snapshot replaces another in four steps:
  *
  * 1. It is written to `snapshot-N.tmp`, and synced. A crash leaves a file that
  *    the next start deletes.
@@ -45,12 +45,12 @@ import { renameDurably } from "./write_ahead_log.ts";
 const magic = new TextEncoder().encode("RAFTSNAP");
 const headerBytes = 16;
 
-/** The file of a snapshot. */
+/** Returns the name of a snapshot's file. */
 export function snapshotName(file: number): string {
   return `snapshot-${String(file).padStart(10, "0")}`;
 }
 
-/** Whether a file is a snapshot, finished or not. */
+/** Reports whether a file is a snapshot, finished or not. */
 export function isSnapshotName(name: string): boolean {
   return /^snapshot-\d{10,15}(\.tmp)?$/.test(name);
 }
@@ -73,7 +73,7 @@ function encodeTrailer(ref: SnapshotRef): Uint8Array {
 }
 
 /**
- * Checks all of a snapshot's file but the snapshot's own bytes.
+ * Checks a snapshot's file, except for the snapshot's own bytes.
  *
  * @throws {StorageError} `damaged`, or `unsupported_version`
  */
@@ -123,7 +123,7 @@ export class SnapshotFiles {
   readonly #readers = new Set<FileSnapshotReader>();
   #next: number;
 
-  /** @param next no file has this number or a higher one */
+  /** @param next a number above those of all files */
   constructor(fs: FileSystem, dir: string, health: DiskHealth, next: number) {
     this.#fs = fs;
     this.#dir = dir;
@@ -160,7 +160,7 @@ export class SnapshotFiles {
     return reader;
   }
 
-  /** Closes readers and discards what is not in force. */
+  /** Closes readers, and discards snapshots that are not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close().catch(() => {});
     await this.#writers.close();
@@ -226,12 +226,12 @@ class SnapshotFile implements SnapshotMedium {
 
   async discard(staged: boolean): Promise<void> {
     if (!staged) await this.#file.close().catch(() => {});
-    // The batch that names it may be on the disk after all. Only the next start can tell, and deletes what is left over.
+    // The batch that names it may be on the disk after all. Only the next start can tell, and cleans up.
     if (this.#promoted && this.#health.inDoubt) return;
     await this.#fs.unlink(this.#path).catch(() => {});
   }
 
-  /** Takes the final name; once, even if the batch that wanted it failed and comes again. */
+  /** Gives the file its final name; only once, even if the batch failed and is persisted again. */
   async promote(): Promise<void> {
     if (this.#promoted) return;
     const path = `${this.#dir}/${snapshotName(this.number)}`;
@@ -241,14 +241,14 @@ class SnapshotFile implements SnapshotMedium {
   }
 }
 
-/** Reads a snapshot, and checks its checksum when it is read from beginning to end. */
+/** A reader that checks the checksum of a snapshot when it is read from beginning to end. */
 class FileSnapshotReader implements SnapshotReader {
   readonly meta: SnapshotMeta;
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #onClose: () => void;
   #closed = false;
-  /** How far it was read in sequence, and the checksum up to there. */
+  /** The bytes read in sequence so far, and their checksum. */
   #checked = 0;
   #checksum = 0;
 

@@ -1,5 +1,5 @@
 /**
- * Appending batches to the log, reading entries back, deleting its beginning.
+ * The open log: appends batches, reads entries back, and deletes its beginning.
  *
  * @module
  */
@@ -17,11 +17,11 @@ import type { SegmentHeader, SnapshotRef } from "./segment.ts";
 import { decodeSegmentHeader, encodeSegmentHeader, encodeSnapshotRef, encodeVote } from "./segment.ts";
 import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 
-/** One batch is at most this long: offsets in a segment have 32 bits. */
+/** The longest batch, because offsets in a segment have 32 bits. */
 const maxBatchBytes = 1024 ** 3;
 const readBytes = 256 * 1024;
 
-/** What the log needs to go on. */
+/** The parts and settings of a {@linkcode WriteAheadLog}. */
 export interface WriteAheadLogParts {
   readonly fs: FileSystem;
   readonly dir: string;
@@ -33,7 +33,7 @@ export interface WriteAheadLogParts {
   readonly active: FileHandle;
   /** The checksum of the last record. */
   readonly checksum: number;
-  /** A segment that has so many bytes is followed by a new one. */
+  /** A segment that has this many bytes is followed by a new one. */
   readonly segmentBytes: number;
 }
 
@@ -134,7 +134,7 @@ export class WriteAheadLog {
     };
   }
 
-  /** Takes back what a failed write may have left; only then is the disk unchanged. */
+  /** Removes the remains of a failed write; the disk is unchanged only if that succeeds. */
   async #undo(segment: SegmentFile, cause: unknown): Promise<StorageError> {
     try {
       await this.#active.truncate(segment.size);
@@ -154,7 +154,7 @@ export class WriteAheadLog {
     this.#checksum = checksum;
   }
 
-  /** See {@linkcode Storage.entries}. The data are views of what was read, some 256 KiB at most beside a longer entry. */
+  /** Implements {@linkcode Storage.entries}. The data are views of buffers of about 256 KiB, or of one longer entry. */
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     for (;;) {
       const { first, last } = this.#state.index;
@@ -166,7 +166,7 @@ export class WriteAheadLog {
     }
   }
 
-  /** Fills `found`; `false` if the log changed under way, so that what follows would not fit. */
+  /** Fills `found`; returns false if the log changed meanwhile, so that further entries would not fit. */
   async #read(from: number, to: number, maxBytes: number, found: Entry[]): Promise<boolean> {
     const { index } = this.#state;
     const { rewrites } = this.#state;
@@ -180,7 +180,7 @@ export class WriteAheadLog {
       try {
         bytes = await this.#readPiece(segment, start, Math.min(readBytes, Math.max(4096, maxBytes - total)));
       } catch (error) {
-        // Compaction may have deleted it since.
+        // Compaction may have deleted it meanwhile.
         if (next < index.first) return false;
         throw readFailure(segment.path, error);
       }
@@ -199,13 +199,13 @@ export class WriteAheadLog {
     return true;
   }
 
-  /** About `length` bytes, and at least the record at `offset`. */
+  /** Reads about `length` bytes, and at least the record at `offset`. */
   #readPiece(segment: SegmentFile, offset: number, length: number): Promise<Uint8Array> {
     return this.#files.read(segment, async (file) => {
       const available = segment.size - offset;
       const bytes = await readFully(file, offset, Math.min(length, available));
       const size = recordSizeAt(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0) ?? Infinity;
-      if (size > available) throw damaged(segment.path, offset, "an entry does not read");
+      if (size > available) throw damaged(segment.path, offset, "an entry is unreadable");
       if (size <= bytes.length) return bytes;
       const whole = await readFully(file, offset, size);
       if (whole.length < size) throw damaged(segment.path, offset, "an entry is cut off");
@@ -213,7 +213,7 @@ export class WriteAheadLog {
     });
   }
 
-  /** Forgets entries up to `index`, and deletes segments that hold nothing else. */
+  /** Drops entries up to `index`, and deletes segments that hold nothing else. */
   async compact(index: number): Promise<void> {
     this.#state.index.dropBefore(index + 1);
     while (this.#files.count > 1 && this.#files.oldest.sequence < this.#oldestNeeded()) {
@@ -252,7 +252,7 @@ function readFailure(path: string, error: unknown): unknown {
   return /^E[A-Z]/.test(code) ? failure(`reading ${path} failed (${code})`, "unchanged", error) : error;
 }
 
-/** Makes a segment with its header, durable under its name when it resolves. */
+/** Creates a segment with its header; its name is durable when this resolves. */
 export async function createSegment(
   fs: FileSystem,
   dir: string,
@@ -267,7 +267,7 @@ export async function createSegment(
   return { file, size: bytes.length, checksum: decodeSegmentHeader(path, bytes).checksum };
 }
 
-/** Writes and syncs a new file, which the caller renames. Nothing is left of it if that fails. */
+/** Writes and syncs a new file, which the caller renames. It is removed if that fails. */
 export async function writeTemporary(
   fs: FileSystem,
   health: DiskHealth,
@@ -293,7 +293,7 @@ export async function writeTemporary(
   return file;
 }
 
-/** Renames a file that is durable, and makes the name so. */
+/** Renames a durable file, and makes the new name durable. */
 export async function renameDurably(
   fs: FileSystem,
   health: DiskHealth,

@@ -38,7 +38,7 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/storage/conformance_test.ts",
-      name: "fake files, segments of 200 bytes: a staged snapshot shows only once it is persisted",
+      name: "fake files, segments of 200 bytes: a staged snapshot is visible only once it is persisted",
     },
   },
   {
