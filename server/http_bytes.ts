@@ -4,6 +4,7 @@
  * @module
  */
 
+import { concatBytes } from "../lib/bytes.ts";
 import { RaftError } from "../lib/errors.ts";
 
 const encoder = new TextEncoder();
@@ -49,19 +50,7 @@ export async function readBody(request: Request, maxBytes: number, timeoutMs = B
     clearTimeout(timer);
   }
   if (late) throw new RaftError("timeout", `The body did not end within ${timeoutMs} ms.`);
-  return concat(chunks, length);
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const only = chunks[0];
-  if (chunks.length === 1 && only !== undefined) return only;
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
+  return concatBytes(chunks);
 }
 
 function hexDigit(code: number | undefined): number {

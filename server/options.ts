@@ -40,11 +40,6 @@ export class UsageError extends Error {
   }
 }
 
-/** Whether `id` can name a node: letters, digits, `.`, `_` and `-`, at most 64. */
-export function isNodeId(id: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(id);
-}
-
 /** `host:port` with an optional scheme → `http://host:port`. */
 export function parseAddress(value: string): string {
   const text = value.includes("://") ? value : `http://${value}`;
@@ -73,7 +68,7 @@ export function parsePeers(value: string): readonly PeerAddress[] {
   const peers = value.split(",").map((part) => {
     const at = part.indexOf("=");
     if (at < 1) throw new InvalidArgumentError(`${JSON.stringify(part)} is not ID=HOST:PORT.`);
-    return { id: parseId(part.slice(0, at).trim()), address: parseAddress(part.slice(at + 1).trim()) };
+    return { id: nodeId(part.slice(0, at).trim()), address: parseAddress(part.slice(at + 1).trim()) };
   });
   if (new Set(peers.map((peer) => peer.id)).size !== peers.length) {
     throw new InvalidArgumentError("An id is named twice.");
@@ -84,15 +79,13 @@ export function parsePeers(value: string): readonly PeerAddress[] {
   return peers;
 }
 
-function parseId(value: string): string {
-  if (!isNodeId(value)) {
-    throw new InvalidArgumentError(
-      `${
-        JSON.stringify(value)
-      } is no node id: use letters, digits, ".", "_" and "-", at most 64, a letter or digit first.`,
-    );
-  }
-  return value;
+/** Checks a node's name, for an option or an argument. */
+export function nodeId(value: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)) return value;
+  throw new InvalidArgumentError(
+    `${JSON.stringify(value)} is not a node id: expected 1 to 64 letters, digits, ".", "_" or "-", the first one a ` +
+      `letter or a digit.`,
+  );
 }
 
 /** An integer between two bounds, for an option's value. */
@@ -106,6 +99,7 @@ export function integer(min: number, max: number): (value: string) => number {
   };
 }
 
+/** Collects the values of an option that is repeated, or a list. */
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, ...value.split(",").map((part) => part.trim()).filter((part) => part !== "")];
 }
@@ -129,7 +123,7 @@ const NOT_SAID: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "all
 
 function command(): Command {
   return new Command("server").description("Runs one node of a replicated key-value cluster.")
-    .requiredOption("--id <id>", "the node's name, unique in its cluster", parseId)
+    .requiredOption("--id <id>", "the node's name, unique in its cluster", nodeId)
     .requiredOption("--data <dir>", "the node's data folder; made if it is not there")
     .addOption(
       new Option("--listen <host:port>", "where to listen; one port serves everything")

@@ -12,6 +12,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
+import { table } from "./cli/text.ts";
 import { EXIT } from "./exit_codes.ts";
 import { collect, integer } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
@@ -153,10 +154,10 @@ async function waitForLeader(
   return null;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => "  " + row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
-    .join("\n");
+/** Aligns rows in columns, indented. */
+function indented(rows: readonly (readonly string[])[]): string {
+  const [titles = [], ...others] = rows;
+  return table(titles.map((title) => ({ title })), others).replaceAll(/^/gm, "  ").trimEnd();
 }
 
 /** How the command line is called from a terminal like the one that runs this. */
@@ -177,8 +178,8 @@ function welcome(nodes: readonly NodeProcess[], statuses: readonly NodeStatus[],
     ...(nodes.length > 2 ? [[`kill -9 ${leader?.pid}`, "end the leader, then read again"]] : []),
   ];
   return `\nA cluster of ${nodes.length} runs; its data is in ${data}.\n\n` +
-    `${table([["node", "address", "pid", "role"], ...rows])}\n\nTry in another terminal:\n\n` +
-    `${table(tries.map(([command = "", what]) => [command, `# ${what}`]))}\n\nCtrl-C stops all nodes.\n`;
+    `${indented([["node", "address", "pid", "role"], ...rows])}\n\nTry in another terminal:\n\n` +
+    `${indented(tries.map(([command = "", what]) => [command, `# ${what}`]))}\n\nCtrl-C stops all nodes.\n`;
 }
 
 function described(end: number | string): string {

@@ -5,16 +5,12 @@
  */
 
 import type { Command } from "commander";
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
 import { KEY_MAX_BYTES } from "../../lib/kv/commands.ts";
-import { integer } from "../options.ts";
+import { collect, integer } from "../options.ts";
 import { usageError } from "./errors.ts";
 import { DEFAULT_TIMEOUT_MS } from "./session.ts";
-
-function collect(value: string, before: readonly string[] | undefined): string[] {
-  return [...(before ?? []), value];
-}
 
 /**
  * Adds `--server`, `--timeout-ms` and `--json`.
@@ -73,12 +69,4 @@ export function conditionOf(
   options: { readonly ifVersion?: number; readonly ifAbsent?: true },
 ): ExpectedVersion | undefined {
   return options.ifAbsent === true ? 0 : options.ifVersion;
-}
-
-/** A node's name. */
-export function nodeId(value: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)) {
-    throw new InvalidArgumentError(`a node id has letters, digits, ".", "_" and "-", a letter or digit first.`);
-  }
-  return value;
 }

@@ -12,7 +12,7 @@ import { jsonBytes } from "../http_bytes.ts";
 import { integer } from "../options.ts";
 import { bytesOf, conditionOf, version, withCommonOptions, withConsistency, withKeyOption } from "./arguments.ts";
 import { CliError, usageError } from "./errors.ts";
-import type { Registry } from "./run.ts";
+import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import { count, quoted, showBytes, table } from "./text.ts";
 import { readValue } from "./value.ts";

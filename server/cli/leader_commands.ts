@@ -5,10 +5,11 @@
  */
 
 import type { Command } from "commander";
-import { nodeId, withCommonOptions } from "./arguments.ts";
+import { nodeId } from "../options.ts";
+import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError } from "./errors.ts";
 import { EXIT } from "../exit_codes.ts";
-import type { Registry } from "./run.ts";
+import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import { askAll } from "./survey.ts";
 import { shortAddress } from "./text.ts";

@@ -13,7 +13,7 @@ import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
 import { jsonBytes } from "../http_bytes.ts";
 import { version, withCommonOptions } from "./arguments.ts";
-import type { Registry } from "./run.ts";
+import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import { count, quoted, safeText, showBytes } from "./text.ts";
 

@@ -16,44 +16,10 @@ import { addKeyValueCommands } from "./kv_commands.ts";
 import { addLeaderCommands, addSnapshotCommands } from "./leader_commands.ts";
 import { addLogCommands } from "./log_commands.ts";
 import { addMemberCommands } from "./member_commands.ts";
-import type { CommonOptions, Services } from "./session.ts";
-import { Session } from "./session.ts";
+import { Registry } from "./registry.ts";
+import type { Services } from "./session.ts";
 import { addStatusCommand } from "./status_command.ts";
 import { safeLines } from "./text.ts";
-
-/** Carries a command out; its result is the exit code, 0 if it has none. */
-export type Handler<Options> = (
-  session: Session,
-  args: readonly string[],
-  options: Options,
-) => Promise<number | void>;
-
-/** Where commands are added, and what they end with is kept. */
-export class Registry {
-  readonly #io: CliIo;
-  readonly #services: Services;
-  /** What the command that ran ended with. */
-  exitCode: number = EXIT.done;
-
-  constructor(io: CliIo, services: Services) {
-    this.#io = io;
-    this.#services = services;
-  }
-
-  /** Makes `handler` what `command` does. */
-  handle<Options>(command: Command, handler: Handler<Options>): void {
-    command.action(async () => {
-      // The nearest says it: `raft --server a kv get --server b k` asks b.
-      const options = { ...command.parent?.parent?.opts(), ...command.parent?.opts(), ...command.opts() };
-      const session = new Session(this.#io, this.#services, options as CommonOptions);
-      try {
-        this.exitCode = await handler(session, command.args, options as Options) ?? EXIT.done;
-      } finally {
-        await session.close();
-      }
-    });
-  }
-}
 
 const AFTER_HELP = `
 Examples:

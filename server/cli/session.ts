@@ -4,6 +4,7 @@
  * @module
  */
 
+import { collect } from "../options.ts";
 import { usageError } from "./errors.ts";
 import type { CliIo, Style } from "./io.ts";
 import { painter } from "./io.ts";
@@ -50,8 +51,7 @@ export function parseEndpoint(text: string): string {
 }
 
 function endpointsOf(texts: readonly string[]): readonly string[] {
-  const parts = texts.flatMap((text) => text.split(",")).map((part) => part.trim()).filter((part) => part !== "");
-  return [...new Set(parts.map(parseEndpoint))];
+  return [...new Set(texts.map(parseEndpoint))];
 }
 
 /** One run of one command. */
@@ -74,7 +74,7 @@ export class Session {
     this.json = options.json === true;
     this.timeoutMs = options.timeoutMs;
     this.paint = painter(io.stdout, io.env);
-    const given = options.server ?? (io.env["RAFT_SERVER"] ? [io.env["RAFT_SERVER"]] : []);
+    const given = options.server ?? collect(io.env["RAFT_SERVER"] ?? "");
     const endpoints = endpointsOf(given);
     this.endpointsGiven = endpoints.length > 0;
     this.endpoints = this.endpointsGiven ? endpoints : DEFAULT_ENDPOINTS;

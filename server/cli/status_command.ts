@@ -12,7 +12,7 @@ import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
-import type { Registry } from "./run.ts";
+import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import type { Survey, SurveyedNode } from "./survey.ts";
 import { askAll, exitCodeOfSurvey, peerOf, troubleOf } from "./survey.ts";

@@ -4,6 +4,8 @@
  * @module
  */
 
+import stringWidth from "string-width";
+
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Control and format characters, line separators and lone backslashes: they could disguise, or drive a terminal. */
@@ -88,22 +90,6 @@ export function shortAddress(address: string): string {
   return safeText(address.replace(/^http:\/\//, ""));
 }
 
-/** Columns that a terminal needs for a text: wide characters take two, and escape codes for colours none. */
-export function widthOf(text: string): number {
-  let width = 0;
-  // deno-lint-ignore no-control-regex -- these are the codes that painter() writes
-  for (const character of text.replace(/\x1b\[\d+m/g, "")) {
-    if (/\p{Mn}/u.test(character)) continue;
-    const point = character.codePointAt(0) ?? 0;
-    const wide = (point >= 0x1100 && point <= 0x115f) || (point >= 0x2e80 && point <= 0xa4cf) ||
-      (point >= 0xac00 && point <= 0xd7a3) || (point >= 0xf900 && point <= 0xfaff) ||
-      (point >= 0xfe30 && point <= 0xfe6f) || (point >= 0xff00 && point <= 0xff60) ||
-      (point >= 0x1f300 && point <= 0x1faff) || (point >= 0x20000 && point <= 0x3fffd);
-    width += wide ? 2 : 1;
-  }
-  return width;
-}
-
 /** A column of a table. */
 export interface Column {
   readonly title: string;
@@ -114,11 +100,11 @@ export interface Column {
 /** Aligns rows under their titles. No line ends in blanks. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = [columns.map(({ title }) => title), ...rows];
-  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, widthOf(line[at] ?? "")), 0));
+  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? "")), 0));
   return lines.map((line) =>
     columns.map(({ align }, at) => {
       const cell = line[at] ?? "";
-      const blanks = " ".repeat((widths[at] ?? 0) - widthOf(cell));
+      const blanks = " ".repeat((widths[at] ?? 0) - stringWidth(cell));
       return align === "right" ? blanks + cell : cell + blanks;
     }).join("  ").trimEnd() + "\n"
   ).join("");
