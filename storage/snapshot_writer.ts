@@ -1,6 +1,6 @@
 /**
- * Writers of snapshots, whatever the bytes are stored on: one call at a time,
- * nothing after a failure, and `stage` or `abort` at the end.
+ * Writers of snapshots, for any medium. They allow one call at a time, nothing after
+ * a failure, and `stage` or `abort` at the end.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { checkWritten, failure } from "./log_rules.ts";
 export interface SnapshotMedium {
   /** @throws {StorageError} if nothing may be written any longer */
   check(): void;
-  /** Appends bytes at `offset`, which is where the last chunk ended. */
+  /** Appends bytes at `offset`, the end of the last chunk. */
   write(chunk: Uint8Array, offset: number): Promise<void>;
   /** Makes all bytes durable, without putting the snapshot in force. */
   stage(meta: SnapshotMeta): Promise<void>;
@@ -69,7 +69,7 @@ export class SnapshotWriters<M extends SnapshotMedium> {
   }
 }
 
-/** See the head of this file. */
+/** The writer of one snapshot. */
 class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
   readonly medium: M;
   readonly #onEnd: () => void;

@@ -80,7 +80,7 @@ interface OpenLog {
 /**
  * Reads and checks everything in a folder: manifest, log and snapshot.
  *
- * @throws {StorageError} `damaged`, naming file and offset; `unsupported_version`; `storage` if it is no data folder
+ * @throws {StorageError} `damaged`, naming file and offset; `unsupported_version`; `storage` if it is not a data folder
  */
 export async function verifyFolder(fs: FileSystem, dir: string): Promise<LogReport> {
   for (let attempt = 1;; attempt++) {
@@ -88,7 +88,7 @@ export async function verifyFolder(fs: FileSystem, dir: string): Promise<LogRepo
     try {
       return await verifyOnce(fs, dir);
     } catch (error) {
-      // A running node has replaced a snapshot, or deleted the log's beginning: look again.
+      // If a running node has replaced a snapshot or deleted the log's beginning, read again.
       if (attempt === attempts || await listing(fs, dir) === before) throw error;
     }
   }
@@ -174,8 +174,8 @@ async function verifySnapshot(
 }
 
 /**
- * Every record of a folder's log, oldest first, overwritten ones included. Holds
- * one file of the log in memory at a time.
+ * Yields every record of a folder's log, oldest first, overwritten ones included.
+ * It holds one file of the log in memory at a time.
  *
  * @throws {StorageError} as {@linkcode verifyFolder}, after the records before the damage
  */
@@ -185,7 +185,7 @@ export async function* dumpFolder(fs: FileSystem, dir: string): AsyncGenerator<D
     let found: DumpedRecord[] = [];
     let next = 0;
     const observe: RecordObserver = (record, offset, file) => {
-      // A tail that a running node completes is read twice.
+      // A tail that a running node has completed meanwhile is read twice.
       if (offset < next) return;
       next = offset + record.size;
       found.push(describe(record, offset, file, log.logId));
@@ -225,7 +225,7 @@ function describe(record: LogRecord, offset: number, file: string, logId: number
   return { ...place, type: "commit", lastIndex: index, batchNumber: parseCommit(record, logId)?.batchNumber ?? 0 };
 }
 
-/** Opens all files of the log at once, so that a running node's compaction takes none away. */
+/** Opens all files of the log at once, so that none is lost to a running node's compaction. */
 async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
   await listing(fs, dir);
   const identity = await readManifest(fs, dir);

@@ -1,13 +1,13 @@
 /**
- * The socket by which a lock's owner shows that it lives: a unix domain socket in
- * the data folder. The kernel stops the listening when the process dies, and any
- * process that sees the folder can ask, whatever its process ids mean: so it
- * tells across containers, where those don't.
+ * The socket that shows that a lock's owner is alive: a unix domain socket in the
+ * data folder. The kernel closes it when the process dies, and any process that
+ * sees the folder can connect. So it works across containers, where process ids
+ * don't.
  *
- * That nobody listens proves a death only where all who use the folder are on one
- * kernel and see one file system. So a socket is made, and believed, on Linux and
- * on file systems of this one machine alone. Over NFS or FUSE the same folder may
- * be seen by another machine, or twice, and a socket answers only to its own side.
+ * A refused connection proves a death only if all users of the folder are on one
+ * kernel and see one file system. So sockets are created and trusted only on Linux,
+ * and only on local file systems. Over NFS or FUSE another machine may see the same
+ * folder, or one machine may see it twice, and a socket answers only on its own side.
  *
  * @module
  */
@@ -19,10 +19,10 @@ import process from "node:process";
 import { errorCode } from "./file_system.ts";
 import type { LockSocket } from "./lock_file.ts";
 
-/** What Linux takes for a socket's path, in bytes; it cuts off or refuses what is longer. */
+/** The longest path of a socket on Linux, in bytes; longer ones are cut off or refused. */
 const maxPathBytes = 107;
 
-/** By their numbers in statfs(2): what no two machines can have mounted at a time. */
+/** File systems that no two machines can mount at a time, by their numbers in statfs(2). */
 const localFileSystems: ReadonlySet<number> = new Set([
   0xef53, // ext2, ext3, ext4
   0x58465342, // XFS
@@ -33,10 +33,10 @@ const localFileSystems: ReadonlySet<number> = new Set([
   0x794c7630, // overlayfs, a container's own folders
 ]);
 
-/** How long Bun may take to say why a connection was refused. */
+/** The time limit for Bun's reason why a connection was refused. */
 const confirmMs = 5000;
 
-/** Whether a socket at this path tells who lives. */
+/** Reports whether a socket at this path proves that its process is alive or dead. */
 async function isTelling(path: string): Promise<boolean> {
   if (process.platform !== "linux" || new TextEncoder().encode(path).length > maxPathBytes) return false;
   try {
@@ -47,8 +47,9 @@ async function isTelling(path: string): Promise<boolean> {
 }
 
 /**
- * Listens on a new socket until closed or the process ends; it keeps no process
- * alive. `undefined` where a socket would not tell, or none can be made.
+ * Listens on a new socket until closed or the process ends; it does not keep the
+ * process alive. Returns `undefined` where a socket would prove nothing, or can't be
+ * created.
  */
 export async function listenAt(path: string): Promise<LockSocket | undefined> {
   if (!await isTelling(path)) return undefined;
@@ -65,7 +66,7 @@ export async function listenAt(path: string): Promise<LockSocket | undefined> {
   } catch (_error) {
     return undefined;
   }
-  // A connection that can't be accepted, for want of descriptors, was still made: the asker has its answer.
+  // A connection that can't be accepted, for lack of descriptors, was still made: that is answer enough.
   server.on("error", () => {});
   server.unref();
   const close = async () => {
@@ -81,7 +82,7 @@ export async function listenAt(path: string): Promise<LockSocket | undefined> {
   return { close };
 }
 
-/** Whether somebody listens at this path. */
+/** Reports whether a process listens at this path. */
 export async function askAt(path: string): Promise<"alive" | "dead" | "unknown"> {
   if (!await isTelling(path)) return "unknown";
   try {
@@ -89,7 +90,7 @@ export async function askAt(path: string): Promise<"alive" | "dead" | "unknown">
     // Accepted, or in a queue that is full, as that of a stopped process may be.
     if (["", "ECONNRESET", "EPIPE", "EAGAIN"].includes(code)) return "alive";
     if (code !== "ECONNREFUSED") return "unknown";
-    // A plain file refuses too: a folder may have been copied by a tool that knows no sockets.
+    // A plain file refuses, too: the tool that copied a folder may not support sockets.
     if (!(await lstat(path)).isSocket()) return "unknown";
     return "Bun" in globalThis ? await askInBun(path) : "dead";
   } catch (_error) {
@@ -97,7 +98,7 @@ export async function askAt(path: string): Promise<"alive" | "dead" | "unknown">
   }
 }
 
-/** The error code of connecting; empty if it succeeds. */
+/** Connects, and returns the error code; empty on success. */
 function connectionError(path: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ path });
@@ -108,7 +109,7 @@ function connectionError(path: string): Promise<string> {
   });
 }
 
-/** Bun's node:net calls a full queue refused too; its fetch tells them apart. */
+/** Asks by fetch: Bun's node:net reports a full queue as refused, too; its fetch does not. */
 async function askInBun(path: string): Promise<"alive" | "dead" | "unknown"> {
   const options: RequestInit & { readonly unix: string } = { unix: path, signal: AbortSignal.timeout(confirmMs) };
   try {

@@ -1,5 +1,5 @@
 /**
- * Records, of which the log consists. All numbers are little-endian.
+ * The records of the log. All numbers are little-endian.
  *
  * ```
  * offset  bytes
@@ -14,12 +14,11 @@
  * ```
  *
  * `previous` chains the records: bytes that an earlier, longer tail left behind
- * are well-formed records, but not successors of what now stands before them. It
- * is stored rather than only used as a seed, so that one record can be checked
- * when it is read alone.
+ * are well-formed records, but don't continue the chain. It is stored rather than
+ * only used as a seed, so that a single record can be checked.
  *
- * A batch is a run of records that ends with a `commit`; without one it is not
- * there. The commit's payload is
+ * A batch is a run of records that ends with a `commit`; without one it does not
+ * count. The commit's payload is
  *
  * ```
  *      0      4  mark
@@ -30,7 +29,7 @@
  * ```
  *
  * so that a whole batch can be recognised after damage (see recovery.ts). The
- * log id keeps a client from writing a value that looks like one.
+ * log id keeps a client from writing a value that looks like a batch.
  *
  * @module
  */
@@ -40,12 +39,12 @@ import type { EntryType } from "../../lib/raft/types.ts";
 
 /** Bytes before the payload. */
 export const recordHeaderBytes = 32;
-/** Bytes of a commit, its header included. */
+/** Bytes of a commit, including its header. */
 export const commitBytes = recordHeaderBytes + 24;
-/** Stands at the beginning of a commit's payload: "CMIT". */
+/** The beginning of a commit's payload: "CMIT". */
 export const commitMark = 0x54494d43;
 
-/** What a record can be: an entry of one of the three types, term and vote, a snapshot put in force, the end of a batch. */
+/** The type of a record: an entry of one of the three types, term and vote, a snapshot put in force, the end of a batch. */
 export type RecordType = EntryType | "hardState" | "snapshot" | "commit";
 
 const typeByNumber: readonly (RecordType | undefined)[] = [
@@ -61,27 +60,27 @@ const numberByType = new Map(typeByNumber.map((type, number) => [type, number]))
 
 /** A record as it was read. */
 export interface LogRecord {
-  /** `undefined` for a type that this version does not know. */
+  /** `undefined` for an unknown type. */
   readonly type: RecordType | undefined;
   readonly typeNumber: number;
-  /** Of the entry; for a snapshot its last covered index; for a commit the log's last index. */
+  /** The index of the entry; for a snapshot the last index it covers; for a commit the log's last index. */
   readonly index: number;
-  /** Of the entry, the snapshot, or the hard state. */
+  /** The term of the entry, the snapshot, or the hard state. */
   readonly term: number;
   /** A view of the buffer that was parsed. */
   readonly payload: Uint8Array;
   readonly checksum: number;
   readonly previous: number;
-  /** Bytes in the file, header included. */
+  /** Bytes in the file, including the header. */
   readonly size: number;
 }
 
-/** Whether a record is an entry of the replicated log. */
+/** Reports whether a record is an entry of the replicated log. */
 export function isEntryType(type: RecordType | undefined): type is EntryType {
   return type === "command" || type === "noop" || type === "membership";
 }
 
-/** A safe integer from eight bytes; NaN if it is none. */
+/** Reads a safe integer from eight bytes; NaN if it is not one. */
 export function readUint64(view: DataView, offset: number): number {
   const value = view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
   return Number.isSafeInteger(value) ? value : NaN;
@@ -93,13 +92,13 @@ export function writeUint64(view: DataView, offset: number, value: number): void
   view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
 }
 
-/** How long the record at `offset` says it is; `undefined` if not even its header is there. */
+/** Returns the size of the record at `offset`, according to its header; `undefined` if that is cut off. */
 export function recordSizeAt(view: DataView, offset: number): number | undefined {
   if (offset + recordHeaderBytes > view.byteLength) return undefined;
   return recordHeaderBytes + view.getUint32(offset + 8, true);
 }
 
-/** The record at `offset`, if it is whole and its checksum is right; `undefined` otherwise. */
+/** Returns the record at `offset`; `undefined` if it is cut off or has a wrong checksum. */
 export function parseRecord(bytes: Uint8Array, view: DataView, offset: number): LogRecord | undefined {
   const size = recordSizeAt(view, offset);
   if (size === undefined || offset + size > bytes.length) return undefined;
@@ -118,7 +117,7 @@ export function parseRecord(bytes: Uint8Array, view: DataView, offset: number): 
   };
 }
 
-/** What a commit's payload says; `undefined` if it is not of this log. */
+/** Decodes a commit's payload; `undefined` if it does not belong to this log. */
 export function parseCommit(
   record: LogRecord,
   logId: number,
@@ -131,7 +130,7 @@ export function parseCommit(
 
 const kept = 256 * 1024;
 
-/** Puts the records of one batch into one buffer, which it uses again. */
+/** An encoder of batches, into one buffer that it reuses. */
 export class BatchEncoder {
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
   #view: DataView = new DataView(this.#buffer.buffer);
@@ -146,7 +145,7 @@ export class BatchEncoder {
     this.#checksum = previous;
   }
 
-  /** Where the next record goes, relative to the batch. */
+  /** The offset of the next record in the batch. */
   get length(): number {
     return this.#length;
   }

@@ -1,20 +1,20 @@
 /**
- * Reading the log after a stop, however it came.
+ * Recovery of the log after any kind of stop.
  *
  * The log is a chain of records in one or more segments, cut into batches, and
  * every batch was durable before the next was begun. So at most the last one can
- * be incomplete, and only in the last segment. What breaks the chain is therefore
+ * be incomplete, and only in the last segment. A break of the chain is therefore
  *
  * - a *torn tail*, if no whole batch follows: the write that a crash cut short.
- *   Nobody was told that it is durable. It is cut off, and the cut made durable
+ *   It was never reported as durable. It is cut off, and the cut made durable
  *   before anything is written in its place;
  * - *damage*, if a whole batch follows it, or if it is in a segment that is not
  *   the last. That is an error that names file and offset, and nothing is changed.
  *
- * What is kept is made durable before anybody is told of it: after a kill, the
- * last batch may have been written and never synced. Nor would a sync alone do:
- * after one that failed, the kernel may show bytes that it dropped and will never
- * write. So the last batch is written again, and then synced.
+ * The rest is made durable before it is used: after a kill, the last batch may have
+ * been written and never synced. A sync alone would not be enough: after one that
+ * failed, the kernel may show bytes that it dropped and will never write. So the
+ * last batch is written again, and then synced.
  *
  * Rot within the very last batch looks like a torn tail, and is cut off as one.
  *
@@ -32,22 +32,22 @@ import type { FileHandle } from "./file_system.ts";
 import type { ReadHeader, SegmentHeader } from "./segment.ts";
 import { decodeSnapshotRef, decodeVote, encodeSegmentHeader } from "./segment.ts";
 
-/** Told of every record that is read, for whoever prints them. */
+/** A function that is called with every record that is read. */
 export type RecordObserver = (record: LogRecord, offset: number, path: string) => void;
 
-/** What reading a segment found. */
+/** The result of reading a segment: offsets in its file. */
 export interface SegmentEnd {
-  /** Where the last whole batch begins; `end` if there is none. */
+  /** The beginning of the last whole batch; `end` if there is none. */
   readonly lastBatch: number;
-  /** Where the last whole batch ends. */
+  /** The end of the last whole batch. */
   readonly end: number;
   /** The length of the file: more than `end` if there is a torn tail. */
   readonly size: number;
-  /** Where the chain breaks; `size` if it does not. */
+  /** The offset at which the chain breaks; `size` if it does not. */
   readonly brokenAt: number;
 }
 
-/** Replays segments, oldest first, into a {@linkcode LogState}. */
+/** A replay of segments, oldest first, into a {@linkcode LogState}. */
 export class LogRecovery {
   readonly state: LogState = new LogState();
   readonly #logId: number;
@@ -66,7 +66,7 @@ export class LogRecovery {
     this.#observe = observe;
   }
 
-  /** The checksum of the last record, or header: what the next one continues from. */
+  /** The checksum of the last record or header, which the next record continues. */
   get checksum(): number {
     return this.#checksum;
   }
@@ -101,16 +101,16 @@ export class LogRecovery {
       const end = this.#batchStart;
       const lastBatch = this.#lastBatch;
       if (end === size) return { lastBatch, end, size, brokenAt: size };
-      if (!last) throw damaged(path, offset, "the log breaks off here, and goes on in the next file");
-      // A running node may have finished its batch since it was read: then go on from there.
+      if (!last) throw damaged(path, offset, "the log breaks off here, but continues in the next file");
+      // A running node may have finished its batch since it was read: then continue after it.
       if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {
         return { lastBatch, end, size, brokenAt: offset };
       }
-      if (end === from) throw damaged(path, offset, "whole batches follow what does not read");
+      if (end === from) throw damaged(path, offset, "whole batches follow an unreadable one");
     }
   }
 
-  /** The snapshot and the entries together must cover everything from the first index on. */
+  /** Checks that snapshot and entries together cover everything from the first index on. */
   checkComplete(path: string): void {
     const covered = this.state.snapshot?.index ?? 0;
     const { first } = this.state.index;
@@ -128,7 +128,7 @@ export class LogRecovery {
       throw damaged(path, 0, `file ${this.#sequence + 1} of the log, which stands before it, is missing`);
     }
     if (!sameHeader(header, this.state.header(sequence, this.#logId, this.#checksum))) {
-      throw damaged(path, 0, "it does not continue what the file before it says");
+      throw damaged(path, 0, "it does not continue the file before it");
     }
   }
 
@@ -155,7 +155,7 @@ export class LogRecovery {
         if (type === "hardState") batch.hardState = { term, votedFor: decodeVote(payload) };
         else batch.snapshot = { ...decodeSnapshotRef(payload.subarray(1)), keepsLog: payload[0] === 1 };
       } catch (error) {
-        throw damaged(this.#path, offset, `the ${type} does not read`, error);
+        throw damaged(this.#path, offset, `the ${type} is unreadable`, error);
       }
     }
   }

@@ -1,10 +1,10 @@
 /**
- * Segments: the files that the log is cut into, so that its beginning can be
- * deleted. Named `log-` and a number, ascending by one.
+ * Segments: the files of the log, named `log-` and a number that ascends by one.
+ * There are several so that the beginning of the log can be deleted.
  *
- * Each begins with a header that repeats everything that older segments said and
- * that still holds: term and vote, the snapshot in force, where the log ended.
- * So the oldest ones can be deleted without being copied.
+ * Each begins with a header that repeats the state at the end of the segment
+ * before: term and vote, the snapshot in force, and the last index. So the oldest
+ * ones can be deleted without being copied.
  *
  * ```
  *      0      8  "RAFT-LOG"
@@ -14,8 +14,8 @@
  *     -4      4  CRC-32C of everything before it
  * ```
  *
- * A segment gets its name only after its header is durable. A header that does
- * not read is therefore always damage, never a half-finished creation.
+ * A segment gets its name only after its header is durable. An unreadable header is
+ * therefore always damage, never a half-finished creation.
  *
  * @module
  */
@@ -26,11 +26,11 @@ import { decodeMembership, encodeMembership } from "../../lib/raft/membership.ts
 import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
 import { damaged, unsupportedVersion } from "./file_errors.ts";
 
-/** The only format there is so far. */
+/** The version of the format, the only one so far. */
 export const formatVersion = 1;
 const magic = new TextEncoder().encode("RAFT-LOG");
 const fixedBytes = 16;
-/** No header is longer; a bound for reading. */
+/** The longest header, as a bound for reading. */
 export const maxHeaderBytes = 4 * 1024 * 1024;
 
 /** A snapshot in force, and the number in its file's name. */
@@ -39,7 +39,7 @@ export interface SnapshotRef {
   readonly meta: SnapshotMeta;
 }
 
-/** What stands at the beginning of a segment. */
+/** The header of a segment. */
 export interface SegmentHeader {
   /** The number in the file's name. */
   readonly sequence: number;
@@ -49,25 +49,25 @@ export interface SegmentHeader {
   readonly previous: number;
   /** The number of the first batch of this segment. */
   readonly batchNumber: number;
-  /** Where the log ended when the segment was begun. */
+  /** The last index of the log when the segment was begun. */
   readonly lastIndex: number;
   readonly lastTerm: number;
   readonly hardState: HardState;
   readonly snapshot: SnapshotRef | null;
 }
 
-/** The file of a segment. */
+/** Returns the name of a segment's file. */
 export function segmentName(sequence: number): string {
   return `log-${String(sequence).padStart(10, "0")}`;
 }
 
-/** The number of a segment's file; `undefined` for other files. */
+/** Returns the number in the name of a segment's file; `undefined` for other files. */
 export function segmentSequence(name: string): number | undefined {
   const match = /^log-(\d{10,15})$/.exec(name);
   return match === null ? undefined : Number(match[1]);
 }
 
-/** The bytes of a header. */
+/** Encodes a header. */
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   const fields = new ByteWriter(256)
     .varint(header.sequence)
@@ -90,7 +90,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   return bytes;
 }
 
-/** A header with its length and its checksum, which the first record continues from. */
+/** A header with its length and its checksum, which the first record continues. */
 export interface ReadHeader {
   readonly header: SegmentHeader;
   readonly size: number;
@@ -128,11 +128,11 @@ export function decodeSegmentHeader(path: string, bytes: Uint8Array): ReadHeader
     reader.end();
     return { header, size, checksum };
   } catch (error) {
-    throw damaged(path, fixedBytes, "the segment's header does not read", error);
+    throw damaged(path, fixedBytes, "the segment's header is unreadable", error);
   }
 }
 
-/** Who got the vote, as the payload of a `hardState` record. */
+/** Encodes a vote, as the payload of a `hardState` record. */
 export function encodeVote(votedFor: string | null): Uint8Array {
   if (votedFor === null) return new Uint8Array();
   return new ByteWriter().string(votedFor).finish();
@@ -147,7 +147,7 @@ export function decodeVote(bytes: Uint8Array): string | null {
   return votedFor;
 }
 
-/** A snapshot, as the payload of a `snapshot` record and in headers. */
+/** Encodes a snapshot, as the payload of a `snapshot` record and for headers. */
 export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
   return new ByteWriter(256)
     .varint(file)

@@ -13,7 +13,7 @@ const maxOpen = 8;
 export interface SegmentFile {
   readonly sequence: number;
   readonly path: string;
-  /** Up to where it holds whole batches. */
+  /** The end of its last whole batch. */
   size: number;
 }
 
@@ -22,12 +22,12 @@ interface OpenFile {
   users: number;
 }
 
-/** The segments, oldest first; the last is the one that is written. */
+/** The segments, oldest first; the last is the one being written. */
 export class SegmentFiles {
   readonly #fs: FileSystem;
   readonly #dir: string;
   readonly #segments: SegmentFile[] = [];
-  /** Least recently used first. */
+  /** Open files, least recently used first. */
   readonly #open = new Map<number, OpenFile>();
 
   constructor(fs: FileSystem, dir: string) {
@@ -47,7 +47,7 @@ export class SegmentFiles {
     return this.#segments.at(-1)!;
   }
 
-  /** The segment with this number, if it is still there. */
+  /** Returns the segment with this number, if it still exists. */
   get(sequence: number): SegmentFile | undefined {
     return this.#segments[sequence - (this.#segments[0]?.sequence ?? 0)];
   }
@@ -62,7 +62,7 @@ export class SegmentFiles {
     return `${this.#dir}/${segmentName(sequence)}`;
   }
 
-  /** Lends the segment's file to `use`. */
+  /** Calls `use` with the segment's file. */
   async read<T>(segment: SegmentFile, use: (file: FileHandle) => Promise<T>): Promise<T> {
     const { sequence, path } = segment;
     const open = this.#open.get(sequence) ?? { file: this.#fs.open(path, "read"), users: 0 };
@@ -81,7 +81,7 @@ export class SegmentFiles {
     }
   }
 
-  /** Takes the oldest segment off the list; the caller deletes the file. */
+  /** Removes the oldest segment from the list; the caller deletes the file. */
   async removeOldest(): Promise<SegmentFile> {
     const segment = this.#segments.shift()!;
     const open = this.#open.get(segment.sequence);
@@ -90,14 +90,14 @@ export class SegmentFiles {
     return segment;
   }
 
-  /** Closes what is open. */
+  /** Closes all open files. */
   async close(): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();
     await Promise.all(open.map((each) => each.file.then((file) => file.close()).catch(() => {})));
   }
 
-  /** Closes a file that is no longer listed and not in use, and lists no more than a few. */
+  /** Closes files that are no longer needed, and keeps only a few open. */
   async #closeIdle(used: OpenFile): Promise<void> {
     const idle: OpenFile[] = [];
     if (used.users === 0 && ![...this.#open.values()].includes(used)) idle.push(used);

@@ -2,9 +2,9 @@
 /**
  * The connection to one database, as a store for idb-keyval whose transactions
  * are strict: a promise resolves when the transaction is complete, which is when
- * the operating system has said that the data is on the disk, and rejects
- * whatever else becomes of it. (A browser that does not know the option resolves
- * as soon as the operating system has the data, which a power failure may lose.)
+ * the operating system reports that the data is on the disk, and rejects otherwise.
+ * (A browser without this option resolves as soon as the operating system has the
+ * data, which a power failure may lose.)
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { damaged, errorName, missing, transactionFailure, unsupportedVersion } f
 import { formatVersion, storeName } from "./keys.ts";
 
 function factory(): IDBFactory {
-  // Some browsers and modes have none, whatever the types say.
+  // Some browsers and modes have none, despite the types.
   const found = (globalThis as { readonly indexedDB?: IDBFactory }).indexedDB;
   if (found === undefined) throw missing("IndexedDB", "where a node is stored");
   return found;
@@ -35,7 +35,7 @@ function openConnection(name: string): Promise<IDBDatabase> {
   });
 }
 
-/** Deletes a database; one that is not there is deleted already. */
+/** Deletes a database, if it exists. */
 export function deleteDatabase(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = factory().deleteDatabase(name);
@@ -46,7 +46,7 @@ export function deleteDatabase(name: string): Promise<void> {
 
 /** A connection, until it is closed or lost. */
 export class Database {
-  /** Its name. */
+  /** The name of the database. */
   readonly name: string;
   /** Opens transactions, for the functions of idb-keyval, too. The callback makes requests, and awaits nothing else. */
   readonly store: UseStore = (mode, callback) => this.#run(mode, callback);
@@ -54,8 +54,9 @@ export class Database {
   readonly #onLost: (error: StorageError) => void;
   /** Ends each transaction under way as failed. */
   readonly #underWay = new Set<(error: StorageError) => void>();
-  /** Why nothing more is written, and whether nothing more can be read. */
+  /** The reason why nothing more is written. */
   #failed: StorageError | null = null;
+  /** Set once nothing can be read either. */
   #lost = false;
   #closed = false;
 
@@ -64,7 +65,7 @@ export class Database {
     this.name = name;
     this.#connection = connection;
     this.#onLost = onLost;
-    // Somebody deletes the database: it waits until everybody has let go.
+    // Another page deletes the database, which waits until all connections are closed.
     connection.onversionchange = () => this.lose("it is being deleted or upgraded");
     connection.onclose = () => {
       this.lose("the browser closed it, or deleted this site's data");
@@ -73,9 +74,9 @@ export class Database {
   }
 
   /**
-   * Opens a database; makes one that is not there.
+   * Opens a database; creates it if it does not exist.
    *
-   * @param onLost called once if it goes away under the node
+   * @param onLost called once if it is closed or deleted under the node
    * @throws {StorageError} `unsupported_version`, or `storage`
    */
   static async open(name: string, onLost: (error: StorageError) => void): Promise<Database> {
@@ -93,9 +94,9 @@ export class Database {
   }
 
   /**
-   * Gives the database up. Nobody knows what is left of the node, so every write
-   * from now on is refused as in doubt, and the node stops. A transaction under
-   * way still comes to its end.
+   * Gives up the database. The state of the node is unknown, so every write from now
+   * on is refused as in doubt, and the node stops. A transaction under way still
+   * completes.
    */
   lose(reason: string): void {
     if (this.#lost || this.#closed) return;
@@ -105,7 +106,7 @@ export class Database {
     this.#onLost(this.#failed);
   }
 
-  /** Lets go of the database once its transactions have ended. */
+  /** Closes the connection once its transactions have ended. */
   close(): void {
     this.#closed = true;
     this.#connection.close();
@@ -123,7 +124,7 @@ export class Database {
       abort(transaction);
       const outcome = await failed;
       if (cause instanceof StorageError) throw cause;
-      // An abort of our own has no reason but the one that led to it.
+      // An abort by this class has no reason of its own, only a cause.
       throw outcome !== null && transaction.error !== null ? outcome : transactionFailure(this.name, mode, cause);
     }
   }
@@ -133,13 +134,13 @@ export class Database {
       return this.#connection.transaction(storeName, mode, { durability: "strict" });
     } catch (cause) {
       if (this.#closed) throw storageClosed();
-      // The connection is closing, and the event that says so is on its way.
-      this.lose(`no transaction can be begun (${errorName(cause)})`);
+      // The connection is closing, and its event has not arrived yet.
+      this.lose(`it accepts no transactions (${errorName(cause)})`);
       throw this.#refusal();
     }
   }
 
-  /** Resolves when the transaction is complete, and rejects with what else became of it. */
+  /** Resolves when the transaction is complete, and rejects when it was aborted. */
   #ended(transaction: IDBTransaction, mode: IDBTransactionMode): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = (error: StorageError): void => {
@@ -167,6 +168,6 @@ function abort(transaction: IDBTransaction): void {
   try {
     transaction.abort();
   } catch {
-    // It has ended by itself.
+    // It has already ended.
   }
 }

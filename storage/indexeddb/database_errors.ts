@@ -7,12 +7,12 @@
 import { StorageError } from "../../lib/errors.ts";
 import { failure } from "../log_rules.ts";
 
-/** The DOM's name of an error; empty if it has none. */
+/** Returns the DOM's name of an error; empty if it has none. */
 export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : "";
 }
 
-/** What a record holds is not what was written. */
+/** Creates the error of a record that does not hold what was written to it. */
 export function damaged(database: string, record: string, reason: string): StorageError {
   return new StorageError(`database ${database} is damaged at ${record}: ${reason}`, {
     disk: "unchanged",
@@ -21,7 +21,7 @@ export function damaged(database: string, record: string, reason: string): Stora
   });
 }
 
-/** A newer version wrote this. */
+/** Creates the error of a database that a newer version has written. */
 export function unsupportedVersion(database: string, cause: unknown): StorageError {
   return new StorageError(`database ${database} has a format that this version does not support`, {
     disk: "unchanged",
@@ -31,7 +31,7 @@ export function unsupportedVersion(database: string, cause: unknown): StorageErr
   });
 }
 
-/** Another tab or worker runs the node. */
+/** Creates the error of a node that runs in another tab or worker. */
 export function locked(database: string): StorageError {
   return new StorageError(`the storage is locked: another tab or worker has ${database} open`, {
     disk: "unchanged",
@@ -40,7 +40,7 @@ export function locked(database: string): StorageError {
   });
 }
 
-/** The browser lacks something that is not to be done without. */
+/** Creates the error of a browser that lacks a required feature. */
 export function missing(what: string, why: string): StorageError {
   return new StorageError(`this browser or page has no ${what}, ${why}`, {
     disk: "unchanged",
@@ -49,11 +49,12 @@ export function missing(what: string, why: string): StorageError {
 }
 
 /**
- * What became of a failed transaction. Aborted means unchanged, by the rules of
- * IndexedDB. Not so when the browser itself failed to commit (`UnknownError`):
- * after an I/O error the batch may come back with the next start, and Chromium
- * says the same when it deletes the database in the middle of a write. If the
- * device is full by then, it calls that a quota, too; a quota proper is refused before.
+ * Creates the error of a failed transaction. By the rules of IndexedDB an aborted
+ * one has changed nothing. The exception is a failed commit of the browser itself
+ * (`UnknownError`): after an I/O error the batch may reappear with the next start,
+ * and Chromium reports the same when it deletes the database in the middle of a
+ * write. If the device is full by then, it reports that as a quota, too; a write
+ * beyond the quota is refused before the commit.
  */
 export function transactionFailure(database: string, mode: IDBTransactionMode, cause: unknown): StorageError {
   const name = errorName(cause);

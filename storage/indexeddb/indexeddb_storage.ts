@@ -1,13 +1,13 @@
 /// <reference lib="dom" />
 /**
  * The storage of a node in a browser: one IndexedDB database (keys.ts) under one
- * Web Lock (web_lock.ts). Every batch is one strict transaction, and is there as a
- * whole or not at all. What is small stays in memory, and changes only once the
- * transaction that changes it is complete.
+ * Web Lock (web_lock.ts). Every batch is one strict transaction, so it is atomic.
+ * Small records stay in memory, and change there only once the transaction that
+ * changes them is complete.
  *
  * The identity lives with the data. A browser that evicts a site takes all of it,
- * so what starts after that is a new node with a new incarnation, and never a
- * voter that has forgotten its vote.
+ * so a node that starts after that is new, with a new incarnation, and never a voter
+ * that has forgotten its vote.
  *
  * @module
  */
@@ -26,15 +26,15 @@ import { SnapshotChunks } from "./snapshot_chunks.ts";
 import { takeLock } from "./web_lock.ts";
 import type { HeldLock } from "./web_lock.ts";
 
-/** Which node's database it is. */
+/** The node that a database belongs to. */
 export interface IndexedDbPlace {
-  /** Tells clusters of one site apart. Need not be the id that the cluster gives itself, which may not be known yet. */
+  /** A name that distinguishes clusters of one site. It need not be the cluster's own id, which may not be known yet. */
   readonly clusterId: string;
-  /** The node's name; the storage takes no other identity. */
+  /** The node's name; the storage accepts no other identity. */
   readonly nodeId: string;
   /**
-   * How long to wait for a tab or worker that still has the node open: one that was
-   * just killed lets go of it a moment later. @default 0
+   * The time to wait for a tab or worker that still has the node open, in
+   * milliseconds. A killed one releases it a moment later. @default 0
    */
   readonly lockWaitMs?: number;
 }
@@ -43,23 +43,23 @@ export interface IndexedDbPlace {
 export interface IndexedDbStorageOptions extends IndexedDbPlace {
   /**
    * Called once if the database is deleted or closed under the storage. Every later
-   * write fails, which stops the node; one that has nothing to write would notice
-   * only then, so close it here. @default none
+   * write fails, which stops the node. A node that has nothing to write would notice
+   * only much later, so close it here. @default none
    */
   readonly onLost?: (error: StorageError) => void;
 }
 
-/** Entries that one transaction of a compaction deletes, so that batches come in between. */
+/** The number of entries that one transaction of a compaction deletes, so that batches don't wait long. */
 const compactedAtOnce = 1024;
 
-/** What is open after `load`. */
+/** The open parts after `load`. */
 interface Opened {
   readonly lock: HeldLock;
   readonly database: Database;
   readonly snapshots: SnapshotChunks;
   identity: Identity | null;
   log: LogShape;
-  /** Counts what was taken from the log: who reads across one of these may have read too little. */
+  /** Counts removals of entries: a read that one of them interrupts may miss entries. */
   rewrites: number;
 }
 
@@ -75,7 +75,7 @@ export class IndexedDbStorage implements Storage {
   /** Writes that change the log's shape, one after the other. */
   #writes: Promise<void> = Promise.resolve();
 
-  /** Opens nothing yet. */
+  /** Creates a storage that opens nothing before `load`. */
   constructor(options: IndexedDbStorageOptions) {
     const { clusterId, nodeId } = options;
     if (clusterId === "" || nodeId === "") throw new RangeError("a storage needs a cluster id and a node id");
@@ -105,7 +105,7 @@ export class IndexedDbStorage implements Storage {
     if (lock === null) throw locked(this.name);
     try {
       database = await Database.open(this.name, onLost);
-      // There was nothing yet that could have been lost.
+      // Nothing was open yet that could have been lost.
       if (theft.signal.aborted) throw locked(this.name);
       const { identity, log, memberships, leftovers } = await recover(database);
       if (identity !== null && identity.nodeId !== nodeId) checkIdentity(identity, { ...identity, nodeId });
@@ -150,7 +150,7 @@ export class IndexedDbStorage implements Storage {
     opened.database.check();
     if (this.#persisting) throw failure("another batch is being persisted", "unchanged");
     if (opened.identity === null) throw failure("the storage has no identity yet", "unchanged");
-    // Taken now: an abort that comes later finds it under way.
+    // Looked up now: a later abort must find the batch under way.
     const snapshotRef = batch.snapshot === null ? null : opened.snapshots.staged(batch.snapshot);
     this.#persisting = true;
     try {
@@ -188,7 +188,7 @@ export class IndexedDbStorage implements Storage {
       );
       const found = entriesOf(opened, records, from, to, maxBytes);
       if (!(found instanceof StorageError)) return found;
-      // Entries were replaced or forgotten meanwhile: the log that is there now has the answer.
+      // Entries were replaced or dropped meanwhile: read the log as it is now.
       if (opened.rewrites === rewrites) throw found;
     }
   }
@@ -258,7 +258,7 @@ export class IndexedDbStorage implements Storage {
   }
 }
 
-/** The entries in `records` that fit in `maxBytes`, at least one; or what is wrong with them. */
+/** Decodes the entries in `records` that fit in `maxBytes`, at least one; or returns the error of a damaged one. */
 function entriesOf(
   { database, log }: Opened,
   records: readonly unknown[],
@@ -271,7 +271,7 @@ function entriesOf(
   for (let index = from; index <= to; index++) {
     const term = log.termAt(index);
     const record = records[index - from];
-    // Records end where there were bytes enough.
+    // The records end once they have enough bytes.
     if (record === undefined && found.length > 0 && bytes >= maxBytes) break;
     const entry = decodeEntry(database.name, record, index, term ?? -1);
     if (entry instanceof StorageError) return entry;

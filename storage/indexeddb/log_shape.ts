@@ -1,7 +1,7 @@
 /**
- * What is in the database, entries aside: small enough to be kept in memory,
- * where it is the truth once the database was read. A batch makes a new one,
- * which takes the old one's place when the batch is durable.
+ * The content of the database except for entries: small enough to be kept in
+ * memory, where it is authoritative once the database was read. A batch makes a new
+ * shape, which replaces the old one when the batch is durable.
  *
  * @module
  */
@@ -20,14 +20,14 @@ export interface SnapshotRef {
 export interface LogParts {
   readonly hardState: HardState;
   readonly snapshotRef: SnapshotRef | null;
-  /** The first index that is there; one more than `lastIndex` if none is. */
+  /** The first index of the log; `lastIndex + 1` if it is empty. */
   readonly firstIndex: number;
   readonly lastIndex: number;
   /** The first index of each term; the first of all is `firstIndex`. */
   readonly termStarts: readonly TermStart[];
 }
 
-/** Term, vote, the snapshot in force, and which entries there are. Never changes. */
+/** Term, vote, the snapshot in force, and the range of entries. Immutable. */
 export class LogShape implements DurableLog, LogParts {
   readonly hardState: HardState;
   readonly snapshotRef: SnapshotRef | null;
@@ -43,7 +43,7 @@ export class LogShape implements DurableLog, LogParts {
     this.termStarts = parts.termStarts;
   }
 
-  /** That of a new node. */
+  /** Returns the shape of a new node. */
   static empty(): LogShape {
     const hardState: HardState = { term: 0, votedFor: null };
     return new LogShape({ hardState, snapshotRef: null, firstIndex: 1, lastIndex: 0, termStarts: [] });
@@ -58,7 +58,7 @@ export class LogShape implements DurableLog, LogParts {
     return this.snapshot?.index === index ? this.snapshot.term : undefined;
   }
 
-  /** What it is after a batch that the rules allow; `snapshotRef` is the batch's snapshot. */
+  /** Returns the shape after a batch that the rules allow; `snapshotRef` is the batch's snapshot. */
   after(batch: PersistBatch, snapshotRef: SnapshotRef | null): LogShape {
     let { firstIndex, lastIndex } = this;
     let termStarts = [...this.termStarts];
@@ -85,7 +85,7 @@ export class LogShape implements DurableLog, LogParts {
     });
   }
 
-  /** What it is without the entries before `firstIndex`, which is at most `lastIndex + 1`. */
+  /** Returns the shape without the entries before `firstIndex`, which is at most `lastIndex + 1`. */
   from(firstIndex: number): LogShape {
     const term = firstIndex <= this.lastIndex ? this.termAt(firstIndex) : undefined;
     const termStarts = this.termStarts.filter((start) => start.index > firstIndex);

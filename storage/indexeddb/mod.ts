@@ -20,8 +20,8 @@ export { IndexedDbStorage } from "./indexeddb_storage.ts";
 export type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storage.ts";
 
 /**
- * The storage of a node in this browser, for this site. Nothing is opened before
- * {@linkcode IndexedDbStorage.load}, which the node calls.
+ * Creates the storage of a node in this browser, for this site. Nothing is opened
+ * before {@linkcode IndexedDbStorage.load}, which the node calls.
  *
  * `load` rejects with `locked` while another tab or worker has the same node
  * open, and with `storage` where there are no Web Locks: on pages that are not
@@ -40,8 +40,8 @@ export function createIndexedDbStorage(options: IndexedDbStorageOptions): Indexe
 }
 
 /**
- * Deletes everything that is stored of a node. What starts in its place is a new
- * node: remove the old one from the cluster.
+ * Deletes all data of a node. A node that starts in its place is a new one: remove
+ * the old one from the cluster.
  *
  * @throws {StorageError} `locked` while the node runs: close it first
  */
@@ -57,11 +57,11 @@ export async function deleteIndexedDb(place: IndexedDbPlace): Promise<void> {
 }
 
 /**
- * Asks the browser not to evict this site's data when space runs out. For pages:
- * workers can't ask. Ask when a person has just chosen to keep a node here; some
- * browsers ask them in turn.
+ * Asks the browser not to evict this site's data when space runs out. Only pages can
+ * ask, workers can't. Ask when the user has just chosen to keep a node here; some
+ * browsers show them a prompt.
  *
- * @returns whether the data are safe from eviction now; people can still delete them
+ * @returns true if the data are safe from eviction now; the user can still delete them
  */
 export async function requestPersistence(): Promise<boolean> {
   const { storage } = navigator as { readonly storage?: Partial<StorageManager> };

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /**
- * The records of the log: how a batch is written, and how entries are read back.
+ * The records of the log: writing a batch, and reading entries back.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { LogShape } from "./log_shape.ts";
 
 const indexedNames: readonly IndexedName[] = ["entry", "term", "membership"];
 
-/** Entries of the first request of a read; later ones are cut to what the first ones have told of sizes. */
+/** The number of entries in the first request of a read; later ones follow from the sizes found so far. */
 const firstRequest = 4;
 const maxRequest = 1024;
 
@@ -25,17 +25,17 @@ export function putRecord(store: IDBObjectStore, name: RecordName, value: unknow
   store.put(value, name);
 }
 
-/** Writes which indexes there are. */
+/** Writes the range of indexes. */
 export function putRange(store: IDBObjectStore, { firstIndex, lastIndex }: LogShape): void {
   putRecord(store, "log", { firstIndex, lastIndex });
 }
 
-/** Deletes everything of the indexes `from` to `to`. */
+/** Deletes all records of the indexes `from` to `to`. */
 export function deleteIndexes(store: IDBObjectStore, from: number, to?: number): void {
   for (const name of indexedNames) store.delete(rangeOf(name, from, to));
 }
 
-/** Writes what makes `before` into `after`, in the store's transaction. */
+/** Writes the changes from `before` to `after`, in the store's transaction. */
 export function writeBatch(store: IDBObjectStore, batch: PersistBatch, before: LogShape, after: LogShape): void {
   const { hardState, snapshot, entries } = batch;
   if (hardState !== null) {
@@ -53,13 +53,13 @@ export function writeBatch(store: IDBObjectStore, batch: PersistBatch, before: L
 }
 
 function putEntry(store: IDBObjectStore, { index, term, type, data }: Entry): void {
-  // All of a buffer is stored with a view of it, and this one may view a whole message.
+  // Storing a view stores its whole buffer, which may be that of a whole message.
   const own = data.length === data.buffer.byteLength ? data : data.slice();
   store.put({ index, term, type, data: own, checksum: crc32c(data) }, keyOf("entry", index));
   if (type === "membership") store.put(true, keyOf("membership", index));
 }
 
-/** The records of the entries `from` to `to`: at least enough of them for `maxBytes`. */
+/** Reads the records of the entries `from` to `to`, at least enough of them for `maxBytes`. */
 export function readEntryRecords(
   store: IDBObjectStore,
   from: number,
@@ -91,10 +91,10 @@ function dataOf(value: unknown): Uint8Array | undefined {
 }
 
 /**
- * Reads one record.
+ * Decodes one record.
  *
- * @param term what the log says that the entry's term is
- * @returns what is wrong with it, if it is not as it was written
+ * @param term the entry's term according to the log
+ * @returns an error if the record is damaged
  */
 export function decodeEntry(database: string, value: unknown, index: number, term: number): Entry | StorageError {
   const record = `entry ${index}`;
@@ -103,7 +103,7 @@ export function decodeEntry(database: string, value: unknown, index: number, ter
   const { type } = fields;
   const data = dataOf(value);
   const known = type === "command" || type === "noop" || type === "membership";
-  if (!known || data === undefined) return damaged(database, record, "it does not read as an entry");
+  if (!known || data === undefined) return damaged(database, record, "it is not an entry");
   if (fields.index !== index) return damaged(database, record, `entry ${String(fields.index)} stands in its place`);
   if (fields.term !== term) {
     return damaged(database, record, `its term is ${String(fields.term)}, and should be ${term}`);

@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /**
- * Reads what is there at start, and checks that it is whole: damage is an error,
- * and never a silently shorter log. The data of entries stay where they are,
- * memberships aside.
+ * Recovery at start: reads the database, and checks that it is complete. Damage is
+ * an error, and never a silently shorter log. The data of entries are not read,
+ * except for memberships.
  *
  * @module
  */
@@ -19,17 +19,17 @@ import { LogShape } from "./log_shape.ts";
 import type { SnapshotRef } from "./log_shape.ts";
 import { decodeEntry } from "./records.ts";
 
-/** What a database holds. */
+/** The content of a database. */
 export interface Recovered {
   readonly identity: Identity | null;
   readonly log: LogShape;
   /** The membership entries of the log. */
   readonly memberships: readonly Entry[];
-  /** Numbers of snapshots that have chunks, and are not in force. */
+  /** The numbers of snapshots that have chunks but are not in force. */
   readonly leftovers: ReadonlySet<number>;
 }
 
-/** Everything but the data of entries and snapshots, from one moment. */
+/** All records except the data of entries and snapshots, read in one transaction. */
 interface Contents {
   readonly singles: Readonly<Record<RecordName, unknown>>;
   readonly entries: { readonly count: number; readonly first: number; readonly last: number };
@@ -85,7 +85,7 @@ export async function recover(database: Database): Promise<Recovered> {
   if (singles.identity === undefined) {
     const found = Object.keys(singles).some((key) => singles[key as RecordName] !== undefined);
     if (found || contents.entries.count > 0) {
-      throw damaged(name, "identity", "it is missing, and other records are not");
+      throw damaged(name, "identity", "it is missing, but other records exist");
     }
     return { identity: null, log: LogShape.empty(), memberships: [], leftovers };
   }
@@ -102,7 +102,7 @@ export async function recover(database: Database): Promise<Recovered> {
   };
 }
 
-/** The fields of a record; all `undefined` if it is none. */
+/** Returns the fields of a record; all `undefined` if it is not an object. */
 function fieldsOf<Field extends string>(value: unknown): { readonly [name in Field]?: unknown } {
   return typeof value === "object" && value !== null ? value : {};
 }
@@ -122,7 +122,7 @@ function decodeIdentity(database: string, value: unknown): Identity {
 function decodeHardState(database: string, value: unknown): HardState {
   const { term, votedFor } = fieldsOf<keyof HardState>(value);
   if (!isIndex(term) || !(votedFor === null || typeof votedFor === "string")) {
-    throw damaged(database, "hardState", "it does not read as term and vote");
+    throw damaged(database, "hardState", "it is not a term and vote");
   }
   return { term, votedFor };
 }
@@ -133,19 +133,19 @@ function decodeSnapshot(database: string, value: unknown): SnapshotRef | null {
   const { id, index, term, size, checksum, membership } = fieldsOf<keyof SnapshotRef["meta"]>(meta);
   const numbers = [number, index, term, size, checksum];
   if (typeof id !== "string" || !numbers.every(isIndex) || typeof membership !== "object" || membership === null) {
-    throw damaged(database, "snapshot", "it does not read as a snapshot's meta");
+    throw damaged(database, "snapshot", "it is not a snapshot's meta");
   }
   return value as SnapshotRef;
 }
 
-/** Term and vote, snapshot, and the log, of which no entry may be missing. */
+/** Returns term and vote, the snapshot and the log, of which no entry may be missing. */
 function shapeOf(database: string, contents: Contents): LogShape {
   const { singles, entries } = contents;
   const hardState = decodeHardState(database, singles.hardState);
   const snapshotRef = decodeSnapshot(database, singles.snapshot);
   const { firstIndex, lastIndex } = fieldsOf<"firstIndex" | "lastIndex">(singles.log);
   if (!isIndex(firstIndex) || !isIndex(lastIndex) || lastIndex < firstIndex - 1) {
-    throw damaged(database, "log", "it does not say which entries there are");
+    throw damaged(database, "log", "it has no range of entries");
   }
   const covered = snapshotRef?.meta.index ?? 0;
   if (firstIndex < 1 || firstIndex > covered + 1 || lastIndex < covered) {
@@ -183,12 +183,12 @@ function membershipsOf(database: string, log: LogShape, contents: Contents): Ent
     if (term === undefined) throw damaged(database, `membership ${index}`, "the log has no such entry");
     const entry = decodeEntry(database, contents.memberships[i], index, term);
     if (entry instanceof StorageError) throw entry;
-    if (entry.type !== "membership") throw damaged(database, `membership ${index}`, "the entry is none");
+    if (entry.type !== "membership") throw damaged(database, `membership ${index}`, "the entry is not a membership");
     return entry;
   });
 }
 
-/** Their bytes are checked by who reads them; whether they are there, by every start. */
+/** Checks that all chunks exist; their bytes are checked by readers. */
 function checkChunks(database: string, ref: SnapshotRef, keys: Contents["chunkKeys"]): void {
   const own = keys.filter(([number]) => number === ref.number).map(([, chunk]) => chunk);
   const expected = Math.ceil(ref.meta.size / chunkBytes);

@@ -1,14 +1,14 @@
 /// <reference lib="dom" />
 /**
- * Snapshots as chunks.
+ * Snapshots as chunks in the database.
  *
- * How one takes the place of another:
+ * A snapshot replaces another in three steps:
  *
  * 1. Its chunks are written under a number of their own, each in a transaction of
  *    its own. A crash leaves chunks that the next start deletes.
  * 2. The batch that puts it in force writes its number and meta with term, vote
  *    and entries. Before, the old snapshot is in force; after, the new one.
- * 3. The old chunks are deleted once nobody reads them any more. A crash before
+ * 3. The old chunks are deleted once no reader is open on them. A crash before
  *    leaves chunks that the next start deletes.
  *
  * Numbers, not the snapshot's id, make up the keys: the id comes from other nodes.
@@ -27,20 +27,20 @@ import { damaged } from "./database_errors.ts";
 import { chunkBytes, chunkKey, chunkRange } from "./keys.ts";
 import type { SnapshotRef } from "./log_shape.ts";
 
-/** The snapshots of one database: those being written, those staged, and those that are read. */
+/** The snapshots of one database: those being written, staged, or read. */
 export class SnapshotChunks {
   readonly #database: Database;
   readonly #inForce: () => Promise<SnapshotRef | null>;
   readonly #writers = new SnapshotWriters<SnapshotRecords>();
   readonly #readers = new Set<ChunkReader>();
-  /** Replaced, and to be deleted with their last reader. */
+  /** The numbers of replaced snapshots, to be deleted when their last reader is closed. */
   readonly #replaced = new Set<number>();
   readonly #deletions = new Set<Promise<void>>();
   #next: number;
 
   /**
-   * @param next no chunk has this number or a higher one
-   * @param inForce the snapshot in force, once no write is under way that could change it
+   * @param next a number above those of all chunks
+   * @param inForce returns the snapshot in force, once no write is under way that could change it
    */
   constructor(database: Database, next: number, inForce: () => Promise<SnapshotRef | null>) {
     this.#database = database;
@@ -83,7 +83,7 @@ export class SnapshotChunks {
     return reader;
   }
 
-  /** Closes readers, and discards what is not in force. */
+  /** Closes readers, and discards snapshots that are not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close();
     await this.#writers.close();
@@ -98,7 +98,7 @@ export class SnapshotChunks {
     }
   }
 
-  /** What can't be deleted now is left to the next start. */
+  /** Deletes chunks; if that fails, the next start does it. */
   async #delete(number: number): Promise<void> {
     const deletion = this.#database.store("readwrite", (store) => void store.delete(chunkRange(number))).catch(
       () => {},
@@ -163,14 +163,14 @@ class SnapshotRecords implements SnapshotMedium {
   }
 }
 
-/** Reads chunks, and checks the checksum of a snapshot that is read from beginning to end. */
+/** A reader that checks the checksum of a snapshot when it is read from beginning to end. */
 class ChunkReader implements SnapshotReader {
   readonly meta: SnapshotMeta;
   readonly number: number;
   readonly #database: Database;
   readonly #onClose: () => void;
   #closed = false;
-  /** How far it was read in sequence, and the checksum up to there. */
+  /** The bytes read in sequence so far, and their checksum. */
   #checked = 0;
   #checksum = 0;
 

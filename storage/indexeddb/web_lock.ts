@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
 /**
- * One node has one owner. Two tabs that write to one log would break every
- * promise of it, and duplicating a tab takes one click. So a Web Lock goes with a
- * node's database; the browser releases it when its holder ends, in whatever way.
+ * A lock for each node. Two tabs that write to one log would break all of its
+ * guarantees, and duplicating a tab takes one click. So each node's database has a
+ * Web Lock, which the browser releases when its holder ends in any way.
  *
  * @module
  */
@@ -11,19 +11,19 @@ import { errorName, missing } from "./database_errors.ts";
 
 /** A lock that is held. */
 export interface HeldLock {
-  /** Lets go of it; resolves once others can have it. */
+  /** Releases the lock; resolves once others can take it. */
   release(): Promise<void>;
 }
 
 /**
- * Takes a lock; `null` if somebody else has it.
+ * Takes a lock; returns `null` if another tab or worker holds it.
  *
- * @param waitMs how long to wait for it; not at all with 0
- * @param onStolen called if somebody takes it away by force
+ * @param waitMs the time to wait for it
+ * @param onStolen called if another tab takes it by force
  * @throws {StorageError} where there are no Web Locks
  */
 export async function takeLock(name: string, waitMs: number, onStolen: () => void): Promise<HeldLock | null> {
-  // A page that is not secure has no such property, whatever the types say.
+  // A page that is not secure has no such property, despite the types.
   const locks = (navigator as { readonly locks?: LockManager }).locks;
   if (locks === undefined) throw missing("Web Locks", "which keep two tabs from writing to one log");
   const released = Promise.withResolvers<void>();
