@@ -147,6 +147,8 @@ export type {
   PersistBatch,
   RaftEvent,
   Refusal,
+  Refused,
+  RequestResult,
   RequestVote,
   RequestVoteResponse,
   RestoredState,

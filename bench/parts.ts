@@ -61,7 +61,7 @@ export async function core(ms: number): Promise<Row> {
   }
   const batch = PUTS.slice(0, 100);
   const perSecond = await rate(ms, 100, () => {
-    if (typeof raft.propose(batch) === "string") throw new Error("the leader refuses");
+    if (!raft.propose(batch).ok) throw new Error("the leader refuses");
     persistAll();
   });
   return { name: "core: proposals, batches of 100", figure: `${number(perSecond)} /s`, note: microseconds(perSecond) };

@@ -9,6 +9,7 @@ import { RaftError } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
 import { pause } from "../lib/pause.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
+import { hasOtherDataFolder, mayPromote } from "../lib/raft/membership_change.ts";
 import type { Member, Membership, NodeId } from "../lib/raft/types.ts";
 import { MAX_ADDRESS_LENGTH } from "../transport/wire/checked.ts";
 import type { Hints } from "./hints.ts";
@@ -31,8 +32,6 @@ export interface AdminOptions {
   identify(address: string, signal: AbortSignal): Promise<Identified>;
   /** The hints of what is thrown. */
   readonly hints: Hints;
-  /** A learner may be promoted once it lacks no more than so many entries. @default 100 */
-  readonly promotionLagEntries?: number;
   /** A voter counts as present if it answered within. @default 3000 */
   readonly presenceMs?: number;
   /** How often to look whether a learner has caught up. @default 50 */
@@ -44,7 +43,6 @@ export class Admin {
   readonly #node: ServedNode;
   readonly #identify: AdminOptions["identify"];
   readonly #hints: Hints;
-  readonly #lag: number;
   readonly #presenceMs: number;
   readonly #pollMs: number;
 
@@ -52,7 +50,6 @@ export class Admin {
     this.#node = options.node;
     this.#identify = (address, signal) => options.identify(address, signal);
     this.#hints = options.hints;
-    this.#lag = options.promotionLagEntries ?? 100;
     this.#presenceMs = options.presenceMs ?? 3000;
     this.#pollMs = options.pollIntervalMs ?? 50;
   }
@@ -77,8 +74,13 @@ export class Admin {
     const found = await this.#ask(id, address, signal);
     const before = this.#status();
     const known = before.members.find((member) => member.id === id);
-    if (known !== undefined) this.#checkSameMember(known, found.incarnation);
-    else {
+    if (known !== undefined) {
+      if (hasOtherDataFolder(before.membership, { id, incarnation: found.incarnation })) {
+        throw new RaftError("refused", `${id} is already a member, with another data folder.`, {
+          hint: this.#hints.replace(id, known.address),
+        });
+      }
+    } else {
       this.#checkNewMember(request, found, before);
       const member = { id, address, incarnation: found.incarnation };
       const { voters, learners } = halves(before);
@@ -98,11 +100,10 @@ export class Admin {
     if (voters.some((member) => member.id === id)) return status.membership;
     const learner = learners.find((member) => member.id === id);
     if (learner === undefined) throw new RaftError("invalid_argument", `${id} is not a learner of this cluster.`);
-    const lag = this.#lagOf(status, id);
-    if (lag === null || lag > this.#lag) {
-      throw new RaftError("not_ready", `${id} ${lag === null ? "has not answered yet" : `lacks ${lag} entries`}.`, {
-        hint: this.#hints.stillBehind,
-      });
+    const matchIndex = matchIndexOf(status, id);
+    if (matchIndex === 0 || !mayPromote(status.commitIndex, { matchIndex })) {
+      const problem = matchIndex === 0 ? "has not answered yet" : `lacks ${status.commitIndex - matchIndex} entries`;
+      throw new RaftError("not_ready", `${id} ${problem}.`, { hint: this.#hints.stillBehind });
     }
     const after = [...voters, learner];
     this.#checkQuorum(status, after);
@@ -175,13 +176,6 @@ export class Admin {
     }
   }
 
-  #checkSameMember(known: Member, incarnation: string): void {
-    if (known.incarnation === incarnation) return;
-    throw new RaftError("refused", `${known.id} is already a member, with another data folder.`, {
-      hint: this.#hints.replace(known.id, known.address),
-    });
-  }
-
   #checkNewMember(
     request: { readonly id: NodeId; readonly address: string; readonly incarnation?: string },
     found: Identified,
@@ -212,21 +206,14 @@ export class Admin {
     }
   }
 
-  /** Entries that a member lacks; `null` if it hasn't answered in this term. */
-  #lagOf(status: NodeStatus, id: NodeId): number | null {
-    const peer = status.peers.find((other) => other.id === id);
-    if (peer === undefined || peer.lastContactMs === null || peer.matchIndex === 0) return null;
-    return Math.max(0, status.commitIndex - peer.matchIndex);
-  }
-
   async #caughtUp(id: NodeId, signal: AbortSignal): Promise<void> {
     for (;;) {
       const status = this.#status();
       if (!status.members.some((member) => member.id === id)) {
         throw new RaftError("refused", `${id} was removed while it caught up.`, { outcome: "unknown" });
       }
-      const lag = this.#lagOf(status, id);
-      if (lag !== null && lag <= this.#lag && status.membershipCommitted) return;
+      const matchIndex = matchIndexOf(status, id);
+      if (matchIndex > 0 && mayPromote(status.commitIndex, { matchIndex }) && status.membershipCommitted) return;
       if (signal.aborted) {
         throw new RaftError("not_ready", `${id} was added as a learner, and has not caught up yet.`, {
           outcome: "unknown",
@@ -252,6 +239,11 @@ export class Admin {
       { hint: "Bring a node back first, or remove one that is down." },
     );
   }
+}
+
+/** Returns the last entry that a peer has acknowledged; 0 if none in this term. */
+function matchIndexOf(status: NodeStatus, id: NodeId): number {
+  return status.peers.find((peer) => peer.id === id)?.matchIndex ?? 0;
 }
 
 /** A membership travels with every snapshot and every status, and who reads those refuses what is longer. */

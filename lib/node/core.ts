@@ -8,7 +8,7 @@
 import { RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
-import type { Effects, Message, NodeId, Refusal, Role, SnapshotMeta } from "../raft/types.ts";
+import type { Effects, Message, NodeId, Refused, Role, SnapshotMeta } from "../raft/types.ts";
 import type { Identity, Storage } from "../storage.ts";
 import { AdminRequests } from "./admin.ts";
 import { Applier } from "./applier.ts";
@@ -197,7 +197,7 @@ export class NodeCore {
 
   /** Hands over what was asked so far; before a request that takes effect at once, to keep the order of calls. */
   submit(): void {
-    const explain = (reason: Refusal) => refusal(reason, this.leaderHint);
+    const explain = (refused: Refused) => refusal(refused, this.leaderHint);
     this.proposals.submit(this.raft, explain);
     this.reads.submit(this.raft, explain);
   }

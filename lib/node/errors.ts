@@ -6,7 +6,7 @@
 
 import { RaftError } from "../errors.ts";
 import type { LeaderHint, Outcome } from "../errors.ts";
-import type { Refusal } from "../raft/types.ts";
+import type { Refused } from "../raft/types.ts";
 
 /** An error without the outcome, which each request has of its own. */
 export type MakeError = (outcome: Outcome) => RaftError;
@@ -25,7 +25,7 @@ export function notLeader(leader: LeaderHint | null): RaftError {
 }
 
 /** Turns what the core refuses into what a caller can handle. */
-export function refusal(reason: Refusal, leader: LeaderHint | null): RaftError {
+export function refusal({ reason, detail }: Refused, leader: LeaderHint | null): RaftError {
   switch (reason) {
     case "not_leader":
       return notLeader(leader);
@@ -42,7 +42,13 @@ export function refusal(reason: Refusal, leader: LeaderHint | null): RaftError {
         hint: "Try again in a moment.",
       });
     case "invalid_membership":
-      return new RaftError("invalid_argument", "the membership is not valid: it needs a voter, and nobody twice");
+      return new RaftError("invalid_argument", `the membership is not valid: ${detail}`);
+    case "other_data_folder":
+      return new RaftError("refused", detail, {
+        hint: "Remove the member first; once that is done, add it again with the new data folder.",
+      });
+    case "learner_behind":
+      return new RaftError("not_ready", detail, { hint: "Wait until it has caught up, and promote it then." });
     case "unknown_member":
       return new RaftError("invalid_argument", "there is no such member");
     case "not_a_voter":

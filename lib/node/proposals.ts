@@ -7,16 +7,11 @@
 import { copyBytes } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
 import { RaftError } from "../errors.ts";
-import type { Entry, Refusal } from "../raft/types.ts";
+import type { Raft } from "../raft/mod.ts";
+import type { Entry, Refused } from "../raft/types.ts";
 import { aborted, busy } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
 import type { Proposed } from "./types.ts";
-
-/** The part of the core that takes commands. */
-export interface ProposalTarget {
-  readonly uncommittedBytes: number;
-  propose(commands: readonly Uint8Array[]): { firstIndex: number; term: number } | Refusal;
-}
 
 interface Pending {
   readonly command: Uint8Array;
@@ -111,15 +106,15 @@ export class Proposals {
   }
 
   /** Hands all that is queued to the core, as one batch. */
-  submit(target: ProposalTarget, explain: (reason: Refusal) => RaftError): void {
+  submit(target: Pick<Raft, "propose">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
     const queued = this.#queued.filter((pending) => !pending.settled);
     this.#queued = [];
     if (queued.length === 0) return;
     const taken = target.propose(queued.map((pending) => pending.command));
-    if (typeof taken !== "string") {
+    if (taken.ok) {
       this.#track(queued, taken.firstIndex, taken.term);
-    } else if (taken === "busy" && queued.length > 1) {
+    } else if (taken.reason === "busy" && queued.length > 1) {
       this.#submitEach(target, queued, explain);
     } else {
       for (const pending of queued) this.#fail(pending, explain(taken));
@@ -173,11 +168,15 @@ export class Proposals {
     for (const pending of logged) this.#fail(pending, make(pending.index > rejectedAfter ? "rejected" : "unknown"));
   }
 
-  #submitEach(target: ProposalTarget, queued: readonly Pending[], explain: (reason: Refusal) => RaftError): void {
+  #submitEach(
+    target: Pick<Raft, "propose">,
+    queued: readonly Pending[],
+    explain: (refused: Refused) => RaftError,
+  ): void {
     for (const pending of queued) {
       const taken = target.propose([pending.command]);
-      if (typeof taken === "string") this.#fail(pending, explain(taken));
-      else this.#track([pending], taken.firstIndex, taken.term);
+      if (taken.ok) this.#track([pending], taken.firstIndex, taken.term);
+      else this.#fail(pending, explain(taken));
     }
   }
 

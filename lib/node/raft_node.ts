@@ -203,12 +203,12 @@ export class RaftNode {
   async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<Membership> {
     const core = this.#admit(options.signal);
     core.requireLeader();
-    this.#requireSameIncarnations(change);
-    this.#requireCaughtUp(change);
     core.submit();
     const taken = core.raft.changeMembership({ voters: change.voters, learners: change.learners ?? [] });
-    if (taken === "unchanged") return core.raft.membership;
-    if (typeof taken === "string") throw refusal(taken, core.leaderHint);
+    if (!taken.ok) {
+      if (taken.reason === "unchanged") return core.raft.membership;
+      throw refusal(taken, core.leaderHint);
+    }
     core.wake();
     return await core.admin.change(taken.index, options.signal);
   }
@@ -225,8 +225,10 @@ export class RaftNode {
     core.requireLeader();
     core.submit();
     const taken = core.raft.transferLeadership(options.to ?? null);
-    if (taken === "unchanged") return core.raft.id;
-    if (typeof taken === "string") throw refusal(taken, core.leaderHint);
+    if (!taken.ok) {
+      if (taken.reason === "unchanged") return core.raft.id;
+      throw refusal(taken, core.leaderHint);
+    }
     core.wake();
     // The core gives up after one election timeout; an election may have begun by then.
     return await core.admin.transfer(taken.to, options.to !== undefined, core.config.electionTicks * 3, options.signal);
@@ -296,33 +298,7 @@ export class RaftNode {
     if (signal?.aborted) throw aborted(signal, "rejected");
     return this.#core;
   }
-
-  /** A voter that lacks much of the log stalls commits until it has it (dissertation §4.2.1). */
-  #requireCaughtUp(change: MembershipChange): void {
-    const { raft } = this.#core;
-    const learners = new Set(raft.membership.learners);
-    const promoted = new Set(change.voters.map(({ id }) => id).filter((id) => learners.has(id)));
-    for (const { id, matchIndex } of raft.progress()) {
-      if (!promoted.has(id) || raft.commitIndex - matchIndex <= MAX_PROMOTION_LAG) continue;
-      throw new RaftError("not_ready", `the learner "${id}" lacks ${raft.commitIndex - matchIndex} entries`, {
-        hint: "Wait until it has caught up, and promote it then.",
-      });
-    }
-  }
-
-  #requireSameIncarnations(change: MembershipChange): void {
-    for (const { id, incarnation } of [...change.voters, ...change.learners ?? []]) {
-      const known = this.#core.raft.membership.members.find((member) => member.id === id);
-      if (known === undefined || known.incarnation === incarnation) continue;
-      throw new RaftError("refused", `the member "${id}" has another data folder than the one that is asked for`, {
-        hint: "Remove the member first; once that is done, add it again with the new data folder.",
-      });
-    }
-  }
 }
-
-/** Entries that a learner may lack and be promoted: what a few round trips bring. */
-const MAX_PROMOTION_LAG = 1000;
 
 /** Stops waiting when the signal fires; what is waited for goes on. */
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -6,7 +6,8 @@
  */
 
 import type { RaftError } from "../errors.ts";
-import type { ConfirmedRead, Refusal } from "../raft/types.ts";
+import type { Raft } from "../raft/mod.ts";
+import type { ConfirmedRead, Refused } from "../raft/types.ts";
 import { aborted, busy } from "./errors.ts";
 import type { ReadResult } from "./types.ts";
 
@@ -18,11 +19,6 @@ export interface PendingRead {
   settled: boolean;
   settle(result: ReadResult): void;
   fail(error: RaftError): void;
-}
-
-/** The part of the core that confirms reads. */
-export interface ReadTarget {
-  readIndex(id: number): Refusal | null;
 }
 
 /** Reads under way, at most; more are refused as `busy`. */
@@ -92,14 +88,14 @@ export class Reads {
   }
 
   /** Asks the core once for all reads of this turn. */
-  submit(target: ReadTarget, explain: (reason: Refusal) => RaftError): void {
+  submit(target: Pick<Raft, "readIndex">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
     const batch = this.#queued;
     this.#queued = [];
     const id = ++this.#lastId;
     const refused = target.readIndex(id);
     if (refused === null) this.#rounds.set(id, batch);
-    else for (const read of batch) read.fail(explain(refused));
+    else for (const read of batch) read.fail(explain({ ok: false, reason: refused, detail: "" }));
   }
 
   /** A quorum has answered. */

@@ -6,20 +6,12 @@
  * @module
  */
 
+import type { Raft } from "../raft/mod.ts";
 import type { InstallSnapshot, NodeId, SnapshotMeta } from "../raft/types.ts";
 import type { SnapshotWriter, Storage } from "../storage.ts";
 
 /** The part of the core that answers, and takes a staged snapshot over. */
-export interface SnapshotTarget {
-  snapshotProgress(
-    to: NodeId,
-    snapshotId: string,
-    offset: number,
-    status: "accepted" | "failed",
-    round: number,
-  ): void;
-  installSnapshot(from: NodeId, meta: SnapshotMeta, round: number): boolean;
-}
+export type SnapshotTarget = Pick<Raft, "snapshotProgress" | "installSnapshot">;
 
 /** What the receiver needs of the node. */
 export interface ReceiverOptions {

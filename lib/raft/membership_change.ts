@@ -16,6 +16,7 @@ import {
   encodeMembership,
   equalMemberships,
   isJoint,
+  isLearner,
   memberIds,
   memberOf,
   membershipOf,
@@ -23,39 +24,66 @@ import {
   validateMembership,
 } from "./membership.ts";
 import { Progress } from "./progress.ts";
-import { appendAsLeader } from "./proposals.ts";
-import type { State } from "./state.ts";
-import type { Member, Membership, NodeId, Refusal } from "./types.ts";
+import { appendAsLeader, refused } from "./proposals.ts";
+import type { Leadership, State } from "./state.ts";
+import type { Member, Membership, NodeId, Refused, RequestResult } from "./types.ts";
 
 /** Proposes that exactly these be in the cluster. */
 export function changeMembership(
   state: State,
   wanted: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
-): { readonly index: number; readonly term: number } | Refusal {
+): RequestResult<{ readonly index: number; readonly term: number }> {
   const { leadership, membership } = state;
-  if (leadership === null) return "not_leader";
+  if (leadership === null) return refused("not_leader");
   // Its own removal has committed: it is about to retire, and has no vote in what comes (dissertation §4.2.2).
-  if (!state.isVoter && state.configuration.index <= state.commitIndex) return "not_leader";
-  if (leadership.transferTo !== null) return "leadership_transfer";
-  if (state.configuration.index > state.commitIndex || isJoint(membership)) return "membership_change_in_progress";
-  if (!state.committedInTerm) return "not_ready";
+  if (!state.isVoter && state.configuration.index <= state.commitIndex) return refused("not_leader");
+  if (leadership.transferTo !== null) return refused("leadership_transfer");
+  if (state.configuration.index > state.commitIndex || isJoint(membership)) {
+    return refused("membership_change_in_progress");
+  }
+  if (!state.committedInTerm) return refused("not_ready");
   let target: Membership;
   try {
     target = membershipOf(wanted);
-  } catch {
-    return "invalid_membership";
+  } catch (error) {
+    return refused("invalid_membership", (error as TypeError).message);
   }
-  if (equalMemberships(membership, target)) return "unchanged";
-  if (replacesVoter(membership, target)) return "invalid_membership";
-  return appendMembership(state, transition(membership, target));
+  const namesake = target.members.find((member) => hasOtherDataFolder(membership, member));
+  if (namesake !== undefined) return refused("other_data_folder", `member "${namesake.id}" has another data folder`);
+  if (equalMemberships(membership, target)) return refused("unchanged");
+  return refuseLaggards(state, leadership, target) ?? appendMembership(state, transition(membership, target));
 }
 
-/** Whether a voter would keep its id with another data folder: to the quorums that is a voter who forgot its votes. */
-function replacesVoter(from: Membership, to: Membership): boolean {
-  return from.voters.some((id) => {
-    const after = memberOf(to, id);
-    return after !== undefined && after.incarnation !== memberOf(from, id)!.incarnation;
-  });
+/**
+ * Reports whether a membership records the id of `member` with another data folder.
+ * A member keeps its data folder for as long as it keeps its id: a voter with an
+ * empty one has forgotten its votes, and a leader would count what the old one had
+ * acknowledged. Another folder comes in by removing the member and adding it again.
+ */
+export function hasOtherDataFolder(membership: Membership, member: Pick<Member, "id" | "incarnation">): boolean {
+  const recorded = memberOf(membership, member.id);
+  return recorded !== undefined && recorded.incarnation !== member.incarnation;
+}
+
+/** Committed entries that a learner may lack when it is promoted: a few round trips bring them, even under load. */
+export const MAX_PROMOTION_LAG = 1000;
+
+/**
+ * Reports whether a learner may be promoted: a voter that lacks much of the log
+ * would hold up commits until it has caught up (dissertation §4.2.1).
+ */
+export function mayPromote(commitIndex: number, { matchIndex }: { readonly matchIndex: number }): boolean {
+  return commitIndex - matchIndex <= MAX_PROMOTION_LAG;
+}
+
+/** Refuses a target that promotes a learner too early. */
+function refuseLaggards(state: State, { peers }: Leadership, target: Membership): Refused | null {
+  for (const id of target.voters) {
+    const peer = isLearner(state.membership, id) ? peers.get(id) : undefined;
+    if (peer === undefined || mayPromote(state.commitIndex, peer)) continue;
+    return refused("learner_behind", `learner "${id}" lacks ${state.commitIndex - peer.matchIndex} entries`);
+  }
+  return null;
 }
 
 /**
@@ -95,10 +123,10 @@ export function leaveJoint(state: State): void {
   appendMembership(state, leaveOf(state.membership));
 }
 
-function appendMembership(state: State, membership: Membership): { index: number; term: number } {
+function appendMembership(state: State, membership: Membership): { ok: true; index: number; term: number } {
   const entry = appendAsLeader(state, "membership", encodeMembership(membership));
   adoptMembership(state, entry.index, membership);
-  return { index: entry.index, term: entry.term };
+  return { ok: true, index: entry.index, term: entry.term };
 }
 
 /** Puts a membership in force that was just appended. */

@@ -6,7 +6,7 @@
 
 import type { State } from "./state.ts";
 import { entryBytes } from "./entry_cache.ts";
-import type { Entry, EntryType, Refusal } from "./types.ts";
+import type { Entry, EntryType, Refusal, Refused, RequestResult } from "./types.ts";
 
 /**
  * Appends commands in order, all or none. The leader sends them while it
@@ -16,18 +16,23 @@ import type { Entry, EntryType, Refusal } from "./types.ts";
 export function propose(
   state: State,
   commands: readonly Uint8Array[],
-): { readonly firstIndex: number; readonly term: number } | Refusal {
+): RequestResult<{ readonly firstIndex: number; readonly term: number }> {
   const { leadership } = state;
-  if (leadership === null) return "not_leader";
-  if (leadership.transferTo !== null) return "leadership_transfer";
+  if (leadership === null) return refused("not_leader");
+  if (leadership.transferTo !== null) return refused("leadership_transfer");
   const bytes = commands.reduce((sum, command) => sum + command.length, 0);
   // A single large proposal is let in while nothing else waits: it could never be sent otherwise.
   if (leadership.uncommittedBytes > 0 && leadership.uncommittedBytes + bytes > state.config.maxUncommittedBytes) {
-    return "busy";
+    return refused("busy");
   }
   const firstIndex = state.log.lastIndex + 1;
   for (const command of commands) appendAsLeader(state, "command", command);
-  return { firstIndex, term: state.term };
+  return { ok: true, firstIndex, term: state.term };
+}
+
+/** Refuses a request. */
+export function refused(reason: Refusal, detail = ""): Refused {
+  return { ok: false, reason, detail };
 }
 
 /** Appends one entry of this term. A leader never overwrites or deletes its entries (figure 3, "Leader Append-Only"). */

@@ -51,6 +51,7 @@ import type {
   PeerProgress,
   PersistBatch,
   Refusal,
+  RequestResult,
   RestoredState,
   Role,
   SnapshotMeta,
@@ -120,7 +121,7 @@ export class Raft {
   }
 
   /** Appends commands to the log, all or none; a leader only. They are committed when `commitIndex` has passed them in the same term. */
-  propose(commands: readonly Uint8Array[]): { readonly firstIndex: number; readonly term: number } | Refusal {
+  propose(commands: readonly Uint8Array[]): RequestResult<{ readonly firstIndex: number; readonly term: number }> {
     return propose(this.#state, commands);
   }
 
@@ -132,12 +133,12 @@ export class Raft {
   /** Proposes that exactly these take part; a leader only. Done when `membershipCommitted` tells of a membership that is not joint. */
   changeMembership(
     wanted: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
-  ): { readonly index: number; readonly term: number } | Refusal {
+  ): RequestResult<{ readonly index: number; readonly term: number }> {
     return changeMembership(this.#state, wanted);
   }
 
   /** Hands leadership to `to`, or to the best voter; a leader only. Ends with another leader, or with `transferEnded`. */
-  transferLeadership(to: NodeId | null): { readonly to: NodeId } | Refusal {
+  transferLeadership(to: NodeId | null): RequestResult<{ readonly to: NodeId }> {
     return transferLeadership(this.#state, to);
   }
 

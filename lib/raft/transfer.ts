@@ -7,31 +7,33 @@
 
 import { isJoint, memberOf } from "./membership.ts";
 import type { Progress } from "./progress.ts";
+import { refused } from "./proposals.ts";
 import { becomeFollower } from "./roles.ts";
 import type { Leadership, State } from "./state.ts";
 import { campaign } from "./election.ts";
-import type { NodeId, Refusal, TimeoutNow } from "./types.ts";
+import type { NodeId, RequestResult, TimeoutNow } from "./types.ts";
 
 /** Begins a transfer to `to`, or to the voter with the longest log. Returns the successor. */
 export function transferLeadership(
   state: State,
   to: NodeId | null,
-): { readonly to: NodeId } | Refusal {
+): RequestResult<{ readonly to: NodeId }> {
   const { leadership } = state;
-  if (leadership === null) return "not_leader";
+  if (leadership === null) return refused("not_leader");
   if (leadership.transferTo !== null) {
-    return to === null || to === leadership.transferTo ? { to: leadership.transferTo } : "leadership_transfer";
+    const same = to === null || to === leadership.transferTo;
+    return same ? { ok: true, to: leadership.transferTo } : refused("leadership_transfer");
   }
   const successor = to ?? bestSuccessor(state, leadership);
-  if (successor === null) return "not_a_voter";
-  if (successor === state.id) return "unchanged";
-  if (memberOf(state.membership, successor) === undefined) return "unknown_member";
-  if (!state.membership.voters.includes(successor)) return "not_a_voter";
+  if (successor === null) return refused("not_a_voter");
+  if (successor === state.id) return refused("unchanged");
+  if (memberOf(state.membership, successor) === undefined) return refused("unknown_member");
+  if (!state.membership.voters.includes(successor)) return refused("not_a_voter");
   leadership.transferTo = successor;
   leadership.transferTicks = 0;
   state.event({ type: "transferStarted", to: successor });
   advanceTransfer(state, leadership, leadership.peers.get(successor)!);
-  return { to: successor };
+  return { ok: true, to: successor };
 }
 
 /** The voter that is alive and has most of the log. */

@@ -357,7 +357,20 @@ export interface PeerProgress {
   readonly inflightBytes: number;
 }
 
-/** Why the core refuses a request; the request had no effect. */
+/** A request that the core took on, or refused. */
+export type RequestResult<T> = (T & { readonly ok: true }) | Refused;
+
+/** A refused request; it had no effect. */
+export interface Refused {
+  /** Tells it from a result. */
+  readonly ok: false;
+  /** The reason, for programs. */
+  readonly reason: Refusal;
+  /** The particulars, for people; empty if the reason says it all. */
+  readonly detail: string;
+}
+
+/** The reason why the core refuses a request. */
 export type Refusal =
   | "not_leader"
   | "busy"
@@ -365,6 +378,8 @@ export type Refusal =
   | "membership_change_in_progress"
   | "not_ready"
   | "invalid_membership"
+  | "other_data_folder"
+  | "learner_behind"
   | "unknown_member"
   | "not_a_voter"
   | "unchanged";

@@ -48,8 +48,8 @@ export const membership: readonly Mutant[] = [
     rule: "One uncommitted membership at a time (dissertation §4.1).",
     edits: [{
       file: CHANGE,
-      find: "if (state.configuration.index > state.commitIndex || isJoint(membership)) return",
-      replace: "if (isJoint(membership)) return",
+      find: "if (state.configuration.index > state.commitIndex || isJoint(membership)) {",
+      replace: "if (isJoint(membership)) {",
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 1: one uncommitted change at a time" },
@@ -58,7 +58,7 @@ export const membership: readonly Mutant[] = [
     name: "change-before-own-commit",
     rule:
       "No membership change before an entry of the leader's own term has committed (Ongaro on raft-dev, July 2015).",
-    edits: [{ file: CHANGE, find: `  if (!state.committedInTerm) return "not_ready";\n`, replace: "" }],
+    edits: [{ file: CHANGE, find: `  if (!state.committedInTerm) return refused("not_ready");\n`, replace: "" }],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 1: no membership change until an entry of the leader's own term has committed" },
   },
@@ -185,16 +185,16 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "voter-with-another-disk",
-    rule: "A voter never keeps its id with another data folder: that one has forgotten its votes.",
+    rule: "A member never keeps its id with another data folder: that one has forgotten its votes.",
     edits: [{
       file: CHANGE,
-      find: "if (replacesVoter(membership, target)) return",
-      replace: "if (replacesVoter(membership, target) && target.voters.length === 0) return",
+      find: "if (namesake !== undefined) return",
+      replace: "if (namesake !== undefined && target.voters.length === 0) return",
     }],
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "identity: a voter never keeps its id with another data folder; a learner or a newcomer may have one",
+      name: "identity: a member never keeps its id with another data folder; a newcomer may have any",
     },
   },
   {
@@ -274,7 +274,7 @@ export const membership: readonly Mutant[] = [
     rule: "A leader whose own removal has committed begins no other change (dissertation §4.2.2).",
     edits: [{
       file: "lib/raft/membership_change.ts",
-      find: '  if (!state.isVoter && state.configuration.index <= state.commitIndex) return "not_leader";\n',
+      find: '  if (!state.isVoter && state.configuration.index <= state.commitIndex) return refused("not_leader");\n',
       replace: "",
     }],
     killedBy: "test",

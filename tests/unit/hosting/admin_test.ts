@@ -16,8 +16,8 @@ class Leader extends BootstrappingNode {
   voters: readonly Member[] = [1, 2, 3].map(member);
   learners: readonly Member[] = [];
   readonly changes: MembershipChange[] = [];
-  /** What each peer has of 1000 entries. */
-  readonly match = new Map<string, number>([["n2", 1000], ["n3", 1000]]);
+  /** What each peer has of 5000 entries. */
+  readonly match = new Map<string, number>([["n2", 5000], ["n3", 5000]]);
   /** Milliseconds since each answered. */
   readonly contact = new Map<string, number>();
   outgoing: readonly string[] = [];
@@ -39,7 +39,7 @@ class Leader extends BootstrappingNode {
       ...super.status(),
       role: "leader",
       leader: { id: "n1", address: "http://h:1" },
-      commitIndex: 1000,
+      commitIndex: 5000,
       members: [
         ...voters.map((one) => ({ ...one, suffrage: "voter" as const })),
         ...learners.map((one) => ({ ...one, suffrage: "learner" as const })),
@@ -83,7 +83,7 @@ Deno.test("add: a learner first, a voter once it has caught up (dissertation §4
   while (node.changes.length === 0) await Promise.resolve();
   assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
   assert.equal(node.learners[0]?.incarnation, "i4");
-  node.match.set("n4", 950);
+  node.match.set("n4", 4100);
   await added;
   assert.equal(node.changes.length, 2);
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
@@ -98,7 +98,7 @@ Deno.test("add: a learner that is to stay one isn't waited for", async () => {
 Deno.test("add: goes on where an earlier call ended, and does nothing twice", async () => {
   const { node, admin } = setUp({ empty: false, clusterId: "c" });
   node.learners = [member(4)];
-  node.match.set("n4", 1000);
+  node.match.set("n4", 5000);
   await admin.add(n4, signal);
   assert.equal(node.changes.length, 1);
   await admin.add(n4, signal);
@@ -150,10 +150,10 @@ Deno.test("promote: only a learner that has caught up", async () => {
   const { node, admin } = setUp();
   node.learners = [member(4)];
   await assert.rejects(admin.promote("n4", signal), { code: "not_ready", outcome: "rejected" });
-  node.match.set("n4", 500);
-  await assert.rejects(admin.promote("n4", signal), { code: "not_ready", message: /lacks 500 entries/ });
+  node.match.set("n4", 2500);
+  await assert.rejects(admin.promote("n4", signal), { code: "not_ready", message: /lacks 2500 entries/ });
   await assert.rejects(admin.promote("n9", signal), { code: "invalid_argument" });
-  node.match.set("n4", 1000);
+  node.match.set("n4", 5000);
   await admin.promote("n4", signal);
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
 });

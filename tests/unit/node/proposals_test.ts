@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import { Proposals } from "../../../lib/node/proposals.ts";
-import type { ProposalTarget } from "../../../lib/node/proposals.ts";
-import type { Entry } from "../../../lib/raft/types.ts";
+import type { Raft } from "../../../lib/raft/mod.ts";
+import type { Entry, Refused } from "../../../lib/raft/types.ts";
 
 const data = new Uint8Array([1]);
 const entry = (index: number, term: number): Entry => ({ index, term, type: "command", data });
@@ -18,11 +18,11 @@ function make(maxBytes = 1000) {
   return { proposals, now };
 }
 
-const target = (firstIndex: number, term: number): ProposalTarget => ({
-  uncommittedBytes: 0,
-  propose: () => ({ firstIndex, term }),
+const target = (firstIndex: number, term: number): Pick<Raft, "propose"> => ({
+  propose: () => ({ ok: true, firstIndex, term }),
 });
-const explain = (reason: string) => new RaftError("busy", reason);
+const BUSY: Refused = { ok: false, reason: "busy", detail: "" };
+const explain = ({ reason }: Refused) => new RaftError("busy", reason);
 
 async function outcome(promise: Promise<unknown>): Promise<string> {
   return await promise.then(() => "done", (error: RaftError) => `${error.code} ${error.outcome}`);
@@ -66,8 +66,7 @@ Deno.test("a batch that is too much as a whole is taken as far as it goes", asyn
   const all = [1, 2, 3].map(() => outcome(proposals.add(data, undefined)));
   let taken = 0;
   proposals.submit({
-    uncommittedBytes: 0,
-    propose: (commands) => commands.length > 1 || taken === 2 ? "busy" : { firstIndex: ++taken, term: 1 },
+    propose: (commands) => commands.length > 1 || taken === 2 ? BUSY : { ok: true, firstIndex: ++taken, term: 1 },
   }, explain);
   proposals.applied(entry(1, 1), data);
   proposals.applied(entry(2, 1), data);
@@ -81,10 +80,9 @@ Deno.test("the caller's bytes are copied, and one that is too large alone is let
   assert.equal(await outcome(proposals.add(data, undefined)), "busy rejected");
   command.fill(2);
   proposals.submit({
-    uncommittedBytes: 0,
     propose: ([bytes]) => {
       assert(bytes!.every((byte) => byte === 1));
-      return { firstIndex: 1, term: 1 };
+      return { ok: true, firstIndex: 1, term: 1 };
     },
   }, explain);
   proposals.applied(entry(1, 1), data);

@@ -27,6 +27,8 @@ import type {
   PeerProgress,
   PersistBatch,
   RaftEvent,
+  Refusal,
+  RequestResult,
   RequestVote,
   RequestVoteResponse,
   RestoredState,
@@ -363,8 +365,8 @@ export class Server {
 
   propose(...texts: string[]): { firstIndex: number; term: number } {
     const result = this.raft.propose(texts.map(bytes));
-    if (typeof result === "string") throw new Error(`refused: ${result}`);
-    return result;
+    if (!result.ok) throw new Error(`refused: ${result.reason}`);
+    return { firstIndex: result.firstIndex, term: result.term };
   }
 
   progress(id: NodeId): PeerProgress {
@@ -384,6 +386,11 @@ export class Server {
     this.collect();
     return this.events.filter((event): event is Extract<RaftEvent, { readonly type: T }> => event.type === type);
   }
+}
+
+/** The reason why a request was refused; the result itself if it was not. */
+export function reasonOf<T>(result: RequestResult<T>): Refusal | T {
+  return result.ok ? result : result.reason;
 }
 
 function isOfType<T extends Message["type"]>(message: Message, type: T): message is Extract<Message, { type: T }> {

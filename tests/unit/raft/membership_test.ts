@@ -12,6 +12,7 @@ import {
   members,
   membership,
   membershipEntry,
+  reasonOf,
   requestVote,
   Server,
   vote,
@@ -23,15 +24,15 @@ import {
   membershipOf,
   validateMembership,
 } from "../../../lib/raft/mod.ts";
-import { leaveOf, transition } from "../../../lib/raft/membership_change.ts";
-import type { Membership } from "../../../lib/raft/types.ts";
+import { leaveOf, MAX_PROMOTION_LAG, transition } from "../../../lib/raft/membership_change.ts";
+import type { Member, Membership } from "../../../lib/raft/types.ts";
 
 const three = ["n1", "n2", "n3"];
 const four = ["n1", "n2", "n3", "n4"];
 const first = membership(three);
 
 function change(s: Server, voters: string[], learners: string[] = []): unknown {
-  return s.raft.changeMembership({ voters: members(...voters), learners: members(...learners) });
+  return reasonOf(s.raft.changeMembership({ voters: members(...voters), learners: members(...learners) }));
 }
 
 /** A log with the first membership and then a joint one. */
@@ -41,7 +42,7 @@ function jointLog(outgoing: string[], voters: string[], learnersNext: string[] =
 
 Deno.test("§4.1: a membership is in force from the moment it is appended, on the leader and on followers", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
-  assert.deepEqual(change(s, four), { index: 3, term: 2 });
+  assert.deepEqual(change(s, four), { ok: true, index: 3, term: 2 });
   assert.deepEqual([s.raft.membership.voters, s.raft.membershipIndex, s.raft.membershipCommitted], [four, 3, false]);
   s.persist().ack("n2");
   assert.equal(s.raft.commitIndex, 2, "two of four are no majority");
@@ -234,7 +235,7 @@ Deno.test("§4.3: whoever leads appends the leave of a joint entry that another 
 
 Deno.test("§4.3: the leave follows one joint entry once, and survives a transfer that is under way", () => {
   const s = new Server("n1", { entries: jointLog(three, ["n1", "n2", "n4"]) }).elect("n2", "n3", "n4").persist();
-  assert.deepEqual(s.raft.transferLeadership("n2"), { to: "n2" });
+  assert.deepEqual(s.raft.transferLeadership("n2"), { ok: true, to: "n2" });
   for (const id of ["n2", "n4"]) s.ack(id, 3);
   assert.deepEqual([s.raft.membershipIndex, s.raft.lastIndex], [4, 4]);
   s.persist().ack("n2", 4).ack("n4", 4);
@@ -279,7 +280,7 @@ Deno.test("§4.2.2: a leader whose removal has just committed begins no other ch
   assert.equal(s.raft.role, "leader", "it has not got round to its retirement yet");
   // Its successor in the name would be counted with this node's disk.
   const voters = [member("n1", "another"), member("n2"), member("n3")];
-  assert.equal(s.raft.changeMembership({ voters, learners: [] }), "not_leader");
+  assert.equal(reasonOf(s.raft.changeMembership({ voters, learners: [] })), "not_leader");
 });
 
 Deno.test("§4.2.2: a leader that becomes a learner hands over as well", () => {
@@ -364,27 +365,39 @@ Deno.test("a removed server that never answers is let go after a while", () => {
   assert.deepEqual(s.raft.progress().map(({ id }) => id), ["n2"]);
 });
 
-Deno.test("identity: a voter never keeps its id with another data folder; a learner or a newcomer may have one", () => {
+Deno.test("identity: a member never keeps its id with another data folder; a newcomer may have any", () => {
   const s = new Server("n1", { voters: three, learners: ["n4"] }).lead("n2");
-  const wiped = [...members("n1", "n2"), member("n3", "other-disk")];
-  assert.equal(s.raft.changeMembership({ voters: wiped, learners: members("n4") }), "invalid_membership");
-  const demoted = { voters: members("n1", "n2"), learners: [member("n3", "other-disk")] };
-  assert.equal(
-    s.raft.changeMembership(demoted),
-    "invalid_membership",
-    "not as a learner either: it votes until that commits",
-  );
-  const learner = { voters: members(...three), learners: [member("n4", "other-disk")] };
-  assert.equal(typeof s.raft.changeMembership(learner), "object");
-  assert.equal(s.progress("n4").matchIndex, 0);
+  const other = (voters: Member[], learners: Member[]) => reasonOf(s.raft.changeMembership({ voters, learners }));
+  const wiped = member("n3", "other-disk");
+  assert.equal(other([...members("n1", "n2"), wiped], members("n4")), "other_data_folder", "as a voter");
+  assert.equal(other(members("n1", "n2"), [wiped]), "other_data_folder", "as a learner: it votes until that commits");
+  assert.equal(other(members(...three), [member("n4", "other-disk")]), "other_data_folder", "a learner");
+  assert.ok(s.raft.changeMembership({ voters: members(...three), learners: [member("n5", "any")] }).ok);
 });
 
 Deno.test("identity: what an older data folder had acknowledged does not count for the newer one", () => {
   const s = new Server("n1", { voters: ["n1", "n2"], learners: ["n3"] }).lead("n2");
   s.ack("n3");
   assert.equal(s.progress("n3").matchIndex, 2);
-  s.raft.changeMembership({ voters: members("n1", "n2"), learners: [member("n3", "other-disk")] });
+  change(s, ["n1", "n2"]);
+  s.persist().ack("n2");
+  assert.equal(s.progress("n3").matchIndex, 2, "the removed learner has not received its removal yet");
+  assert.ok(s.raft.changeMembership({ voters: members("n1", "n2"), learners: [member("n3", "other-disk")] }).ok);
   assert.deepEqual([s.progress("n3").matchIndex, s.progress("n3").state], [0, "probe"]);
+});
+
+Deno.test("§4.2.1: a learner that lacks much of the log is not promoted", () => {
+  const s = new Server("n1", { voters: three, learners: ["n4"] }).lead("n2");
+  s.ack("n4");
+  for (let i = 0; i <= MAX_PROMOTION_LAG; i++) s.propose("x");
+  s.persist().ack("n2");
+  const refused = s.raft.changeMembership({ voters: members(...four), learners: [] });
+  assert.deepEqual([reasonOf(refused), refused.ok ? "" : refused.detail], [
+    "learner_behind",
+    'learner "n4" lacks 1001 entries',
+  ]);
+  s.ack("n4", s.raft.lastIndex - MAX_PROMOTION_LAG);
+  assert.equal(typeof change(s, four), "object");
 });
 
 Deno.test("who is refused, and why", () => {
@@ -403,7 +416,7 @@ Deno.test("who is refused, and why", () => {
 Deno.test("an address alone may change", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   const moved = { ...member("n3"), address: "elsewhere:9" };
-  assert.equal(typeof s.raft.changeMembership({ voters: [...members("n1", "n2"), moved], learners: [] }), "object");
+  assert.ok(s.raft.changeMembership({ voters: [...members("n1", "n2"), moved], learners: [] }).ok);
   assert.deepEqual([s.raft.membership.outgoing, s.raft.membership.members[2]], [[], moved]);
 });
 

@@ -423,7 +423,7 @@ export class Network {
   propose(process: Process): void {
     this.act(process, () => {
       const commands = Array.from({ length: 1 + this.random.below(3) }, () => bytes(`c${this.#nextId++}`));
-      if (typeof process.raft.propose(commands) !== "string") this.count("propose");
+      if (process.raft.propose(commands).ok) this.count("propose");
     });
   }
 
@@ -448,7 +448,7 @@ export class Network {
     if (voters.length === 0) return;
     this.act(process, () => {
       const wanted = { voters: members(...voters), learners: members(...learners) };
-      if (typeof process.raft.changeMembership(wanted) !== "string") this.count("change");
+      if (process.raft.changeMembership(wanted).ok) this.count("change");
     });
   }
 
@@ -460,7 +460,7 @@ export class Network {
     if (wanted.length === 0) return;
     this.act(process, () => {
       const result = process.raft.changeMembership({ voters: members(...wanted), learners: [] });
-      if (typeof result !== "string") this.count("change");
+      if (result.ok) this.count("change");
     });
   }
 }

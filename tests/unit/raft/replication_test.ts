@@ -10,6 +10,7 @@ import {
   HEARTBEAT_TICKS,
   logOf,
   membership,
+  reasonOf,
   Server,
   snapshotMeta,
 } from "./harness.ts";
@@ -254,15 +255,15 @@ Deno.test("rule 10: counters are zero after a leadership ended, too", () => {
 Deno.test("proposals are refused when too much is uncommitted; a single one that is too large is let in alone", () => {
   const s = new Server("n1", { voters: three, config: { maxUncommittedBytes: 200 } }).lead("n2");
   s.propose("x".repeat(1000));
-  assert.equal(s.raft.propose([bytes("y")]), "busy");
+  assert.equal(reasonOf(s.raft.propose([bytes("y")])), "busy");
   assert.equal(s.raft.lastIndex, 3, "nothing was taken on");
   s.persist().ack("n2");
   s.propose("y".repeat(100));
-  assert.equal(s.raft.propose([bytes("y".repeat(40)), bytes("y".repeat(40))]), "busy", "all or none");
+  assert.equal(reasonOf(s.raft.propose([bytes("y".repeat(40)), bytes("y".repeat(40))])), "busy", "all or none");
 });
 
 Deno.test("a follower takes no proposal", () => {
-  assert.equal(new Server("n1", { voters: three }).raft.propose([bytes("x")]), "not_leader");
+  assert.equal(reasonOf(new Server("n1", { voters: three }).raft.propose([bytes("x")])), "not_leader");
 });
 
 Deno.test("entries that only the disk has are asked for, one read at a time, and checked before they are sent", () => {
