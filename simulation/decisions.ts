@@ -1,8 +1,8 @@
 /**
- * Chance, so that a run can be replayed and cut down. Every stream of chance has
- * a name and counts its items; what is drawn for an item follows from the seed,
- * the name and the count alone. So one fault can be left out and the others are
- * drawn as before, which a single sequence of random numbers would not do.
+ * Random decisions that can be replayed and reduced. Every stream of random numbers
+ * has a name and counts its items; the numbers for an item follow from the seed,
+ * the name and the count alone. So one fault can be left out without changing the
+ * others, which is impossible with a single sequence of random numbers.
  *
  * @module
  */
@@ -23,7 +23,7 @@ function hashName(seed: number, name: string): number {
   return hash;
 }
 
-/** One stream of chance. */
+/** One stream of random numbers. */
 export class Stream {
   /** Unique in the run. */
   readonly name: string;
@@ -33,7 +33,7 @@ export class Stream {
   #base: number;
   #draws = 0;
 
-  /** Use {@linkcode Decisions.stream}. */
+  /** Creates a stream, for {@linkcode Decisions.stream}. */
   constructor(decisions: Decisions, name: string) {
     this.name = name;
     this.#decisions = decisions;
@@ -41,50 +41,50 @@ export class Stream {
     this.#base = this.#hash;
   }
 
-  /** Goes on to the next item: a message, a request, a fault. */
+  /** Continues with the next item: a message, a request, a fault. */
   next(): this {
     this.#base = mix(this.#hash + Math.imul(++this.#item, GOLDEN));
     this.#draws = 0;
     return this;
   }
 
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   unit(): number {
     return mix(this.#base + Math.imul(++this.#draws, GOLDEN)) / 2 ** 32;
   }
 
-  /** The same as a function, for what draws by itself. */
+  /** {@linkcode Stream.unit} as a function, to be passed on. */
   readonly random = (): number => this.unit();
 
-  /** A whole number from 0 to `bound - 1`. */
+  /** Returns a whole number from 0 to `bound - 1`. */
   below(bound: number): number {
     return Math.floor(this.unit() * bound);
   }
 
-  /** A whole number from `least` to `most`. */
+  /** Returns a whole number from `least` to `most`. */
   between(least: number, most: number): number {
     return least + this.below(most - least + 1);
   }
 
-  /** Whether something of this probability is so. Not a decision: it can't be left out. */
+  /** Returns true with this probability. The result is not a decision: it can't be left out. */
   chance(probability: number): boolean {
     return this.unit() < probability;
   }
 
-  /** One of these; `undefined` if there are none. */
+  /** Returns one of the items; `undefined` if there are none. */
   pick<T>(items: readonly T[]): T | undefined {
     return items[this.below(Math.max(1, items.length))];
   }
 
-  /** These in another order. */
+  /** Returns the items in a random order. */
   shuffled<T>(items: readonly T[]): T[] {
     const left = items.slice();
     return items.map(() => left.splice(this.below(left.length), 1)[0]!);
   }
 
   /**
-   * Whether something happens to this item that a smaller run may do without: a
-   * fault, a request. It is recorded, and in a replay happens only if it is kept.
+   * Decides if something happens to this item that a smaller run may leave out: a
+   * fault or a request. It is recorded, and in a replay happens only if it is kept.
    */
   strikes(what: string, probability: number): boolean {
     const drawn = this.unit() < probability;
@@ -97,12 +97,12 @@ export class Stream {
   }
 }
 
-/** All chance of one run. */
+/** The random decisions of one run. */
 export class Decisions {
   readonly seed: number;
-  /** What may happen; `null` for all that chance says. */
+  /** The decisions that may be true; `null` for no restriction. */
   readonly kept: ReadonlySet<string> | null;
-  /** What happened, in order. */
+  /** The decisions that were true, in order. */
   readonly made: string[] = [];
   readonly #streams = new Map<string, Stream>();
 
@@ -111,7 +111,7 @@ export class Decisions {
     this.kept = kept;
   }
 
-  /** The stream of this name. */
+  /** Returns the stream of this name. */
   stream(name: string): Stream {
     let stream = this.#streams.get(name);
     if (stream === undefined) this.#streams.set(name, stream = new Stream(this, name));

@@ -1,6 +1,6 @@
 /**
- * A whole cluster in virtual time, from one seed: for tests of this library, and
- * of state machines of your own. And a checker of recorded histories.
+ * A simulator of a whole cluster in virtual time, from one seed, for tests of this
+ * library and of your own state machines; and a checker of recorded histories.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The network between nodes: real bytes of the real codec, each message with a
+ * The network between nodes: bytes of the real codec, each message with a
  * fate of its own, and links that are cut or clogged for a while.
  *
  * @module
@@ -15,16 +15,16 @@ import type { Run } from "./run.ts";
 import { describeMessage } from "./story.ts";
 import type { Actor } from "./scheduler.ts";
 
-/** Who can be reached at an address. */
+/** The machine at an address. */
 export interface Receiver extends Actor {
-  /** Takes what arrives; whoever runs there then, an earlier life's messages included. */
+  /** Receives a message; it may be for an earlier process of the machine. */
   receive(envelope: Envelope): void;
 }
 
-/** Way of messages in one direction. */
+/** The link from one machine to another, in one direction. */
 interface Link {
   readonly chance: Stream;
-  /** What every message takes. */
+  /** The delay that every message has. */
   readonly leastDelayUs: number;
   readonly number: number;
   cut: number;
@@ -32,7 +32,7 @@ interface Link {
   held: (() => void)[] | null;
 }
 
-/** Old messages come again up to this much later. */
+/** The longest time after which an old message is replayed. */
 const REPLAY_MS = 8000;
 
 /** See the head of this file. */
@@ -41,7 +41,7 @@ export class Network {
   readonly #traits: NetworkTraits;
   readonly #receivers = new Map<string, Receiver>();
   readonly #links = new Map<string, Link>();
-  /** While faults of messages are over. */
+  /** Set once faults of messages are over. */
   #calm = false;
 
   constructor(run: Run, traits: NetworkTraits) {
@@ -49,17 +49,17 @@ export class Network {
     this.#traits = traits;
   }
 
-  /** Makes somebody reachable. */
+  /** Makes a machine reachable. */
   attach(receiver: Receiver): void {
     this.#receivers.set(receiver.name, receiver);
   }
 
-  /** No message is lost, repeated, late or damaged by chance any more. */
+  /** Ends random losses, repetitions, delays and damage of messages. */
   calmDown(): void {
     this.#calm = true;
   }
 
-  /** Cuts one way; cuts add up, and each is taken back by calling what is returned. */
+  /** Cuts one direction, and returns a function that ends this cut. Several cuts add up. */
   cut(from: string, to: string): () => void {
     const link = this.#link(from, to);
     link.cut++;
@@ -70,7 +70,7 @@ export class Network {
     };
   }
 
-  /** Holds messages of one way back, and lets them go all at once by calling what is returned. */
+  /** Holds back the messages of one direction, and returns a function that delivers them all at once. */
   clog(from: string, to: string): () => void {
     const link = this.#link(from, to);
     link.held ??= [];
@@ -81,12 +81,12 @@ export class Network {
     };
   }
 
-  /** Whether the way is open. */
+  /** Reports whether messages from `from` reach `to`. */
   reaches(from: string, to: string): boolean {
     return this.#link(from, to).cut === 0;
   }
 
-  /** How long something takes from one to another. */
+  /** Draws the delay of one message or call. */
   delayUs(from: string, to: string, chance: Stream): number {
     const unit = chance.unit();
     return Math.round(this.#link(from, to).leastDelayUs + unit * unit * this.#traits.spreadDelayUs);
@@ -147,8 +147,8 @@ export class Network {
   }
 
   /**
-   * A flipped bit: the checksums of TCP and TLS drop such a message. Before they
-   * do, the codec must read it or refuse it, and do nothing else.
+   * Decodes a message with a flipped bit. TCP's and TLS's checksums would drop it, so
+   * it is not delivered; but the codec must read it or refuse it, and do nothing else.
    */
   #arriveDamaged(bytes: Uint8Array, chance: Stream): void {
     const damaged = bytes.slice();
@@ -157,7 +157,7 @@ export class Network {
       decodeEnvelope(damaged);
     } catch (error) {
       if (error instanceof RaftError && error.code === "invalid_argument") return;
-      this.#run.report("bad messages are refused", `the codec fails at a damaged message: ${error}`);
+      this.#run.report("bad messages are refused", `the codec fails on a damaged message: ${error}`);
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What a seed's run is like: how many nodes, which limits, which faults and how
- * often. Drawn once, so that one seed has tiny segments and no fault, and another
- * five nodes on disks that fail.
+ * The plan of a seed's run: the number of nodes, limits, faults and their
+ * frequency. It is drawn once, so that one seed has tiny segments and no faults, and
+ * another five nodes on failing disks.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { RaftNodeOptions } from "../lib/node/types.ts";
 import type { SessionLimits } from "../lib/sessions/session_table.ts";
 import type { Decisions, Stream } from "./decisions.ts";
 
-/** Everything that may go wrong, or be asked of a cluster while it does. */
+/** Everything that may go wrong, and the operations that an operator requests meanwhile. */
 export const FAULTS = [
   // The network, message by message.
   "loss",
@@ -21,7 +21,7 @@ export const FAULTS = [
   // The network, for a while.
   "partition",
   "clog",
-  // A leader that stands still, cut off from the other nodes and not from its clients, and then goes on.
+  // A leader that is paused, cut off from the other nodes but not from its clients, and then continues.
   "stranded",
   // Processes and machines.
   "crash",
@@ -43,7 +43,7 @@ export const FAULTS = [
   "readError",
   "rot",
   "wipe",
-  // What an operator does.
+  // Requests of an operator.
   "member",
   "joint",
   "replace",
@@ -54,16 +54,16 @@ export const FAULTS = [
   "lateCall",
 ] as const;
 
-/** The name of something that may go wrong. */
+/** The name of a fault, or of an operator's request. */
 export type FaultKind = typeof FAULTS[number];
 
-/** How messages travel. */
+/** The properties of the network. */
 export interface NetworkTraits {
   readonly leastDelayUs: number;
-  /** Some ways take up to so many times longer than others, each direction for itself. */
+  /** The factor by which some links may be slower than others, in each direction separately. */
   readonly unevenness: number;
   readonly spreadDelayUs: number;
-  /** Chances of each message. */
+  /** Probabilities for each message. */
   readonly loss: number;
   readonly duplication: number;
   readonly delay: number;
@@ -71,12 +71,12 @@ export interface NetworkTraits {
   readonly flip: number;
 }
 
-/** How clients behave. */
+/** The properties of clients. */
 export interface ClientTraits {
   readonly count: number;
-  /** Whether each voter has a client besides that asks nobody else, whoever leads. */
+  /** Gives each voter an additional client that asks only this voter, no matter which node leads. */
   readonly loyal: boolean;
-  /** How many keys they share. */
+  /** The number of keys they share. */
   readonly keys: number;
   readonly thinkMs: number;
   readonly timeoutMs: number;
@@ -89,7 +89,7 @@ export interface ClientTraits {
 /** See the head of this file. */
 export interface Plan {
   readonly voters: number;
-  /** Machines that wait to be added. */
+  /** The number of machines that wait to be added. */
   readonly spares: number;
   readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
   readonly leaseReads: boolean;
@@ -97,13 +97,13 @@ export interface Plan {
   readonly sessions: SessionLimits;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
-  /** More disks may rot than a quorum can do without: then the cluster must halt. */
+  /** Set if so many disks may rot that no quorum is left: then the cluster must halt. */
   readonly rotsBeyondQuorum: boolean;
-  /** Clocks run this much faster or slower, at most. */
+  /** The largest drift of clocks, faster or slower, as a fraction. */
   readonly maxDrift: number;
-  /** What happens from time to time, each as likely as its weight. */
+  /** Faults that happen from time to time, with the weight of each. */
   readonly episodes: readonly { readonly kind: EpisodeKind; readonly weight: number }[];
-  /** The mean time from one to the next. */
+  /** The mean time between two of them. */
   readonly episodeGapMs: number;
 }
 
@@ -114,10 +114,10 @@ export interface PlanOverrides {
   readonly faults?: readonly FaultKind[];
 }
 
-/** Drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
+/** The drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
 const LEASE_DRIFT = 0.045;
 
-/** What happens from time to time, and how often in proportion. */
+/** Faults that happen from time to time, with their relative frequency. */
 const WEIGHTS = {
   partition: 4,
   clog: 2,
@@ -156,7 +156,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const of: Traits = (name) => decisions.stream(`plan ${name}`);
   const quiet = overrides.faults === undefined && of("quiet").chance(1 / 16);
   const allowed = new Set(quiet ? [] : overrides.faults ?? FAULTS);
-  // Each seed has some of the kinds: with all of them in all seeds, the frequent ones would hide the rest.
+  // Each seed has only some of the kinds: with all of them in all seeds, the frequent ones would hide the rest.
   const share = of("share").pick([0.3, 0.5, 0.8])!;
   const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind)));
   const leaseReads = of("leaseReads").chance(0.5);
@@ -186,7 +186,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   };
 }
 
-/** Small, so that each of them is met in a short run. */
+/** Draws limits that are small enough to be reached in a short run. */
 function drawLimits(of: Traits): Partial<RaftNodeOptions> {
   return {
     snapshotEntries: of("snapshotEntries").pick([0, 15, 40, 120])!,
@@ -215,7 +215,7 @@ function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
   };
 }
 
-/** Hops from a request to its answer: to the leader, to a quorum and back, perhaps behind another batch, and to the client. */
+/** The number of hops from a request to its answer: to the leader, to a quorum and back, perhaps after another batch, and to the client. */
 const REQUEST_HOPS = 6;
 
 function drawClients(
@@ -225,14 +225,14 @@ function drawClients(
   { leastDelayUs, unevenness, spreadDelayUs }: NetworkTraits,
 ): ClientTraits {
   const count = of("clients").between(2, 5);
-  // Who waits for less than an answer takes asks for ever, however well the cluster is.
+  // A client that waits for less time than an answer takes would retry forever, even in a healthy cluster.
   const leastAttemptMs = Math.ceil(REQUEST_HOPS * (leastDelayUs * unevenness + spreadDelayUs) / 1000);
   const attemptTimeoutMs = Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!);
   return {
     count,
     loyal: of("loyal").chance(0.4),
     keys: of("keys").between(1, 6),
-    // Together they ask so many times a second while all goes well.
+    // Without faults, they make this many requests a second together.
     thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])!),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
     attemptTimeoutMs: Math.max(attemptTimeoutMs, leastAttemptMs),

@@ -1,7 +1,7 @@
 /**
- * Liveness: once a quorum is well and hears itself, there is a leader, requests
- * are carried out, and everyone in it has everything, whatever is wrong with the
- * others, and within bounded time.
+ * The check of liveness: once a quorum is healthy and connected, within bounded time
+ * it has a leader, executes requests, and all of its nodes have the whole log, no
+ * matter what is wrong with the others.
  *
  * @module
  */
@@ -15,14 +15,14 @@ import type { Network } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import type { Run } from "./run.ts";
 
-/** Within so much virtual time. */
+/** The bound, in virtual time. */
 const BOUND_MS = 60_000;
-/** How often it is looked whether it is so. */
+/** The time between two checks of the condition. */
 const SLICE_MS = 50;
-/** Requests that must end well. */
+/** The number of requests that must succeed. */
 const REQUESTS = 5;
 
-/** What recovery needs of a run. */
+/** The parts of a run that recovery needs. */
 export interface RecoveryOptions {
   readonly run: Run;
   readonly plan: Plan;
@@ -32,7 +32,7 @@ export interface RecoveryOptions {
   readonly maxSteps: number;
 }
 
-/** See the head of this file. The faults have stopped before. */
+/** The recovery at the end of a run, after the faults have stopped. */
 export class Recovery {
   readonly #options: RecoveryOptions;
 
@@ -40,7 +40,7 @@ export class Recovery {
     this.#options = options;
   }
 
-  /** Heals a quorum, makes every other fault permanent, and waits. */
+  /** Heals a quorum, makes every other fault permanent, and waits for the cluster. */
   async recover(): Promise<void> {
     const { run, clients } = this.#options;
     const quorum = this.#choose(run.decisions.stream("recovery"));
@@ -57,24 +57,24 @@ export class Recovery {
     await this.#until(() => this.#converged(quorum), "the same state on every healthy node");
   }
 
-  /** Every request ends, whatever became of the cluster. */
+  /** Waits for the end of every request, even if the cluster has failed. */
   async #endRequests(): Promise<void> {
     let ended = false;
     this.#options.clients.stop().then(() => ended = true);
     await this.#until(() => ended, "an end of every request");
   }
 
-  /** Some that are a quorum of every membership that may count; `null` before there is one. */
+  /** Chooses machines that are a quorum of every membership that may be in force; `null` before there is one. */
   #choose(chance: Stream): Set<Machine> | null {
     const { cluster, run, plan } = this.#options;
     const chosen = new Set(cluster.all.filter(({ lost, damaged }) => !lost && !damaged));
-    // Before anything was written everyone is needed.
+    // Before anything was written, all are needed.
     if (cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) {
       if (plan.rotsBeyondQuorum) {
         run.trace.count("no quorum left");
         return null;
       }
-      run.report("liveness", "the disks that are left are no quorum: the faults were too many, or data was lost");
+      run.report("liveness", "the remaining disks are not a quorum: there were too many faults, or data was lost");
       return null;
     }
     if (chance.next().chance(0.5)) return chosen;
@@ -102,7 +102,7 @@ export class Recovery {
     for (const { name } of cluster.all) {
       if (name === machine.name) continue;
       network.cut(name, machine.name);
-      // Who is deaf is still heard: it must not disturb the others (dissertation §4.2.3).
+      // A deaf node can still send: it must not disturb the others (dissertation §4.2.3).
       if (fate !== "deaf") network.cut(machine.name, name);
     }
   }
@@ -129,7 +129,7 @@ export class Recovery {
     while (!condition()) {
       if (scheduler.stopped || scheduler.steps >= maxSteps) return false;
       if (scheduler.nowUs >= endUs) {
-        run.report("liveness", `not within ${BOUND_MS} virtual ms once a quorum was well: ${what}`);
+        run.report("liveness", `not within ${BOUND_MS} virtual ms after a quorum was healthy: ${what}`);
         return false;
       }
       await scheduler.run(scheduler.nowUs + SLICE_MS * 1000, maxSteps);

@@ -1,6 +1,6 @@
 /**
- * What all parts of one run share: time, chance, the trace, and the first rule
- * that was broken.
+ * The state that all parts of one run share: time, random decisions, the trace, and
+ * the first violation.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { Decisions } from "./decisions.ts";
 import { Trace } from "./trace.ts";
 import { Scheduler } from "./scheduler.ts";
 
-/** A rule that was broken. */
+/** A violation of a rule. */
 export interface Violation {
-  /** Which rule; a stable name. */
+  /** The stable name of the rule. */
   readonly invariant: Invariant;
-  /** Who did what. */
+  /** The node and its fault, for people. */
   readonly message: string;
-  /** When, in virtual milliseconds. */
+  /** The time, in virtual milliseconds. */
   readonly atMs: number;
 }
 
-/** Everything that is checked. docs/verification.md explains each. */
+/** All rules that are checked. docs/verification.md explains each. */
 export const INVARIANTS = [
   "election safety",
   "leader append-only",
@@ -45,17 +45,17 @@ export const INVARIANTS = [
   "bad messages are refused",
 ] as const;
 
-/** The name of something that is checked. */
+/** The name of a rule that is checked. */
 export type Invariant = typeof INVARIANTS[number];
 
 /** One run. */
 export class Run {
   readonly scheduler = new Scheduler(() =>
-    this.report("liveness", "tasks follow tasks without end, and no time passes")
+    this.report("liveness", "the task queue never becomes empty, and no time passes")
   );
   readonly decisions: Decisions;
   readonly trace: Trace;
-  /** Whether bits were flipped on a disk: what comes from there may be found damaged elsewhere. */
+  /** Set once bits were flipped on a disk: other nodes may find damage in data from there. */
   rotten = false;
   #violation: Violation | null = null;
 
@@ -64,12 +64,12 @@ export class Run {
     this.trace = new Trace(() => this.scheduler.nowUs, record);
   }
 
-  /** The first rule that was broken; `null` as long as all hold. */
+  /** The first violation; `null` as long as all rules hold. */
   get violation(): Violation | null {
     return this.#violation;
   }
 
-  /** A rule is broken: the run ends after this event. */
+  /** Notes a violation; the run ends after this event. */
   report(invariant: Invariant, message: string): void {
     if (this.#violation !== null) return;
     this.#violation = { invariant, message, atMs: this.scheduler.nowMs };
@@ -77,7 +77,7 @@ export class Run {
     this.scheduler.stop();
   }
 
-  /** Reports unless `holds`. */
+  /** Reports a violation unless `holds`. */
   require(holds: boolean, invariant: Invariant, message: () => string): void {
     if (!holds) this.report(invariant, message());
   }

@@ -1,6 +1,6 @@
 /**
- * Virtual time: one queue of events for everything that happens. Between two
- * events every promise that can settle does so; nothing waits for a real clock.
+ * Virtual time: one queue for all events. Between two events every promise that can
+ * settle does so; nothing waits for a real clock.
  * Tasks that are queued together run back to back, as in lib/host.ts.
  *
  * @module
@@ -9,10 +9,10 @@
 import type { Cancel } from "../lib/clock.ts";
 import { systemHost } from "../lib/host.ts";
 
-/** Whom an event happens to; checked after it. */
+/** The machine that an event belongs to; checked after it. */
 export interface Actor {
   readonly name: string;
-  /** Called after each event that happened to it. */
+  /** Called after each of its events. */
   poll?(): void;
 }
 
@@ -44,7 +44,7 @@ export class EventQueue {
     return this.peek() && this.#take();
   }
 
-  /** Adds an event; the result takes it back. */
+  /** Adds an event, and returns a function that cancels it. */
   push(time: number, run: () => void, actor: Actor | null = null): Cancel {
     const event: Event = { at: time, order: this.#order++, actor, run };
     const heap = this.#heap;
@@ -78,10 +78,10 @@ export class EventQueue {
   }
 }
 
-/** Turns of the task queue at one moment; more is a loop without end. */
+/** The largest number of turns of the task queue at one moment; more are an endless loop. */
 const MAX_TURNS = 100_000;
 
-/** See the head of this file. */
+/** A clock, a task queue and timers in virtual time. */
 export class Scheduler {
   readonly #queue = new EventQueue();
   readonly #enqueue = systemHost().enqueue;
@@ -93,7 +93,7 @@ export class Scheduler {
   #stopped = false;
   readonly #onEndless: () => void;
 
-  /** @param onEndless called when tasks follow tasks, and time stands still */
+  /** @param onEndless called when the task queue never becomes empty, so that time can't advance */
   constructor(onEndless: () => void) {
     this.#onEndless = onEndless;
   }
@@ -103,27 +103,27 @@ export class Scheduler {
     return this.#nowUs;
   }
 
-  /** The same in milliseconds. */
+  /** Virtual milliseconds since the run began. */
   get nowMs(): number {
     return this.#nowUs / 1000;
   }
 
-  /** Events so far. */
+  /** The number of events so far. */
   get steps(): number {
     return this.#steps;
   }
 
-  /** Runs `run` at a moment, or now if that has passed. */
+  /** Calls `run` at this time, or now if it has passed. */
   at(atUs: number, actor: Actor | null, run: () => void): Cancel {
     return this.#queue.push(Math.max(this.#nowUs, Math.round(atUs)), run, actor);
   }
 
-  /** Runs `run` after a delay. */
+  /** Calls `run` after a delay. */
   after(delayUs: number, actor: Actor | null, run: () => void): Cancel {
     return this.at(this.#nowUs + delayUs, actor, run);
   }
 
-  /** Runs `run` at this moment, after what is queued. */
+  /** Calls `run` at the present time, after the tasks that are queued. */
   soon(actor: Actor | null, run: () => void): void {
     this.#tasks.push({ actor, run });
   }
@@ -133,7 +133,7 @@ export class Scheduler {
     return new Promise((resolve) => void this.after(delayUs, actor, resolve));
   }
 
-  /** Whether the run was ended. */
+  /** True once the run was ended. */
   get stopped(): boolean {
     return this.#stopped;
   }
@@ -144,9 +144,9 @@ export class Scheduler {
   }
 
   /**
-   * Lets events happen until a moment, or until `stop`.
+   * Runs events until a time, or until `stop`.
    *
-   * @param maxSteps ends the run after so many events in all
+   * @param maxSteps the total number of events after which it returns
    */
   async run(untilUs: number, maxSteps: number): Promise<void> {
     await this.#drain();
@@ -158,7 +158,7 @@ export class Scheduler {
     if (!this.#stopped && this.#steps < maxSteps) this.#nowUs = Math.max(this.#nowUs, untilUs);
   }
 
-  /** Runs what is queued, or else the next event; false if there is neither until then. */
+  /** Runs the queued tasks, or else the next event; returns false if there is neither until then. */
   #turn(untilUs: number): boolean {
     if (this.#tasks.length > 0) {
       this.#steps++;
@@ -171,7 +171,7 @@ export class Scheduler {
       for (const { actor, run } of tasks) {
         run();
         if (actor === null) continue;
-        // Here too: what a task did, the next one may have undone by the end of the event.
+        // Also after each task: the next one may undo its effects before the event ends.
         actor.poll?.();
         this.#acted.add(actor);
       }
@@ -188,7 +188,7 @@ export class Scheduler {
     return true;
   }
 
-  /** Lets every promise settle that can without an event. */
+  /** Waits until every promise has settled that can do so without an event. */
   #drain(): Promise<void> {
     return new Promise((resolve) => this.#enqueue(resolve));
   }

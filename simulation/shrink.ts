@@ -1,6 +1,6 @@
 /**
- * Makes a failing run small: leaves out faults and requests for as long as the
- * same rule is still broken (delta debugging, Zeller and Hildebrandt, 2002).
+ * Reduction of a failing run: faults and requests are left out as long as the same
+ * rule is still violated (delta debugging, Zeller and Hildebrandt, 2002).
  *
  * @module
  */
@@ -10,23 +10,23 @@ import type { SimulationOptions, SimulationResult } from "./simulate.ts";
 
 /** Options of {@linkcode shrink}. */
 export interface ShrinkOptions {
-  /** Runs to try, at most. @default 1000 */
+  /** The largest number of runs to try. @default 1000 */
   readonly maxRuns?: number;
-  /** Told after each run: how many faults and requests are left, and how many runs there were. */
+  /** Called after each run with the number of remaining faults and requests, and the number of runs. */
   readonly onProgress?: (left: number, runs: number) => void;
 }
 
-/** A run that fails, made as small as it would go. */
+/** The smallest failing run that was found. */
 export interface Shrunk {
-  /** What replays it. */
+  /** The options that replay it. */
   readonly options: SimulationOptions & { readonly decisions: readonly string[] };
-  /** What it shows, with its story. */
+  /** Its result, with its story. */
   readonly result: SimulationResult;
-  /** How many runs it took. */
+  /** The number of runs tried. */
   readonly runs: number;
 }
 
-/** See the head of this file. */
+/** The state of one reduction. */
 class Shrinker {
   #options: SimulationOptions;
   readonly #invariant: string;
@@ -67,7 +67,7 @@ class Shrinker {
     }
   }
 
-  /** Fewer nodes, and snapshots after a few entries, so that fewer requests lead there. */
+  /** Tries fewer nodes, and snapshots after a few entries, so that fewer requests are needed. */
   async #simplify(): Promise<void> {
     const node = { ...this.#options.node, snapshotEntries: 4, trailingEntries: 0 };
     for (const simpler of [{ node }, { nodes: 1 }, { nodes: 2 }, { nodes: 3 }]) {
@@ -77,7 +77,7 @@ class Shrinker {
     }
   }
 
-  /** Leaves out all of a kind, such as every lost message: most of them are mere noise. */
+  /** Leaves out all decisions of one kind, such as every lost message: most of them are noise. */
   async #dropKinds(): Promise<void> {
     const kindOf = (decision: string): string => decision.slice(decision.lastIndexOf(":") + 1);
     for (const kind of new Set(this.#left.map(kindOf))) {
@@ -85,7 +85,7 @@ class Shrinker {
     }
   }
 
-  /** Leaves out ever smaller parts, until no single one can go. */
+  /** Leaves out ever smaller parts, until no single decision can be left out. */
   async #reduce(): Promise<void> {
     for (let parts = 2; this.#left.length > 0 && this.#runs < this.#maxRuns;) {
       const size = Math.ceil(this.#left.length / parts);
@@ -98,7 +98,7 @@ class Shrinker {
 
   async #leaveOut(size: number): Promise<boolean> {
     let smaller = false;
-    // The last first: what came late matters less.
+    // The last first: late decisions matter less.
     for (let end = this.#left.length; end > 0 && this.#runs < this.#maxRuns; end -= size) {
       const start = Math.max(0, end - size);
       const rest = [...this.#left.slice(0, start), ...this.#left.slice(end)];
@@ -107,7 +107,7 @@ class Shrinker {
     return smaller;
   }
 
-  /** Whether the run still fails in the same way; then it is the one to go on with. */
+  /** Reports whether the run still fails in the same way; if so, it becomes the current one. */
   async #fails(decisions: readonly string[], durationMs: number, options = this.#options): Promise<boolean> {
     this.#runs++;
     const result = await simulate({ ...options, decisions, durationMs });
@@ -119,10 +119,10 @@ class Shrinker {
 }
 
 /**
- * Leaves out of a failing run what it can do without.
+ * Leaves out everything that a failing run does not need to fail.
  *
  * @param options as given to {@linkcode simulate}
- * @param failed what it found
+ * @param failed the result of that run
  */
 export async function shrink(
   options: SimulationOptions,

@@ -32,65 +32,64 @@ import type { StoryLine } from "./trace.ts";
 
 /** Options of {@linkcode simulate}. */
 export interface SimulationOptions {
-  /** Everything follows from it. */
+  /** The seed, which determines the whole run. */
   readonly seed: number;
-  /** Voters to begin with. @default drawn from the seed, 1 to 7 */
+  /** The number of initial voters. @default drawn from the seed, 1 to 7 */
   readonly nodes?: number;
   /** Settings of every node. @default drawn from the seed, with small limits */
   readonly node?: Partial<RaftNodeOptions>;
-  /** How long faults go on, in virtual milliseconds; the recovery comes after. @default 20000 */
+  /** The duration of the faults, in virtual milliseconds; recovery follows. @default 20000 */
   readonly durationMs?: number;
-  /** Ends the run after so many events; what is under way then has no outcome, and there is no recovery. @default 5000000 */
+  /** Ends the run after this many events; requests under way then have no outcome, and there is no recovery. @default 5000000 */
   readonly steps?: number;
-  /** What may go wrong; each seed draws some of it. @default all there is */
+  /** The faults that may happen; each seed draws some of them. @default all */
   readonly faults?: readonly FaultKind[];
   /** Makes the state machine of a node; without sessions, which are added. @default the key-value store */
   readonly stateMachine?: () => StateMachine;
-  /** Makes what clients ask for. Needed with a state machine of your own. @default puts, gets, deletes, compare-and-sets */
+  /** Makes the requests of clients. Required with your own state machine. @default puts, gets, deletes, compare-and-sets */
   readonly workload?: () => Workload;
-  /** Of all that chance would do, only what is named here happens: see {@linkcode SimulationResult.decisions}. */
+  /** The only faults and requests that may happen, by name: see {@linkcode SimulationResult.decisions}. @default no limit */
   readonly decisions?: Iterable<string>;
   /**
    * Searches for a linearization of the clients' history, which needs no knowledge
    * of the log; for the built-in workload alone. @default for every 8th seed
    */
   readonly search?: boolean;
-  /** Writes the story down. @default false */
+  /** Records the story. @default false */
   readonly record?: boolean;
 }
 
-/** What a run showed. */
+/** The result of a run. */
 export interface SimulationResult {
-  /** As given. */
+  /** The seed of the run. */
   readonly seed: number;
-  /** Whether all rules held. */
+  /** `passed` if all rules held. */
   readonly verdict: "passed" | "failed";
-  /** The first rule that was broken; `null` if all held. */
+  /** The first violation; `null` if all rules held. */
   readonly violation: Violation | null;
-  /** 64 bits of everything that happened, in order: equal for equal seeds, in every runtime. */
+  /** A hash of 64 bits of all events in order: equal for equal seeds, in every runtime. */
   readonly traceHash: string;
-  /** Events. */
+  /** The number of events. */
   readonly steps: number;
-  /** Virtual milliseconds. */
+  /** The duration, in virtual milliseconds. */
   readonly virtualMs: number;
-  /** Committed log entries. */
+  /** The number of committed log entries. */
   readonly commits: number;
-  /** How often each kind of thing happened. */
+  /** The number of events of each kind. */
   readonly counts: Readonly<Record<string, number>>;
   /** Faults and requests that happened, by name, in order; for {@linkcode SimulationOptions.decisions}. */
   readonly decisions: readonly string[];
-  /** What happened, in words, if it was recorded. */
+  /** The story in words, if it was recorded. */
   readonly story: readonly StoryLine[];
 }
 
-/** Events of one run, at most, unless told otherwise. */
+/** The default of {@linkcode SimulationOptions.steps}. */
 const MAX_STEPS = 5_000_000;
 
 /**
  * Runs a cluster of real nodes, with the real file storage on a simulated disk and
  * the real codec on a simulated network, in virtual time on this thread, and
- * checks it after each event. Resolves with what it found; a broken rule is a
- * result, not an exception.
+ * checks it after each event. A violation is a result, not an exception.
  *
  * @example
  * ```ts
@@ -142,7 +141,7 @@ class Simulation {
     this.#nemesis = new Nemesis({ run, plan, cluster, network, clients: this.#clients.names });
   }
 
-  /** From the first start to the last check. */
+  /** Runs from the first start to the last check. */
   async live(): Promise<SimulationResult> {
     const { scheduler, decisions } = this.#run;
     const chance = decisions.stream("start");
@@ -197,7 +196,7 @@ class Simulation {
     }).recover();
   }
 
-  /** What can only be told at the end. */
+  /** Checks everything that can be checked only at the end. */
   async #checkAll(): Promise<void> {
     const run = this.#run;
     if (run.violation !== null) return;
@@ -215,7 +214,7 @@ class Simulation {
     if (run.violation === null) this.#search();
   }
 
-  /** Every node that has applied all of the log has the state that the log gives. */
+  /** Checks that every node that has applied all of the log has the state that follows from the log. */
   async #compareStates(reference: StateMachine): Promise<void> {
     const expected = await checksumOf(reference.snapshot());
     for (const { name, node, stateMachine } of this.#machines.values()) {
@@ -224,12 +223,12 @@ class Simulation {
       if (await checksumOf(stateMachine.snapshot()) === expected) continue;
       this.#run.report(
         "state machine safety",
-        `${name} has applied all of the log, and has another state than it gives`,
+        `${name} has applied all of the log, but its state does not follow from it`,
       );
     }
   }
 
-  /** The same question as {@linkcode History.checkOrder} asks, answered without the log. */
+  /** Checks the same as {@linkcode History.checkOrder}, but without the log. */
   #search(): void {
     const { seed, workload, search = seed % 8 === 0 } = this.#options;
     if (!search || workload !== undefined) return;
@@ -239,7 +238,7 @@ class Simulation {
     if (found.verdict !== "violation") return;
     const { client, input } = found.wrong;
     for (const operation of found.smallest) run.trace.tell("history", JSON.stringify(operation));
-    run.report("linearizability", `no order explains what ${client} was told: ${JSON.stringify(input)}`);
+    run.report("linearizability", `no order explains the answer to ${client}: ${JSON.stringify(input)}`);
   }
 
   #result(): SimulationResult {
@@ -259,7 +258,7 @@ class Simulation {
   }
 }
 
-/** Whether a command was not carried out, because a retry of it had come before. */
+/** Reports whether a command was not executed, because it is a retry. */
 function isRetry(index: number, answer: Uint8Array): boolean {
   const reply = decodeReply(answer);
   return reply.type === "applied" && reply.index !== index;

@@ -1,5 +1,5 @@
 /**
- * What happens, in words, for people who read a story.
+ * Descriptions of events, for people who read a story.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { RaftEvent } from "../lib/raft/types.ts";
 import type { Envelope } from "../lib/transport.ts";
 
-/** What the protocol did, and why; `null` for what needs no words. */
+/** Describes an event of the protocol and its reason; `null` for events that need no words. */
 export function describeEvent(event: RaftEvent): string | null {
   switch (event.type) {
     case "electionStarted":
@@ -36,7 +36,7 @@ export function describeEvent(event: RaftEvent): string | null {
   }
 }
 
-/** A message in a few words. */
+/** Describes a message in a few words. */
 export function describeMessage({ from, to, message }: Envelope): string {
   const way = `${from} → ${to}`;
   switch (message.type) {

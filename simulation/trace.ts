@@ -1,21 +1,21 @@
 /**
- * What happened: a hash of all of it, so that two runs can be compared; counts by
- * kind; and, when asked for, the story in words.
+ * The trace of a run: a hash of all events, so that two runs can be compared; counts
+ * by kind; and, on request, the story in words.
  *
  * @module
  */
 
 /** One line of a run's story. */
 export interface StoryLine {
-  /** When, in virtual milliseconds. */
+  /** The time, in virtual milliseconds. */
   readonly atMs: number;
-  /** To whom: a node, a client, or the whole run. */
+  /** The node or client it happened to, or another part of the run. */
   readonly who: string;
-  /** What, and why. */
+  /** The event and its reason, in words. */
   readonly what: string;
 }
 
-/** The kinds of what goes into the hash. */
+/** The kinds of events that go into the hash. */
 const MARKS = {
   sent: 1,
   arrived: 2,
@@ -28,12 +28,12 @@ const MARKS = {
   fault: 9,
 } as const;
 
-/** A kind of what goes into the hash. */
+/** A kind of event that goes into the hash. */
 export type Mark = keyof typeof MARKS;
 
-/** See the head of this file. */
+/** The trace of one run. */
 export class Trace {
-  /** How often each kind of thing happened. */
+  /** The number of events of each kind. */
   readonly counts: Record<string, number> = {};
   readonly story: StoryLine[] | null;
   readonly #nowUs: () => number;
@@ -45,12 +45,12 @@ export class Trace {
     this.story = record ? [] : null;
   }
 
-  /** 64 bits of everything that was marked, in hexadecimal. */
+  /** A hash of 64 bits of all marks, in hexadecimal. */
   get hash(): string {
     return [this.#high, this.#low].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
-  /** Adds to the hash: what, when, and up to three numbers that tell it from others. */
+  /** Adds an event to the hash: its kind, the time, and up to three numbers. */
   mark(mark: Mark, a = 0, b = 0, c = 0): void {
     const nowUs = this.#nowUs();
     this.#add(MARKS[mark]);
@@ -61,7 +61,7 @@ export class Trace {
     this.#add(c);
   }
 
-  /** Counts something. */
+  /** Counts an event. */
   count(what: string, times = 1): void {
     this.counts[what] = (this.counts[what] ?? 0) + times;
   }

@@ -1,7 +1,6 @@
 /**
- * What state machines are given and what they answer: the same commands in the
- * same order everywhere, each once, and in the end just what one machine gives
- * that is fed the committed log.
+ * Checks of state machines: they receive the same commands in the same order, each
+ * once, and in the end have answered like one machine that applied the committed log.
  *
  * @module
  */
@@ -13,21 +12,21 @@ import type { Run } from "../run.ts";
 import type { KnownEntries } from "./known_entries.ts";
 import type { Life } from "./protocol_checks.ts";
 
-/** A life with what its state machine has. */
+/** A node's process with the state of its state machine. */
 export interface ApplyingLife extends Life {
   /** The last command applied, or all that a restored snapshot covers. */
   lastApplied: number;
 }
 
-/** See the head of this file. */
+/** The checks of all state machines of a run. */
 export class ApplicationChecks {
   readonly #run: Run;
   readonly #entries: KnownEntries;
-  /** By index: the checksum of the answer. */
+  /** The checksum of the answer, by index. */
   readonly #answers: number[] = [];
-  /** By request: where it was carried out. */
+  /** The index at which a request was executed, by request. */
   readonly #carriedOut = new Map<string, number>();
-  /** Snapshots of each index: the checksum of their bytes. */
+  /** The checksum of snapshots, by index. */
   readonly #snapshots = new Map<number, { readonly name: string; readonly checksum: number }>();
 
   constructor(run: Run, entries: KnownEntries) {
@@ -35,12 +34,12 @@ export class ApplicationChecks {
     this.#entries = entries;
   }
 
-  /** Where a request was carried out, if it was. */
+  /** Returns the index at which a request was executed, if it was. */
   carriedOut(request: string): number | undefined {
     return this.#carriedOut.get(request);
   }
 
-  /** A node is about to apply a command (figure 3, State Machine Safety). */
+  /** Checks a command that a node is about to apply (figure 3, State Machine Safety). */
   applying(life: ApplyingLife, { index, term, data }: AppliedCommand): void {
     const { name, record } = life;
     const broken = (what: string): void => this.#run.report("state machine safety", `${name} applies ${what}`);
@@ -56,18 +55,18 @@ export class ApplicationChecks {
     life.lastApplied = index;
   }
 
-  /** What it answered. */
+  /** Checks the answer to a command. */
   applied({ name }: Life, index: number, answer: Uint8Array): void {
     const checksum = crc32c(answer);
     this.#run.trace.mark("applied", index, checksum);
     const before = this.#answers[index];
     if (before === undefined) this.#answers[index] = checksum;
     else if (before !== checksum) {
-      this.#run.report("state machine safety", `${name} answers entry ${index} in another way than others`);
+      this.#run.report("state machine safety", `${name} answers entry ${index} differently than others`);
     }
   }
 
-  /** A request reached the user's state machine: at one place in the log only. */
+  /** Checks that a request reaches the user's state machine at only one index. */
   ran({ name }: Life, request: string, index: number): void {
     const before = this.#carriedOut.get(request);
     if (before === undefined) this.#carriedOut.set(request, index);
@@ -79,7 +78,7 @@ export class ApplicationChecks {
     }
   }
 
-  /** A node has taken a snapshot of its own state. */
+  /** Checks a snapshot that a node has taken of its own state. */
   snapshotTaken({ name }: Life, { index, checksum }: SnapshotMeta): void {
     this.#run.trace.count("snapshot taken");
     const other = this.#snapshots.get(index);
@@ -90,7 +89,7 @@ export class ApplicationChecks {
   }
 
   /**
-   * Feeds the committed log to a state machine that never crashed, and compares.
+   * Applies the committed log to a state machine that never crashed, and compares answers and snapshots.
    *
    * @param each called after each index with the answer to its command, if it has one
    */
@@ -120,7 +119,7 @@ export class ApplicationChecks {
   }
 }
 
-/** The checksum of a snapshot's bytes. */
+/** Computes the checksum of a snapshot's bytes. */
 export async function checksumOf(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let checksum = 0;
   for await (const chunk of chunks) checksum = crc32c(chunk, checksum);

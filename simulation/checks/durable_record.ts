@@ -1,6 +1,6 @@
 /**
- * What a node's storage has promised to keep. After a crash the disk must hold
- * just that, or that and the one batch that was under way.
+ * A record of everything that a node's storage has reported as durable. After a
+ * crash the disk must hold exactly that, or that and the one batch under way.
  *
  * @module
  */
@@ -8,26 +8,26 @@
 import type { HardState, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 
-/** See the head of this file. */
+/** The durable state of one disk. */
 export class DurableRecord {
   hardState: HardState = { term: 0, votedFor: null };
   snapshot: SnapshotMeta | null = null;
   lastIndex = 0;
-  /** A batch that was handed over and whose outcome is not known. */
+  /** The batch under way, or one with an unknown outcome. */
   underWay: PersistBatch | null = null;
   #terms: number[] = [];
 
-  /** The term of an entry, or of the last one that the snapshot covers. */
+  /** Returns the term of an entry, or of the last one that the snapshot covers. */
   termAt(index: number): number | undefined {
     return index <= this.lastIndex ? this.#terms[index] : undefined;
   }
 
-  /** Whether this entry is on this disk, or in its snapshot. */
+  /** Reports whether this entry is on this disk, or covered by its snapshot. */
   has(index: number, term: number): boolean {
     return this.termAt(index) === term || (this.snapshot !== null && this.snapshot.index >= index);
   }
 
-  /** A batch is durable. */
+  /** Applies a durable batch. */
   apply({ hardState, snapshot, entries }: PersistBatch): void {
     if (hardState !== null) this.hardState = hardState;
     if (snapshot !== null) {
@@ -44,7 +44,7 @@ export class DurableRecord {
     }
   }
 
-  /** Takes over what a restart found: that is durable from now on. Returns what is wrong with it, if anything is. */
+  /** Takes over the state that a restart has loaded, which is durable from now on; returns an error, or `null`. */
   load(found: LoadedState): string | null {
     const loaded = DurableRecord.#of(found);
     const wrong = this.#differs(loaded);
@@ -81,7 +81,7 @@ export class DurableRecord {
     this.underWay = null;
   }
 
-  /** The first difference that matters, in words. */
+  /** Describes the first difference that matters. */
   #differs(loaded: DurableRecord): string | null {
     const { term, votedFor } = this.hardState;
     const told = `${loaded.hardState.term}, vote for ${loaded.hardState.votedFor}`;

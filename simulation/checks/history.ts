@@ -1,7 +1,7 @@
 /**
- * What clients asked and were told, checked against the committed log. Where the
- * order of commits is known this takes one pass; the search of linearizability/
- * needs no such knowledge, and checks a sample.
+ * The history of requests and answers of clients, checked against the committed log.
+ * Since the order of commits is known, this takes one pass; the search of
+ * linearizability/ does not need that order, and checks a sample of the runs.
  *
  * @module
  */
@@ -20,32 +20,32 @@ export interface HistoryRecord {
   readonly request: string;
   readonly kind: "command" | "query";
   readonly bytes: Uint8Array;
-  /** For people. */
+  /** A description for people. */
   readonly text: string;
   /** The request as the workload made it. */
   readonly asked: Request;
   readonly callUs: number;
-  /** `null` while it is under way. */
+  /** The time of the answer; `null` while the request is under way. */
   returnUs: number | null;
   outcome: "done" | "rejected" | "unknown";
-  /** Of a command that was done: its log index; of a query: the last index that the answer reflects. */
+  /** The log index of an executed command; for a query the last index that the answer reflects. */
   position: number;
   answer: Uint8Array | null;
 }
 
-/** All that clients asked. */
+/** The requests of all clients. */
 export class History {
   readonly records: HistoryRecord[] = [];
   #positions: Map<number, HistoryRecord[]> | null = null;
 
-  /** A client asks. */
+  /** Adds a request. */
   begin(record: Omit<HistoryRecord, "returnUs" | "outcome" | "position" | "answer">): HistoryRecord {
     const begun: HistoryRecord = { ...record, returnUs: null, outcome: "unknown", position: 0, answer: null };
     this.records.push(begun);
     return begun;
   }
 
-  /** Outcomes against what was carried out: nothing acknowledged is lost, nothing rejected was done. */
+  /** Checks outcomes: no acknowledged command is lost, and no rejected one was executed. */
   checkOutcomes(run: Run, application: ApplicationChecks): void {
     for (const { kind, request, outcome, position, client, text } of this.records) {
       if (kind !== "command") continue;
@@ -58,11 +58,14 @@ export class History {
       }
       if (outcome !== "done" || at === position) continue;
       const where = at === undefined ? "it was not carried out" : `it was carried out at ${at}`;
-      run.report("nothing acknowledged is lost", `${client} was told that "${text}" is at ${position}, and ${where}`);
+      run.report(
+        "nothing acknowledged is lost",
+        `${client} received ${position} as the index of "${text}", but ${where}`,
+      );
     }
   }
 
-  /** The answers at one place of the log, against those of a state machine that was fed the log alone. */
+  /** Checks the answers at one index against those of a state machine that applied the log alone. */
   async checkAnswers(run: Run, index: number, reference: StateMachine, reply: Uint8Array | null): Promise<void> {
     for (const { kind, bytes, answer, client, text } of this.#byPosition().get(index) ?? []) {
       const expected = kind === "query" ? await reference.query(bytes) : reply === null ? null : resultOf(reply);
@@ -71,7 +74,7 @@ export class History {
     }
   }
 
-  /** Made once all have ended. */
+  /** Indexes all requests by position, once all have ended. */
   #byPosition(): Map<number, HistoryRecord[]> {
     if (this.#positions !== null) return this.#positions;
     const positions = this.#positions = new Map<number, HistoryRecord[]>();
@@ -85,8 +88,8 @@ export class History {
   }
 
   /**
-   * Real-time order: what began after another had ended stands after it, and a
-   * read sees all that was acknowledged, or read, before it began.
+   * Checks the real-time order: a request that began after another had ended has a
+   * later position, and a read reflects everything acknowledged or read before it began.
    */
   checkOrder(run: Run): void {
     const done = this.records.filter(({ outcome, returnUs }) => outcome === "done" && returnUs !== null);
@@ -111,7 +114,7 @@ export class History {
   }
 }
 
-/** The user's part of what a state machine with sessions answers. */
+/** Returns the user's part of the answer of a state machine with sessions. */
 function resultOf(reply: Uint8Array): Uint8Array | null {
   const decoded = decodeReply(reply);
   return decoded.type === "applied" ? decoded.result : null;

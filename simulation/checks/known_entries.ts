@@ -1,6 +1,6 @@
 /**
- * All that no single node knows: every entry that was ever to be written, and
- * which of them are committed.
+ * Knowledge that no single node has: every entry that any node began to write, and
+ * the committed ones among them.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { decodeMembership } from "../../lib/raft/mod.ts";
 import type { Entry, Membership } from "../../lib/raft/types.ts";
 
-/** An entry with what is checked about it. */
+/** An entry with the data needed for checks. */
 export interface KnownEntry {
   readonly entry: Entry;
   readonly checksum: number;
-  /** The term of the entry before; `undefined` if it was not known. */
+  /** The term of the entry before; `undefined` if unknown. */
   before: number | undefined;
   /** The membership that it sets, if it does. */
   readonly membership: Membership | null;
@@ -25,22 +25,22 @@ export interface CommittedMembership {
   readonly membership: Membership;
 }
 
-/** See the head of this file. */
+/** All entries of a run. */
 export class KnownEntries {
-  /** By index, one for each term. */
+  /** All entries by index, one for each term. */
   readonly #entries: KnownEntry[][] = [];
-  /** By index. */
+  /** The committed entries by index. */
   readonly #committed: KnownEntry[] = [];
-  /** By index: the term of the leader that committed it. */
+  /** The term of the leader that committed an entry, by index. */
   readonly #committedIn: number[] = [];
   readonly #memberships: CommittedMembership[] = [];
 
-  /** Everything up to here is committed. */
+  /** The index of the last committed entry. */
   get commitIndex(): number {
     return Math.max(0, this.#committed.length - 1);
   }
 
-  /** Takes note of an entry. Returns what differs from the same entry elsewhere, if anything does (log matching). */
+  /** Notes an entry; returns a difference from the same entry on another node, or `null` (log matching). */
   note(entry: Entry, before: number | undefined): string | null {
     const checksum = crc32c(entry.data);
     const others = this.#entries[entry.index] ??= [];
@@ -59,12 +59,12 @@ export class KnownEntries {
     return null;
   }
 
-  /** The entry of this index and term. */
+  /** Returns the entry of this index and term. */
   get(index: number, term: number): KnownEntry | undefined {
     return this.#entries[index]?.find(({ entry }) => entry.term === term);
   }
 
-  /** The next entry is committed, by the leader of `inTerm`. */
+  /** Notes that the leader of `inTerm` has committed the next entry. */
   commit(known: KnownEntry, inTerm: number): void {
     const { index } = known.entry;
     this.#committed[index] = known;
@@ -72,19 +72,19 @@ export class KnownEntries {
     if (known.membership !== null) this.#memberships.push({ index, membership: known.membership });
   }
 
-  /** How far the leaders of terms before this one have committed. */
+  /** Returns the last index that leaders of terms before this one have committed. */
   committedBefore(term: number): number {
     let index = this.commitIndex;
     while (index > 0 && this.#committedIn[index]! >= term) index--;
     return index;
   }
 
-  /** The committed entry at an index. */
+  /** Returns the committed entry at an index. */
   committed(index: number): KnownEntry | undefined {
     return this.#committed[index];
   }
 
-  /** The committed membership as of an index. */
+  /** Returns the committed membership as of an index. */
   membershipAt(index: number): CommittedMembership | undefined {
     return this.#memberships.findLast((each) => each.index <= index);
   }
@@ -94,7 +94,7 @@ export class KnownEntries {
     return this.#memberships.at(-1);
   }
 
-  /** Every membership that counts, or may yet: the last one committed, and all after it. */
+  /** Returns every membership that is or may be in force: the last one committed, and all after it. */
   possibleMemberships(): Membership[] {
     const last = this.lastMembership;
     const possible = last === undefined ? [] : [last.membership];

@@ -1,6 +1,6 @@
 /**
- * The safety properties of the paper's figure 3, and the promises of figure 2,
- * checked after each event on the whole cluster.
+ * Checks of the safety properties of the paper's figure 3, and of the promises of
+ * figure 2, after each event on the whole cluster.
  *
  * @module
  */
@@ -14,18 +14,18 @@ import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
 import { KnownEntries } from "./known_entries.ts";
 
-/** One life of a node, as the checks see it. */
+/** One process of a node, as the checks see it. */
 export interface Life {
   readonly name: NodeId;
   readonly incarnation: string;
   readonly record: DurableRecord;
-  /** `null` before it has started. */
+  /** The node's view; `null` before it has started. */
   view: RaftView | null;
-  /** What was last seen of it. */
+  /** Its state at the last check. */
   seen: Seen | null;
 }
 
-/** What is compared from one look to the next. */
+/** The state that is compared from one check to the next. */
 interface Seen {
   readonly term: number;
   readonly commitIndex: number;
@@ -36,13 +36,13 @@ interface Seen {
   readonly membership: Membership;
 }
 
-/** Where a suffix was replaced, so many entries before what is surely new are compared again. */
+/** Once a suffix was replaced, this many entries before the new ones are compared again. */
 const REPLACED = 20;
 
-/** The disk of a member, if it is the one that the membership means. */
+/** Returns the disk of a member, if it has the incarnation in the membership. */
 export type DiskOf = (id: NodeId, incarnation: string) => DurableRecord | null;
 
-/** See the head of this file. */
+/** The checks of all nodes of a run. */
 export class ProtocolChecks {
   readonly entries = new KnownEntries();
   readonly #run: Run;
@@ -55,7 +55,7 @@ export class ProtocolChecks {
     this.#diskOf = diskOf;
   }
 
-  /** Something happened to a node. */
+  /** Checks a node after an event. */
   poll(life: Life): void {
     const { view, seen } = life;
     if (view === null) return;
@@ -82,13 +82,13 @@ export class ProtocolChecks {
     };
   }
 
-  /** A restart has read what its disk holds. */
+  /** Checks the state that a restart has loaded. */
   loaded(life: Life, found: LoadedState): void {
     const wrong = life.record.load(found) ?? this.#wrongMemberships(life, found);
     if (wrong !== null) this.#run.report("durable storage", `${life.name} restarts: ${wrong}`);
   }
 
-  /** Whether the memberships that a restart has read are those of the entries that it has read. */
+  /** Compares the memberships that a restart has loaded with its entries; returns an error, or `null`. */
   #wrongMemberships({ record }: Life, { snapshot, lastIndex, memberships }: LoadedState): string | null {
     const read = new Map(memberships.map((entry) => [entry.index, entry]));
     for (let index = (snapshot?.index ?? 0) + 1; index <= lastIndex; index++) {
@@ -100,26 +100,26 @@ export class ProtocolChecks {
     return null;
   }
 
-  /** A batch is handed to a storage. */
+  /** Checks a batch that is passed to a storage. */
   persisting(life: Life, { snapshot, entries }: PersistBatch): void {
     const before = (entries[0]?.index ?? 1) - 1;
     this.#note(life, entries, before === snapshot?.index ? snapshot.term : life.view?.termAt(before));
     if (snapshot !== null) this.#snapshotMembership(life, snapshot);
   }
 
-  /** Takes note of consecutive entries; `before` is the term of the entry before them, if it is known. */
+  /** Notes consecutive entries; `before` is the term of the entry before them, if known. */
   #note({ name }: Life, entries: readonly Entry[], before: number | undefined): void {
     for (const entry of entries) {
       const differs = this.entries.note(entry, entry.index === 1 ? 0 : before);
       if (differs !== null) {
         const what = `entry ${entry.index} of term ${entry.term}`;
-        this.#run.report("log matching", `${name} has another ${what} than others: ${differs}`);
+        this.#run.report("log matching", `${name} has a different ${what} than others: ${differs}`);
       }
       before = entry.term;
     }
   }
 
-  /** Log Matching, by induction: what is new in a log is compared, and the term of the entry before it. */
+  /** Checks Log Matching by induction: compares the new entries of a log, and the term of the entry before them. */
   #logMatching(life: Life, view: RaftView, seen: Seen): void {
     let last = Math.min(seen.lastIndex, view.lastIndex);
     // A conflicting suffix was replaced.
@@ -129,12 +129,15 @@ export class ProtocolChecks {
     if (from <= view.lastIndex) this.#note(life, view.cachedEntries(from, view.lastIndex), view.termAt(from - 1));
   }
 
-  /** A message leaves: nothing that promises durability may before it is durable (figure 2). */
+  /** Checks a message that is sent: it must not promise anything that is not durable yet (figure 2). */
   leaves(life: Life, to: NodeId, message: Message): void {
     const { term, votedFor } = life.record.hardState;
     const durable = (holds: boolean, what: string): void => {
       if (!holds) {
-        this.#run.report("durable acknowledgements", `${life.name} told ${to} of ${what}, not on its disk yet`);
+        this.#run.report(
+          "durable acknowledgements",
+          `${life.name} promised ${what} to ${to} before it was on its disk`,
+        );
       }
     };
     switch (message.type) {
@@ -157,7 +160,7 @@ export class ProtocolChecks {
     }
   }
 
-  /** Whether the entry that a node has at an index is on its disk, and not an older one in its place. */
+  /** Reports whether the entry that a node has at an index is on its disk, rather than an older one. */
   #holds({ record, view }: Life, index: number): boolean {
     if (index <= (record.snapshot?.index ?? 0)) return true;
     const term = view?.termAt(index) ?? record.termAt(index);
@@ -167,13 +170,13 @@ export class ProtocolChecks {
   #monotone({ name }: Life, view: RaftView, seen: Seen): void {
     const went = (what: string) => `${name}: the ${what} went back`;
     this.#run.require(view.term >= seen.term, "monotone term and commit", () => went(`term ${seen.term}`));
-    // A leader that can't write is cut back to what is on its disk.
+    // A leader that can't write is cut back to the log on its disk.
     const cutBack = seen.leading && view.role !== "leader" && view.commitIndex === view.lastIndex;
     const holds = view.commitIndex >= seen.commitIndex || cutBack;
     this.#run.require(holds, "monotone term and commit", () => went(`commit index ${seen.commitIndex}`));
   }
 
-  /** Election Safety and Leader Completeness. */
+  /** Checks Election Safety and Leader Completeness. */
   #elected(life: Life, view: RaftView): void {
     const { name } = life;
     this.#run.trace.count("election won");
@@ -182,7 +185,7 @@ export class ProtocolChecks {
       this.#run.report("election safety", `term ${view.term} has two leaders, ${other.name} and ${name}`);
     }
     this.#leaders.set(view.term, life);
-    // A leader may learn of its votes so late that another of a newer term has committed more.
+    // A leader may receive its votes so late that another of a newer term has committed more.
     const completeTo = this.entries.committedBefore(view.term);
     for (let index = Math.max(1, view.firstIndex); index <= completeTo; index++) {
       const { term } = this.entries.committed(index)!.entry;
@@ -195,7 +198,7 @@ export class ProtocolChecks {
     }
   }
 
-  /** Leader Append-Only. */
+  /** Checks Leader Append-Only. */
   #appendOnly({ name }: Life, view: RaftView, seen: Seen): void {
     if (view.lastIndex === seen.lastIndex) return;
     const term = view.termAt(seen.lastIndex);
@@ -203,7 +206,7 @@ export class ProtocolChecks {
     this.#run.require(holds, "leader append-only", () => `the leader ${name} changed its log at ${seen.lastIndex}`);
   }
 
-  /** A change of membership waits for the one before, and for an entry of the leader's own term (dissertation §4.1). */
+  /** Checks that a membership change waits for the one before, and for an entry of the leader's own term (dissertation §4.1). */
   #membershipAppended({ name }: Life, view: RaftView, seen: Seen): void {
     if (view.termAt(view.membershipIndex) !== view.term) return;
     const change = `${name} appended membership ${view.membershipIndex}`;
@@ -218,7 +221,7 @@ export class ProtocolChecks {
     }
   }
 
-  /** What was committed once stays: the same entry everywhere, and on the disks of a quorum. */
+  /** Checks that committed entries stay: the same everywhere, and on the disks of a quorum. */
   #commits(life: Life, view: RaftView, from: number): void {
     const { name } = life;
     for (let index = Math.max(from + 1, view.firstIndex); index <= view.commitIndex; index++) {
@@ -242,12 +245,12 @@ export class ProtocolChecks {
     }
     const known = this.entries.get(index, term);
     if (known === undefined) {
-      this.#run.report("durable commits", `${name} committed entry ${index}, which nobody has begun to write`);
+      this.#run.report("durable commits", `${name} committed entry ${index}, which no node has begun to write`);
       return;
     }
     this.entries.commit(known, seen?.leading ? seen.term : view.term);
     if (index < view.commitIndex) return;
-    // The membership that counts is the newest in the leader's log; but a joint one is left in the same step.
+    // The membership in force is the newest in the leader's log; but a joint one is left in the same step.
     const left = seen?.leading && view.membershipIndex > seen.membershipIndex;
     const membership = left ? seen.membership : view.membership;
     const onDisk = (id: NodeId): boolean => {

@@ -1,6 +1,6 @@
 /**
- * How clients reach nodes: a call may be lost on either way, come late, or find
- * nobody; it never comes twice, but its client may send another.
+ * The network between clients and nodes: a call may be lost in either direction,
+ * arrive late, or find no process; it never arrives twice, but its client may retry.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import type { Network } from "../network.ts";
 import type { ClientTraits } from "../plan.ts";
 import type { Run } from "../run.ts";
 
-/** Calls come late by so much, at most. */
+/** The largest delay of a late call. */
 const LATE_MS = 3000;
 
-/** Made once: an error is slow to make. */
+/** The error of an abandoned call; created only once, because that is slow. */
 const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: "unknown" });
 
-/** What a call does at a node. */
+/** The execution of a call at a node. */
 type Serve<T> = (transport: ClientTransport, signal: AbortSignal) => Promise<T>;
 
-/** The way of one client to all machines. */
+/** The transport of one client to all machines. */
 export class CallNetwork implements ClientTransport {
   readonly #run: Run;
   readonly #client: string;
@@ -48,7 +48,7 @@ export class CallNetwork implements ClientTransport {
     this.#traits = traits;
   }
 
-  /** No call is lost or late by chance any more. */
+  /** Ends random losses and delays of calls. */
   calmDown(): void {
     this.#calm = true;
   }
@@ -84,7 +84,7 @@ export class CallNetwork implements ClientTransport {
     const answerLost = chance.strikes("lostAnswer", lostCall);
     if (lost || answerLost) trace.count("lostCall");
     if (chance.strikes("lateCall", lateCall)) {
-      // Perhaps the client has asked somebody else by then.
+      // By then the client may have asked another node.
       delayUs += chance.below(LATE_MS * 1000);
       trace.count("lateCall");
     }
@@ -98,7 +98,7 @@ export class CallNetwork implements ClientTransport {
     });
   }
 
-  /** The call is there. `answer` carries an outcome back. */
+  /** Delivers the call. `answer` carries an outcome back. */
   #arrive<T>(
     machine: Machine,
     signal: AbortSignal | undefined,
@@ -110,7 +110,7 @@ export class CallNetwork implements ClientTransport {
     if (!this.#network.reaches(this.#client, machine.name)) return;
     const { process, node } = machine;
     if (process === null || node === null) {
-      return answer(() => reject(new RaftError("unreachable", `nobody listens at ${machine.name}`)));
+      return answer(() => reject(new RaftError("unreachable", `no process listens at ${machine.name}`)));
     }
     process.receive(() => {
       const back = (settle: () => void): void => {
@@ -126,7 +126,7 @@ export class CallNetwork implements ClientTransport {
     });
   }
 
-  /** The node's signal: fires a little after the client has given up, if the process still runs. */
+  /** Returns the node's signal, which fires shortly after the client has given up, if the process still runs. */
   #giveUp(signal: AbortSignal | undefined, machine: Machine, process: Process): AbortSignal {
     const controller = new AbortController();
     signal?.addEventListener("abort", () => {

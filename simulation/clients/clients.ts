@@ -1,6 +1,6 @@
 /**
- * Clients: each asks, waits for the outcome, thinks, and asks again, through the
- * real Coordinator. What they were told is kept.
+ * Clients, which use the real Coordinator: each sends a request, waits for the
+ * outcome, pauses, and sends the next. Their history is kept.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Run } from "../run.ts";
 import { CallNetwork } from "./call_network.ts";
 import type { Request, Workload } from "./workload.ts";
 
-/** What clients need of a run. */
+/** The parts of a run that clients need. */
 export interface ClientsOptions {
   readonly run: Run;
   readonly plan: Plan;
@@ -36,12 +36,12 @@ class Client {
   readonly coordinator: Coordinator;
   readonly calls: CallNetwork;
 
-  /** @param only the one node that it asks; any, if it is not given */
+  /** @param only the only node that it asks; any by default */
   constructor(options: ClientsOptions, name: string, chance: Stream, only?: string) {
     const { run, plan, machines, network } = options;
     const { timeoutMs, attemptTimeoutMs } = plan.clients;
     this.name = name;
-    // Without a session a command is sent once at most.
+    // Without a session, a command is sent at most once.
     const session = !chance.chance(0.2);
     this.calls = new CallNetwork(run, name, machines, network, plan.clients);
     this.coordinator = new Coordinator({
@@ -62,7 +62,7 @@ class Client {
   }
 }
 
-/** See the head of this file. */
+/** All clients of a run. */
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #clients: readonly Client[];
@@ -82,17 +82,17 @@ export class Clients {
     ];
   }
 
-  /** Who they are, as the network knows them. */
+  /** Their names in the network. */
   get names(): string[] {
     return this.#clients.map(({ name }) => name);
   }
 
-  /** Requests that ended well. */
+  /** The number of successful requests. */
   get done(): number {
     return this.#done;
   }
 
-  /** Begins to ask. */
+  /** Starts the clients. */
   start(): void {
     for (const client of this.#clients) {
       const chance = this.#options.run.decisions.stream(`client ${client.name}`);
@@ -102,20 +102,20 @@ export class Clients {
     }
   }
 
-  /** No call is lost or late any more, and no request is left out: recovery is measured by them. */
+  /** Ends losses and delays of calls, and leaves out no request: recovery is measured by requests. */
   calmDown(): void {
     this.#calm = true;
     for (const { calls } of this.#clients) calls.calmDown();
   }
 
-  /** Asks nothing more; resolves once what was asked has ended. */
+  /** Stops sending requests; resolves once all requests have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#running);
     await Promise.all(this.#clients.map(({ coordinator }) => coordinator.close()));
   }
 
-  /** Names of requests follow from the lane alone, so that one can be left out and the others stay. */
+  /** Sends requests one after the other. Their names follow from the lane alone, so that leaving one out changes no other. */
   async #ask(client: Client, lane: string): Promise<void> {
     const { run, plan, workload } = this.#options;
     const chance = run.decisions.stream(`client ${lane}`);
@@ -154,7 +154,7 @@ export class Clients {
       record.outcome = error.outcome;
       run.trace.count(`error: ${error.code}`);
       run.trace.tell(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
-      if (error.code === "internal") run.report("no unexplained stop", `${name} was told: ${error.message}`);
+      if (error.code === "internal") run.report("no unexplained stop", `${name} received: ${error.message}`);
     }
     record.returnUs = run.scheduler.nowUs;
     run.trace.count(`${type} ${record.outcome}`);

@@ -1,6 +1,6 @@
 /**
- * What clients asked of the key-value store and were told, as the search for a
- * linearization takes it.
+ * The history of the key-value store's clients, in the form that the search for a
+ * linearization needs.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { decodeGetAnswer, decodeWriteAnswer } from "../../lib/kv/commands.ts";
 import type { KeyValueInput, KeyValueOutput, Operation } from "../linearizability/mod.ts";
 import type { KeyValueRequest } from "./key_value_workload.ts";
 
-/** Requests that had no effect are left out, and so are reads that nobody answered. */
+/** Converts a history; leaves out requests without an effect and unanswered reads. */
 export function keyValueHistory(records: readonly HistoryRecord[]): Operation<KeyValueInput, KeyValueOutput>[] {
   return records.flatMap((record) => {
     const { client, callUs, returnUs, outcome, answer } = record;

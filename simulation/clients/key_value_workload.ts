@@ -1,5 +1,6 @@
 /**
- * Puts, gets, compare-and-sets and deletes on a few keys that all clients share.
+ * The built-in workload: puts, gets, compare-and-sets and deletes on a few keys that
+ * all clients share.
  *
  * @module
  */
@@ -10,26 +11,26 @@ import type { Request, Workload } from "./workload.ts";
 
 const encoder = new TextEncoder();
 
-/** A request to the key-value store, with what it was made of. */
+/** A request to the key-value store, with its parts. */
 export interface KeyValueRequest extends Request {
-  /** What is asked. */
+  /** The operation. */
   readonly operation: "put" | "get" | "delete" | "compareAndSet";
-  /** Of which key. */
+  /** The key it concerns. */
   readonly key: string;
   /** The value put; `null` without one. */
   readonly value: string | null;
-  /** The version that a compare-and-set asks for. */
+  /** The version that a compare-and-set expects. */
   readonly expectedVersion: number | null;
 }
 
-/** See the head of this file. */
+/** A workload for the key-value store. */
 export class KeyValueWorkload implements Workload {
   readonly #keys: number;
   readonly #readShare: number;
   /** The version that each client last saw of a key. */
   readonly #seen = new Map<string, number>();
 
-  /** @param readShare the part of requests that only read */
+  /** @param readShare the share of requests that only read */
   constructor(keys: number, readShare: number) {
     this.#keys = keys;
     this.#readShare = readShare;
@@ -44,7 +45,7 @@ export class KeyValueWorkload implements Workload {
     }
     const kind = chance.below(10);
     if (kind < 5) {
-      // Now and then one that does not fit into a batch, a chunk or a segment.
+      // Sometimes a value is too large for a batch, a chunk or a segment.
       const value = chance.chance(0.05) ? name.padEnd(chance.below(3000), ".") : name;
       const made = { operation: "put", key, value, expectedVersion: null } as const;
       const bytes = encodePut(bytesOfKey, encoder.encode(value));

@@ -1,5 +1,5 @@
 /**
- * The machines of a run, as faults and operators see them.
+ * The machines of a run as a cluster, for faults and operators.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Run } from "../run.ts";
 
-/** See the head of this file. */
+/** All machines of a run. */
 export class Cluster {
   readonly machines: ReadonlyMap<string, Machine>;
   readonly #run: Run;
@@ -29,7 +29,7 @@ export class Cluster {
     return [...this.machines.values()];
   }
 
-  /** Those whose node runs. */
+  /** The machines with a running node. */
   get up(): Machine[] {
     return this.all.filter((machine) => machine.up);
   }
@@ -44,7 +44,7 @@ export class Cluster {
     return best;
   }
 
-  /** Every membership that may count now or later; one that a leader has only just begun to write, too. */
+  /** Every membership that is or may be in force, including one that a leader has only begun to write. */
   get memberships(): Membership[] {
     const { entries } = this.#protocol;
     const committed = entries.lastMembership?.index ?? 0;
@@ -52,7 +52,7 @@ export class Cluster {
     return [...new Set([...entries.possibleMemberships(), ...newer.map((view) => view.membership)])];
   }
 
-  /** Whether these machines, by their present disks, are a quorum of every membership that may count. */
+  /** Reports whether these machines, by their present disks, are a quorum of every membership that may be in force. */
   areQuorum(machines: ReadonlySet<Machine>): boolean {
     const memberships = this.memberships;
     return memberships.length > 0 && memberships.every((membership) =>
@@ -63,18 +63,18 @@ export class Cluster {
     );
   }
 
-  /** Whether a disk may be lost now: what it promised must still be on a quorum without it. */
+  /** Reports whether a disk may be lost now: its promises must be on a quorum without it. */
   mayLose(victim: Machine): boolean {
     return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim)));
   }
 
-  /** The node of a leader that can be asked something. */
+  /** The node of a leader that can receive a request. */
   get #askable(): RaftNode | null {
     const { leader } = this;
     return leader === undefined || leader.process?.frozen ? null : leader.node;
   }
 
-  /** Has the leader change the membership; resolves with whether it did. */
+  /** Asks the leader to change the membership; resolves with true if it did. */
   async change(wanted: (membership: Membership) => MembershipChange | null, why: string): Promise<boolean> {
     const node = this.#askable;
     if (node === null) return false;
@@ -85,7 +85,7 @@ export class Cluster {
     return await this.#ask(node.changeMembership(change), "membership changed");
   }
 
-  /** Whether enough of the new voters have a disk to count on. */
+  /** Reports whether enough of the new voters have a good disk. */
   #keepsQuorum({ voters }: MembershipChange): boolean {
     const intact = voters.filter(({ id, incarnation }) => {
       const machine = this.machines.get(id);
@@ -94,14 +94,14 @@ export class Cluster {
     return intact.length >= majority(voters.length);
   }
 
-  /** Has the leader hand over. */
+  /** Asks the leader to transfer its leadership. */
   async transfer(to: Machine | undefined): Promise<void> {
     const node = this.#askable;
     if (node === null) return;
     await this.#ask(node.transferLeadership(to === undefined ? {} : { to: to.name }), "leadership transferred");
   }
 
-  /** Has a node take a snapshot. */
+  /** Asks a node to take a snapshot. */
   async snapshot(node: RaftNode): Promise<void> {
     await this.#ask(node.takeSnapshot(), "snapshot asked for");
   }
@@ -113,18 +113,18 @@ export class Cluster {
       return true;
     } catch (error) {
       if (error instanceof RaftError && error.code !== "internal") return false;
-      this.#run.report("no unexplained stop", `an operator was told: ${error}`);
+      this.#run.report("no unexplained stop", `an operator received: ${error}`);
       return false;
     }
   }
 }
 
-/** Whether a membership means this machine with the disk that it has now. */
+/** Reports whether a membership names this machine with its present disk. */
 export function isMember(membership: Membership, machine: Machine): boolean {
   return membership.members.some(({ id, incarnation }) => id === machine.name && incarnation === machine.incarnation);
 }
 
-/** The members of these names. */
+/** Returns the members with these names. */
 export function membersOf(membership: Membership, names: readonly string[]): Member[] {
   return membership.members.filter(({ id }) => names.includes(id));
 }

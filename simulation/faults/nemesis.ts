@@ -1,6 +1,6 @@
 /**
- * What goes wrong from time to time, and for how long; and what an operator does
- * meanwhile. Messages have their own misfortunes, in network.ts.
+ * The faults that happen from time to time, with their duration, and the requests of
+ * an operator meanwhile. Faults of single messages are in network.ts.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Cluster } from "./cluster.ts";
 import { Operator } from "./operator.ts";
 import { partition } from "./partitions.ts";
 
-/** What the nemesis needs of a run. */
+/** The parts of a run that the nemesis needs. */
 export interface NemesisOptions {
   readonly run: Run;
   readonly plan: Plan;
@@ -25,15 +25,15 @@ export interface NemesisOptions {
   readonly clients: readonly string[];
 }
 
-/** A fault: what it does to `victim`; nothing happens if it returns `false`. */
+/** A fault, which acts on `victim`; it returns `false` if nothing happened. */
 type Episode = (victim: Machine, chance: Stream) => boolean | void;
 
-/** See the head of this file. */
+/** The source of faults. */
 export class Nemesis {
   readonly #options: NemesisOptions;
   readonly #operator: Operator;
   readonly #episodes: Readonly<Record<EpisodeKind, Episode>>;
-  /** What takes back the faults that last. */
+  /** Functions that end lasting faults. */
   readonly #mends = new Set<() => void>();
   #stopped = false;
 
@@ -76,12 +76,12 @@ export class Nemesis {
     };
   }
 
-  /** Begins. */
+  /** Starts the faults. */
   start(): void {
     void this.#go();
   }
 
-  /** No new fault; those that last are taken back. */
+  /** Starts no more faults, and ends the lasting ones. */
   stop(): void {
     this.#stopped = true;
     for (const mend of [...this.#mends]) mend();
@@ -106,14 +106,14 @@ export class Nemesis {
     }
   }
 
-  /** The leader more often than others: most depends on it. */
+  /** Chooses a victim, the leader more often than others, because most depends on it. */
   #victim(chance: Stream): Machine {
     const { cluster } = this.#options;
     const any = chance.pick(cluster.all)!;
     return chance.chance(0.3) ? cluster.leader ?? any : any;
   }
 
-  /** Takes something back after a while, or when all faults end. */
+  /** Calls `mend` after some time, or when all faults end. */
   #lasts(chance: Stream, mostMs: number, mend: () => void): void {
     const end = (): void => {
       if (this.#mends.delete(end)) mend();
@@ -141,12 +141,12 @@ export class Nemesis {
     const { network, cluster } = this.#options;
     const ways = cluster.all.filter((machine) => machine !== victim && chance.chance(0.6));
     const toVictim = chance.chance(0.5);
-    this.#tell("network", `holds back what goes ${toVictim ? "to" : "from"} ${victim.name}`);
+    this.#tell("network", `holds back messages ${toVictim ? "to" : "from"} ${victim.name}`);
     const frees = ways.map(({ name }) => toVictim ? network.clog(name, victim.name) : network.clog(victim.name, name));
     this.#lasts(chance, 2500, () => frees.forEach((free) => free()));
   }
 
-  /** Others elect a leader meanwhile, and what the stranded one answers then must be what they would. */
+  /** Strands the leader. The others elect a new one meanwhile; the answers of the stranded one must agree with theirs. */
   #strand(chance: Stream): boolean | void {
     const { network, cluster, plan } = this.#options;
     const leader = cluster.leader;
@@ -158,12 +158,12 @@ export class Nemesis {
     const sleeps = chance.chance(0.5);
     process.freeze();
     if (sleeps) leader.clock.sleep();
-    this.#tell(name, `${sleeps ? "sleeps" : "stands still"}, cut off from the other nodes`);
+    this.#tell(name, `${sleeps ? "sleeps" : "is paused"}, cut off from the other nodes`);
     let still = true;
     const goOn = (): void => {
       if (!still) return;
       still = false;
-      this.#tell(name, "goes on");
+      this.#tell(name, "continues");
       if (leader.process === process) leader.clock.wake();
       process.thaw();
     };
@@ -174,7 +174,7 @@ export class Nemesis {
     });
   }
 
-  /** At once, or before or after one of the next operations of the process. */
+  /** Crashes a machine at once, or before or after one of the next operations of its process. */
   #crash(victim: Machine, survives: Survival | null, chance: Stream): boolean | void {
     const { process } = victim;
     if (process === null) return false;
@@ -201,9 +201,9 @@ export class Nemesis {
     const { process } = victim;
     if (process === null) return false;
     process.freeze();
-    this.#tell(victim.name, "stands still");
+    this.#tell(victim.name, "is paused");
     this.#lasts(chance, 3000, () => {
-      this.#tell(victim.name, "goes on");
+      this.#tell(victim.name, "continues");
       process.thaw();
     });
   }
@@ -221,7 +221,7 @@ export class Nemesis {
     });
   }
 
-  /** Set back, the wall clock could hide a sleep from a lease: with lease reads it is only set forward. */
+  /** Sets the wall clock; with lease reads only forward, since setting it back could hide a sleep from a lease. */
   #clockStep(victim: Machine, chance: Stream): void {
     const byMs = Math.round((chance.unit() - (this.#options.plan.leaseReads ? 0 : 0.5)) * 20_000);
     this.#tell(victim.name, `has its wall clock set by ${byMs} ms`);

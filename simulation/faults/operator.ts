@@ -1,5 +1,5 @@
 /**
- * Changes of membership, as an operator asks for them, at any moment.
+ * Membership changes that an operator requests at any time.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Run } from "../run.ts";
 import type { Cluster } from "./cluster.ts";
 import { isMember, membersOf } from "./cluster.ts";
 
-/** See the head of this file. */
+/** An operator of the cluster. */
 export class Operator {
   readonly #run: Run;
   readonly #cluster: Cluster;
@@ -21,7 +21,7 @@ export class Operator {
     this.#cluster = cluster;
   }
 
-  /** Adds, promotes or removes one. */
+  /** Adds, promotes or removes one machine. */
   async changeOne(target: Machine, chance: Stream): Promise<void> {
     const keepsVote = chance.chance(0.3);
     await this.#cluster.change((membership) => {
@@ -43,7 +43,7 @@ export class Operator {
     }, `changes ${target.name}`);
   }
 
-  /** Everyone is voter, learner, or out, as it comes; several at once, through a joint configuration. */
+  /** Makes each machine a voter, a learner, or neither, at random; several at once, through a joint configuration. */
   async changeMany(chance: Stream): Promise<void> {
     const order = chance.shuffled(this.#cluster.all);
     const most = Math.min(7, order.length);
@@ -60,7 +60,7 @@ export class Operator {
     if (changed) this.#run.trace.count("several changed");
   }
 
-  /** A machine whose disk was lost, or is thrown away now, leaves, and comes again with an empty one. */
+  /** Replaces a machine whose disk was lost or is discarded now: it is removed, and returns with an empty disk. */
   replace(chance: Stream): boolean {
     const machines = this.#cluster.all;
     const target = machines.find(({ lost, damaged }) => lost || damaged) ??
@@ -79,7 +79,7 @@ export class Operator {
       return voters.length === 0 ? null : { voters, learners };
     }, `removes ${target.name}`);
     if (!removed) return;
-    // Not before the removal is known to have committed.
+    // Only after the removal has committed.
     if (!target.lost && !target.damaged && !this.#isNamesake(target) && !this.#cluster.mayLose(target)) return;
     if (!this.#isNamesake(target)) target.wipe();
     await scheduler.sleep(restartMs * 1000);
@@ -92,7 +92,7 @@ export class Operator {
     if (added) trace.count("replaced");
   }
 
-  /** Whether the membership knows this machine with a disk that it no longer has. */
+  /** Reports whether the membership names this machine with an earlier disk. */
   #isNamesake(machine: Machine): boolean {
     const membership = this.#cluster.leader?.node?.inspect().membership;
     return membership !== undefined && !isMember(membership, machine) &&
@@ -100,7 +100,7 @@ export class Operator {
   }
 }
 
-/** Whether a machine is in a membership with its present disk, or not at all. */
+/** Reports whether a machine is in a membership with its present disk, or not at all. */
 function fits(membership: Membership, machine: Machine): boolean {
   return isMember(membership, machine) || !membership.members.some(({ id }) => id === machine.name);
 }

@@ -1,5 +1,5 @@
 /**
- * Ways to cut a network.
+ * Shapes of network partitions.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Stream } from "../decisions.ts";
 import type { Network } from "../network.ts";
 
-/** Ways to be cut, as "from, to". */
+/** Directed links to be cut, as "from, to". */
 type Ways = (readonly [string, string])[];
 
 const SHAPES: Record<string, (chance: Stream, names: readonly string[]) => Ways> = {
@@ -22,19 +22,19 @@ const SHAPES: Record<string, (chance: Stream, names: readonly string[]) => Ways>
     const size = chance.between(1, Math.max(1, order.length - 1));
     return between(order.slice(0, size), order.slice(size));
   },
-  /** Two halves that only one node still reaches. */
+  /** Two halves, connected only through one node. */
   bridge: (chance, names) => {
     const [, ...order] = chance.shuffled(names);
     const half = Math.ceil(order.length / 2);
     return between(order.slice(0, half), order.slice(half));
   },
-  /** One node that hears, and is not heard; or the other way. */
+  /** One node that receives but can't send, or the reverse. */
   oneWay: (chance, names) => {
     const alone = chance.pick(names)!;
     const others = names.filter((name) => name !== alone);
     return chance.chance(0.5) ? towards([alone], others) : towards(others, [alone]);
   },
-  /** Each reaches only some. */
+  /** Each node reaches only some others. */
   ragged: (chance, names) => {
     const ways: Ways = [];
     for (const from of names) for (const to of names) if (from !== to && chance.chance(0.3)) ways.push([from, to]);
@@ -42,7 +42,7 @@ const SHAPES: Record<string, (chance: Stream, names: readonly string[]) => Ways>
   },
 };
 
-/** Cuts the network in one of these ways. Returns how it was cut, and how to mend it. */
+/** Cuts the network in one of these shapes. Returns the shape, the links, and a function that mends them. */
 export function partition(
   network: Network,
   chance: Stream,
@@ -50,7 +50,7 @@ export function partition(
   clients: readonly string[],
 ): { readonly shape: string; readonly ways: readonly (readonly [string, string])[]; readonly mend: () => void } {
   const shape = chance.pick(Object.keys(SHAPES))!;
-  // Now and then the clients are cut off with one of the sides.
+  // Sometimes the clients are cut off with one of the sides.
   const names = chance.chance(0.3) ? [...nodes, ...clients] : nodes;
   const ways = SHAPES[shape]!(chance, names);
   const mends = ways.map(([from, to]) => network.cut(from, to));

@@ -1,5 +1,5 @@
 /**
- * Checks a history part by part, and shows the smallest part that fails.
+ * The checker of a history, which reports the smallest part that fails.
  *
  * @module
  */
@@ -10,33 +10,32 @@ import { search } from "./search.ts";
 
 /** Options of {@linkcode checkLinearizable}. */
 export interface CheckOptions {
-  /** States that are tried for one part before it counts as undecided. @default 1_000_000 */
+  /** The number of states to try for one part before it counts as undecided. @default 1_000_000 */
   readonly maxSteps?: number;
 }
 
-/** What a check found. */
+/** The result of a check. */
 export type LinearizabilityVerdict<Input, Output> =
-  /** A single copy could have answered like this. */
+  /** A single copy could have given these answers. */
   | { readonly verdict: "linearizable" }
   /** No single copy could have. */
   | {
     readonly verdict: "violation";
-    /** The part; empty if the model has none. */
+    /** The part; empty if the model has no parts. */
     readonly part: string;
     /**
-     * The beginning of that part's history up to the first answer that can't be
-     * right, without the reads that don't matter; what had not been answered by
-     * then has no output.
+     * The beginning of that part's history up to the first wrong answer, without
+     * the reads that don't matter; requests unanswered by then have no output.
      */
     readonly smallest: readonly Operation<Input, Output>[];
-    /** The answer that can't be right. */
+    /** The first wrong answer. */
     readonly wrong: Operation<Input, Output>;
   }
   /** The search was given up. */
   | { readonly verdict: "undecided"; readonly part: string };
 
 /**
- * Whether a history is linearizable: whether every operation can be given one
+ * Reports whether a history is linearizable: every operation can be given one
  * moment between its call and its return at which it took effect, so that all
  * answers are those of a single copy. An operation without an outcome may have
  * taken effect at any moment after its call, or never.
@@ -81,7 +80,7 @@ function partsOf<State, Input, Output>(
   return parts;
 }
 
-/** What was known just after `time`: later answers are not known yet. */
+/** Returns the history as known just after `time`: later answers are still missing. */
 function until<Input, Output>(
   history: readonly Operation<Input, Output>[],
   time: number,
@@ -93,7 +92,7 @@ function until<Input, Output>(
   });
 }
 
-/** A history that fails goes on failing when it gets longer: so the first answer that can't be right is found by halving. */
+/** Finds the first wrong answer by bisection: a history that fails still fails when it gets longer. */
 function smallestViolation<State, Input, Output>(
   model: Model<State, Input, Output>,
   history: readonly Operation<Input, Output>[],
@@ -110,7 +109,7 @@ function smallestViolation<State, Input, Output>(
   }
   const wrong = answers[high]!;
   let smallest = until(history, wrong.return);
-  // Leaving out what changes nothing can't make a good history bad.
+  // Leaving out operations that change nothing can't make a good history bad.
   for (const operation of [...smallest]) {
     if (operation === wrong || model.readOnly?.(operation.input) !== true) continue;
     const without = smallest.filter((other) => other !== operation);

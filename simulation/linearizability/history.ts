@@ -1,50 +1,50 @@
 /**
- * What clients did and saw, and what they should have seen.
+ * Histories of clients, and models of the correct answers.
  *
  * @module
  */
 
-/** One request of one client. Times are any numbers that grow; only their order counts. */
+/** One request of one client. Times are any increasing numbers; only their order matters. */
 export interface Operation<Input, Output> {
-  /** Who asked; for people who read a failure. */
+  /** The client, for people who read a failure. */
   readonly client: string | number;
-  /** What was asked. */
+  /** The request. */
   readonly input: Input;
-  /** What came back; absent if nobody knows whether, or when, it took effect. */
+  /** The answer; absent if it is unknown whether, or when, the request took effect. */
   readonly output?: Output;
-  /** When the client asked. */
+  /** The time of the request. */
   readonly call: number;
-  /** When it got the answer; `Infinity` without one. */
+  /** The time of the answer; `Infinity` without one. */
   readonly return: number;
 }
 
 /**
- * What a single copy would do, one request at a time. Deterministic, and never
- * changes a state that it was given.
+ * A model of a single copy, which executes one request at a time. It is
+ * deterministic, and never changes a state that it was given.
  *
- * What it can't foretell, such as a version that the store chooses, it takes from
- * the answer that was seen: it puts it into the state, so that later answers have
- * to agree with it.
+ * Values that it can't predict, such as a version that the store chooses, it takes
+ * from the answer that a client received, and puts them into the state, so that
+ * later answers have to agree with them.
  */
 export interface Model<State, Input, Output> {
-  /** The state before any request. */
+  /** Returns the state before any request. */
   initial(): State;
-  /** Carries out one request. @param seen what the client saw; left out if nobody knows */
+  /** Executes one request. @param seen the answer that the client received, if any */
   apply(state: State, input: Input, seen?: Output): { readonly state: State; readonly output: Output };
-  /** Whether what the client saw is what the model says. */
+  /** Reports whether the client's answer agrees with the model's. */
   matches(seen: Output, expected: Output): boolean;
-  /** Equal states have equal keys, and others don't. */
+  /** Returns a key that is equal for equal states only. */
   key(state: State): string;
   /**
-   * Requests of different parts never touch each other, so that each part is
-   * checked alone. @default all are one part
+   * Returns the part that a request belongs to. Requests of different parts are
+   * independent, so that each part is checked alone. @default all are one part
    */
   part?(input: Input): string;
-  /** Whether a request never changes the state, whatever it is: such ones may be left out of what a failure shows. */
+  /** Reports whether a request never changes any state; such requests may be left out of a reported failure. */
   readOnly?(input: Input): boolean;
 }
 
-/** Whether the outcome of an operation is known. */
+/** Reports whether the outcome of an operation is known. */
 export function isKnown<Input, Output>(
   operation: Operation<Input, Output>,
 ): operation is Operation<Input, Output> & { readonly output: Output } {

@@ -1,5 +1,5 @@
 /**
- * The key-value store as a single copy would be, versions included.
+ * A model of the key-value store, including versions.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
 import type { Model } from "./history.ts";
 
-/** A request to the key-value store, as a `KeyValueClient` makes it; values as text. */
+/** A request to the key-value store, like those of a `KeyValueClient`; values as text. */
 export type KeyValueInput =
   | { readonly type: "get"; readonly key: string }
   | { readonly type: "put"; readonly key: string; readonly value: string }
@@ -20,49 +20,49 @@ export type KeyValueInput =
     readonly value: string | null;
   };
 
-/** What a write answers that was carried out. */
+/** The answer to a write that was executed. */
 export interface KeyValueWritten {
   /** Absent for a write without a condition. */
   readonly ok?: true;
   /** The log index of the change. */
   readonly version: number;
-  /** 0 if the key was not there. */
+  /** The version before; 0 if the key did not exist. */
   readonly previousVersion: number;
 }
 
-/** An answer, as a `KeyValueClient` gives it: to a get, to a write, and to one whose condition did not hold. */
+/** An answer, like those of a `KeyValueClient`: to a get, to a write, and to one whose condition did not hold. */
 export type KeyValueOutput =
   | { readonly value: string; readonly version: number }
   | null
   | KeyValueWritten
   | { readonly ok: false; readonly currentVersion: number };
 
-/** What is known of a key. */
+/** The known state of a key. */
 export interface KeyValueModelState {
-  /** `null` if it is not there. */
+  /** The value; `null` if the key does not exist. */
   readonly value: string | null;
-  /** 0 if it is not there; `null` while nobody has told it: its write got no answer. */
+  /** The version; 0 if the key does not exist, `null` if unknown: its write got no answer. */
   readonly version: number | null;
-  /** The newest index of a change of this key that is known: what comes later is newer. */
+  /** The newest known index of a change of this key: later changes are newer. */
   readonly after: number;
 }
 
-/** In place of a version that can't be: no answer has it. */
+/** A version that no answer has, in place of an impossible one. */
 const NEVER = -1;
 
 /**
- * Keys with values and versions, each key a part of its own.
+ * A model of keys with values and versions; each key is a part of its own.
  *
- * A version is a log index, which no single copy can foretell. So the model takes
- * it from the answer, and holds every later answer to it: versions of a key only
- * grow, in the order in which its changes took effect; a get gives the version
- * that its value was written with; a write names the version that it replaced; and
- * a condition holds exactly if the version is the expected one. The version of a
- * write without an answer is left open until somebody tells it, and is newer than
- * all before.
+ * A version is a log index, which no single copy can predict. So the model takes it
+ * from the answer, and checks every later answer against it: versions of a key only
+ * grow, in the order in which its changes took effect; a get returns the version
+ * that its value was written with; a write returns the version that it replaced;
+ * and a condition holds exactly if the version is the expected one. The version of
+ * a write without an answer is unknown until an answer contains it, and is newer
+ * than all before.
  *
- * It finds most when no two writes of a history write the same value: then a
- * value that is seen names its write.
+ * It finds most when no two writes of a history write the same value: then a value
+ * identifies its write.
  */
 export const keyValueModel: Model<KeyValueModelState, KeyValueInput, KeyValueOutput> = {
   initial: () => ({ value: null, version: 0, after: 0 }),
@@ -98,7 +98,7 @@ function compareAndSet(
   { expectedVersion, value }: KeyValueInput & { readonly type: "compareAndSet" },
   seen: KeyValueOutput | undefined,
 ): Applied {
-  // Without an answer it is carried out if it can be: that it is not changes nothing, which the search tries by itself.
+  // Without an answer it is executed if possible; the search itself tries the case that it has no effect.
   const hoped = seen === undefined && expectedVersion !== "any" ? expectedVersion : undefined;
   const told = learn(state, replaced(seen) ?? hoped);
   const holds = expectedVersion === "any" ? told.value !== null : told.version === expectedVersion;
@@ -107,13 +107,13 @@ function compareAndSet(
   return { state: next, output: { ok: true, ...output } };
 }
 
-/** The version that a write found, as its answer has it. */
+/** Returns the version that a write replaced, according to its answer. */
 function replaced(seen: KeyValueOutput | undefined): number | undefined {
   if (seen === undefined || seen === null || "value" in seen) return undefined;
   return "currentVersion" in seen ? seen.currentVersion : seen.previousVersion;
 }
 
-/** Fills in a version that was open, unless it is older than what came before it. */
+/** Fills in an unknown version, unless it is older than earlier changes. */
 function learn(state: KeyValueModelState, version: number | undefined): KeyValueModelState {
   if (state.version !== null || version === undefined || version <= state.after) return state;
   return { value: state.value, version, after: version };

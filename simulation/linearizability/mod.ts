@@ -1,5 +1,5 @@
 /**
- * Was every answer that of a single copy? A checker for what clients recorded.
+ * A checker of recorded histories: every answer must be that of a single copy.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Models to begin with.
+ * A simple model.
  *
  * @module
  */
@@ -12,10 +12,10 @@ export type RegisterInput =
   | { readonly type: "write"; readonly value: string }
   | { readonly type: "compareAndSet"; readonly expected: string | null; readonly value: string };
 
-/** The value read (`null` if none was written), `null` for a write, and whether a compare-and-set took effect. */
+/** The value read (`null` if none was written), `null` for a write, and true for a compare-and-set that took effect. */
 export type RegisterOutput = string | null | boolean;
 
-/** One value that is read, written, or set if it is what is expected. */
+/** A model of one value that is read, written, or set if it has an expected value. */
 export const registerModel: Model<string | null, RegisterInput, RegisterOutput> = {
   initial: () => null,
   apply(state, input) {

@@ -1,9 +1,9 @@
 /**
- * The search for a linearization: an order of all operations with a known
- * outcome, and of some with an unknown one, that a single copy could have gone
- * through, in which nothing comes before what had ended when it began (Herlihy
- * and Wing, 1990). The algorithm is Wing and Gong's depth-first search with Lowe's
- * memory of what was tried.
+ * The search for a linearization: an order of all operations with a known outcome,
+ * and of some with an unknown one, that a single copy could have executed, and in
+ * which an operation that began after another had ended comes after it (Herlihy and
+ * Wing, 1990). The algorithm is Wing and Gong's depth-first search with Lowe's memory
+ * of states that were tried.
  *
  * @module
  */
@@ -11,20 +11,20 @@
 import type { Model, Operation } from "./history.ts";
 import { isKnown } from "./history.ts";
 
-/** How a search ended; `undecided` if it would have taken more than it was given. */
+/** The result of a search; `undecided` if it needed more steps than allowed. */
 export type SearchResult<Input, Output> =
   | { readonly verdict: "linearizable"; readonly order: readonly Operation<Input, Output>[] }
   | { readonly verdict: "violation" | "undecided" };
 
-/** A point of the search: what is done so far, and what may come next. */
+/** A point of the search: the operations done so far, and the candidates for the next. */
 interface Step<State> {
   readonly state: State;
-  /** Operations that may come next, by position in the list; those after all known ones are unknown. */
+  /** Operations that may come next, by position in the list; those with a known outcome come first. */
   readonly candidates: readonly number[];
   next: number;
 }
 
-/** Searches one part of a history, trying at most `maxSteps` states. */
+/** Searches one part of a history, and tries at most `maxSteps` states. */
 export function search<State, Input, Output>(
   model: Model<State, Input, Output>,
   history: readonly Operation<Input, Output>[],
@@ -37,7 +37,7 @@ export function search<State, Input, Output>(
   const done = new Uint8Array(all.length);
   const order: number[] = [];
   const tried = new Set<string>();
-  /** Every known operation before this position is done. */
+  /** The position before which every known operation is done. */
   let low = 0;
   let left = known.length;
 
@@ -62,7 +62,7 @@ export function search<State, Input, Output>(
     if (value === 0) low = Math.min(low, at);
     while (low < known.length && done[low] === 1) low++;
   };
-  /** What was tried before from here on leads nowhere again. */
+  /** Returns a key of this point: continuing from a point with a known key would fail again. */
   const memory = (state: State): string => {
     const beyond: number[] = [];
     for (let at = low + 1, seen = 0, total = order.length - low; seen < total && at < all.length; at++) {

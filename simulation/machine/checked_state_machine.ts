@@ -1,6 +1,6 @@
 /**
- * State machines with somebody who looks on: outside of the sessions, where each
- * entry of the log arrives, and inside, where each request must arrive once.
+ * State machines with checks: outside of the sessions, where each entry of the log
+ * arrives, and inside, where each request must arrive once.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
 import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
 import type { ApplicationChecks, ApplyingLife } from "../checks/application_checks.ts";
 
-/** A command with the name of the request that it belongs to. */
+/** Encodes a command with the name of its request. */
 export function encodeRequest(request: string, command: Uint8Array): Uint8Array {
   return new ByteWriter(command.length + 32).string(request).raw(command).finish();
 }
 
-/** What holds requests: unwraps them for the user's state machine. */
+/** A state machine that decodes requests for the user's state machine. */
 export class RequestMachine implements StateMachine {
   readonly #inner: StateMachine;
   readonly #ran: (request: string, index: number) => void;
 
-  /** @param ran told of each request that is carried out, and where */
+  /** @param ran called with each request that is executed, and its index */
   constructor(inner: StateMachine, ran: (request: string, index: number) => void = () => {}) {
     this.#inner = inner;
     this.#ran = ran;
@@ -44,14 +44,14 @@ export class RequestMachine implements StateMachine {
   }
 }
 
-/** What a node drives. */
+/** The state machine of a node, with checks. */
 export class CheckedStateMachine implements StateMachine {
   readonly #inner: StateMachine;
   readonly #life: ApplyingLife;
   readonly #checks: ApplicationChecks;
   readonly #poll: () => void;
 
-  /** @param poll takes note of what the protocol knows, before a command is looked at */
+  /** @param poll runs the checks of the protocol, before those of a command */
   constructor(inner: StateMachine, life: ApplyingLife, checks: ApplicationChecks, poll: () => void) {
     this.#inner = inner;
     this.#life = life;

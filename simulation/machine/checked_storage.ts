@@ -1,6 +1,6 @@
 /**
- * The real storage with somebody who looks on: what it is given, and what it says
- * is durable.
+ * The real storage, with checks of the batches it receives and of the state it
+ * reports as durable.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } f
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 
-/** See the head of this file. */
+/** The storage of a node, with checks. */
 export class CheckedStorage implements Storage {
   readonly #storage: Storage;
   readonly #life: Life;
@@ -19,7 +19,7 @@ export class CheckedStorage implements Storage {
   readonly #application: ApplicationChecks;
   readonly #settled: () => void;
 
-  /** @param settled told when a promise settles that a dead process must not see settle */
+  /** @param settled called when a promise settles, which must not happen in a dead process */
   constructor(
     storage: Storage,
     life: Life,
@@ -58,7 +58,7 @@ export class CheckedStorage implements Storage {
     this.#settled();
     record.underWay = null;
     record.apply(batch);
-    // Only a snapshot of the node's own state comes alone, and keeps the log.
+    // Only a snapshot of the node's own state is persisted alone, and keeps the log.
     const { snapshot } = batch;
     if (snapshot !== null && this.#isOwn(batch)) this.#application.snapshotTaken(this.#life, snapshot);
   }

@@ -1,17 +1,17 @@
 /**
- * A machine's clocks: a monotonic one that drifts and stands still in sleep, and
- * a wall clock that may be set. They outlive the processes that read them.
+ * A machine's clocks: a monotonic one that drifts and is paused in sleep, and a wall
+ * clock that may be set. They outlive the processes that read them.
  *
  * @module
  */
 
-/** When the epoch of all runs begins, in milliseconds. */
+/** The wall clock time at the beginning of every run, in milliseconds. */
 const EPOCH_MS = 1_700_000_000_000;
 
-/** See the head of this file. */
+/** The clocks of one machine. */
 export class MachineClock {
   readonly #nowUs: () => number;
-  /** Local microseconds for each true one. */
+  /** Local microseconds per true microsecond. */
   #rate: number;
   #anchorUs: number;
   #localUs = 0;
@@ -31,13 +31,13 @@ export class MachineClock {
     return this.#localUs + (this.#nowUs() - this.#anchorUs) * this.#rate;
   }
 
-  /** The wall clock, in milliseconds. It goes on in sleep. */
+  /** The wall clock, in milliseconds. It continues in sleep. */
   get wallMs(): number {
     const asleepUs = this.#asleepSinceUs === null ? 0 : this.#nowUs() - this.#asleepSinceUs;
     return EPOCH_MS + (this.localUs + asleepUs + this.#wallShiftUs) / 1000;
   }
 
-  /** How long, in true microseconds, until the monotonic clock shows this; it may be more after a sleep. */
+  /** Returns the true microseconds until the monotonic clock has this value; a sleep makes it longer. */
   untilUs(localUs: number): number {
     return Math.max(0, Math.ceil((localUs - this.localUs) / this.#rate));
   }
@@ -47,14 +47,14 @@ export class MachineClock {
     this.#wallShiftUs += byMs * 1000;
   }
 
-  /** The monotonic clock stands still from now on. */
+  /** Pauses the monotonic clock. */
   sleep(): void {
     if (this.#asleepSinceUs !== null) return;
     this.#localUs = this.localUs;
     this.#asleepSinceUs = this.#nowUs();
   }
 
-  /** It goes on, and the wall clock shows that time has passed. */
+  /** Continues the monotonic clock; the wall clock shows that time has passed. */
   wake(): void {
     if (this.#asleepSinceUs === null) return;
     this.#wallShiftUs += this.#nowUs() - this.#asleepSinceUs;

@@ -1,6 +1,6 @@
 /**
- * A machine's disk: the file system that the real file storage runs on, and what
- * goes wrong with it. It outlives the processes that use it.
+ * A machine's disk: the file system of the real file storage, and its faults. It
+ * outlives the processes that use it.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import type { Process } from "./process.ts";
 /** The folder of a node's data. */
 export const FOLDER = "/data";
 
-/** What is wrong with a disk until it is healed. */
+/** The faults of a disk until it is healed. */
 export interface DiskTroubles {
-  /** Bytes that still fit; `null` for enough. */
+  /** The free space in bytes; `null` for no limit. */
   room: number | null;
-  /** Operations of a kind that fail next, and how. */
+  /** The fault of the next operation of a kind. */
   readonly next: Map<FakeOperationType, "EIO" | "hang">;
-  /** The chance that a write takes less than it was given. */
+  /** The probability that a write takes fewer bytes than given. */
   shortWrites: number;
-  /** The chance that a read fails. */
+  /** The probability that a read fails. */
   readErrors: number;
-  /** How many times slower than usual. */
+  /** The factor by which it is slower than usual. */
   slowness: number;
 }
 
@@ -46,20 +46,20 @@ const TYPES: readonly FakeOperationType[] = [
   "lock",
 ];
 
-/** How long an operation takes, in microseconds: what waits for the medium takes most. */
+/** The duration of operations, in microseconds: those that wait for the medium take longest. */
 const LATENCY_US: Partial<Record<FakeOperationType, number>> = { sync: 800, syncDirectory: 300 };
 
 function noTroubles(): DiskTroubles {
   return { room: null, next: new Map(), shortWrites: 0, readErrors: 0, slowness: 1 };
 }
 
-/** See the head of this file. */
+/** The disk of a machine. */
 export class Disk {
   readonly #run: Run;
   readonly #machine: number;
   readonly #chance: Stream;
   readonly #fs: FakeFileSystem;
-  /** Files whose sync failed in this life of the process. */
+  /** Files whose sync has failed in the present process. */
   readonly #doubtful = new Set<string>();
   #process: Process | null = null;
   #troubled = false;
@@ -73,22 +73,22 @@ export class Disk {
     this.#fs = new FakeFileSystem({ intercept: (operation) => this.#intercept(operation) });
   }
 
-  /** The file system, for the process that runs now. */
+  /** The file system, for the present process. */
   get fileSystem(): FileSystem {
     return this.#fs;
   }
 
-  /** Whether anything went wrong in the present process's life. */
+  /** True if any fault happened to the present process. */
   get troubled(): boolean {
     return this.#troubled;
   }
 
-  /** Whether an operation of the present process hangs for ever. */
+  /** True if an operation of the present process hangs forever. */
   get hangs(): boolean {
     return this.#hangs;
   }
 
-  /** Another process begins; `survival` of what was not synced, if the machine lost power. */
+  /** Begins with a new process; `survival` determines the unsynced data that survives, if the machine lost power. */
   begin(process: Process, survival: Survival | null): void {
     if (survival === null) this.#fs.kill();
     else this.#fs.restart(survival, this.#chance.random);
@@ -98,18 +98,18 @@ export class Disk {
     this.#doubtful.clear();
   }
 
-  /** Everything works from now on. What hangs already, hangs on. */
+  /** Ends all faults. Operations that hang already still hang. */
   heal(): void {
     this.troubles = noTroubles();
   }
 
-  /** Flips a bit of a byte that was durable before the last sync; where, or `null` if there is none. */
+  /** Flips a bit of a byte that was durable before the last sync; returns its place, or `null` if there is none. */
   rot(): string | null {
     const names = this.#fs.paths().filter((path) => path.startsWith(`${FOLDER}/`) && !path.endsWith(".tmp"));
     const newest = names.filter((path) => segmentSequence(path.slice(FOLDER.length + 1)) !== undefined).sort().at(-1);
     const path = this.#chance.next().pick(names);
     if (path === undefined) return null;
-    // In the newest segment the last batch can't be told from a torn write.
+    // In the newest segment, damage to the last batch can't be told from a torn write.
     const bytes = path === newest ? this.#fs.settledBytes(path) : this.#fs.durableBytes(path);
     if (bytes === 0) return null;
     const offset = this.#chance.below(bytes);
@@ -168,7 +168,7 @@ export class Disk {
     return this.#writeFault(length, growth);
   }
 
-  /** No space, perhaps half-way; or less written than asked. */
+  /** Decides on a fault of a write: no space, perhaps after some bytes, or a short write. */
   #writeFault(length: number, growth: number): FakeFault | undefined {
     const { troubles } = this;
     if (troubles.room !== null) {

@@ -1,7 +1,6 @@
 /**
- * One machine: a disk and clocks that outlive the processes on it, and the node
- * that runs there now, if one does. It is restarted when it stops itself, as a
- * supervisor would.
+ * A machine: a disk and clocks that outlive its processes, and the node that runs
+ * there now, if any. A node that stops itself is restarted, as by a supervisor.
  *
  * @module
  */
@@ -30,7 +29,7 @@ import { Process } from "./process.ts";
 import { CheckedStateMachine, RequestMachine } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
 
-/** What all machines of a run share. */
+/** The parts that all machines of a run share. */
 export interface Surroundings {
   readonly run: Run;
   readonly plan: Plan;
@@ -42,22 +41,22 @@ export interface Surroundings {
 
 /** The cluster's id in every run. */
 const CLUSTER_ID = "simulated";
-/** A supervisor waits at most this long before it starts a process again. */
+/** The longest time before the supervisor restarts a process. */
 const RESTART_MS = 500;
 
-/** See the head of this file. */
+/** One machine of a run. */
 export class Machine implements Receiver {
   readonly name: string;
   readonly clock: MachineClock;
   disk: Disk;
-  /** Timers of its processes fire at multiples of this. */
+  /** The interval, in microseconds, at whose multiples timers of its processes fire. */
   coalesceUs = 0;
-  /** Its data is lost or rotten: what it promised is not to be counted on. */
+  /** Set if its data is lost or rotten, so that its promises don't count. */
   lost = false;
-  /** Its data can't be read; it is not started any more. */
+  /** Set if its data can't be read; it is no longer started. */
   damaged = false;
   readonly #with: Surroundings;
-  /** Its place among all machines. */
+  /** Its number among all machines. */
   readonly number: number;
   readonly #chance: Stream;
   /** The first membership, for the first disk of a first member. */
@@ -70,7 +69,7 @@ export class Machine implements Receiver {
   #node: RaftNode | null = null;
   #machine: StateMachine | null = null;
   #receive: Receive | null = null;
-  /** How the process before ended: `null` if the machine did not lose power. */
+  /** The unsynced data that survived the end of the last process; `null` if the machine did not lose power. */
   #survival: Survival | null = null;
   #down = false;
 
@@ -87,7 +86,7 @@ export class Machine implements Receiver {
     this.disk = this.#newDisk();
   }
 
-  /** The node that runs here; `null` if none does, or is only starting. */
+  /** The node that runs here; `null` if there is none, or it is still starting. */
   get node(): RaftNode | null {
     return this.#node;
   }
@@ -97,32 +96,32 @@ export class Machine implements Receiver {
     return this.#process;
   }
 
-  /** What a disk of this machine has promised; the one before a wipe too: what it acknowledged, it had. */
+  /** Returns the record of a disk of this machine, including those before a wipe: they had what they acknowledged. */
   recordOf(incarnation: string): DurableRecord | null {
     return this.#records.get(incarnation) ?? null;
   }
 
-  /** The name of its data folder. */
+  /** The incarnation of its data folder. */
   get incarnation(): string {
     return this.#incarnation;
   }
 
-  /** What its node drives; `null` if none runs. */
+  /** The state machine of its node; `null` if none runs. */
   get stateMachine(): StateMachine | null {
     return this.up ? this.#machine : null;
   }
 
-  /** Whether a node runs here. */
+  /** True if a node runs here. */
   get up(): boolean {
     return this.#node !== null && this.#node.lifecycle === "running";
   }
 
-  /** As a membership names it. */
+  /** Its entry in a membership. */
   get member(): { readonly id: string; readonly address: string; readonly incarnation: string } {
     return { id: this.name, address: this.name, incarnation: this.#incarnation };
   }
 
-  /** Starts a process, if none runs. */
+  /** Starts a process, unless one runs. */
   start(): void {
     if (this.#process !== null || this.damaged || this.#down) return;
     const { run, plan } = this.#with;
@@ -159,7 +158,7 @@ export class Machine implements Receiver {
     );
   }
 
-  /** Ends the process at once. With `survival` the machine loses power: that much of what was not synced stays. */
+  /** Ends the process at once. With `survival` the machine loses power, and that part of the unsynced data survives. */
   crash(survival: Survival | null, why: string): void {
     if (survival !== null) this.#survival = survival;
     if (this.#process === null) return;
@@ -174,12 +173,12 @@ export class Machine implements Receiver {
     this.clock.wake();
   }
 
-  /** It is never started again. */
+  /** Keeps it down from now on. */
   keepDown(): void {
     this.#down = true;
   }
 
-  /** Another disk in place of this one: it comes back as a new node. */
+  /** Replaces its disk: it returns as a new node. */
   wipe(): void {
     this.crash(null, "its disk is replaced");
     this.#bootstrap = null;
@@ -190,19 +189,19 @@ export class Machine implements Receiver {
     this.lost = false;
   }
 
-  /** A promise of this process has settled: not after the process was killed, but for what it had begun in that step. */
+  /** Checks that a promise does not settle after its process was killed; it may in the same step. */
   requireAlive(process: Process): void {
     const { run } = this.#with;
     if (process.alive || process.endedAtStep === run.scheduler.steps) return;
     run.report("a dead process is silent", `a promise of ${this.name} settled after the process had ended`);
   }
 
-  /** The checks look at what it did. */
+  /** Runs the checks. */
   poll(): void {
     if (this.#life !== null) this.#with.protocol.poll(this.#life);
   }
 
-  /** See {@linkcode Receiver}. */
+  /** Implements {@linkcode Receiver}. */
   receive(envelope: Envelope): void {
     this.#process?.receive(() => void this.#receive?.(envelope));
   }
@@ -277,7 +276,7 @@ export class Machine implements Receiver {
     this.poll();
   }
 
-  /** Damage must have been done; anything else is tried again. */
+  /** Checks that damage was injected; tries again after other errors. */
   #startFailed(process: Process, error: unknown): void {
     this.requireAlive(process);
     if (!process.alive) return;
@@ -293,7 +292,7 @@ export class Machine implements Receiver {
     this.#stopped(process, error);
   }
 
-  /** Whether an error comes from what was done to the disk: an injected failure, a disk that hangs or is slow, or rot. */
+  /** Reports whether an error follows from a fault of the disk: an injected failure, a disk that hangs or is slow, or rot. */
   #explains(error: unknown): boolean {
     if (!(error instanceof StorageError)) return false;
     if (error.code === "damaged" || error.code === "unsupported_version") return this.lost;

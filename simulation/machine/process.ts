@@ -1,7 +1,7 @@
 /**
- * One life of a node: the {@linkcode Host} that it runs on. When it is killed,
- * nothing that it queued, timed or waits for happens any more; while it stands
- * still, all of that waits.
+ * A process of a node: the {@linkcode Host} that the node runs on. After it was
+ * killed, none of its tasks, timers and pending operations happens; while it is
+ * paused, all of them wait.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import type { Run } from "../run.ts";
 import type { Actor } from "../scheduler.ts";
 import type { MachineClock } from "./clock.ts";
 
-/** What waits for a process that stands still; from here on messages are lost, since a kernel's buffers end too. */
+/** The largest backlog of a paused process; further messages are lost, since a kernel's buffers are limited, too. */
 const MAX_BACKLOG = 4096;
 
-/** See the head of this file. */
+/** One process of a machine. */
 export class Process implements Host {
   readonly clock: Host["clock"];
   readonly actor: Actor;
-  /** Timers fire at multiples of this, as in a hidden tab; 0 for at once. */
+  /** The interval, in microseconds, at whose multiples timers fire, as in a hidden tab; 0 for none. */
   coalesceUs = 0;
   readonly #run: Run;
   readonly #machineClock: MachineClock;
@@ -27,9 +27,9 @@ export class Process implements Host {
   #alive = true;
   #endedAtStep = -1;
   #backlog: (() => void)[] | null = null;
-  /** How many have stopped it and not let it go on yet. */
+  /** The number of freezes without a thaw. */
   #freezes = 0;
-  /** A crash that waits for its operation. */
+  /** A crash that is due at a later operation. */
   #fuse: { left: number; readonly when: "before" | "after"; readonly blow: () => void } | null = null;
 
   constructor(run: Run, actor: Actor, clock: MachineClock, chance: Stream) {
@@ -44,17 +44,17 @@ export class Process implements Host {
     };
   }
 
-  /** Whether it has not been killed. */
+  /** True until it is killed. */
   get alive(): boolean {
     return this.#alive;
   }
 
-  /** The step of the world in which it was killed; -1 before. What it had begun in that very step may still end. */
+  /** The step of the run in which it was killed; -1 before. Promises may still settle in that very step. */
   get endedAtStep(): number {
     return this.#endedAtStep;
   }
 
-  /** Whether it stands still. */
+  /** True while it is paused. */
   get frozen(): boolean {
     return this.#backlog !== null;
   }
@@ -67,20 +67,19 @@ export class Process implements Host {
     this.perform(() => this.#run.scheduler.soon(this.actor, () => this.#wake(task)));
   }
 
-  /** What comes from others: at once, or when the process goes on; lost if too much waits by then. */
+  /** Runs a task from outside: at once, or when the process continues; it is lost if the backlog is full. */
   receive(task: () => void): void {
     if (this.#backlog === null || this.#backlog.length < MAX_BACKLOG) this.#wake(task);
   }
 
-  /** What this process has asked the machine for: at once, or when it goes on. */
+  /** Runs the completion of an operation of this process: at once, or when it continues. */
   complete(task: () => void): void {
     this.#wake(task);
   }
 
   /**
-   * Does something to the world outside (a timer, a task, a message, a call to the
-   * disk), unless the process is dead; and if its crash is due at this operation,
-   * dies before or after it.
+   * Performs an operation (a timer, a task, a message, a call to the disk), unless the
+   * process is dead. If its crash is due at this operation, it dies before or after it.
    */
   perform(act: () => void): void {
     if (!this.#alive) return;
@@ -96,12 +95,12 @@ export class Process implements Host {
     this.#fuse = { left: operations, when, blow };
   }
 
-  /** Takes {@linkcode Process.light} back. */
+  /** Cancels {@linkcode Process.light}. */
   unlight(): void {
     this.#fuse = null;
   }
 
-  /** As `kill -9`. */
+  /** Kills the process, like `kill -9`. */
   kill(): void {
     this.#alive = false;
     this.#endedAtStep = this.#run.scheduler.steps;
@@ -109,13 +108,13 @@ export class Process implements Host {
     this.#fuse = null;
   }
 
-  /** As SIGSTOP; it stands still until each freeze was followed by a thaw. */
+  /** Pauses the process, like SIGSTOP, until each freeze was followed by a thaw. */
   freeze(): void {
     this.#freezes++;
     this.#backlog ??= [];
   }
 
-  /** As SIGCONT. */
+  /** Continues the process, like SIGCONT. */
   thaw(): void {
     if (--this.#freezes > 0) return;
     this.#freezes = 0;
@@ -139,7 +138,7 @@ export class Process implements Host {
     let cancel: Cancel = () => {};
     const fire = (): void => {
       if (cancelled) return;
-      // After a sleep the monotonic clock is behind.
+      // After a sleep, the monotonic clock is behind.
       if (clock.localUs < dueUs) arm();
       else callback();
     };
