@@ -100,14 +100,24 @@ export { Sessions } from "./lib/sessions/sessions.ts";
 export type { SessionLimits } from "./lib/sessions/session_table.ts";
 
 // The client.
-export { Coordinator, DirectClientTransport } from "./lib/client/mod.ts";
+export { ClusterAdmin, Coordinator, DirectClientTransport } from "./lib/client/mod.ts";
 export type {
+  AdminCallOptions,
+  AdminCalls,
+  AdminMethod,
+  AdminNode,
+  AdminRequestOptions,
+  AdminTransport,
   CallOptions,
   ClientRequestOptions,
   ClientTransport,
+  ClusterAdminOptions,
   CoordinatorOptions,
   DirectNode,
   KnownLeader,
+  MemberList,
+  MemberName,
+  NewMember,
   ProposedCommand,
   ProposeResult,
 } from "./lib/client/mod.ts";

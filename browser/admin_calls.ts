@@ -45,7 +45,7 @@ export interface NewMember {
   readonly learner: boolean;
 }
 
-const { addMember, promoteMember, removeMember, changeMembership, transferLeadership } = AdminService.method;
+const { addMember, promoteMember, demoteMember, removeMember, changeMembership, transferLeadership } = AdminService.method;
 
 /** The calls of AdminService that only a leader can carry out. */
 export class AdminCalls {
@@ -70,6 +70,15 @@ export class AdminCalls {
       by,
       (signal) => this.#options.admin.promote(id, signal),
       (to, signal) => callUnary(this.#options.transport, promoteMember, to, { id, forwarded: true }, { signal }),
+    );
+  }
+
+  /** See {@linkcode Admin.demote}. */
+  demoteMember(id: NodeId, by: RequestedBy): Promise<Membership> {
+    return this.#change(
+      by,
+      (signal) => this.#options.admin.demote(id, signal),
+      (to, signal) => callUnary(this.#options.transport, demoteMember, to, { id, forwarded: true }, { signal }),
     );
   }
 

@@ -49,6 +49,9 @@ function adminMethods({ node, admin }: NodeMethodsOptions): CallMethods {
     ...unary(method.promoteMember, async ({ id, forwarded }, { signal }) => {
       return { membership: membershipToWire(await admin.promoteMember(id, { signal, forwarded })) };
     }),
+    ...unary(method.demoteMember, async ({ id, forwarded }, { signal }) => {
+      return { membership: membershipToWire(await admin.demoteMember(id, { signal, forwarded })) };
+    }),
     ...unary(method.removeMember, async ({ id, forwarded }, { signal }) => {
       return { membership: membershipToWire(await admin.removeMember(id, { signal, forwarded })) };
     }),

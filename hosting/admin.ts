@@ -113,6 +113,19 @@ export class Admin {
     );
   }
 
+  /** Makes a voter a learner, unless the other voters could not form a quorum. */
+  async demote(id: NodeId, signal: AbortSignal): Promise<Membership> {
+    const status = this.#status();
+    const { voters, learners } = halves(status);
+    if (learners.some((member) => member.id === id)) return status.membership;
+    const voter = voters.find((member) => member.id === id);
+    if (voter === undefined) throw new RaftError("invalid_argument", `${id} is not a voter of this cluster`);
+    const after = voters.filter((member) => member.id !== id);
+    if (after.length === 0) throw new RaftError("refused", `${id} is the last voter`);
+    this.#checkQuorum(status, after);
+    return await this.#node.changeMembership({ voters: after, learners: [...learners, voter] }, { signal });
+  }
+
   /** Takes a node out, unless the rest could not form a quorum. */
   async remove(id: NodeId, signal: AbortSignal): Promise<Membership> {
     const status = this.#status();

@@ -6,6 +6,7 @@
 
 import type { Consistency, NodeStatus } from "../node/types.ts";
 import type { RaftError } from "../errors.ts";
+import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
 
 /** The answer to one command. */
 export type ProposeResult =
@@ -16,6 +17,12 @@ export type ProposeResult =
 export interface CallOptions {
   /** Gives the call up; what became of it is then unknown. */
   readonly signal?: AbortSignal;
+}
+
+/** Options of an operator's call. */
+export interface AdminCallOptions extends CallOptions {
+  /** How long the node may take, in milliseconds: it answers by then with what it knows. @default the node's own limit */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -39,4 +46,18 @@ export interface ClientTransport {
   status(endpoint: string, options?: CallOptions): Promise<NodeStatus>;
   /** Frees connections. */
   close?(): Promise<void>;
+}
+
+/** A way to nodes for an operator, with the contract of {@linkcode ClientTransport}. */
+export interface AdminTransport extends Pick<ClientTransport, "status"> {
+  /**
+   * Carries out an operator's call. Except for `takeSnapshot`, a node that does
+   * not lead passes it on to the leader once, where the transport can.
+   */
+  admin<Method extends AdminMethod>(
+    endpoint: string,
+    method: Method,
+    request: AdminCalls[Method]["request"],
+    options?: AdminCallOptions,
+  ): Promise<AdminCalls[Method]["answer"]>;
 }

@@ -19,8 +19,8 @@ import type { CommandMode } from "./session_user.ts";
 
 /** Options of {@linkcode Coordinator}. Sizes in bytes, times in milliseconds. */
 export interface CoordinatorOptions {
-  /** Where to begin: at least one. The other members are learned. */
-  readonly endpoints: readonly string[];
+  /** Where to begin: at least one, or a function that returns those of the moment. The other members are learned. */
+  readonly endpoints: readonly string[] | (() => readonly string[]);
   /** Closed by the coordinator. */
   readonly transport: ClientTransport;
   /** Clock, random source and task queue. @default systemHost() */
@@ -112,14 +112,13 @@ export class Coordinator {
     this.#attemptTimeoutMs = attemptTimeoutMs;
     this.#backOff = { firstMs: backOffMs, maxMs: maxBackOffMs };
     const { signal } = this.#closing;
-    const endpointOf = options.endpointOf ?? ((address: string) => address === "" ? null : address);
     this.#finder = new LeaderFinder({
       transport,
       host,
       endpoints: options.endpoints,
       attemptTimeoutMs,
       signal,
-      endpointOf,
+      ...(options.endpointOf === undefined ? {} : { endpointOf: options.endpointOf }),
     });
     this.#proposals = new Proposals({
       transport,

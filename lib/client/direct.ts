@@ -5,18 +5,14 @@
  */
 
 import { RaftError } from "../errors.ts";
-import type { Consistency, NodeStatus, Proposed, ReadResult } from "../node/types.ts";
-import type { CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
+import type { RaftNode } from "../node/raft_node.ts";
+import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
+import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
+import type { AdminTransport, CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
+import { type AdminNode, carryOut } from "./direct_admin.ts";
 
-/** What a client needs of a node; a RaftNode has it. */
-export interface DirectNode {
-  /** Proposes a command; resolves when it is applied. */
-  propose(command: Uint8Array, options?: CallOptions): Promise<Proposed>;
-  /** Asks the state machine. */
-  read(query: Uint8Array, options?: CallOptions & { readonly consistency?: Consistency }): Promise<ReadResult>;
-  /** The node's account of itself. */
-  status(): NodeStatus;
-}
+/** The part of a node that a client needs, and an operator's client with it. */
+export type DirectNode = Pick<RaftNode, "propose" | "read"> & AdminNode;
 
 /**
  * Calls nodes directly. The map is looked up at each call, so nodes may be added,
@@ -30,7 +26,7 @@ export interface DirectNode {
  * await transport.status("n1").catch((error) => console.log(error.code)); // unreachable
  * ```
  */
-export class DirectClientTransport implements ClientTransport {
+export class DirectClientTransport implements ClientTransport, AdminTransport {
   readonly #nodes: ReadonlyMap<string, DirectNode>;
 
   /** Reaches these nodes. @param nodes by endpoint, which is the node's address in the membership */
@@ -71,6 +67,16 @@ export class DirectClientTransport implements ClientTransport {
     } catch (error) {
       return Promise.reject(RaftError.from(error));
     }
+  }
+
+  /** See {@linkcode AdminTransport.admin}. Nothing is passed on: a node that does not lead names the leader. */
+  async admin<Method extends AdminMethod>(
+    endpoint: string,
+    method: Method,
+    request: AdminCalls[Method]["request"],
+    { signal }: CallOptions = {},
+  ): Promise<AdminCalls[Method]["answer"]> {
+    return await carryOut(this.#node(endpoint), (address) => this.#node(address).status(), method, request, signal);
   }
 
   #node(endpoint: string): DirectNode {

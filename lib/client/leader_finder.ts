@@ -12,14 +12,14 @@ import type { ClientTransport } from "./client_transport.ts";
 
 /** What a {@linkcode LeaderFinder} is made of. */
 export interface LeaderFinderOptions {
-  readonly transport: ClientTransport;
+  readonly transport: Pick<ClientTransport, "status">;
   readonly host: Host;
-  readonly endpoints: readonly string[];
+  readonly endpoints: readonly string[] | (() => readonly string[]);
   readonly attemptTimeoutMs: number;
   /** Fires when the client is closed. */
-  readonly signal: AbortSignal;
-  /** The endpoint of the node whose address in the membership is this; `null` if it can't be told. */
-  endpointOf(address: string): string | null;
+  readonly signal?: AbortSignal;
+  /** Returns the endpoint of a member by its address; `null` if it has none. @default the address, unless empty */
+  readonly endpointOf?: (address: string) => string | null;
 }
 
 /** Who leads, and where. */
@@ -42,6 +42,8 @@ const MAX_HOPS = 3;
 /** Finds the leader by hints and, without one, by asking every endpoint. */
 export class LeaderFinder {
   readonly #options: LeaderFinderOptions;
+  readonly #given: () => readonly string[];
+  readonly #endpointOf: (address: string) => string | null;
   #learned: readonly string[] = [];
   #learnedIndex = -1;
   #leader: string | null = null;
@@ -52,7 +54,13 @@ export class LeaderFinder {
   #search: Promise<KnownLeader> | null = null;
 
   constructor(options: LeaderFinderOptions) {
-    if (options.endpoints.length === 0) throw new RaftError("invalid_argument", "at least one endpoint is needed");
+    const { endpoints, endpointOf = (address) => address === "" ? null : address } = options;
+    if (endpoints.length === 0 && typeof endpoints !== "function") {
+      throw new RaftError("invalid_argument", "at least one endpoint is needed");
+    }
+    const given = typeof endpoints === "function" ? endpoints : [...endpoints];
+    this.#given = typeof given === "function" ? given : () => given;
+    this.#endpointOf = endpointOf;
     this.#options = options;
   }
 
@@ -63,13 +71,15 @@ export class LeaderFinder {
 
   /** Those given first, then those learned from the membership. */
   get endpoints(): readonly string[] {
-    return [...new Set([...this.#options.endpoints, ...this.#learned])];
+    return [...new Set([...this.#given(), ...this.#learned])];
   }
 
   /** Any endpoint: each gets its turn. */
   next(): string {
-    const endpoints = this.endpoints;
-    return endpoints[this.#turn++ % endpoints.length]!;
+    const { endpoints } = this;
+    const endpoint = endpoints[this.#turn++ % endpoints.length];
+    if (endpoint === undefined) throw new RaftError("unreachable", "no endpoint is known yet");
+    return endpoint;
   }
 
   /** The leader's endpoint. @throws {RaftError} `no_leader` or `unreachable`; not before every endpoint was asked */
@@ -98,7 +108,7 @@ export class LeaderFinder {
     // Another call may have found a new leader since.
     if (this.#leader !== endpoint && this.#leader !== null) return true;
     this.#leader = null;
-    const hint = error.leader === undefined ? null : this.#options.endpointOf(error.leader.address);
+    const hint = error.leader === undefined ? null : this.#endpointOf(error.leader.address);
     if (hint === null || hint === endpoint || this.#avoids(hint) || ++this.#hops > MAX_HOPS) {
       this.#hops = 0;
       return false;
@@ -114,7 +124,7 @@ export class LeaderFinder {
     this.#learn(answers);
     let best: KnownLeader | null = null;
     for (const { leader, term, lifecycle } of answers) {
-      const endpoint = leader === null ? null : this.#options.endpointOf(leader.address);
+      const endpoint = leader === null ? null : this.#endpointOf(leader.address);
       if (leader === null || endpoint === null || lifecycle !== "running" || this.#avoids(endpoint)) continue;
       // A deposed leader may not know yet: the highest term is right.
       if (best === null || term > best.term) best = { ...leader, endpoint, term };
@@ -163,7 +173,7 @@ export class LeaderFinder {
     for (const { membershipIndex, members } of answers) {
       if (membershipIndex <= this.#learnedIndex) continue;
       this.#learnedIndex = membershipIndex;
-      this.#learned = members.map(({ address }) => this.#options.endpointOf(address))
+      this.#learned = members.map(({ address }) => this.#endpointOf(address))
         .filter((endpoint) => endpoint !== null);
     }
   }

@@ -4,10 +4,20 @@
  * @module
  */
 
-export type { CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
+export type { AdminCalls, AdminMethod, MemberName, NewMember } from "./admin_calls.ts";
+export type {
+  AdminCallOptions,
+  AdminTransport,
+  CallOptions,
+  ClientTransport,
+  ProposeResult,
+} from "./client_transport.ts";
+export { ClusterAdmin } from "./cluster_admin.ts";
+export type { AdminRequestOptions, ClusterAdminOptions, MemberList } from "./cluster_admin.ts";
 export { Coordinator } from "./coordinator.ts";
 export type { ClientRequestOptions, CoordinatorOptions } from "./coordinator.ts";
 export { DirectClientTransport } from "./direct.ts";
 export type { DirectNode } from "./direct.ts";
+export type { AdminNode } from "./direct_admin.ts";
 export type { KnownLeader } from "./leader_finder.ts";
 export type { ProposedCommand } from "./proposal.ts";

@@ -95,6 +95,15 @@ export function adminService(options: AdminServiceOptions): ServiceImpl<typeof A
         (leader, signal) => leader.promoteMember({ id, forwarded: true }, { signal }),
       );
     },
+    demoteMember(request, context) {
+      const { id } = request;
+      return change(
+        request,
+        context,
+        (signal) => admin.demote(id, signal),
+        (leader, signal) => leader.demoteMember({ id, forwarded: true }, { signal }),
+      );
+    },
     removeMember(request, context) {
       const { id } = request;
       return change(

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
+import type { AdminTransport, CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
@@ -23,7 +23,7 @@ export interface TabTransport extends Transport {
   /** Where others reach it. */
   readonly address: string;
   /** Calls other nodes, whose endpoints are their addresses, and the one here. Ends with the transport. */
-  readonly client: ClientTransport;
+  readonly client: ClientTransport & AdminTransport;
   /** Answers the calls of others from now on. Until then they are `unsupported`. */
   serve(handler: CallHandler): void;
   /**
@@ -93,7 +93,7 @@ export function tabAddress(id: string): string {
  */
 export class PacketTransport implements TabTransport {
   readonly address: string;
-  readonly client: ClientTransport;
+  readonly client: ClientTransport & AdminTransport;
   readonly #host: Host;
   readonly #carrier: PacketCarrier;
   readonly #maxMessageBytes: number;

@@ -12,8 +12,9 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import type { CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
+import type { AdminTransport, CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { callAdmin, type SendUnary } from "../wire/admin_codec.ts";
 import { present, safeInteger } from "../wire/checked.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import { resultsFromWire } from "../wire/result_codec.ts";
@@ -53,7 +54,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
 }
 
 /** A client whose endpoints are the addresses of nodes. It does not own `transport`. */
-export function tabClient(transport: { readonly call: CallSender }): ClientTransport {
+export function tabClient(transport: { readonly call: CallSender }): ClientTransport & AdminTransport {
   const { propose, query, status } = ClientService.method;
   return {
     async propose(endpoint, commands, options) {
@@ -69,6 +70,10 @@ export function tabClient(transport: { readonly call: CallSender }): ClientTrans
         result: answer.result,
         appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex"),
       }));
+    },
+    admin(endpoint, name, request, options) {
+      const send: SendUnary = (method, message) => callUnary(transport, method, endpoint, message, options);
+      return callAdmin(send, name, request);
     },
     async status(endpoint, options) {
       const answer = await callUnary(transport, status, endpoint, {}, options);

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raft/v1/admin.proto.
  */
 export const file_raft_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/admin", "+ListMembersRequest;+ListMembersResponse;members 1 ListedMember*;membership_index 2 uint64;membership_committed 3 bool;leader_id 4 string;cluster_id 5 string;+ListedMember;member 1 Member;suffrage 2 Suffrage;+AddMemberRequest;id 1 string;address 2 string;incarnation 3 string;learner 4 bool;forwarded 5 bool;+AddMemberResponse;membership 1 Membership;+PromoteMemberRequest;id 1 string;forwarded 2 bool;+PromoteMemberResponse;membership 1 Membership;+RemoveMemberRequest;id 1 string;forwarded 2 bool;+RemoveMemberResponse;membership 1 Membership;+ChangeMembershipRequest;voters 1 Member*;learners 2 Member*;forwarded 3 bool;+ChangeMembershipResponse;membership 1 Membership;+TransferLeadershipRequest;to 1 string?;forwarded 2 bool;+TransferLeadershipResponse;leader_id 1 string;+TakeSnapshotRequest;+TakeSnapshotResponse;index 1 uint64;:AdminService;ListMembers ListMembersRequest ListMembersResponse;AddMember AddMemberRequest AddMemberResponse;PromoteMember PromoteMemberRequest PromoteMemberResponse;RemoveMember RemoveMemberRequest RemoveMemberResponse;ChangeMembership ChangeMembershipRequest ChangeMembershipResponse;TransferLeadership TransferLeadershipRequest TransferLeadershipResponse;TakeSnapshot TakeSnapshotRequest TakeSnapshotResponse", [file_raft_v1_membership]);
+  fileDesc("raft/v1/admin", "+ListMembersRequest;+ListMembersResponse;members 1 ListedMember*;membership_index 2 uint64;membership_committed 3 bool;leader_id 4 string;cluster_id 5 string;+ListedMember;member 1 Member;suffrage 2 Suffrage;+AddMemberRequest;id 1 string;address 2 string;incarnation 3 string;learner 4 bool;forwarded 5 bool;+AddMemberResponse;membership 1 Membership;+PromoteMemberRequest;id 1 string;forwarded 2 bool;+PromoteMemberResponse;membership 1 Membership;+DemoteMemberRequest;id 1 string;forwarded 2 bool;+DemoteMemberResponse;membership 1 Membership;+RemoveMemberRequest;id 1 string;forwarded 2 bool;+RemoveMemberResponse;membership 1 Membership;+ChangeMembershipRequest;voters 1 Member*;learners 2 Member*;forwarded 3 bool;+ChangeMembershipResponse;membership 1 Membership;+TransferLeadershipRequest;to 1 string?;forwarded 2 bool;+TransferLeadershipResponse;leader_id 1 string;+TakeSnapshotRequest;+TakeSnapshotResponse;index 1 uint64;:AdminService;ListMembers ListMembersRequest ListMembersResponse;AddMember AddMemberRequest AddMemberResponse;PromoteMember PromoteMemberRequest PromoteMemberResponse;DemoteMember DemoteMemberRequest DemoteMemberResponse;RemoveMember RemoveMemberRequest RemoveMemberResponse;ChangeMembership ChangeMembershipRequest ChangeMembershipResponse;TransferLeadership TransferLeadershipRequest TransferLeadershipResponse;TakeSnapshot TakeSnapshotRequest TakeSnapshotResponse", [file_raft_v1_membership]);
 
 /**
  * @generated from message raft.v1.ListMembersRequest
@@ -189,6 +189,45 @@ export const PromoteMemberResponseSchema: GenMessage<PromoteMemberResponse> = /*
   messageDesc(file_raft_v1_admin, 6);
 
 /**
+ * @generated from message raft.v1.DemoteMemberRequest
+ */
+export type DemoteMemberRequest = Message<"raft.v1.DemoteMemberRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: bool forwarded = 2;
+   */
+  forwarded: boolean;
+};
+
+/**
+ * Describes the message raft.v1.DemoteMemberRequest.
+ * Use `create(DemoteMemberRequestSchema)` to create a new message.
+ */
+export const DemoteMemberRequestSchema: GenMessage<DemoteMemberRequest> = /*@__PURE__*/
+  messageDesc(file_raft_v1_admin, 7);
+
+/**
+ * @generated from message raft.v1.DemoteMemberResponse
+ */
+export type DemoteMemberResponse = Message<"raft.v1.DemoteMemberResponse"> & {
+  /**
+   * @generated from field: raft.v1.Membership membership = 1;
+   */
+  membership?: Membership | undefined;
+};
+
+/**
+ * Describes the message raft.v1.DemoteMemberResponse.
+ * Use `create(DemoteMemberResponseSchema)` to create a new message.
+ */
+export const DemoteMemberResponseSchema: GenMessage<DemoteMemberResponse> = /*@__PURE__*/
+  messageDesc(file_raft_v1_admin, 8);
+
+/**
  * @generated from message raft.v1.RemoveMemberRequest
  */
 export type RemoveMemberRequest = Message<"raft.v1.RemoveMemberRequest"> & {
@@ -208,7 +247,7 @@ export type RemoveMemberRequest = Message<"raft.v1.RemoveMemberRequest"> & {
  * Use `create(RemoveMemberRequestSchema)` to create a new message.
  */
 export const RemoveMemberRequestSchema: GenMessage<RemoveMemberRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 7);
+  messageDesc(file_raft_v1_admin, 9);
 
 /**
  * @generated from message raft.v1.RemoveMemberResponse
@@ -225,7 +264,7 @@ export type RemoveMemberResponse = Message<"raft.v1.RemoveMemberResponse"> & {
  * Use `create(RemoveMemberResponseSchema)` to create a new message.
  */
 export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 8);
+  messageDesc(file_raft_v1_admin, 10);
 
 /**
  * @generated from message raft.v1.ChangeMembershipRequest
@@ -254,7 +293,7 @@ export type ChangeMembershipRequest = Message<"raft.v1.ChangeMembershipRequest">
  * Use `create(ChangeMembershipRequestSchema)` to create a new message.
  */
 export const ChangeMembershipRequestSchema: GenMessage<ChangeMembershipRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 9);
+  messageDesc(file_raft_v1_admin, 11);
 
 /**
  * @generated from message raft.v1.ChangeMembershipResponse
@@ -271,7 +310,7 @@ export type ChangeMembershipResponse = Message<"raft.v1.ChangeMembershipResponse
  * Use `create(ChangeMembershipResponseSchema)` to create a new message.
  */
 export const ChangeMembershipResponseSchema: GenMessage<ChangeMembershipResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 10);
+  messageDesc(file_raft_v1_admin, 12);
 
 /**
  * @generated from message raft.v1.TransferLeadershipRequest
@@ -295,7 +334,7 @@ export type TransferLeadershipRequest = Message<"raft.v1.TransferLeadershipReque
  * Use `create(TransferLeadershipRequestSchema)` to create a new message.
  */
 export const TransferLeadershipRequestSchema: GenMessage<TransferLeadershipRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 11);
+  messageDesc(file_raft_v1_admin, 13);
 
 /**
  * @generated from message raft.v1.TransferLeadershipResponse
@@ -312,7 +351,7 @@ export type TransferLeadershipResponse = Message<"raft.v1.TransferLeadershipResp
  * Use `create(TransferLeadershipResponseSchema)` to create a new message.
  */
 export const TransferLeadershipResponseSchema: GenMessage<TransferLeadershipResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 12);
+  messageDesc(file_raft_v1_admin, 14);
 
 /**
  * @generated from message raft.v1.TakeSnapshotRequest
@@ -325,7 +364,7 @@ export type TakeSnapshotRequest = Message<"raft.v1.TakeSnapshotRequest"> & {
  * Use `create(TakeSnapshotRequestSchema)` to create a new message.
  */
 export const TakeSnapshotRequestSchema: GenMessage<TakeSnapshotRequest> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 13);
+  messageDesc(file_raft_v1_admin, 15);
 
 /**
  * @generated from message raft.v1.TakeSnapshotResponse
@@ -344,7 +383,7 @@ export type TakeSnapshotResponse = Message<"raft.v1.TakeSnapshotResponse"> & {
  * Use `create(TakeSnapshotResponseSchema)` to create a new message.
  */
 export const TakeSnapshotResponseSchema: GenMessage<TakeSnapshotResponse> = /*@__PURE__*/
-  messageDesc(file_raft_v1_admin, 14);
+  messageDesc(file_raft_v1_admin, 16);
 
 /**
  * What an operator does to a cluster. Calls that change something may be sent
@@ -382,6 +421,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof PromoteMemberRequestSchema;
     output: typeof PromoteMemberResponseSchema;
+  },
+  /**
+   * Makes a voter a learner.
+   *
+   * @generated from rpc raft.v1.AdminService.DemoteMember
+   */
+  demoteMember: {
+    methodKind: "unary";
+    input: typeof DemoteMemberRequestSchema;
+    output: typeof DemoteMemberResponseSchema;
   },
   /**
    * Takes a node out.
