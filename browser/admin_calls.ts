@@ -45,7 +45,8 @@ export interface NewMember {
   readonly learner: boolean;
 }
 
-const { addMember, promoteMember, demoteMember, removeMember, changeMembership, transferLeadership } = AdminService.method;
+const { addMember, promoteMember, demoteMember, removeMember, changeMembership, transferLeadership } =
+  AdminService.method;
 
 /** The calls of AdminService that only a leader can carry out. */
 export class AdminCalls {

@@ -8,7 +8,7 @@
  */
 
 import { RaftError } from "../../mod.ts";
-import type { CallOptions, ClientTransport, Envelope, Receive } from "../../mod.ts";
+import type { CallOptions, Envelope, Receive } from "../../mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
 import type { CallHandler, TabTransport } from "../../transport/tab/mod.ts";
 import { isPageAddress, isServerAddress } from "../live/addresses.ts";
@@ -44,7 +44,7 @@ export class FaultyTransport implements TabTransport {
     return this.#inner.address;
   }
 
-  get client(): ClientTransport {
+  get client(): TabTransport["client"] {
     return this.#inner.client;
   }
 

@@ -11,8 +11,8 @@ import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
 import type { AdminTransport, CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
 import { type AdminNode, carryOut } from "./direct_admin.ts";
 
-/** The part of a node that a client needs, and an operator's client with it. */
-export type DirectNode = Pick<RaftNode, "propose" | "read"> & AdminNode;
+/** The part of a node that a client needs. */
+export type DirectNode = Pick<RaftNode, "propose" | "read" | "status">;
 
 /**
  * Calls nodes directly. The map is looked up at each call, so nodes may be added,
@@ -27,10 +27,10 @@ export type DirectNode = Pick<RaftNode, "propose" | "read"> & AdminNode;
  * ```
  */
 export class DirectClientTransport implements ClientTransport, AdminTransport {
-  readonly #nodes: ReadonlyMap<string, DirectNode>;
+  readonly #nodes: ReadonlyMap<string, DirectNode & AdminNode>;
 
   /** Reaches these nodes. @param nodes by endpoint, which is the node's address in the membership */
-  constructor(nodes: ReadonlyMap<string, DirectNode>) {
+  constructor(nodes: ReadonlyMap<string, DirectNode & AdminNode>) {
     this.#nodes = nodes;
   }
 
@@ -79,7 +79,7 @@ export class DirectClientTransport implements ClientTransport, AdminTransport {
     return await carryOut(this.#node(endpoint), (address) => this.#node(address).status(), method, request, signal);
   }
 
-  #node(endpoint: string): DirectNode {
+  #node(endpoint: string): DirectNode & AdminNode {
     const node = this.#nodes.get(endpoint);
     if (node === undefined) throw new RaftError("unreachable", `there is no node at ${endpoint}`);
     return node;

@@ -88,7 +88,7 @@ export function unary<I extends DescMessage, O extends DescMessage>(
  * transport.serve(serveNode(node));
  * ```
  */
-export function serveNode(node: Pick<DirectNode, "propose" | "read" | "status">, more: CallMethods = {}): CallHandler {
+export function serveNode(node: DirectNode, more: CallMethods = {}): CallHandler {
   const methods = new Map(Object.entries({ ...clientMethods(node), ...more }));
   // deno-lint-ignore require-await -- an error is a rejection
   return async (method, request, options) => {
@@ -98,7 +98,7 @@ export function serveNode(node: Pick<DirectNode, "propose" | "read" | "status">,
   };
 }
 
-function clientMethods(node: Pick<DirectNode, "propose" | "read" | "status">): CallMethods {
+function clientMethods(node: DirectNode): CallMethods {
   const { propose, query, status } = ClientService.method;
   const service = clientService({ node });
   return { ...unary(propose, service.propose), ...unary(query, service.query), ...unary(status, service.status) };

@@ -15,16 +15,16 @@ import { collect, sameBytes } from "../../support/snapshots.ts";
 const text = (value: Uint8Array): string => new TextDecoder().decode(value);
 
 Deno.test("direct transport: each command has its own result; what isn't there is unreachable", async () => {
-  const node: DirectNode = {
-    propose: (command) =>
+  const node = {
+    propose: (command: Uint8Array) =>
       command[0] === 0
         ? Promise.reject(new RaftError("busy", "too much"))
         : Promise.resolve({ index: command[0]!, term: 1, result: command }),
-    read: (query) => Promise.resolve({ result: query, appliedIndex: 9 }),
+    read: (query: Uint8Array) => Promise.resolve({ result: query, appliedIndex: 9 }),
     status: () => {
       throw new RaftError("closed", "closed");
     },
-  };
+  } satisfies DirectNode as Partial<RaftNode> as RaftNode;
   const nodes = new Map([["n1", node]]);
   const transport = new DirectClientTransport(nodes);
   const results = await transport.propose("n1", [new Uint8Array([0]), new Uint8Array([5])]);
