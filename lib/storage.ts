@@ -22,6 +22,11 @@ export interface LoadedState extends RestoredState {
   readonly identity: Identity | null;
 }
 
+/** Reports whether a storage holds nothing but an identity: no term, no log and no snapshot. */
+export function isEmpty({ hardState, lastIndex, snapshot }: LoadedState): boolean {
+  return hardState.term === 0 && lastIndex === 0 && snapshot === null;
+}
+
 /** A snapshot being written. Nothing of it shows before it is persisted. */
 export interface SnapshotWriter {
   /** Bytes written so far. */

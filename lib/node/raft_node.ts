@@ -40,9 +40,6 @@ export interface TransferOptions extends RequestOptions {
   readonly to?: NodeId;
 }
 
-/** What the constructor takes over: a core is nothing that a caller could have. */
-let started: NodeCore | null = null;
-
 /**
  * Runs one Raft node against a storage, a transport, a state machine and a clock.
  *
@@ -89,11 +86,8 @@ export class RaftNode {
   readonly #core: NodeCore;
   #closing: Promise<void> | null = null;
 
-  /** Use {@linkcode RaftNode.start}. */
-  constructor() {
-    if (started === null) throw new TypeError("a RaftNode is made by RaftNode.start");
-    this.#core = started;
-    started = null;
+  private constructor(core: NodeCore) {
+    this.#core = core;
   }
 
   /**
@@ -109,8 +103,7 @@ export class RaftNode {
     try {
       const core = new NodeCore(options, config, await prepare(options, () => config.host.random()));
       await core.start();
-      started = core;
-      return new RaftNode();
+      return new RaftNode(core);
     } catch (error) {
       await options.transport.close().catch(() => {});
       await options.storage.close().catch(() => {});

@@ -7,6 +7,7 @@
 import { RaftError } from "../errors.ts";
 import { encodeMembership, validateMembership } from "../raft/mod.ts";
 import type { Entry, HardState, PersistBatch } from "../raft/types.ts";
+import { isEmpty } from "../storage.ts";
 import type { Identity, LoadedState, Storage } from "../storage.ts";
 import { establishIdentity, randomName, requireCluster } from "./identity.ts";
 import type { RaftNodeOptions } from "./types.ts";
@@ -27,8 +28,8 @@ export interface Prepared {
  */
 export async function prepare(options: RaftNodeOptions, random: () => number): Promise<Prepared> {
   const { storage, bootstrap } = options;
-  const state = await storage.load();
-  const isNew = state.lastIndex === 0 && state.snapshot === null && state.hardState.term === 0;
+  const state = options.loaded ?? await storage.load();
+  const isNew = isEmpty(state);
   if (isNew && bootstrap !== undefined) checkBootstrap(options, state.identity);
   const identity = await establishIdentity(storage, state.identity, {
     nodeId: options.id,

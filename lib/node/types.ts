@@ -8,7 +8,7 @@ import type { Host } from "../clock.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { Member, Membership, NodeId, RaftEvent, Role } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
-import type { Storage } from "../storage.ts";
+import type { LoadedState, Storage } from "../storage.ts";
 import type { Transport } from "../transport.ts";
 
 /**
@@ -30,6 +30,11 @@ export interface RaftNodeOptions {
   readonly stateMachine: StateMachine;
   /** Loaded and closed by the node. */
   readonly storage: Storage;
+  /**
+   * The result of `storage.load()`, for a caller that has already called it, with
+   * the identity that the storage was given since. @default the node loads the storage
+   */
+  readonly loaded?: LoadedState;
   /** Started and closed by the node. */
   readonly transport: Transport;
   /** Clock, random source and task queue. @default systemHost() */
