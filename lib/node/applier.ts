@@ -10,27 +10,19 @@ import { crc32c } from "../crc32c.ts";
 import { RaftError, StorageError } from "../errors.ts";
 import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
-import type { SnapshotReader, Storage } from "../storage.ts";
+import type { SnapshotReader } from "../storage.ts";
 import { MAX_CHUNK_BYTES } from "./config.ts";
+import type { NodeContext } from "./context.ts";
+import { messageOf } from "./errors.ts";
+import type { Proposals } from "./proposals.ts";
 import type { PendingRead, Reads } from "./reads.ts";
 
-/** The part of the core that says what may be applied. */
-export interface ApplySource {
-  readonly applicableIndex: number;
-  cachedEntries(from: number, to: number): readonly Entry[];
-  termAt(index: number): number | undefined;
-  membershipAt(index: number): Membership;
-}
-
-/** Who hears what the applier does. */
-export interface ApplyListener {
-  /** One entry; `result` is `null` if it is not a command. */
-  applied(entry: Entry, result: Uint8Array | null): void;
-  /** The applied index went up. */
-  advanced(index: number, entries: number, durationMs: number): void;
-  restored(meta: SnapshotMeta): void;
-  /** The state is unknown from here on: the node must stop. */
-  failed(error: unknown): void;
+/** The parts of a node that applying concerns. */
+export interface ApplierParts {
+  readonly proposals: Pick<Proposals, "applied" | "endOrphans">;
+  readonly reads: Pick<Reads, "hasDue" | "takeDue">;
+  /** Called when the applied index has risen. */
+  readonly advanced: () => void;
 }
 
 /** The state at one index, as a stream whose capture is done. */
@@ -54,12 +46,9 @@ const READ_BYTES = 256 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
 export class Applier {
+  readonly #context: NodeContext;
   readonly #stateMachine: StateMachine;
-  readonly #storage: Storage;
-  readonly #source: ApplySource;
-  readonly #reads: Reads;
-  readonly #host: Host;
-  readonly #listener: ApplyListener;
+  readonly #parts: ApplierParts;
   #captures: CaptureRequest[] = [];
   #appliedIndex = 0;
   #appliedBytes = 0;
@@ -71,22 +60,14 @@ export class Applier {
   /** What was read from the storage beyond one slice. All of it is committed, so that it never changes. */
   #ahead: readonly Entry[] = [];
 
-  constructor(
-    options: {
-      readonly stateMachine: StateMachine;
-      readonly storage: Storage;
-      readonly source: ApplySource;
-      readonly reads: Reads;
-      readonly host: Host;
-      readonly listener: ApplyListener;
-    },
-  ) {
-    this.#stateMachine = options.stateMachine;
-    this.#storage = options.storage;
-    this.#source = options.source;
-    this.#reads = options.reads;
-    this.#host = options.host;
-    this.#listener = options.listener;
+  constructor(context: NodeContext, stateMachine: StateMachine, parts: ApplierParts) {
+    this.#context = context;
+    this.#stateMachine = stateMachine;
+    this.#parts = parts;
+  }
+
+  get #host(): Host {
+    return this.#context.config.host;
   }
 
   get appliedIndex(): number {
@@ -131,7 +112,7 @@ export class Applier {
 
   /** Puts the storage's newest snapshot in place of the state; at start, before anything else. */
   async restoreNewest(): Promise<void> {
-    const reader = await this.#storage.openSnapshot();
+    const reader = await this.#context.storage.openSnapshot();
     if (reader === null) throw new RaftError("internal", "the storage has no snapshot to restore");
     try {
       await this.#stateMachine.restore(this.#chunksOf(reader));
@@ -141,7 +122,7 @@ export class Applier {
     if (this.#stopped) return;
     this.#appliedIndex = reader.meta.index;
     if (this.#replacement !== null && this.#replacement.index <= reader.meta.index) this.#replacement = null;
-    this.#listener.restored(reader.meta);
+    this.#restored(reader.meta);
   }
 
   /** Nothing is called any more, and who waits for a capture is told. Reads are ended by their owner. */
@@ -159,14 +140,14 @@ export class Applier {
         this.#replacementDurable = false;
         return this.restoreNewest();
       }
-      if (this.#reads.hasDue(this.#appliedIndex)) {
-        const wait = this.#serve(this.#reads.takeDue(this.#appliedIndex));
+      if (this.#parts.reads.hasDue(this.#appliedIndex)) {
+        const wait = this.#serve(this.#parts.reads.takeDue(this.#appliedIndex));
         if (wait !== null) return wait;
       }
       if (this.#captures.length > 0) this.#captureNow();
       if (this.#replacement !== null) return null;
       const from = this.#appliedIndex + 1;
-      const to = Math.min(this.#source.applicableIndex, this.#appliedIndex + budget);
+      const to = Math.min(this.#context.raft.applicableIndex, this.#appliedIndex + budget);
       if (to < from) {
         if (budget > 0) return null;
         return new Promise((resolve) => this.#host.enqueue(resolve));
@@ -194,7 +175,7 @@ export class Applier {
 
   /** Entries from `from` on, as far as they are in memory. */
   #entriesAt(from: number, to: number): readonly Entry[] {
-    const cached = this.#source.cachedEntries(from, to);
+    const cached = this.#context.raft.cachedEntries(from, to);
     if (cached.length > 0) return cached;
     const at = from - (this.#ahead[0]?.index ?? 0);
     if (at >= 0 && at < this.#ahead.length) return this.#ahead.slice(at, at + to - from + 1);
@@ -204,7 +185,7 @@ export class Applier {
 
   async #readAhead(from: number): Promise<void> {
     try {
-      this.#ahead = await this.#storage.entries(from, this.#source.applicableIndex, READ_BYTES);
+      this.#ahead = await this.#context.storage.entries(from, this.#context.raft.applicableIndex, READ_BYTES);
     } catch (error) {
       // A snapshot came in between, and with it the end of these entries.
       if (this.#replacement === null && !this.#stopped) throw error;
@@ -220,7 +201,7 @@ export class Applier {
       if (result instanceof Promise) return this.#applyRest(entries, i, result, startedMs);
       this.#advance(entry, result);
     }
-    this.#listener.advanced(this.#appliedIndex, entries.length, this.#host.clock.monotonicMs() - startedMs);
+    this.#advanced(entries.length, startedMs);
     return null;
   }
 
@@ -236,10 +217,10 @@ export class Applier {
       this.#advance(entries[i]!, result);
       // A snapshot has taken the place of the rest; the core knows no such index any more.
       if (this.#replacement !== null) return;
-      this.#listener.advanced(this.#appliedIndex, i === at ? at + 1 : 1, this.#host.clock.monotonicMs() - startedMs);
+      this.#advanced(i === at ? at + 1 : 1, startedMs);
       if (++i === entries.length) return;
       // Nobody waits for the rest of a slow slice.
-      if (this.#captures.length > 0 || this.#reads.hasDue(this.#appliedIndex)) return;
+      if (this.#captures.length > 0 || this.#parts.reads.hasDue(this.#appliedIndex)) return;
       startedMs = this.#host.clock.monotonicMs();
       const given = this.#apply(entries[i]!);
       result = given instanceof Promise ? await given : given;
@@ -256,7 +237,24 @@ export class Applier {
   #advance(entry: Entry, result: Uint8Array | null): void {
     this.#appliedIndex = entry.index;
     this.#appliedBytes += entry.data.length;
-    this.#listener.applied(entry, result);
+    this.#parts.proposals.applied(entry, result);
+  }
+
+  #advanced(entries: number, startedMs: number): void {
+    const { raft, events } = this.#context;
+    raft.applied(this.#appliedIndex);
+    if (events.has("applied")) events.emit("applied", { index: this.#appliedIndex });
+    if (events.has("metric")) {
+      events.emit("metric", { type: "apply", durationMs: this.#host.clock.monotonicMs() - startedMs, entries });
+    }
+    this.#parts.advanced();
+  }
+
+  #restored({ index, size }: SnapshotMeta): void {
+    this.#context.raft.applied(index);
+    this.#parts.proposals.endOrphans();
+    this.#context.events.emit("snapshot", { index, size, reason: "installed" });
+    this.#context.wake();
   }
 
   #serve(reads: readonly PendingRead[]): Promise<void> | null {
@@ -306,7 +304,7 @@ export class Applier {
       return;
     }
     const index = this.#appliedIndex;
-    const term = this.#source.termAt(index);
+    const term = this.#context.raft.termAt(index);
     if (index === 0 || term === undefined) {
       this.#rejectCaptures(new RaftError("not_ready", "nothing is applied yet"));
       return;
@@ -319,7 +317,7 @@ export class Applier {
         // The capture happens in this call, so that later commands don't show in it.
         const first = chunks.next();
         first.catch(() => {});
-        request.resolve({ index, term, membership: this.#source.membershipAt(index), chunks, first });
+        request.resolve({ index, term, membership: this.#context.raft.membershipAt(index), chunks, first });
       } catch (cause) {
         request.reject(new RaftError("internal", "the state machine failed at a snapshot", { cause }));
       }
@@ -356,6 +354,10 @@ export class Applier {
   #fail(error: unknown): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#listener.failed(error);
+    this.#context.stop(
+      error instanceof StorageError
+        ? error
+        : new RaftError("internal", `the state machine failed: ${messageOf(error)}`, { cause: error }),
+    );
   }
 }

@@ -8,16 +8,17 @@
 import { RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
-import type { Effects, Message, NodeId, Refused, Role, SnapshotMeta } from "../raft/types.ts";
-import type { Identity, Storage } from "../storage.ts";
+import type { Effects, NodeId, Refused, Role } from "../raft/types.ts";
+import type { Storage } from "../storage.ts";
 import { AdminRequests } from "./admin.ts";
 import { Applier } from "./applier.ts";
 import type { NodeConfig } from "./config.ts";
-import { asStorageError, Disk } from "./disk.ts";
-import { notLeader, refusal } from "./errors.ts";
+import type { NodeContext } from "./context.ts";
+import { messageOf, notLeader, refusal } from "./errors.ts";
 import { EventHub } from "./events.ts";
 import { Lease } from "./lease.ts";
-import { Post } from "./post.ts";
+import { LogWriter } from "./log_writer.ts";
+import { Messenger } from "./messenger.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { SnapshotReceiver } from "./snapshot_receiver.ts";
@@ -29,18 +30,18 @@ import { Ticker } from "./ticker.ts";
 import type { Consistency, Lifecycle, NodeStatus, RaftNodeOptions } from "./types.ts";
 
 /** One running node, without the conveniences of its face. */
-export class NodeCore {
+export class NodeCore implements NodeContext {
   readonly config: NodeConfig;
   readonly raft: Raft;
+  readonly storage: Storage;
   readonly events: EventHub;
   readonly proposals: Proposals;
-  readonly reads: Reads;
+  readonly reads = new Reads();
   readonly lease: Lease;
   readonly admin = new AdminRequests();
   readonly taker: SnapshotTaker;
-  readonly #storage: Storage;
-  readonly #post: Post;
-  readonly #disk: Disk;
+  readonly #messenger: Messenger;
+  readonly #logWriter: LogWriter;
   readonly #applier: Applier;
   readonly #senders: SnapshotSenders;
   readonly #receiver: SnapshotReceiver;
@@ -51,33 +52,33 @@ export class NodeCore {
   #turnScheduled = false;
   /** The term that this node leads in; 0 if it does not. */
   #ledTerm = 0;
-  /** The last entry that has left in this leadership. */
-  #sentIndex = 0;
-  #told: { role: Role; term: number; leader: NodeId | null };
+  #reported: { role: Role; term: number; leader: NodeId | null };
 
-  constructor(options: RaftNodeOptions, config: NodeConfig, prepared: Prepared) {
+  constructor(options: RaftNodeOptions, config: NodeConfig, { identity, state, sequence }: Prepared) {
     const { host } = config;
     this.config = config;
-    this.#storage = options.storage;
+    this.storage = options.storage;
     this.#startedMs = host.clock.monotonicMs();
-    const { incarnation } = prepared.identity;
-    this.raft = new Raft({ ...config, incarnation, seed: Math.floor(host.random() * 2 ** 32) }, prepared.state);
-    this.#told = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
+    const { incarnation } = identity;
+    this.raft = new Raft({ ...config, incarnation, seed: Math.floor(host.random() * 2 ** 32) }, state);
+    this.#reported = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
     this.events = new EventHub((task) => host.enqueue(task));
     this.lease = new Lease(host.clock, config.leaseMs);
-    this.reads = new Reads();
     this.proposals = new Proposals({
       clock: host.clock,
       maxBytes: config.maxUncommittedBytes,
       graceMs: config.electionTimeoutMs,
       report: (durationMs, ok) => this.events.emit("metric", { type: "proposal", durationMs, ok }),
     });
-    this.#post = this.#makePost(options, prepared.identity);
-    this.#disk = this.#makeDisk(prepared.sequence);
-    this.#applier = this.#makeApplier(options);
-    this.taker = this.#makeTaker();
-    this.#senders = this.#makeSenders();
-    this.#receiver = this.#makeReceiver();
+    const { proposals, reads } = this;
+    const { transport, address, stateMachine } = options;
+    const messenger = this.#messenger = new Messenger(this, { transport, identity, address });
+    const advanced = (): void => this.taker.check();
+    const applier = this.#applier = new Applier(this, stateMachine, { proposals, reads, advanced });
+    const logWriter = this.#logWriter = new LogWriter(this, sequence, { applier, messenger, proposals });
+    this.taker = new SnapshotTaker(this, applier, logWriter);
+    this.#senders = new SnapshotSenders(this, messenger, logWriter);
+    this.#receiver = new SnapshotReceiver(this, { applier, logWriter });
     this.#ticker = new Ticker(host.clock, config.tickMs, () => this.#tick());
   }
 
@@ -89,24 +90,24 @@ export class NodeCore {
   get leaderHint(): LeaderHint | null {
     const id = this.raft.leader;
     if (id === null || id === this.raft.id) return null;
-    return this.#post.locate(id);
+    return this.#messenger.locate(id);
   }
 
   /** Restores the state machine, and begins to listen and to tick. */
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
-    await this.#post.open();
+    await this.#messenger.open();
     this.#ticker.start();
     this.wake();
   }
 
   status(): NodeStatus {
     return describe(this.raft, {
-      identity: this.#post.identity,
+      identity: this.#messenger.identity,
       lifecycle: this.#lifecycle,
-      locate: (id) => this.#post.locate(id),
+      locate: (id) => this.#messenger.locate(id),
       tickMs: this.config.tickMs,
-      storageError: this.#disk.error,
+      storageError: this.#logWriter.error ?? (this.#stopError instanceof StorageError ? this.#stopError : null),
       uptimeMs: this.config.host.clock.monotonicMs() - this.#startedMs,
     });
   }
@@ -157,7 +158,7 @@ export class NodeCore {
     this.#stopError = error;
     this.raft.stepDown(error.message);
     this.#end("stopped", (outcome) => this.#stopped(outcome));
-    void this.#post.close();
+    void this.#messenger.close();
     this.events.emit("stopped", { error });
   }
 
@@ -167,8 +168,8 @@ export class NodeCore {
       this.#end("closed", (outcome) => new RaftError("closed", "the node was closed", { outcome }));
     }
     this.#lifecycle = "closed";
-    await this.#post.close();
-    await this.#storage.close();
+    await this.#messenger.close();
+    await this.storage.close();
   }
 
   #end(lifecycle: Lifecycle, make: (outcome: "rejected" | "unknown") => RaftError): void {
@@ -177,12 +178,12 @@ export class NodeCore {
     this.#senders.stop();
     this.#receiver.stop();
     this.taker.stop(make("rejected"));
-    this.#disk.end(make("rejected"));
+    this.#logWriter.end();
     this.#applier.stop(make("rejected"));
     this.proposals.endAll(make);
     this.reads.endAll(() => make("rejected"));
     this.admin.endAll(make);
-    this.#tellState();
+    this.#reportState();
   }
 
   #stopped(outcome: "rejected" | "unknown"): RaftError {
@@ -205,14 +206,14 @@ export class NodeCore {
   #turn(): void {
     this.submit();
     this.#carryOut(this.raft.takeEffects());
-    this.#disk.writeNext();
+    this.#logWriter.writeNext();
     this.#applier.pump();
     this.admin.look();
-    this.#tellState();
+    this.#reportState();
   }
 
   #carryOut(effects: Effects): void {
-    this.#post.update(this.raft.membership);
+    this.#messenger.update(this.raft.membership);
     for (const event of effects.events) this.admin.observe(event);
     this.#observeLeadership();
     if (this.config.leaseReads) {
@@ -220,8 +221,8 @@ export class NodeCore {
       if (effects.roundStarted > 0) this.lease.roundStarted(effects.roundStarted);
       this.lease.roundConfirmed(this.raft.confirmedRound);
     }
-    for (const { to, message } of effects.messages) this.#send(to, message);
-    for (const read of effects.entryReads) this.#disk.read(read);
+    for (const { to, message } of effects.messages) this.#messenger.send(to, message);
+    for (const read of effects.entryReads) this.#logWriter.read(read);
     // First what ended, then what begins: the core may ask for a peer's next snapshot as soon as it has installed one.
     for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
     for (const peer of effects.snapshotSends) this.#senders.start(peer);
@@ -240,15 +241,8 @@ export class NodeCore {
       this.#senders.stop();
     }
     this.#ledTerm = ledTerm;
-    this.#sentIndex = 0;
+    this.#messenger.resetSentIndex();
     this.lease.reset();
-  }
-
-  #send(to: NodeId, message: Message): void {
-    if (message.type === "AppendEntries") {
-      this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
-    }
-    this.#post.send(to, message);
   }
 
   #readLost(): RaftError {
@@ -259,7 +253,7 @@ export class NodeCore {
 
   #tick(): void {
     this.guard(() => {
-      this.#disk.tick();
+      this.#logWriter.tick();
       this.raft.tick();
       this.proposals.tick();
       this.admin.tick();
@@ -269,133 +263,12 @@ export class NodeCore {
   }
 
   /** Tells of role, term and leader as they are, if they are not as last told. */
-  #tellState(): void {
+  #reportState(): void {
     const role = this.#lifecycle === "running" ? this.raft.role : "follower";
     const leader = this.#lifecycle === "running" ? this.raft.leader : null;
     const { term } = this.raft;
-    if (this.#told.role === role && this.#told.term === term && this.#told.leader === leader) return;
-    this.#told = { role, term, leader };
-    this.events.emit("state", this.#told);
+    if (this.#reported.role === role && this.#reported.term === term && this.#reported.leader === leader) return;
+    this.#reported = { role, term, leader };
+    this.events.emit("state", this.#reported);
   }
-
-  // The parts
-
-  #makePost(options: RaftNodeOptions, identity: Identity): Post {
-    return new Post({
-      transport: options.transport,
-      storage: options.storage,
-      identity,
-      address: options.address,
-      membership: this.raft.membership,
-      leaderless: () => this.raft.leader === null,
-      deliver: (from, message) => {
-        this.guard(() => this.raft.step(from, message));
-        this.wake();
-      },
-      refused: (from, reason) => this.events.emit("refused", { from, reason }),
-      failed: (cause) => {
-        this.#disk.tell(cause, "stopped");
-        this.stop(asStorageError(cause));
-      },
-    });
-  }
-
-  #makeDisk(sequence: number): Disk {
-    return new Disk({
-      storage: this.#storage,
-      raft: this.raft,
-      config: this.config,
-      events: this.events,
-      sequence,
-      sentIndex: () => this.#sentIndex,
-      installed: (meta) => this.#applier.restoreDurable(meta),
-      endProposals: (make, rejectedAfter) => this.proposals.endAll(make, rejectedAfter),
-      stop: (error) => this.stop(error),
-      guard: (run) => this.guard(run),
-      wake: () => this.wake(),
-    });
-  }
-
-  #makeApplier(options: RaftNodeOptions): Applier {
-    return new Applier({
-      stateMachine: options.stateMachine,
-      storage: options.storage,
-      source: this.raft,
-      reads: this.reads,
-      host: this.config.host,
-      listener: {
-        applied: (entry, result) => this.proposals.applied(entry, result),
-        advanced: (index, entries, durationMs) => this.#advanced(index, entries, durationMs),
-        restored: (meta) => this.#restored(meta),
-        failed: (cause) =>
-          this.stop(
-            cause instanceof StorageError
-              ? cause
-              : new RaftError("internal", `the state machine failed: ${messageOf(cause)}`, { cause }),
-          ),
-      },
-    });
-  }
-
-  #advanced(index: number, entries: number, durationMs: number): void {
-    this.raft.applied(index);
-    if (this.events.has("applied")) this.events.emit("applied", { index });
-    if (this.events.has("metric")) this.events.emit("metric", { type: "apply", durationMs, entries });
-    this.taker.check();
-  }
-
-  #restored(meta: SnapshotMeta): void {
-    this.raft.applied(meta.index);
-    this.proposals.endOrphans();
-    this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "installed" });
-    this.wake();
-  }
-
-  #makeTaker(): SnapshotTaker {
-    return new SnapshotTaker({
-      host: this.config.host,
-      storage: this.#storage,
-      applier: this.#applier,
-      everyEntries: this.config.snapshotEntries,
-      everyBytes: this.config.snapshotBytes,
-      retryMs: this.config.electionTimeoutMs,
-      newest: () => this.raft.snapshot,
-      persist: (job) => this.#disk.writeSnapshot(job),
-      taken: (meta) =>
-        this.guard(() => {
-          this.raft.snapshotTaken(meta);
-          this.#disk.compactBehind(meta);
-          this.events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
-        }),
-      failed: (error) => this.#disk.failedBeside(error),
-    });
-  }
-
-  #makeSenders(): SnapshotSenders {
-    return new SnapshotSenders({
-      host: this.config.host,
-      storage: this.#storage,
-      source: this.raft,
-      chunkBytes: this.config.snapshotChunkBytes,
-      bytesPerSecond: this.config.snapshotBytesPerSecond,
-      resendMs: this.config.electionTimeoutMs,
-      send: (to, message) => this.#send(to, message),
-      failed: (error) => this.#disk.failedBeside(error),
-      wake: () => this.wake(),
-    });
-  }
-
-  #makeReceiver(): SnapshotReceiver {
-    return new SnapshotReceiver({
-      storage: this.#storage,
-      target: this.raft,
-      installing: (meta) => this.#applier.expectRestore(meta),
-      failed: (error) => this.#disk.failedBeside(error),
-      wake: () => this.wake(),
-    });
-  }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { RaftError } from "../errors.ts";
+import { RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint, Outcome } from "../errors.ts";
 import type { Refused } from "../raft/types.ts";
+import type { NodeContext } from "./context.ts";
 
 /** An error without the outcome, which each request has of its own. */
 export type MakeError = (outcome: Outcome) => RaftError;
@@ -66,4 +67,21 @@ export function busy(what: string): RaftError {
 /** The caller gave up. */
 export function aborted(signal: AbortSignal, outcome: Outcome): RaftError {
   return new RaftError("aborted", "the caller aborted the request", { outcome, cause: signal.reason });
+}
+
+/** Stops a node because of its storage. */
+export function stopForStorage(context: NodeContext, error: StorageError): void {
+  context.events.emit("storageError", { error, consequence: "stopped" });
+  context.stop(error);
+}
+
+/** Converts anything that a storage throws; an error that says nothing about the disk leaves it in doubt. */
+export function asStorageError(cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
+  return new StorageError(`the storage failed: ${messageOf(cause)}`, { disk: "in_doubt", cause });
+}
+
+/** Returns the message of anything thrown. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -6,47 +6,37 @@
  */
 
 import { RaftError, StorageError } from "../errors.ts";
-import type { Raft } from "../raft/mod.ts";
 import type { Entry, EntryRead, PersistBatch, SnapshotMeta } from "../raft/types.ts";
-import type { Storage } from "../storage.ts";
-import type { NodeConfig } from "./config.ts";
-import type { MakeError } from "./errors.ts";
-import type { EventHub } from "./events.ts";
-import { Persister } from "./persister.ts";
-import type { SnapshotJob, SnapshotOutcome } from "./persister.ts";
+import type { Applier } from "./applier.ts";
+import type { NodeContext } from "./context.ts";
+import { asStorageError, stopForStorage } from "./errors.ts";
+import type { Messenger } from "./messenger.ts";
+import type { Proposals } from "./proposals.ts";
+import { WriteQueue } from "./write_queue.ts";
+import type { SnapshotJob, SnapshotOutcome } from "./write_queue.ts";
 
-/** What the disk needs of the node. */
-export interface DiskOptions {
-  readonly storage: Storage;
-  readonly raft: Raft;
-  readonly config: NodeConfig;
-  readonly events: EventHub;
-  /** Of the last batch that was written before. */
-  readonly sequence: number;
-  /** The last entry that this leader has sent to anybody. */
-  readonly sentIndex: () => number;
-  /** A snapshot from the leader is the newest on disk. */
-  readonly installed: (meta: SnapshotMeta) => void;
-  /** Ends all proposals; those after the index have surely no effect. */
-  readonly endProposals: (make: MakeError, rejectedAfter: number) => void;
-  readonly stop: (error: RaftError) => void;
-  readonly guard: (run: () => void) => void;
-  readonly wake: () => void;
+/** The parts of a node that the end of a write concerns. */
+export interface LogWriterParts {
+  readonly applier: Pick<Applier, "restoreDurable">;
+  readonly messenger: Pick<Messenger, "sentIndex">;
+  readonly proposals: Pick<Proposals, "endAll">;
 }
 
-/** The storage as the loop sees it. */
-export class Disk {
-  readonly #options: DiskOptions;
-  readonly #persister: Persister;
+/** Writes the log of a node, and reads it. */
+export class LogWriter {
+  readonly #context: NodeContext;
+  readonly #parts: LogWriterParts;
+  readonly #queue: WriteQueue;
   #error: Error | null = null;
 
-  constructor(options: DiskOptions) {
-    const { storage, config, sequence, guard, wake } = options;
-    this.#options = options;
-    this.#persister = new Persister(storage, () => config.host.clock.monotonicMs(), sequence, {
-      persisted: (batch, durationMs) => guard(() => this.#persisted(batch, durationMs)),
-      failed: (batch, error) => guard(() => this.#failed(batch, error)),
-      idle: wake,
+  /** @param sequence that of the last batch written before */
+  constructor(context: NodeContext, sequence: number, parts: LogWriterParts) {
+    this.#context = context;
+    this.#parts = parts;
+    this.#queue = new WriteQueue(context.storage, () => context.config.host.clock.monotonicMs(), sequence, {
+      persisted: (batch, durationMs) => context.guard(() => this.#persisted(batch, durationMs)),
+      failed: (batch, error) => context.guard(() => this.#failed(batch, error)),
+      idle: () => context.wake(),
     });
   }
 
@@ -57,17 +47,17 @@ export class Disk {
 
   /** Begins the next write, if none is under way: group commit of all that came meanwhile. */
   writeNext(): void {
-    this.#persister.startSnapshot();
-    if (!this.#persister.idle) return;
-    const batch = this.#options.raft.takePersist();
-    if (batch !== null) this.#persister.write(batch);
+    this.#queue.startSnapshot();
+    if (!this.#queue.idle) return;
+    const batch = this.#context.raft.takePersist();
+    if (batch !== null) this.#queue.write(batch);
   }
 
   /** Something beside the log failed. Nothing depends on it but space: only a disk in doubt is as bad as for the log. */
   failedBeside(cause: unknown): void {
-    this.#options.guard(() => {
+    this.#context.guard(() => {
       if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);
-      else this.tell(cause, "ignored");
+      else this.#report(cause, "ignored");
     });
   }
 
@@ -79,16 +69,16 @@ export class Disk {
       const error = asStorageError(outcome.error);
       if (error.disk === "in_doubt") this.#stop(error);
     };
-    this.#persister.addSnapshot({ ...job, done });
-    this.#options.wake();
+    this.#queue.addSnapshot({ ...job, done });
+    this.#context.wake();
   }
 
   /** Reads entries that a peer needs. */
   read(read: EntryRead): void {
-    const { raft, storage, guard, wake } = this.#options;
+    const { raft, storage } = this.#context;
     const answer = (entries: readonly Entry[]) => {
-      guard(() => raft.entriesRead(read, entries));
-      wake();
+      this.#context.guard(() => raft.entriesRead(read, entries));
+      this.#context.wake();
     };
     storage.entries(read.from, read.to, read.maxBytes).then(answer, (error) => {
       // What was compacted away meanwhile is no failure.
@@ -99,7 +89,7 @@ export class Disk {
 
   /** Forgets what a snapshot covers, but for what slow followers may still need. */
   compactBehind(snapshot: SnapshotMeta): void {
-    const { raft, storage, config } = this.#options;
+    const { raft, storage, config } = this.#context;
     const index = snapshot.index - config.trailingEntries;
     if (index < raft.firstIndex) return;
     raft.compact(index);
@@ -108,32 +98,26 @@ export class Disk {
 
   /** A write that never returns deposes a leader as surely as one that fails (rule 9), and stops any node in the end. */
   tick(): void {
-    const { raft, config } = this.#options;
-    const ticks = this.#persister.tick();
+    const { raft, config } = this.#context;
+    const ticks = this.#queue.tick();
     if (ticks >= config.storageStallTicks) {
       this.#stop(new StorageError("a write to the storage has not returned", { disk: "in_doubt" }));
     } else if (ticks >= config.electionTicks && raft.role === "leader") {
       const error = new StorageError("a write to the storage has not returned yet", { disk: "in_doubt" });
       this.#error = error;
       raft.stepDown(error.message);
-      this.tell(error, "steppedDown");
+      this.#report(error, "steppedDown");
       this.#endProposals(error, Infinity);
     }
   }
 
-  /** Tells observers. */
-  tell(cause: unknown, consequence: "steppedDown" | "stopped" | "ignored"): void {
-    this.#options.events.emit("storageError", { error: asStorageError(cause), consequence });
-  }
-
-  /** Queued snapshots are written no more. */
-  end(error: RaftError): void {
-    if (error instanceof StorageError) this.#error ??= error;
-    this.#persister.end();
+  /** Drops the queued snapshots. */
+  end(): void {
+    this.#queue.end();
   }
 
   #persisted(batch: PersistBatch, durationMs: number): void {
-    const { raft, events, installed } = this.#options;
+    const { raft, events } = this.#context;
     raft.persisted(batch);
     this.#error = null;
     if (events.has("metric")) {
@@ -142,7 +126,7 @@ export class Disk {
     }
     if (batch.snapshot === null) return;
     this.compactBehind(batch.snapshot);
-    installed(batch.snapshot);
+    this.#parts.applier.restoreDurable(batch.snapshot);
   }
 
   /**
@@ -151,7 +135,7 @@ export class Disk {
    * a disk in doubt holds only a restart can tell.
    */
   #failed(batch: PersistBatch, cause: unknown): void {
-    const { raft, sentIndex } = this.#options;
+    const { raft } = this.#context;
     const error = asStorageError(cause);
     this.#error = error;
     const led = raft.role === "leader";
@@ -160,19 +144,23 @@ export class Disk {
       this.#stop(error);
       return;
     }
-    this.tell(error, led ? "steppedDown" : "ignored");
+    this.#report(error, led ? "steppedDown" : "ignored");
     // What was never sent and is not on disk is nowhere.
-    if (led) this.#endProposals(error, Math.max(raft.durableIndex, sentIndex()));
+    if (led) this.#endProposals(error, Math.max(raft.durableIndex, this.#parts.messenger.sentIndex));
   }
 
   #stop(error: StorageError): void {
     this.#error = error;
-    this.tell(error, "stopped");
-    this.#options.stop(error);
+    stopForStorage(this.#context, error);
+  }
+
+  /** Reports a failure to observers. */
+  #report(cause: unknown, consequence: "steppedDown" | "ignored"): void {
+    this.#context.events.emit("storageError", { error: asStorageError(cause), consequence });
   }
 
   #endProposals(cause: StorageError, rejectedAfter: number): void {
-    this.#options.endProposals(
+    this.#parts.proposals.endAll(
       (outcome) =>
         new RaftError("storage", `the leader could not write, and gave up leadership: ${cause.message}`, {
           outcome,
@@ -182,11 +170,4 @@ export class Disk {
       rejectedAfter,
     );
   }
-}
-
-/** Whatever a storage throws; what says nothing of the disk leaves it in doubt. */
-export function asStorageError(cause: unknown): StorageError {
-  if (cause instanceof StorageError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new StorageError(`the storage failed: ${message}`, { disk: "in_doubt", cause });
 }

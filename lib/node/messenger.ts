@@ -1,5 +1,5 @@
 /**
- * Envelopes in and out: who may talk to this node, and where others are reached.
+ * Sends and receives envelopes.
  *
  * @module
  */
@@ -7,42 +7,51 @@
 import { RaftError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import type { Membership, Message, NodeId } from "../raft/types.ts";
-import type { Identity, Storage } from "../storage.ts";
+import type { Identity } from "../storage.ts";
 import { PROTOCOL_VERSION } from "../transport.ts";
 import type { Envelope, Transport } from "../transport.ts";
+import type { NodeContext } from "./context.ts";
 import { Directory } from "./directory.ts";
-import { Gatekeeper, isAnswer } from "./identity.ts";
+import { EnvelopeCheck, isAnswer } from "./envelope_check.ts";
+import { asStorageError, stopForStorage } from "./errors.ts";
 
-/** What the post needs of the node. */
-export interface PostOptions {
+/** The parts of a messenger beside the node's context. */
+export interface MessengerOptions {
   readonly transport: Transport;
-  readonly storage: Storage;
   readonly identity: Identity;
+  /** The address of this node. */
   readonly address: string;
-  readonly membership: Membership;
-  /** Whether this node hears of no leader. */
-  readonly leaderless: () => boolean;
-  /** A message that was let in. */
-  readonly deliver: (from: NodeId, message: Message) => void;
-  /** A kind of refusal, told once for each sender. */
-  readonly refused: (from: NodeId, reason: string) => void;
-  /** The storage could not take the cluster id. */
-  readonly failed: (cause: unknown) => void;
 }
 
 /** Writes and checks envelopes. */
-export class Post {
-  readonly #options: PostOptions;
+export class Messenger {
+  readonly #context: NodeContext;
+  readonly #transport: Transport;
+  readonly #address: string;
   readonly #directory = new Directory();
-  readonly #gatekeeper = new Gatekeeper();
+  readonly #check = new EnvelopeCheck();
   #identity: Identity;
+  /** The last entry sent to any peer in this leadership. */
+  #sentIndex = 0;
   #adopting = false;
   #closed = false;
 
-  constructor(options: PostOptions) {
-    this.#options = options;
+  constructor(context: NodeContext, options: MessengerOptions) {
+    this.#context = context;
+    this.#transport = options.transport;
+    this.#address = options.address;
     this.#identity = options.identity;
-    this.#directory.update(options.membership);
+    this.#directory.update(context.raft.membership);
+  }
+
+  /** The last entry that this leader has sent to any peer. */
+  get sentIndex(): number {
+    return this.#sentIndex;
+  }
+
+  /** Begins a new leadership, or none. */
+  resetSentIndex(): void {
+    this.#sentIndex = 0;
   }
 
   get identity(): Identity {
@@ -51,13 +60,13 @@ export class Post {
 
   /** Begins to deliver. */
   async open(): Promise<void> {
-    await this.#options.transport.start((envelope) => this.#receive(envelope));
+    await this.#transport.start((envelope) => this.#receive(envelope));
   }
 
   /** Nothing is sent or delivered any more. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#options.transport.close().catch(() => {});
+    await this.#transport.close().catch(() => {});
   }
 
   /** Takes over who is where. */
@@ -72,14 +81,17 @@ export class Post {
 
   /** Sends, or drops what is for somebody who can't be reached. */
   send(to: NodeId, message: Message): void {
+    if (message.type === "AppendEntries") {
+      this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
+    }
     const peer = isAnswer(message) ? this.#directory.asker(to) : this.#directory.lookup(to);
     if (peer === undefined || this.#closed) return;
-    this.#options.transport.send(peer.address, {
+    this.#transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
       clusterId: this.#identity.clusterId,
       from: this.#identity.nodeId,
       fromIncarnation: this.#identity.incarnation,
-      fromAddress: this.#options.address,
+      fromAddress: this.#address,
       to,
       toIncarnation: peer.incarnation,
       message,
@@ -88,22 +100,21 @@ export class Post {
 
   #receive(envelope: Envelope): RaftError | undefined {
     if (this.#closed) return undefined;
-    const verdict = this.#gatekeeper.check(
-      envelope,
-      this.#identity,
-      this.#directory,
-      this.#options.leaderless(),
-    );
-    if (verdict.do === "refuse") {
-      if (this.#gatekeeper.firstTime(envelope.from, verdict.kind)) this.#options.refused(envelope.from, verdict.reason);
-      return new RaftError("identity_mismatch", `the message is refused: ${verdict.reason}`);
+    const { raft, events } = this.#context;
+    const verdict = this.#check.check(envelope, this.#identity, this.#directory, raft.leader === null);
+    const { from, message } = envelope;
+    if (verdict.action === "refuse") {
+      const { kind, reason } = verdict;
+      if (this.#check.firstTime(from, kind)) events.emit("refused", { from, reason });
+      return new RaftError("identity_mismatch", `the message is refused: ${reason}`);
     }
-    if (verdict.do === "adopt") {
+    if (verdict.action === "adopt") {
       this.#adopt(envelope);
-    } else {
-      this.#directory.heardFrom(envelope.from, envelope.fromAddress, envelope.fromIncarnation);
-      this.#options.deliver(envelope.from, envelope.message);
+      return undefined;
     }
+    this.#directory.heardFrom(from, envelope.fromAddress, envelope.fromIncarnation);
+    this.#context.guard(() => raft.step(from, message));
+    this.#context.wake();
     return undefined;
   }
 
@@ -112,9 +123,9 @@ export class Post {
     if (this.#adopting) return;
     this.#adopting = true;
     const identity: Identity = { ...this.#identity, clusterId: envelope.clusterId };
-    this.#options.storage.initialize(identity).then(() => {
+    this.#context.storage.initialize(identity).then(() => {
       this.#identity = identity;
       this.#receive(envelope);
-    }).catch((cause) => this.#options.failed(cause)).finally(() => this.#adopting = false);
+    }).catch((cause) => stopForStorage(this.#context, asStorageError(cause))).finally(() => this.#adopting = false);
   }
 }

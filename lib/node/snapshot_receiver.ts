@@ -8,21 +8,21 @@
 
 import type { Raft } from "../raft/mod.ts";
 import type { InstallSnapshot, NodeId, SnapshotMeta } from "../raft/types.ts";
-import type { SnapshotWriter, Storage } from "../storage.ts";
+import type { SnapshotWriter } from "../storage.ts";
+import type { Applier } from "./applier.ts";
+import type { NodeContext } from "./context.ts";
+import type { LogWriter } from "./log_writer.ts";
 
-/** The part of the core that answers, and takes a staged snapshot over. */
-export type SnapshotTarget = Pick<Raft, "snapshotProgress" | "installSnapshot">;
-
-/** What the receiver needs of the node. */
-export interface ReceiverOptions {
-  readonly storage: Storage;
-  readonly target: SnapshotTarget;
-  /** The core has put this snapshot in place of its log; the next batch makes it durable. */
-  readonly installing: (meta: SnapshotMeta) => void;
-  readonly failed: (error: unknown) => void;
-  /** The core may have something to send. */
-  readonly wake: () => void;
+/** The parts of a node that receiving a snapshot concerns. */
+export interface ReceiverParts {
+  readonly applier: Pick<Applier, "expectRestore">;
+  readonly logWriter: Pick<LogWriter, "failedBeside">;
 }
+
+/** The part of a node's context that receiving a snapshot needs. */
+export type ReceiverContext = Pick<NodeContext, "storage" | "wake"> & {
+  readonly raft: Pick<Raft, "snapshotProgress" | "installSnapshot">;
+};
 
 interface Incoming {
   readonly meta: SnapshotMeta;
@@ -43,12 +43,14 @@ const MAX_QUEUED = 8;
 
 /** At most one snapshot at a time; a newer one takes the place of an older, and a new leader's that of the old one's. */
 export class SnapshotReceiver {
-  readonly #options: ReceiverOptions;
+  readonly #context: ReceiverContext;
+  readonly #parts: ReceiverParts;
   #incoming: Incoming | null = null;
   #stopped = false;
 
-  constructor(options: ReceiverOptions) {
-    this.#options = options;
+  constructor(context: ReceiverContext, parts: ReceiverParts) {
+    this.#context = context;
+    this.#parts = parts;
   }
 
   /** A chunk from the current leader. */
@@ -84,8 +86,8 @@ export class SnapshotReceiver {
     // A late chunk of the same leader. Of a dead one's newer snapshot nothing would ever come any more.
     if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
     if (offset !== 0) {
-      this.#options.target.snapshotProgress(from, snapshot.id, 0, "accepted", round);
-      this.#options.wake();
+      this.#context.raft.snapshotProgress(from, snapshot.id, 0, "accepted", round);
+      this.#context.wake();
       return null;
     }
     if (current !== null) this.#drop(current);
@@ -107,9 +109,9 @@ export class SnapshotReceiver {
     this.#writeAll(incoming).catch((error) => {
       if (incoming.dropped) return;
       this.#drop(incoming);
-      this.#options.failed(error);
-      this.#options.target.snapshotProgress(incoming.from, incoming.meta.id, 0, "failed", incoming.round);
-      this.#options.wake();
+      this.#parts.logWriter.failedBeside(error);
+      this.#context.raft.snapshotProgress(incoming.from, incoming.meta.id, 0, "failed", incoming.round);
+      this.#context.wake();
     }).finally(() => {
       incoming.working = false;
       if (incoming.dropped) incoming.writer?.abort().catch(() => {});
@@ -120,7 +122,7 @@ export class SnapshotReceiver {
   /** After each await the transfer may have been dropped; its writer is aborted once this has ended. */
   async #writeAll(incoming: Incoming): Promise<void> {
     if (incoming.writer === null) {
-      incoming.writer = await this.#options.storage.createSnapshot();
+      incoming.writer = await this.#context.storage.createSnapshot();
       if (incoming.dropped) return;
     }
     const { writer, meta } = incoming;
@@ -137,14 +139,17 @@ export class SnapshotReceiver {
     await writer.stage(meta);
     if (incoming.dropped) return;
     this.#incoming = null;
-    if (this.#options.target.installSnapshot(incoming.from, meta, incoming.round)) this.#options.installing(meta);
-    else incoming.dropped = true;
-    this.#options.wake();
+    if (this.#context.raft.installSnapshot(incoming.from, meta, incoming.round)) {
+      this.#parts.applier.expectRestore(meta);
+    } else {
+      incoming.dropped = true;
+    }
+    this.#context.wake();
   }
 
   #answer(incoming: Incoming, offset: number): void {
-    this.#options.target.snapshotProgress(incoming.from, incoming.meta.id, offset, "accepted", incoming.round);
-    this.#options.wake();
+    this.#context.raft.snapshotProgress(incoming.from, incoming.meta.id, offset, "accepted", incoming.round);
+    this.#context.wake();
   }
 
   #drop(incoming: Incoming): void {

@@ -5,32 +5,12 @@
  * @module
  */
 
-import type { Cancel, Host } from "../clock.ts";
-import type { InstallSnapshot, InstallSnapshotResponse, NodeId, SnapshotMeta } from "../raft/types.ts";
-import type { SnapshotReader, Storage } from "../storage.ts";
-
-/** The part of the core that makes the messages. */
-export interface SnapshotSource {
-  readonly snapshot: SnapshotMeta | null;
-  snapshotMessage(peer: NodeId, meta: SnapshotMeta, offset: number, data: Uint8Array): InstallSnapshot | null;
-  snapshotFailed(peer: NodeId): void;
-}
-
-/** What the senders need of the node. */
-export interface SenderOptions {
-  readonly host: Host;
-  readonly storage: Storage;
-  readonly source: SnapshotSource;
-  readonly chunkBytes: number;
-  /** To one peer; 0 for no cap. */
-  readonly bytesPerSecond: number;
-  /** How long to wait for an answer. */
-  readonly resendMs: number;
-  readonly send: (to: NodeId, message: InstallSnapshot) => void;
-  readonly failed: (error: unknown) => void;
-  /** The core may have something to do. */
-  readonly wake: () => void;
-}
+import type { Cancel } from "../clock.ts";
+import type { InstallSnapshotResponse, Message, NodeId, SnapshotMeta } from "../raft/types.ts";
+import type { SnapshotReader } from "../storage.ts";
+import type { NodeContext } from "./context.ts";
+import type { LogWriter } from "./log_writer.ts";
+import type { Messenger } from "./messenger.ts";
 
 /** Chunks sent and not acknowledged, at most. */
 const WINDOW_CHUNKS = 4;
@@ -39,11 +19,15 @@ const MAX_RESENDS = 10;
 
 /** All transfers of this node. */
 export class SnapshotSenders {
-  readonly #options: SenderOptions;
+  readonly #context: NodeContext;
+  readonly #messenger: Messenger;
+  readonly #logWriter: LogWriter;
   readonly #transfers = new Map<NodeId, Transfer>();
 
-  constructor(options: SenderOptions) {
-    this.#options = options;
+  constructor(context: NodeContext, messenger: Messenger, logWriter: LogWriter) {
+    this.#context = context;
+    this.#messenger = messenger;
+    this.#logWriter = logWriter;
   }
 
   /** Transfers under way. */
@@ -58,7 +42,11 @@ export class SnapshotSenders {
       current.askAgain = true;
       return;
     }
-    const transfer = new Transfer(peer, this.#options, () => this.#transfers.delete(peer));
+    const transfer = new Transfer(peer, this.#context, {
+      send: (message) => this.#messenger.send(peer, message),
+      failed: (error) => this.#logWriter.failedBeside(error),
+      ended: () => this.#transfers.delete(peer),
+    });
     this.#transfers.set(peer, transfer);
     transfer.open();
   }
@@ -74,13 +62,20 @@ export class SnapshotSenders {
   }
 }
 
+/** Takes the messages of a transfer, and its end. */
+interface TransferListener {
+  send(message: Message): void;
+  failed(error: unknown): void;
+  ended(): void;
+}
+
 /** One snapshot to one peer. The reader stays open, so a newer snapshot does not disturb it. */
 class Transfer {
   /** Whether the core has asked for a snapshot once more meanwhile. */
   askAgain = false;
   readonly #peer: NodeId;
-  readonly #options: SenderOptions;
-  readonly #onEnd: () => void;
+  readonly #context: NodeContext;
+  readonly #listener: TransferListener;
   #reader: SnapshotReader | null = null;
   /** What lies before this the peer has. `0 <= acked <= next <= size` */
   #acked = 0;
@@ -99,14 +94,14 @@ class Transfer {
   #cancelPace: Cancel | null = null;
   #cancelResend: Cancel | null = null;
 
-  constructor(peer: NodeId, options: SenderOptions, onEnd: () => void) {
+  constructor(peer: NodeId, context: NodeContext, listener: TransferListener) {
     this.#peer = peer;
-    this.#options = options;
-    this.#onEnd = onEnd;
+    this.#context = context;
+    this.#listener = listener;
   }
 
   open(): void {
-    this.#options.storage.openSnapshot().then((reader) => {
+    this.#context.storage.openSnapshot().then((reader) => {
       if (this.#ended) {
         reader?.close().catch(() => {});
       } else if (reader === null) {
@@ -141,7 +136,7 @@ class Transfer {
     this.#cancelPace?.();
     this.#cancelResend?.();
     this.#reader?.close().catch(() => {});
-    this.#onEnd();
+    this.#listener.ended();
   }
 
   #accepted(offset: number, size: number): void {
@@ -167,8 +162,9 @@ class Transfer {
 
   #armResend(): void {
     this.#cancelResend?.();
-    this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => {
-      const newest = this.#options.source.snapshot;
+    const { host, electionTimeoutMs } = this.#context.config;
+    this.#cancelResend = host.clock.setTimer(electionTimeoutMs, () => {
+      const newest = this.#context.raft.snapshot;
       if (++this.#resends >= MAX_RESENDS && newest !== null && newest.id !== this.#reader?.meta.id) {
         this.#giveUp();
         return;
@@ -182,8 +178,8 @@ class Transfer {
 
   #pump(): void {
     if (this.#ended || this.#reading || this.#reader === null || this.#cancelPace !== null) return;
-    const { chunkBytes, host } = this.#options;
-    if (this.#finalSent || this.#next - this.#acked >= WINDOW_CHUNKS * chunkBytes) return;
+    const { snapshotChunkBytes, host } = this.#context.config;
+    if (this.#finalSent || this.#next - this.#acked >= WINDOW_CHUNKS * snapshotChunkBytes) return;
     const waitMs = this.#earliestMs - host.clock.monotonicMs();
     if (waitMs > 0) {
       this.#cancelPace = host.clock.setTimer(waitMs, () => {
@@ -197,14 +193,14 @@ class Transfer {
 
   #sendChunk(reader: SnapshotReader, offset: number): void {
     this.#reading = true;
-    const length = Math.min(this.#options.chunkBytes, reader.meta.size - offset);
+    const length = Math.min(this.#context.config.snapshotChunkBytes, reader.meta.size - offset);
     reader.read(offset, length).then((data) => {
       this.#reading = false;
       if (this.#ended) return;
       // An answer may have moved on meanwhile; then another chunk is wanted.
       if (this.#next === offset) this.#dispatch(reader.meta, offset, data);
       // Heartbeats and others first.
-      if (!this.#ended) this.#options.host.enqueue(() => this.#pump());
+      if (!this.#ended) this.#context.config.host.enqueue(() => this.#pump());
     }).catch((error) => {
       this.#reading = false;
       this.#failed(error);
@@ -213,24 +209,24 @@ class Transfer {
 
   #failed(error: unknown): void {
     if (this.#ended) return;
-    this.#options.failed(error);
+    this.#listener.failed(error);
     this.#giveUpLater();
   }
 
   #dispatch(meta: SnapshotMeta, offset: number, data: Uint8Array): void {
-    const { source, bytesPerSecond, host, send } = this.#options;
-    const message = source.snapshotMessage(this.#peer, meta, offset, data);
+    const { snapshotBytesPerSecond, host } = this.#context.config;
+    const message = this.#context.raft.snapshotMessage(this.#peer, meta, offset, data);
     if (message === null) {
       this.#end();
       return;
     }
     this.#next = offset + data.length;
     this.#finalSent = this.#next === meta.size;
-    if (bytesPerSecond > 0) {
+    if (snapshotBytesPerSecond > 0) {
       const nowMs = host.clock.monotonicMs();
-      this.#earliestMs = Math.max(nowMs, this.#earliestMs) + data.length / bytesPerSecond * 1000;
+      this.#earliestMs = Math.max(nowMs, this.#earliestMs) + data.length / snapshotBytesPerSecond * 1000;
     }
-    send(this.#peer, message);
+    this.#listener.send(message);
   }
 
   #end(): void {
@@ -245,13 +241,14 @@ class Transfer {
     this.#cancelResend?.();
     this.#reader?.close().catch(() => {});
     this.#reader = null;
-    this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => this.#giveUp());
+    const { host, electionTimeoutMs } = this.#context.config;
+    this.#cancelResend = host.clock.setTimer(electionTimeoutMs, () => this.#giveUp());
   }
 
   #giveUp(): void {
     if (this.#ended) return;
     this.abandon();
-    this.#options.source.snapshotFailed(this.#peer);
-    this.#options.wake();
+    this.#context.raft.snapshotFailed(this.#peer);
+    this.#context.wake();
   }
 }

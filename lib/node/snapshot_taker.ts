@@ -4,65 +4,49 @@
  * @module
  */
 
-import type { Host } from "../clock.ts";
 import { RaftError } from "../errors.ts";
 import type { SnapshotMeta } from "../raft/types.ts";
-import type { SnapshotWriter, Storage } from "../storage.ts";
+import type { SnapshotWriter } from "../storage.ts";
 import type { Applier, Capture } from "./applier.ts";
+import type { NodeContext } from "./context.ts";
 import { randomName } from "./identity.ts";
-import type { SnapshotJob } from "./persister.ts";
-
-/** What the taker needs of the node. */
-export interface TakerOptions {
-  readonly host: Host;
-  readonly storage: Storage;
-  readonly applier: Applier;
-  /** 0 for never. */
-  readonly everyEntries: number;
-  /** 0 for never. */
-  readonly everyBytes: number;
-  /** How long to wait after a failure. */
-  readonly retryMs: number;
-  /** The newest snapshot. */
-  readonly newest: () => SnapshotMeta | null;
-  /** Queues the staged snapshot for its write, in order with the log's. */
-  readonly persist: (job: SnapshotJob) => void;
-  /** It is the storage's newest now. */
-  readonly taken: (meta: SnapshotMeta) => void;
-  readonly failed: (error: unknown) => void;
-}
+import type { LogWriter } from "./log_writer.ts";
 
 /** How much is written before other tasks get their turn. */
 const YIELD_BYTES = 256 * 1024;
 
 /** One snapshot at a time. */
 export class SnapshotTaker {
-  readonly #options: TakerOptions;
+  readonly #context: NodeContext;
+  readonly #applier: Applier;
+  readonly #logWriter: LogWriter;
   #current: Promise<SnapshotMeta> | null = null;
   #giveUp: (error: RaftError) => void = () => {};
   #bytesBefore = 0;
   #notBeforeMs = 0;
   #ended: RaftError | null = null;
 
-  constructor(options: TakerOptions) {
-    this.#options = options;
+  constructor(context: NodeContext, applier: Applier, logWriter: LogWriter) {
+    this.#context = context;
+    this.#applier = applier;
+    this.#logWriter = logWriter;
   }
 
   /** Begins with a snapshot if enough was applied since the last one. */
   check(): void {
-    const { everyEntries, everyBytes, applier, newest, host } = this.#options;
+    const { snapshotEntries, snapshotBytes, host } = this.#context.config;
     if (this.#current !== null || this.#ended !== null) return;
-    const entries = applier.appliedIndex - (newest()?.index ?? 0);
-    const due = (everyEntries > 0 && entries >= everyEntries) ||
-      (everyBytes > 0 && entries > 0 && applier.appliedBytes - this.#bytesBefore >= everyBytes);
+    const entries = this.#applier.appliedIndex - this.#newestIndex;
+    const due = (snapshotEntries > 0 && entries >= snapshotEntries) ||
+      (snapshotBytes > 0 && entries > 0 && this.#applier.appliedBytes - this.#bytesBefore >= snapshotBytes);
     if (!due || host.clock.monotonicMs() < this.#notBeforeMs) return;
     this.take().catch(() => {});
   }
 
   /** Takes a snapshot, or waits for the one under way; the newest if nothing was applied since. */
   take(): Promise<SnapshotMeta> {
-    const newest = this.#options.newest();
-    if (newest !== null && newest.index === this.#options.applier.appliedIndex) return Promise.resolve(newest);
+    const newest = this.#context.raft.snapshot;
+    if (newest !== null && newest.index === this.#applier.appliedIndex) return Promise.resolve(newest);
     this.#current ??= new Promise<SnapshotMeta>((resolve, reject) => {
       this.#giveUp = reject;
       this.#take().then(resolve, reject);
@@ -82,17 +66,17 @@ export class SnapshotTaker {
 
   async #take(): Promise<SnapshotMeta> {
     try {
-      const capture = await this.#options.applier.capture();
-      this.#bytesBefore = this.#options.applier.appliedBytes;
+      const capture = await this.#applier.capture();
+      this.#bytesBefore = this.#applier.appliedBytes;
       const meta = await this.#write(capture);
-      this.#options.taken(meta);
+      this.#taken(meta);
       return meta;
     } catch (error) {
-      this.#notBeforeMs = this.#options.host.clock.monotonicMs() + this.#options.retryMs;
+      this.#notBeforeMs = this.#context.config.host.clock.monotonicMs() + this.#context.config.electionTimeoutMs;
       if (this.#ended !== null) throw this.#ended;
       // That there is nothing to take, or that a newer one came first, is no failure.
       const refused = error instanceof RaftError && (error.code === "busy" || error.code === "not_ready");
-      if (!refused) this.#options.failed(error);
+      if (!refused) this.#logWriter.failedBeside(error);
       throw error;
     }
   }
@@ -101,7 +85,7 @@ export class SnapshotTaker {
     let writer: SnapshotWriter | null = null;
     let ended = false;
     try {
-      writer = await this.#options.storage.createSnapshot();
+      writer = await this.#context.storage.createSnapshot();
       let next = await capture.first;
       for (let unyielded = 0; !next.done; next = await capture.chunks.next()) {
         this.#requireWanted(capture.index);
@@ -109,11 +93,11 @@ export class SnapshotTaker {
         unyielded += next.value.length + 1024;
         if (unyielded < YIELD_BYTES) continue;
         unyielded = 0;
-        await new Promise<void>((resolve) => this.#options.host.enqueue(resolve));
+        await new Promise<void>((resolve) => this.#context.config.host.enqueue(resolve));
       }
       ended = true;
       const meta: SnapshotMeta = {
-        id: randomName(() => this.#options.host.random()),
+        id: randomName(() => this.#context.config.host.random()),
         index: capture.index,
         term: capture.term,
         membership: capture.membership,
@@ -132,7 +116,7 @@ export class SnapshotTaker {
 
   #makeNewest(meta: SnapshotMeta): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#options.persist({
+      this.#logWriter.writeSnapshot({
         meta,
         wanted: () => this.#wanted(meta.index),
         done: (outcome) => {
@@ -143,8 +127,21 @@ export class SnapshotTaker {
     });
   }
 
+  #taken(meta: SnapshotMeta): void {
+    const { raft, events } = this.#context;
+    this.#context.guard(() => {
+      raft.snapshotTaken(meta);
+      this.#logWriter.compactBehind(meta);
+      events.emit("snapshot", { index: meta.index, size: meta.size, reason: "taken" });
+    });
+  }
+
+  get #newestIndex(): number {
+    return this.#context.raft.snapshot?.index ?? 0;
+  }
+
   #wanted(index: number): boolean {
-    return this.#ended === null && index > (this.#options.newest()?.index ?? 0);
+    return this.#ended === null && index > this.#newestIndex;
   }
 
   #requireWanted(index: number): void {

@@ -8,7 +8,7 @@
 import type { PersistBatch, SnapshotMeta } from "../raft/types.ts";
 import type { Storage } from "../storage.ts";
 
-/** A local snapshot, staged, that is to become the newest one. */
+/** A local snapshot that is staged and shall become the newest one. */
 export interface SnapshotJob {
   readonly meta: SnapshotMeta;
   /** Asked right before the write: a newer one may have been installed meanwhile. */
@@ -16,11 +16,11 @@ export interface SnapshotJob {
   readonly done: (outcome: SnapshotOutcome) => void;
 }
 
-/** How the write of a local snapshot ended. */
+/** The end of the write of a local snapshot. */
 export type SnapshotOutcome = "durable" | "superseded" | { readonly error: unknown };
 
-/** How a batch of the core ended. */
-export interface PersistListener {
+/** Receives the end of each batch of the core. */
+export interface WriteListener {
   persisted(batch: PersistBatch, durationMs: number): void;
   failed(batch: PersistBatch, error: unknown): void;
   /** The disk is idle: the core's next batch may be taken. */
@@ -28,10 +28,10 @@ export interface PersistListener {
 }
 
 /** Carries batches to the storage. */
-export class Persister {
+export class WriteQueue {
   readonly #storage: Storage;
   readonly #nowMs: () => number;
-  readonly #listener: PersistListener;
+  readonly #listener: WriteListener;
   readonly #snapshots: SnapshotJob[] = [];
   #busy = false;
   #sequence: number;
@@ -39,7 +39,7 @@ export class Persister {
   #ticks = 0;
 
   /** @param sequence of the last batch that the storage was given before */
-  constructor(storage: Storage, nowMs: () => number, sequence: number, listener: PersistListener) {
+  constructor(storage: Storage, nowMs: () => number, sequence: number, listener: WriteListener) {
     this.#storage = storage;
     this.#nowMs = nowMs;
     this.#sequence = sequence;

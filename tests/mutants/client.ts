@@ -133,13 +133,8 @@ export const client: readonly Mutant[] = [
     rule: "A leader that steps down calls nothing rejected that it has sent: another may commit it.",
     edits: [
       {
-        file: "lib/node/disk.ts",
-        find: "const { raft, sentIndex } = this.#options;",
-        replace: "const { raft } = this.#options;",
-      },
-      {
-        file: "lib/node/disk.ts",
-        find: "Math.max(raft.durableIndex, sentIndex())",
+        file: "lib/node/log_writer.ts",
+        find: "Math.max(raft.durableIndex, this.#parts.messenger.sentIndex)",
         replace: "raft.durableIndex",
       },
     ],

@@ -224,7 +224,7 @@ export const durability: readonly Mutant[] = [
   {
     name: "hanging-disk-leads-on",
     rule: "A write that never returns deposes the leader as surely as one that fails.",
-    edits: [{ file: "lib/node/disk.ts", find: "      raft.stepDown(error.message);\n", replace: "" }],
+    edits: [{ file: "lib/node/log_writer.ts", find: "      raft.stepDown(error.message);\n", replace: "" }],
     killedBy: "test",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
@@ -236,7 +236,7 @@ export const durability: readonly Mutant[] = [
     name: "doubtful-disk-used-on",
     rule: "A disk in doubt stops the node: only a restart reads what is really there.",
     edits: [{
-      file: "lib/node/disk.ts",
+      file: "lib/node/log_writer.ts",
       find: `const goesOn = error.disk === "unchanged" && raft.persistFailed(batch);`,
       replace: "const goesOn = raft.persistFailed(batch);",
     }],

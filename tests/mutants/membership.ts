@@ -215,7 +215,7 @@ export const membership: readonly Mutant[] = [
     name: "wiped-voter-answers",
     rule: "What counts in a quorum comes from the member's own data folder: a wiped one has forgotten its votes.",
     edits: [{
-      file: "lib/node/identity.ts",
+      file: "lib/node/envelope_check.ts",
       find: "if (another && (isAnswer(envelope.message) || !heard)) return",
       replace: "if (another && !isAnswer(envelope.message) && !heard) return",
     }],
@@ -229,7 +229,7 @@ export const membership: readonly Mutant[] = [
     name: "namesakes-share-a-vote",
     rule: "A vote names the candidate, so two data folders of one name don't both get it in a term.",
     edits: [{
-      file: "lib/node/identity.ts",
+      file: "lib/node/envelope_check.ts",
       find: "if (first !== undefined) return first !== fromIncarnation;",
       replace: "if (first !== undefined) return false;",
     }],
@@ -244,7 +244,7 @@ export const membership: readonly Mutant[] = [
     name: "other-cluster-heard",
     rule: "Messages of another cluster are refused.",
     edits: [{
-      file: "lib/node/identity.ts",
+      file: "lib/node/envelope_check.ts",
       find: "if (own.clusterId === envelope.clusterId) {",
       replace: `if (own.clusterId === envelope.clusterId || own.clusterId !== "") {`,
     }],

@@ -16,8 +16,8 @@ export const snapshots: readonly Mutant[] = [
     rule: "A snapshot carries the membership as of its index, not the newest (§7, dissertation §5.1).",
     edits: [{
       file: "lib/node/applier.ts",
-      find: "this.#source.membershipAt(index)",
-      replace: "this.#source.membershipAt(Number.MAX_SAFE_INTEGER)",
+      find: "this.#context.raft.membershipAt(index)",
+      replace: "this.#context.raft.membershipAt(Number.MAX_SAFE_INTEGER)",
     }],
     killedBy: "simulation",
     test: {
@@ -222,9 +222,10 @@ export const snapshots: readonly Mutant[] = [
     name: "doubt-beside-the-log-ignored",
     rule: "A disk in doubt stops the node, also if it was no write to the log that failed.",
     edits: [{
-      file: "lib/node/disk.ts",
-      find: 'if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);\n      else this.tell',
-      replace: "this.tell",
+      file: "lib/node/log_writer.ts",
+      find:
+        'if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);\n      else this.#report',
+      replace: "this.#report",
     }],
     killedBy: "simulation",
     test: {
@@ -237,7 +238,7 @@ export const snapshots: readonly Mutant[] = [
     rule: "A snapshot that could not be read is asked for again after a while.",
     edits: [{
       file: "lib/node/snapshot_sender.ts",
-      find: "this.#cancelResend = this.#options.host.clock.setTimer(this.#options.resendMs, () => this.#giveUp());",
+      find: "this.#cancelResend = host.clock.setTimer(electionTimeoutMs, () => this.#giveUp());",
       replace: "this.#giveUp();",
     }],
     killedBy: "test",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Host } from "../../../lib/clock.ts";
 import { Directory } from "../../../lib/node/directory.ts";
-import { Gatekeeper } from "../../../lib/node/identity.ts";
+import { EnvelopeCheck } from "../../../lib/node/envelope_check.ts";
 import { RaftNode } from "../../../lib/node/mod.ts";
 import { membershipOf } from "../../../lib/raft/mod.ts";
 import type { Message, RequestVote } from "../../../lib/raft/types.ts";
@@ -41,10 +41,10 @@ function make() {
   directory.update(membershipOf({
     voters: ["1", "2"].map((i) => ({ id: `n${i}`, address: `n${i}`, incarnation: `i${i}` })),
   }));
-  const gatekeeper = new Gatekeeper();
+  const checked = new EnvelopeCheck();
   const verdict = (message: Message, changes: Partial<Envelope> = {}, leaderless = false): string => {
-    const result = gatekeeper.check(envelope(message, changes), own, directory, leaderless);
-    return result.do === "refuse" ? result.kind : result.do;
+    const result = checked.check(envelope(message, changes), own, directory, leaderless);
+    return result.action === "refuse" ? result.kind : result.action;
   };
   return { directory, verdict };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { crc32c } from "../../../lib/crc32c.ts";
 import { SnapshotReceiver } from "../../../lib/node/snapshot_receiver.ts";
+import type { ReceiverContext } from "../../../lib/node/snapshot_receiver.ts";
 import { emptyMembership } from "../../../lib/raft/mod.ts";
 import type { InstallSnapshot, SnapshotMeta } from "../../../lib/raft/types.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
@@ -23,18 +24,16 @@ async function make() {
   const storage = new MemoryStorage();
   await storage.load();
   const log: string[] = [];
-  const receiver = new SnapshotReceiver({
-    storage,
-    target: {
-      snapshotProgress: (to, id, offset, status) => log.push(`${to} ${id} ${offset} ${status}`),
-      installSnapshot: (from, { id }) => {
-        log.push(`install ${id} from ${from}`);
-        return true;
-      },
+  const raft: ReceiverContext["raft"] = {
+    snapshotProgress: (to, id, offset, status) => log.push(`${to} ${id} ${offset} ${status}`),
+    installSnapshot: (from, { id }) => {
+      log.push(`install ${id} from ${from}`);
+      return true;
     },
-    installing: ({ id }) => log.push(`installing ${id}`),
-    failed: () => log.push("failed"),
-    wake: () => {},
+  };
+  const receiver = new SnapshotReceiver({ storage, raft, wake: () => {} }, {
+    applier: { expectRestore: ({ id }) => log.push(`installing ${id}`) },
+    logWriter: { failedBeside: () => log.push("failed") },
   });
   return { receiver, log, storage };
 }

@@ -1,0 +1,25 @@
+/**
+ * The surroundings that all parts of a node share.
+ *
+ * @module
+ */
+
+import type { RaftError } from "../errors.ts";
+import type { Raft } from "../raft/mod.ts";
+import type { Storage } from "../storage.ts";
+import type { NodeConfig } from "./config.ts";
+import type { EventHub } from "./events.ts";
+
+/** One node, as its parts see it. */
+export interface NodeContext {
+  readonly config: NodeConfig;
+  readonly raft: Raft;
+  readonly storage: Storage;
+  readonly events: EventHub;
+  /** Plans a turn of the loop: the core may have something to send or to write. */
+  wake(): void;
+  /** Runs a call of the core, unless the node has ended; a broken invariant stops the node. */
+  guard(run: () => void): void;
+  /** Stops the node for good (fail-stop). */
+  stop(error: RaftError): void;
+}

@@ -1,0 +1,127 @@
+/**
+ * Checks envelopes: messages of another cluster, for another node, or to or from a
+ * data folder that is no longer the member's are refused.
+ *
+ * @module
+ */
+
+import type { Message, NodeId } from "../raft/types.ts";
+import type { Identity } from "../storage.ts";
+import { PROTOCOL_VERSION } from "../transport.ts";
+import type { Envelope } from "../transport.ts";
+import type { Directory } from "./directory.ts";
+
+/** The action that an envelope calls for. */
+export type Verdict =
+  | { readonly action: "step" }
+  /** Make the cluster id durable, then check again. */
+  | { readonly action: "adopt" }
+  | { readonly action: "refuse"; readonly kind: string; readonly reason: string };
+
+const step: Verdict = { action: "step" };
+const adopt: Verdict = { action: "adopt" };
+const MAX_REPORTED = 1024;
+/** Candidates that are remembered, each with its term. */
+const MAX_CANDIDATES = 64;
+
+/** Checks envelopes, and remembers which refusals were reported. */
+export class EnvelopeCheck {
+  readonly #reported = new Set<string>();
+  /** By name and term: the data folder that asked for a vote. */
+  readonly #candidates = new Map<string, string>();
+
+  /**
+   * A node without a cluster adopts that of the first who addresses it as a member.
+   *
+   * @param leaderless whether this node hears of no leader, and so may have an old membership
+   */
+  check(envelope: Envelope, own: Identity, directory: Directory, leaderless: boolean): Verdict {
+    if (envelope.protocolVersion !== PROTOCOL_VERSION) {
+      return refuse(
+        "protocolVersion",
+        `protocol version ${envelope.protocolVersion}, this node's is ${PROTOCOL_VERSION}`,
+      );
+    }
+    if (envelope.to !== own.nodeId) {
+      return refuse("receiver", `meant for node "${envelope.to}", this is "${own.nodeId}"`);
+    }
+    if (envelope.from === own.nodeId) return refuse("sender", `another node calls itself "${own.nodeId}"`);
+    if (envelope.toIncarnation !== "" && envelope.toIncarnation !== own.incarnation) {
+      return refuse(
+        "receiverIncarnation",
+        `the sender knows node "${own.nodeId}" with another data folder; remove that member, and then add this one`,
+      );
+    }
+    const known = directory.member(envelope.from);
+    const another = known !== undefined && known.incarnation !== "" && known.incarnation !== envelope.fromIncarnation;
+    const heard = leaderless || directory.asker(envelope.from)?.incarnation === envelope.fromIncarnation;
+    if (another && (isAnswer(envelope.message) || !heard)) return refuseNamesake(envelope);
+    if (envelope.clusterId === "") return refuse("cluster", "the sender is in no cluster");
+    if (own.clusterId === envelope.clusterId) {
+      return this.#isSecondCandidate(envelope) ? refuseNamesake(envelope) : step;
+    }
+    if (own.clusterId !== "") {
+      return refuse("cluster", `cluster "${envelope.clusterId}", this node is in "${own.clusterId}"`);
+    }
+    return mayAdopt(envelope) ? adopt : refuse("notInCluster", "this node was not added to a cluster yet");
+  }
+
+  /**
+   * A vote names the candidate, and not its data folder. A removed node that
+   * does not know it yet, and the one that came in its place, must not both get
+   * a vote of the same term.
+   */
+  #isSecondCandidate({ from, fromIncarnation, message }: Envelope): boolean {
+    if (message.type !== "RequestVote" || message.preVote) return false;
+    const key = `${message.term}\0${from}`;
+    const first = this.#candidates.get(key);
+    if (first !== undefined) return first !== fromIncarnation;
+    this.#candidates.set(key, fromIncarnation);
+    if (this.#candidates.size > MAX_CANDIDATES) {
+      for (const oldest of this.#candidates.keys()) {
+        this.#candidates.delete(oldest);
+        break;
+      }
+    }
+    return false;
+  }
+
+  /** Whether this kind of refusal of this sender is new. */
+  firstTime(from: NodeId, kind: string): boolean {
+    const key = `${kind}\0${from}`;
+    if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTED) return false;
+    this.#reported.add(key);
+    return true;
+  }
+}
+
+/**
+ * A leader has the node in its membership. So has a candidate that knows its
+ * incarnation: should the leader that added the node crash before it reached it,
+ * the others may need its vote to elect the next one.
+ */
+function mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
+  return type === "AppendEntries" || type === "InstallSnapshot" || (type === "RequestVote" && toIncarnation !== "");
+}
+
+/**
+ * What counts in a quorum must come from the very member: a voter with another
+ * data folder has forgotten its votes. What a candidate or a leader asks does not
+ * depend on it (dissertation §4.1); a node without a leader must hear it, since
+ * its membership may be the one that is behind: the member left, and came again
+ * with a new data folder.
+ */
+export function isAnswer({ type }: Message): boolean {
+  return type === "RequestVoteResponse" || type === "AppendEntriesResponse" || type === "InstallSnapshotResponse";
+}
+
+function refuseNamesake({ from }: Envelope): Verdict {
+  return refuse(
+    "senderIncarnation",
+    `node "${from}" has another data folder than the member of that name; remove the member, and then add the new one`,
+  );
+}
+
+function refuse(kind: string, reason: string): Verdict {
+  return { action: "refuse", kind, reason };
+}
