@@ -1,6 +1,6 @@
 /**
- * The HTTP face of a node, as a Hono app: for the server, and to be mounted in
- * an app of one's own.
+ * The HTTP interface of a node, as a Hono app: for the server, or mounted in an
+ * app of your own.
  *
  * @module
  */
@@ -24,9 +24,9 @@ import { statusDocument } from "./status.ts";
 export interface AppOptions {
   /** The node to serve. */
   readonly node: ServedNode;
-  /** Its key-value state machine, to watch. Without one (another state machine) `/kv` is not served. */
+  /** Its key-value state machine, to watch. Without it (another state machine) `/kv` is not served. */
   readonly store?: Watchable;
-  /** Reaches other nodes, for requests that only the leader can take. */
+  /** Reaches other nodes, for requests that only the leader can handle. */
   readonly client: ClientTransport;
   /** Answers Connect-RPC calls; without it only HTTP is served. */
   readonly services?: FetchHandler;
@@ -34,17 +34,17 @@ export interface AppOptions {
   readonly hosts?: readonly string[];
   /** Origins of web pages that may call; `*` allows all. @default none */
   readonly origins?: readonly string[];
-  /** How long a request waits for a leader and a quorum. @default 5000 */
+  /** The longest wait of a request for a leader and a quorum, in milliseconds. @default 5000 */
   readonly requestTimeoutMs?: number;
-  /** Observes the node; made if left out. */
+  /** The metrics of the node. @default new ones */
   readonly metrics?: Metrics;
-  /** Hears of unexpected errors. */
+  /** Receives unexpected errors. */
   readonly logger?: Logger;
-  /** Why the node is not (or no longer) running, if it isn't. */
+  /** Returns the reason why the node is not running (yet, or any longer). */
   reason?(): string | undefined;
 }
 
-/** The app. It is a `Hono`; this is the part of it that is needed to serve, mount or test it. */
+/** The app: the part of a `Hono` that is needed to serve, mount or test it. */
 export interface App {
   /** Answers a request: for a server, or for `mount` of another app. */
   readonly fetch: (request: Request) => Response | Promise<Response>;
@@ -52,15 +52,15 @@ export interface App {
   readonly request: (path: string, init?: RequestInit) => Response | Promise<Response>;
 }
 
-/** As long as Chromium keeps it. */
+/** The longest time that Chromium caches a preflight answer. */
 const PREFLIGHT_AGE_S = 7200;
 
 const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 
 /**
- * Makes the app.
+ * Creates the app.
  *
- * @example Mounted under a path of one's own
+ * @example Mounted under a path of your own
  * ```ts ignore
  * const own = new Hono();
  * own.mount("/store", createApp({ node, store, client }).fetch);
@@ -75,7 +75,7 @@ export function createApp(options: AppOptions): App {
     app.use(cors({
       origin: origins.includes("*") ? "*" : [...origins],
       exposeHeaders: ["etag", "raft-state-version", "retry-after"],
-      // A page that sends all the time would ask each time: browsers forget an answer without an age in five seconds.
+      // Browsers forget a preflight answer without an age after five seconds, and a busy page would ask again and again.
       maxAge: PREFLIGHT_AGE_S,
     }));
   }
@@ -86,7 +86,7 @@ export function createApp(options: AppOptions): App {
   });
   const paths = `/status, ${options.store === undefined ? "" : "/kv/KEY, "}/livez, /readyz and /metrics`;
   app.notFound((context) =>
-    problemResponse(problem("not_found", `There is nothing at ${context.req.path.slice(0, 200)}.`, {
+    problemResponse(problem("not_found", `there is nothing at ${context.req.path.slice(0, 200)}`, {
       hint: `See ${paths}.`,
     }))
   );

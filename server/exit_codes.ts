@@ -1,5 +1,5 @@
 /**
- * What a process of this project ends with; the server and the command line share the table.
+ * The exit codes of the server and of the command line.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import { RaftError } from "../lib/errors.ts";
 
 /** The exit codes. They are part of the public interface and never change their meaning. */
 export const EXIT: {
-  /** What was asked for is done. */
+  /** Done as requested. */
   readonly done: 0;
-  /** It failed, for a reason that has no code of its own. */
+  /** Failed, for a reason without a code of its own. */
   readonly failed: 1;
-  /** The command line was not understood. */
+  /** The command line is invalid. */
   readonly usage: 2;
   /** No server answered. */
   readonly unreachable: 3;
-  /** Servers answered, but nobody leads or no quorum does. */
+  /** Servers answered, but there is no leader or no quorum. */
   readonly noLeader: 4;
-  /** The node is unhealthy, or was stopped by its storage. */
+  /** The node is unhealthy, or stopped because of its storage. */
   readonly unhealthy: 5;
   /** A safety check refused it. */
   readonly refused: 6;
   /** A write may or may not have been carried out. */
   readonly unknown: 7;
-  /** Ended by Ctrl-C before it was done. */
+  /** Interrupted by Ctrl-C. */
   readonly interrupted: 130;
 } = {
   done: 0,
@@ -63,8 +63,8 @@ const BY_ERROR: Partial<Record<RaftErrorCode, ExitCode>> = {
 };
 
 /**
- * The exit code for an error. An unknown outcome comes first: whoever scripts
- * this must not take it for a failure without effect.
+ * Returns the exit code for an error. An unknown outcome comes first: a script
+ * must not take it for a failure without effect.
  */
 export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof RaftError)) return EXIT.failed;

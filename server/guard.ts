@@ -9,22 +9,22 @@
 import type { MiddlewareHandler } from "hono";
 import { problem, problemResponse } from "./problem.ts";
 
-/** Names of this machine for itself. */
+/** The names of a machine for itself. */
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Whether a host name or address, as given to `--listen`, means this machine alone. */
+/** Reports whether a host name or address, as given to `--listen`, means this machine alone. */
 export function isLoopback(hostname: string): boolean {
   const bare = hostname.replace(/^\[|\]$/g, "").toLowerCase();
   return bare === "localhost" || bare === "::1" || /^127(\.\d{1,3}){3}$/.test(bare);
 }
 
-/** `host[:port]` → host, in lower case; `null` if it isn't one. */
+/** Returns the host of `host[:port]`, in lower case; `null` if it is malformed. */
 export function hostnameOf(authority: string): string | null {
   const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@\\[\]]+)(:\d{1,5})?$/i.exec(authority);
   return match?.[1]?.toLowerCase().replace(/\.$/, "") ?? null;
 }
 
-/** An origin as browsers write it. What is neither http nor https (an extension's) stays as it is. */
+/** Returns an origin as browsers send it. Origins other than http and https (an extension's) stay as they are. */
 export function originAsSent(origin: string): string {
   return /^https?:/i.test(origin) && URL.canParse(origin) ? new URL(origin).origin : origin;
 }
@@ -37,7 +37,7 @@ export interface GuardOptions {
   readonly origins: readonly string[];
 }
 
-/** Middleware that answers 403 to requests for another host or from another origin. */
+/** Returns middleware that answers 403 to requests for another host or from another origin. */
 export function hostGuard(options: GuardOptions): MiddlewareHandler {
   const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
   const origins = new Set(options.origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
@@ -49,7 +49,7 @@ export function hostGuard(options: GuardOptions): MiddlewareHandler {
     const authority = context.req.header("host") ?? new URL(context.req.url).host;
     const host = hostnameOf(authority);
     if (!anyHost && (host === null || !(hosts.has(host) || isLoopback(host)))) {
-      return problemResponse(problem("forbidden_host", `This server does not answer to the host ${quote(authority)}.`, {
+      return problemResponse(problem("forbidden_host", `this server does not answer to the host ${quote(authority)}`, {
         hint: "Use its advertised address, or start it with --allow-host NAME.",
       }));
     }
@@ -57,7 +57,7 @@ export function hostGuard(options: GuardOptions): MiddlewareHandler {
     if (origin !== undefined && !anyOrigin && !origins.has(origin.toLowerCase())) {
       if (!sameOrigin(origin, authority)) {
         return problemResponse(
-          problem("forbidden_origin", `Pages of the origin ${quote(origin)} may not call this server.`, {
+          problem("forbidden_origin", `pages of the origin ${quote(origin)} may not call this server`, {
             hint: "Start it with --allow-origin ORIGIN to allow them.",
           }),
         );
@@ -67,7 +67,7 @@ export function hostGuard(options: GuardOptions): MiddlewareHandler {
   };
 }
 
-/** A page that this server itself served. */
+/** Reports whether the server itself served the page. */
 function sameOrigin(origin: string, authority: string): boolean {
   const lower = origin.toLowerCase();
   return lower === `http://${authority.toLowerCase()}` || lower === `https://${authority.toLowerCase()}`;

@@ -1,32 +1,32 @@
 /**
- * Whether a node lives, and whether it is of use.
+ * Liveness and readiness of a node.
  *
  * @module
  */
 
 import type { NodeStatus } from "../lib/node/types.ts";
 
-/** One thing that must be so. */
+/** One condition of readiness. */
 export interface Check {
   readonly name: "running" | "storage" | "member" | "leader" | "applied";
   readonly ok: boolean;
-  /** Why not, in a few words; empty if it is so. */
+  /** The reason, if it does not hold; otherwise empty. */
   readonly detail: string;
 }
 
-/** Committed entries that may wait to be applied before a node counts as behind. */
+/** The most committed entries that a ready node may still have to apply. */
 const MAX_APPLY_LAG = 10_000;
 
 function check(name: Check["name"], ok: boolean, detail: string): Check {
   return { name, ok, detail: ok ? "" : detail };
 }
 
-/** Whether the process should go on: this never depends on other nodes. */
+/** Reports whether the process should go on: this never depends on other nodes. */
 export function isAlive(status: NodeStatus): boolean {
   return status.lifecycle === "running";
 }
 
-/** What `/readyz` looks at: whether requests sent here can be served. */
+/** Returns the conditions of `/readyz`: whether this node can serve requests. */
 export function readiness(status: NodeStatus): readonly Check[] {
   const lag = status.commitIndex - status.appliedIndex;
   return [
@@ -38,7 +38,7 @@ export function readiness(status: NodeStatus): readonly Check[] {
   ];
 }
 
-/** The checks as text, a line each, as Kubernetes has them. */
+/** Returns the checks as text, a line each, in the style of Kubernetes. */
 export function readinessText(checks: readonly Check[]): string {
   const lines = checks.map(({ name, ok, detail }) => ok ? `[+]${name} ok` : `[-]${name} failed: ${detail}`);
   lines.push(checks.every(({ ok }) => ok) ? "readyz check passed" : "readyz check failed");

@@ -1,5 +1,5 @@
 /**
- * Bytes in and out of HTTP: bodies with a limit, percent-encoded keys.
+ * Bytes over HTTP: bodies with a limit, percent-encoded keys.
  *
  * @module
  */
@@ -10,16 +10,16 @@ import { RaftError } from "../lib/errors.ts";
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A client that sends more slowly than this is cut off. */
+/** The longest time for a body to arrive. */
 const BODY_TIMEOUT_MS = 30_000;
 
 /**
- * Reads a body whole.
+ * Reads a whole body.
  *
- * @throws {RaftError} `too_large`; `timeout` if it doesn't end in time; `aborted` if the client is gone. None had an effect.
+ * @throws {RaftError} `too_large`; `timeout` if it doesn't end in time; `aborted` if the client is gone.
  */
 export async function readBody(request: Request, maxBytes: number, timeoutMs = BODY_TIMEOUT_MS): Promise<Uint8Array> {
-  const tooLarge = (): RaftError => new RaftError("too_large", `The body is over the limit of ${maxBytes} bytes.`);
+  const tooLarge = (): RaftError => new RaftError("too_large", `the body exceeds the limit of ${maxBytes} bytes`);
   const stated = request.headers.get("content-length");
   if (stated !== null && Number(stated) > maxBytes) throw tooLarge();
   if (request.body === null) return new Uint8Array(0);
@@ -45,11 +45,11 @@ export async function readBody(request: Request, maxBytes: number, timeoutMs = B
     }
   } catch (error) {
     if (error instanceof RaftError) throw error;
-    if (!late) throw new RaftError("aborted", "The client went away before the body ended.", { cause: error });
+    if (!late) throw new RaftError("aborted", "the client went away before the body ended", { cause: error });
   } finally {
     clearTimeout(timer);
   }
-  if (late) throw new RaftError("timeout", `The body did not end within ${timeoutMs} ms.`);
+  if (late) throw new RaftError("timeout", `the body did not end within ${timeoutMs} ms`);
   return concatBytes(chunks);
 }
 
@@ -77,7 +77,7 @@ export function percentDecode(text: string): Uint8Array {
       if (high < 0 || low < 0) {
         throw new RaftError(
           "invalid_argument",
-          `A "%" in ${JSON.stringify(text.slice(0, 100))} is not followed by two hexadecimal digits.`,
+          `a "%" in ${JSON.stringify(text.slice(0, 100))} is not followed by two hexadecimal digits`,
         );
       }
       byte = high * 16 + low;
@@ -88,7 +88,7 @@ export function percentDecode(text: string): Uint8Array {
   return bytes.slice(0, length);
 }
 
-/** A parameter of the query string as bytes; `null` if it isn't there. `+` is a plus. */
+/** Returns a parameter of the query string as bytes; `null` if it is missing. `+` is a plus. */
 export function queryBytes(url: URL, name: string): Uint8Array | null {
   for (const part of url.search.slice(1).split("&")) {
     if (part === name) return new Uint8Array(0);
@@ -97,7 +97,7 @@ export function queryBytes(url: URL, name: string): Uint8Array | null {
   return null;
 }
 
-/** `{name: text}` if the bytes are UTF-8, else `{nameBase64: …}`: JSON has no bytes. */
+/** Returns `{name: text}` for UTF-8, else `{nameBase64: …}`: JSON has no bytes. */
 export function jsonBytes(name: string, bytes: Uint8Array): Record<string, string> {
   try {
     return { [name]: strictDecoder.decode(bytes) };

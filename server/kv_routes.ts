@@ -16,7 +16,7 @@ import type { KeyValueCalls } from "./services/kv.ts";
 import { watchResponse } from "./watch.ts";
 
 /**
- * Routes for `PUT`, `GET` and `DELETE /kv/KEY`, and `GET /kv` to list and to watch.
+ * Returns the routes for `PUT`, `GET` and `DELETE /kv/KEY`, and `GET /kv` to list and to watch.
  *
  * The key is everything after `/kv/`, slashes included, percent-decoded to
  * bytes. (A key of one or two dots can't be written as a path; use the
@@ -33,38 +33,38 @@ export function keyValueRoutes(calls: KeyValueCalls): Hono {
   return app;
 }
 
-/** 405, with what is allowed. */
+/** Returns a 405 that names the allowed methods. */
 export function methodNotAllowed(allow: string): Response {
-  return problemResponse(problem("method_not_allowed", `Allowed here: ${allow}.`), { allow });
+  return problemResponse(problem("method_not_allowed", `allowed here: ${allow}`), { allow });
 }
 
 /**
- * Refuses parameters that nobody reads: a misspelt one would otherwise give
- * another answer than was asked for, or a write without its condition.
+ * Refuses unknown parameters: a misspelt one would otherwise change the answer, or
+ * drop the condition of a write.
  */
 function onlyParameters(context: Context, ...known: readonly string[]): void {
   for (const name of new URL(context.req.url).searchParams.keys()) {
     if (known.includes(name)) continue;
     const takes = known.length === 0 ? "It takes none." : `It takes ${known.join(", ")}.`;
-    throw new RaftError("invalid_argument", `This request has no parameter ${JSON.stringify(name.slice(0, 100))}.`, {
+    throw new RaftError("invalid_argument", `this request has no parameter ${JSON.stringify(name.slice(0, 100))}`, {
       hint: takes,
     });
   }
 }
 
-/** Whether a parameter without a value is there; `=true` says the same. */
+/** Reports whether a flag is set: a parameter without a value, or with `=true`. */
 function flag(context: Context, name: string): boolean {
   const text = context.req.query(name);
   if (text === undefined || text === "false") return false;
   if (text === "" || text === "true") return true;
-  throw new RaftError("invalid_argument", `${name} has no value, or is true or false.`);
+  throw new RaftError("invalid_argument", `${name} takes no value, or true or false`);
 }
 
 async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context, "consistency");
   const { entry, stateVersion } = await calls.get(keyOf(context), readOptions(context));
   const headers = { "raft-state-version": String(stateVersion), "cache-control": "no-store" };
-  if (entry === null) return problemResponse(problem("not_found", "There is no such key."), headers);
+  if (entry === null) return problemResponse(problem("not_found", "there is no such key"), headers);
   const etag = etagOf(entry.version);
   if (matches(context.req.header("if-none-match"), entry.version)) {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
@@ -73,10 +73,10 @@ async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
     headers: {
       ...headers,
       etag,
-      // Values are anybody's bytes: a browser must never take them for a page.
+      // Values are untrusted bytes: a browser must never take them for a page.
       "content-type": "application/octet-stream",
       "x-content-type-options": "nosniff",
-      // Said here, because the answer to a HEAD has no body to be measured.
+      // Set here, because the answer to a HEAD has no body to measure.
       "content-length": String(entry.value.length),
     },
   });
@@ -99,7 +99,7 @@ async function remove(calls: KeyValueCalls, context: Context): Promise<Response>
   onlyParameters(context);
   const answer = await calls.delete(keyOf(context), condition(context), { signal: context.req.raw.signal });
   if (!answer.ok) return conflict(answer.currentVersion);
-  if (answer.previousVersion === 0) return problemResponse(problem("not_found", "There is no such key."));
+  if (answer.previousVersion === 0) return problemResponse(problem("not_found", "there is no such key"));
   return json(200, { deleted: true, version: answer.version, previousVersion: answer.previousVersion });
 }
 
@@ -129,25 +129,25 @@ function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context, "watch", "prefix", "from");
   const prefix = queryBytes(new URL(context.req.url), "prefix") ?? new Uint8Array(0);
   const from = number(context, "from", 0, Number.MAX_SAFE_INTEGER);
-  // What an EventSource says when it connects again.
+  // Sent by an EventSource that reconnects.
   const last = context.req.header("last-event-id");
   const resumed = last !== undefined && /^\d{1,15}$/.test(last) ? Number(last) + 1 : null;
   return watchResponse((signal) => calls.watch(prefix, resumed ?? from, signal), context.req.raw.signal);
 }
 
-/** What follows `/kv/` in the path, percent-decoded to bytes. */
+/** Returns the rest of the path after `/kv/`, percent-decoded to bytes. */
 function keyOf(context: Context): Uint8Array {
   const path = new URL(context.req.url).pathname;
   const at = path.indexOf("/kv/");
-  // A path as it came is routed here with dots in it, and URL has resolved them.
-  if (at < 0) throw new RaftError("invalid_argument", 'A segment of a path can\'t be "." or "..".');
+  // The router saw the raw path; URL has resolved its dots.
+  if (at < 0) throw new RaftError("invalid_argument", 'a segment of a path can\'t be "." or ".."');
   return percentDecode(path.slice(at + "/kv/".length));
 }
 
 function readOptions(context: Context): { readonly consistency: Consistency; readonly signal: AbortSignal } {
   const wanted = context.req.query("consistency") ?? "linearizable";
   if (wanted !== "linearizable" && wanted !== "lease" && wanted !== "stale") {
-    throw new RaftError("invalid_argument", "consistency is linearizable, lease or stale.");
+    throw new RaftError("invalid_argument", "consistency must be linearizable, lease or stale");
   }
   return { consistency: wanted, signal: context.req.raw.signal };
 }
@@ -157,27 +157,27 @@ function number(context: Context, name: string, min: number, max: number): numbe
   if (text === undefined) return null;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
   if (!(value >= min && value <= max)) {
-    throw new RaftError("invalid_argument", `${name} is a whole number from ${min} to ${max}.`);
+    throw new RaftError("invalid_argument", `${name} must be a whole number from ${min} to ${max}`);
   }
   return value;
 }
 
-/** `If-Match: "7"`: this version. `If-Match: *`: any, but it must be there. `If-None-Match: *`: it must not be there. */
+/** Returns the condition of a write. `If-Match: "7"`: this version. `If-Match: *`: any version. `If-None-Match: *`: no such key. */
 function condition(context: Context): ExpectedVersion | undefined {
   const match = context.req.header("if-match")?.trim();
   const noneMatch = context.req.header("if-none-match")?.trim();
   if (match !== undefined && noneMatch !== undefined) {
-    throw new RaftError("invalid_argument", "If-Match and If-None-Match exclude each other here.");
+    throw new RaftError("invalid_argument", "If-Match and If-None-Match exclude each other here");
   }
   if (noneMatch !== undefined) {
     if (noneMatch === "*") return 0;
-    throw new RaftError("invalid_argument", "A write takes If-None-Match: * alone, for a key that must not be there.");
+    throw new RaftError("invalid_argument", "a write takes only If-None-Match: *, for a key that must not exist");
   }
   if (match === undefined) return undefined;
   if (match === "*") return "any";
   const version = /^"(\d{1,16})"$/.exec(match)?.[1];
   if (version === undefined || !Number.isSafeInteger(Number(version)) || Number(version) === 0) {
-    throw new RaftError("invalid_argument", `If-Match takes one ETag as GET gives it, such as "7", or *.`);
+    throw new RaftError("invalid_argument", `If-Match takes one ETag as returned by GET, such as "7", or *`);
   }
   return Number(version);
 }
@@ -193,9 +193,9 @@ function etagOf(version: number): string {
 }
 
 function conflict(currentVersion: number): Response {
-  const now = currentVersion === 0 ? "There is no such key." : `The key's version is ${currentVersion}.`;
+  const now = currentVersion === 0 ? "there is no such key" : `the key has version ${currentVersion}`;
   const headers: Record<string, string> = currentVersion === 0 ? {} : { etag: etagOf(currentVersion) };
-  return problemResponse(problem("precondition_failed", `${now} Nothing was changed.`), headers);
+  return problemResponse(problem("precondition_failed", `${now}; nothing was changed`), headers);
 }
 
 function written(status: number, content: { readonly version: number; readonly previousVersion: number }): Response {
@@ -209,7 +209,7 @@ function json(status: number, content: unknown, headers: Record<string, string> 
   });
 }
 
-/** Bytes as a body; their buffer is no SharedArrayBuffer, which the type can't say. */
+/** Returns bytes as a body; their buffer is not a SharedArrayBuffer, which the type can't express. */
 function body(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes as Uint8Array<ArrayBuffer>;
 }

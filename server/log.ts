@@ -1,34 +1,34 @@
 /**
- * The server's log: a line for what changes, none per request.
+ * The server's log: a line for every change, none per request.
  *
  * @module
  */
 
-/** How bad it is. */
+/** The severity of a line. */
 export type LogLevel = "info" | "warn" | "error";
 
-/** How lines look. */
+/** The format of lines. */
 export type LogFormat = "text" | "json";
 
-/** What a line says beside its message. */
+/** The named values of a line, beside its message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** Takes lines. */
+/** Receives lines. */
 export interface Logger {
-  /** What happened. */
+  /** Logs an event. */
   info(message: string, fields?: LogFields): void;
-  /** What may need attention. */
+  /** Logs what may need attention. */
   warn(message: string, fields?: LogFields): void;
-  /** What went wrong. */
+  /** Logs a failure. */
   error(message: string, fields?: LogFields): void;
 }
 
-/** Control characters in a value would let it forge a line or move the terminal's cursor. */
+/** Quotes values with control characters: they could forge a line or move the terminal's cursor. */
 function quoted(value: string): string {
   return /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value);
 }
 
-/** One line, without its newline. Exported for whoever collects lines elsewhere. */
+/** Formats one line, without its newline. */
 export function formatLine(
   format: LogFormat,
   time: string,
@@ -45,10 +45,10 @@ export function formatLine(
 }
 
 /**
- * A logger.
+ * Creates a logger.
  *
  * @param fields Added to every line.
- * @param write Takes each line; standard error if left out, so that standard output stays free.
+ * @param write Receives each line; standard error if left out, so that standard output stays free.
  */
 export function createLogger(
   format: LogFormat,

@@ -1,6 +1,6 @@
 /**
- * Turns a node's events into log lines: one per change of role or membership and
- * per storage error, none per request.
+ * Log lines of a node's events: one for each change of role or membership and each
+ * storage error, none per request.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Membership } from "../lib/raft/types.ts";
 import type { Logger } from "./log.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 
-/** Begins to log. */
+/** Begins to log the events of a node. */
 export function logEvents(node: ServedNode, logger: Logger): void {
   const { id } = node.status();
   node.addEventListener("raft", ({ detail }) => logRaftEvent(id, detail, logger));

@@ -12,12 +12,13 @@ import type { ExitCode } from "./exit_codes.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { parseArguments, UsageError } from "./options.ts";
+import { sentence } from "./sentence.ts";
 import { startServer } from "./server.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 
-/** One line with what happened, and one with what to do. */
-function tell(logger: Logger, error: unknown): void {
-  logger.error(error instanceof Error ? error.message : String(error));
+/** Logs an error, and its hint on a line of its own. */
+function logError(logger: Logger, error: unknown): void {
+  logger.error(sentence(error instanceof Error ? error.message : String(error)));
   if (error instanceof RaftError && error.hint !== "") logger.error(error.hint);
 }
 
@@ -33,10 +34,10 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     const { exitCode, error } = await server.ended;
     off();
     if (error === undefined) logger.info("Closed");
-    else tell(logger, error);
+    else logError(logger, error);
     return exitCode;
   } catch (error) {
-    tell(logger, error);
+    logError(logger, error);
     const usage = error instanceof RaftError && error.code === "invalid_argument";
     return usage ? EXIT.usage : exitCodeOf(error);
   }

@@ -1,28 +1,21 @@
 /**
- * What Prometheus collects.
+ * Metrics for Prometheus.
  *
  * @module
  */
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { NodeMetric, NodeStatus, RaftNodeEventMap } from "../lib/node/types.ts";
+import type { RaftNode } from "../lib/node/mod.ts";
+import type { NodeMetric, NodeStatus } from "../lib/node/types.ts";
 import type { RelayCounts } from "../transport/relay/mod.ts";
 import { VERSION } from "./version.ts";
 
-/** The part of a node that metrics are made of. */
-export interface ObservedNode {
-  /** The node's account of itself. */
-  status(): NodeStatus;
-  /** Calls `listener` for each event of this name. */
-  addEventListener<Name extends keyof RaftNodeEventMap>(
-    name: Name,
-    listener: (event: { readonly detail: RaftNodeEventMap[Name] }) => void,
-  ): unknown;
-}
+/** The part of a node that metrics are made from. */
+export type ObservedNode = Pick<RaftNode, "status" | "addEventListener">;
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Counts and times what a node does; its gauges are read when they are asked for. */
+/** Counts and times the events of a node; gauges are read at each collection. */
 export class Metrics {
   readonly #registry: Registry = new Registry();
   readonly #proposals: Counter<"result">;
@@ -35,15 +28,15 @@ export class Metrics {
   readonly #storageErrors: Counter;
 
   /**
-   * Makes all metrics.
+   * Creates all metrics.
    *
-   * @param status Asked at each collection.
+   * @param status Called at each collection.
    */
   constructor(status: () => NodeStatus) {
     const registers = [this.#registry];
     this.#proposals = new Counter({
       name: "raft_proposals_total",
-      help: "Proposals made on this node, by how they ended.",
+      help: "Proposals made on this node, by result.",
       labelNames: ["result"],
       registers,
     });
@@ -53,7 +46,7 @@ export class Metrics {
     this.#persistSeconds = this.#histogram("raft_persist_duration_seconds", "One durable write to the log.");
     this.#applySeconds = this.#histogram("raft_apply_duration_seconds", "One batch handed to the state machine.");
     this.#persistBytes = this.#counter("raft_persist_bytes_total", "Bytes of entries written to the log.");
-    this.#leaderChanges = this.#counter("raft_leader_changes_total", "Leaders seen, each counted once.");
+    this.#leaderChanges = this.#counter("raft_leader_changes_total", "Changes of the leader, as seen by this node.");
     this.#storageErrors = this.#counter("raft_storage_errors_total", "Failures of the storage.");
     this.#snapshots = new Counter({
       name: "raft_snapshots_total",
@@ -72,7 +65,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** All values now, as Prometheus reads them. */
+  /** Returns all current values in the format of Prometheus. */
   async text(): Promise<string> {
     return await this.#registry.metrics();
   }
@@ -89,7 +82,7 @@ export class Metrics {
     });
   }
 
-  /** Begins to tell what the relay to browser tabs does. */
+  /** Adds the metrics of the relay to browser tabs. */
   observeRelay(counts: () => RelayCounts): void {
     const registers = [this.#registry];
     new Gauge({
@@ -102,7 +95,7 @@ export class Metrics {
     });
     new Counter({
       name: "raft_relay_parcels_total",
-      help: "Messages of and for browser pages, by what became of them.",
+      help: "Messages from and to browser pages, by result.",
       labelNames: ["result"],
       registers,
       collect() {

@@ -1,6 +1,6 @@
 /**
- * The server as a library: the HTTP face to mount in an app of one's own, a
- * whole server to start, and listening in any runtime.
+ * The server as a library: the HTTP interface to mount in an app of your own, a
+ * whole server to start, and a listener for any runtime.
  *
  * @module
  */

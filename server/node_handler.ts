@@ -1,5 +1,5 @@
 /**
- * Puts all of a node's faces behind one function: REST, status, metrics and the
+ * One function for everything that a node serves: REST, status, metrics and the
  * Connect services.
  *
  * @module
@@ -26,17 +26,17 @@ import type { Watchable } from "./services/kv.ts";
 import { keyValueService } from "./services/kv_service.ts";
 import { VERSION } from "./version.ts";
 
-/** What is served, and how. */
+/** Options of {@linkcode nodeHandler}. */
 export interface NodeHandlerOptions {
   readonly node: ServedNode;
-  /** The key-value state machine, if the node has that one. */
+  /** The state machine of the node, if that is the key-value store. */
   readonly store: Watchable | null;
   readonly transport: ConnectTransport;
-  /** Reaches other nodes, those in tabs too. */
+  /** Reaches other nodes, including those in tabs. */
   readonly relay: ServerRelay;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Where others reach the node. */
+  /** The node's address for other nodes. */
   readonly address: string;
   readonly hosts: readonly string[];
   readonly origins: readonly string[];
@@ -45,7 +45,7 @@ export interface NodeHandlerOptions {
   reason(): string | undefined;
 }
 
-/** Makes the function. */
+/** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { node, relay, store, requestTimeoutMs } = options;
   const { client } = relay;
@@ -81,7 +81,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
     client,
     services: async (request) => {
       const answer = await services(request);
-      return answer ?? problemResponse(problem("not_found", "There is no such service or method."));
+      return answer ?? problemResponse(problem("not_found", "no such service or method"));
     },
     hosts: options.hosts,
     origins: options.origins,

@@ -9,7 +9,7 @@ import type { ListenAddress, PeerAddress } from "./addresses.ts";
 import type { LogFormat } from "./log.ts";
 import { VERSION } from "./version.ts";
 
-/** What the command line of server/main.ts says. */
+/** The parsed command line of server/main.ts. */
 export interface ServerArguments {
   readonly id: string;
   readonly data: string;
@@ -28,9 +28,9 @@ export interface ServerArguments {
   readonly logFormat: LogFormat;
 }
 
-/** The command line wasn't understood (or only asked for help). */
+/** The command line is invalid (or only asked for help). */
 export class UsageError extends Error {
-  /** 0 if this was no mistake: help or version were asked for, and printed. */
+  /** 0 if help or version was asked for, and printed. */
   readonly exitCode: 0 | 2;
 
   constructor(message: string, exitCode: 0 | 2) {
@@ -40,41 +40,41 @@ export class UsageError extends Error {
   }
 }
 
-/** `host:port` with an optional scheme → `http://host:port`. */
+/** Parses `host:port` with an optional scheme to a base URL. */
 export function parseAddress(value: string): string {
   const text = value.includes("://") ? value : `http://${value}`;
   const url = URL.canParse(text) ? new URL(text) : null;
   const plain = url !== null && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "" &&
     url.password === "" && (url.protocol === "http:" || url.protocol === "https:");
-  // The port must be said: 80 is nobody's intention, and URL would hide it.
+  // The port is required: 80 is never intended, and URL would hide it.
   if (!plain || !/:\d+\/?$/.test(text) || url.port === "0") {
-    throw new InvalidArgumentError(`${JSON.stringify(value)} is no address: expected HOST:PORT.`);
+    throw new InvalidArgumentError(`Expected HOST:PORT, not ${JSON.stringify(value)}.`);
   }
   return url.origin;
 }
 
-/** `host:port`, IPv6 in brackets. */
+/** Parses `host:port`, with IPv6 addresses in brackets. */
 export function parseListen(value: string): ListenAddress {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(value);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new InvalidArgumentError(`${JSON.stringify(value)} is no address to listen on: expected HOST:PORT.`);
+    throw new InvalidArgumentError(`Expected HOST:PORT to listen on, not ${JSON.stringify(value)}.`);
   }
   return { hostname: match[1] ?? match[2] ?? "", port };
 }
 
-/** `n1=host:port,n2=…` */
+/** Parses `n1=host:port,n2=…`. */
 export function parsePeers(value: string): readonly PeerAddress[] {
   const peers = value.split(",").map((part) => {
     const at = part.indexOf("=");
-    if (at < 1) throw new InvalidArgumentError(`${JSON.stringify(part)} is not ID=HOST:PORT.`);
+    if (at < 1) throw new InvalidArgumentError(`Expected ID=HOST:PORT, not ${JSON.stringify(part)}.`);
     return { id: nodeId(part.slice(0, at).trim()), address: parseAddress(part.slice(at + 1).trim()) };
   });
   if (new Set(peers.map((peer) => peer.id)).size !== peers.length) {
-    throw new InvalidArgumentError("An id is named twice.");
+    throw new InvalidArgumentError("An id appears twice.");
   }
   if (new Set(peers.map((peer) => peer.address)).size !== peers.length) {
-    throw new InvalidArgumentError("An address is named twice.");
+    throw new InvalidArgumentError("An address appears twice.");
   }
   return peers;
 }
@@ -83,17 +83,17 @@ export function parsePeers(value: string): readonly PeerAddress[] {
 export function nodeId(value: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(value)) return value;
   throw new InvalidArgumentError(
-    `${JSON.stringify(value)} is not a node id: expected 1 to 64 letters, digits, ".", "_" or "-", the first one a ` +
+    `Expected a node id, not ${JSON.stringify(value)}: 1 to 64 letters, digits, ".", "_" or "-", beginning with a ` +
       `letter or a digit.`,
   );
 }
 
-/** An integer between two bounds, for an option's value. */
+/** Returns a parser of whole numbers between two bounds, for the value of an option. */
 export function integer(min: number, max: number): (value: string) => number {
   return (value) => {
     const number = /^\d+$/.test(value) ? Number(value) : NaN;
     if (!(number >= min && number <= max)) {
-      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
+      throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`);
     }
     return number;
   };
@@ -107,14 +107,14 @@ export function collect(value: string, before: readonly string[] = []): string[]
 const EXAMPLE = `
 Start a new cluster of three, each in a terminal of its own:
   main.ts --id n1 --data d1 --listen 127.0.0.1:7001 --peers n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003
-Start a node that is to be added to a running cluster by "raft member add":
+Start a node to be added to a running cluster with "raft member add":
   main.ts --id n4 --data d4 --listen 127.0.0.1:7004 --join
 
 Exit codes: 0 done, 1 failed, 2 usage, 5 stopped by its storage, 6 refused by a safety check, 130 interrupted.
 `;
 
-/** Here and not in the options, where help would show them. */
-const NOT_SAID: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowOrigin"> = {
+/** Defaults that the help must not show. */
+const UNSET: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowOrigin"> = {
   join: false,
   leaseReads: false,
   allowHost: [],
@@ -124,50 +124,60 @@ const NOT_SAID: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "all
 function command(): Command {
   return new Command("server").description("Runs one node of a replicated key-value cluster.")
     .requiredOption("--id <id>", "the node's name, unique in its cluster", nodeId)
-    .requiredOption("--data <dir>", "the node's data folder; made if it is not there")
+    .requiredOption("--data <dir>", "the node's data folder, created if missing")
     .addOption(
-      new Option("--listen <host:port>", "where to listen; one port serves everything")
+      new Option("--listen <host:port>", "the address to listen on; one port serves everything")
         .argParser(parseListen).default({ hostname: "127.0.0.1", port: 7001 }, "127.0.0.1:7001"),
     )
     .option(
       "--advertise <host:port>",
-      "where others reach it (default: its entry in --peers, or --listen)",
+      "its address for other nodes (default: its entry in --peers, or --listen)",
       parseAddress,
     )
     .option(
       "--peers <id=host:port,...>",
-      "all nodes of a new cluster, this one too; unused once there is data",
+      "all nodes of a new cluster, including this one; ignored once there is data",
       parsePeers,
     )
     .option("--join", "with an empty data folder: wait to be added to a running cluster")
     .option(
       "--election-timeout-ms <ms>",
-      "a follower campaigns after so long without a leader",
+      "a follower campaigns after this long without a leader",
       integer(10, 600_000),
       1000,
     )
-    .option("--heartbeat-interval-ms <ms>", "how often a leader sends at least", integer(1, 60_000), 100)
-    .option("--snapshot-entries <count>", "take a snapshot after so many entries; 0 for never", integer(0, 1e9), 10_000)
+    .option(
+      "--heartbeat-interval-ms <ms>",
+      "the longest pause between two messages of a leader",
+      integer(1, 60_000),
+      100,
+    )
+    .option(
+      "--snapshot-entries <count>",
+      "take a snapshot after this many entries; 0 for never",
+      integer(0, 1e9),
+      10_000,
+    )
     .option(
       "--snapshot-bytes <bytes>",
-      "or after so many bytes of them; 0 for never (both 0: no snapshots)",
+      "or after this many bytes of them; 0 for never (both 0: no snapshots)",
       integer(0, 1e12),
       64 * 1024 * 1024,
     )
     .option(
       "--request-timeout-ms <ms>",
-      "how long a request waits for a leader and a quorum",
+      "the longest wait of a request for a leader and a quorum",
       integer(1, 600_000),
       5000,
     )
     .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
-    .option("--allow-host <name>", "answer to this Host, too (repeatable, or a list); * for any", collect)
+    .option("--allow-host <name>", "also answer to this Host (repeatable, or a list); * for any", collect)
     .option(
       "--allow-origin <origin>",
       "let web pages of this origin call (repeatable, or a list); * for any",
       collect,
     )
-    .addOption(new Option("--log-format <format>", "how log lines look").choices(["text", "json"]).default("text"))
+    .addOption(new Option("--log-format <format>", "the format of log lines").choices(["text", "json"]).default("text"))
     .version(VERSION, "--version", "print the version")
     .helpOption("--help", "print this help")
     .addHelpText("after", EXAMPLE)
@@ -175,10 +185,10 @@ function command(): Command {
 }
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
  * @param args Without the program's own name.
- * @param print Takes help and complaints; standard output and error if left out.
+ * @param print Receives help and errors; standard output and error if left out.
  * @throws {UsageError}
  */
 export function parseArguments(args: readonly string[], print?: (text: string) => void): ServerArguments {
@@ -186,7 +196,7 @@ export function parseArguments(args: readonly string[], print?: (text: string) =
   if (print !== undefined) parser.configureOutput({ writeOut: print, writeErr: print });
   try {
     parser.parse([...args], { from: "user" });
-    const options = { ...NOT_SAID, ...parser.opts<ServerArguments>() };
+    const options = { ...UNSET, ...parser.opts<ServerArguments>() };
     checkTogether(parser, options);
     return options;
   } catch (error) {
@@ -195,19 +205,19 @@ export function parseArguments(args: readonly string[], print?: (text: string) =
   }
 }
 
-/** What no option can say alone. */
+/** Checks the options against each other. */
 function checkTogether(parser: Command, options: ServerArguments): void {
   if (options.electionTimeoutMs < 2 * options.heartbeatIntervalMs) {
-    parser.error("error: --election-timeout-ms must be at least twice --heartbeat-interval-ms.");
+    parser.error("error: --election-timeout-ms must be at least twice --heartbeat-interval-ms");
   }
   if (options.join && options.peers !== undefined) {
-    parser.error("error: --join and --peers exclude each other: a node starts a cluster, or is added to one.");
+    parser.error("error: --join and --peers exclude each other: a node starts a cluster, or is added to one");
   }
   const self = options.peers?.find((peer) => peer.id === options.id);
   if (options.peers !== undefined && self === undefined) {
-    parser.error(`error: --peers must name this node, too: ${options.id}=HOST:PORT is missing.`);
+    parser.error(`error: --peers must name this node: ${options.id}=HOST:PORT is missing`);
   }
   if (self !== undefined && options.advertise !== undefined && self.address !== options.advertise) {
-    parser.error(`error: --advertise says ${options.advertise}, but --peers says ${self.address} for ${options.id}.`);
+    parser.error(`error: --advertise is ${options.advertise}, but --peers has ${self.address} for ${options.id}`);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * How this runtime runs server/main.ts as a process of its own.
+ * The command that runs server/main.ts as a process of its own.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 /**
- * Settings of V8 for a server. By its own, V8 lets a heap of 20 MB grow to 120
- * before it looks for old garbage, and gives new objects up to 96 MB: a browser's
- * choice for few processes on a large machine. With these, memory is about what
- * the node's state and caches need, at the same speed (docs/performance.md).
+ * Settings of V8 for a server. By default V8 lets a heap of 20 MB grow to 120 MB
+ * before it collects old garbage, and gives new objects up to 96 MB: a browser's
+ * choice for few processes on a large machine. With these flags, memory stays close
+ * to the size of the node's state and caches, at the same speed (docs/performance.md).
  */
 export const V8_FLAGS: readonly string[] = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
 
-/** A program and its first arguments; those of the server follow. main.ts may lie on a web server. */
+/** Returns a program and its first arguments; those of the server follow. main.ts may be on a web server. */
 export function ownCommand(): readonly string[] {
   const main = new URL("./main.ts", import.meta.url);
   if ("Deno" in globalThis) {
@@ -25,7 +25,7 @@ export function ownCommand(): readonly string[] {
       ? [...run, "--config", fileURLToPath(config), fileURLToPath(main)]
       : [...run, "--import-map", config.href, main.href];
   }
-  // Bun's engine is another; what the user gave Node comes last, and so wins.
+  // Bun has another engine. The user's own flags of Node come last, and win.
   const flags = "Bun" in globalThis ? [] : V8_FLAGS;
   return [process.execPath, ...flags, ...process.execArgv, fileURLToPath(main)];
 }

@@ -6,8 +6,9 @@
 
 import type { LeaderHint, Outcome, RaftErrorCode } from "../lib/errors.ts";
 import { RaftError } from "../lib/errors.ts";
+import { sentence } from "./sentence.ts";
 
-/** Stable causes that only the HTTP face has, beside {@linkcode RaftErrorCode}. */
+/** Stable causes that only the HTTP interface has, beside {@linkcode RaftErrorCode}. */
 export type HttpErrorCode =
   | "not_found"
   | "method_not_allowed"
@@ -15,7 +16,7 @@ export type HttpErrorCode =
   | "forbidden_host"
   | "forbidden_origin";
 
-/** What a problem says. */
+/** The body of a problem response. */
 export interface Problem {
   /** A URN made of the code. */
   readonly type: string;
@@ -23,11 +24,11 @@ export interface Problem {
   readonly title: string;
   /** The HTTP status. */
   readonly status: number;
-  /** What happened, in a sentence. */
+  /** The error message, as a sentence. */
   readonly detail: string;
   /** The stable cause. */
   readonly code: RaftErrorCode | HttpErrorCode;
-  /** `rejected`: it had no effect; `unknown`: it may have had, or may yet have. */
+  /** `rejected`: it had no effect; `unknown`: it may have had one, or may yet have one. */
   readonly outcome: Outcome;
   /** What to do next. */
   readonly hint?: string;
@@ -66,7 +67,7 @@ const STATUS: Record<RaftErrorCode | HttpErrorCode, readonly [number, string]> =
   forbidden_origin: [403, "Foreign Origin"],
 };
 
-/** A problem of the given code. */
+/** Returns the problem for a code and an error message. */
 export function problem(
   code: RaftErrorCode | HttpErrorCode,
   detail: string,
@@ -77,7 +78,7 @@ export function problem(
     type: `urn:raft-core:error:${code}`,
     title,
     status,
-    detail,
+    detail: sentence(detail),
     code,
     outcome: more.outcome ?? "rejected",
     ...(more.hint ? { hint: more.hint } : {}),
@@ -85,13 +86,13 @@ export function problem(
   };
 }
 
-/** The problem that an error is. What is no {@linkcode RaftError} is internal, and its text stays inside. */
+/** Returns the problem for an error. Anything but a {@linkcode RaftError} is internal, and its message is not exposed. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof RaftError) return problem(error.code, error.message, error);
-  return problem("internal", "An unexpected error. The server's log has more.", { outcome: "unknown" });
+  return problem("internal", "unexpected error; see the server's log", { outcome: "unknown" });
 }
 
-/** The response for a problem; a 503 that had no effect says when to try again. */
+/** Returns the response for a problem; a 503 without effect tells the client when to try again. */
 export function problemResponse(content: Problem, headers: Record<string, string> = {}): Response {
   const retry: Record<string, string> = content.status === 503 && content.outcome === "rejected"
     ? { "retry-after": "1" }

@@ -10,7 +10,7 @@
  */
 export function sentence(message: string): string {
   if (message === "") return "";
-  const capital = /^[a-z]+(?:'[a-z]+)?[ ,;]/.test(message)
+  const capital = /^[a-z]+(?:'[a-z]+)?(?:[ ,;]|$)/.test(message)
     ? message.charAt(0).toUpperCase() + message.slice(1)
     : message;
   return /[.!?:]$/.test(capital) ? capital : `${capital}.`;

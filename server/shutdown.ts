@@ -1,5 +1,5 @@
 /**
- * SIGINT and SIGTERM.
+ * The handling of SIGINT and SIGTERM.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { EXIT } from "./exit_codes.ts";
  * Calls `stop` on the first SIGINT or SIGTERM, so that the node closes cleanly.
  * A second SIGINT ends the process at once.
  *
- * @returns Stops listening.
+ * @returns a function that removes the handlers.
  */
 export function onShutdownSignal(stop: (signal: "SIGINT" | "SIGTERM") => void): () => void {
   let firstAt = 0;
@@ -19,7 +19,7 @@ export function onShutdownSignal(stop: (signal: "SIGINT" | "SIGTERM") => void): 
     if (firstAt === 0) {
       firstAt = performance.now();
       stop(signal);
-      // A Ctrl-C that also reaches a parent comes twice, close together; a person is slower.
+      // A Ctrl-C that also reaches a parent arrives twice, close together; a person is slower.
     } else if (signal === "SIGINT" && performance.now() - firstAt > 500) process.exit(EXIT.interrupted);
   };
   const onInterrupt = (): void => onSignal("SIGINT");

@@ -26,12 +26,12 @@ interface StartArguments {
   readonly allowOrigin?: readonly string[];
 }
 
-/** How long the first leader may take before something must be wrong. */
+/** The longest wait for the first leader. */
 const START_TIMEOUT_MS = 60_000;
-/** How long a node may take to close before it is ended. */
+/** The longest wait for a node to close before it is killed. */
 const STOP_TIMEOUT_MS = 15_000;
 
-/** The line of a node's log that says that the port is its own. */
+/** The line of a node's log once the port is its own. */
 const LISTENS = /^\S+ info {2}Listening on /;
 
 /** One node's process. */
@@ -40,7 +40,7 @@ class NodeProcess {
   readonly address: string;
   readonly command: readonly string[];
   readonly #child: ChildProcess;
-  /** Resolves with its exit code, or the name of the signal that ended it. */
+  /** Resolves with its exit code, or with the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
   #end: number | string | null = null;
   #quiet = true;
@@ -54,7 +54,7 @@ class NodeProcess {
     this.#child = spawn(program, args, { stdio: ["ignore", "inherit", "pipe"] });
     const { stderr } = this.#child;
     const lines = stderr === null ? null : createInterface({ input: stderr });
-    // Until the cluster is up only what went wrong is of interest.
+    // Until the cluster is up, only failures are of interest.
     lines?.on("line", (line) => {
       this.#listens ||= LISTENS.test(line);
       if (!this.#quiet || !/^\S+ info /.test(line)) console.error(line);
@@ -78,17 +78,17 @@ class NodeProcess {
     return this.#child.pid;
   }
 
-  /** How it ended; `null` while it runs. */
+  /** Its exit code or signal; `null` while it runs. */
   get end(): number | string | null {
     return this.#end;
   }
 
-  /** Shows all of its log from now on. */
+  /** Shows its whole log from now on. */
   showLog(): void {
     this.#quiet = false;
   }
 
-  /** `null` until it answers. Before it listens another process may answer at its address. */
+  /** Returns its status; `null` until it answers. Before it listens, another process may answer at its address. */
   async status(): Promise<NodeStatus | null> {
     if (!this.#listens) return null;
     try {
@@ -107,7 +107,7 @@ class NodeProcess {
     clearTimeout(timer);
   }
 
-  /** By process id: after the child's own `kill` Deno reports the signal in place of the exit code. */
+  /** Signals by process id: after the child's own `kill`, Deno reports the signal instead of the exit code. */
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
     if (this.#end !== null || this.pid === undefined) return;
     try {
@@ -128,7 +128,7 @@ function spawnNodes({ nodes, data, port, allowOrigin = [] }: StartArguments): re
   });
 }
 
-/** Everybody's status, once all answer and agree on who leads; `null` before. */
+/** Returns the status of all nodes once they agree on the leader; `null` before. */
 async function allFollow(nodes: readonly NodeProcess[]): Promise<readonly NodeStatus[] | null> {
   const statuses: NodeStatus[] = [];
   for (const status of await Promise.all(nodes.map((node) => node.status()))) {
@@ -140,7 +140,7 @@ async function allFollow(nodes: readonly NodeProcess[]): Promise<readonly NodeSt
   return statuses;
 }
 
-/** Waits for a leader; `null` if a node ended, the time is over, or `stopped` says so. */
+/** Waits for a leader. Returns `null` if a node ended, after the timeout, or once `stopped` holds. */
 async function waitForLeader(
   nodes: readonly NodeProcess[],
   stopped: () => boolean,
@@ -160,7 +160,7 @@ function indented(rows: readonly (readonly string[])[]): string {
   return table(titles.map((title) => ({ title })), others).replaceAll(/^/gm, "  ").trimEnd();
 }
 
-/** How the command line is called from a terminal like the one that runs this. */
+/** Returns the command that runs the command line from a terminal like this one. */
 function raftCommand(): string {
   if (!("Deno" in globalThis)) return `${"Bun" in globalThis ? "bun" : "node"} server/cli/main.ts`;
   const npx = process.env["npm_lifecycle_event"] === "npx";
@@ -174,10 +174,10 @@ function welcome(nodes: readonly NodeProcess[], statuses: readonly NodeStatus[],
   const tries = [
     [`curl -X PUT ${leader?.address}/kv/greeting -d hello`, "write"],
     [`curl ${other?.address}/kv/greeting`, "read, from any node"],
-    [`${raftCommand()} status --server ${other?.address}`, "who leads"],
-    ...(nodes.length > 2 ? [[`kill -9 ${leader?.pid}`, "end the leader, then read again"]] : []),
+    [`${raftCommand()} status --server ${other?.address}`, "show the leader"],
+    ...(nodes.length > 2 ? [[`kill -9 ${leader?.pid}`, "kill the leader, then read again"]] : []),
   ];
-  return `\nA cluster of ${nodes.length} runs; its data is in ${data}.\n\n` +
+  return `\nA cluster of ${nodes.length} is running; its data is in ${data}.\n\n` +
     `${indented([["node", "address", "pid", "role"], ...rows])}\n\nTry in another terminal:\n\n` +
     `${indented(tries.map(([command = "", what]) => [command, `# ${what}`]))}\n\nCtrl-C stops all nodes.\n`;
 }
@@ -186,7 +186,7 @@ function described(end: number | string): string {
   return typeof end === "number" ? `exit code ${end}` : `signal ${end}`;
 }
 
-/** Quoted for a shell where needed. */
+/** Joins words for a shell, quoted where needed. */
 function shellCommand(command: readonly string[]): string {
   return command.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
 }
@@ -209,7 +209,7 @@ async function run(options: StartArguments): Promise<number> {
     const failed = nodes.find((node) => node.end !== null);
     await stopAll();
     if (failed === undefined) {
-      console.error(`No leader within ${START_TIMEOUT_MS / 1000} s.`);
+      console.error(`No leader was elected within ${START_TIMEOUT_MS / 1000} s.`);
       return EXIT.noLeader;
     }
     console.error(`The cluster did not start: ${failed.id} ended with ${described(failed.end ?? EXIT.failed)}.`);
@@ -225,19 +225,19 @@ async function run(options: StartArguments): Promise<number> {
     return end;
   }));
   if (stopping) {
-    console.error("All nodes are stopped.");
+    console.error("All nodes have stopped.");
     return stoppedNodes.every((node) => node.end === 0) ? EXIT.done : EXIT.failed;
   }
-  console.error("No node is left.");
+  console.error("All nodes have ended.");
   return ends.find((end) => typeof end === "number" && end !== 0) as number | undefined ?? EXIT.failed;
 }
 
 function parse(args: readonly string[]): StartArguments {
   const parser = new Command("start")
-    .description("Starts a cluster on this machine, a process a node. Started again, it goes on with its data.")
-    .option("--nodes <count>", "how many nodes", integer(1, 99), 3)
-    .option("--data <dir>", "where the nodes keep their data, a folder each", "./raft-data")
-    .option("--port <port>", "the first node's port; the others follow", integer(1, 65_535), 7001)
+    .description("Starts a cluster on this machine, one process per node. Started again, it continues with its data.")
+    .option("--nodes <count>", "the number of nodes", integer(1, 99), 3)
+    .option("--data <dir>", "the parent of the nodes' data folders", "./raft-data")
+    .option("--port <port>", "the port of the first node; the others use the next ones", integer(1, 65_535), 7001)
     .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect)
     .version(VERSION, "--version", "print the version")
     .helpOption("--help", "print this help")
@@ -245,7 +245,7 @@ function parse(args: readonly string[]): StartArguments {
     .exitOverride();
   parser.parse([...args], { from: "user" });
   const options = parser.opts<StartArguments>();
-  if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would go beyond 65535.");
+  if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would exceed 65535");
   return options;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `GET /status` says.
+ * The document of `GET /status`.
  *
  * @module
  */
@@ -7,14 +7,14 @@
 import type { NodeStatus } from "../lib/node/types.ts";
 import { VERSION } from "./version.ts";
 
-/** The JSON of `GET /status`: the node's own status, its version, and while it starts, what it waits for. */
+/** The JSON of `GET /status`: the node's status and version, and the reason if it does not run. */
 export interface StatusDocument extends NodeStatus {
   readonly version: string;
-  /** Why the node doesn't run yet, or no longer; absent while it runs. */
+  /** The reason why the node does not run; absent while it runs. */
   readonly reason?: string;
 }
 
-/** Turns a node's status into the document. */
+/** Returns the document for a node's status. */
 export function statusDocument(status: NodeStatus, reason?: string): StatusDocument {
   return { ...status, version: VERSION, ...(reason === undefined ? {} : { reason }) };
 }

@@ -1,2 +1,2 @@
-/** The version of this software; a test keeps it equal to deno.json's. */
+/** The version of this software; a test keeps it equal to the one in deno.json. */
 export const VERSION = "0.1.0";

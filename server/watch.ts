@@ -8,10 +8,10 @@ import type { KeyValueChange } from "../lib/kv/watch.ts";
 import { jsonBytes } from "./http_bytes.ts";
 import { problemOf } from "./problem.ts";
 
-/** A comment so often keeps proxies from cutting a quiet stream. */
+/** The interval of comments that keep proxies from cutting a quiet stream. */
 const KEEP_ALIVE_MS = 15_000;
 
-/** One change as an event; its id is the version, so that a client goes on where it was. */
+/** Formats a change as an event; its id is the version, so that a client can continue after it. */
 function eventOf(change: KeyValueChange): string {
   const data = JSON.stringify({
     ...jsonBytes("key", change.key),
@@ -22,11 +22,11 @@ function eventOf(change: KeyValueChange): string {
 }
 
 /**
- * Answers with a stream of events `put` and `delete`. If the watch fails, a last
- * event `problem` says why; the client's going away ends it silently.
+ * Returns a stream of `put` and `delete` events. If the watch fails, the last event
+ * is a `problem`; it ends silently when the client goes away.
  *
- * @param open Begins the watch; ended by the signal.
- * @throws {RaftError} what the watch fails with at once.
+ * @param open Begins the watch; the signal ends it.
+ * @throws {RaftError} if the watch fails at once.
  */
 export async function watchResponse(
   open: (signal: AbortSignal) => AsyncIterableIterator<KeyValueChange>,
@@ -35,7 +35,7 @@ export async function watchResponse(
   const ended = new AbortController();
   client.addEventListener("abort", () => ended.abort());
   const changes = open(ended.signal);
-  // What can't even begin (changes that are no longer kept) is an answer of its own.
+  // A watch that can't begin (of changes that are no longer kept) is a problem response.
   let first: Promise<IteratorResult<KeyValueChange>> | null = changes.next();
   await Promise.race([first, new Promise((resolve) => setTimeout(resolve, 0))]);
   const encoder = new TextEncoder();
@@ -43,7 +43,7 @@ export async function watchResponse(
 
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
-      // Something at once, so that the client sees its headers.
+      // Sent at once, so that the client receives the headers.
       controller.enqueue(encoder.encode(": watching\n\n"));
       keepAlive = setInterval(() => {
         if ((controller.desiredSize ?? 0) > 0) controller.enqueue(encoder.encode(":\n\n"));

@@ -6,7 +6,7 @@
 
 import { RaftError } from "../../lib/errors.ts";
 import type { StatusDocument } from "../status.ts";
-import { nobodyAnswers } from "./errors.ts";
+import { noServerAnswers } from "./errors.ts";
 import type { RemoteCallOptions } from "./remote.ts";
 
 /** After the first answer others, the leader perhaps, have so long to say better. */
@@ -41,7 +41,7 @@ export async function answering(
   }));
   clearTimeout(grace);
   if (signal.aborted) throw new RaftError("aborted", "interrupted");
-  if (found.length === 0) throw nobodyAnswers(endpoints, failures);
+  if (found.length === 0) throw noServerAnswers(endpoints, failures);
   return found.sort((a, b) => a.rank - b.rank).map(({ endpoint }) => endpoint);
 }
 

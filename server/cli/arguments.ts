@@ -15,43 +15,43 @@ import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 /**
  * Adds `--server`, `--timeout-ms` and `--json`.
  *
- * @param timeoutMs What `--timeout-ms` is by default; 0 for a command that asks no server.
+ * @param timeoutMs The default of `--timeout-ms`; 0 for a command that asks no server.
  */
 export function withCommonOptions(command: Command, timeoutMs: number = DEFAULT_TIMEOUT_MS): Command {
   if (timeoutMs > 0) {
     command
       .option(
         "-s, --server <host:port,...>",
-        "servers to ask: any of the cluster's (a list, repeatable; default: RAFT_SERVER, else 127.0.0.1:7001 to 7003)",
+        "servers of the cluster, any of them (a list, repeatable; default: RAFT_SERVER, else 127.0.0.1:7001 to 7003)",
         collect,
       )
-      .option("--timeout-ms <ms>", `give up after so long (default: ${timeoutMs})`, integer(1, 86_400_000));
+      .option("--timeout-ms <ms>", `give up after this long (default: ${timeoutMs})`, integer(1, 86_400_000));
   }
-  return command.option("--json", "print JSON; errors, too");
+  return command.option("--json", "print JSON, including errors");
 }
 
 /** Adds `--consistency`. */
 export function withConsistency(command: Command): Command {
   return command.addOption(
-    new Option("--consistency <level>", "how fresh the answer is").choices(["linearizable", "lease", "stale"])
+    new Option("--consistency <level>", "freshness of the answer").choices(["linearizable", "lease", "stale"])
       .default("linearizable"),
   );
 }
 
-/** Adds `--base64` for keys that are no UTF-8. */
+/** Adds `--base64` for keys that are not valid UTF-8. */
 export function withKeyOption(command: Command, what: string): Command {
-  return command.option("--base64", `${what} is given in base64, for bytes that are no UTF-8`);
+  return command.option("--base64", `${what} is base64-encoded (for keys that are not valid UTF-8)`);
 }
 
-/** A version: a whole number from 1. */
+/** Parses a version: a whole number from 1. */
 export const version: (value: string) => number = integer(1, Number.MAX_SAFE_INTEGER);
 
-/** The bytes of a key or prefix argument. */
+/** Returns the bytes of a key or prefix argument. */
 export function bytesOf(text: string, base64: boolean | undefined, what: "KEY" | "PREFIX"): Uint8Array {
   const bytes = base64 === true ? fromBase64(text, what) : new TextEncoder().encode(text);
-  if (what === "KEY" && bytes.length === 0) throw usageError("KEY is empty: a key has at least one byte.");
+  if (what === "KEY" && bytes.length === 0) throw usageError("KEY is empty: a key has at least one byte");
   if (bytes.length > KEY_MAX_BYTES) {
-    throw usageError(`${what} has ${bytes.length} bytes: a key has at most ${KEY_MAX_BYTES}.`);
+    throw usageError(`${what} has ${bytes.length} bytes: a key has at most ${KEY_MAX_BYTES}`);
   }
   return bytes;
 }
@@ -60,11 +60,11 @@ function fromBase64(text: string, what: string): Uint8Array {
   try {
     return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   } catch {
-    throw usageError(`${what} is no base64: ${JSON.stringify(text)}.`);
+    throw usageError(`${what} is not valid base64: ${JSON.stringify(text)}`);
   }
 }
 
-/** The condition of a write, from `--if-version` and `--if-absent`. */
+/** Returns the condition of a write, from `--if-version` and `--if-absent`. */
 export function conditionOf(
   options: { readonly ifVersion?: number; readonly ifAbsent?: true },
 ): ExpectedVersion | undefined {

@@ -1,5 +1,5 @@
 /**
- * What went wrong, as a message, a JSON document and an exit code.
+ * Failures as a message, a JSON document and an exit code.
  *
  * @module
  */
@@ -37,24 +37,24 @@ export class CliError extends Error {
   }
 }
 
-/** A command line that was not understood. */
+/** Returns the error of a command line that makes no sense. */
 export function usageError(message: string, hint = ""): CliError {
   return new CliError("usage", EXIT.usage, message, { hint });
 }
 
-/** What is told of a failure: the document that `--json` puts on standard error, under `error`. */
+/** A failure as it is reported: the document that `--json` writes to standard error, under `error`. */
 export interface Failure {
   /** Stable and machine-readable: a {@linkcode RaftErrorCode} or a {@linkcode CliErrorCode}. */
   readonly code: string;
-  /** What happened, in a sentence. */
+  /** The error message, without a capital or a full stop. */
   readonly message: string;
-  /** What to do next; absent if there is nothing better than the message. */
+  /** Advice on what to do next; absent if the message says it all. */
   readonly hint?: string;
-  /** `rejected`: it had no effect; `unknown`: it may have had, or may yet have. */
+  /** `rejected`: it had no effect; `unknown`: it may have had one, or may yet have one. */
   readonly outcome: Outcome;
-  /** The leader, if the error knows it. */
+  /** The leader, if known. */
   readonly leader?: LeaderHint;
-  /** What the process ends with. */
+  /** The exit code of the process. */
   readonly exitCode: ExitCode;
 }
 
@@ -65,9 +65,9 @@ const HINTS: Partial<Record<RaftErrorCode, string>> = {
   timeout: "Is a majority of the nodes up? See: raft status. To wait for longer: --timeout-ms",
 };
 
-const UNKNOWN_HINT = "It may have been carried out, or may yet be. Look before you do it again.";
+const UNKNOWN_HINT = "It may have been carried out, or may yet be. Check before you repeat it.";
 
-/** Makes of any error what is told of it. */
+/** Converts any error to the failure to report. */
 export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   const error = underlying(thrown);
   const known = error instanceof RaftError || error instanceof CliError;
@@ -75,7 +75,7 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   if (interrupted) {
     return {
       code: "aborted",
-      message: "Interrupted.",
+      message: "interrupted",
       ...(outcome === "unknown" ? { hint: UNKNOWN_HINT } : {}),
       outcome,
       exitCode: EXIT.interrupted,
@@ -100,7 +100,7 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   };
 }
 
-/** An error of the server about a member, with where to look. */
+/** Adds a hint to a server's error about a member. */
 export function aboutMembers(error: unknown): unknown {
   if (!(error instanceof RaftError) || error.code !== "invalid_argument" || error.hint !== "") return error;
   return new RaftError(error.code, error.message, { hint: "See: raft member list", cause: error });
@@ -111,20 +111,20 @@ export function withoutEffect(error: unknown): unknown {
   return error instanceof RaftError ? error.withOutcome("rejected") : error;
 }
 
-/** None of the servers answered; `failures` say why, in the order of the endpoints or any. */
-export function nobodyAnswers(endpoints: readonly string[], failures: readonly unknown[]): RaftError {
+/** Returns the error when no server answered; `failures` are the reasons, in any order. */
+export function noServerAnswers(endpoints: readonly string[], failures: readonly unknown[]): RaftError {
   const reasons = [...new Set(failures.map(reasonOf))];
   const hosts = endpoints.map((endpoint) => new URL(endpoint).host).join(", ");
-  const refused = reasons.every((reason) => reason.startsWith("nobody answers"));
-  return new RaftError("unreachable", refused ? `nobody answers at ${hosts}` : reasons.join("; "));
+  const refused = reasons.every((reason) => reason.startsWith("no server answers"));
+  return new RaftError("unreachable", refused ? `no server answers at ${hosts}` : reasons.join("; "));
 }
 
-/** Why a server didn't answer. */
+/** Returns the message of an error. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A deadline that passed because nobody could be reached, or nobody led, is told as just that. */
+/** Unwraps a deadline that passed because no server was reached, or no node led: that is the better message. */
 function underlying(error: unknown): unknown {
   if (!(error instanceof RaftError) || error.code !== "timeout" || error.outcome === "unknown") return error;
   const { cause } = error;
@@ -133,5 +133,5 @@ function underlying(error: unknown): unknown {
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)) || "An unexpected error.";
+  return (error instanceof Error ? error.message : String(error)) || "an unexpected error";
 }

@@ -1,26 +1,26 @@
 /**
- * What the command line reads and writes, handed in so that tests can hold it.
+ * The input and output of the command line, injected so that tests can replace it.
  *
  * @module
  */
 
-/** Where output goes. */
+/** A destination of output. */
 export interface Sink {
-  /** Whether a person watches: colours, and a newline after raw bytes. */
+  /** Reports whether it is a terminal: then there are colours, and a newline after raw bytes. */
   readonly isTerminal: boolean;
-  /** Resolves once there is room for more. Rejects with {@linkcode OutputClosed} if nobody reads any more. */
+  /** Resolves once there is room for more. Rejects with {@linkcode OutputClosed} once the reader is gone. */
   write(data: string | Uint8Array): Promise<void>;
 }
 
-/** Where a value may come from. */
+/** A source of input. */
 export interface Source {
-  /** Whether a person would have to type it. */
+  /** Reports whether it is a terminal, so that a person has to type. */
   readonly isTerminal: boolean;
-  /** Everything that comes, in chunks. */
+  /** Reads to the end, in chunks. */
   read(): AsyncIterable<Uint8Array>;
 }
 
-/** The world around one command. */
+/** The environment of one command. */
 export interface CliIo {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -30,17 +30,17 @@ export interface CliIo {
   readonly signal: AbortSignal;
 }
 
-/** Whoever read the output has gone, as `head` does: nothing is left to do, and nobody to tell. */
+/** The reader of the output is gone, as `head` is after its lines: the command ends without a message. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
-/** The looks that are used. */
+/** The text styles in use. */
 export type Style = "bold" | "dim" | "red" | "green" | "yellow";
 
 const CODES: Record<Style, string> = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33" };
 
-/** Colours text for a sink, if it is a terminal and nobody asked for none (https://no-color.org). */
+/** Returns a function that colours text for a sink, if that is a terminal and NO_COLOR is not set (https://no-color.org). */
 export function painter(sink: Sink, env: CliIo["env"]): (style: Style, text: string) => string {
   const coloured = sink.isTerminal && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   return (style, text) => coloured ? `\x1b[${CODES[style]}m${text}\x1b[0m` : text;

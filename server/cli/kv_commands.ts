@@ -28,9 +28,9 @@ interface WriteOptions extends KeyOptions {
 }
 
 const PUT_HELP = `
-The value comes from the command line, from a file, or with - from standard input. It has 1.5 MiB at most.
-The write happens exactly once, whatever is lost on the way. Exits with 6 if --if-version or --if-absent
-does not hold, and with 7 if it could not be found out whether the write happened.
+The value comes from the command line, from a file, or with - from standard input; at most 1.5 MiB.
+The write happens exactly once, even if requests or answers are lost. Exits with 6 if --if-version or
+--if-absent does not hold, and with 7 if it is unknown whether the write happened.
 
 Examples:
   raft kv put colour green
@@ -42,7 +42,8 @@ Examples:
 `;
 
 const GET_HELP = `
-Writes the value's bytes as they are; a newline follows on a terminal only. Exits with 1 if there is no such key.
+Writes the bytes of the value unchanged, followed by a newline on a terminal only. Exits with 1 if there is no
+such key.
 
 Examples:
   raft kv get colour
@@ -51,7 +52,7 @@ Examples:
 `;
 
 const DELETE_HELP = `
-Exits with 0 if there was no such key, as that is what was asked for; --json tells.
+Exits with 0 even if there was no such key; --json reports whether there was.
 
 Examples:
   raft kv delete colour
@@ -59,7 +60,7 @@ Examples:
 `;
 
 const LIST_HELP = `
-Keys come in the order of their bytes. Each page of up to 1000 keys is read at one moment; a long list is not.
+Keys are sorted by their bytes. Each page of up to 1000 keys is consistent; a longer list is not.
 
 Examples:
   raft kv list
@@ -70,7 +71,7 @@ Examples:
 
 const WATCH_HELP = `
 Prints changes as one server applies them, in order and without gaps, until Ctrl-C. If that server goes away,
-another one goes on where it was. Servers keep a bounded history: --from an older version fails.
+another one continues at the same version. Servers keep a bounded history: --from an older version fails.
 
 Examples:
   raft kv watch
@@ -85,9 +86,9 @@ export function addKeyValueCommands(root: Command, registry: Registry): void {
   addReads(kv, registry);
   const watch = withKeyOption(withCommonOptions(kv.command("watch")), "PREFIX")
     .description("Prints changes as they happen.")
-    .argument("[prefix]", "only keys that begin with it", "")
-    .option("--from <version>", "changes from this version on (default: those to come)", version)
-    .option("-n, --count <changes>", "end after so many", integer(1, Number.MAX_SAFE_INTEGER))
+    .argument("[prefix]", "only keys with this prefix", "")
+    .option("--from <version>", "start at this version (default: only new changes)", version)
+    .option("-n, --count <changes>", "stop after this many", integer(1, Number.MAX_SAFE_INTEGER))
     .addHelpText("after", WATCH_HELP.trimEnd());
   registry.handle<KeyOptions & { readonly from?: number; readonly count?: number }>(
     watch,
@@ -102,13 +103,13 @@ function addWrites(kv: Command, registry: Registry): void {
     .argument("<key>")
     .argument("[value]", "the value; - for standard input")
     .option("-f, --file <path>", "take the value from a file")
-    .option("--if-version <version>", "only if this is the key's version", version)
+    .option("--if-version <version>", "only if the key has this version", version)
     .option("--if-absent", "only if there is no such key")
     .addHelpText("after", PUT_HELP.trimEnd());
   registry.handle<WriteOptions & { readonly file?: string }>(put, async (session, [text = "", value], options) => {
     const key = bytesOf(text, options.base64, "KEY");
     if (options.ifAbsent === true && options.ifVersion !== undefined) {
-      throw usageError("--if-version and --if-absent exclude each other.");
+      throw usageError("--if-version and --if-absent exclude each other");
     }
     const bytes = await readValue(session.io, value, options.file);
     const expected = conditionOf(options);
@@ -116,14 +117,14 @@ function addWrites(kv: Command, registry: Registry): void {
     if (!answer.ok) throw conflict(key, answer.currentVersion);
     await session.print(
       { ...jsonBytes("key", key), version: answer.version, previousVersion: answer.previousVersion },
-      () => `${quoted(key)} has version ${answer.version} now.\n`,
+      () => `${quoted(key)} now has version ${answer.version}.\n`,
     );
   });
 
   const remove = withKeyOption(withCommonOptions(kv.command("delete").alias("rm")), "KEY")
     .description("Removes a key.")
     .argument("<key>")
-    .option("--if-version <version>", "only if this is the key's version", version)
+    .option("--if-version <version>", "only if the key has this version", version)
     .addHelpText("after", DELETE_HELP.trimEnd());
   registry.handle<WriteOptions>(remove, async (session, [text = ""], options) => {
     const key = bytesOf(text, options.base64, "KEY");
@@ -132,15 +133,15 @@ function addWrites(kv: Command, registry: Registry): void {
     const { version, previousVersion } = answer;
     await session.print(
       { ...jsonBytes("key", key), deleted: previousVersion !== 0, version, previousVersion },
-      () => previousVersion === 0 ? `There was no key ${quoted(key)}.\n` : `${quoted(key)} is deleted.\n`,
+      () => previousVersion === 0 ? `There was no key ${quoted(key)}.\n` : `Deleted ${quoted(key)}.\n`,
     );
   });
 }
 
 function conflict(key: Uint8Array, currentVersion: number): CliError {
-  const now = currentVersion === 0 ? "There is no such key" : `Its version is ${currentVersion}`;
-  return new CliError("conflict", EXIT.refused, `${quoted(key)} was not changed. ${now}.`, {
-    hint: "Read it again, and decide anew.",
+  const now = currentVersion === 0 ? "there is no such key" : `its version is ${currentVersion}`;
+  return new CliError("conflict", EXIT.refused, `${quoted(key)} was not changed: ${now}`, {
+    hint: "Read it again, then decide.",
     details: { ...jsonBytes("key", key), currentVersion },
   });
 }
@@ -155,7 +156,7 @@ function addReads(kv: Command, registry: Registry): void {
     const { consistency } = options;
     const entry = await session.remote.get(key, { ...session.call(), consistency });
     if (entry === null) {
-      throw new CliError("not_found", EXIT.failed, `There is no key ${quoted(key)}.`, {
+      throw new CliError("not_found", EXIT.failed, `there is no key ${quoted(key)}`, {
         details: jsonBytes("key", key),
       });
     }
@@ -170,10 +171,10 @@ function addReads(kv: Command, registry: Registry): void {
 
   const list = withConsistency(withKeyOption(withCommonOptions(kv.command("list").alias("ls")), "PREFIX"))
     .description("Prints keys, versions and values.")
-    .argument("[prefix]", "only keys that begin with it", "")
-    .option("-l, --limit <keys>", "so many at most; 0 for all", integer(0, 1e9), 1000)
+    .argument("[prefix]", "only keys with this prefix", "")
+    .option("-l, --limit <keys>", "at most this many; 0 for all", integer(0, 1e9), 1000)
     .option("--after <key>", "only keys after this one")
-    .option("-k, --keys-only", "leave the values out")
+    .option("-k, --keys-only", "omit the values")
     .addHelpText("after", LIST_HELP.trimEnd());
   registry.handle<ListOptions>(list, (session, [prefix = ""], options) => listKeys(session, prefix, options));
 }
@@ -186,7 +187,7 @@ interface ListOptions extends KeyOptions {
 }
 
 const PAGE_KEYS = 1000;
-/** What a person sees of a value. */
+/** Characters of a value that a table shows. */
 const SHOWN_CHARACTERS = 60;
 
 async function listKeys(session: Session, text: string, options: ListOptions): Promise<void> {
@@ -221,7 +222,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
   };
   await session.print(document, () => listText(entries, keysOnly));
   if (more) {
-    await session.note(`There are more keys. Go on with --after ${quoted(startAfter ?? prefix)}, or --limit 0.`);
+    await session.note(`There are more keys. Continue with --after ${quoted(startAfter ?? prefix)}, or use --limit 0.`);
   } else if (entries.length === 0) await session.note("There are no keys.");
 }
 

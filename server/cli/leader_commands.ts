@@ -20,17 +20,17 @@ const SNAPSHOT_TIMEOUT_MS = 60_000;
 
 /** Adds `leader transfer`. */
 export function addLeaderCommands(root: Command, registry: Registry): void {
-  const leader = root.command("leader").description("Who leads.");
+  const leader = root.command("leader").description("Leadership.");
   const transfer = withCommonOptions(leader.command("transfer"), TRANSFER_TIMEOUT_MS)
-    .description("Hands leadership over, without waiting for an election timeout.")
-    .argument("[to]", "the voter that is to lead (default: the most up-to-date one)", nodeId)
+    .description("Transfers leadership, without waiting for an election timeout.")
+    .argument("[to]", "the next leader, a voter (default: the most up-to-date one)", nodeId)
     .addHelpText("after", "\nExamples:\n  raft leader transfer\n  raft leader transfer n2");
   registry.handle<CommonOptions>(transfer, async (session, [to]) => {
     const id = await session.remote.transferLeadership(to ?? null, session.call(TRANSFER_TIMEOUT_MS))
       .catch((error) => {
         throw aboutMembers(error);
       });
-    await session.print({ leader: id }, () => `${id} leads now.\n`);
+    await session.print({ leader: id }, () => `${id} is the leader now.\n`);
   });
 }
 
@@ -38,7 +38,7 @@ export function addLeaderCommands(root: Command, registry: Registry): void {
 export function addSnapshotCommands(root: Command, registry: Registry): void {
   const snapshot = root.command("snapshot").description("Snapshots of the state.");
   const take = withCommonOptions(snapshot.command("take"), SNAPSHOT_TIMEOUT_MS)
-    .description("Makes one node take a snapshot now, and forget the log that it covers.")
+    .description("Makes one node take a snapshot now, and discard the log that it covers.")
     .argument("[id]", "the node (default: the leader)", nodeId)
     .addHelpText("after", "\nExamples:\n  raft snapshot take\n  raft snapshot take n3 --json");
   registry.handle<CommonOptions>(take, async (session, [id]) => {
@@ -46,7 +46,7 @@ export function addSnapshotCommands(root: Command, registry: Registry): void {
     const index = await session.remote.takeSnapshot(node.address, session.call(SNAPSHOT_TIMEOUT_MS));
     await session.print(
       { id: node.id, index },
-      () => `${node.id} (${shortAddress(node.address)}) has a snapshot of everything up to index ${index}.\n`,
+      () => `${node.id} (${shortAddress(node.address)}) has a snapshot up to index ${index}.\n`,
     );
   });
 }
@@ -59,13 +59,13 @@ async function nodeToAsk(
   if (id === undefined) {
     const leader = survey.leader;
     if (leader !== null) return leader;
-    throw new CliError("no_leader", EXIT.noLeader, "Nobody leads now.", {
+    throw new CliError("no_leader", EXIT.noLeader, "there is no leader now", {
       hint: "Name the node: raft snapshot take ID",
     });
   }
   const node = survey.nodes.find((other) => other.id === id);
   if (node === undefined) {
-    throw new CliError("invalid_argument", EXIT.failed, `${id} is not a member of this cluster.`, {
+    throw new CliError("invalid_argument", EXIT.failed, `node ${id} is not a member of this cluster`, {
       hint: "See: raft member list",
     });
   }

@@ -18,11 +18,11 @@ import type { CommonOptions, Session } from "./session.ts";
 import { count, quoted, safeText, showBytes } from "./text.ts";
 
 const VERIFY_HELP = `
-Reads and checks every byte of the log and of the snapshot in force. Changes nothing, and takes no lock: the
-node may run. Exits with 5 if something is damaged, and says where.
+Reads and checks every byte of the log and of the current snapshot. Changes nothing and takes no lock, so the
+node may be running. Exits with 5 if anything is damaged, and reports where.
 
-What follows the last whole batch was cut short by a crash, or is being written: it was promised to nobody, and
-the node cuts it off when it starts. Damage within the very last batch can't be told from that.
+Bytes after the last complete batch were cut short by a crash, or are being written: they were never acknowledged,
+and the node truncates them when it starts. Damage within the last batch can't be distinguished from that.
 
 Examples:
   raft log verify raft-data/n1
@@ -30,8 +30,8 @@ Examples:
 `;
 
 const DUMP_HELP = `
-One line for each record, oldest first, overwritten ones included: file, offset, index, term, type, content.
-Changes nothing, and takes no lock.
+One line for each record, oldest first, including overwritten ones: file, offset, index, term, type, content.
+Changes nothing and takes no lock.
 
 Examples:
   raft log dump raft-data/n1
@@ -57,7 +57,7 @@ export function addLogCommands(root: Command, registry: Registry): void {
   });
 
   const dump = withCommonOptions(log.command("dump"), 0)
-    .description("Prints what is in a node's log.")
+    .description("Prints the records of a node's log.")
     .argument("<dir>", "the node's data folder")
     .option("--from <index>", "only entries from this index on", version)
     .option("--to <index>", "only entries up to this index", version)
@@ -78,7 +78,7 @@ export function addLogCommands(root: Command, registry: Registry): void {
   });
 }
 
-/** Adds what to do about damage. */
+/** Adds a hint to an error about damage. */
 function explained(error: unknown): never {
   if (!(error instanceof StorageError) || error.code !== "damaged" || error.hint !== "") throw error;
   throw new StorageError(error.message, {
@@ -89,7 +89,7 @@ function explained(error: unknown): never {
   });
 }
 
-/** The document of `log verify --json`. */
+/** Returns the document of `log verify --json`. */
 function reportDocument(dir: string, report: LogReport): unknown {
   const { identity, hardState, snapshot, ...rest } = report;
   return {
@@ -118,13 +118,13 @@ function reportText(session: Session, dir: string, report: LogReport): string {
     ["entries", entries],
     ["snapshot", snapshot === null ? "none" : `up to ${snapshot.index}, ${count(snapshot.size, "byte")}`],
     ["log", `${count(report.segments, "file")}, ${count(report.bytes, "byte")}, ${count(report.records, "record")}`],
-    ...(tornBytes === 0 ? [] : [["after it", `${count(tornBytes, "byte")}, to be cut off: no whole batch`]]),
+    ...(tornBytes === 0 ? [] : [["torn tail", `${count(tornBytes, "byte")} of an incomplete batch, to be truncated`]]),
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(12)} ${value}\n`).join("");
-  return `${session.paint("green", "ok:")} ${safeText(dir)} is whole.\n\n${lines}`;
+  return `${session.paint("green", "ok:")} ${safeText(dir)} is intact.\n\n${lines}`;
 }
 
-/** A line of `log dump --json`. */
+/** Returns a line of `log dump --json`. */
 function recordDocument(record: DumpedRecord): unknown {
   const { file, offset, bytes, ...rest } = record;
   const place = { file: nameOf(file), offset, bytes };
@@ -159,7 +159,7 @@ function membershipOrNull(data: Uint8Array): Membership | null {
   }
 }
 
-/** What a command is to the key-value store; another state machine's is only bytes. */
+/** Decodes a command of the key-value store; that of another state machine stays bytes. */
 function commandDocument(data: Uint8Array): Record<string, unknown> {
   try {
     const entry = decodeEntry(data);
@@ -201,7 +201,7 @@ function recordText(session: Session, record: DumpedRecord): string {
     case "commit":
       return line("", "", paint("dim", "batch end "), paint("dim", `batch ${record.batchNumber}`));
     case "tornTail":
-      return line("", "", paint("yellow", "torn tail "), `${count(record.bytes, "byte")}, to be cut off`);
+      return line("", "", paint("yellow", "torn tail "), `${count(record.bytes, "byte")}, to be truncated`);
     default:
       return line(String(record.index), String(record.term), record.type, entryText(record));
   }
@@ -230,7 +230,7 @@ function entryText({ type, data }: { readonly type: string; readonly data: Uint8
 }
 
 function membershipText(membership: Membership | null): string {
-  if (membership === null) return "does not read";
+  if (membership === null) return "unreadable";
   const { voters, outgoing, learners } = membership;
   const parts = [
     `voters ${voters.join(", ")}`,

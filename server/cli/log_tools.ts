@@ -1,5 +1,5 @@
 /**
- * What the `log` commands need of the file storage.
+ * The part of the file storage that the `log` commands need.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import { CliError } from "./errors.ts";
 
 /** Reads data folders, and changes nothing in them. */
 export interface LogTools {
-  /** Checks everything. @throws {StorageError} `damaged`, naming file and offset */
+  /** Checks the whole folder. @throws {StorageError} `damaged`, naming file and offset */
   verify(dir: string): Promise<LogReport>;
-  /** Every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
+  /** Yields every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
   dump(dir: string): AsyncIterable<DumpedRecord>;
 }
 
 const MANIFEST = "manifest";
 
-/** For folders of this machine. */
+/** Returns the tools for folders of this machine. */
 export function fileLogTools(): LogTools {
   return {
     async verify(dir) {
@@ -35,7 +35,7 @@ export function fileLogTools(): LogTools {
   };
 }
 
-/** Tells a wrong path from a damaged folder. */
+/** Distinguishes a wrong path from a damaged folder. */
 async function checkFolder(dir: string): Promise<void> {
   const names = await list(dir);
   if (names.includes(MANIFEST) || names.some((name) => /^log-\d+$/.test(name))) return;
@@ -44,9 +44,9 @@ async function checkFolder(dir: string): Promise<void> {
     const inner = await list(join(dir, name)).catch((): string[] => []);
     if (inner.includes(MANIFEST)) nodes.push(join(dir, name));
   }
-  throw new CliError("file", EXIT.failed, `${JSON.stringify(dir)} is no data folder of a node.`, {
+  throw new CliError("file", EXIT.failed, `${JSON.stringify(dir)} is not the data folder of a node`, {
     hint: nodes.length === 0
-      ? "Name what the server was started with as --data; deno task start has raft-data/n1, raft-data/n2, …"
+      ? "Name the folder given to the server as --data; deno task start uses raft-data/n1, raft-data/n2, …"
       : `Name one of: ${nodes.join(", ")}`,
   });
 }
@@ -56,7 +56,7 @@ async function list(dir: string): Promise<string[]> {
     return await readdir(dir);
   } catch (error) {
     const code = String((error as { readonly code?: unknown }).code);
-    const why = code === "ENOENT" ? "there is none" : code === "ENOTDIR" ? "it is a file" : code;
-    throw new CliError("file", EXIT.failed, `Can't read the folder ${JSON.stringify(dir)}: ${why}.`);
+    const why = code === "ENOENT" ? "it does not exist" : code === "ENOTDIR" ? "it is a file" : code;
+    throw new CliError("file", EXIT.failed, `can't read the folder ${JSON.stringify(dir)}: ${why}`);
   }
 }

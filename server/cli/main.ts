@@ -13,7 +13,7 @@ import { systemServices } from "./services.ts";
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    // Whoever asks twice doesn't want to wait.
+    // A second Ctrl-C ends it at once.
     if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
     interrupted.abort();
   });

@@ -9,6 +9,7 @@ import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { EXIT } from "../exit_codes.ts";
+import { sentence } from "../sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";
@@ -22,9 +23,8 @@ import { count, safeText, shortAddress, table } from "./text.ts";
 const CHANGE_TIMEOUT_MS = 60_000;
 
 const ADD_HELP = `
-The node must run, with an empty data folder and --join. It receives the log first, and votes once it has
-caught up; this waits for that, for as long as --timeout-ms says. Run it again to go on
-after a failure.
+The node must be running, with an empty data folder and --join. It receives the log first, and becomes a voter
+once it has caught up; the command waits for that, up to --timeout-ms. After a failure, run it again to continue.
 
 Examples:
   deno run -A server/main.ts --id n4 --data d4 --listen 127.0.0.1:7004 --join
@@ -33,8 +33,8 @@ Examples:
 `;
 
 const REMOVE_HELP = `
-Refused (exit code 6) if the nodes that are left and up could not commit anything. A removed node keeps
-running until you stop it, and disturbs nobody.
+Refused (exit code 6) if the remaining nodes that are up could not commit anything. A removed node keeps
+running until you stop it, and does not disturb the others.
 
 Examples:
   raft member remove n4
@@ -42,10 +42,10 @@ Examples:
 
 /** Adds the commands. */
 export function addMemberCommands(root: Command, registry: Registry): void {
-  const member = root.command("member").description("Who is in the cluster.");
+  const member = root.command("member").description("The members of the cluster.");
 
   const list = withCommonOptions(member.command("list").alias("ls"))
-    .description("Shows all members.")
+    .description("Lists all members.")
     .addHelpText("after", "\nExamples:\n  raft member list\n  raft member list --json | jq -r '.members[].id'");
   registry.handle<CommonOptions>(list, async (session) => {
     const members = await session.remote.listMembers(session.call());
@@ -55,8 +55,8 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   const add = withCommonOptions(member.command("add"), CHANGE_TIMEOUT_MS)
     .description("Adds a node; waits until it has caught up, and makes it a voter.")
     .argument("<id>", "the node's name, as it was started with", nodeId)
-    .argument("<address>", "where the other nodes reach it: HOST:PORT, a URL, or tab:ID in a browser")
-    .option("--learner", "let it stay without a vote")
+    .argument("<address>", "its address for the other nodes: HOST:PORT, a URL, or tab:ID in a browser")
+    .option("--learner", "keep it a learner, without a vote")
     .addHelpText("after", ADD_HELP.trimEnd());
   registry.handle<CommonOptions & { readonly learner?: true }>(add, async (session, [id = "", text = ""], options) => {
     const address = isTabAddress(text) ? text : parseEndpoint(text);
@@ -69,7 +69,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   });
 
   const promote = withCommonOptions(member.command("promote"), CHANGE_TIMEOUT_MS)
-    .description("Makes a learner a voter; refused while it is far behind.")
+    .description("Makes a learner a voter; refused while it lags far behind.")
     .argument("<id>", "the learner", nodeId)
     .addHelpText("after", "\nExamples:\n  raft member promote n5");
   registry.handle<CommonOptions>(promote, async (session, [id = ""]) => {
@@ -79,7 +79,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   });
 
   const remove = withCommonOptions(member.command("remove").alias("rm"), CHANGE_TIMEOUT_MS)
-    .description("Takes a node out of the cluster.")
+    .description("Removes a node from the cluster.")
     .argument("<id>", "the node", nodeId)
     .addHelpText("after", REMOVE_HELP.trimEnd());
   registry.handle<CommonOptions>(remove, async (session, [id = ""]) => {
@@ -89,24 +89,24 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   });
 }
 
-/** The node may be reached by the others only; so that it isn't from here is worth a word, and no more. */
+/** Checks whether the node answers from here. A remark, not an error: maybe only the other nodes can reach it. */
 async function probe(session: Session, address: string): Promise<void> {
   try {
     await session.remote.status(address, { signal: session.io.signal, timeoutMs: 1000 });
   } catch (error) {
     if (error instanceof RaftError) {
-      await session.note(`${reasonOf(error)}, from here. Asking the cluster all the same.`);
+      await session.note(`${sentence(`${reasonOf(error)} from here`)} Asking the cluster all the same.`);
     }
   }
 }
 
-/** A node's part in the cluster before the change; `null` if none. */
+/** Returns a node's role in the membership before the change; `null` if it is not a member. */
 async function memberNow(session: Session, id: string): Promise<Suffrage | null> {
   const { members } = await session.remote.listMembers(session.call());
   return members.find((member) => member.id === id)?.suffrage ?? null;
 }
 
-/** A learner that is too far behind to vote is a safety check's refusal, not a missing leader. */
+/** Reports a learner that lags too far behind as refused by a check, not as a missing leader. */
 async function changed(change: () => Promise<void>): Promise<void> {
   try {
     await change();
@@ -129,11 +129,11 @@ async function printChange(
   const now = after === null ? null : list.members.find((member) => member.id === id)?.suffrage ?? after;
   const voters = list.members.filter(({ suffrage }) => suffrage === "voter").length;
   const said = now === before
-    ? now === null ? `${id} was no member.` : `${id} is a ${now} already.`
+    ? now === null ? `${id} was not a member.` : `${id} is already a ${now}.`
     : now === null
-    ? `${id} is out of the cluster.`
+    ? `${id} was removed from the cluster.`
     : before === null
-    ? `${id} is in the cluster, as a ${now}.`
+    ? `${id} was added to the cluster as a ${now}.`
     : `${id} is a ${now} now.`;
   await session.print(
     { id, before, now, changed: now !== before, ...list },
@@ -149,6 +149,6 @@ function listText(session: Session, { members, leader, membershipCommitted }: Me
     id === leader ? session.paint("green", "leader") : "",
     safeText(incarnation),
   ]);
-  const columns = ["NODE", "ADDRESS", "PART", "", "DATA FOLDER"].map((title) => ({ title }));
-  return table(columns, rows) + (membershipCommitted ? "" : "\nA change of this is not committed yet.\n");
+  const columns = ["NODE", "ADDRESS", "SUFFRAGE", "", "DATA FOLDER"].map((title) => ({ title }));
+  return table(columns, rows) + (membershipCommitted ? "" : "\nThis membership is not committed yet.\n");
 }

@@ -1,5 +1,5 @@
 /**
- * The command line's world, as the process has it.
+ * The environment of the command line, from the process.
  *
  * @module
  */
@@ -32,7 +32,7 @@ function isClosed(error: Error): boolean {
   return code === "EPIPE" || code === "ERR_STREAM_DESTROYED" || error.name === "BrokenPipe";
 }
 
-/** The process's own streams and environment. */
+/** Returns the process's own streams and environment. */
 export function processIo(signal: AbortSignal): CliIo {
   return {
     stdout: sinkOf(process.stdout),

@@ -1,5 +1,5 @@
 /**
- * Reads `GET /status`, which says more than the service: why a node doesn't run.
+ * Reads `GET /status`, which has more than the service: the reason why a node doesn't run.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { surelyNotSent } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 
 /**
- * Asks a server about itself.
+ * Returns the status of a server.
  *
  * @throws {RaftError} `unreachable`, `timeout`, `aborted`; `unsupported` if something else answers there
  */
@@ -20,7 +20,7 @@ export async function readStatus(
   { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
   fetch: Fetch = (url, init) => globalThis.fetch(url, init),
 ): Promise<StatusDocument> {
-  if (isTabAddress(endpoint)) throw new RaftError("unreachable", "in a browser tab, which only servers reach");
+  if (isTabAddress(endpoint)) throw new RaftError("unreachable", "in a browser tab, which only servers can reach");
   const { host } = new URL(endpoint);
   const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   let status: number;
@@ -31,16 +31,16 @@ export async function readStatus(
     text = await response.text();
   } catch (error) {
     if (signal.aborted) throw new RaftError("aborted", "interrupted");
-    if (ended.aborted) throw new RaftError("timeout", `${host} does not answer within ${timeoutMs} ms`);
-    const message = surelyNotSent(error) ? `nobody answers at ${host}` : `the connection to ${host} failed`;
+    if (ended.aborted) throw new RaftError("timeout", `no answer from ${host} within ${timeoutMs} ms`);
+    const message = surelyNotSent(error) ? `no server answers at ${host}` : `the connection to ${host} failed`;
     throw new RaftError("unreachable", message, { cause: error });
   }
-  // A node that stopped tells why with 503.
+  // A node that stopped answers 503, with the reason.
   if (status === 200 || status === 503) {
     const document = parsed(text);
     if (document !== null) return document;
   }
-  throw new RaftError("unsupported", `what answers at ${host} is no raft-core server, or of another version`);
+  throw new RaftError("unsupported", `the program at ${host} is not a raft-core server, or is another version of it`);
 }
 
 function parsed(text: string): StatusDocument | null {
@@ -53,7 +53,7 @@ function parsed(text: string): StatusDocument | null {
   return isStatus(value) ? value : null;
 }
 
-/** Checks what is used later, so that a strange answer is an error here and not a crash there. */
+/** Checks the fields that are used later, so that a strange answer is an error here and not a crash there. */
 function isStatus(value: unknown): value is StatusDocument {
   if (typeof value !== "object" || value === null) return false;
   const { id, clusterId, lifecycle, role, leader, members, peers, storage } = value as Record<string, unknown>;

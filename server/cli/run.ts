@@ -1,11 +1,12 @@
 /**
- * The command line, but for the process around it.
+ * The command line, without the process around it.
  *
  * @module
  */
 
 import { Command, CommanderError } from "commander";
 import { EXIT } from "../exit_codes.ts";
+import { sentence } from "../sentence.ts";
 import { VERSION } from "../version.ts";
 import { withCommonOptions } from "./arguments.ts";
 import type { Failure } from "./errors.ts";
@@ -34,7 +35,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 unreachable, 4 no leader or quorum, 5 u
 
 function program(registry: Registry): Command {
   const root = new Command("raft")
-    .description("Talks to a cluster: keys and values, members, leadership, and the log on disk.")
+    .description("Operates a cluster: keys and values, members, leadership, and the log on disk.")
     .version(VERSION, "-V, --version", "print the version")
     .enablePositionalOptions()
     .addHelpText("after", AFTER_HELP.trimEnd());
@@ -48,7 +49,7 @@ function program(registry: Registry): Command {
   return root;
 }
 
-/** Makes a command throw where it would end the process, and write where it is told to. */
+/** Makes a command throw instead of ending the process, and write to `write`. */
 function prepare(command: Command, write: { out(text: string): void; err(text: string): void }, path: string): void {
   command.exitOverride().helpOption("-h, --help", "print this help").allowExcessArguments(false);
   command.configureOutput({ writeOut: write.out, writeErr: write.err, outputError: (text, print) => print(text) });
@@ -58,7 +59,7 @@ function prepare(command: Command, write: { out(text: string): void; err(text: s
   command.showHelpAfterError(`See: ${path} --help`);
 }
 
-/** Whether errors are to be JSON: this must be known before the command line is understood. */
+/** Reports whether errors are to be JSON; needed before the command line is parsed. */
 function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   return args.slice(0, end < 0 ? args.length : end).includes("--json");
@@ -71,7 +72,7 @@ async function report(io: CliIo, failure: Failure, json: boolean): Promise<numbe
   }
   const paint = painter(io.stderr, io.env);
   const hint = failure.hint === undefined ? "" : `${paint("dim", "hint:")} ${safeLines(failure.hint)}\n`;
-  await io.stderr.write(`${paint("red", "error:")} ${safeLines(failure.message)}\n${hint}`);
+  await io.stderr.write(`${paint("red", "error:")} ${safeLines(sentence(failure.message))}\n${hint}`);
   return failure.exitCode;
 }
 
@@ -113,10 +114,10 @@ export async function run(args: readonly string[], io: CliIo, services: Services
   }
 }
 
-/** The first paragraph of what commander printed, without its prefix. */
+/** Returns the first paragraph of commander's output, without its prefix. */
 function usageMessage(text: string): string {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("See: "));
   return lines[0]?.startsWith("error: ") === true
     ? lines.join(" ").slice("error: ".length)
-    : "A command is missing: see --help.";
+    : "a command is missing: see --help";
 }

@@ -1,5 +1,5 @@
 /**
- * What the command line reaches the world with.
+ * The access of the command line to clusters and folders.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ConnectRemote } from "./connect_remote.ts";
 import { fileLogTools } from "./log_tools.ts";
 import type { Services } from "./session.ts";
 
-/** Real servers, real folders. */
+/** Returns the access to real servers and folders. */
 export function systemServices(): Services {
   return {
     connect: (endpoints) => new ConnectRemote({ endpoints, client: connectClientTransport() }),

@@ -11,22 +11,22 @@ import { painter } from "./io.ts";
 import type { LogTools } from "./log_tools.ts";
 import type { Remote, RemoteCallOptions } from "./remote.ts";
 
-/** What reaches the world beyond {@linkcode CliIo}; tests hand in their own. */
+/** Access to clusters and folders; tests inject their own. */
 export interface Services {
-  /** Reaches a cluster through these servers. */
+  /** Returns a client of the cluster that these servers belong to. */
   connect(endpoints: readonly string[]): Remote;
   /** Reads data folders. */
   readonly log: LogTools;
 }
 
-/** Where servers are looked for when nobody says: where `deno task start` puts them. */
+/** The default servers: those that `deno task start` starts. */
 export const DEFAULT_ENDPOINTS: readonly string[] = [
   "http://127.0.0.1:7001",
   "http://127.0.0.1:7002",
   "http://127.0.0.1:7003",
 ];
 
-/** How long a command waits if nobody says. */
+/** The default of `--timeout-ms`. */
 export const DEFAULT_TIMEOUT_MS = 5000;
 
 /** The options that every command has. */
@@ -37,8 +37,8 @@ export interface CommonOptions {
 }
 
 /**
- * `HOST:PORT` or a URL → a base URL. The port must be said unless there is a
- * scheme: 80 is nobody's intention.
+ * Parses `HOST:PORT` or a URL to a base URL. The port is required unless there is
+ * a scheme: port 80 is never intended.
  */
 export function parseEndpoint(text: string): string {
   const url = text.includes("://") ? text : `http://${text}`;
@@ -46,7 +46,7 @@ export function parseEndpoint(text: string): string {
   const valid = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.hostname !== "" &&
     (text.includes("://") || /^(\[[^\]]+\]|[^:/]+):\d+$/.test(text)) &&
     parsed.search === "" && parsed.hash === "" && parsed.username === "" && parsed.password === "";
-  if (!valid) throw usageError(`${JSON.stringify(text)} is no server: expected HOST:PORT or a URL.`);
+  if (!valid) throw usageError(`invalid server ${JSON.stringify(text)}: expected HOST:PORT or a URL`);
   return parsed.origin + parsed.pathname.replace(/\/$/, "");
 }
 
@@ -61,9 +61,9 @@ export class Session {
   readonly json: boolean;
   /** The servers to ask. */
   readonly endpoints: readonly string[];
-  /** Whether the user named them; servers that were only guessed may well not be there. */
+  /** Reports whether the user named them; default servers may well not exist. */
   readonly endpointsGiven: boolean;
-  /** As given; a command may wait for longer by default. */
+  /** The user's `--timeout-ms`; without it some commands wait longer than others. */
   readonly timeoutMs: number | undefined;
   readonly paint: (style: Style, text: string) => string;
   #remote: Remote | undefined;
@@ -80,13 +80,13 @@ export class Session {
     this.endpoints = this.endpointsGiven ? endpoints : DEFAULT_ENDPOINTS;
   }
 
-  /** The cluster. */
+  /** The client of the cluster. */
   get remote(): Remote {
     this.#remote ??= this.services.connect(this.endpoints);
     return this.#remote;
   }
 
-  /** The options of one call: it ends by Ctrl-C, and after `--timeout-ms`. */
+  /** Returns the options of one call: it ends by Ctrl-C, and after `--timeout-ms`. */
   call(defaultMs: number = DEFAULT_TIMEOUT_MS): RemoteCallOptions {
     return { signal: this.io.signal, timeoutMs: this.timeoutMs ?? defaultMs };
   }
@@ -101,7 +101,7 @@ export class Session {
     await this.io.stdout.write(this.json ? `${JSON.stringify(document)}\n` : text());
   }
 
-  /** A remark beside the answer, for people alone. */
+  /** Prints a remark beside the answer, for people alone. */
   async note(text: string): Promise<void> {
     if (this.json) return;
     await this.io.stderr.write(`${painter(this.io.stderr, this.io.env)("dim", text)}\n`);

@@ -1,5 +1,5 @@
 /**
- * `status`: the whole cluster at a look.
+ * `status`: an overview of the whole cluster.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { pause } from "../../lib/pause.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
+import { sentence } from "../sentence.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./registry.ts";
@@ -25,10 +26,10 @@ interface StatusOptions extends CommonOptions {
 }
 
 const HELP = `
-Asks the servers, and then every member that they know. Exits with 0 if somebody leads and every node that
-answers is well, 3 if nobody answers, 4 if nobody leads, 5 if a node is stopped or its storage failed.
+Asks the servers, and then every member that they know. Exits with 0 if there is a leader and every node that
+answers is healthy, 3 if no server answers, 4 if there is no leader, 5 if a node has stopped or its storage failed.
 
-LAG is how many entries of the leader's log a node lacks.
+LAG is the number of entries of the leader's log that a node does not have yet.
 
 Examples:
   raft status
@@ -40,8 +41,8 @@ Examples:
 export function addStatusCommand(root: Command, registry: Registry): void {
   const status = withCommonOptions(root.command("status"))
     .description("Shows every node: role, term, indexes, storage.")
-    .option("-w, --watch", "go on until Ctrl-C; with --json a line each time")
-    .option("--interval-ms <ms>", "how often with --watch", integer(50, 3_600_000), 1000)
+    .option("-w, --watch", "repeat until Ctrl-C; with --json one line each time")
+    .option("--interval-ms <ms>", "the interval of --watch", integer(50, 3_600_000), 1000)
     .addHelpText("after", HELP.trimEnd());
   registry.handle<StatusOptions>(status, async (session, _, options) => {
     if (options.watch === true) return await watch(session, options.intervalMs);
@@ -63,12 +64,12 @@ async function watch(session: Session, intervalMs: number): Promise<number> {
       text = statusText(session, survey);
     } catch (error) {
       if (io.signal.aborted) break;
-      // A watch outlives a cluster that is down.
+      // A watch continues while the cluster is down.
       const failure = failureOf(error, false);
       document = { error: failure };
-      text = `${session.paint("red", "error:")} ${safeText(failure.message)}\n`;
+      text = `${session.paint("red", "error:")} ${safeText(sentence(failure.message))}\n`;
     }
-    // Home, then the text, then clear what is left of the last: no flicker.
+    // Home, then the text, then clear the rest of the last screen: no flicker.
     const shown = io.stdout.isTerminal
       ? `${first ? "\x1b[2J" : ""}\x1b[H${text.replaceAll("\n", "\x1b[K\n")}\x1b[J`
       : `${first ? "" : "\n"}${text}`;
@@ -117,7 +118,7 @@ function row(session: Session, survey: Survey, node: SurveyedNode): readonly str
   const trouble = troubleOf(node);
   const name = safeText(node.id ?? "?");
   if (status === undefined) {
-    // That it can't be asked from here says nothing of how it is.
+    // It can't be asked from here; that says nothing about its health.
     const role = isTabAddress(node.address) ? "?" : paint("red", "down");
     return [name, shortAddress(node.address), role, "", "", "", "", "", "", "", safeText(trouble)];
   }
@@ -142,7 +143,7 @@ function row(session: Session, survey: Survey, node: SurveyedNode): readonly str
 
 function roleOf({ status, suffrage }: SurveyedNode): string {
   if (status?.role === "follower" && suffrage === "learner") return "learner";
-  if (status?.role === "follower" && suffrage === null) return "no member";
+  if (status?.role === "follower" && suffrage === null) return "not a member";
   return status?.role === "preCandidate" ? "candidate" : status?.role ?? "";
 }
 

@@ -10,7 +10,7 @@ import type { PeerStatus, Suffrage } from "../../lib/node/types.ts";
 import type { StatusDocument } from "../status.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
-import { nobodyAnswers, reasonOf } from "./errors.ts";
+import { noServerAnswers, reasonOf } from "./errors.ts";
 import type { Session } from "./session.ts";
 
 /** A server that was asked. */
@@ -62,7 +62,7 @@ export async function askAll(session: Session): Promise<Survey> {
   const found = (): StatusDocument[] =>
     [...answers.values()].flatMap((answer) => "status" in answer ? answer.status : []);
   if (found().length === 0) {
-    throw nobodyAnswers(
+    throw noServerAnswers(
       session.endpoints,
       [...answers.values()].flatMap((answer) => "error" in answer ? answer.error : []),
     );

@@ -8,7 +8,7 @@ import stringWidth from "string-width";
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Control and format characters, line separators and lone backslashes: they could disguise, or drive a terminal. */
+/** Control and format characters, line separators and backslashes: they could forge text, or control a terminal. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu;
 
 const NAMED: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
@@ -27,17 +27,17 @@ export function safeText(text: string): string {
   return text.replace(UNSAFE, escaped);
 }
 
-/** The same for text of several lines, such as a message from a server. */
+/** Makes text of several lines safe to print, such as a message from a server. */
 export function safeLines(text: string): string {
   return text.split("\n").map((line) => line.replace(/[\p{Cc}\p{Cf}]/gu, escaped)).join("\n");
 }
 
 /**
- * Bytes on one line: UTF-8 as it is, with what could harm escaped; other bytes
- * as `\xff`. Longer than `maxCharacters` is cut, and says so.
+ * Shows bytes on one line: UTF-8 as it is, with unsafe characters escaped; other
+ * bytes as `\xff`. Cuts at `maxCharacters`, with an ellipsis.
  */
 export function showBytes(bytes: Uint8Array, maxCharacters = Infinity): string {
-  // Decoding more than can be shown would be waste; four bytes a character at most.
+  // Decodes no more than is shown: at most four bytes a character.
   const part = bytes.length > maxCharacters * 4 + 4 ? bytes.subarray(0, maxCharacters * 4 + 4) : bytes;
   let text: string;
   try {
@@ -54,7 +54,7 @@ export function showBytes(bytes: Uint8Array, maxCharacters = Infinity): string {
   return `${characters.slice(0, maxCharacters - 1).join("")}…`;
 }
 
-/** Without a character that was cut at the end. */
+/** Drops an incomplete character at the end. */
 function wholeCharacters(bytes: Uint8Array): Uint8Array {
   for (let cut = 1; cut <= Math.min(4, bytes.length); cut++) {
     const byte = bytes[bytes.length - cut] ?? 0;
@@ -64,17 +64,17 @@ function wholeCharacters(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** A key as a message names it. */
+/** Quotes a key for a message. */
 export function quoted(bytes: Uint8Array): string {
   return `"${showBytes(bytes, 80)}"`;
 }
 
-/** `1 byte`, `2 bytes`, `3 voters`. */
+/** Returns a number with its noun: `1 byte`, `2 bytes`, `3 voters`. */
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A duration in its two largest units. */
+/** Returns a duration in its two largest units. */
 export function duration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   if (seconds < 60) return `${seconds}s`;
@@ -85,7 +85,7 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
-/** An address as people write it. */
+/** Returns an address as people write it. */
 export function shortAddress(address: string): string {
   return safeText(address.replace(/^http:\/\//, ""));
 }
@@ -97,7 +97,7 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
-/** Aligns rows under their titles. No line ends in blanks. */
+/** Aligns rows under their titles. No line ends in spaces. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = [columns.map(({ title }) => title), ...rows];
   const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? "")), 0));

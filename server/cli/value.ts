@@ -1,5 +1,5 @@
 /**
- * Where the value of `kv put` comes from.
+ * The value of `kv put`.
  *
  * @module
  */
@@ -12,26 +12,26 @@ import { CliError, usageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
 
 /**
- * The value: an argument, the contents of a file, or standard input for `-`.
- * Nothing is read beyond the largest value that can be stored.
+ * Reads the value: an argument, the contents of a file, or standard input for `-`.
+ * Stops after the largest value that can be stored.
  */
 export async function readValue(
   io: CliIo,
   argument: string | undefined,
   file: string | undefined,
 ): Promise<Uint8Array> {
-  if (argument !== undefined && file !== undefined) throw usageError("Give VALUE or --file, not both.");
+  if (argument !== undefined && file !== undefined) throw usageError("VALUE and --file exclude each other");
   if (file !== undefined) {
     if (file === "-") return await readAll(io, io.stdin.read());
     try {
       return await readAll(io, createReadStream(file) as AsyncIterable<Uint8Array>);
     } catch (error) {
       if (error instanceof RaftError) throw error;
-      throw new CliError("file", EXIT.failed, `Can't read ${JSON.stringify(file)}: ${reasonOf(error)}.`);
+      throw new CliError("file", EXIT.failed, `can't read ${JSON.stringify(file)}: ${reasonOf(error)}`);
     }
   }
   if (argument === undefined) {
-    throw usageError("VALUE is missing.", "Give it after the key, with --file PATH, or - for standard input.");
+    throw usageError("VALUE is missing", "Put it after the key, or use --file PATH, or - for standard input.");
   }
   if (argument !== "-") return checked(new TextEncoder().encode(argument));
   if (io.stdin.isTerminal) await io.stderr.write("Type the value, then Ctrl-D.\n");
@@ -40,10 +40,10 @@ export async function readValue(
 
 function checked(value: Uint8Array): Uint8Array {
   if (value.length <= VALUE_MAX_BYTES) return value;
-  throw new RaftError("too_large", `A value has at most ${VALUE_MAX_BYTES} bytes; this one has more.`);
+  throw new RaftError("too_large", `a value has at most ${VALUE_MAX_BYTES} bytes; this one has more`);
 }
 
-/** Reads to the end; Ctrl-C ends it even while nothing comes. */
+/** Reads to the end; Ctrl-C interrupts even an idle source. */
 async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   const aborted = new Promise<never>((_, reject) => {
@@ -51,7 +51,7 @@ async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Ui
     if (io.signal.aborted) stop();
     io.signal.addEventListener("abort", stop, { once: true });
   });
-  // Nobody may be waiting when it fires.
+  // It may fire while nothing waits for it.
   aborted.catch(() => {});
   let value = new Uint8Array(0);
   for (;;) {
@@ -62,7 +62,7 @@ async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Ui
     longer.set(chunk, value.length);
     value = longer;
     if (value.length > VALUE_MAX_BYTES) {
-      // Not awaited: a source that hangs must not hold the complaint back.
+      // Not awaited: a source that hangs must not delay the error.
       chunks.return?.().catch(() => {});
       checked(value);
     }
@@ -70,7 +70,7 @@ async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Ui
 }
 
 const REASONS: Record<string, string> = {
-  ENOENT: "there is no such file",
+  ENOENT: "no such file",
   EACCES: "permission denied",
   EISDIR: "it is a folder",
 };

@@ -1,5 +1,5 @@
 /**
- * `kv watch`: changes without gaps, over servers that come and go.
+ * `kv watch`: changes without gaps, while servers come and go.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const GOOD_MS = 1000;
 /**
  * Prints changes until Ctrl-C, or until there were `count`.
  *
- * @param from The first version that matters; `undefined` for changes from now on.
+ * @param from The first version to print; `undefined` for new changes only.
  */
 export async function watchChanges(
   session: Session,
@@ -31,7 +31,7 @@ export async function watchChanges(
   count: number = Infinity,
 ): Promise<number> {
   const { io } = session;
-  // A linearizable look says what "now" is, so that no later change is missed, whatever server tells it.
+  // A linearizable read defines "now", so that no later change is missed, whatever server reports it.
   const next = from ?? await versionNow(session, prefix);
   if (next === null) return EXIT.interrupted;
   const progress = { next, left: count };
@@ -60,7 +60,7 @@ export async function watchChanges(
   return EXIT.interrupted;
 }
 
-/** The version after the newest; `null` by Ctrl-C. */
+/** Returns the version after the newest; `null` after Ctrl-C. */
 async function versionNow(session: Session, prefix: Uint8Array): Promise<number | null> {
   const options = { ...session.call(), consistency: "linearizable" as const };
   try {
@@ -71,12 +71,12 @@ async function versionNow(session: Session, prefix: Uint8Array): Promise<number 
   }
 }
 
-/** A server to watch at: each gets its turn, as long as it answers and follows a leader. */
+/** Returns a server to watch: the next one of those that answer and follow a leader. */
 async function liveEndpoint(session: Session, turn: number): Promise<string> {
   const { nodes } = await askAll(session);
   const live = nodes.filter(({ status }) => status?.lifecycle === "running" && status.leader !== null);
   const node = live[turn % live.length];
-  if (node === undefined) throw new RaftError("no_leader", "nobody leads now");
+  if (node === undefined) throw new RaftError("no_leader", "there is no leader now");
   return node.address;
 }
 

@@ -40,7 +40,7 @@ Deno.test("each cause has its exit code", async () => {
 
 Deno.test("an unknown outcome says to look before doing it again", async () => {
   const ran = await cli(["kv", "put", "k", "v"], putFails(new RaftError("timeout", "late", { outcome: "unknown" })));
-  assert.match(ran.err, /^error: late\nhint: It may have been carried out/);
+  assert.match(ran.err, /^error: Late\.\nhint: It may have been carried out/);
 });
 
 Deno.test("an error's leader is told", async () => {

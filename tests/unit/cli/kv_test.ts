@@ -22,7 +22,7 @@ function putter(answer: Awaited<ReturnType<Remote["put"]>> = { ok: true, version
 Deno.test("put: a value from the command line", async () => {
   const { calls, remote } = putter();
   const ran = await cli(["kv", "put", "colour", "grün"], { remote });
-  assert.deepEqual(ran, { ...ran, code: 0, out: `"colour" has version 7 now.\n`, err: "" });
+  assert.deepEqual(ran, { ...ran, code: 0, out: `"colour" now has version 7.\n`, err: "" });
   assert.deepEqual(calls, [{ key: bytes("colour"), value: bytes("grün"), expected: undefined }]);
 });
 
@@ -54,7 +54,7 @@ Deno.test("put: a value from a file", async () => {
 Deno.test("put: a file that can't be read", async () => {
   const missing = await cli(["kv", "put", "k", "--file", "/no/such/file"]);
   assert.equal(missing.code, 1);
-  assert.match(missing.err, /Can't read "\/no\/such\/file": there is no such file\./);
+  assert.match(missing.err, /Can't read "\/no\/such\/file": no such file\./);
   const folder = await cli(["kv", "put", "k", "--file", "."]);
   assert.equal(folder.code, 1);
   assert.match(folder.err, /it is a folder/);
@@ -85,15 +85,15 @@ Deno.test("put: a condition that doesn't hold ends with 6", async () => {
   const { remote } = putter({ ok: false, reason: "conflict", currentVersion: 9 });
   const ran = await cli(["kv", "put", "k", "v", "--if-version", "8"], { remote });
   assert.equal(ran.code, 6);
-  assert.match(ran.err, /"k" was not changed\. Its version is 9\./);
+  assert.match(ran.err, /"k" was not changed: its version is 9\./);
   const asJson = await cli(["kv", "put", "k", "v", "--if-version", "8", "--json"], { remote });
   assert.equal(asJson.out, "");
   assert.deepEqual(errorOf(asJson), {
     key: "k",
     currentVersion: 9,
     code: "conflict",
-    message: `"k" was not changed. Its version is 9.`,
-    hint: "Read it again, and decide anew.",
+    message: `"k" was not changed: its version is 9`,
+    hint: "Read it again, then decide.",
     outcome: "rejected",
     exitCode: 6,
   });
@@ -156,7 +156,7 @@ Deno.test("delete: says whether there was anything", async () => {
   const remote = (previousVersion: number): Partial<Remote> => ({
     delete: () => Promise.resolve({ ok: true, version: 9, previousVersion }),
   });
-  assert.deepEqual((await cli(["kv", "delete", "k"], { remote: remote(4) })).out, `"k" is deleted.\n`);
+  assert.deepEqual((await cli(["kv", "delete", "k"], { remote: remote(4) })).out, `Deleted "k".\n`);
   const absent = await cli(["kv", "rm", "k"], { remote: remote(0) });
   assert.deepEqual([absent.code, absent.out], [0, `There was no key "k".\n`]);
   assert.deepEqual(JSON.parse((await cli(["kv", "delete", "k", "--json"], { remote: remote(0) })).out), {
@@ -173,7 +173,7 @@ Deno.test("delete: a version that differs ends with 6", async () => {
   };
   const ran = await cli(["kv", "delete", "k", "--if-version", "4"], { remote });
   assert.deepEqual([ran.code, ran.out], [6, ""]);
-  assert.match(ran.err, /Its version is 5/);
+  assert.match(ran.err, /its version is 5/);
 });
 
 /** A store of so many keys, that gives pages of at most `page`. */
@@ -208,7 +208,7 @@ Deno.test("list: pages until the limit, and says that there is more", async () =
   const ran = await cli(["kv", "list", "--limit", "1500", "--keys-only"], { remote });
   assert.equal(ran.out.split("\n").length, 1501);
   assert.deepEqual(limits, [1000, 800, 100]);
-  assert.match(ran.err, /There are more keys\. Go on with --after "k01499", or --limit 0\./);
+  assert.match(ran.err, /There are more keys\. Continue with --after "k01499", or use --limit 0\./);
 });
 
 Deno.test("list: all of them, and from one on", async () => {

@@ -60,7 +60,7 @@ Deno.test("log verify: a whole folder", async () => {
   await withFolder(async (dir) => {
     const ran = await cli(["log", "verify", dir], { log });
     assert.equal(ran.code, 0);
-    assert.match(ran.out, /^ok: .* is whole\.$/m);
+    assert.match(ran.out, /^ok: .* is intact\.$/m);
     assert.match(ran.out, /^ {2}entries +1 to 6$/m);
     assert.match(ran.out, /^ {2}term +1, vote for n1$/m);
     const document = JSON.parse((await cli(["log", "verify", dir, "--json"], { log })).out);
@@ -79,7 +79,7 @@ Deno.test("log verify: a torn tail is told, and no damage", async () => {
     file.close();
     const ran = await cli(["log", "verify", dir], { log });
     assert.equal(ran.code, 0);
-    assert.match(ran.out, /17 bytes, to be cut off/);
+    assert.match(ran.out, /17 bytes of an incomplete batch, to be truncated/);
     const dumped = await cli(["log", "dump", dir, "--json"], { log });
     assert.deepEqual([dumped.code, JSON.parse(dumped.out.trim().split("\n").at(-1) ?? "").type], [0, "tornTail"]);
   });

@@ -37,9 +37,9 @@ Deno.test("member list", async () => {
   const { remote } = cluster();
   const ran = await cli(["member", "list"], { remote });
   assert.deepEqual(ran.out.split("\n").slice(0, 3), [
-    "NODE  ADDRESS         PART             DATA FOLDER",
-    "n1    127.0.0.1:7001  voter            folder-n1",
-    "n2    127.0.0.1:7002  voter    leader  folder-n2",
+    "NODE  ADDRESS         SUFFRAGE          DATA FOLDER",
+    "n1    127.0.0.1:7001  voter             folder-n1",
+    "n2    127.0.0.1:7002  voter     leader  folder-n2",
   ]);
   assert.deepEqual(JSON.parse((await cli(["member", "ls", "--json"], { remote })).out), listOf(MEMBERS));
 });
@@ -48,7 +48,7 @@ Deno.test("member add: waits for a voter, and says what happened", async () => {
   const { remote, calls } = cluster();
   const ran = await cli(["member", "add", "n5", "127.0.0.1:7005"], { remote });
   assert.equal(ran.code, 0);
-  assert.equal(ran.out, "n5 is in the cluster, as a voter. 4 voters in all.\n");
+  assert.equal(ran.out, "n5 was added to the cluster as a voter. 4 voters in all.\n");
   assert.equal(ran.err, "Waiting until n5 has caught up…\n");
   assert.deepEqual(calls, [{ id: "n5", address: "http://127.0.0.1:7005", learner: false }]);
 });
@@ -64,25 +64,25 @@ Deno.test("member add --learner --json", async () => {
 
 Deno.test("member add: a node that can't be reached from here may be reached by the others", async () => {
   const { remote } = cluster({
-    status: () => Promise.reject(new RaftError("unreachable", "nobody answers at 127.0.0.1:7005")),
+    status: () => Promise.reject(new RaftError("unreachable", "no server answers at 127.0.0.1:7005")),
   });
   const ran = await cli(["member", "add", "n5", "127.0.0.1:7005"], { remote });
   assert.equal(ran.code, 0);
-  assert.match(ran.err, /^nobody answers at 127\.0\.0\.1:7005, from here\./);
+  assert.match(ran.err, /^No server answers at 127\.0\.0\.1:7005 from here\./);
 });
 
 Deno.test("member add: for a voter there is nothing to wait for", async () => {
   const { remote } = cluster();
   const ran = await cli(["member", "add", "n1", "127.0.0.1:7001"], { remote });
-  assert.deepEqual([ran.code, ran.out, ran.err], [0, "n1 is a voter already. 3 voters in all.\n", ""]);
+  assert.deepEqual([ran.code, ran.out, ran.err], [0, "n1 is already a voter. 3 voters in all.\n", ""]);
 });
 
 Deno.test("member promote and remove", async () => {
   const { remote } = cluster();
   assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is a voter now. 4 voters in all.\n");
-  assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is a voter already. 4 voters in all.\n");
+  assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is already a voter. 4 voters in all.\n");
   const removed = await cli(["member", "remove", "n4"], { remote });
-  assert.equal(removed.out, "n4 is out of the cluster. 3 voters in all.\n");
+  assert.equal(removed.out, "n4 was removed from the cluster. 3 voters in all.\n");
 });
 
 Deno.test("what a safety check refuses ends with 6, with its hint", async () => {
@@ -127,7 +127,7 @@ Deno.test("leader transfer", async () => {
       return Promise.resolve(to ?? "n3");
     },
   };
-  assert.equal((await cli(["leader", "transfer"], { remote })).out, "n3 leads now.\n");
+  assert.equal((await cli(["leader", "transfer"], { remote })).out, "n3 is the leader now.\n");
   assert.deepEqual(JSON.parse((await cli(["leader", "transfer", "n1", "--json"], { remote })).out), { leader: "n1" });
   assert.deepEqual(asked, [null, "n1"]);
 });

@@ -73,7 +73,7 @@ function ask(answers: Record<string, StatusDocument | "refused" | "hangs">) {
     const answer = answers[endpoint];
     if (answer === "hangs") return hangs(signal);
     if (answer === undefined || answer === "refused") {
-      return Promise.reject(new RaftError("unreachable", `nobody answers at ${endpoint}`));
+      return Promise.reject(new RaftError("unreachable", `no server answers at ${endpoint}`));
     }
     return Promise.resolve(answer);
   };

@@ -26,7 +26,7 @@ Deno.test("status: a node that is down is a row, and no failure", async () => {
   const ran = await cli(["status"], { remote: statuses({ n2: {}, n3: {} }) });
   assert.equal(ran.code, 0);
   assert.match(ran.out, /2 of 3 voters up/);
-  assert.match(ran.out, /^n1 .* down .* nobody answers at 127\.0\.0\.1:7001$/m);
+  assert.match(ran.out, /^n1 .* down .* no server answers at 127\.0\.0\.1:7001$/m);
 });
 
 Deno.test("status --json", async () => {
@@ -45,14 +45,14 @@ Deno.test("status --json", async () => {
     address: "http://127.0.0.1:7003",
     suffrage: "voter",
     reachable: false,
-    error: "nobody answers at 127.0.0.1:7003",
+    error: "no server answers at 127.0.0.1:7003",
   });
 });
 
-Deno.test("status: nobody answers", async () => {
+Deno.test("status: no server answers", async () => {
   const ran = await cli(["status", "--server", "a:1,b:2"], { remote: statuses({}) });
   assert.deepEqual([ran.code, ran.out], [3, ""]);
-  assert.match(ran.err, /^error: nobody answers at a:1, b:2\nhint: /);
+  assert.match(ran.err, /^error: No server answers at a:1, b:2\.\nhint: /);
 });
 
 Deno.test("status: nobody leads", async () => {
@@ -107,7 +107,7 @@ Deno.test("status --watch: a document a line, over a cluster that is down, until
         rounds++;
         if (rounds === 3) interrupted.abort();
         if (rounds === 1) return Promise.resolve(statusOf("n1", { members: MEMBERS.slice(0, 1) }));
-        return Promise.reject(new RaftError("unreachable", "nobody answers at 127.0.0.1:7001"));
+        return Promise.reject(new RaftError("unreachable", "no server answers at 127.0.0.1:7001"));
       },
     },
   });

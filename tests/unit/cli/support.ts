@@ -142,7 +142,7 @@ export function statuses(answers: Record<string, Partial<StatusDocument>>): Pick
       const answer = id === undefined ? undefined : answers[id];
       const { host } = new URL(endpoint);
       return id === undefined || answer === undefined
-        ? Promise.reject(new RaftError("unreachable", `nobody answers at ${host}`))
+        ? Promise.reject(new RaftError("unreachable", `no server answers at ${host}`))
         : Promise.resolve(statusOf(id, answer));
     },
   };

@@ -128,7 +128,7 @@ Deno.test("servers: the flag comes before RAFT_SERVER, and that before the defau
 Deno.test("RAFT_SERVER is checked as the flag is", async () => {
   const ran = await cli(["status"], { env: { RAFT_SERVER: "nonsense" } });
   assert.equal(ran.code, 2);
-  assert.match(ran.err, /"nonsense" is no server/);
+  assert.match(ran.err, /Invalid server "nonsense"/);
 });
 
 Deno.test("what follows -- is never an option", async () => {

@@ -104,7 +104,7 @@ Deno.test("problem details tell code, outcome, hint and leader; the inside of a 
     type: "urn:raft-core:error:not_leader",
     title: "This node does not lead",
     status: 503,
-    detail: "n1 does not lead",
+    detail: "n1 does not lead.",
     code: "not_leader",
     outcome: "rejected",
     hint: "Ask n2.",

@@ -246,7 +246,7 @@ Deno.test("an operator's commands know tabs, and work while one leads", async ()
   assert.equal((await raftCommand(cluster, ["kv", "get", "a"])).stdout.trim(), "1");
   const { stdout } = await raftCommand(cluster, ["status"]);
   assert.match(stdout, /leader t1 \(tab:t1\)/);
-  assert.match(stdout, /t1 +tab:t1 +\\? .*in a browser tab, which only servers reach/);
+  assert.match(stdout, /t1 +tab:t1 +\\? .*in a browser tab, which only servers can reach/);
   await mixed.tab("t2", {});
   await raftCommand(cluster, ["member", "remove", "t2"]);
   const second = mixed.tab("t3", {});
