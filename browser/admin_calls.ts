@@ -16,8 +16,8 @@ import { present } from "../transport/wire/checked.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import type { Membership as WireMembership } from "../transport/wire/gen/raft/v1/membership_pb.ts";
 import { membershipFromWire, memberToWire } from "../transport/wire/membership_codec.ts";
-import { callUnary } from "../transport/tab/mod.ts";
-import type { CallSender } from "../transport/tab/mod.ts";
+import { callUnary } from "../transport/packet/packet_client.ts";
+import type { CallSender } from "../transport/packet/packet_client.ts";
 
 /** Options of {@linkcode AdminCalls}. */
 export interface AdminCallsOptions {

@@ -9,8 +9,8 @@ import { systemClock } from "../lib/host.ts";
 import { pause } from "../lib/pause.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
 import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
-import { callUnary } from "../transport/tab/mod.ts";
-import type { CallSender } from "../transport/tab/mod.ts";
+import { callUnary } from "../transport/packet/packet_client.ts";
+import type { CallSender } from "../transport/packet/packet_client.ts";
 
 /** What {@linkcode join} needs. */
 export interface JoiningNode {

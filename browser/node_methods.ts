@@ -16,8 +16,11 @@ import {
   type PeerCaller,
   type PeerIdentity,
 } from "../transport/wire/identity.ts";
-import { callUnary, serveNode, unary } from "../transport/tab/mod.ts";
-import type { CallHandler, CallMethods, CallSender } from "../transport/tab/mod.ts";
+import { callUnary } from "../transport/packet/packet_client.ts";
+import { unary } from "../transport/packet/methods.ts";
+import { serveNode } from "../transport/tab/mod.ts";
+import type { CallSender } from "../transport/packet/packet_client.ts";
+import type { CallHandler, CallMethods } from "../transport/tab/mod.ts";
 import type { AdminCalls } from "./admin_calls.ts";
 
 /** What is served. */

@@ -49,7 +49,7 @@ export class ServerRelay {
       address,
       callTimeoutMs: CALL_TIMEOUT_MS,
       onMalformed: () => hub.malformed(),
-      carrier: {
+      channel: {
         start: (receive, lost) => Promise.resolve(hub.start(receive, lost)),
         send: (to, packet) => hub.send(to, packet),
         close: () => Promise.resolve(hub.close()),

@@ -32,7 +32,7 @@ export interface MemoryNetworkOptions extends Partial<NetworkFaults> {
   /** Delays and chances come from here. @default systemHost() */
   readonly host?: Host;
   /** Messages on their way from one address to another, at most; more are dropped. @default 4096 */
-  readonly maxInFlight?: number;
+  readonly maxInflightMessages?: number;
   /**
    * What a message goes through on its way, such as a codec and back. What throws is dropped, as a damaged message
    * would be. Without it the receiver gets the sender's own object.
@@ -74,7 +74,7 @@ const NO_FAULTS: NetworkFaults = {
  */
 export class MemoryNetwork {
   readonly #host: Host;
-  readonly #maxInFlight: number;
+  readonly #maxInflightMessages: number;
   readonly #carry: (envelope: Envelope) => Envelope;
   readonly #open = new Map<string, MemoryTransport>();
   /** Ways that are cut, as "from to". */
@@ -89,9 +89,9 @@ export class MemoryNetwork {
 
   /** Joins nothing yet. */
   constructor(options: MemoryNetworkOptions = {}) {
-    const { host, maxInFlight, carry, ...faults } = options;
+    const { host, maxInflightMessages, carry, ...faults } = options;
     this.#host = host ?? systemHost();
-    this.#maxInFlight = maxInFlight ?? 4096;
+    this.#maxInflightMessages = maxInflightMessages ?? 4096;
     this.#carry = carry ?? ((envelope) => envelope);
     this.#faults = checkedFaults({ ...NO_FAULTS, ...faults });
   }
@@ -172,7 +172,7 @@ export class MemoryNetwork {
       this.#sent++;
       const delayMs = this.#delayMs();
       const underWay = this.#inFlight.get(way(from, to)) ?? 0;
-      if (lost || underWay >= this.#maxInFlight || !this.reaches(from, to)) {
+      if (lost || underWay >= this.#maxInflightMessages || !this.reaches(from, to)) {
         this.#dropped++;
         continue;
       }

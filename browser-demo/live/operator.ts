@@ -8,7 +8,7 @@
 import { RaftError } from "../../mod.ts";
 import type { NodeId } from "../../mod.ts";
 import { AdminService } from "../../transport/wire/gen/raft/v1/admin_pb.ts";
-import { callUnary } from "../../transport/tab/mod.ts";
+import { callUnary } from "../../transport/packet/packet_client.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
 import { machineMs } from "./observation.ts";
 import type { Picture } from "./picture.ts";

@@ -73,11 +73,11 @@ export class FarEnd {
   /** Opens a transport. */
   open(
     address: string,
-    meeting: string | MessagePort,
+    clusterId: string,
     options: Extract<Order, { op: "open" }>["options"] = {},
   ): FarTransport {
     const id = ++this.#lastId;
-    void this.#order({ op: "open", id, address, meeting, options }, typeof meeting === "string" ? [] : [meeting]);
+    void this.#order({ op: "open", id, address, clusterId, options });
     return new FarTransport(
       (order, transfer = []) => this.#order({ ...order, id } as Order, transfer),
       (receive) => receive === undefined ? void this.#receivers.delete(id) : void this.#receivers.set(id, receive),

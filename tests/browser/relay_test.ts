@@ -6,7 +6,7 @@ import { startServer } from "../../server/server.ts";
 import type { Server, ServerOptions } from "../../server/server.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { eventually, freePort } from "../support/server_processes.ts";
-import { serveNothing } from "../unit/transport/connect_fixture.ts";
+import { serveNothing } from "../unit/transport/connect/connect_fixture.ts";
 import { launchChromium, listen, Site } from "./browser.ts";
 import { runChecks } from "./suite.ts";
 

@@ -5,51 +5,40 @@ import { sampleEnvelope, transportConformance } from "../../conformance.ts";
 import { Coordinator, decodeGetAnswer, encodeGet, encodePut, RaftError } from "../../mod.ts";
 import {
   BroadcastChannelTransport,
-  type MeshOptions,
-  MessagePortHub,
-  MessagePortTransport,
+  type BroadcastChannelTransportOptions,
   tabAddress,
 } from "../../transport/tab/mod.ts";
 import { pause, until } from "../support/tab_transports.ts";
-import { FarEnd } from "./far_end.ts";
+import { FarEnd, type FarTransport } from "./far_end.ts";
 import { offer, type PageCheck } from "./suite_page.ts";
 
 const [NEAR, FAR] = [tabAddress("near"), tabAddress("far")];
 
-/** A way between a near and a far end. */
-interface Way {
-  readonly near: (address: string, options?: MeshOptions) => BroadcastChannelTransport | MessagePortTransport;
-  readonly meeting: (address: string) => string | MessagePort;
-  /** What the page does when it has ended the far end itself. */
-  readonly ended?: (address: string) => void;
-}
+type Options = Partial<BroadcastChannelTransportOptions>;
 
-function byChannel(): Way {
-  const clusterId = crypto.randomUUID();
-  return {
-    near: (address, options = {}) => new BroadcastChannelTransport({ clusterId, address, ...options }),
-    meeting: () => clusterId,
-  };
-}
+/** A cluster of its own, for the near and the far end. */
+class Meeting {
+  readonly clusterId = crypto.randomUUID();
 
-function byHub(): Way {
-  const hub = new MessagePortHub();
-  return {
-    near: (address, options = {}) => new MessagePortTransport({ address, ports: [hub.port(address)], ...options }),
-    meeting: (address) => hub.port(address),
-    ended: (address) => hub.remove(address),
-  };
+  near(address: string, options: Options = {}): BroadcastChannelTransport {
+    return new BroadcastChannelTransport({ clusterId: this.clusterId, address, ...options });
+  }
+
+  far(end: FarEnd, address: string): FarTransport {
+    return end.open(address, this.clusterId);
+  }
 }
 
 /** Every second endpoint is at the far end. What hangs is a worker that does. */
-async function farFixture(way: Way, makeEnd: () => Promise<FarEnd>): Promise<TransportFixture> {
+async function farFixture(makeEnd: () => Promise<FarEnd>): Promise<TransportFixture> {
+  const way = new Meeting();
   const ends = [await makeEnd()];
   const open = new Set<TransportEndpoint>();
   let last = 0;
   return {
     open(address = tabAddress(`n${++last}`)) {
       const far = Number(address.slice("tab:n".length)) % 2 === 0;
-      const transport = far ? ends[0]!.open(address, way.meeting(address)) : way.near(address);
+      const transport = far ? way.far(ends[0]!, address) : way.near(address);
       const endpoint = {
         transport,
         address,
@@ -65,7 +54,7 @@ async function farFixture(way: Way, makeEnd: () => Promise<FarEnd>): Promise<Tra
       const end = await FarEnd.worker();
       ends.push(end);
       const address = tabAddress("hanging");
-      const transport = end.open(address, way.meeting(address));
+      const transport = way.far(end, address);
       await transport.start(() => {});
       end.hang();
       return { address, close: () => Promise.resolve(end.dispose()) };
@@ -80,18 +69,18 @@ async function farFixture(way: Way, makeEnd: () => Promise<FarEnd>): Promise<Tra
 }
 
 /** Whoever ends without a goodbye is known to be gone, and calls to it end. */
-async function departs(way: Way, makeEnd: () => Promise<FarEnd>, options: Pick<MeshOptions, "locks">): Promise<void> {
+async function departs(makeEnd: () => Promise<FarEnd>): Promise<void> {
+  const way = new Meeting();
   const departed: string[] = [];
-  const near = way.near(NEAR, { onDeparted: (address) => void departed.push(address), ...options });
+  const near = way.near(NEAR, { onDeparted: (address) => void departed.push(address) });
   await near.start(() => {});
   const end = await makeEnd();
-  const far = end.open(FAR, way.meeting(FAR), options);
+  const far = way.far(end, FAR);
   await far.start(() => {});
   await far.serveForever();
   await until(() => near.peers.includes(FAR), "the far end is there");
   const call = near.call(FAR, "test.Method/Never", new Uint8Array(1)).then(() => undefined, (error) => error);
   end.dispose();
-  if (options.locks === null) way.ended?.(FAR);
   await until(() => departed.length > 0, "the far end is gone");
   const error = await call;
   if (!(error instanceof RaftError) || error.code !== "unreachable" || error.outcome !== "unknown") throw error;
@@ -104,12 +93,12 @@ async function departs(way: Way, makeEnd: () => Promise<FarEnd>, options: Pick<M
 
 /** A node here would be in nobody's way: three are elsewhere, and this page is their client. */
 async function clusterOfThree(): Promise<void> {
-  const way = byChannel();
+  const way = new Meeting();
   const addresses = ["n1", "n2", "n3"].map(tabAddress);
   const ends = await Promise.all([FarEnd.worker(), FarEnd.worker(), FarEnd.page()]);
   await Promise.all(ends.map((end, i) => {
     const address = addresses[i]!;
-    return end.open(address, way.meeting(address)).startNode(`n${i + 1}`, addresses);
+    return way.far(end, address).startNode(`n${i + 1}`, addresses);
   }));
   const page = way.near(NEAR);
   await page.start(() => {});
@@ -130,11 +119,11 @@ async function clusterOfThree(): Promise<void> {
 
 /** The second one is told why it may not be. */
 async function duplicateIsRefused(makeEnd: () => Promise<FarEnd>): Promise<void> {
-  const way = byChannel();
+  const way = new Meeting();
   const near = way.near(NEAR);
   await near.start(() => {});
   const end = await makeEnd();
-  const failure = await end.open(NEAR, way.meeting(NEAR)).start(() => {}).then(() => "", String);
+  const failure = await way.far(end, NEAR).start(() => {}).then(() => "", String);
   if (!failure.includes("another tab or worker is at tab:near")) throw new Error(`the duplicate started: ${failure}`);
   end.dispose();
   await near.close();
@@ -143,24 +132,18 @@ async function duplicateIsRefused(makeEnd: () => Promise<FarEnd>): Promise<void>
 const worker = (): Promise<FarEnd> => FarEnd.worker();
 const page = (): Promise<FarEnd> => FarEnd.page();
 
-function conformance(name: string, way: () => Way, end: () => Promise<FarEnd>): PageCheck[] {
-  return transportConformance(() => farFixture(way(), end)).map((check) => ({
+function conformance(name: string, end: () => Promise<FarEnd>): PageCheck[] {
+  return transportConformance(() => farFixture(end)).map((check) => ({
     ...check,
     name: `${name}: ${check.name}`,
   }));
 }
 
 offer([
-  ...conformance("BroadcastChannel to a worker", byChannel, worker),
-  ...conformance("BroadcastChannel to another page", byChannel, page),
-  ...conformance("hub of MessagePorts to a worker", byHub, worker),
-  { name: "BroadcastChannel: a worker that is terminated is gone", run: () => departs(byChannel(), worker, {}) },
-  { name: "BroadcastChannel: a tab that is closed is gone", run: () => departs(byChannel(), page, {}) },
-  { name: "MessagePorts: a worker that is terminated is gone, by its lock", run: () => departs(byHub(), worker, {}) },
-  {
-    name: "MessagePorts: without locks, a worker that is terminated is gone when the hub is told",
-    run: () => departs(byHub(), worker, { locks: null }),
-  },
+  ...conformance("to a worker", worker),
+  ...conformance("to another page", page),
+  { name: "a worker that is terminated departs", run: () => departs(worker) },
+  { name: "a tab that is closed departs", run: () => departs(page) },
   { name: "a worker may not take the address of this page", run: () => duplicateIsRefused(worker) },
   { name: "another page may not take the address of this page", run: () => duplicateIsRefused(page) },
   { name: "three nodes in two workers and a page elect, replicate and lose their leader", run: clusterOfThree },

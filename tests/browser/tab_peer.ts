@@ -11,8 +11,7 @@ import { Sessions } from "../../lib/sessions/mod.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import {
   BroadcastChannelTransport,
-  type MeshOptions,
-  MessagePortTransport,
+  type BroadcastChannelTransportOptions,
   type PacketTransport,
   serveNode,
 } from "../../transport/tab/mod.ts";
@@ -23,9 +22,8 @@ export type Order =
     readonly op: "open";
     readonly id: number;
     readonly address: string;
-    /** Without a port, the cluster on whose channel the transport is. */
-    readonly meeting: string | MessagePort;
-    readonly options: Pick<MeshOptions, "locks">;
+    readonly clusterId: string;
+    readonly options: Pick<BroadcastChannelTransportOptions, "locks">;
   }
   | { readonly op: "start"; readonly id: number }
   | { readonly op: "send"; readonly id: number; readonly to: string; readonly envelope: Envelope }
@@ -72,11 +70,8 @@ async function obey(order: Order): Promise<void> {
   if (order.op === "hang") { for (;;); }
   if (order.op === "die") return globalThis.close();
   if (order.op === "open") {
-    const { id, address, meeting, options } = order;
-    const transport = typeof meeting === "string"
-      ? new BroadcastChannelTransport({ clusterId: meeting, address, ...options })
-      : new MessagePortTransport({ address, ports: [meeting], ...options });
-    transports.set(id, transport);
+    const { id, address, clusterId, options } = order;
+    transports.set(id, new BroadcastChannelTransport({ clusterId, address, ...options }));
     return;
   }
   const transport = transports.get(order.id);

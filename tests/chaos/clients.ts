@@ -151,7 +151,7 @@ export class Clients {
 
 /** A client that asks one node only, which passes on what is for the leader: so it may meet a leader that is none any more. */
 function connectTo(endpoint: string): Coordinator {
-  const transport = connectClientTransport({ passOn: true });
+  const transport = connectClientTransport({ forward: true });
   return new Coordinator({ endpoints: [endpoint], endpointOf: () => endpoint, transport, ...BOUND_TIMEOUTS });
 }
 

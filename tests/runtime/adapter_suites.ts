@@ -6,11 +6,10 @@ import { join } from "node:path";
 import { storageConformance, transportConformance } from "../../conformance.ts";
 import { MemoryDisk, MemoryNetwork, MemoryStorage } from "../../mod.ts";
 import { createFileStorage } from "../../storage/file/mod.ts";
-import { unaryConnector } from "../../transport/connect/mod.ts";
 import { tabChecks } from "../support/tab_checks.ts";
-import { broadcastMesh, directPortMesh, portMesh, tabFixture } from "../support/tab_transports.ts";
+import { broadcastMesh, tabFixture } from "../support/tab_transports.ts";
 import { memoryTransportFixture } from "../support/memory_transport.ts";
-import { connectFixture, pause, until } from "../unit/transport/connect_fixture.ts";
+import { connectFixture, pause, until } from "../unit/transport/connect/connect_fixture.ts";
 import { RELAY_ENDS, relayFixture } from "../unit/transport/relay/relay_fixture.ts";
 import type { Suite } from "./portable.ts";
 
@@ -41,21 +40,13 @@ export const adapterSuites: readonly Suite[] = [
     name: "transport in memory",
     cases: transportConformance(() => memoryTransportFixture(new MemoryNetwork(), { until, pause })),
   },
-  { name: "transport over Connect (streams)", cases: transportConformance(() => connectFixture()) },
-  {
-    name: "transport over Connect (unary calls)",
-    cases: transportConformance(() => connectFixture({ connector: unaryConnector() })),
-  },
+  { name: "transport over Connect", cases: transportConformance(() => connectFixture()) },
   ...RELAY_ENDS.map(([first, second]): Suite => ({
     name: `transport over the relay (${first} to ${second})`,
     cases: transportConformance(() => relayFixture(first, second)),
   })),
-  ...Object.entries({
-    "a BroadcastChannel": broadcastMesh,
-    "a hub of MessagePorts": portMesh,
-    "MessagePorts": directPortMesh,
-  }).map(([kind, mesh]): Suite => ({
-    name: `transport over ${kind}`,
-    cases: [...transportConformance(() => tabFixture(mesh())), ...tabChecks(mesh)],
-  })),
+  {
+    name: "transport over a BroadcastChannel",
+    cases: [...transportConformance(() => tabFixture(broadcastMesh())), ...tabChecks(broadcastMesh)],
+  },
 ];

@@ -121,7 +121,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   },
 
   async "what is on its way to who hangs is bounded, and the rest is dropped and counted"(mesh) {
-    const a = mesh.join(A, { maxInFlightMessages: 10, maxInFlightBytes: 100_000 });
+    const a = mesh.join(A, { maxInflightMessages: 10, maxInflightBytes: 100_000 });
     await a.start(() => {});
     const hanging = tabAddress("hanging");
     const release = mesh.hang(hanging);
@@ -135,7 +135,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   },
 
   async "who reads is sent to without end, however small the limits are"(mesh) {
-    const { a, b, arrived } = await bothKnowBoth(mesh, { maxInFlightMessages: 3, maxInFlightBytes: 3000 });
+    const { a, b, arrived } = await bothKnowBoth(mesh, { maxInflightMessages: 3, maxInflightBytes: 3000 });
     for (let term = 1; term <= 100; term++) {
       const came = () => arrived.some(({ message }) => message.term === term);
       for (let attempt = 0; !came(); attempt++) {

@@ -1,25 +1,9 @@
-/** What a page needs of the library to run a node in a tab: its bundle's size is kept within bounds by build.ts. */
+/** The parts of the library that a page needs to run a node in a tab: build.ts limits the size of their bundle. */
 
 import { Coordinator, RaftNode, Sessions } from "../../mod.ts";
 import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
-import {
-  BroadcastChannelTransport,
-  MessagePortHub,
-  MessagePortTransport,
-  serveNode,
-  tabAddress,
-} from "../../transport/tab/mod.ts";
+import { BroadcastChannelTransport, serveNode, tabAddress } from "../../transport/tab/mod.ts";
 
 Object.assign(globalThis, {
-  raft: {
-    ...{
-      BroadcastChannelTransport,
-      Coordinator,
-      MessagePortHub,
-      MessagePortTransport,
-      createIndexedDbStorage,
-      RaftNode,
-    },
-    ...{ serveNode, Sessions, tabAddress },
-  },
+  raft: { BroadcastChannelTransport, Coordinator, createIndexedDbStorage, RaftNode, serveNode, Sessions, tabAddress },
 });

@@ -34,7 +34,7 @@ export interface ConnectClientTransportOptions extends ClientTransportOptions {
    *
    * @default false
    */
-  readonly passOn?: boolean;
+  readonly forward?: boolean;
 }
 
 /** Typed clients of one node. What they throw becomes a RaftError by `fromConnectError`. */
@@ -82,7 +82,7 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
     return client;
   };
   const wayTo = (endpoint: string): { readonly server: string; readonly forwarded: boolean } => {
-    if (!isTabAddress(endpoint)) return { server: endpoint, forwarded: options.passOn !== true };
+    if (!isTabAddress(endpoint)) return { server: endpoint, forwarded: options.forward !== true };
     return { server: servers.any(endpoint), forwarded: false };
   };
   return {

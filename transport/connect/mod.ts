@@ -22,7 +22,6 @@ export { http2Connector } from "./http2_connector.ts";
 export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
 export type { Fetch } from "./http_client.ts";
 export { membershipFromWire, membershipToWire } from "../wire/membership_codec.ts";
-export { fallbackConnector, unaryConnector } from "./peer_link.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { resultToWire } from "../wire/result_codec.ts";
 export type {

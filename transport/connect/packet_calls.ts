@@ -9,7 +9,7 @@
 import { RaftError } from "../../lib/errors.ts";
 import { fetchUnary } from "../wire/connect_call.ts";
 import type { CallHandler } from "../packet/methods.ts";
-import type { CallSender } from "../packet/tab_client.ts";
+import type { CallSender } from "../packet/packet_client.ts";
 import { fromConnectError } from "./errors.ts";
 import { refusal } from "./fetch_handler.ts";
 import type { Fetch } from "./http_client.ts";

@@ -1,11 +1,11 @@
 /**
- * Functions of the user that are told something.
+ * Calls of functions that the user handed in.
  *
  * @module
  */
 
-/** Tells it; what it throws is reported as an event listener's error would be, and is no matter for who tells. */
-export function tell<Args extends unknown[]>(listener: ((...args: Args) => void) | undefined, ...args: Args): void {
+/** Calls a listener. What it throws is reported as an event listener's error would be, and does not reach the caller. */
+export function notify<Args extends unknown[]>(listener: ((...args: Args) => void) | undefined, ...args: Args): void {
   try {
     listener?.(...args);
   } catch (error) {

@@ -6,17 +6,17 @@
 
 import type { AdminTransport, CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";
 import type { Host } from "../../lib/clock.ts";
-import { RaftError } from "../../lib/errors.ts";
+import { CallTable } from "../../lib/call_table.ts";
+import { closedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { MAX_ADDRESS_LENGTH } from "../wire/checked.ts";
 import { envelopeSize } from "../wire/codec.ts";
-import { Calls } from "./calls.ts";
 import type { CallHandler } from "./methods.ts";
-import type { PacketCarrier } from "./packet_carrier.ts";
+import type { PacketChannel } from "./packet_channel.ts";
 import { type Answer, decodePacket, encodePacket, type Packet } from "./packet_codec.ts";
 import { ServedCalls } from "./served_calls.ts";
-import { tabClient } from "./tab_client.ts";
+import { tabClient } from "./packet_client.ts";
 
 /** A transport that carries clients' calls too: nobody can connect to a tab in another way. */
 export interface TabTransport extends Transport {
@@ -57,7 +57,7 @@ export interface TabTransportOptions {
 /** Options of a {@linkcode PacketTransport}. */
 export interface PacketTransportOptions extends TabTransportOptions {
   /** Carries the packets. Started and closed by the transport. */
-  readonly carrier: PacketCarrier;
+  readonly channel: PacketChannel;
 }
 
 /** What a {@linkcode PacketTransport} did so far. */
@@ -82,11 +82,11 @@ export function tabAddress(id: string): string {
 }
 
 /**
- * A {@linkcode TabTransport} over any {@linkcode PacketCarrier}.
+ * A {@linkcode TabTransport} over any {@linkcode PacketChannel}.
  *
  * @example
  * ```ts ignore
- * const transport = new PacketTransport({ address: tabAddress("n1"), carrier });
+ * const transport = new PacketTransport({ address: tabAddress("n1"), channel });
  * const node = await RaftNode.start({ id: "n1", address: transport.address, transport, ...rest });
  * transport.serve(serveNode(node));
  * ```
@@ -95,10 +95,12 @@ export class PacketTransport implements TabTransport {
   readonly address: string;
   readonly client: ClientTransport & AdminTransport;
   readonly #host: Host;
-  readonly #carrier: PacketCarrier;
+  readonly #channel: PacketChannel;
   readonly #maxMessageBytes: number;
   readonly #onMalformed: (error: RaftError) => void;
-  readonly #calls: Calls;
+  readonly #calls: CallTable<Uint8Array>;
+  readonly #maxPendingCalls: number;
+  readonly #callTimeoutMs: number;
   readonly #served: ServedCalls;
   readonly #counts = { sent: 0, dropped: 0, received: 0, malformed: 0 };
   #receive: Receive | undefined;
@@ -106,28 +108,26 @@ export class PacketTransport implements TabTransport {
 
   /** Opens nothing yet. @throws {RaftError} `invalid_argument` for an address that is empty or too long */
   constructor(options: PacketTransportOptions) {
-    const { address, carrier, host = systemHost(), callTimeoutMs: timeoutMs = 30_000 } = options;
+    const { address, channel, host = systemHost(), callTimeoutMs: timeoutMs = 30_000 } = options;
     if (address === "" || address.length > MAX_ADDRESS_LENGTH) {
       throw new RaftError("invalid_argument", `not an address: "${address.slice(0, 80)}"`);
     }
     this.address = address;
     this.client = tabClient(this);
     this.#host = host;
-    this.#carrier = carrier;
+    this.#channel = channel;
     this.#maxMessageBytes = options.maxMessageBytes ?? 32 * MIB;
     this.#onMalformed = options.onMalformed ?? (() => {});
-    this.#calls = new Calls({
-      host,
-      timeoutMs,
-      maxPending: options.maxPendingCalls ?? 1024,
-      send: (to, body) => this.#post({ to, from: this.address, body }),
-    });
+    // Random: an answer that was meant for an earlier transport at the same address must match no call of this one.
+    this.#calls = new CallTable(Math.floor(host.random() * 0x1_0000_0000));
+    this.#maxPendingCalls = options.maxPendingCalls ?? 1024;
+    this.#callTimeoutMs = timeoutMs;
     this.#served = new ServedCalls({ host, timeoutMs, maxServed: options.maxServedCalls ?? 1024 });
   }
 
   /** What happened so far. */
   get counts(): PacketTransportCounts {
-    return { ...this.#counts, pendingCalls: this.#calls.pending };
+    return { ...this.#counts, pendingCalls: this.#calls.size };
   }
 
   /**
@@ -136,10 +136,10 @@ export class PacketTransport implements TabTransport {
    * @throws {RaftError} `closed`; `refused` if another transport is at the same address, where that can be known
    */
   async start(receive: Receive): Promise<void> {
-    if (this.#closed) throw new RaftError("closed", "the transport is closed");
+    if (this.#closed) throw closedError("the transport");
     this.#receive = receive;
     try {
-      await this.#carrier.start((packet) => this.#arrived(packet), (address) => this.#lost(address));
+      await this.#channel.start((packet) => this.#arrived(packet), (address) => this.#lost(address));
     } catch (error) {
       this.#receive = undefined;
       throw error;
@@ -162,16 +162,25 @@ export class PacketTransport implements TabTransport {
     if (request.length > this.#maxMessageBytes) {
       throw new RaftError("too_large", `a call of ${request.length} bytes is over ${this.#maxMessageBytes}`);
     }
-    return await this.#calls.call(to, method, request, signal);
+    if (this.#calls.size >= this.#maxPendingCalls) {
+      throw new RaftError("busy", `${this.#calls.size} calls wait for their answers already`);
+    }
+    const ms = this.#callTimeoutMs;
+    return await this.#calls.call({
+      to,
+      signal,
+      timeout: { clock: this.#host.clock, ms, message: `no answer from ${to} within ${ms} ms` },
+      post: (id) => this.#post({ to, from: this.address, body: { type: "call", id, method, request } }),
+    });
   }
 
   /** See {@linkcode Transport.close}. Calls that wait end with `closed`. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#receive = undefined;
-    this.#calls.close();
+    this.#calls.close(closedError("the transport"));
     this.#served.close();
-    await this.#carrier.close();
+    await this.#channel.close();
   }
 
   /** The same as `close`. */
@@ -190,7 +199,7 @@ export class PacketTransport implements TabTransport {
   /** A client here may well call the node here, if that one leads. */
   #handOn(packet: Packet): boolean {
     const bytes = encodePacket(packet);
-    if (packet.to !== this.address) return this.#carrier.send(packet.to, bytes) !== false;
+    if (packet.to !== this.address) return this.#channel.send(packet.to, bytes) !== false;
     this.#host.enqueue(() => this.#arrived(bytes));
     return true;
   }
@@ -209,7 +218,7 @@ export class PacketTransport implements TabTransport {
     this.#counts.received++;
     const { body } = packet;
     if (body.type === "envelope") this.#receive(body.envelope);
-    else if (body.type === "answer") this.#calls.answered(packet.from, body);
+    else if (body.type === "answer") this.#calls.answered(body.id, body.outcome, packet.from);
     else void this.#served.serve(packet.from, body, (answer) => this.#answer(packet, answer));
   }
 
@@ -223,7 +232,7 @@ export class PacketTransport implements TabTransport {
   }
 
   #lost(address: string): void {
-    this.#calls.lost(address);
+    this.#calls.lost(address, new RaftError("unreachable", `the node at ${address} is gone`));
     this.#served.lost(address);
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Host } from "../../lib/clock.ts";
-import { RaftError } from "../../lib/errors.ts";
+import { closedError, RaftError } from "../../lib/errors.ts";
 import { wireError } from "../wire/error_detail.ts";
 import type { CallHandler } from "./methods.ts";
 import type { Answer, Call } from "./packet_codec.ts";
@@ -64,7 +64,7 @@ export class ServedCalls {
   /** Gives up every call. */
   close(): void {
     this.handler = undefined;
-    this.#giveUp(new RaftError("closed", "the transport was closed", { outcome: "unknown" }), () => true);
+    this.#giveUp(closedError("the transport", "unknown"), () => true);
   }
 
   #giveUp(reason: RaftError, of: (caller: string) => boolean): void {

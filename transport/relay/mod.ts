@@ -5,7 +5,7 @@
  * A page makes one {@linkcode RelayClient} for all of its nodes; servers are
  * told to allow the page's origin. A node in a worker of its own has a port to
  * it, and makes its transport by {@linkcode relayPortTransport}.
- * {@linkcode askToJoin} asks the servers to add a node.
+ * `ClusterAdmin` adds the node to the cluster.
  *
  * Nothing here needs more of the runtime than browsers have.
  *
@@ -13,8 +13,6 @@
  */
 
 export type { RelayFetch } from "../wire/connect_call.ts";
-export { askToJoin } from "./join.ts";
-export type { AskToJoinOptions } from "./join.ts";
 export { RelayClient } from "./relay_client.ts";
 export type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 export { RelayHub } from "./relay_hub.ts";

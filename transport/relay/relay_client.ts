@@ -9,14 +9,14 @@ import { abortedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import { baseUrl } from "../wire/address.ts";
 import type { Parcel } from "../wire/gen/raft/v1/relay_pb.ts";
-import { tell } from "../packet/listeners.ts";
-import type { PacketCarrier } from "../packet/packet_carrier.ts";
+import { notify } from "../packet/listeners.ts";
+import type { PacketChannel } from "../packet/packet_channel.ts";
 import type { TabTransportOptions } from "../packet/packet_transport.ts";
 import { isTabAddress } from "../wire/addresses.ts";
 import { linkOptions } from "./options.ts";
 import type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 import { RelayPort } from "./relay_port.ts";
-import { RelayCarrier, RelayTransport } from "./relay_transport.ts";
+import { RelayChannel, RelayTransport } from "./relay_transport.ts";
 import { type LinkOptions, type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
 
 /** Servers that are learned, at most. */
@@ -52,7 +52,7 @@ export class RelayClient {
   /** What each server said of the others. */
   readonly #named = new Map<ServerLink, readonly string[]>();
   readonly #routes = new Map<string, ServerLink>();
-  readonly #carriers = new Map<string, RelayCarrier>();
+  readonly #channels = new Map<string, RelayChannel>();
   readonly #ports = new Map<string, RelayPort>();
   readonly #listeners = new Set<(servers: readonly RelayServer[]) => void>();
   readonly #page: LinkPage;
@@ -66,7 +66,7 @@ export class RelayClient {
     const urls = options.servers.map(baseUrl);
     if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
     this.#page = {
-      addresses: () => [...this.#carriers.keys()],
+      addresses: () => [...this.#channels.keys()],
       deliver: (link, parcels) => this.#deliver(link, parcels),
       learned: (link, address, servers) => this.#learned(link, address, servers),
       undelivered: (link, parcels) => this.#undelivered(link, parcels),
@@ -103,27 +103,27 @@ export class RelayClient {
   }
 
   /**
-   * The carrier of one node's packets. To be closed with the node; the relay goes on.
+   * The channel of one node's packets. To be closed with the node; the relay goes on.
    *
    * @throws {RaftError} `invalid_argument` if the address doesn't begin with `tab:`
    */
-  carrier(address: string): PacketCarrier {
+  channel(address: string): PacketChannel {
     if (!isTabAddress(address)) {
       throw new RaftError("invalid_argument", `a relay carries for no such address: ${JSON.stringify(address)}`, {
         hint: "tabAddress(id) makes one that begins with tab:",
       });
     }
-    return new RelayCarrier(address, {
-      open: (carrier) => this.#open(carrier),
+    return new RelayChannel(address, {
+      open: (channel) => this.#open(channel),
       send: (to, packet) => this.#send({ to, from: address, packet, triedBy: NOBODY }),
-      close: (carrier) => this.#close(carrier),
+      close: (channel) => this.#close(channel),
     });
   }
 
-  /** The transport of one node, over {@linkcode RelayClient.carrier}. */
+  /** The transport of one node, over {@linkcode RelayClient.channel}. */
   transport(options: TabTransportOptions): RelayTransport {
-    const carrier = this.carrier(options.address);
-    return new RelayTransport({ host: this.#host, ...options, carrier }, () => this.#attachedUrls());
+    const channel = this.channel(options.address);
+    return new RelayTransport({ host: this.#host, ...options, channel }, () => this.#attachedUrls());
   }
 
   /**
@@ -136,9 +136,9 @@ export class RelayClient {
    */
   port(address: string): MessagePort {
     this.removePort(address);
-    if (this.#carriers.has(address)) throw takenError(address);
+    if (this.#channels.has(address)) throw takenError(address);
     const made = new RelayPort({
-      carrier: this.carrier(address),
+      channel: this.channel(address),
       host: this.#host,
       servers: () => this.#attachedUrls(),
       ended: () => this.#ports.get(address) === made ? this.#ports.delete(address) : false,
@@ -184,7 +184,7 @@ export class RelayClient {
   async close(): Promise<void> {
     this.#closed = true;
     for (const port of [...this.#ports.values()]) port.close();
-    this.#carriers.clear();
+    this.#channels.clear();
     await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 
@@ -201,25 +201,25 @@ export class RelayClient {
     return [...this.#links.values()].some((link) => link.announced);
   }
 
-  #open(carrier: RelayCarrier): void {
+  #open(channel: RelayChannel): void {
     if (this.#closed) throw closedError();
-    if (this.#carriers.has(carrier.address)) throw takenError(carrier.address);
-    this.#carriers.set(carrier.address, carrier);
+    if (this.#channels.has(channel.address)) throw takenError(channel.address);
+    this.#channels.set(channel.address, channel);
     for (const link of this.#links.values()) link.announce();
   }
 
-  #close(carrier: RelayCarrier): void {
-    if (this.#carriers.get(carrier.address) !== carrier) return;
-    this.#carriers.delete(carrier.address);
+  #close(channel: RelayChannel): void {
+    if (this.#channels.get(channel.address) !== channel) return;
+    this.#channels.delete(channel.address);
     for (const link of this.#links.values()) link.announce();
   }
 
   /** Whether a parcel is on its way, or has at least not surely been dropped. */
   #send(parcel: Outgoing): boolean {
-    const neighbour = this.#carriers.get(parcel.to);
+    const neighbour = this.#channels.get(parcel.to);
     if (neighbour !== undefined) {
       this.#counts.sent++;
-      this.#host.enqueue(() => this.#carriers.get(parcel.to)?.receive(parcel.packet));
+      this.#host.enqueue(() => this.#channels.get(parcel.to)?.receive(parcel.packet));
       return true;
     }
     const sent = this.#wayTo(parcel)?.send(parcel) ?? false;
@@ -284,10 +284,10 @@ export class RelayClient {
   #deliver(link: ServerLink, parcels: readonly Parcel[]): void {
     for (const { to, from, packet } of parcels) {
       if (isTabAddress(from)) this.#remember(from, link);
-      const carrier = this.#carriers.get(to);
-      if (carrier === undefined) continue;
+      const channel = this.#channels.get(to);
+      if (channel === undefined) continue;
       this.#counts.received++;
-      carrier.receive(packet);
+      channel.receive(packet);
     }
   }
 
@@ -306,19 +306,19 @@ export class RelayClient {
       const senders = gone.get(parcel.to) ?? new Set();
       gone.set(parcel.to, senders.add(parcel.from));
     }
-    for (const [to, senders] of gone) this.#tell(senders, to);
+    for (const [to, senders] of gone) this.#notify(senders, to);
   }
 
   #lost(parcels: readonly Outgoing[]): void {
     this.#counts.dropped += parcels.length;
     const receivers = new Map<string, Set<string>>();
     for (const { to, from } of parcels) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
-    for (const [to, senders] of receivers) this.#tell(senders, to);
+    for (const [to, senders] of receivers) this.#notify(senders, to);
   }
 
   /** Calls to `to` that wait for an answer wait in vain. */
-  #tell(senders: Iterable<string>, to: string): void {
-    for (const sender of senders) this.#carriers.get(sender)?.lost(to);
+  #notify(senders: Iterable<string>, to: string): void {
+    for (const sender of senders) this.#channels.get(sender)?.lost(to);
   }
 
   #changed(link: ServerLink): void {
@@ -328,12 +328,12 @@ export class RelayClient {
       // Answers would have come by the stream.
       if (link.state === "failed") {
         const names = [...this.#aliases].filter(([, other]) => other === link).map(([address]) => address);
-        for (const name of [link.url, ...names]) this.#tell(this.#carriers.keys(), name);
+        for (const name of [link.url, ...names]) this.#notify(this.#channels.keys(), name);
       }
       if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     }
     for (const port of this.#ports.values()) port.changed();
-    for (const listener of this.#listeners) tell(listener, this.servers);
+    for (const listener of this.#listeners) notify(listener, this.servers);
   }
 }
 

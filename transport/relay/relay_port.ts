@@ -6,8 +6,8 @@
 
 import type { Host } from "../../lib/clock.ts";
 import { systemHost } from "../../lib/host.ts";
-import { Credit, MAX_ASK } from "../packet/credit.ts";
-import type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
+import { MAX_ACK_REQUEST, SendWindow } from "../packet/send_window.ts";
+import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import type { TabTransportOptions } from "../packet/packet_transport.ts";
 import { RelayTransport } from "./relay_transport.ts";
 
@@ -30,11 +30,11 @@ const LIMITS = { maxMessages: 4096, maxBytes: 32 * 1024 * 1024 };
 /** One end of a port. */
 class PortEnd {
   readonly #port: MessagePort;
-  readonly #credit: Credit;
+  readonly #credit: SendWindow;
 
   constructor(port: MessagePort, host: Host, take: (message: PortMessage) => void) {
     this.#port = port;
-    this.#credit = new Credit(LIMITS, Math.floor(host.random() * MAX_ASK));
+    this.#credit = new SendWindow(LIMITS, Math.floor(host.random() * MAX_ACK_REQUEST));
     port.onmessage = ({ data }: MessageEvent<PortMessage>) => {
       if (data.kind === "ack") {
         const ask = this.#credit.acknowledge(data.ack);
@@ -69,7 +69,7 @@ class PortEnd {
 /** What the page's end needs of the relay. */
 export interface PortRelay {
   /** Carries the packets of the worker's node. */
-  readonly carrier: PacketCarrier;
+  readonly channel: PacketChannel;
   readonly host: Host;
   /** The servers that are attached now. */
   servers(): readonly string[];
@@ -98,7 +98,7 @@ export class RelayPort {
   /** The worker's transport has started. @throws {RaftError} `refused` if another is at the address; `closed` */
   async open(): Promise<void> {
     const lost = (address: string): void => this.#end.post({ kind: "lost", address });
-    await this.#relay.carrier.start((packet) => void this.#end.send("", packet), lost);
+    await this.#relay.channel.start((packet) => void this.#end.send("", packet), lost);
     this.changed();
   }
 
@@ -116,7 +116,7 @@ export class RelayPort {
     this.#closed = true;
     this.#end.post({ kind: "close" });
     this.#end.close();
-    void this.#relay.carrier.close();
+    void this.#relay.channel.close();
     this.#relay.ended();
   }
 
@@ -125,12 +125,12 @@ export class RelayPort {
     if (message.kind === "close") this.close();
     if (message.kind !== "packet" || message.packet === null) return;
     const packet = new Uint8Array(message.packet);
-    if (this.#relay.carrier.send(message.to, packet) === false) this.#end.post({ kind: "lost", address: message.to });
+    if (this.#relay.channel.send(message.to, packet) === false) this.#end.post({ kind: "lost", address: message.to });
   }
 }
 
 /** The worker's end. */
-class PortCarrier implements PacketCarrier {
+class PortChannel implements PacketChannel {
   servers: readonly string[] = [];
   readonly #port: MessagePort;
   readonly #host: Host;
@@ -188,6 +188,6 @@ export interface RelayPortTransportOptions extends TabTransportOptions {
  * ```
  */
 export function relayPortTransport(options: RelayPortTransportOptions): RelayTransport {
-  const carrier = new PortCarrier(options.port, options.host ?? systemHost());
-  return new RelayTransport({ ...options, carrier }, () => carrier.servers);
+  const channel = new PortChannel(options.port, options.host ?? systemHost());
+  return new RelayTransport({ ...options, channel }, () => channel.servers);
 }

@@ -4,25 +4,25 @@
  * @module
  */
 
-import type { PacketCarrier, ReceivePacket } from "../packet/packet_carrier.ts";
+import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import { PacketTransport, type PacketTransportOptions } from "../packet/packet_transport.ts";
 
-/** What a node's carrier needs of the page's relay. */
-export interface CarrierRelay {
+/** What a node's channel needs of the page's relay. */
+export interface ChannelRelay {
   /** @throws {RaftError} `refused` if another is open at the address; `closed` */
-  open(carrier: RelayCarrier): void;
+  open(channel: RelayChannel): void;
   send(to: string, packet: Uint8Array<ArrayBuffer>): boolean;
-  close(carrier: RelayCarrier): void;
+  close(channel: RelayChannel): void;
 }
 
 /** Carries the packets of one address. */
-export class RelayCarrier implements PacketCarrier {
+export class RelayChannel implements PacketChannel {
   readonly address: string;
-  readonly #relay: CarrierRelay;
+  readonly #relay: ChannelRelay;
   #receive: ReceivePacket | undefined;
   #lost: ((address: string) => void) | undefined;
 
-  constructor(address: string, relay: CarrierRelay) {
+  constructor(address: string, relay: ChannelRelay) {
     this.address = address;
     this.#relay = relay;
   }

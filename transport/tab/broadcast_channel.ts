@@ -1,109 +1,74 @@
 /**
- * All nodes of a cluster in the tabs and workers of one origin, by
- * BroadcastChannels.
+ * The transport between all nodes of a cluster that are in tabs and workers of
+ * one origin.
  *
  * @module
  */
 
-import type { Frame } from "./frame.ts";
-import { MeshCarrier, type MeshMedium, type MeshOptions } from "./mesh_carrier.ts";
+import { systemHost } from "../../lib/host.ts";
 import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "../packet/packet_transport.ts";
+import { BroadcastPacketChannel } from "./broadcast_packet_channel.ts";
+import { type Locks, originLocks } from "./presence.ts";
 
-/** Options of a {@linkcode BroadcastChannelTransport}. */
-export interface BroadcastChannelTransportOptions extends TabTransportOptions, MeshOptions {
-  /** Nodes of one cluster hear each other. */
+/** Options of a {@linkcode BroadcastChannelTransport}. Sizes in bytes, times in milliseconds. */
+export interface BroadcastChannelTransportOptions extends TabTransportOptions {
+  /** Nodes of the same cluster reach each other. */
   readonly clusterId: string;
-  /** How long `start` waits for another at the same address to go, in milliseconds: a tab that is reloaded. @default 1000 */
+  /** Called with the address of each peer that becomes reachable. */
+  readonly onArrived?: (address: string) => void;
+  /** Called with the address of each peer that is no longer reachable. One that came back has departed and arrived. */
+  readonly onDeparted?: (address: string) => void;
+  /** At most this many unacknowledged messages are on their way to one peer; further ones are dropped. @default 4096 */
+  readonly maxInflightMessages?: number;
+  /** The same limit in bytes. @default 32 MiB */
+  readonly maxInflightBytes?: number;
+  /** The locks by which the end of a tab shows that said no goodbye; `null` for none. @default navigator.locks */
+  readonly locks?: Locks | null;
+  /** How long `start` waits for another tab at the same address to end, such as one that is reloaded. @default 1000 */
   readonly takeOverMs?: number;
 }
 
+const MIB = 1024 * 1024;
+
 /**
  * Reaches every tab and worker of the origin that is on the same cluster's
- * channel, without being told of them; and knows who is there.
+ * channel, without being told their addresses, and knows which are there.
  *
- * A tab that is closed says goodbye, or its Web Lock tells that it is gone.
+ * A tab that is closed says goodbye, or its Web Lock shows that it is gone.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { BroadcastChannelTransport, tabAddress } from "./transport/tab/mod.ts";
+ *
  * const transport = new BroadcastChannelTransport({ clusterId: "demo", address: tabAddress("n1") });
  * ```
  */
 export class BroadcastChannelTransport extends PacketTransport {
-  readonly #mesh: MeshCarrier;
+  readonly #channel: BroadcastPacketChannel;
 
   /** Opens nothing yet. @throws {RaftError} `invalid_argument` for an address that is empty or too long */
   constructor(options: BroadcastChannelTransportOptions) {
-    const { clusterId, address, takeOverMs = 1000 } = options;
-    const name = `raft-core:${clusterId}`;
-    const alone = { name: `${address} of cluster ${clusterId}`, waitMs: takeOverMs };
-    const mesh = new MeshCarrier({ ...options, medium: new Channels(name, address), alone });
-    super({ ...options, carrier: mesh });
-    this.#mesh = mesh;
+    const { clusterId, address, locks, host = systemHost(), onArrived, onDeparted, takeOverMs = 1000 } = options;
+    const limits = {
+      maxMessages: options.maxInflightMessages ?? 4096,
+      maxBytes: options.maxInflightBytes ?? 32 * MIB,
+    };
+    const channel = new BroadcastPacketChannel({
+      ...{ clusterId, address, host, limits, takeOverMs, onArrived, onDeparted },
+      locks: locks === undefined ? originLocks() : locks,
+    });
+    super({ ...options, host, channel });
+    this.#channel = channel;
   }
 
-  /** The addresses at which somebody is. */
+  /** The addresses of the peers that are reachable now. */
   get peers(): readonly string[] {
-    return this.#mesh.peers;
+    return this.#channel.peers;
   }
 
   /** See {@linkcode PacketTransport.counts}. */
   override get counts(): PacketTransportCounts {
     const counts = super.counts;
-    return { ...counts, malformed: counts.malformed + this.#mesh.malformed };
-  }
-}
-
-/**
- * One channel for all to say hello and goodbye, and one for every two: a channel
- * copies what is posted to all who listen, and at one of them who hangs the
- * messages of all others would pile up.
- */
-class Channels implements MeshMedium {
-  readonly #name: string;
-  readonly #address: string;
-  readonly #pairs = new Map<string, BroadcastChannel>();
-  #everyone: BroadcastChannel | undefined;
-  #receive: (data: unknown) => void = () => {};
-
-  constructor(name: string, address: string) {
-    this.#name = name;
-    this.#address = address;
-  }
-
-  open(receive: (data: unknown) => void): void {
-    this.#receive = receive;
-    this.#everyone = this.#channel(this.#name);
-  }
-
-  meet(address: string): void {
-    this.part(address);
-    const pair = JSON.stringify([this.#address, address].sort());
-    this.#pairs.set(address, this.#channel(`${this.#name}:${pair}`));
-  }
-
-  part(address: string): void {
-    this.#pairs.get(address)?.close();
-    this.#pairs.delete(address);
-  }
-
-  post(frame: Frame): void {
-    const forAll = frame.kind === "hello" || frame.kind === "goodbye";
-    try {
-      (forAll ? this.#everyone : this.#pairs.get(frame.to))?.postMessage(frame);
-    } catch {
-      // Lost. In Deno a channel that was made while the process's last one was closing can't send.
-    }
-  }
-
-  close(): void {
-    this.#everyone?.close();
-    this.#everyone = undefined;
-    for (const address of [...this.#pairs.keys()]) this.part(address);
-  }
-
-  #channel(name: string): BroadcastChannel {
-    const channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }) => this.#receive(data);
-    return channel;
+    return { ...counts, malformed: counts.malformed + this.#channel.malformed };
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What goes through a channel or a port: packets, and who is there.
+ * The messages of a BroadcastChannel: packets, and the presence of peers.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH } from "../wire/checked.ts";
 /** "I am here." */
 export interface Hello {
   readonly kind: "hello";
-  /** Whether the sender holds a lock of its session's name, for as long as it lives. */
+  /** Whether the sender holds a lock of its session's name for as long as it lives. */
   readonly locked: boolean;
-  /** Whether the receiver is to say that it is here, too. */
+  /** Whether the receiver is to answer with a hello. */
   readonly answer: boolean;
 }
 
@@ -20,24 +20,24 @@ export interface Goodbye {
   readonly kind: "goodbye";
 }
 
-/** A packet, or none; with a number, it wants an acknowledgement. */
-export interface Parcel {
-  readonly kind: "parcel";
+/** A packet, or none for a mere request to acknowledge. */
+export interface PacketFrame {
+  readonly kind: "packet";
   readonly packet: Uint8Array | null;
   /** The number to acknowledge, 0 for none. */
-  readonly ask: number;
+  readonly ackRequest: number;
 }
 
-/** "I have read everything up to the one that asked so." */
+/** "I have read everything up to the frame with this request." */
 export interface Ack {
   readonly kind: "ack";
   readonly ack: number;
 }
 
-/** Which one a frame is, and what it says. */
-export type FrameBody = Hello | Goodbye | Parcel | Ack;
+/** The part of a frame that depends on its kind. */
+export type FrameBody = Hello | Goodbye | PacketFrame | Ack;
 
-/** The receiver is readable without a look at the packet, for who passes frames on. */
+/** One message of a channel. */
 export type Frame = FrameBody & {
   /** The version of frames. */
   readonly raftCore: typeof FRAME_VERSION;
@@ -51,7 +51,7 @@ export type Frame = FrameBody & {
 /** Frames of another version are not read. */
 export const FRAME_VERSION = 1;
 
-/** What arrived, as a frame; `null` if it is none. */
+/** Returns what arrived as a frame; `null` if it is not one. */
 export function frameOf(data: unknown): Frame | null {
   if (typeof data !== "object" || data === null) return null;
   const frame = data as Partial<Record<string, unknown>>;
@@ -61,16 +61,16 @@ export function frameOf(data: unknown): Frame | null {
   return isBody(frame) ? data as Frame : null;
 }
 
-function isBody(frame: Partial<Record<string, unknown>>): boolean {
-  switch (frame["kind"]) {
+function isBody({ kind, locked, answer, packet, ackRequest, ack }: Partial<Record<string, unknown>>): boolean {
+  switch (kind) {
     case "hello":
-      return typeof frame["locked"] === "boolean" && typeof frame["answer"] === "boolean";
+      return typeof locked === "boolean" && typeof answer === "boolean";
     case "goodbye":
       return true;
-    case "parcel":
-      return (frame["packet"] === null || frame["packet"] instanceof Uint8Array) && typeof frame["ask"] === "number";
+    case "packet":
+      return (packet === null || packet instanceof Uint8Array) && typeof ackRequest === "number";
     case "ack":
-      return typeof frame["ack"] === "number";
+      return typeof ack === "number";
     default:
       return false;
   }

@@ -8,7 +8,7 @@ import { Sessions } from "../../../lib/sessions/sessions.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
 import { PacketTransport } from "../../../transport/tab/mod.ts";
 import { eventually } from "../../support/server_processes.ts";
-import { Post } from "../transport/tab/carriers.ts";
+import { Post } from "../transport/packet/memory_channel.ts";
 import { Tabs } from "./tabs.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -116,7 +116,7 @@ Deno.test("storage and transport are made from the cluster's name and the node's
     storage: (place) => (places.push(place), new MemoryStorage()),
     transport: (place) => {
       places.push(place);
-      return new PacketTransport({ address: place.address, carrier: tabs.post.carrier(place.address) });
+      return new PacketTransport({ address: place.address, channel: tabs.post.channel(place.address) });
     },
   });
   for (const { clusterId, nodeId, address, lockWaitMs } of places) {
@@ -137,7 +137,7 @@ Deno.test("an empty storage needs to be told how to begin; the page hears of it 
     clusterId: "tabs",
     id: "n1",
     storage: () => new MemoryStorage(),
-    transport: new PacketTransport({ address: "tab:n1", carrier: new Post().carrier("tab:n1") }),
+    transport: new PacketTransport({ address: "tab:n1", channel: new Post().channel("tab:n1") }),
     stateMachine: new Sessions(new KeyValue()),
     page,
   };
@@ -201,7 +201,7 @@ Deno.test("data that are deleted under a node stop it, even if it has nothing to
 Deno.test("a second node of the same worker answers the page in place of the first", async () => {
   await using tabs = new Tabs();
   const { page, worker } = tabs.worker();
-  const transport = () => new PacketTransport({ address: "tab:n1", carrier: tabs.post.carrier("tab:n1") });
+  const transport = () => new PacketTransport({ address: "tab:n1", channel: tabs.post.channel("tab:n1") });
   const options = { clusterId: "tabs", id: "n1", transport, stateMachine: new KeyValue(), page };
   await assert.rejects(startBrowserNode({ ...options, storage: new MemoryStorage() }), { code: "invalid_argument" });
   const bootstrap = { members: ["n1"] };
@@ -326,7 +326,7 @@ Deno.test("a node whose disk fails while it asks for a vote is stopped, and asks
     join: { through: ["tab:n1"], as: "voter" },
     storage,
     transport: ({ address }) => {
-      const transport = new PacketTransport({ address, carrier: tabs.post.carrier(address) });
+      const transport = new PacketTransport({ address, channel: tabs.post.channel(address) });
       transport.call = () => (asked++, Promise.reject(new RaftError("unreachable", "nobody is there")));
       return transport;
     },
@@ -349,7 +349,7 @@ Deno.test("options that make no sense are told to the page, too", async () => {
     clusterId: "tabs",
     id: "",
     storage: () => new MemoryStorage(),
-    transport: new PacketTransport({ address: "tab:n1", carrier: new Post().carrier("tab:n1") }),
+    transport: new PacketTransport({ address: "tab:n1", channel: new Post().channel("tab:n1") }),
     stateMachine: new KeyValue(),
     page,
   });

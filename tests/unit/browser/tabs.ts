@@ -12,7 +12,7 @@ import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
 import { PacketTransport } from "../../../transport/tab/mod.ts";
 import { eventually } from "../../support/server_processes.ts";
-import { Post } from "../transport/tab/carriers.ts";
+import { Post } from "../transport/packet/memory_channel.ts";
 
 /** Short enough for a test, long enough for a machine with much else to do. */
 export const TIMES = { electionTimeoutMs: 300, heartbeatIntervalMs: 50 };
@@ -69,7 +69,7 @@ export class Tabs implements AsyncDisposable {
       clusterId: "tabs",
       id,
       storage: () => new MemoryStorage(this.disk(id)),
-      transport: ({ address }) => new PacketTransport({ address, carrier: this.post.carrier(address) }),
+      transport: ({ address }) => new PacketTransport({ address, channel: this.post.channel(address) }),
       stateMachine: new KeyValue(),
       page,
       ...TIMES,

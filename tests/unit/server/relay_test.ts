@@ -12,7 +12,7 @@ import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
 import { connectClientTransport, createRaftClients, fromConnectError } from "../../../transport/connect/mod.ts";
-import { askToJoin, type RelayClient } from "../../../transport/relay/mod.ts";
+import type { RelayClient } from "../../../transport/relay/mod.ts";
 import { tabAddress } from "../../../transport/tab/mod.ts";
 import { raftCommand } from "../../support/raft_command.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";
@@ -132,24 +132,29 @@ Deno.test("a server that waits for its peers answers the calls of tabs as it ans
   await server.close();
 });
 
-Deno.test("a node is added by whoever asks the servers over HTTP", async () => {
+Deno.test("a node in a tab is added by a request to a server over HTTP", async () => {
   await using mixed = await Mixed.start(1);
   const relay = mixed.page();
   const transport = relay.transport({ address: tabAddress("t1") });
   const stateMachine = new Sessions(new KeyValue());
   const options = { id: "t1", address: transport.address, storage: new MemoryStorage(), stateMachine, ...TIMEOUTS };
   const node = mixed.closes(await RaftNode.start({ ...options, transport }));
-  const servers = [mixed.first.address];
-  const call = { servers, id: "t1", address: "tab:t1" };
-  // It answers nobody who asks who it is.
-  await assert.rejects(askToJoin(call), { code: "unsupported" });
+  await relay.attached();
+  const client = createRaftClients(mixed.first.address).admin;
+  const add = async (id: string, address: string) => {
+    try {
+      return (await client.addMember({ id, address, learner: true })).membership;
+    } catch (error) {
+      throw fromConnectError(error);
+    }
+  };
+  // It doesn't answer the question of its identity.
+  await assert.rejects(add("t1", "tab:t1"), { code: "unsupported" });
   const admin = {} as Parameters<typeof nodeMethods>[0]["admin"];
   transport.serve(nodeMethods({ node, admin, address: transport.address }));
-  const { learners } = await askToJoin(call);
-  assert.deepEqual(learners, ["t1"]);
-  await assert.rejects(askToJoin({ ...call, id: "t2" }), { code: "identity_mismatch" });
-  const signal = AbortSignal.timeout(600);
-  await assert.rejects(askToJoin({ ...call, id: "t3", address: "tab:t3", signal }), { code: "unreachable" });
+  assert.deepEqual((await add("t1", "tab:t1"))?.learners, ["t1"]);
+  await assert.rejects(add("t2", "tab:t1"), { code: "identity_mismatch" });
+  await assert.rejects(add("t3", "tab:t3"), { code: "unreachable" });
 });
 
 Deno.test("a tab that leads is asked through the servers, and its errors come whole", async () => {
@@ -312,10 +317,10 @@ Deno.test("what makes no sense is the page's fault, and the server goes on", asy
   assert.match(await garbage.text(), /invalid_argument|no message/);
 
   const relay = mixed.page();
-  const carrier = relay.carrier("tab:liar");
-  await carrier.start(() => {}, () => {});
+  const channel = relay.channel("tab:liar");
+  await channel.start(() => {}, () => {});
   await relay.attached();
-  for (const bytes of [[], [1, 2, 3], [255, 255], [10, 1]]) carrier.send(mixed.first.address, new Uint8Array(bytes));
+  for (const bytes of [[], [1, 2, 3], [255, 255], [10, 1]]) channel.send(mixed.first.address, new Uint8Array(bytes));
   await eventually("they are counted", async () => {
     return /^raft_relay_parcels_total\{result="malformed"\} 4$/m.test(await (await mixed.get("/metrics")).text());
   });

@@ -101,7 +101,7 @@ Deno.test("memory network: partitions and isolation cut both ways until healed",
 });
 
 Deno.test("memory network: what is in flight is bounded, and counted", async () => {
-  const { host, network, atB, send } = await couple({ minDelayMs: 10, maxInFlight: 4 });
+  const { host, network, atB, send } = await couple({ minDelayMs: 10, maxInflightMessages: 4 });
   for (let term = 1; term <= 10; term++) send("a", term);
   assert.deepEqual(network.counts, { sent: 10, delivered: 0, dropped: 6, inFlight: 4 });
   await host.runFor(20);

@@ -13,7 +13,7 @@ import {
   serveRaft,
 } from "../../../../transport/connect/mod.ts";
 import { fetchUnary } from "../../../../transport/wire/connect_call.ts";
-import { until } from "../connect_fixture.ts";
+import { until } from "./connect_fixture.ts";
 
 /** Three nodes in parts: their handlers stand before the nodes do, as ports are chosen by the system. */
 async function threeNodes(dir: string): Promise<{ nodes: RaftNode[]; addresses: string[]; close(): Promise<void> }> {

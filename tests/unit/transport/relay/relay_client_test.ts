@@ -11,7 +11,7 @@ import {
 } from "../../../../transport/relay/mod.ts";
 import { RelayPort } from "../../../../transport/relay/relay_port.ts";
 import type { TabTransport } from "../../../../transport/tab/mod.ts";
-import { goneAddress, serveNothing, until } from "../connect_fixture.ts";
+import { goneAddress, serveNothing, until } from "../connect/connect_fixture.ts";
 import { newTab, pageOf, serveHub } from "./relay_fixture.ts";
 
 const envelope = sampleEnvelope({ type: "TimeoutNow", term: 1 });
@@ -256,12 +256,12 @@ Deno.test("relay: a port whose worker starts nothing, as in a duplicated tab, ta
 
 Deno.test("relay: what waits for a worker that hangs is bounded", async () => {
   let receive: (packet: Uint8Array) => void = () => {};
-  const carrier = {
+  const channel = {
     start: (take: typeof receive) => Promise.resolve(void (receive = take)),
     send: () => true,
     close: () => Promise.resolve(),
   };
-  const made = new RelayPort({ carrier, host: systemHost(), servers: () => [], ended() {} });
+  const made = new RelayPort({ channel, host: systemHost(), servers: () => [], ended() {} });
   await made.open();
   for (let i = 0; i < 10_000; i++) receive(new Uint8Array(1));
   let arrived = 0;
@@ -278,12 +278,12 @@ Deno.test("relay: what waits for a worker that hangs is bounded", async () => {
 
 Deno.test("relay: a packet goes to a worker without the rest of the stream that it came with", async () => {
   let receive: (packet: Uint8Array) => void = () => {};
-  const carrier = {
+  const channel = {
     start: (take: typeof receive) => Promise.resolve(void (receive = take)),
     send: () => true,
     close: () => Promise.resolve(),
   };
-  const made = new RelayPort({ carrier, host: systemHost(), servers: () => [], ended() {} });
+  const made = new RelayPort({ channel, host: systemHost(), servers: () => [], ended() {} });
   await made.open();
   const stream = Uint8Array.from({ length: 100_000 }, (_, i) => i);
   receive(stream.subarray(10, 20));
@@ -456,7 +456,7 @@ Deno.test("relay: what is no server, or no tab, is refused at once", async () =>
   assert.throws(() => new RelayClient({ servers: [] }), { code: "invalid_argument" });
   assert.throws(() => new RelayClient({ servers: ["ftp://n1"] }), { code: "invalid_argument" });
   const relay = pageOf([`http://${await goneAddress()}`]);
-  assert.throws(() => relay.carrier("http://n1.example"), { code: "invalid_argument", hint: /tabAddress/ });
+  assert.throws(() => relay.channel("http://n1.example"), { code: "invalid_argument", hint: /tabAddress/ });
   await assert.rejects(relay.attached({ signal: AbortSignal.abort() }), Error);
   const node = await answering(relay);
   for (const address of ["", "no port here", "n1:7001", "ftp://n1:1"]) node.send(address, envelope);

@@ -20,7 +20,7 @@ import { peerService } from "../../../../transport/connect/peer_service.ts";
 import { RelayHub, type RelayHubOptions } from "../../../../transport/relay/relay_hub.ts";
 import { relayService } from "../../../../transport/relay/relay_service.ts";
 import { RelayClient, type RelayClientOptions, relayPortTransport } from "../../../../transport/relay/mod.ts";
-import { goneAddress, pause, serveNothing, until } from "../connect_fixture.ts";
+import { goneAddress, pause, serveNothing, until } from "../connect/connect_fixture.ts";
 
 /** A hub with its server. */
 export interface ServedHub {

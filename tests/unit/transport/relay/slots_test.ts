@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { RelayFetch } from "../../../../transport/relay/mod.ts";
 import { browserLocks, type SlotLocks, SLOTS, takeSlot } from "../../../../transport/relay/slots.ts";
 import { pageOf, serveHub } from "./relay_fixture.ts";
-import { until } from "../connect_fixture.ts";
+import { until } from "../connect/connect_fixture.ts";
 
 /** Web Locks as a browser has them, as far as they are used. */
 class Locks implements SlotLocks {

@@ -113,7 +113,7 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   await a.start(() => {});
   const hello = { raftCore: 1, to: "", from: B, kind: "hello", locked: false, answer: true };
   const pair = meeting.pair(A, B);
-  const parcel = { raftCore: 1, to: A, from: B, kind: "parcel", packet: null, ask: 1 };
+  const parcel = { raftCore: 1, to: A, from: B, kind: "packet", packet: null, ackRequest: 1 };
   const { promise: opened, resolve } = Promise.withResolvers<unknown>();
   pair.onmessage = resolve;
   meeting.post({ ...hello, session: "first" });
@@ -230,7 +230,7 @@ Deno.test("what is no frame is dropped and counted, and what is for another is n
   const a = meeting.make(A);
   let received = 0;
   await a.start(() => void received++);
-  const frame = { raftCore: 1, to: A, from: B, session: "s", kind: "parcel", packet: null, ask: 0 };
+  const frame = { raftCore: 1, to: A, from: B, session: "s", kind: "packet", packet: null, ackRequest: 0 };
   const wrong: unknown[] = [
     "text",
     null,
@@ -241,7 +241,7 @@ Deno.test("what is no frame is dropped and counted, and what is for another is n
     { ...frame, from: "x".repeat(1025) },
     { ...frame, kind: "unknown" },
     { ...frame, packet: "text" },
-    { ...frame, ask: "1" },
+    { ...frame, ackRequest: "1" },
     { ...frame, kind: "ack" },
     { ...frame, session: 1 },
     { ...frame, session: "x".repeat(257) },

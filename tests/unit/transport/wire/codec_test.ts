@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { RaftError } from "../../../lib/errors.ts";
-import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
-import { sampleEnvelope, sampleMessages } from "../../../transport/conformance.ts";
-import { decodeEnvelope, encodeEnvelope, envelopeSize, MAX_CHUNK_BYTES } from "../../../transport/wire/codec.ts";
-import { EntryType, EnvelopeSchema } from "../../../transport/wire/gen/raft/v1/peer_pb.ts";
-import { membershipToWire } from "../../../transport/wire/membership_codec.ts";
+import { RaftError } from "../../../../lib/errors.ts";
+import { encodeMembership, membershipOf } from "../../../../lib/raft/membership.ts";
+import { sampleEnvelope, sampleMessages } from "../../../../transport/conformance.ts";
+import { decodeEnvelope, encodeEnvelope, envelopeSize, MAX_CHUNK_BYTES } from "../../../../transport/wire/codec.ts";
+import { EntryType, EnvelopeSchema } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
+import { membershipToWire } from "../../../../transport/wire/membership_codec.ts";
 
 type WireMessage = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
 

@@ -1,24 +1,24 @@
 /**
- * What carries packets between tabs and workers: the part of a tab's transport
- * that differs from one way to another.
+ * The part of a tab's transport that differs from one way to another: it carries
+ * packets between tabs, workers and servers.
  *
  * @module
  */
 
-/** Takes a packet that arrived, and may keep it. Whether it is well-formed is not known yet. */
+/** Takes a packet that arrived, and may keep it. It may be malformed. */
 export type ReceivePacket = (packet: Uint8Array) => void;
 
 /**
- * Carries packets, each one encoded `Packet` of packet.proto, to addresses.
+ * Carries packets, each one an encoded `Packet` of packet.proto, to addresses.
  * Packets may be lost, repeated, reordered or late, as the contract of
  * Transport has it.
  */
-export interface PacketCarrier {
+export interface PacketChannel {
   /**
    * Begins to deliver what is for this address. Called once, before any `send`.
    *
    * @param receive never called after `close` has resolved
-   * @param lost for a carrier that can tell: whoever was at this address is gone, or can't be reached any more
+   * @param lost called, where that can be known, when the node at an address is gone or no longer reachable
    * @throws {RaftError} `refused` if another is at the same address, where that can be known
    */
   start(receive: ReceivePacket, lost: (address: string) => void): Promise<void>;
@@ -26,12 +26,12 @@ export interface PacketCarrier {
   /**
    * Sends, or drops. Returns at once, never throws, and never queues without
    * bound; one receiver never holds up another. The bytes, and their buffer,
-   * are the carrier's from here on.
+   * belong to the channel from here on.
    *
-   * @returns `false` if the packet has surely not left; nothing is owed otherwise
+   * @returns `false` if the packet has surely not left; nothing is promised otherwise
    */
   send(to: string, packet: Uint8Array<ArrayBuffer>): boolean | void;
 
-  /** Stops delivering, and frees what it holds. Without `start`, and a second time, it does nothing. */
+  /** Stops delivering, and frees its resources. Does nothing without `start`, and a second time. */
   close(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import type { RaftError } from "../../../lib/errors.ts";
-import { connectClientTransport } from "../../../transport/connect/client_transport.ts";
+import type { RaftError } from "../../../../lib/errors.ts";
+import { connectClientTransport } from "../../../../transport/connect/client_transport.ts";
 
 /** Whether all of a request is there, whichever way its length is told. */
 function isWhole(received: string): boolean {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Message } from "../../../lib/raft/types.ts";
-import type { Envelope } from "../../../lib/transport.ts";
-import { sampleEnvelope, sampleMessages } from "../../../transport/conformance.ts";
-import { Lane, type LaneCounts, type LaneOptions } from "../../../transport/connect/lane.ts";
-import { LaneQueue } from "../../../transport/connect/lane_queue.ts";
-import type { PeerBatch, PeerConnector } from "../../../transport/connect/peer_link.ts";
-import { VirtualHost } from "../../support/virtual_host.ts";
+import type { Message } from "../../../../lib/raft/types.ts";
+import type { Envelope } from "../../../../lib/transport.ts";
+import { sampleEnvelope, sampleMessages } from "../../../../transport/conformance.ts";
+import { Lane, type LaneCounts, type LaneOptions } from "../../../../transport/connect/lane.ts";
+import { LaneQueue } from "../../../../transport/connect/lane_queue.ts";
+import type { PeerBatch, PeerConnector } from "../../../../transport/connect/peer_link.ts";
+import { VirtualHost } from "../../../support/virtual_host.ts";
 
 const ROOMY = { maxMessages: 1000, maxBytes: 1e9 };
 

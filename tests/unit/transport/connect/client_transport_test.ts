@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { ClientTransport } from "../../../lib/client/client_transport.ts";
-import { RaftError } from "../../../lib/errors.ts";
-import type { NodeStatus } from "../../../lib/node/types.ts";
-import { membershipOf } from "../../../lib/raft/membership.ts";
-import { baseUrl } from "../../../transport/wire/address.ts";
-import { connectClientTransport, createRaftClients } from "../../../transport/connect/client_transport.ts";
-import { errorToDetail } from "../../../transport/connect/errors.ts";
-import { connectFetchHandler, createRaftRoutes, type RaftServices } from "../../../transport/connect/fetch_handler.ts";
-import type { ClientService, ProposeRequest, QueryRequest } from "../../../transport/wire/gen/raft/v1/client_pb.ts";
-import type { KeyValueService } from "../../../transport/wire/gen/raft/v1/kv_pb.ts";
-import { statusFromWire, statusToWire } from "../../../transport/wire/status_codec.ts";
+import type { ClientTransport } from "../../../../lib/client/client_transport.ts";
+import { RaftError } from "../../../../lib/errors.ts";
+import type { NodeStatus } from "../../../../lib/node/types.ts";
+import { membershipOf } from "../../../../lib/raft/membership.ts";
+import { baseUrl } from "../../../../transport/wire/address.ts";
+import { connectClientTransport, createRaftClients } from "../../../../transport/connect/client_transport.ts";
+import { errorToDetail } from "../../../../transport/connect/errors.ts";
+import {
+  connectFetchHandler,
+  createRaftRoutes,
+  type RaftServices,
+} from "../../../../transport/connect/fetch_handler.ts";
+import type { ClientService, ProposeRequest, QueryRequest } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
+import type { KeyValueService } from "../../../../transport/wire/gen/raft/v1/kv_pb.ts";
+import { statusFromWire, statusToWire } from "../../../../transport/wire/status_codec.ts";
 import { goneAddress, serve, serveNothing, until } from "./connect_fixture.ts";
 
 const members = [{ id: "n1", address: "h:1", incarnation: "i" }, { id: "n2", address: "h:2", incarnation: "j" }];
@@ -107,7 +111,7 @@ Deno.test("client transport: proposals and their results keep their order, error
       "rejected",
       leader,
     ]);
-    await connectClientTransport({ passOn: true }).propose(address, []);
+    await connectClientTransport({ forward: true }).propose(address, []);
     assert.deepEqual(requests.map(({ forwarded }) => forwarded), [true, false]);
   });
 });

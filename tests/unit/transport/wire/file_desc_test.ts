@@ -4,10 +4,10 @@ import { create, createFileRegistry, type DescFile, type MessageInitShape, toBin
 import type { GenFile } from "@bufbuild/protobuf/codegenv2";
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type FieldDescriptorProtoSchema, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { descriptorOf, descriptorText } from "../../../transport/wire/descriptor_text.ts";
-import { fileDesc } from "../../../transport/wire/file_desc.ts";
+import { descriptorOf, descriptorText } from "../../../../transport/wire/descriptor_text.ts";
+import { fileDesc } from "../../../../transport/wire/file_desc.ts";
 
-const GENERATED = new URL("../../../transport/wire/gen/raft/v1/", import.meta.url);
+const GENERATED = new URL("../../../../transport/wire/gen/raft/v1/", import.meta.url);
 
 /** A descriptor as plain data: what stands above it, and other messages, by name. */
 function plain(value: unknown, depth = 0): unknown {

@@ -1,19 +1,19 @@
 /**
- * A carrier of packets in memory, that loses what a test says.
+ * A channel of packets in memory, that loses what a test says.
  *
  * @module
  */
 
-import type { PacketCarrier, ReceivePacket } from "../../../../transport/packet/packet_carrier.ts";
+import type { PacketChannel, ReceivePacket } from "../../../../transport/packet/packet_channel.ts";
 import { PacketTransport, type TabTransportOptions } from "../../../../transport/packet/packet_transport.ts";
 
-/** Joins carriers by address. */
+/** Joins channels by address. */
 export class Post {
   readonly #open = new Map<string, { readonly receive: ReceivePacket; readonly lost: (address: string) => void }>();
   /** Addresses at which packets are taken, and nobody reads them. */
   readonly hanging = new Set<string>();
 
-  carrier(address: string): PacketCarrier {
+  channel(address: string): PacketChannel {
     return {
       start: (receive, lost) => {
         this.#open.set(address, { receive, lost });
@@ -21,7 +21,7 @@ export class Post {
       },
       send: (to, packet) => {
         if (this.hanging.has(to)) return true;
-        // No carrier brings back what its own side sent.
+        // No channel brings back what its own side sent.
         if (to === address || !this.#open.has(to)) return false;
         queueMicrotask(() => this.#open.get(to)?.receive(packet));
         return true;
@@ -46,7 +46,7 @@ export class Post {
 
   /** A transport that is started. */
   async open(address: string, options: Partial<TabTransportOptions> = {}): Promise<PacketTransport> {
-    const transport = new PacketTransport({ address, carrier: this.carrier(address), ...options });
+    const transport = new PacketTransport({ address, channel: this.channel(address), ...options });
     await transport.start(() => {});
     return transport;
   }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson, errorToJson } from "@connectrpc/connect/protocol-connect";
-import { RaftError, type RaftErrorCode, StorageError } from "../../../lib/errors.ts";
-import { errorFromDetail, fromConnectError, toConnectError } from "../../../transport/connect/errors.ts";
-import { RaftErrorDetailSchema } from "../../../transport/wire/gen/raft/v1/error_pb.ts";
+import { RaftError, type RaftErrorCode, StorageError } from "../../../../lib/errors.ts";
+import { errorFromDetail, fromConnectError, toConnectError } from "../../../../transport/connect/errors.ts";
+import { RaftErrorDetailSchema } from "../../../../transport/wire/gen/raft/v1/error_pb.ts";
 
 /** Over the wire and back. */
 function carried(error: unknown): RaftError {

@@ -6,13 +6,13 @@
 
 import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
-import { systemHost } from "../../../lib/host.ts";
-import { listen } from "../../../server/listen.ts";
-import type { TransportEndpoint, TransportFixture } from "../../../transport/conformance.ts";
-import { ConnectTransport, type ConnectTransportOptions } from "../../../transport/connect/connect_transport.ts";
-import { connectFetchHandler, createRaftRoutes } from "../../../transport/connect/fetch_handler.ts";
-import { http2Connector } from "../../../transport/connect/http2_connector.ts";
-import { peerService } from "../../../transport/connect/peer_service.ts";
+import { systemHost } from "../../../../lib/host.ts";
+import { listen } from "../../../../server/listen.ts";
+import type { TransportEndpoint, TransportFixture } from "../../../../transport/conformance.ts";
+import { ConnectTransport, type ConnectTransportOptions } from "../../../../transport/connect/connect_transport.ts";
+import { connectFetchHandler, createRaftRoutes } from "../../../../transport/connect/fetch_handler.ts";
+import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
+import { peerService } from "../../../../transport/connect/peer_service.ts";
 
 /** Waits for real time to pass. */
 export function pause(durationMs: number): Promise<void> {

@@ -1,22 +1,18 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
-import { RaftError } from "../../../lib/errors.ts";
-import { systemHost } from "../../../lib/host.ts";
-import type { Envelope } from "../../../lib/transport.ts";
-import { sampleEnvelope } from "../../../transport/conformance.ts";
-import { envelopeToWire } from "../../../transport/wire/codec.ts";
-import { fromConnectError } from "../../../transport/connect/errors.ts";
-import { connectFetchHandler, createRaftRoutes } from "../../../transport/connect/fetch_handler.ts";
-import { EnvelopeSchema, PeerService } from "../../../transport/wire/gen/raft/v1/peer_pb.ts";
-import { http2Connector } from "../../../transport/connect/http2_connector.ts";
-import { fetchTransport } from "../../../transport/connect/http_client.ts";
-import { fallbackConnector, unaryConnector } from "../../../transport/connect/peer_link.ts";
-import { identifyPeer, peerService } from "../../../transport/connect/peer_service.ts";
-import { ConnectTransport } from "../../../transport/connect/connect_transport.ts";
-import { VirtualHost } from "../../support/virtual_host.ts";
+import { RaftError } from "../../../../lib/errors.ts";
+import type { Envelope } from "../../../../lib/transport.ts";
+import { sampleEnvelope } from "../../../../transport/conformance.ts";
+import { envelopeToWire } from "../../../../transport/wire/codec.ts";
+import { fromConnectError } from "../../../../transport/connect/errors.ts";
+import { connectFetchHandler, createRaftRoutes } from "../../../../transport/connect/fetch_handler.ts";
+import { EnvelopeSchema, PeerService } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
+import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
+import { fetchTransport } from "../../../../transport/connect/http_client.ts";
+import { identifyPeer, peerService } from "../../../../transport/connect/peer_service.ts";
+import { ConnectTransport } from "../../../../transport/connect/connect_transport.ts";
+import { VirtualHost } from "../../../support/virtual_host.ts";
 import { goneAddress, pause, serve, serveNothing, serveTransport, until } from "./connect_fixture.ts";
 
 const heartbeat = (term: number): Envelope => sampleEnvelope({ type: "TimeoutNow", term });
@@ -85,42 +81,6 @@ Deno.test("Connect transport: a process that stops to read is given up, and hold
   reading = false;
   for (const go of release) go();
   await stalled.close();
-});
-
-Deno.test("Connect transport: over streams, a server that knows no HTTP/2 is reached by unary calls", async () => {
-  const host = systemHost();
-  const receiver = new ConnectTransport({ connector: http2Connector() });
-  const arrived: Envelope[] = [];
-  await receiver.start((envelope) => void arrived.push(envelope));
-  const handler = connectFetchHandler(createRaftRoutes({ peer: peerService(receiver, () => assert.fail()) }));
-  const server = createServer(async (request, response) => {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of request) chunks.push(chunk as Uint8Array);
-    const answer = await handler(
-      new Request(`http://${request.headers.host}${request.url}`, {
-        method: "POST",
-        headers: { "Content-Type": request.headers["content-type"] ?? "" },
-        body: new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer()),
-      }),
-    );
-    response.writeHead(answer!.status, Object.fromEntries(answer!.headers));
-    response.end(new Uint8Array(await answer!.arrayBuffer()));
-  });
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const connector = fallbackConnector(http2Connector(), unaryConnector(), host.clock);
-  const sender = new ConnectTransport({ connector, hangTimeoutMs: 1000, minBackoffMs: 10 });
-  await sender.start(() => {});
-  const end = performance.now() + 20_000;
-  for (let term = 1; arrived.length === 0 && performance.now() < end; term++) {
-    sender.send(address, heartbeat(term));
-    await pause(20);
-  }
-  assert.ok(arrived.length > 0);
-  await sender.close();
-  await receiver.close();
-  server.closeAllConnections();
-  await new Promise<void>((resolve) => void server.close(() => resolve()));
 });
 
 Deno.test("Connect transport: a malformed message is dropped and counted, and the stream goes on", async () => {

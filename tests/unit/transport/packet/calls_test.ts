@@ -6,12 +6,14 @@ import { membershipOf } from "../../../../lib/raft/membership.ts";
 import { Coordinator } from "../../../../lib/client/coordinator.ts";
 import { decodeGetAnswer, encodeGet, encodePut, KeyValue } from "../../../../lib/kv/mod.ts";
 import { MemoryStorage } from "../../../../storage/memory.ts";
-import { encodePacket, PacketTransport, serveNode, unary } from "../../../../transport/tab/mod.ts";
+import { serveNode, unary } from "../../../../transport/packet/methods.ts";
+import { encodePacket } from "../../../../transport/packet/packet_codec.ts";
+import { PacketTransport } from "../../../../transport/packet/packet_transport.ts";
 import { ClientService } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
-import { callUnary } from "../../../../transport/packet/tab_client.ts";
+import { callUnary } from "../../../../transport/packet/packet_client.ts";
 import { addresses, startThree } from "../../../support/tab_cluster.ts";
 import { until } from "../../../support/tab_transports.ts";
-import { Post } from "./carriers.ts";
+import { Post } from "./memory_channel.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const METHOD = "test.Echo/Echo";
@@ -48,7 +50,7 @@ async function soleNode(transport: PacketTransport, id: string): Promise<RaftNod
 
 Deno.test("calls: proposals, queries and status of a node, from elsewhere and from its own side", async () => {
   const post = new Post();
-  const served = new PacketTransport({ address: "tab:n1", carrier: post.carrier("tab:n1") });
+  const served = new PacketTransport({ address: "tab:n1", channel: post.channel("tab:n1") });
   await using node = await soleNode(served, "n1");
   await using caller = await post.open("tab:page");
   for (const { client } of [caller, served]) {
@@ -270,7 +272,7 @@ Deno.test("packets that are malformed are dropped and counted, and the next one 
 
 Deno.test("a Coordinator over calls finds the leader, and follows it when it goes", async () => {
   const post = new Post();
-  const nodes = await startThree((address) => new PacketTransport({ address, carrier: post.carrier(address) }));
+  const nodes = await startThree((address) => new PacketTransport({ address, channel: post.channel(address) }));
   const page = await post.open("tab:page");
   const coordinator = new Coordinator({
     endpoints: addresses,
