@@ -35,6 +35,8 @@ export { isRetryable, RaftError, retryOf, StorageError } from "./lib/errors.ts";
 export { RaftNode } from "./lib/node/mod.ts";
 export type {
   Consistency,
+  LeaderCallback,
+  LeaderTerm,
   Lifecycle,
   MembershipChange,
   NodeMetric,

@@ -52,8 +52,8 @@ export class AdminRequests {
     return wait(this.#leading, (waiting) => ({ ...waiting, leads }), signal);
   }
 
-  /** A turn has ended. */
-  look(): void {
+  /** Resolves what has come true by the end of a turn. */
+  poll(): void {
     for (const waiting of this.#leading) {
       if (!waiting.leads()) continue;
       this.#leading.delete(waiting);

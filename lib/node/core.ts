@@ -16,6 +16,7 @@ import type { NodeConfig } from "./config.ts";
 import type { NodeContext } from "./context.ts";
 import { messageOf, notLeader, refusal } from "./errors.ts";
 import { EventHub } from "./events.ts";
+import { LeaderTasks } from "./leader_tasks.ts";
 import { Lease } from "./lease.ts";
 import { LogWriter } from "./log_writer.ts";
 import { Messenger } from "./messenger.ts";
@@ -39,6 +40,7 @@ export class NodeCore implements NodeContext {
   readonly reads = new Reads();
   readonly lease: Lease;
   readonly admin = new AdminRequests();
+  readonly leaderTasks: LeaderTasks;
   readonly taker: SnapshotTaker;
   readonly #messenger: Messenger;
   readonly #logWriter: LogWriter;
@@ -73,7 +75,11 @@ export class NodeCore implements NodeContext {
     const { proposals, reads } = this;
     const { transport, address, stateMachine } = options;
     const messenger = this.#messenger = new Messenger(this, { transport, identity, address });
-    const advanced = (): void => this.taker.check();
+    this.leaderTasks = new LeaderTasks(this);
+    const advanced = (): void => {
+      this.taker.check();
+      this.leaderTasks.advanced();
+    };
     const applier = this.#applier = new Applier(this, stateMachine, { proposals, reads, advanced });
     const logWriter = this.#logWriter = new LogWriter(this, sequence, { applier, messenger, proposals });
     this.taker = new SnapshotTaker(this, applier, logWriter);
@@ -183,6 +189,7 @@ export class NodeCore implements NodeContext {
     this.proposals.endAll(make);
     this.reads.endAll(() => make("rejected"));
     this.admin.endAll(make);
+    this.leaderTasks.end(lifecycle === "stopped" ? make("unknown") : null);
     this.#reportState();
   }
 
@@ -208,7 +215,8 @@ export class NodeCore implements NodeContext {
     this.#carryOut(this.raft.takeEffects());
     this.#logWriter.writeNext();
     this.#applier.pump();
-    this.admin.look();
+    this.admin.poll();
+    this.leaderTasks.poll();
     this.#reportState();
   }
 

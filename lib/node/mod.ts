@@ -7,6 +7,7 @@
 
 export { RaftNode } from "./raft_node.ts";
 export type { ReadOptions, RequestOptions, TransferOptions } from "./raft_node.ts";
+export type { LeaderCallback, LeaderTerm } from "./leader_tasks.ts";
 export type { RaftNodeEvent, RaftNodeEventType, RaftNodeListener } from "./events.ts";
 export type {
   Consistency,

@@ -10,6 +10,7 @@ import { resolveConfig } from "./config.ts";
 import { NodeCore } from "./core.ts";
 import { aborted, refusal } from "./errors.ts";
 import type { RaftNodeEventType, RaftNodeListener } from "./events.ts";
+import type { LeaderCallback } from "./leader_tasks.ts";
 import { prepare } from "./startup.ts";
 import type {
   Consistency,
@@ -186,6 +187,43 @@ export class RaftNode {
   }
 
   /**
+   * Runs `callback` in each leadership of this node, for work that only the leader
+   * should do. A call begins once the node leads and its state machine has applied
+   * an entry of its own term, and with it everything that earlier leaders
+   * acknowledged. There is at most one call per term, and calls never overlap: a
+   * leadership that begins while the callback still runs waits until it has
+   * returned, and is skipped if it ends before.
+   *
+   * The call's `signal` aborts as soon as this node learns that it no longer leads,
+   * stops itself, or is being closed. Another leader may exist by then: protect
+   * effects outside the cluster with `term`, the fencing token. Commands need no such care, since a deposed leader's proposals
+   * are refused.
+   *
+   * Resolves when `options.signal` aborts or the node is closed, once a call under
+   * way has returned. An error thrown by the callback ends it too, and rejects; the
+   * node goes on leading, so hand leadership over if another node shall try. Errors
+   * thrown after the call's signal has aborted are ignored.
+   *
+   * @example
+   * ```ts
+   * import type { RaftNode } from "../../mod.ts";
+   *
+   * declare const node: RaftNode;
+   * declare function sweep(fencingToken: number): Promise<void>;
+   *
+   * const quit = new AbortController();
+   * await node.whileLeading(async ({ term, signal }) => {
+   *   while (!signal.aborted) await sweep(term);
+   * }, { signal: quit.signal });
+   * ```
+   *
+   * @throws {RaftError} `stopped` when the node stops itself; `closed` if it was closed before
+   */
+  async whileLeading(callback: LeaderCallback, options: RequestOptions = {}): Promise<void> {
+    await this.#admit(undefined).leaderTasks.run(callback, options.signal);
+  }
+
+  /**
    * Changes who is in the cluster, and resolves with the new membership when it is
    * committed, and left again if it took a joint configuration. Nothing to change
    * is no error. A member keeps its incarnation for as long as it keeps its id.
@@ -265,6 +303,7 @@ export class RaftNode {
 
   async #close(): Promise<void> {
     const core = this.#core;
+    core.leaderTasks.end(null);
     const { clock } = core.config.host;
     const { electionTimeoutMs } = core.config;
     if (core.lifecycle === "running" && core.raft.role === "leader") {
