@@ -42,7 +42,7 @@ export type {
   NodeMetric,
   NodeStatus,
   PeerStatus,
-  Proposed,
+  ProposeResult,
   RaftNodeEvent,
   RaftNodeEventMap,
   RaftNodeEventType,
@@ -120,8 +120,7 @@ export type {
   MemberList,
   MemberName,
   NewMember,
-  ProposedCommand,
-  ProposeResult,
+  ProposeOutcome,
 } from "./lib/client/mod.ts";
 
 // The protocol.

@@ -7,9 +7,8 @@
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import { Coordinator } from "../lib/client/coordinator.ts";
 import type { ClientRequestOptions } from "../lib/client/coordinator.ts";
-import type { ProposedCommand } from "../lib/client/proposal.ts";
 import { RaftError } from "../lib/errors.ts";
-import type { Consistency, NodeStatus, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
+import type { Consistency, NodeStatus, ProposeResult, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
 import type { Membership, NodeId } from "../lib/raft/types.ts";
 import { thisPage, watchLifecycle } from "./page_lifecycle.ts";
 import { detailFromClone } from "./protocol.ts";
@@ -154,7 +153,7 @@ export class BrowserNodeHandle {
   }
 
   /** Has a command carried out once, wherever the leader is. @throws {RaftError} see {@linkcode Coordinator.propose} */
-  propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposedCommand> {
+  propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposeResult> {
     return this.coordinator.propose(command, options);
   }
 
@@ -166,7 +165,7 @@ export class BrowserNodeHandle {
       readonly consistency?: Consistency;
     } = {},
   ): Promise<ReadResult> {
-    return (options.consistency === "stale" ? this.local : this.coordinator).query(query, options);
+    return (options.consistency === "stale" ? this.local : this.coordinator).read(query, options);
   }
 
   /** The node's account of itself; also while it is paused, and after it stopped. @throws {RaftError} if it never was */
@@ -316,8 +315,8 @@ function portClient(port: WorkerPort): ClientTransport {
       const results = await port.call("propose", { endpoint, commands }, signal);
       return results.map((result) => result.ok ? result : { ok: false, error: RaftError.fromJSON(result.error) });
     },
-    query: (endpoint, query, { signal, consistency = "linearizable" } = {}) =>
-      port.call("query", { endpoint, query, consistency }, signal),
+    read: (endpoint, query, { signal, consistency = "linearizable" } = {}) =>
+      port.call("read", { endpoint, query, consistency }, signal),
     status: (endpoint, { signal } = {}) => port.call("status", { endpoint }, signal),
   };
 }

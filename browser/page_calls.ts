@@ -29,8 +29,8 @@ export function callTable(options: PageCallsOptions): CallTable {
       const results = await clientOf(endpoint).propose(endpoint, commands, { signal });
       return results.map((result) => result.ok ? result : { ok: false, error: result.error.toJSON() });
     },
-    query: async ({ endpoint, query, consistency }, signal) =>
-      await clientOf(endpoint).query(endpoint, query, { consistency, signal }),
+    read: async ({ endpoint, query, consistency }, signal) =>
+      await clientOf(endpoint).read(endpoint, query, { consistency, signal }),
     status: async ({ endpoint }, signal) =>
       endpoint === "" ? served().node.status() : await clientOf(endpoint).status(endpoint, { signal }),
     addMember: async (member, signal) => await served().admin.addMember(member, { signal }),

@@ -38,9 +38,9 @@ export type Pauser = "page" | "user";
 export interface WorkerCalls {
   readonly propose: [
     { readonly endpoint: string; readonly commands: readonly Uint8Array[] },
-    readonly ClonedProposeResult[],
+    readonly ClonedProposeOutcome[],
   ];
-  readonly query: [
+  readonly read: [
     { readonly endpoint: string; readonly query: Uint8Array; readonly consistency: Consistency },
     ReadResult,
   ];
@@ -87,7 +87,7 @@ export type ToPage =
   | { readonly type: "event"; readonly event: keyof RaftNodeEventMap; readonly detail: unknown };
 
 /** The result of one command, as a plain object. */
-export type ClonedProposeResult =
+export type ClonedProposeOutcome =
   | { readonly ok: true; readonly index: number; readonly result: Uint8Array }
   | { readonly ok: false; readonly error: RaftErrorJson };
 

@@ -54,6 +54,6 @@ if (verb === "serve") {
 }
 const client = new Coordinator({ endpoints: peers.map(({ address }) => address), transport: connectClientTransport() });
 const transfer = encode({ from: id, to, amount: Number(amount) });
-const { result } = await (verb === "transfer" ? client.propose(transfer) : client.query(new Uint8Array()));
+const { result } = await (verb === "transfer" ? client.propose(transfer) : client.read(new Uint8Array()));
 console.log(decode(result));
 await client.close();

@@ -74,7 +74,7 @@ export function createApp(options: AppOptions): App {
   if (origins.length > 0) {
     app.use(cors({
       origin: origins.includes("*") ? "*" : [...origins],
-      exposeHeaders: ["etag", "raft-state-version", "retry-after"],
+      exposeHeaders: ["etag", "raft-revision", "retry-after"],
       // Browsers forget a preflight answer without an age after five seconds, and a busy page would ask again and again.
       maxAge: PREFLIGHT_AGE_S,
     }));

@@ -62,8 +62,8 @@ function flag(context: Context, name: string): boolean {
 
 async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context, "consistency");
-  const { entry, stateVersion } = await calls.get(keyOf(context), readOptions(context));
-  const headers = { "raft-state-version": String(stateVersion), "cache-control": "no-store" };
+  const { entry, revision } = await calls.get(keyOf(context), readOptions(context));
+  const headers = { "raft-revision": String(revision), "cache-control": "no-store" };
   if (entry === null) return problemResponse(problem("not_found", "there is no such key"), headers);
   const etag = etagOf(entry.version);
   if (matches(context.req.header("if-none-match"), entry.version)) {
@@ -121,7 +121,7 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
       version,
     })),
     more: answer.more,
-    stateVersion: answer.stateVersion,
+    revision: answer.revision,
   });
 }
 

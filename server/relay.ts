@@ -70,7 +70,7 @@ export class ServerRelay {
     const clientOf = (endpoint: string) => isTabAddress(endpoint) ? tabs.client : options.client;
     this.client = {
       propose: (endpoint, commands, call) => clientOf(endpoint).propose(endpoint, commands, call),
-      query: (endpoint, query, call) => clientOf(endpoint).query(endpoint, query, call),
+      read: (endpoint, query, call) => clientOf(endpoint).read(endpoint, query, call),
       status: (endpoint, call) => clientOf(endpoint).status(endpoint, call),
     };
   }

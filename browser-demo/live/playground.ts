@@ -59,8 +59,8 @@ class Witness implements ClientTransport {
     return results;
   };
 
-  query: ClientTransport["query"] = async (endpoint, query, options) => {
-    const answer = await this.#inner.query(endpoint, query, options);
+  read: ClientTransport["read"] = async (endpoint, query, options) => {
+    const answer = await this.#inner.read(endpoint, query, options);
     this.#queries.set(query, endpoint);
     return answer;
   };
@@ -74,42 +74,39 @@ export class Playground {
   readonly #witness: Witness;
   readonly #coordinator: Coordinator;
   readonly #store: KeyValueClient;
-  /** The coordinator's: it looks at them whenever it searches. */
-  readonly #endpoints: string[];
 
   constructor(options: PlaygroundOptions) {
     this.#options = options;
     this.#witness = new Witness(options.client);
-    this.#endpoints = [...options.endpoints()];
     this.#coordinator = new Coordinator({
-      endpoints: this.#endpoints,
+      endpoints: () => options.endpoints(),
       transport: this.#witness,
       timeoutMs: TIMEOUT_MS,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
-      maxBackOffMs: 250,
+      maxBackoffMs: 250,
     });
     this.#store = new KeyValueClient(this.#coordinator);
   }
 
   async put(key: string, value: string): Promise<KeyValueAnswer> {
-    const began = this.#begin();
+    const began = performance.now();
     const { version } = await this.#store.put(key, value);
     return this.#written(value, version, began);
   }
 
   async remove(key: string): Promise<KeyValueAnswer> {
-    const began = this.#begin();
+    const began = performance.now();
     const { version } = await this.#store.delete(key);
     return this.#written(null, version, began);
   }
 
   /** Asks the leader, or, for a stale answer, one node in particular. */
   async get(key: string, consistency: "linearizable" | "stale", from?: NodeId): Promise<KeyValueAnswer> {
-    const began = this.#begin();
+    const began = performance.now();
     const query = encodeGet(new TextEncoder().encode(key));
     const { result } = from === undefined || consistency !== "stale"
-      ? await this.#coordinator.query(query, { consistency })
-      : await this.#witness.query(this.#options.addressOf(from), query, {
+      ? await this.#coordinator.read(query, { consistency })
+      : await this.#witness.read(this.#options.addressOf(from), query, {
         consistency,
         signal: AbortSignal.timeout(2 * ATTEMPT_TIMEOUT_MS),
       });
@@ -117,13 +114,8 @@ export class Playground {
     const answer = decodeGetAnswer(result);
     if (!answer.ok) throw new RaftError("invalid_argument", answer.message);
     const servedBy = this.#options.nameOf(this.#witness.answerer(query));
-    if (answer.entry === null) return { value: null, version: answer.stateVersion, servedBy, tookMs };
+    if (answer.entry === null) return { value: null, version: answer.revision, servedBy, tookMs };
     return { value: new TextDecoder().decode(answer.entry.value), version: answer.entry.version, servedBy, tookMs };
-  }
-
-  #begin(): number {
-    this.#endpoints.splice(0, this.#endpoints.length, ...this.#options.endpoints());
-    return performance.now();
   }
 
   #written(value: string | null, version: number, began: number): KeyValueAnswer {

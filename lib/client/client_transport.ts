@@ -9,7 +9,7 @@ import type { RaftError } from "../errors.ts";
 import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
 
 /** The answer to one command. */
-export type ProposeResult =
+export type ProposeOutcome =
   | { readonly ok: true; readonly index: number; readonly result: Uint8Array }
   | { readonly ok: false; readonly error: RaftError };
 
@@ -35,9 +35,9 @@ export interface AdminCallOptions extends CallOptions {
  */
 export interface ClientTransport {
   /** Proposes the commands in order, in one call; the results are in the same order. Only a leader takes them. */
-  propose(endpoint: string, commands: readonly Uint8Array[], options?: CallOptions): Promise<readonly ProposeResult[]>;
+  propose(endpoint: string, commands: readonly Uint8Array[], options?: CallOptions): Promise<readonly ProposeOutcome[]>;
   /** Asks the state machine. */
-  query(
+  read(
     endpoint: string,
     query: Uint8Array,
     options?: CallOptions & { readonly consistency?: Consistency },

@@ -7,13 +7,12 @@
 import type { Host } from "../clock.ts";
 import { abortedError, closedError, isRetryable, RaftError } from "../errors.ts";
 import { systemHost } from "../host.ts";
-import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
+import type { Consistency, NodeStatus, ProposeResult, ReadResult } from "../node/types.ts";
 import { Backoff } from "../backoff.ts";
 import { pause } from "../pause.ts";
 import { attempt } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
-import type { ProposedCommand } from "./proposal.ts";
 import { Proposals } from "./proposals.ts";
 import type { CommandMode } from "./session_user.ts";
 
@@ -38,17 +37,17 @@ export interface CoordinatorOptions {
   /** The state machine is not wrapped in Sessions: send commands as they are, without a session. @default false */
   readonly raw?: boolean;
   /** Commands in one call, at most. @default 1024 */
-  readonly maxBatch?: number;
+  readonly maxBatchCommands?: number;
   /** Bytes of commands in one call, at most; one command may be more. @default 1 MiB */
   readonly maxBatchBytes?: number;
   /** Calls under way at a time; what comes meanwhile waits for the next and shares it. @default 2 */
-  readonly maxCallsInFlight?: number;
+  readonly maxInflightCalls?: number;
   /** Bytes of commands without an outcome, at most; more is refused as `busy`. @default 64 MiB */
   readonly maxQueuedBytes?: number;
   /** The first pause after a failure; each is twice the one before, with jitter. @default 20 */
-  readonly backOffMs?: number;
+  readonly minBackoffMs?: number;
   /** The longest pause. @default 1000 */
-  readonly maxBackOffMs?: number;
+  readonly maxBackoffMs?: number;
   /**
    * The endpoint of a member, by its address in the membership.
    *
@@ -97,20 +96,20 @@ export class Coordinator {
   readonly #proposals: Proposals;
   readonly #timeoutMs: number;
   readonly #attemptTimeoutMs: number;
-  readonly #backOff: { readonly firstMs: number; readonly maxMs: number };
+  readonly #backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly #closing = new AbortController();
   #closed: Promise<void> | null = null;
 
   /** Sends nothing yet. @throws {RaftError} `invalid_argument` without an endpoint */
   constructor(options: CoordinatorOptions) {
     const { transport, host = systemHost(), raw = false, session = true } = options;
-    const { timeoutMs = 10_000, attemptTimeoutMs = 2000, backOffMs = 20, maxBackOffMs = 1000 } = options;
+    const { timeoutMs = 10_000, attemptTimeoutMs = 2000, minBackoffMs = 20, maxBackoffMs = 1000 } = options;
     const mode: CommandMode = raw ? "raw" : session ? "session" : "plain";
     this.#host = host;
     this.#transport = transport;
     this.#timeoutMs = timeoutMs;
     this.#attemptTimeoutMs = attemptTimeoutMs;
-    this.#backOff = { firstMs: backOffMs, maxMs: maxBackOffMs };
+    this.#backoff = { firstMs: minBackoffMs, maxMs: maxBackoffMs };
     const { signal } = this.#closing;
     this.#finder = new LeaderFinder({
       transport,
@@ -127,12 +126,12 @@ export class Coordinator {
       mode,
       attemptTimeoutMs,
       signal,
-      maxBatch: options.maxBatch ?? 1024,
+      maxBatchCommands: options.maxBatchCommands ?? 1024,
       maxBatchBytes: options.maxBatchBytes ?? 1024 * 1024,
-      maxCallsInFlight: options.maxCallsInFlight ?? 2,
+      maxInflightCalls: options.maxInflightCalls ?? 2,
       maxQueuedBytes: options.maxQueuedBytes ?? 64 * 1024 * 1024,
-      backOffMs,
-      maxBackOffMs,
+      minBackoffMs,
+      maxBackoffMs,
     });
   }
 
@@ -148,7 +147,7 @@ export class Coordinator {
    * `session_expired`, outcome unknown; `busy` if too much waits here; and what
    * the cluster refuses for good, like `too_large`
    */
-  propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposedCommand> {
+  propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposeResult> {
     if (this.#closing.signal.aborted) return Promise.reject(abortedError(this.#closing.signal));
     return this.#proposals.propose(command, options.timeoutMs ?? this.#timeoutMs, options.signal);
   }
@@ -158,7 +157,7 @@ export class Coordinator {
    *
    * @throws {RaftError} `timeout`, `aborted`, `closed`, or what the cluster refuses for good; always `rejected`
    */
-  query(
+  read(
     query: Uint8Array,
     options: ClientRequestOptions & {
       /** @default "linearizable" */
@@ -167,7 +166,7 @@ export class Coordinator {
   ): Promise<ReadResult> {
     const { consistency = "linearizable" } = options;
     return this.#retry(options, consistency !== "stale", (endpoint, signal) => {
-      return this.#transport.query(endpoint, query, { consistency, signal });
+      return this.#transport.read(endpoint, query, { consistency, signal });
     });
   }
 
@@ -222,7 +221,7 @@ export class Coordinator {
     const { clock } = this.#host;
     const deadlineMs = clock.monotonicMs() + timeoutMs;
     const signals = [signal, this.#closing.signal];
-    const backOff = new Backoff(this.#host, this.#backOff.firstMs, this.#backOff.maxMs);
+    const backoff = new Backoff(this.#host, this.#backoff.firstMs, this.#backoff.maxMs);
     let last: RaftError | null = null;
     for (;;) {
       const leftMs = deadlineMs - clock.monotonicMs();
@@ -243,7 +242,7 @@ export class Coordinator {
         if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
         if (!isRetryable(error) || signals.some((signal) => signal?.aborted)) throw error;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;
-        await pause(clock, Math.max(0, Math.min(backOff.nextMs(), deadlineMs - clock.monotonicMs())), ...signals);
+        await pause(clock, Math.max(0, Math.min(backoff.nextMs(), deadlineMs - clock.monotonicMs())), ...signals);
         const fired = signals.find((signal) => signal?.aborted);
         if (fired !== undefined) throw abortedError(fired);
       }

@@ -8,7 +8,7 @@ import { RaftError } from "../errors.ts";
 import type { RaftNode } from "../node/raft_node.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
 import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
-import type { AdminTransport, CallOptions, ClientTransport, ProposeResult } from "./client_transport.ts";
+import type { AdminTransport, CallOptions, ClientTransport, ProposeOutcome } from "./client_transport.ts";
 import { type AdminNode, carryOut } from "./direct_admin.ts";
 
 /** The part of a node that a client needs. */
@@ -39,9 +39,9 @@ export class DirectClientTransport implements ClientTransport, AdminTransport {
     endpoint: string,
     commands: readonly Uint8Array[],
     options: CallOptions = {},
-  ): Promise<readonly ProposeResult[]> {
+  ): Promise<readonly ProposeOutcome[]> {
     const node = this.#node(endpoint);
-    return await Promise.all(commands.map(async (command): Promise<ProposeResult> => {
+    return await Promise.all(commands.map(async (command): Promise<ProposeOutcome> => {
       try {
         const { index, result } = await node.propose(command, options);
         return { ok: true, index, result };
@@ -51,8 +51,8 @@ export class DirectClientTransport implements ClientTransport, AdminTransport {
     }));
   }
 
-  /** See {@linkcode ClientTransport.query}. */
-  async query(
+  /** See {@linkcode ClientTransport.read}. */
+  async read(
     endpoint: string,
     query: Uint8Array,
     options: CallOptions & { readonly consistency?: Consistency } = {},

@@ -10,7 +10,7 @@ export type {
   AdminTransport,
   CallOptions,
   ClientTransport,
-  ProposeResult,
+  ProposeOutcome,
 } from "./client_transport.ts";
 export { ClusterAdmin } from "./cluster_admin.ts";
 export type { AdminRequestOptions, ClusterAdminOptions, MemberList } from "./cluster_admin.ts";
@@ -20,4 +20,3 @@ export { DirectClientTransport } from "./direct.ts";
 export type { DirectNode } from "./direct.ts";
 export type { AdminNode } from "./direct_admin.ts";
 export type { KnownLeader } from "./leader_finder.ts";
-export type { ProposedCommand } from "./proposal.ts";

@@ -5,16 +5,9 @@
  */
 
 import { closedError, type Outcome, RaftError } from "../errors.ts";
+import type { ProposeResult } from "../node/types.ts";
 import { Pending } from "../pending.ts";
 import type { Ticket } from "./session_user.ts";
-
-/** A command that was carried out. */
-export interface ProposedCommand {
-  /** Where in the log. */
-  readonly index: number;
-  /** The state machine's answer. */
-  readonly result: Uint8Array;
-}
 
 /** A command, from the call that proposes it to its outcome. */
 export class Proposal {
@@ -27,7 +20,7 @@ export class Proposal {
   /** Why the last attempt failed. */
   lastError: RaftError | null = null;
   readonly #timeoutMs: number;
-  readonly #pending: Pending<ProposedCommand>;
+  readonly #pending: Pending<ProposeResult>;
   /** Set while an attempt is under way: tells it that its answer is not needed. */
   #abandonCall: (() => void) | null = null;
 
@@ -54,7 +47,7 @@ export class Proposal {
   }
 
   /** Settles with the outcome. */
-  get promise(): Promise<ProposedCommand> {
+  get promise(): Promise<ProposeResult> {
     return this.#pending.promise;
   }
 
@@ -74,7 +67,7 @@ export class Proposal {
   }
 
   /** It was carried out. */
-  resolve(proposed: ProposedCommand): null {
+  resolve(proposed: ProposeResult): null {
     this.#pending.resolve(proposed);
     return null;
   }

@@ -9,9 +9,10 @@ import { isRetryable, RaftError } from "../errors.ts";
 import { encodeRegister } from "../sessions/session_codec.ts";
 import { Backoff } from "../backoff.ts";
 import { attempt } from "./attempts.ts";
-import type { ClientTransport, ProposeResult } from "./client_transport.ts";
+import type { ClientTransport, ProposeOutcome } from "./client_transport.ts";
 import type { LeaderFinder } from "./leader_finder.ts";
-import { Proposal, type ProposedCommand } from "./proposal.ts";
+import type { ProposeResult } from "../node/types.ts";
+import { Proposal } from "./proposal.ts";
 import { ClientSession, type CommandMode, encodeEntry, readReply, replyError } from "./session_user.ts";
 
 /** What {@linkcode Proposals} is made of. */
@@ -21,12 +22,12 @@ export interface ProposalsOptions {
   readonly finder: LeaderFinder;
   readonly mode: CommandMode;
   readonly attemptTimeoutMs: number;
-  readonly maxBatch: number;
+  readonly maxBatchCommands: number;
   readonly maxBatchBytes: number;
-  readonly maxCallsInFlight: number;
+  readonly maxInflightCalls: number;
   readonly maxQueuedBytes: number;
-  readonly backOffMs: number;
-  readonly maxBackOffMs: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
   /** Fires when the client is closed. */
   readonly signal: AbortSignal;
 }
@@ -40,7 +41,7 @@ export interface ProposalsOptions {
  */
 export class Proposals {
   readonly #options: ProposalsOptions;
-  readonly #backOff: Backoff;
+  readonly #backoff: Backoff;
   readonly #open = new Set<Proposal>();
   #queue: Proposal[] = [];
   #bytes = 0;
@@ -53,12 +54,12 @@ export class Proposals {
 
   constructor(options: ProposalsOptions) {
     this.#options = options;
-    this.#backOff = new Backoff(options.host, options.backOffMs, options.maxBackOffMs);
+    this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
     options.signal.addEventListener("abort", () => this.#close());
   }
 
   /** Adds a command. See Coordinator.propose. */
-  propose(command: Uint8Array, timeoutMs: number, signal: AbortSignal | undefined): Promise<ProposedCommand> {
+  propose(command: Uint8Array, timeoutMs: number, signal: AbortSignal | undefined): Promise<ProposeResult> {
     if (this.#bytes + command.length > this.#options.maxQueuedBytes && this.#open.size > 0) {
       return Promise.reject(new RaftError("busy", "too many bytes wait to be proposed", { hint: "Wait for some." }));
     }
@@ -90,8 +91,8 @@ export class Proposals {
 
   /** Sends as much as may be under way. */
   #pump(): void {
-    const { finder, mode, maxCallsInFlight, signal } = this.#options;
-    while (this.#callsInFlight < maxCallsInFlight && this.#pause === null && !signal.aborted) {
+    const { finder, mode, maxInflightCalls, signal } = this.#options;
+    while (this.#callsInFlight < maxInflightCalls && this.#pause === null && !signal.aborted) {
       this.#queue = this.#queue.filter((proposal) => !proposal.settled);
       if (this.#queue.length === 0) return;
       const leader = finder.leader;
@@ -154,13 +155,13 @@ export class Proposals {
 
   /** Takes what goes into the next call off the queue. */
   #takeBatch(): Proposal[] {
-    const { maxBatch, maxBatchBytes } = this.#options;
+    const { maxBatchCommands, maxBatchBytes } = this.#options;
     const session = this.#session;
     let bytes = 0;
     let count = 0;
     for (const proposal of this.#queue) {
       bytes += proposal.command.length;
-      if (count === maxBatch || (count > 0 && bytes > maxBatchBytes)) break;
+      if (count === maxBatchCommands || (count > 0 && bytes > maxBatchBytes)) break;
       if (proposal.ticket === null && session !== null) {
         if (!session.hasRoom) break;
         proposal.ticket = { session, sequence: session.take() };
@@ -188,7 +189,7 @@ export class Proposals {
       finder.failed(leader, new RaftError("timeout", `no answer within ${attemptTimeoutMs} ms`));
       this.#schedule();
     });
-    let results: readonly ProposeResult[];
+    let results: readonly ProposeOutcome[];
     try {
       const entries = batch.map((proposal) => encodeEntry(mode, proposal.command, proposal.ticket));
       results = await attempt(
@@ -208,7 +209,7 @@ export class Proposals {
   }
 
   /** Settles what has its outcome, and queues the rest again. */
-  #take(leader: string, batch: readonly Proposal[], results: readonly ProposeResult[]): void {
+  #take(leader: string, batch: readonly Proposal[], results: readonly ProposeOutcome[]): void {
     const again: Proposal[] = [];
     let failure: RaftError | null = null;
     for (const [at, proposal] of batch.entries()) {
@@ -227,7 +228,7 @@ export class Proposals {
   }
 
   /** Settles a proposal by the answer to it; or returns why it has to be sent again. */
-  #takeResult(proposal: Proposal, result: ProposeResult): RaftError | null {
+  #takeResult(proposal: Proposal, result: ProposeOutcome): RaftError | null {
     const { mode } = this.#options;
     let error: RaftError;
     if (result.ok) {
@@ -258,13 +259,13 @@ export class Proposals {
   }
 
   #succeeded(): void {
-    this.#backOff.reset();
+    this.#backoff.reset();
     this.#options.finder.succeeded();
   }
 
   #waitABit(): void {
     if (this.#pause !== null || this.#options.signal.aborted) return;
-    this.#pause = this.#options.host.clock.setTimer(this.#backOff.nextMs(), () => {
+    this.#pause = this.#options.host.clock.setTimer(this.#backoff.nextMs(), () => {
       this.#pause = null;
       this.#schedule();
     });
@@ -299,7 +300,7 @@ export class Proposals {
 /** A call without a session ends with its proposals' deadlines. The longest that a timer can wait. */
 const NEVER_MS = 2 ** 31 - 1;
 
-const missingResult: ProposeResult = {
+const missingResult: ProposeOutcome = {
   ok: false,
   error: new RaftError("internal", "the node gave fewer answers than it got commands", { outcome: "unknown" }),
 };

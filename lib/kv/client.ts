@@ -51,7 +51,7 @@ export interface KeyValueList {
   /** Whether there are more: ask on with `startAfter` the last key. */
   readonly more: boolean;
   /** The state that was read; watch from the next version. */
-  readonly stateVersion: number;
+  readonly revision: number;
 }
 
 /** What became of a conditional write. */
@@ -77,10 +77,10 @@ export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
  * ```
  */
 export class KeyValueClient {
-  readonly #coordinator: Pick<Coordinator, "propose" | "query">;
+  readonly #coordinator: Pick<Coordinator, "propose" | "read">;
 
   /** Wraps a coordinator. @param coordinator stays the caller's to close */
-  constructor(coordinator: Pick<Coordinator, "propose" | "query">) {
+  constructor(coordinator: Pick<Coordinator, "propose" | "read">) {
     this.#coordinator = coordinator;
   }
 
@@ -118,7 +118,7 @@ export class KeyValueClient {
 
   /** The value of a key; `null` if it is not there. */
   async get(key: BytesOrText, options: KeyValueReadOptions = {}): Promise<VersionedValue | null> {
-    const { result } = await this.#coordinator.query(encodeGet(bytes(key)), options);
+    const { result } = await this.#coordinator.read(encodeGet(bytes(key)), options);
     const answer = decoded(decodeGetAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
     return answer.entry;
@@ -133,10 +133,10 @@ export class KeyValueClient {
       ...(limit === undefined ? {} : { limit }),
       ...(keysOnly === undefined ? {} : { keysOnly }),
     };
-    const { result } = await this.#coordinator.query(encodeList(query), options);
+    const { result } = await this.#coordinator.read(encodeList(query), options);
     const answer = decoded(decodeListAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
-    return { entries: answer.entries, more: answer.more, stateVersion: answer.stateVersion };
+    return { entries: answer.entries, more: answer.more, revision: answer.revision };
   }
 
   async #write(command: Uint8Array, options: ClientRequestOptions): Promise<CompareResult> {

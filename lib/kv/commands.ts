@@ -121,7 +121,7 @@ export type GetAnswer =
     /** `null` if the key is not there. */
     readonly entry: VersionedValue | null;
     /** The last command that this answer reflects. */
-    readonly stateVersion: number;
+    readonly revision: number;
   }
   | InvalidAnswer;
 
@@ -133,7 +133,7 @@ export type ListAnswer =
     /** Whether there are more; ask on with `startAfter` the last key. */
     readonly more: boolean;
     /** The last command that this answer reflects. */
-    readonly stateVersion: number;
+    readonly revision: number;
   }
   | InvalidAnswer;
 
@@ -267,9 +267,9 @@ export function decodeGetAnswer(bytes: Uint8Array): GetAnswer {
   const reader = new ByteReader(bytes);
   const status = reader.byte();
   if (status !== OK) return decodeInvalid(status, reader);
-  const stateVersion = reader.varint();
+  const revision = reader.varint();
   const version = reader.varint();
-  return { ok: true, stateVersion, entry: version === 0 ? null : { version, value: reader.bytes() } };
+  return { ok: true, revision, entry: version === 0 ? null : { version, value: reader.bytes() } };
 }
 
 /** Reads the answer to a {@linkcode ListQuery}; keys and values are views. @throws {RangeError} for anything else. */
@@ -277,19 +277,19 @@ export function decodeListAnswer(bytes: Uint8Array): ListAnswer {
   const reader = new ByteReader(bytes);
   const status = reader.byte();
   if (status !== OK) return decodeInvalid(status, reader);
-  const stateVersion = reader.varint();
+  const revision = reader.varint();
   const entries: KeyValueEntry[] = [];
   // Each entry begins with a 2; the end is whether there are more, as 0 or 1.
   for (;;) {
     const mark = reader.byte();
-    if (mark < LIST_ENTRY_MARK) return { ok: true, stateVersion, entries, more: mark === 1 };
+    if (mark < LIST_ENTRY_MARK) return { ok: true, revision, entries, more: mark === 1 };
     entries.push({ key: reader.bytes(), version: reader.varint(), value: reader.bytes() });
   }
 }
 
 /** Begins an answer to a {@linkcode GetQuery} or {@linkcode ListQuery}. */
-export function beginAnswer(stateVersion: number, capacity: number): ByteWriter {
-  return new ByteWriter(capacity).byte(OK).varint(stateVersion);
+export function beginAnswer(revision: number, capacity: number): ByteWriter {
+  return new ByteWriter(capacity).byte(OK).varint(revision);
 }
 
 /** Stands before each entry in the answer to a {@linkcode ListQuery}. */

@@ -126,7 +126,7 @@ export class KeyValue implements StateMachine {
   /**
    * The changes of this node's copy whose version is `fromVersion` or later and
    * whose key begins with `prefix`, in order, none left out, for as long as they
-   * are asked for. To go on from a list: its state version + 1.
+   * are asked for. To go on from a list: its revision + 1.
    *
    * The history is bounded (see {@linkcode KeyValueOptions}). A watcher that
    * begins before it, or is slower than the changes come, gets a

@@ -2,7 +2,7 @@
  * The snapshot of the key-value state machine. Equal states give equal bytes,
  * whatever led to them.
  *
- * The first block holds the format's name and version, the state's version and
+ * The first block holds the format's name and version, the revision and
  * the number of keys. Then come blocks of entries (key, version, value) in the
  * order of the keys; a block ends with the entry that fills it.
  *
@@ -100,7 +100,7 @@ function readHeader(block: Uint8Array): { readonly version: number; readonly siz
 }
 
 /** Adds the entries of a block, whose keys must all be after `last`; returns the last of them. */
-function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string, stateVersion: number): string {
+function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string, revision: number): string {
   const reader = new ByteReader(block);
   do {
     const keyBytes = reader.bytes();
@@ -110,7 +110,7 @@ function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string
     const key = binaryString(keyBytes);
     if (key <= last) throw new RangeError("keys are not in order");
     const version = reader.varint();
-    if (version === 0 || version > stateVersion) throw new RangeError("a version is out of range");
+    if (version === 0 || version > revision) throw new RangeError("a version is out of range");
     const value = reader.bytes();
     if (value.length > VALUE_MAX_BYTES) throw new RangeError("a value is too long");
     entries.set(key, { value: pack(value), version });

@@ -208,7 +208,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
       "compacted",
       `changes from version ${this.#nextVersion} on are wanted, but only those after ` +
         `${this.#history.compactedVersion} are kept`,
-      { hint: "List the keys again, and watch from the list's state version + 1." },
+      { hint: "List the keys again, and watch from the list's revision + 1." },
     );
   }
 

@@ -16,7 +16,7 @@ export type {
   NodeMetric,
   NodeStatus,
   PeerStatus,
-  Proposed,
+  ProposeResult,
   RaftNodeEventMap,
   RaftNodeOptions,
   RaftView,

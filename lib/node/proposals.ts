@@ -11,12 +11,12 @@ import type { Raft } from "../raft/mod.ts";
 import type { Entry, Refused } from "../raft/types.ts";
 import { aborted, busy } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
-import type { Proposed } from "./types.ts";
+import type { ProposeResult } from "./types.ts";
 
 interface Pending {
   readonly command: Uint8Array;
   readonly startedMs: number;
-  readonly resolve: (proposed: Proposed) => void;
+  readonly resolve: (proposed: Required<ProposeResult>) => void;
   readonly reject: (error: RaftError) => void;
   /** 0 while it is not in the log. */
   index: number;
@@ -82,7 +82,7 @@ export class Proposals {
   }
 
   /** Queues a command for the next {@linkcode submit}. The bytes are copied: what was sent must stay what it is. */
-  add(command: Uint8Array, signal: AbortSignal | undefined): Promise<Proposed> {
+  add(command: Uint8Array, signal: AbortSignal | undefined): Promise<Required<ProposeResult>> {
     const cost = command.length + OVERHEAD_BYTES;
     if (this.#count > 0 && this.#bytes + cost > this.#maxBytes) {
       return Promise.reject(busy("too many bytes wait to be committed and applied"));

@@ -17,7 +17,7 @@ import type {
   Lifecycle,
   MembershipChange,
   NodeStatus,
-  Proposed,
+  ProposeResult,
   RaftNodeOptions,
   RaftView,
   ReadResult,
@@ -140,7 +140,7 @@ export class RaftNode {
    * @throws {RaftError} `too_large`, `busy`, `not_leader` or `no_leader` (all `rejected`);
    * `leadership_lost`, `storage`, `stopped`, `closed` or `aborted` with either outcome
    */
-  async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Proposed> {
+  async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Required<ProposeResult>> {
     const core = this.#admit(options.signal);
     core.requireLeader();
     const { maxCommandBytes } = core.config;

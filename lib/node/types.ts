@@ -81,12 +81,12 @@ export interface RaftNodeOptions {
   readonly storageStallTimeoutMs?: number;
 }
 
-/** What became of a proposal. */
-export interface Proposed {
-  /** Where the command stands in the log. */
+/** The result of a command that was carried out. */
+export interface ProposeResult {
+  /** The command's index in the log. */
   readonly index: number;
-  /** The term it was proposed in. */
-  readonly term: number;
+  /** The term it was proposed in; a node knows it, a client does not. */
+  readonly term?: number;
   /** The state machine's answer. */
   readonly result: Uint8Array;
 }

@@ -197,7 +197,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
   const entries: KeyValueEntry[] = [];
   let startAfter = options.after === undefined ? undefined : bytesOf(options.after, options.base64, "KEY");
   let more = true;
-  let stateVersion = 0;
+  let revision = 0;
   while (more && entries.length < limit) {
     const page = await session.remote.list({
       prefix,
@@ -208,7 +208,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
       consistency: options.consistency,
     });
     entries.push(...page.entries);
-    ({ more, stateVersion } = page);
+    ({ more, revision } = page);
     startAfter = entries.at(-1)?.key;
   }
   const document = {
@@ -218,7 +218,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
       version,
     })),
     more,
-    stateVersion,
+    revision,
   };
   await session.print(document, () => listText(entries, keysOnly));
   if (more) {

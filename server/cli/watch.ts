@@ -64,7 +64,7 @@ export async function watchChanges(
 async function versionNow(session: Session, prefix: Uint8Array): Promise<number | null> {
   const options = { ...session.call(), consistency: "linearizable" as const };
   try {
-    return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).stateVersion + 1;
+    return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).revision + 1;
   } catch (error) {
     if (session.io.signal.aborted) return null;
     throw error;

@@ -182,7 +182,7 @@ export class KeyValueCalls {
       here: async (signal) => (await this.#node.read(query, { consistency, signal })).result,
       there: async (leader, signal) => {
         try {
-          return (await this.#client.query(leader.address, query, { consistency, signal })).result;
+          return (await this.#client.read(leader.address, query, { consistency, signal })).result;
         } catch (error) {
           // A read changes nothing, so what became of it is never in doubt.
           throw error instanceof RaftError && error.outcome === "unknown" ? withoutEffect(error) : error;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CallOptions, ClientTransport, ProposeResult } from "../../lib/client/mod.ts";
+import type { CallOptions, ClientTransport, ProposeOutcome } from "../../lib/client/mod.ts";
 import { DirectClientTransport } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../../lib/node/types.ts";
@@ -57,17 +57,17 @@ export class CallNetwork implements ClientTransport {
     endpoint: string,
     commands: readonly Uint8Array[],
     options: CallOptions = {},
-  ): Promise<readonly ProposeResult[]> {
+  ): Promise<readonly ProposeOutcome[]> {
     return this.#call(endpoint, options.signal, (node, signal) => node.propose(endpoint, commands, { signal }));
   }
 
-  query(
+  read(
     endpoint: string,
     query: Uint8Array,
     options: CallOptions & { readonly consistency?: Consistency } = {},
   ): Promise<ReadResult> {
     const { signal, ...rest } = options;
-    return this.#call(endpoint, signal, (node, signal) => node.query(endpoint, query, { ...rest, signal }));
+    return this.#call(endpoint, signal, (node, signal) => node.read(endpoint, query, { ...rest, signal }));
   }
 
   status(endpoint: string, options: CallOptions = {}): Promise<NodeStatus> {

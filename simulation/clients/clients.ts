@@ -57,7 +57,7 @@ class Client {
       session,
       timeoutMs,
       attemptTimeoutMs,
-      maxBackOffMs: Math.max(20, attemptTimeoutMs),
+      maxBackoffMs: Math.max(20, attemptTimeoutMs),
     });
   }
 }
@@ -170,7 +170,7 @@ export class Clients {
       return;
     }
     const consistency = this.#options.plan.leaseReads ? "lease" : "linearizable";
-    const { appliedIndex, result } = await coordinator.query(record.bytes, { consistency });
+    const { appliedIndex, result } = await coordinator.read(record.bytes, { consistency });
     record.position = appliedIndex;
     record.answer = result;
   }

@@ -89,7 +89,7 @@ const nodes = {
   /** A lease read of this very node, whoever leads. */
   async leaseRead(id: string, key: string): Promise<string | null> {
     const { handle } = the(id);
-    const { result } = await handle.client.query(handle.address, encodeGet(new TextEncoder().encode(key)), {
+    const { result } = await handle.client.read(handle.address, encodeGet(new TextEncoder().encode(key)), {
       consistency: "lease",
     });
     const answer = decodeGetAnswer(result);

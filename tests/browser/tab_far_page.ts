@@ -106,7 +106,7 @@ async function clusterOfThree(): Promise<void> {
   const key = new Uint8Array([1]);
   for (const size of [10, 1.5 * 2 ** 20]) {
     await client.propose(encodePut(key, new Uint8Array(size)));
-    const answer = decodeGetAnswer((await client.query(encodeGet(key))).result);
+    const answer = decodeGetAnswer((await client.read(encodeGet(key))).result);
     if (!answer.ok || answer.entry?.value.length !== size) throw new Error("the value does not come back");
     if (size > 10) break;
     const { address } = await client.leader();

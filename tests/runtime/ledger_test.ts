@@ -97,12 +97,12 @@ async function ledgerOn(commands: readonly [Command, Command, Command]): Promise
 
     serve(killed);
     const expected = { bank: -100, alice: 60, bob: 40 };
-    assert.deepEqual(decode((await client.query(new Uint8Array())).result), expected);
+    assert.deepEqual(decode((await client.read(new Uint8Array())).result), expected);
     const direct = connectClientTransport();
     await eventually("the node that was killed has it all", async () => {
       try {
         const address = nodes.get(killed)!.address;
-        const { result } = await direct.query(address, new Uint8Array(), { consistency: "stale" });
+        const { result } = await direct.read(address, new Uint8Array(), { consistency: "stale" });
         return decode(result)["bob"] === 40 ? true : null;
       } catch {
         return null;

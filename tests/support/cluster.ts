@@ -7,7 +7,7 @@
  */
 
 import assert from "node:assert/strict";
-import type { Proposed, RaftNodeOptions } from "../../lib/node/types.ts";
+import type { ProposeResult, RaftNodeOptions } from "../../lib/node/types.ts";
 import type { Host } from "../../lib/clock.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
 import type { Storage } from "../../lib/storage.ts";
@@ -153,7 +153,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
   }
 
   /** Proposes texts to a node, and runs until all are answered. */
-  async propose(test: TestNode<S>, ...commands: readonly string[]): Promise<Proposed[]> {
+  async propose(test: TestNode<S>, ...commands: readonly string[]): Promise<ProposeResult[]> {
     return await this.settle(Promise.all(commands.map((command) => test.node.propose(bytes(command)))));
   }
 

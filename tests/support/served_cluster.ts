@@ -43,7 +43,7 @@ class DirectClient implements ClientTransport {
     }));
   }
 
-  async query(endpoint: string, query: Uint8Array, options = {}) {
+  async read(endpoint: string, query: Uint8Array, options = {}) {
     const { node, passedOn } = this.#at(endpoint);
     passedOn.queries++;
     return await node.read(query, options);

@@ -168,7 +168,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
       // As large as a command may be, nearly.
       for (const size of [10, 1.5 * 2 ** 20]) {
         await client.propose(encodePut(key, new Uint8Array(size)));
-        const answer = decodeGetAnswer((await client.query(encodeGet(key))).result);
+        const answer = decodeGetAnswer((await client.read(encodeGet(key))).result);
         ensure(answer.ok && answer.entry?.value.length === size, "the value comes back");
         if (size === 10) await nodes.find((node) => node.status().role === "leader")?.close();
       }

@@ -92,10 +92,10 @@ export function connectClientTransport(options: ConnectClientTransportOptions = 
       const { results } = await servers.heard(server, () => called(signal, call));
       return resultsFromWire(results, commands.length);
     },
-    async query(endpoint, query, { signal, consistency = "linearizable" } = {}) {
+    async read(endpoint, query, { signal, consistency = "linearizable" } = {}) {
       const { server, forwarded } = wayTo(endpoint);
       const request = { query, consistency: consistencyToWire(consistency), forwarded };
-      const call = () => clientOf(server).query(request, signalOf(signal));
+      const call = () => clientOf(server).read(request, signalOf(signal));
       const answer = await servers.heard(server, () => called(signal, call));
       return { result: answer.result, appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex") };
     },

@@ -99,7 +99,7 @@ export function serveNode(node: DirectNode, more: CallMethods = {}): CallHandler
 }
 
 function clientMethods(node: DirectNode): CallMethods {
-  const { propose, query, status } = ClientService.method;
+  const { propose, read, status } = ClientService.method;
   const service = clientService({ node });
-  return { ...unary(propose, service.propose), ...unary(query, service.query), ...unary(status, service.status) };
+  return { ...unary(propose, service.propose), ...unary(read, service.read), ...unary(status, service.status) };
 }

@@ -55,7 +55,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
 
 /** A client whose endpoints are the addresses of nodes. It does not own `transport`. */
 export function tabClient(transport: { readonly call: CallSender }): ClientTransport & AdminTransport {
-  const { propose, query, status } = ClientService.method;
+  const { propose, read, status } = ClientService.method;
   return {
     async propose(endpoint, commands, options) {
       // A node in a tab passes no calls on, and a server need not: the Coordinator follows the leader itself.
@@ -63,9 +63,9 @@ export function tabClient(transport: { readonly call: CallSender }): ClientTrans
       const { results } = await callUnary(transport, propose, endpoint, request, options);
       return resultsFromWire(results, commands.length);
     },
-    async query(endpoint, bytes, { consistency = "linearizable", ...options } = {}) {
+    async read(endpoint, bytes, { consistency = "linearizable", ...options } = {}) {
       const request = { query: bytes, consistency: consistencyToWire(consistency), forwarded: true };
-      const answer = await callUnary(transport, query, endpoint, request, options);
+      const answer = await callUnary(transport, read, endpoint, request, options);
       return readable(() => ({
         result: answer.result,
         appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex"),

@@ -6,12 +6,12 @@
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ClientTransport, ProposeResult } from "../../lib/client/client_transport.ts";
+import type { ClientTransport, ProposeOutcome } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { type LeaderHint, RaftError } from "../../lib/errors.ts";
 import { wireError } from "./error_detail.ts";
 import type { ClientService } from "./gen/raft/v1/client_pb.ts";
-import type { ProposeRequest, QueryRequest } from "./gen/raft/v1/client_pb.ts";
+import type { ProposeRequest, ReadRequest } from "./gen/raft/v1/client_pb.ts";
 import { resultToWire } from "./result_codec.ts";
 import { consistencyFromWire, statusToWire } from "./status_codec.ts";
 
@@ -51,7 +51,7 @@ export interface ClientServiceMethods {
   /** Proposes commands. */
   propose(request: ProposeRequest, context: Context): Promise<MessageInitShape<Method["propose"]["output"]>>;
   /** Queries the state machine. */
-  query(request: QueryRequest, context: Context): Promise<MessageInitShape<Method["query"]["output"]>>;
+  read(request: ReadRequest, context: Context): Promise<MessageInitShape<Method["read"]["output"]>>;
   /** Returns the node's status. */
   status(): MessageInitShape<Method["status"]["output"]>;
 }
@@ -74,14 +74,14 @@ export function clientService({ node, forwarding, version = "" }: ClientServiceO
       }, { forwarded, signal });
       return { results: results.map(resultToWire) };
     },
-    async query({ query, consistency: wanted, forwarded }, { signal }) {
+    async read({ query, consistency: wanted, forwarded }, { signal }) {
       const consistency = consistencyFromWire(wanted);
       const here = (signal: AbortSignal) => node.read(query, { consistency, signal });
       const { result, appliedIndex } = forwarding === undefined || consistency === "stale"
         ? await here(signal)
         : await forwarding.run({
           here,
-          there: (leader, signal) => forwarding.client.query(leader.address, query, { consistency, signal }),
+          there: (leader, signal) => forwarding.client.read(leader.address, query, { consistency, signal }),
         }, { forwarded, signal });
       return { result, appliedIndex: BigInt(appliedIndex) };
     },
@@ -94,8 +94,8 @@ async function proposeAll(
   node: DirectNode,
   commands: readonly Uint8Array[],
   signal: AbortSignal,
-): Promise<readonly ProposeResult[]> {
-  return await Promise.all(commands.map(async (command): Promise<ProposeResult> => {
+): Promise<readonly ProposeOutcome[]> {
+  return await Promise.all(commands.map(async (command): Promise<ProposeOutcome> => {
     try {
       const { index, result } = await node.propose(command, { signal });
       return { ok: true, index, result };

@@ -5,7 +5,7 @@
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ProposeResult } from "../../lib/client/client_transport.ts";
+import type { ProposeOutcome } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { present, safeInteger } from "./checked.ts";
 import { errorFromDetail, errorToDetail } from "./error_detail.ts";
@@ -16,7 +16,7 @@ import type { ProposeResult as WireResult, ProposeResultSchema } from "./gen/raf
  *
  * @internal
  */
-export function resultToWire(result: ProposeResult): MessageInitShape<typeof ProposeResultSchema> {
+export function resultToWire(result: ProposeOutcome): MessageInitShape<typeof ProposeResultSchema> {
   return result.ok
     ? { result: { case: "proposed", value: { index: BigInt(result.index), result: result.result } } }
     : { result: { case: "error", value: errorToDetail(result.error) } };
@@ -29,7 +29,7 @@ export function resultToWire(result: ProposeResult): MessageInitShape<typeof Pro
  *
  * @throws {RaftError} `internal` if there are more or fewer
  */
-export function resultsFromWire(results: readonly WireResult[], commands: number): ProposeResult[] {
+export function resultsFromWire(results: readonly WireResult[], commands: number): ProposeOutcome[] {
   if (results.length !== commands) {
     throw new RaftError("internal", `${results.length} results for ${commands} commands`, { outcome: "unknown" });
   }
@@ -37,7 +37,7 @@ export function resultsFromWire(results: readonly WireResult[], commands: number
 }
 
 /** An answer that can't be read says nothing of what became of the command. */
-function resultFromWire({ result }: WireResult): ProposeResult {
+function resultFromWire({ result }: WireResult): ProposeOutcome {
   if (result.case === "error") return { ok: false, error: errorFromDetail(result.value) };
   try {
     const { index, result: bytes } = present(result.value, "a result");

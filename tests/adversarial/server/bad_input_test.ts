@@ -193,7 +193,7 @@ Deno.test("garbage for commands and queries is answered, not obeyed", async () =
   for (const bytes of ["", "/w==", "AAAA", "AQI=", btoa("x".repeat(1000))]) {
     const proposed = await call(server, "ClientService/Propose", { commands: [bytes] });
     assert.equal(proposed.status, 200, JSON.stringify(proposed.answer));
-    const queried = await call(server, "ClientService/Query", { query: bytes });
+    const queried = await call(server, "ClientService/Read", { query: bytes });
     assert.ok(queried.status === 200 || queried.status === 400, String(queried.status));
   }
   const many = await call(server, "ClientService/Propose", { commands: new Array(5000).fill("") });

@@ -96,10 +96,10 @@ Deno.test("an answer is posted with its own bytes, not with the whole buffer tha
   const whole = new Uint8Array(1000).fill(7);
   const result = whole.subarray(10, 12);
   const port = await portTo({
-    query: () => Promise.resolve({ result, appliedIndex: 1 }),
+    read: () => Promise.resolve({ result, appliedIndex: 1 }),
     propose: () => Promise.resolve([{ ok: true, index: 1, result }]),
   });
-  const read = await port.call("query", { endpoint: "", query: whole, consistency: "stale" });
+  const read = await port.call("read", { endpoint: "", query: whole, consistency: "stale" });
   const [proposed] = await port.call("propose", { endpoint: "", commands: [] });
   assert.ok(proposed?.ok === true);
   for (const bytes of [read.result, proposed.result]) {

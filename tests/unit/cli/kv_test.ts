@@ -191,7 +191,7 @@ function lister(keys: number, page = 1000) {
       const rest = all.filter(({ key }) => new TextDecoder().decode(key) > after);
       const entries = rest.slice(0, Math.min(limit, page))
         .map((entry) => keysOnly ? { ...entry, value: new Uint8Array() } : entry);
-      return Promise.resolve({ entries, more: rest.length > entries.length, stateVersion: 99 });
+      return Promise.resolve({ entries, more: rest.length > entries.length, revision: 99 });
     },
   };
   return { remote, limits };
@@ -223,7 +223,7 @@ Deno.test("list --json", async () => {
   assert.deepEqual(JSON.parse(ran.out), {
     entries: [{ key: "k00000", value: "v0", version: 1 }],
     more: true,
-    stateVersion: 99,
+    revision: 99,
   });
   assert.equal(ran.err, "");
   const keys = await cli(["kv", "list", "-k", "--json"], { remote: lister(1).remote });
@@ -240,7 +240,7 @@ function watched(runs: readonly (readonly KeyValueChange[])[]) {
   const from: number[] = [];
   const remote: Partial<Remote> = {
     ...statuses({ n1: {}, n2: {}, n3: {} }),
-    list: () => Promise.resolve({ entries: [], more: false, stateVersion: 41 }),
+    list: () => Promise.resolve({ entries: [], more: false, revision: 41 }),
     async *watch(_endpoint, _prefix, version) {
       const changes = runs[from.push(version) - 1] ?? [];
       yield* changes;

@@ -89,7 +89,7 @@ Deno.test("coordinator: a leader that hangs is left alone for a while, though th
     await host.runFor(200);
     assert.deepEqual(cluster.calls.slice(before).map(({ endpoint }) => endpoint), ["n1", "n2"]);
     assert.equal(text((await host.run(proposed)).result), "#2");
-  }, { attemptTimeoutMs: 500, maxBackOffMs: 100 }));
+  }, { attemptTimeoutMs: 500, maxBackoffMs: 100 }));
 
 Deno.test("coordinator: waits for an election, with growing pauses", () =>
   withClient(async ({ cluster, client, host }) => {
@@ -116,7 +116,7 @@ Deno.test("coordinator: concurrent proposals share calls, within the caps", () =
     const bytesBefore = cluster.calls.length;
     await host.run(Promise.all(Array.from({ length: 4 }, () => client.propose(new Uint8Array(600)))));
     assert.equal(cluster.calls.length - bytesBefore, 4);
-  }, { maxBatch: 100, maxBatchBytes: 1000 }));
+  }, { maxBatchCommands: 100, maxBatchBytes: 1000 }));
 
 Deno.test("coordinator: each result of a call counts for its own command", () =>
   withClient(async ({ cluster, client, host, counter, propose }) => {
@@ -182,7 +182,7 @@ Deno.test("coordinator: without a session a node that hangs holds up only what i
     assert.equal(await propose("c", { timeoutMs: 500 }), "#2");
     await assert.rejects(host.run(stuck), { code: "timeout", outcome: "unknown" });
     assert.ok(host.now >= 5000 && host.now < 5100, `${host.now}`);
-  }, { session: false, attemptTimeoutMs: 500, maxCallsInFlight: 1 }));
+  }, { session: false, attemptTimeoutMs: 500, maxInflightCalls: 1 }));
 
 Deno.test("coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been", () =>
   withClient(async ({ cluster, propose, host, counter }) => {
@@ -212,16 +212,16 @@ Deno.test("coordinator: a deadline says `rejected` if nothing was sent, and `unk
 Deno.test("coordinator: a deadline tells what was heard last, not that it cut an attempt short", () =>
   withClient(async ({ cluster, client, host }) => {
     let call = 0;
-    cluster.fault = (method) => method !== "query" ? "none" : ++call === 1 ? "refused" : "hang";
-    await assert.rejects(host.run(client.query(bytes("a"), { timeoutMs: 300 })), (error: RaftError) => {
+    cluster.fault = (method) => method !== "read" ? "none" : ++call === 1 ? "refused" : "hang";
+    await assert.rejects(host.run(client.read(bytes("a"), { timeoutMs: 300 })), (error: RaftError) => {
       assert.ok(call > 1);
       assert.doesNotMatch(error.message, /last attempt: no answer within/);
       assert.notEqual((error.cause as RaftError).code, "timeout");
       return error.code === "timeout" && error.outcome === "rejected";
     });
     // Whole attempts without an answer are worth telling.
-    cluster.fault = (method) => method === "query" ? "hang" : "none";
-    await assert.rejects(host.run(client.query(bytes("a"), { timeoutMs: 5000 })), {
+    cluster.fault = (method) => method === "read" ? "hang" : "none";
+    await assert.rejects(host.run(client.read(bytes("a"), { timeoutMs: 5000 })), {
       message: "no answer within 5000 ms; the last attempt: no answer within 2000 ms",
     });
   }));
@@ -264,7 +264,7 @@ Deno.test("coordinator: a session that ended is replaced; only what may have bee
       assert.equal(await propose("d"), "#4");
       assert.deepEqual(counter.applied, ["a", "b", "c", "d"]);
     },
-    { backOffMs: 50 },
+    { minBackoffMs: 50 },
     { maxIdleEntries: 50 },
   ));
 
@@ -311,7 +311,7 @@ Deno.test("coordinator: too many bytes waiting are refused here", () =>
 Deno.test("coordinator: sequential commands are applied in order, whatever fails", () =>
   withClient(async ({ cluster, propose, counter, host }) => {
     const faults: Fault[] = ["none", "refused", "lost", "unanswered", "late", "hang", "hangApplied"];
-    cluster.fault = (method) => method === "query" ? "none" : faults[Math.floor(host.random() * faults.length)]!;
+    cluster.fault = (method) => method === "read" ? "none" : faults[Math.floor(host.random() * faults.length)]!;
     for (let i = 0; i < 40; i++) {
       if (i % 10 === 5) cluster.elect(`n${1 + i % 3}`);
       assert.equal(await propose(`c${i}`, { timeoutMs: 600_000 }), `#${i + 1}`);
@@ -350,21 +350,21 @@ Deno.test("coordinator: questions go to the leader, stale ones to anyone, and ar
   withClient(async ({ cluster, client, host }) => {
     cluster.elect("n2");
     const ask = async (consistency?: "stale" | "linearizable") =>
-      text((await host.run(client.query(bytes("q"), consistency ? { consistency } : {}))).result);
+      text((await host.run(client.read(bytes("q"), consistency ? { consistency } : {}))).result);
     for (const fault of ["refused", "lost", "unanswered", "hang"] as const) {
-      cluster.fault = inOrder("query", [fault, fault]);
+      cluster.fault = inOrder("read", [fault, fault]);
       assert.equal(await ask(), "q");
     }
     cluster.elect("n3");
     assert.equal(await ask("linearizable"), "q");
     cluster.elect(null);
     assert.equal(await ask("stale"), "q");
-    await assert.rejects(host.run(client.query(bytes("q"), { timeoutMs: 300 })), {
+    await assert.rejects(host.run(client.read(bytes("q"), { timeoutMs: 300 })), {
       code: "timeout",
       outcome: "rejected",
     });
     const controller = new AbortController();
-    const asked = client.query(bytes("q"), { signal: controller.signal });
+    const asked = client.read(bytes("q"), { signal: controller.signal });
     asked.catch(() => {});
     await host.runFor(100);
     controller.abort();
@@ -388,7 +388,7 @@ Deno.test("coordinator: close ends everything, and nothing works after", () =>
     await propose("a");
     cluster.fault = () => "hang";
     const sent = client.propose(bytes("b"));
-    const asked = client.query(bytes("q"));
+    const asked = client.read(bytes("q"));
     sent.catch(() => {});
     asked.catch(() => {});
     await host.runFor(10);
@@ -398,6 +398,6 @@ Deno.test("coordinator: close ends everything, and nothing works after", () =>
     await assert.rejects(unsent, { code: "closed", outcome: "rejected" });
     await assert.rejects(host.run(asked), { code: "closed" });
     await assert.rejects(client.propose(bytes("d")), { code: "closed", outcome: "rejected" });
-    await assert.rejects(host.run(client.query(bytes("q"))), { code: "closed" });
+    await assert.rejects(host.run(client.read(bytes("q"))), { code: "closed" });
     assert.throws(() => new Coordinator({ endpoints: [], transport: cluster, host }), { code: "invalid_argument" });
   }));

@@ -30,9 +30,9 @@ Deno.test("direct transport: each command has its own result; what isn't there i
   const results = await transport.propose("n1", [new Uint8Array([0]), new Uint8Array([5])]);
   assert.equal(!results[0]!.ok && results[0]!.error.code, "busy");
   assert.deepEqual(results[1], { ok: true, index: 5, result: new Uint8Array([5]) });
-  assert.equal((await transport.query("n1", new Uint8Array([1]))).appliedIndex, 9);
+  assert.equal((await transport.read("n1", new Uint8Array([1]))).appliedIndex, 9);
   await assert.rejects(transport.status("n1"), { code: "closed" });
-  for (const call of [transport.propose("n2", []), transport.query("n2", new Uint8Array(0)), transport.status("n2")]) {
+  for (const call of [transport.propose("n2", []), transport.read("n2", new Uint8Array(0)), transport.status("n2")]) {
     await assert.rejects(call, { code: "unreachable", outcome: "rejected" });
   }
   nodes.set("n2", node);
@@ -43,7 +43,7 @@ Deno.test("key-value client: another state machine's answers are told as that", 
   const answer = new TextEncoder().encode('{"refused":"what is this?"}');
   const kv = new KeyValueClient({
     propose: () => Promise.resolve({ index: 1, result: answer }),
-    query: () => Promise.resolve({ result: answer, appliedIndex: 1 }),
+    read: () => Promise.resolve({ result: answer, appliedIndex: 1 }),
   });
   await assert.rejects(kv.get("a"), { code: "unsupported", outcome: "rejected" });
   await assert.rejects(kv.list(), { code: "unsupported", outcome: "rejected" });
@@ -104,10 +104,10 @@ Deno.test("a key-value client on three nodes in memory, across the loss of the l
     nodes.delete(leader.id);
     const versions = (await Promise.all(writes)).map(({ version }) => version);
     assert.equal(new Set(versions).size, 200);
-    const { entries, more, stateVersion } = await kv.list({ prefix: "n/", startAfter: "n/009", limit: 5 });
+    const { entries, more, revision } = await kv.list({ prefix: "n/", startAfter: "n/009", limit: 5 });
     assert.deepEqual(entries.map(({ key }) => text(key)), ["n/010", "n/011", "n/012", "n/013", "n/014"]);
     assert.equal(more, true);
-    assert.ok(stateVersion >= Math.max(...versions));
+    assert.ok(revision >= Math.max(...versions));
     const all = await kv.list({ prefix: "n/", keysOnly: true, consistency: "stale" });
     assert.ok(all.entries.length <= 200);
     assert.ok((await kv.delete("colour")).previousVersion > first.version);

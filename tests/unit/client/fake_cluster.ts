@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ClientTransport, ProposeResult } from "../../../lib/client/client_transport.ts";
+import type { ClientTransport, ProposeOutcome } from "../../../lib/client/client_transport.ts";
 import type { Host } from "../../../lib/clock.ts";
 import { RaftError } from "../../../lib/errors.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../../../lib/node/types.ts";
@@ -50,7 +50,7 @@ export class FakeCluster implements ClientTransport {
   /** Who each node believes to lead, where it differs from `leader`. */
   readonly beliefs = new Map<string, string | null>();
   /** Decides about each call; without a decision it goes well. */
-  fault: (method: "propose" | "query" | "status", endpoint: string) => Fault = () => "none";
+  fault: (method: "propose" | "read" | "status", endpoint: string) => Fault = () => "none";
   latencyMs = 1;
   /** Calls of propose: endpoint and how many commands. */
   readonly calls: { readonly endpoint: string; readonly count: number }[] = [];
@@ -75,14 +75,14 @@ export class FakeCluster implements ClientTransport {
     endpoint: string,
     commands: readonly Uint8Array[],
     options: { readonly signal?: AbortSignal } = {},
-  ): Promise<readonly ProposeResult[]> {
+  ): Promise<readonly ProposeOutcome[]> {
     this.calls.push({ endpoint, count: commands.length });
     this.inFlight++;
     this.maxInFlight = Math.max(this.maxInFlight, this.inFlight);
     try {
       return await this.#call("propose", endpoint, options.signal, async () => {
         this.#mustLead(endpoint);
-        const results: ProposeResult[] = [];
+        const results: ProposeOutcome[] = [];
         for (const data of commands) {
           const error = this.refuse(this.index + 1);
           if (error !== null) {
@@ -100,12 +100,12 @@ export class FakeCluster implements ClientTransport {
     }
   }
 
-  query(
+  read(
     endpoint: string,
     query: Uint8Array,
     options: { readonly signal?: AbortSignal; readonly consistency?: Consistency } = {},
   ): Promise<ReadResult> {
-    return this.#call("query", endpoint, options.signal, async () => {
+    return this.#call("read", endpoint, options.signal, async () => {
       if (options.consistency !== "stale") this.#mustLead(endpoint);
       return { result: await this.#machine.query(query), appliedIndex: this.index };
     });
@@ -153,7 +153,7 @@ export class FakeCluster implements ClientTransport {
   }
 
   async #call<T>(
-    method: "propose" | "query" | "status",
+    method: "propose" | "read" | "status",
     endpoint: string,
     signal: AbortSignal | undefined,
     work: () => Promise<T>,

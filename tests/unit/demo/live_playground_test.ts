@@ -9,7 +9,7 @@ Deno.test("the playground asks the nodes that run now, when none of those is lef
   const asked: string[] = [];
   const client: ClientTransport = {
     propose: () => Promise.reject(new RaftError("unreachable", "nobody is there")),
-    query(endpoint) {
+    read(endpoint) {
       asked.push(`query ${endpoint}`);
       return Promise.reject(new RaftError("invalid_argument", "no more is wanted"));
     },

@@ -45,7 +45,7 @@ class Machine {
     const bytes = typeof key === "string" ? utf8.encode(key) : key;
     const answer = decodeGetAnswer(this.kv.query(encodeGet(bytes)));
     assert.ok(answer.ok);
-    assert.equal(answer.stateVersion, this.index);
+    assert.equal(answer.revision, this.index);
     return answer.entry && { value: text(answer.entry.value), version: answer.entry.version };
   }
 

@@ -114,7 +114,7 @@ Deno.test("list: prefix, limit, going on after a key, keys alone", async () => {
   assert.deepEqual(rest.entries.map((entry: { key: string }) => entry.key), ["a3", "a4"]);
   assert.equal(rest.entries[1].valueBase64, "/w==");
   assert.equal(rest.more, false);
-  assert.ok(rest.stateVersion >= 5);
+  assert.ok(rest.revision >= 5);
   for (const query of ["prefix=b&keys", "prefix=b&keys=true"]) {
     assert.deepEqual(Object.keys((await list(query)).entries[0]), ["key", "version"]);
   }

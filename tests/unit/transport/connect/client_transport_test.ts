@@ -12,7 +12,7 @@ import {
   createRaftRoutes,
   type RaftServices,
 } from "../../../../transport/connect/fetch_handler.ts";
-import type { ClientService, ProposeRequest, QueryRequest } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
+import type { ClientService, ProposeRequest, ReadRequest } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
 import type { KeyValueService } from "../../../../transport/wire/gen/raft/v1/kv_pb.ts";
 import { statusFromWire, statusToWire } from "../../../../transport/wire/status_codec.ts";
 import { goneAddress, serve, serveNothing, until } from "./connect_fixture.ts";
@@ -59,7 +59,7 @@ function clientService(answers: Partial<ServiceImpl<typeof ClientService>>): Raf
   const never = (): never => {
     throw new RaftError("unsupported", "not in this test");
   };
-  return { client: { propose: never, query: never, status: never, ...answers } };
+  return { client: { propose: never, read: never, status: never, ...answers } };
 }
 
 async function withServer(
@@ -130,18 +130,18 @@ Deno.test("client transport: an answer that makes no sense leaves the outcome un
 });
 
 Deno.test("client transport: queries say how fresh they want to be", async () => {
-  const asked: QueryRequest[] = [];
+  const asked: ReadRequest[] = [];
   const services = clientService({
-    query(request) {
+    read(request) {
       asked.push(request);
       return { result: request.query, appliedIndex: 7n };
     },
   });
   await withServer(services, async (address, transport) => {
     const query = new Uint8Array([9]);
-    assert.deepEqual(await transport.query(address, query), { result: query, appliedIndex: 7 });
+    assert.deepEqual(await transport.read(address, query), { result: query, appliedIndex: 7 });
     for (const consistency of ["linearizable", "lease", "stale"] as const) {
-      await transport.query(address, query, { consistency });
+      await transport.read(address, query, { consistency });
     }
     assert.deepEqual(asked.map(({ consistency }) => consistency), [1, 1, 2, 3]);
   });

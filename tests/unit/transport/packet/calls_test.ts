@@ -59,7 +59,7 @@ Deno.test("calls: proposals, queries and status of a node, from elsewhere and fr
       encodePut(bytes("l"), bytes("w")),
     ]);
     assert.ok(results.length === 2 && results.every(({ ok }) => ok));
-    const { result, appliedIndex } = await client.query("tab:n1", encodeGet(bytes("l")));
+    const { result, appliedIndex } = await client.read("tab:n1", encodeGet(bytes("l")));
     const answer = decodeGetAnswer(result);
     assert.ok(answer.ok && answer.entry !== null);
     assert.deepEqual([new TextDecoder().decode(answer.entry.value), answer.entry.version], ["w", appliedIndex]);
@@ -95,7 +95,7 @@ Deno.test("calls: what a node refuses arrives whole, for a call and for each com
     });
     return true;
   };
-  await assert.rejects(caller.client.query("tab:b", bytes("q")), told);
+  await assert.rejects(caller.client.read("tab:b", bytes("q")), told);
   const [first, second] = await caller.client.propose("tab:b", [new Uint8Array(0), bytes("x")]);
   assert.ok(first !== undefined && !first.ok && told(first.error));
   assert.deepEqual(second, { ok: true, index: 1, result: bytes("x") });
@@ -114,13 +114,13 @@ Deno.test("calls: where nobody answers calls, and methods that nobody knows, are
     status: () => Promise.reject() as never,
   };
   called.serve(
-    serveNode(node, unary(ClientService.method.query, ({ query }) => ({ result: query, appliedIndex: 7n }))),
+    serveNode(node, unary(ClientService.method.read, ({ query }) => ({ result: query, appliedIndex: 7n }))),
   );
   await assert.rejects(caller.call("tab:b", METHOD, bytes("x")), isRaftError("unsupported", "rejected"));
   await assert.rejects(caller.call("tab:b", "toString", bytes("x")), isRaftError("unsupported", "rejected"));
-  const { result } = await callUnary(caller, ClientService.method.query, "tab:b", { query: bytes("q") });
+  const { result } = await callUnary(caller, ClientService.method.read, "tab:b", { query: bytes("q") });
   assert.deepEqual(result, bytes("q"));
-  const malformed = caller.call("tab:b", "raft.v1.ClientService/Query", new Uint8Array([0xff]));
+  const malformed = caller.call("tab:b", "raft.v1.ClientService/Read", new Uint8Array([0xff]));
   await assert.rejects(malformed, isRaftError("invalid_argument", "rejected"));
 });
 
@@ -282,7 +282,7 @@ Deno.test("a Coordinator over calls finds the leader, and follows it when it goe
   try {
     for (const value of ["one", "two"]) {
       await coordinator.propose(encodePut(bytes("k"), bytes(value)));
-      const { result } = await coordinator.query(encodeGet(bytes("k")));
+      const { result } = await coordinator.read(encodeGet(bytes("k")));
       const answer = decodeGetAnswer(result);
       assert.ok(answer.ok && answer.entry !== null);
       assert.equal(new TextDecoder().decode(answer.entry.value), value);

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file raft/v1/client.proto.
  */
 export const file_raft_v1_client: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/client", "+ProposeRequest;commands 1 bytes*;forwarded 2 bool;+ProposeResponse;results 1 ProposeResult*;+ProposeResult;proposed 1 Proposed result;error 2 RaftErrorDetail result;+Proposed;index 1 uint64;result 2 bytes;+QueryRequest;query 1 bytes;consistency 2 Consistency;forwarded 3 bool;+QueryResponse;result 1 bytes;applied_index 2 uint64;+StatusRequest;+StatusResponse;status 1 NodeStatus;version 2 string;+Leader;id 1 string;address 2 string;+MemberStatus;member 1 Member;suffrage 2 Suffrage;+PeerStatus;id 1 string;match_index 2 uint64;next_index 3 uint64;state 4 PeerState;last_contact_ms 5 double?;+StorageStatus;healthy 1 bool;error 2 string?;+NodeStatus;id 1 string;incarnation 2 string;cluster_id 3 string;lifecycle 4 Lifecycle;role 5 Role;term 6 uint64;leader 7 Leader;commit_index 8 uint64;applied_index 9 uint64;durable_index 10 uint64;last_index 11 uint64;first_index 12 uint64;snapshot_index 13 uint64;members 14 MemberStatus*;membership 15 Membership;membership_index 16 uint64;membership_committed 17 bool;peers 18 PeerStatus*;storage 19 StorageStatus;uptime_ms 20 double;=Consistency;CONSISTENCY_UNSPECIFIED 0;CONSISTENCY_LINEARIZABLE 1;CONSISTENCY_LEASE 2;CONSISTENCY_STALE 3;=Role;ROLE_UNSPECIFIED 0;ROLE_FOLLOWER 1;ROLE_PRE_CANDIDATE 2;ROLE_CANDIDATE 3;ROLE_LEADER 4;=Lifecycle;LIFECYCLE_UNSPECIFIED 0;LIFECYCLE_RUNNING 1;LIFECYCLE_STOPPED 2;LIFECYCLE_CLOSED 3;=PeerState;PEER_STATE_UNSPECIFIED 0;PEER_STATE_PROBE 1;PEER_STATE_REPLICATE 2;PEER_STATE_SNAPSHOT 3;:ClientService;Propose ProposeRequest ProposeResponse;Query QueryRequest QueryResponse;Status StatusRequest StatusResponse", [file_raft_v1_error, file_raft_v1_membership]);
+  fileDesc("raft/v1/client", "+ProposeRequest;commands 1 bytes*;forwarded 2 bool;+ProposeResponse;results 1 ProposeResult*;+ProposeResult;proposed 1 Proposed result;error 2 RaftErrorDetail result;+Proposed;index 1 uint64;result 2 bytes;+ReadRequest;query 1 bytes;consistency 2 Consistency;forwarded 3 bool;+ReadResponse;result 1 bytes;applied_index 2 uint64;+StatusRequest;+StatusResponse;status 1 NodeStatus;version 2 string;+Leader;id 1 string;address 2 string;+MemberStatus;member 1 Member;suffrage 2 Suffrage;+PeerStatus;id 1 string;match_index 2 uint64;next_index 3 uint64;state 4 PeerState;last_contact_ms 5 double?;+StorageStatus;healthy 1 bool;error 2 string?;+NodeStatus;id 1 string;incarnation 2 string;cluster_id 3 string;lifecycle 4 Lifecycle;role 5 Role;term 6 uint64;leader 7 Leader;commit_index 8 uint64;applied_index 9 uint64;durable_index 10 uint64;last_index 11 uint64;first_index 12 uint64;snapshot_index 13 uint64;members 14 MemberStatus*;membership 15 Membership;membership_index 16 uint64;membership_committed 17 bool;peers 18 PeerStatus*;storage 19 StorageStatus;uptime_ms 20 double;=Consistency;CONSISTENCY_UNSPECIFIED 0;CONSISTENCY_LINEARIZABLE 1;CONSISTENCY_LEASE 2;CONSISTENCY_STALE 3;=Role;ROLE_UNSPECIFIED 0;ROLE_FOLLOWER 1;ROLE_PRE_CANDIDATE 2;ROLE_CANDIDATE 3;ROLE_LEADER 4;=Lifecycle;LIFECYCLE_UNSPECIFIED 0;LIFECYCLE_RUNNING 1;LIFECYCLE_STOPPED 2;LIFECYCLE_CLOSED 3;=PeerState;PEER_STATE_UNSPECIFIED 0;PEER_STATE_PROBE 1;PEER_STATE_REPLICATE 2;PEER_STATE_SNAPSHOT 3;:ClientService;Propose ProposeRequest ProposeResponse;Read ReadRequest ReadResponse;Status StatusRequest StatusResponse", [file_raft_v1_error, file_raft_v1_membership]);
 
 /**
  * @generated from message raft.v1.ProposeRequest
@@ -114,9 +114,9 @@ export const ProposedSchema: GenMessage<Proposed> = /*@__PURE__*/
   messageDesc(file_raft_v1_client, 3);
 
 /**
- * @generated from message raft.v1.QueryRequest
+ * @generated from message raft.v1.ReadRequest
  */
-export type QueryRequest = Message<"raft.v1.QueryRequest"> & {
+export type ReadRequest = Message<"raft.v1.ReadRequest"> & {
   /**
    * @generated from field: bytes query = 1;
    */
@@ -136,16 +136,16 @@ export type QueryRequest = Message<"raft.v1.QueryRequest"> & {
 };
 
 /**
- * Describes the message raft.v1.QueryRequest.
- * Use `create(QueryRequestSchema)` to create a new message.
+ * Describes the message raft.v1.ReadRequest.
+ * Use `create(ReadRequestSchema)` to create a new message.
  */
-export const QueryRequestSchema: GenMessage<QueryRequest> = /*@__PURE__*/
+export const ReadRequestSchema: GenMessage<ReadRequest> = /*@__PURE__*/
   messageDesc(file_raft_v1_client, 4);
 
 /**
- * @generated from message raft.v1.QueryResponse
+ * @generated from message raft.v1.ReadResponse
  */
-export type QueryResponse = Message<"raft.v1.QueryResponse"> & {
+export type ReadResponse = Message<"raft.v1.ReadResponse"> & {
   /**
    * @generated from field: bytes result = 1;
    */
@@ -160,10 +160,10 @@ export type QueryResponse = Message<"raft.v1.QueryResponse"> & {
 };
 
 /**
- * Describes the message raft.v1.QueryResponse.
- * Use `create(QueryResponseSchema)` to create a new message.
+ * Describes the message raft.v1.ReadResponse.
+ * Use `create(ReadResponseSchema)` to create a new message.
  */
-export const QueryResponseSchema: GenMessage<QueryResponse> = /*@__PURE__*/
+export const ReadResponseSchema: GenMessage<ReadResponse> = /*@__PURE__*/
   messageDesc(file_raft_v1_client, 5);
 
 /**
@@ -596,12 +596,12 @@ export const ClientService: GenService<{
   /**
    * Asks the state machine without changing it.
    *
-   * @generated from rpc raft.v1.ClientService.Query
+   * @generated from rpc raft.v1.ClientService.Read
    */
-  query: {
+  read: {
     methodKind: "unary";
-    input: typeof QueryRequestSchema;
-    output: typeof QueryResponseSchema;
+    input: typeof ReadRequestSchema;
+    output: typeof ReadResponseSchema;
   },
   /**
    * Asks the node about itself.
