@@ -1,6 +1,6 @@
 /**
- * The same load on three nodes of etcd, for a ratio in the same run: gRPC over
- * one connection to the leader, a call an operation.
+ * The same load on three nodes of etcd, for a ratio in the same run: gRPC over one
+ * connection to the leader, with one call for each operation.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { loadTarget } from "./processes.ts";
 const VALUE = new Uint8Array(100).fill(7);
 const LENGTH_DELIMITED = 2;
 
-/** The version of the etcd on the PATH; `null` if there is none. */
+/** Returns the version of the etcd on the PATH; `null` if there is none. */
 export function etcdVersion(): string | null {
   try {
     const { stdout } = spawnSync("etcd", ["--version"], { encoding: "utf8" });
@@ -30,7 +30,7 @@ export function etcdVersion(): string | null {
   }
 }
 
-/** Starts three nodes, and puts them under the loads. */
+/** Starts three nodes, and measures them under the loads. */
 export async function loadEtcd(seconds: number, limit: number): Promise<Loads> {
   const folder = mkdtempSync(join(tmpdir(), "raft-core-etcd-"));
   const children: ChildProcess[] = [];
@@ -72,7 +72,7 @@ export async function loadEtcd(seconds: number, limit: number): Promise<Loads> {
   }
 }
 
-/** As much of etcd's v3 API as is measured. */
+/** The part of etcd's v3 API that is measured. */
 class Client {
   readonly #session: ClientHttp2Session;
 
@@ -87,7 +87,7 @@ class Client {
   /** etcdserverpb.RangeRequest: a key, linearizable. */
   readonly read = (n: number): Promise<unknown> => this.#call("KV/Range", fields([[1, keyOf(n)]]));
 
-  /** Whether this node leads: the header's member (1, 2) is the leader (4). */
+  /** Reports whether this node leads: the header's member (1, 2) is the leader (4). */
   async leads(): Promise<boolean> {
     const status = decoded(await this.#call("Maintenance/Status", new Uint8Array()));
     const header = status.get(1);
@@ -128,14 +128,14 @@ function keyOf(n: number): Uint8Array {
   return new TextEncoder().encode(`key-${n % 1000}`);
 }
 
-/** A protobuf message of bytes fields. */
+/** Encodes a protobuf message of bytes fields. */
 function fields(all: readonly (readonly [number, Uint8Array])[]): Uint8Array {
   const writer = new ByteWriter();
   for (const [number, bytes] of all) writer.varint(number * 8 + LENGTH_DELIMITED).bytes(bytes);
   return writer.finish();
 }
 
-/** The fields of a protobuf message that has varints and bytes alone. Ids have 64 bits. */
+/** Decodes a protobuf message that has only varints and bytes. Ids have 64 bits. */
 function decoded(message: Uint8Array): Map<number, bigint | Uint8Array> {
   const reader = new ByteReader(message);
   const found = new Map<number, bigint | Uint8Array>();

@@ -6,15 +6,15 @@
 
 import { readFileSync } from "node:fs";
 
-/** Carries out one operation; `n` counts them. */
+/** A function that executes one operation; `n` counts them. */
 export type Operation = (n: number) => Promise<unknown>;
 
-/** What a load came to. */
+/** The result of a load. */
 export interface Load {
   readonly perSecond: number;
-  /** Milliseconds that half of the operations took at most. */
+  /** The median latency. */
   readonly medianMs: number;
-  /** Milliseconds that 99 of 100 took at most. */
+  /** The 99th percentile of the latency. */
   readonly p99Ms: number;
 }
 
@@ -48,7 +48,7 @@ export async function load(writers: number, seconds: number, limit: number, oper
   return { perSecond, medianMs: at(0.5), p99Ms: at(0.99) };
 }
 
-/** Resident memory of a process in bytes; `null` where the system has no /proc. */
+/** Returns the resident memory of a process in bytes; `null` on systems without /proc. */
 export function residentBytes(pid: number | undefined): number | null {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");

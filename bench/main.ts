@@ -1,7 +1,7 @@
 /**
- * `deno task bench`: what the parts can do, then a cluster of three processes,
- * then the same load on etcd if it is installed. `deno task bench memory`
- * measures a log of a million entries instead. See docs/performance.md.
+ * `deno task bench`: measures the parts, then a cluster of three processes, then the
+ * same load on etcd if it is installed. `deno task bench memory` measures a log of a
+ * million entries instead. See docs/performance.md.
  *
  * @module
  */
@@ -23,7 +23,7 @@ deno task bench memory [--entries 1000000] [--writers 256]
 
 etcd is measured with the cluster, for the ratio; it must be on the PATH.`;
 
-/** Operations of one load, at most. */
+/** The largest number of operations of one load. */
 const LIMIT = 200_000;
 
 async function benchParts(ms: number): Promise<void> {

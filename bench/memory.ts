@@ -1,6 +1,6 @@
 /**
- * `deno task bench memory`: a log of a million entries, no snapshots. Fails if a
- * node takes more memory than the entries that it may cache and a fixed rest.
+ * `deno task bench memory`: measures a log of a million entries without snapshots.
+ * Fails if a node takes more memory than its cache of entries and a fixed rest.
  *
  * @module
  */
@@ -24,15 +24,15 @@ const VALUE = new Uint8Array(100).fill(7);
 const KEYS = 1000;
 const NO_SNAPSHOTS = ["--snapshot-entries", "0", "--snapshot-bytes", "0"];
 
-/** What to load. */
+/** The load. */
 export interface MemoryOptions {
   readonly entries: number;
   readonly writers: number;
-  /** Sizes of the clusters, one after the other. */
+  /** The sizes of the clusters, one after the other. */
   readonly clusters: readonly number[];
 }
 
-/** Measures; returns whether every node stayed within the bound. */
+/** Measures; resolves with true if every node stayed within the bound. */
 export async function benchMemory({ entries, writers, clusters }: MemoryOptions): Promise<boolean> {
   let within = true;
   for (const size of clusters) {
@@ -69,7 +69,7 @@ function memoryOf(nodes: Nodes): number[] {
   });
 }
 
-/** Writes the entries; returns the seconds that took, followers included. */
+/** Writes the entries; returns the time in seconds, including followers. */
 async function fill(nodes: Nodes, entries: number, writers: number): Promise<number> {
   await using client = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
   const kv = new KeyValueClient(client);
@@ -88,7 +88,7 @@ async function applied(node: Node, entries: number): Promise<void> {
   await eventually(`${node.id} has applied everything`, isThere, 600_000);
 }
 
-/** Ends all nodes as `kill -9` does, and starts them again. */
+/** Kills all nodes, like `kill -9`, and starts them again. */
 async function restart(nodes: Nodes, entries: number): Promise<Row[]> {
   await Promise.all(nodes.all.map((node) => node.end("SIGKILL")));
   const start = performance.now();

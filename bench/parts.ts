@@ -1,5 +1,5 @@
 /**
- * What each part can do by itself, in one thread.
+ * Measurements of each part by itself, in one thread.
  *
  * @module
  */
@@ -30,7 +30,7 @@ function microseconds(perSecond: number): string {
   return `${number(1e6 / perSecond)} µs each`;
 }
 
-/** A leader without peers: what the protocol itself costs. */
+/** Measures a leader without peers: the cost of the protocol itself. */
 export async function core(ms: number): Promise<Row> {
   const membership = membershipOf({ voters: [{ id: "n1", address: "", incarnation: "" }], learners: [] });
   const limits = { maxBatchBytes: MIB, maxInflightMessages: 128, maxInflightBytes: 8 * MIB };
@@ -67,7 +67,7 @@ export async function core(ms: number): Promise<Row> {
   return { name: "core: proposals, batches of 100", figure: `${number(perSecond)} /s`, note: microseconds(perSecond) };
 }
 
-/** Durable writes to the log of a file storage, with `count` entries each. */
+/** Measures durable writes to the log of a file storage, with `count` entries each. */
 export async function writeAheadLog(ms: number, count: number): Promise<Row> {
   const folder = await mkdtemp(join(tmpdir(), "raft-core-bench-"));
   try {
@@ -98,7 +98,7 @@ export async function writeAheadLog(ms: number, count: number): Promise<Row> {
   }
 }
 
-/** AppendEntries to bytes and back. */
+/** Measures encoding and decoding of AppendEntries. */
 export async function codec(ms: number, count: number): Promise<Row> {
   const entries = Array.from({ length: count }, (_, n): Entry => {
     return { index: 1000 + n, term: 7, type: "command", data: PUTS[n % PUTS.length]! };
@@ -139,12 +139,12 @@ async function applied(name: string, machine: StateMachine, ms: number, make: (n
   return { name, figure: `${number(perSecond)} /s`, note: microseconds(perSecond) };
 }
 
-/** Puts into the key-value state machine. */
+/** Measures puts into the key-value state machine. */
 export async function keyValue(ms: number): Promise<Row> {
   return await applied("key-value: puts applied", new KeyValue(), ms, (n) => PUTS[n % PUTS.length]!);
 }
 
-/** The same, each exactly once. */
+/** Measures the same through sessions, each exactly once. */
 export async function sessions(ms: number): Promise<Row[]> {
   const plain = PUTS.map((put) => encodePlain(put));
   const machine = new Sessions(new KeyValue());
@@ -162,7 +162,7 @@ export async function sessions(ms: number): Promise<Row[]> {
   ];
 }
 
-/** Three real nodes and a client in one process, over memory: everything but disk and network. */
+/** Measures three real nodes and a client in one process, over memory: everything except disk and network. */
 export async function memoryCluster(seconds: number): Promise<Row> {
   await using cluster = await startMemoryCluster(["n1", "n2", "n3"]);
   const kv = new KeyValueClient(cluster.client);

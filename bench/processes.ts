@@ -12,24 +12,24 @@ import { connectClientTransport } from "../transport/connect/mod.ts";
 import type { Load, Operation } from "./load.ts";
 import { load } from "./load.ts";
 
-/** How many writers at once. */
+/** The numbers of concurrent writers. */
 export const WRITERS = [1, 32, 256] as const;
 const VALUE = new Uint8Array(100).fill(7);
 
-/** Something that can be put under load. */
+/** A cluster to be measured. */
 export interface Target {
   readonly write: Operation;
   /** A linearizable read. */
   readonly read: Operation;
 }
 
-/** What a target did, by the number of writers or readers. */
+/** The results of a target, by the number of writers or readers. */
 export interface Loads {
   readonly writes: ReadonlyMap<number, Load>;
   readonly reads: ReadonlyMap<number, Load>;
 }
 
-/** Puts a target under each load, for so many seconds and operations at most. */
+/** Measures a target under each load, for at most `seconds` seconds and `limit` operations. */
 export async function loadTarget({ write, read }: Target, seconds: number, limit: number): Promise<Loads> {
   const writes = new Map<number, Load>();
   const reads = new Map<number, Load>();
@@ -38,7 +38,7 @@ export async function loadTarget({ write, read }: Target, seconds: number, limit
   return { writes, reads };
 }
 
-/** Three nodes of this project, as `deno task start` runs them. */
+/** Measures three nodes of this project, as `deno task start` runs them. */
 export async function loadOwn(seconds: number, limit: number): Promise<Loads> {
   let loads: Loads | null = null;
   await Nodes.run([ownCommand(), ownCommand(), ownCommand()], async (nodes) => {

@@ -1,10 +1,10 @@
 /**
- * What the benchmarks print: rows under a heading, columns aligned.
+ * The output of the benchmarks: rows under a heading, in aligned columns.
  *
  * @module
  */
 
-/** What was measured: a name, a figure with its unit, and a remark. */
+/** A measurement: a name, a figure with its unit, and a remark. */
 export interface Row {
   readonly name: string;
   readonly figure: string;
@@ -21,7 +21,7 @@ export function printTable(title: string, rows: readonly Row[]): void {
   }
 }
 
-/** A number with separators, and few digits. */
+/** Formats a number with separators and few digits. */
 export function number(value: number): string {
   const digits = value < 10 ? 2 : value < 100 ? 1 : 0;
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -1,7 +1,7 @@
 /**
- * `deno task build`: the library as one minified module for browsers, and the
- * demo as static files, in dist/. Prints what they weigh, and fails when that is
- * too much, or when mod.ts reaches for a package: a module with none can be
+ * `deno task build`: builds the library as one minified module for browsers, and
+ * the demo as static files, in dist/. Prints their sizes, and fails if they exceed
+ * their bounds, or if mod.ts imports a package: a module without packages can be
  * imported by URL, without an import map.
  */
 
@@ -11,17 +11,17 @@ import { ROOT, run } from "./run.ts";
 const LIBRARY = "dist/raft-core.js";
 const TAB = "dist/sizes/tab.js";
 const DEMO = "dist/demo";
-/** What a node in a tab may weigh, gzipped: core, IndexedDB and the transports between tabs. */
+/** The largest size of a node in a tab, gzipped: core, IndexedDB and the transports between tabs. */
 const TAB_MAX_BYTES = 60_000;
-/** What the demo may weigh, gzipped: all its files. */
+/** The largest size of all files of the demo, gzipped. */
 const DEMO_MAX_BYTES = 250_000;
 
-/** What `deno info --json` tells of a graph. */
+/** The output of `deno info --json`. */
 interface Graph {
   readonly modules: readonly { readonly specifier: string; readonly kind?: string; readonly error?: string }[];
 }
 
-/** The modules of a graph that are no plain files or addresses, or can't be loaded. */
+/** Returns the modules of a graph that are not plain files or URLs, or can't be loaded. */
 export async function foreignModules(entry: string): Promise<string[]> {
   const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-lock", entry],
@@ -37,13 +37,13 @@ export async function foreignModules(entry: string): Promise<string[]> {
     .map(({ specifier }) => specifier);
 }
 
-/** The size of bytes as a web server would send them. */
+/** Returns the size of bytes as a web server would send them. */
 async function gzippedBytes(bytes: Uint8Array<ArrayBuffer>): Promise<number> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return (await new Response(stream).arrayBuffer()).byteLength;
 }
 
-/** Prints a size; whether it is within its bounds. */
+/** Prints a size; reports whether it is within its bounds. */
 function weigh(what: string, gzipped: number, maxBytes = Infinity): boolean {
   const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
   const bound = maxBytes === Infinity ? "" : ` (at most ${kilobytes(maxBytes)})`;
@@ -68,7 +68,7 @@ async function buildDemo(): Promise<boolean> {
   return weigh(`${DEMO}/`, (await Promise.all(sizes)).reduce((sum, size) => sum + size), DEMO_MAX_BYTES);
 }
 
-/** Builds, and prints what came of it. */
+/** Builds everything, and prints the sizes. */
 async function main(): Promise<number> {
   const foreign = await foreignModules("mod.ts");
   if (foreign.length > 0) {

@@ -4,7 +4,7 @@ import { run } from "./run.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** The path of a program on the PATH. */
+/** Returns the path of a program on the PATH. */
 async function which(name: string): Promise<string | null> {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     try {
@@ -18,10 +18,10 @@ async function which(name: string): Promise<string | null> {
 }
 
 /**
- * The path of a Chromium: `CHROMIUM_PATH`, else one on the PATH, else Debian's,
- * installed now if this process may.
+ * Returns the path of a Chromium: `CHROMIUM_PATH`, else one on the PATH, else
+ * Debian's, which is installed if this process has the permission.
  *
- * @throws {Error} that says what is missing.
+ * @throws {Error} if there is none
  */
 export async function chromium(): Promise<string> {
   const told = Deno.env.get("CHROMIUM_PATH");

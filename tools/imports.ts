@@ -19,8 +19,8 @@ export function importsOf(source: string): string[] {
 }
 
 /**
- * Finds circles of imports, each as a way from a file back to itself: the shortest
- * one for each file that no circle found before contains.
+ * Finds circles of imports, each as a path from a file back to itself: the shortest
+ * one for each file that no earlier circle contains.
  */
 export function circles(graph: Graph): string[][] {
   const next = (file: string): string[] =>
@@ -37,7 +37,7 @@ export function circles(graph: Graph): string[][] {
   return found;
 }
 
-/** Returns the shortest way from a file back to itself; `null` if there is none. */
+/** Returns the shortest path from a file back to itself; `null` if there is none. */
 function wayBack(file: string, next: (file: string) => string[]): string[] | null {
   const ways = [[file]];
   const seen = new Set<string>();

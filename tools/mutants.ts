@@ -1,16 +1,16 @@
 /**
  * `deno task mutants`: proves that each rule is needed. In a copy of the source
- * one rule after the other is removed (tests/mutants/), and somebody has to
- * notice: the simulator within some seeds, or a directed test. A mutant that
- * nobody notices, or whose edits no longer apply, fails the command; so does an
- * invariant of the simulator that none of all mutants violates.
+ * one rule after the other is removed (tests/mutants/), and a check has to fail:
+ * the simulator within some seeds, or a directed test. A mutant that survives, or
+ * whose edits no longer apply, fails the command; so does an invariant of the
+ * simulator that no mutant violates.
  *
- * - `--only NAME,…`: these mutants alone
- * - `--by simulation` or `--by test`: who has to notice, whatever the mutants say
+ * - `--only NAME,…`: only these mutants
+ * - `--by simulation` or `--by test`: the check that has to fail, instead of the mutant's own choice
  * - `--seeds 1..2000`: the seeds to try
- * - `--jobs 2`: hunts at a time
- * - `--shrink`: the smallest run that simulation finds for each, as a story
- * - `--table`: a table in Markdown on stdout, the rest on stderr
+ * - `--jobs 2`: the number of mutants at a time
+ * - `--shrink`: prints the smallest failing run found for each, as a story
+ * - `--table`: prints a table in Markdown on stdout, and the rest on stderr
  */
 
 import { parseArgs } from "node:util";
@@ -32,7 +32,7 @@ interface Options {
   readonly table: boolean;
 }
 
-/** @throws {TypeError} or {RangeError} for options that make no sense */
+/** @throws {TypeError} or {RangeError} for invalid options */
 function parseOptions(args: string[]): Options {
   const { values } = parseArgs({
     args,
@@ -62,7 +62,7 @@ function choose(names: readonly string[] | null): readonly Mutant[] {
   return mutants.filter(({ name }) => names.includes(name));
 }
 
-/** Hunts for all that were chosen, several at a time, each lane in a copy of its own. */
+/** Runs the chosen mutants, several at a time, each lane in its own copy. */
 async function runAll(
   options: Options,
   sandboxes: readonly MutantSandbox[],
@@ -88,7 +88,7 @@ async function runAll(
   return options.chosen.flatMap((mutant) => done.get(mutant) ?? []);
 }
 
-/** The unmodified source must pass what killed its mutants; otherwise that says nothing. Returns what it does not pass. */
+/** Checks that the unmodified source passes every check that killed a mutant; returns a failure, or `null`. */
 async function control(
   results: readonly MutantResult[],
   sandbox: MutantSandbox,
@@ -111,8 +111,8 @@ async function control(
   return verdict.result === "survived" && verdict.why === `${seeds.size} seeds passed` ? null : verdict.why;
 }
 
-/** Tells how many mutants violated which invariant; returns how many invariants nobody did. */
-function sayViolations(results: readonly MutantResult[], say: (line: string) => void): number {
+/** Prints the number of mutants that violated each invariant; returns the number of invariants that none did. */
+function printViolations(results: readonly MutantResult[], say: (line: string) => void): number {
   if (!results.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
   const counts = [...violations(results, INVARIANTS)];
   const idle = counts.filter(([, count]) => count === 0).map(([invariant]) => invariant);
@@ -149,7 +149,7 @@ async function main(args: string[]): Promise<number> {
     const results = await runAll(options, sandboxes, ending.signal, (one) => say(lineOf(one)));
     const failure = await control(results, sandboxes[0]!, ending.signal);
     if (options.table) console.log(table(results));
-    const idle = sayViolations(results, say);
+    const idle = printViolations(results, say);
     if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
     const killed = results.filter(({ verdict }) => verdict.result === "killed").length;
     say(`${killed} killed, ${results.length - killed} survived`);

@@ -1,6 +1,6 @@
 /**
- * `deno task ok`: the gate. Every check runs, whatever the others say; `--no-tests`
- * leaves the tests out (the CI runs them by the README's own command).
+ * `deno task ok`: the gate. Every check runs, even if others fail; `--no-tests`
+ * leaves out the tests (the CI runs them by the README's own command).
  */
 
 import { exists, readJson, run } from "./run.ts";
@@ -13,7 +13,7 @@ interface Stage {
 /** The files that must type-check with DOM libraries alone. */
 const PORTABLE = ["lib", "mod.ts", "storage/memory.ts", "storage/indexeddb", "transport/memory.ts"];
 
-/** All checks but the tests. */
+/** Returns all checks except the tests. */
 function stages(): Stage[] {
   const deno = Deno.execPath();
   const config = readJson("deno.json") as { exports: Record<string, string>; tasks: Record<string, string> };
@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     console.log(`${ran.ok ? "ok    " : "FAILED"} ${name} (${ran.seconds.toFixed(1)} s)`);
   }
-  console.log(failed.length === 0 ? "all is well" : `failed: ${failed.join(", ")}`);
+  console.log(failed.length === 0 ? "all checks passed" : `failed: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
 

@@ -1,11 +1,11 @@
 /**
  * `deno task prose`: counts the sentences of comments in the project's own code
  * (generated code is left out), and those that begin with Who, What, Whom,
- * Whose, Whoever or Whether, by folder. tools/lint/prose.ts says what a sentence is.
+ * Whose, Whoever or Whether, by folder. tools/lint/prose.ts defines a sentence.
  *
- * - `--list`: prints each of those with its file and line
+ * - `--list`: prints the latter with file and line
  * - `--gate`: fails if there are more than {@linkcode MAX_SHARE} of them
- * - a path, such as `lib/raft/`: these files alone
+ * - a path, such as `lib/raft/`: counts only these files
  */
 
 import { beginsWithQuestion, type Sentence, sentencesOf } from "./lint/prose.ts";

@@ -1,12 +1,12 @@
-/** Starts programs for the other tools. */
+/** Processes and files, for the other tools. */
 
-/** What a program did. */
+/** The result of a program. */
 export interface Ran {
   readonly ok: boolean;
-  /** Both streams, colours removed. */
+  /** Both streams, without colours. */
   readonly output: string;
   readonly seconds: number;
-  /** Whether it was killed for taking too long. */
+  /** True if it was killed because of its time limit. */
   readonly timedOut: boolean;
 }
 
@@ -15,19 +15,19 @@ export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).p
 
 /** Options of {@linkcode run}. */
 export interface RunOptions {
-  /** Shows nothing. @default false */
+  /** Hides the output. @default false */
   readonly quiet?: boolean;
-  /** Killed after so long. @default 600000 */
+  /** The time limit, in milliseconds. @default 600000 */
   readonly timeoutMs?: number;
-  /** Added to this process's. */
+  /** Variables added to those of this process. */
   readonly env?: Record<string, string>;
   /** @default ROOT */
   readonly cwd?: string;
-  /** Kills it. */
+  /** Kills the program. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs a program; its output is kept, and shown as it comes unless `quiet`. */
+/** Runs a program; its output is returned, and shown immediately unless `quiet`. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const [program, ...args] = command;
   const began = performance.now();
@@ -67,7 +67,7 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   };
 }
 
-/** Whether a file or folder is there. */
+/** Reports whether a file or folder exists. */
 export function exists(path: string): boolean {
   try {
     Deno.statSync(ROOT + path);
@@ -77,7 +77,7 @@ export function exists(path: string): boolean {
   }
 }
 
-/** The value of a JSON file of the project. */
+/** Reads a JSON file of the project. */
 export function readJson(path: string): unknown {
   return JSON.parse(Deno.readTextFileSync(ROOT + path));
 }

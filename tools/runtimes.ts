@@ -1,12 +1,12 @@
 /**
- * Finds the other runtimes that tests need: Node 24 and Bun, at the versions in
+ * The other runtimes that tests need: Node 24 and Bun, at the versions in
  * tools/runtimes/package.json; and the packages that sources import under them.
  * npm installs both; nothing else writes to a node_modules folder.
  */
 
 import { exists, readJson, ROOT, run } from "./run.ts";
 
-/** Where the programs are. */
+/** The paths of the programs. */
 export interface Runtimes {
   readonly deno: string;
   readonly node: string;
@@ -22,7 +22,7 @@ const MODULES = `${FOLDER}node_modules/`;
 const NODE = [`${MODULES}node/bin/node`, `${MODULES}node/node_modules/.bin/node`];
 const BUN = [`${MODULES}bun/bin/bun.exe`, `${MODULES}@oven/bun-linux-x64/bin/bun`];
 
-/** Whether a folder's node_modules has what its package-lock.json asks for, but for packages of other platforms. */
+/** Reports whether a folder's node_modules matches its package-lock.json, except for packages of other platforms. */
 function upToDate(folder: string): boolean {
   if (!exists(`${folder}node_modules/.package-lock.json`)) return false;
   const wanted = (readJson(`${folder}package-lock.json`) as Lock).packages;
@@ -32,7 +32,7 @@ function upToDate(folder: string): boolean {
   );
 }
 
-/** Runs npm in a folder, or says what is missing. */
+/** Runs npm in a folder. @throws {Error} without npm, or if it fails */
 async function npm(folder: string, ...args: string[]): Promise<void> {
   try {
     const ran = await run(["npm", "--prefix", ROOT + folder, ...args], { quiet: true });
@@ -43,7 +43,7 @@ async function npm(folder: string, ...args: string[]): Promise<void> {
   }
 }
 
-/** The path of the first that exists and is of this version. */
+/** Returns the first path whose program exists and has this version. */
 async function find(candidates: readonly string[], version: string): Promise<string | null> {
   for (const path of candidates.filter(exists)) {
     const ran = await run([ROOT + path, "--version"], { quiet: true });
@@ -52,7 +52,7 @@ async function find(candidates: readonly string[], version: string): Promise<str
   return null;
 }
 
-/** Installs what is missing, and finds the programs. */
+/** Installs missing programs, and returns the paths of all. */
 async function install(): Promise<Runtimes> {
   const { dependencies: wanted } = readJson(`${FOLDER}package.json`) as { dependencies: { node: string; bun: string } };
   for (const folder of ["", FOLDER]) {
@@ -76,10 +76,10 @@ async function install(): Promise<Runtimes> {
 let known: Promise<Runtimes> | null = null;
 
 /**
- * The runtimes, installed first if need be. May be called from several processes
+ * Returns the runtimes, installed first if necessary. Several processes may call it
  * at once: a lock lets one of them install.
  *
- * @throws {Error} that says what is missing.
+ * @throws {Error} if one can't be installed
  */
 export function runtimes(): Promise<Runtimes> {
   known ??= (async () => {

@@ -1,6 +1,6 @@
 /**
- * `deno run -A tools/screenshots.ts`: pictures of the demo for docs/images/, of a
- * real cluster that has had two leaders, has five nodes, and one that is cut off.
+ * `deno run -A tools/screenshots.ts`: takes pictures of the demo for docs/images/:
+ * a real cluster of five nodes that has had two leaders, with one node cut off.
  * Look at them before they are committed.
  */
 
@@ -10,7 +10,7 @@ import { ROOT } from "./run.ts";
 
 const MAX_BYTES = 200_000;
 
-/** Something to see in every part of the picture. */
+/** Fills every part of the picture. */
 async function makeScene(demo: DemoPage): Promise<void> {
   const first = await demo.leader();
   await demo.page.getByRole("button", { name: "Put", exact: true }).click();
@@ -30,7 +30,7 @@ async function makeScene(demo: DemoPage): Promise<void> {
 async function shoot(demo: DemoPage, name: string, width: number, height: number, dark: boolean): Promise<void> {
   await demo.page.setViewportSize({ width, height });
   await demo.page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
-  // Messages take a moment to be on their way.
+  // It takes a moment until messages are under way.
   await demo.page.waitForTimeout(700);
   const file = `docs/images/${name}.png`;
   const { length } = await demo.page.screenshot({ path: ROOT + file });

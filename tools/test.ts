@@ -1,7 +1,7 @@
 /**
- * `deno task test`: every test there is, each kind in a run of its own, then
- * the sum. `deno task test unit cluster` runs only these kinds. Runs that mostly
- * wait for processes go two at a time, and show what they said once they end.
+ * `deno task test`: runs all tests, each kind in a run of its own, and prints the
+ * sum. `deno task test unit cluster` runs only these kinds. Runs that mostly wait
+ * for processes run two at a time, and show their output once they end.
  *
  * - each folder of tests/ that has tests: `deno test`
  * - tests/runtime/main.ts: the portable suites, under Deno, Node and Bun
@@ -11,7 +11,7 @@ import { chromium } from "./chromium.ts";
 import { exists, ROOT, run } from "./run.ts";
 import { runtimes } from "./runtimes.ts";
 
-/** What a run did. */
+/** The outcome of a run. */
 interface Outcome {
   readonly name: string;
   readonly passed: number;
@@ -19,33 +19,33 @@ interface Outcome {
   readonly seconds: number;
 }
 
-/** A run: what to start, and how to read its last lines. */
+/** A run: its program, and the parser of its last lines. */
 interface Plan {
   readonly name: string;
-  /** Whether it mostly waits for processes, so that another run may go beside it. */
+  /** Set if it mostly waits for processes, so that another may run at the same time. */
   readonly waits: boolean;
   command(): Promise<{ readonly command: readonly string[]; readonly env?: Record<string, string> }>;
   count(output: string): { readonly passed: number; readonly failed: number } | null;
 }
 
-/** A test that does not return is killed with its run after this long. */
+/** The time limit of a run, for tests that do not return. */
 const RUN_TIMEOUT_MS = 12 * 60_000;
 
 /** Kinds whose files share no port, folder or clock run side by side. */
 const PARALLEL = ["unit"];
 
-/** Kinds that keep every core busy by themselves, or are over in no time. */
+/** Kinds that keep every core busy by themselves, or end at once. */
 const ALONE = ["unit", "cluster", "browser", "seeds"];
 
-/** Runs of the other kinds at a time. */
+/** The number of runs of the other kinds at a time. */
 const AT_ONCE = 2;
 
-/** The last match of a pattern. */
+/** Returns the last match of a pattern. */
 function last(output: string, pattern: RegExp): RegExpExecArray | null {
   return [...output.matchAll(pattern)].at(-1) ?? null;
 }
 
-/** Reads `ok | 5 passed (2 steps) | 0 failed | 1 ignored (3s)`; an ignored test counts as failed: nothing is skipped in silence. */
+/** Parses `ok | 5 passed (2 steps) | 0 failed | 1 ignored (3s)`; an ignored test counts as failed, so that none is skipped silently. */
 export function countDeno(output: string): { passed: number; failed: number } | null {
   const line = last(output, /^(?:ok|FAILED) \| (\d+) passed.*$/gm)?.[0];
   if (line === undefined) return null;
@@ -53,13 +53,13 @@ export function countDeno(output: string): { passed: number; failed: number } | 
   return { passed: of("passed"), failed: of("failed") + of("ignored") };
 }
 
-/** Reads `5 passed, 0 failed`, alone on a line. */
+/** Parses `5 passed, 0 failed`, alone on a line. */
 export function countPortable(output: string): { passed: number; failed: number } | null {
   const found = last(output, /^(\d+) passed, (\d+) failed$/gm);
   return found === null ? null : { passed: Number(found[1]), failed: Number(found[2]) };
 }
 
-/** Whether a folder has tests, at any depth. */
+/** Reports whether a folder has tests, at any depth. */
 function hasTests(folder: string): boolean {
   for (const entry of Deno.readDirSync(folder)) {
     if (entry.isDirectory ? hasTests(`${folder}/${entry.name}`) : entry.name.endsWith("_test.ts")) return true;
@@ -67,7 +67,7 @@ function hasTests(folder: string): boolean {
   return false;
 }
 
-/** One run a folder of tests/. */
+/** Returns one run for each folder of tests/. */
 function folderPlans(): Plan[] {
   const kinds = [...Deno.readDirSync(`${ROOT}tests`)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
   return kinds.sort().filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => ({
@@ -83,7 +83,7 @@ function folderPlans(): Plan[] {
   }));
 }
 
-/** The portable suites, once a runtime. */
+/** Returns the runs of the portable suites, one for each runtime. */
 function portablePlans(): Plan[] {
   if (!exists("tests/runtime/main.ts")) return [];
   const flags = {
@@ -99,7 +99,7 @@ function portablePlans(): Plan[] {
   }));
 }
 
-/** Carries out one run. A run that ends badly without saying so counts as one failure. */
+/** Executes one run. A run that fails without a count counts as one failure. */
 async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
   const title = `\n── ${plan.name}`;
   if (!quiet) console.log(title);
@@ -116,13 +116,13 @@ async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
   }
 }
 
-/** Carries out all runs, some of them side by side; their outcomes in the order of the plans. */
+/** Executes all runs, some of them in parallel; returns their outcomes in the order of the plans. */
 async function carryOutAll(plans: readonly Plan[]): Promise<Outcome[]> {
   const outcomes = new Map<Plan, Outcome>();
   for (const plan of plans.filter(({ waits }) => !waits)) outcomes.set(plan, await carryOut(plan, false));
   const waiting = plans.filter(({ waits }) => waits);
   const quiet = waiting.length > 1;
-  // Once here: no test may find a folder of packages that is only being filled.
+  // Once, before the tests: none may find an incomplete folder of packages.
   if (quiet) await Promise.allSettled(waiting.map((plan) => plan.command()));
   const lane = async (): Promise<void> => {
     for (let plan = waiting.shift(); plan !== undefined; plan = waiting.shift()) {
@@ -134,7 +134,7 @@ async function carryOutAll(plans: readonly Plan[]): Promise<Outcome[]> {
   return plans.flatMap((plan) => outcomes.get(plan) ?? []);
 }
 
-/** Runs what was asked for, and prints the sum. */
+/** Runs the requested kinds, and prints the sum. */
 async function main(asked: readonly string[]): Promise<number> {
   const plans = [...folderPlans(), ...portablePlans()]
     .filter((plan) => asked.length === 0 || asked.some((name) => plan.name.split(" ").includes(name)));

@@ -1,6 +1,6 @@
 /**
- * Server processes that reach each other through proxies, each with its data on
- * a disk of its own.
+ * A cluster of server processes that reach each other through proxies, each with its
+ * data on a disk of its own.
  *
  * @module
  */
@@ -20,20 +20,20 @@ import { makeDisk } from "./disks.ts";
 import { Links } from "./links.ts";
 import { canTellProcesses, processOf } from "./sockets.ts";
 
-/** How long a cluster without any fault may take to be whole again. */
+/** The time limit for a cluster to become complete again once there is no fault. */
 const REPAIR_TIMEOUT_MS = 120_000;
 
 /** A cluster under chaos. */
 export class ChaosCluster {
   readonly nodes: readonly ChaosNode[];
   readonly links: Links;
-  /** Everything that the run leaves on the machine's disk. */
+  /** The folder with all files of the run. */
   readonly folder: string;
   /** Kinds of faults that this machine doesn't permit, with the reason. */
   readonly impossible: ReadonlyMap<"links" | "disks", string>;
-  /** What happened that nothing here explains. */
+  /** Events without an explanation. */
   readonly unexplained: string[] = [];
-  /** How often a node ended itself because its disk was full. */
+  /** The number of times that a node stopped itself because its disk was full. */
   diskStops = 0;
   readonly #disks: readonly Disk[];
   readonly #remote: ConnectRemote;
@@ -68,7 +68,7 @@ export class ChaosCluster {
     this.#remote = new ConnectRemote({ endpoints: this.endpoints, client: connectClientTransport() });
   }
 
-  /** Makes disks and proxies; nothing runs yet. */
+  /** Creates disks and proxies; no node runs yet. */
   static async make(count: number): Promise<ChaosCluster> {
     const folder = mkdtempSync(join(tmpdir(), "raft-chaos-"));
     const places: Place[] = [];
@@ -94,33 +94,33 @@ export class ChaosCluster {
     await eventually("a first leader", () => this.leader(), 60_000);
   }
 
-  /** Where clients go. */
+  /** The endpoints of clients. */
   get endpoints(): readonly string[] {
     return this.nodes.map(({ address }) => address);
   }
 
-  /** Where clients find the member that advertises an address: not behind the proxy, so that they reach both sides of a cut. */
+  /** Returns the endpoint of the member that advertises an address: not behind the proxy, so that clients reach both sides of a cut. */
   endpointOf(advertised: string): string | null {
     return this.nodes.find((node) => new URL(node.advertised).host === hostOf(advertised))?.address ?? null;
   }
 
-  /** Of those who say that they lead the one in the newest term. */
+  /** Returns the leader of the newest term among the nodes that claim to lead. */
   async leader(): Promise<ChaosNode | null> {
     return newestLeader(await this.#statuses())?.node ?? null;
   }
 
-  /** Hands leadership over. @throws what the cluster answers */
+  /** Transfers leadership. @throws the cluster's error */
   async transferLeadership(): Promise<string> {
     return await this.#remote.transferLeadership(null, call(5000));
   }
 
-  /** Takes a node out, ends it, and adds it anew with an empty folder, in its own time. @throws what the cluster answers */
+  /** Removes a node, ends it, and adds it again later with an empty folder. @throws the cluster's error */
   async replace(node: ChaosNode): Promise<void> {
     if (node.empty) throw new Error(`${node.id} is only just coming in`);
     await this.#adding;
     await this.#remote.removeMember(node.id, call(10_000));
     await this.#startEmpty(node);
-    // Whatever becomes of it now: in the end the cluster is repaired.
+    // It may fail now: in the end the cluster is repaired.
     this.#adding = this.#add(node, 10_000).catch(() => {});
   }
 
@@ -135,7 +135,7 @@ export class ChaosCluster {
     await this.#remote.addMember({ id: node.id, address: node.advertised, learner: false }, call(timeoutMs));
   }
 
-  /** Takes back whatever faults there are. */
+  /** Ends all faults. */
   healAll(): void {
     this.links.heal();
     for (const node of this.nodes) {
@@ -144,7 +144,7 @@ export class ChaosCluster {
     }
   }
 
-  /** Waits until all nodes run, answer, and are voters. There must be no fault any more. */
+  /** Waits until all nodes run, answer, and are voters. There must be no fault. */
   async repair(): Promise<void> {
     await this.#adding;
     await eventually("all nodes running as voters", async () => {
@@ -154,10 +154,10 @@ export class ChaosCluster {
     }, REPAIR_TIMEOUT_MS);
   }
 
-  /** Whether all are voters; does the next step towards it if not. */
+  /** Reports whether all are voters; if not, takes the next step towards it. */
   async #complete(statuses: readonly Answer[]): Promise<boolean> {
     const leader = newestLeader(statuses)?.status;
-    // A folder is deleted for what it says: so it must lead for certain, and what it says must be committed.
+    // A folder is deleted because of this answer, so it must be from the true leader, and committed.
     if (leader === undefined || !leader.membershipCommitted || !isFollowed(leader, statuses)) return false;
     const suffrage = (node: ChaosNode) => leader.members.find(({ id }) => id === node.id)?.suffrage;
     for (const node of this.nodes) if (suffrage(node) !== undefined) node.joined();
@@ -165,12 +165,12 @@ export class ChaosCluster {
     if (missing === undefined) return true;
     if (suffrage(missing) === undefined && !missing.empty) await this.#startEmpty(missing);
     const refused = await this.#add(missing, 20_000).then(() => false, isRefusal);
-    // It may be known by the folder that it had when it was added before.
+    // The cluster may know it by an earlier folder.
     if (refused) await this.#remote.removeMember(missing.id, call(10_000)).catch(() => {});
     return false;
   }
 
-  /** Of the nodes that run. */
+  /** Returns the statuses of running nodes. */
   async #statuses(): Promise<Answer[]> {
     const asked = await Promise.all(
       this.nodes.map(async (node) => ({ node, status: node.up && !node.paused ? await node.status() : null })),
@@ -178,7 +178,7 @@ export class ChaosCluster {
     return asked.flatMap(({ node, status }) => status?.lifecycle === "running" ? [{ node, status }] : []);
   }
 
-  /** Waits until all have applied what the leader has; there must be no load any more. */
+  /** Waits until all have applied the leader's log; there must be no load. */
   async settled(): Promise<void> {
     await eventually("all nodes having applied the same", async () => {
       const statuses = (await this.#statuses()).map(({ status }) => status);
@@ -188,7 +188,7 @@ export class ChaosCluster {
     }, REPAIR_TIMEOUT_MS);
   }
 
-  /** Keeps logs and data where they survive {@linkcode ChaosCluster.close}; returns the folder. */
+  /** Moves logs and data to a folder that {@linkcode ChaosCluster.close} keeps; returns that folder. */
   async keep(): Promise<string> {
     const kept = `${this.folder}-kept`;
     await this.#endAll();
@@ -199,7 +199,7 @@ export class ChaosCluster {
     return kept;
   }
 
-  /** Ends all processes, and leaves nothing behind. */
+  /** Ends all processes, and removes everything. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -224,7 +224,7 @@ export class ChaosCluster {
   }
 }
 
-/** What a node that answers says. */
+/** A node's answer. */
 interface Answer {
   readonly node: ChaosNode;
   readonly status: Status;
@@ -234,7 +234,7 @@ function newestLeader(answers: readonly Answer[]): Answer | undefined {
   return answers.filter(({ status }) => status.role === "leader").sort((a, b) => b.status.term - a.status.term)[0];
 }
 
-/** Whether most voters follow it now. A node that was taken out hears of no leader. */
+/** Reports whether most voters follow this leader now. A removed node has no followers. */
 function isFollowed(leader: Status, answers: readonly Answer[]): boolean {
   const voters = leader.members.filter(({ suffrage }) => suffrage === "voter");
   const following = answers.filter(({ status }) =>
@@ -251,7 +251,7 @@ function call(timeoutMs: number): RemoteCallOptions {
   return { signal: AbortSignal.timeout(timeoutMs + 1000), timeoutMs };
 }
 
-/** Where one node is. */
+/** The addresses and folders of one node. */
 interface Place {
   readonly id: string;
   readonly address: string;

@@ -1,5 +1,5 @@
 /**
- * One server process with what can be done to it.
+ * One server process, with the faults that can be injected into it.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import type { Disk } from "./disks.ts";
 /** Options of {@linkcode ChaosNode}. */
 export interface ChaosNodeOptions {
   readonly id: string;
-  /** Where the node listens, and clients reach it. */
+  /** The address at which the node listens and clients reach it. */
   readonly address: string;
-  /** Where the other nodes reach it: the proxy. */
+  /** The address at which other nodes reach it: the proxy. */
   readonly advertised: string;
   readonly data: string;
   readonly command: readonly string[];
   /** `null` if its data is on the machine's own disk. */
   readonly disk: Disk | null;
-  /** How it begins, with an empty folder. */
+  /** The `--peers` that it begins with, with an empty folder. */
   readonly peers: string;
-  /** Told when a process ends that nobody ended, and whose end nothing explains. */
+  /** Called when a process ends without an explanation. */
   unexplained(what: string): void;
-  /** Told when it ended itself because its disk was full. */
+  /** Called when it stopped itself because its disk was full. */
   stoppedByDisk(): void;
 }
 
@@ -43,7 +43,7 @@ export class ChaosNode {
   #beginning: readonly string[];
   #killed = false;
   #paused = false;
-  /** Whether the disk has been full at some time of this process: then it may end by itself. */
+  /** Set if the disk has been full since this process began: then it may stop itself. */
   #wasFull = false;
   #full = false;
   #empty = false;
@@ -59,17 +59,17 @@ export class ChaosNode {
     this.#beginning = ["--peers", options.peers];
   }
 
-  /** Whether it has a process. */
+  /** True if it has a process. */
   get up(): boolean {
     return this.#up;
   }
 
-  /** Whether its process stands still. */
+  /** True if its process is paused. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** Whether it began with an empty folder, and the cluster has not been seen to know it since. */
+  /** True if it began with an empty folder, and has not been seen in the membership since. */
   get empty(): boolean {
     return this.#empty;
   }
@@ -78,7 +78,7 @@ export class ChaosNode {
     return this.#server.pid;
   }
 
-  /** Everything that its processes have printed. */
+  /** The output of its processes. */
   get output(): string {
     return this.#server.output;
   }
@@ -103,11 +103,11 @@ export class ChaosNode {
 
   async kill(): Promise<void> {
     this.#killed = true;
-    // It may have ended by itself at this very moment.
+    // It may have ended by itself just now.
     await this.#server.end("SIGKILL").catch(() => this.#server.exited);
   }
 
-  /** Ends it for good. */
+  /** Ends it permanently. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.kill();
@@ -143,14 +143,14 @@ export class ChaosNode {
     this.#full = false;
   }
 
-  /** Begins anew with an empty folder, to be added by an operator. Its process must have ended. */
+  /** Begins again with an empty folder, to be added by an operator. Its process must have ended. */
   wipe(): void {
     rmSync(this.#options.data, { recursive: true, force: true });
     this.#beginning = ["--join", "--advertise", this.advertised];
     this.#empty = true;
   }
 
-  /** The cluster knows it. */
+  /** Notes that the membership has it. */
   joined(): void {
     this.#empty = false;
   }
@@ -159,7 +159,7 @@ export class ChaosNode {
     return this.#server.status();
   }
 
-  /** What this node alone holds, as JSON, one page after the other. */
+  /** Yields this node's own state as JSON, page by page. */
   async *pages(): AsyncGenerator<string> {
     for (let after = "";;) {
       const query = `prefix=&limit=10000&consistency=stale${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`;

@@ -1,5 +1,5 @@
 /**
- * Clients that write down what they asked and what came back.
+ * Clients that record their requests and the answers.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import { SharedKeys } from "./shared_keys.ts";
 /** One operation of the history. */
 export type Step = Operation<KeyValueInput, KeyValueOutput>;
 
-/** How operations end: carried out, its condition did not hold, nobody knows, certainly not carried out. */
+/** The outcome of an operation: executed, its condition did not hold, unknown, certainly not executed. */
 export type StepOutcome = "done" | "conflict" | "unknown" | "rejected";
 
-/** A write of a key that nobody else ever writes. */
+/** A write of a key that no other request writes. */
 export interface UniqueWrite {
   readonly key: string;
   readonly value: string;
   readonly outcome: StepOutcome;
-  /** If it is done. */
+  /** The version, if it was executed. */
   readonly version?: number;
 }
 
-/** What clients did, by kind: the operations of {@linkcode KeyValueInput}, and writes of unique keys. */
+/** The outcomes by kind: the operations of {@linkcode KeyValueInput}, and writes of unique keys. */
 export type Counts = Map<KeyValueInput["type"] | "put a unique key", Record<StepOutcome, number>>;
 
 /** Options of {@linkcode Clients}. */
@@ -34,26 +34,26 @@ export interface ClientsOptions {
   readonly endpoints: readonly string[];
   endpointOf(address: string): string | null;
   readonly random: () => number;
-  /** Clients that follow the leader. Besides, each node has one that asks nobody else. */
+  /** The number of clients that follow the leader. Each node also has one that asks only this node. */
   readonly clients: number;
 }
 
-/** Operations that a client which follows the leader has under way at a time. */
+/** The number of concurrent operations of a client that follows the leader. */
 const WORKERS = 2;
-/** What a worker waits between two operations, at most: enough load, and a machine that is not busy with load alone. */
+/** The longest pause of a worker between two operations: it gives enough load, and leaves the machine some time. */
 const THINK_MS = 12;
-/** Short beside the default, so that some outcomes are unknown. */
+/** Shorter than the default, so that some outcomes are unknown. */
 const TIMEOUTS = { timeoutMs: 4000, attemptTimeoutMs: 1000 };
-/** So that a question is under way whenever a node that stood still wakes up, and may still think that it leads. */
+/** Short, so that a request is always under way when a paused node continues, and may still consider itself the leader. */
 const BOUND_TIMEOUTS = { timeoutMs: 1000, attemptTimeoutMs: 500 };
 
 /** All clients of a run. */
 export class Clients {
-  /** Operations on shared keys. Rejected ones are left out: they did not happen. */
+  /** The operations on shared keys, except for rejected ones, which did not happen. */
   readonly history: Step[] = [];
   readonly unique: UniqueWrite[] = [];
   readonly counts: Counts = new Map();
-  /** Errors that are no outcome. */
+  /** Errors other than outcomes. */
   readonly failures: unknown[] = [];
   readonly #options: ClientsOptions;
   readonly #keys: SharedKeys;
@@ -64,7 +64,7 @@ export class Clients {
   #longestGapMs = 0;
   #stopping = false;
 
-  /** Begins at once. */
+  /** Starts all clients. */
   constructor(options: ClientsOptions) {
     this.#options = options;
     this.#keys = new SharedKeys(options.random);
@@ -80,7 +80,7 @@ export class Clients {
     }
   }
 
-  /** Operations with an answer from the cluster. */
+  /** The number of operations with an answer from the cluster. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
@@ -90,7 +90,7 @@ export class Clients {
     return Math.max(this.#longestGapMs, this.#stopping ? 0 : performance.now() - this.#lastMs);
   }
 
-  /** Ends them; what is under way gets its outcome first. */
+  /** Stops all clients; operations under way get their outcomes first. */
   async stop(): Promise<void> {
     this.#longestGapMs = this.longestGapMs;
     this.#stopping = true;
@@ -129,7 +129,7 @@ export class Clients {
       this.#count(input.type, conflict ? "conflict" : "done");
       this.#keys.saw(input.key, output);
     } catch (error) {
-      // A read without an answer says nothing.
+      // A read without an answer proves nothing.
       const outcome = outcomeOf(error);
       if (outcome === "unknown") this.history.push({ ...asked, return: Number.POSITIVE_INFINITY });
       this.#count(input.type, outcome);
@@ -149,20 +149,20 @@ export class Clients {
   }
 }
 
-/** A client that asks one node only, which passes on what is for the leader: so it may meet a leader that is none any more. */
+/** Connects to one node, which forwards requests to the leader: it may be a leader that was deposed. */
 function connectTo(endpoint: string): Coordinator {
   const transport = connectClientTransport({ forward: true });
   return new Coordinator({ endpoints: [endpoint], endpointOf: () => endpoint, transport, ...BOUND_TIMEOUTS });
 }
 
-/** A client of the cluster, which follows the leader. */
+/** Connects to the cluster; the client follows the leader. */
 export function connect(options: Pick<ClientsOptions, "endpoints" | "endpointOf">, timeouts = TIMEOUTS): Coordinator {
   const { endpoints } = options;
   const endpointOf = (address: string): string | null => options.endpointOf(address);
   return new Coordinator({ endpoints, endpointOf, transport: connectClientTransport(), ...timeouts });
 }
 
-/** Everything that the cluster holds: read after all clients have stopped, so that no page is older than another. */
+/** Reads all keys, after all clients have stopped, so that no page is older than another. */
 export async function readAll(coordinator: Coordinator): Promise<Map<string, { value: string; version: number }>> {
   const kv = new KeyValueClient(coordinator);
   const held = new Map<string, { value: string; version: number }>();
@@ -178,7 +178,7 @@ export async function readAll(coordinator: Coordinator): Promise<Map<string, { v
   }
 }
 
-/** Anything but a RaftError is no outcome, and ends the worker. */
+/** Returns the outcome of a RaftError; any other error ends the worker. */
 function outcomeOf(error: unknown): "unknown" | "rejected" {
   if (!(error instanceof RaftError)) throw error;
   return error.outcome;

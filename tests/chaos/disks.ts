@@ -1,6 +1,6 @@
 /**
- * A small disk for each node, so that it can be full without the machine's being
- * so: a file system of its own, in a file.
+ * A small disk for each node, so that it can be full while the machine's disk is
+ * not: a separate file system in a file.
  *
  * @module
  */
@@ -8,25 +8,25 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 
-/** Room for the log's files of 64 MiB with what a snapshot leaves of them. */
+/** The size of a disk: enough for files of the log of 64 MiB, and a snapshot. */
 const DISK_BYTES = 384 * 1024 * 1024;
 
-/** How the files are named that fill a disk. */
+/** The beginning of the names of files that fill a disk. */
 const FILLER = "filler-";
 
 /** One node's disk. */
 export interface Disk {
-  /** Where it is mounted. */
+  /** The folder it is mounted at. */
   readonly folder: string;
-  /** Leaves no byte free. */
+  /** Fills the disk completely. */
   fill(): void;
-  /** Frees what {@linkcode Disk.fill} took. */
+  /** Frees the space that {@linkcode Disk.fill} took. */
   free(): void;
-  /** Takes the file system away. */
+  /** Unmounts the file system. */
   close(): void;
 }
 
-/** A disk mounted at `folder`. @throws with the reason if this machine or this user can't have one */
+/** Mounts a disk at `folder`. @throws the reason if this machine or user can't */
 export function makeDisk(folder: string): Disk {
   const image = `${folder}.image`;
   mkdirSync(folder, { recursive: true });
@@ -47,7 +47,7 @@ export function makeDisk(folder: string): Disk {
         try {
           run("fallocate", "--length", String(bytes), `${folder}/${FILLER}${n}`);
         } catch {
-          // Some of what is free goes into keeping track of the file.
+          // Some of the free space goes into metadata of the file.
           bytes = Math.floor(bytes / 2);
         }
         bytes = Math.min(bytes, freeBytes(folder));
@@ -57,7 +57,7 @@ export function makeDisk(folder: string): Disk {
       for (const name of readdirSync(folder)) if (name.startsWith(FILLER)) rmSync(`${folder}/${name}`);
     },
     close() {
-      // Lazily: a process that was just killed may hold it for a moment more.
+      // Lazily: a process that was just killed may still hold it for a moment.
       run("umount", "--lazy", folder);
       rmSync(image);
     },
@@ -69,7 +69,7 @@ function freeBytes(folder: string): number {
   return bavail * bsize;
 }
 
-/** @throws with what the program said */
+/** @throws the program's output if it fails */
 function run(program: string, ...args: readonly string[]): void {
   try {
     execFileSync(program, [...args], { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });

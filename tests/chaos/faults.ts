@@ -1,5 +1,5 @@
 /**
- * What can go wrong, one kind at a time: how it begins, and how it ends.
+ * The faults: how each kind begins and ends.
  *
  * @module
  */
@@ -10,22 +10,22 @@ import type { CutKind } from "./links.ts";
 
 /** A fault under way. */
 export interface Injected {
-  /** What was done, to whom. */
+  /** A description with the nodes. */
   readonly what: string;
-  /** Ends it; left out if it ends by itself, or when the cluster is repaired. */
+  /** Ends it; absent if it ends by itself, or when the cluster is repaired. */
   heal?(): Promise<void> | void;
 }
 
 /** One kind of fault. */
 export interface Fault {
   readonly kind: string;
-  /** What this machine must permit. */
+  /** The permission it needs. */
   readonly needs?: "links" | "disks";
-  /** Begins it. @throws the reason if it can't be now */
+  /** Begins it. @throws the reason if that is impossible now */
   inject(cluster: ChaosCluster, choice: Choice): Promise<Injected>;
 }
 
-/** The nemesis' choices, all from one seed. */
+/** The random choices of the nemesis, all from one seed. */
 export class Choice {
   readonly #random: () => number;
 
@@ -33,7 +33,7 @@ export class Choice {
     this.#random = random;
   }
 
-  /** From `low` up to `high`. */
+  /** Returns a number from `low` to `high`. */
   between(low: number, high: number): number {
     return low + this.#random() * (high - low);
   }
@@ -42,13 +42,13 @@ export class Choice {
     return this.#random() < probability;
   }
 
-  /** In another order. */
+  /** Returns the items in a random order. */
   shuffled<T>(items: readonly T[]): T[] {
     const keyed = items.map((item) => ({ item, at: this.#random() }));
     return keyed.sort((a, b) => a.at - b.at).map(({ item }) => item);
   }
 
-  /** Any node, the leader more often than not: there faults matter most. */
+  /** Chooses a node, usually the leader, where faults matter most. */
   async node(cluster: ChaosCluster): Promise<ChaosNode> {
     const [any] = this.shuffled(cluster.nodes);
     const leader = this.chance(0.5) ? await cluster.leader() : null;
@@ -165,13 +165,13 @@ function parted(
   return { what: `${names(left)} | ${names(right)}, ${kind}`, heal: () => links.heal() };
 }
 
-/** A node that hears the others and isn't heard, or the other way round. */
+/** Isolates a node in one direction: it receives but can't send, or the reverse. */
 async function oneWay(cluster: ChaosCluster, choice: Choice): Promise<Injected> {
   const one = await choice.node(cluster);
   const hears = choice.chance(0.5);
   for (const other of cluster.nodes) {
     if (other === one) continue;
-    // A connection that breaks breaks both ways, so only silence has a direction.
+    // A broken connection is broken both ways, so only a silent one has a direction.
     if (hears) cluster.links.cut(one.id, other.id, "silent");
     else cluster.links.cut(other.id, one.id, "silent");
   }

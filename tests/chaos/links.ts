@@ -1,18 +1,18 @@
 /**
- * The network between the nodes: a proxy in front of each, which knows who has
- * connected and can cut or slow each direction between two nodes alone.
+ * The network between the nodes: a proxy in front of each, which determines the
+ * sender of each connection, and can cut or slow each direction between two nodes.
  *
  * @module
  */
 
-/** How a link is cut: its connections break, or stay and carry nothing. */
+/** The way a link is cut: its connections break, or stay open and carry nothing. */
 export type CutKind = "reset" | "silent";
 
-/** What one node sends to another. */
+/** The link from one node to another. */
 interface Direction {
   cut: CutKind | null;
   delayMs: number;
-  /** Settles once the direction is not cut any more. */
+  /** Settles once the direction is no longer cut. */
   healed: PromiseWithResolvers<void>;
 }
 
@@ -23,16 +23,16 @@ interface Connection {
   close(): void;
 }
 
-/** Whoever is no node: clients and operators, whose connections are never touched. */
+/** The sender of clients' and operators' connections, which are never touched. */
 const OUTSIDE = "outside";
 
 /** Options of {@linkcode Links.listen}. */
 export interface ProxyOptions {
-  /** Whom it stands in front of. */
+  /** The node behind it. */
   readonly to: string;
   /** The proxy's port of 127.0.0.1. */
   readonly port: number;
-  /** Where the node listens itself. */
+  /** The port at which the node itself listens. */
   readonly targetPort: number;
 }
 
@@ -43,12 +43,12 @@ export class Links {
   readonly #listeners: Deno.TcpListener[] = [];
   readonly #senderOf: (port: number, toPort: number) => string | null;
 
-  /** @param senderOf the node that has the connection between two ports; `null` if none has */
+  /** @param senderOf returns the node of the connection between two ports; `null` if none has it */
   constructor(senderOf: (port: number, toPort: number) => string | null) {
     this.#senderOf = senderOf;
   }
 
-  /** Begins to carry connections to a node. */
+  /** Starts a proxy for a node. */
   listen({ to, port, targetPort }: ProxyOptions): void {
     const listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#listeners.push(listener);
@@ -58,11 +58,11 @@ export class Links {
         this.#carry(client, from, to, targetPort).catch(() => client.close());
       }
     };
-    // Closed, or the machine has no connection left: the nodes see it as a peer that can't be reached.
+    // Closed, or the machine has no connection left: for the nodes, the peer is unreachable.
     accept().catch(() => {});
   }
 
-  /** Cuts what `from` sends to `to`, and only that. */
+  /** Cuts the direction from `from` to `to`. */
   cut(from: string, to: string, kind: CutKind): void {
     const direction = this.#direction(from, to);
     if (direction.cut === null) direction.healed = Promise.withResolvers();
@@ -74,12 +74,12 @@ export class Links {
     }
   }
 
-  /** Makes what `from` sends to `to` arrive later. */
+  /** Delays everything from `from` to `to`. */
   delay(from: string, to: string, delayMs: number): void {
     this.#direction(from, to).delayMs = delayMs;
   }
 
-  /** Takes back all cuts and delays. What stood in a silent link arrives now, late. */
+  /** Ends all cuts and delays. Bytes held in a silent link arrive now, late. */
   heal(): void {
     for (const direction of this.#directions.values()) {
       direction.cut = null;
@@ -88,7 +88,7 @@ export class Links {
     }
   }
 
-  /** Breaks all connections, and takes no more. */
+  /** Breaks all connections, and accepts no more. */
   close(): void {
     for (const listener of this.#listeners) listener.close();
     for (const connection of [...this.#connections]) connection.close();
@@ -124,14 +124,14 @@ export class Links {
     try {
       await Promise.all([pump(client, server, there), pump(server, client, back)]);
     } catch {
-      // One side has broken off: so does the other.
+      // If one side breaks off, so does the other.
     } finally {
       connection.close();
     }
   }
 }
 
-/** Carries bytes one way, in order, until they end. */
+/** Copies bytes in one direction, in order, until they end. */
 async function pump(source: Deno.TcpConn, sink: Deno.TcpConn, direction: Direction): Promise<void> {
   const buffer = new Uint8Array(64 * 1024);
   for (;;) {

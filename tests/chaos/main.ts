@@ -1,7 +1,7 @@
 /**
- * `deno task chaos --minutes N`: real server processes under faults, while
- * clients record what they see; then the check that nothing was lost, and that
- * all answers are those of a single copy.
+ * `deno task chaos --minutes N`: runs real server processes under faults, while
+ * clients record their answers; then checks that nothing was lost, and that all
+ * answers are those of a single copy.
  *
  * @module
  */
@@ -99,7 +99,7 @@ function faultNamed(kind: string): Fault {
   return fault;
 }
 
-/** Chaos for a while, then peace. */
+/** Runs faults and clients for some time, then repairs the cluster and stops the clients. */
 async function unleash(cluster: ChaosCluster, { minutes, clients: count, seed, faults }: Options): Promise<Results> {
   const random = seededRandom(seed + 1);
   const endpointOf = (address: string) => cluster.endpointOf(address);
@@ -142,7 +142,7 @@ async function readAndJudge(cluster: ChaosCluster, { history, unique }: Clients)
   return judge(history, unique, held, [call, performance.now()]);
 }
 
-/** All nodes must hold the same. */
+/** Checks that all nodes have the same state. */
 async function compareCopies(cluster: ChaosCluster): Promise<void> {
   await cluster.settled();
   const pages = cluster.nodes.map((node) => ({ node, pages: node.pages() }));

@@ -1,6 +1,6 @@
 /**
- * Injects faults, one or two at a time, and sees to it that the cluster recovers
- * from each.
+ * The nemesis: injects faults, one or two at a time, and checks that the cluster
+ * recovers from each.
  *
  * @module
  */
@@ -11,31 +11,31 @@ import type { ChaosCluster } from "./chaos_cluster.ts";
 import type { Fault, Injected } from "./faults.ts";
 import { Choice } from "./faults.ts";
 
-/** How many acknowledgements show that the cluster serves again, and how long they may take. */
+/** The number of acknowledgements that prove a recovery, and the time limit for them. */
 const RECOVERY = { operations: 20, withinMs: 60_000 };
 
 /** Options of {@linkcode Nemesis}. */
 export interface NemesisOptions {
   readonly cluster: ChaosCluster;
   readonly seed: number;
-  /** The kinds to choose from; those that this machine doesn't permit are left out. */
+  /** The kinds of faults that this machine permits. */
   readonly faults: readonly Fault[];
-  /** Operations that clients had acknowledged so far. */
+  /** Returns the number of operations acknowledged so far. */
   acknowledged(): number;
 }
 
-/** What happened when. */
+/** An event and its time. */
 export interface NemesisEvent {
   /** Milliseconds since the run began. */
   readonly atMs: number;
   readonly what: string;
 }
 
-/** Whoever brings trouble. */
+/** The source of faults. */
 export class Nemesis {
-  /** How many faults of each kind there were. */
+  /** The number of faults of each kind. */
   readonly counts: Map<string, number> = new Map();
-  /** In order. */
+  /** All events in order. */
   readonly events: NemesisEvent[] = [];
   readonly #options: NemesisOptions;
   readonly #choice: Choice;
@@ -51,12 +51,12 @@ export class Nemesis {
     for (const { kind } of this.#possible) this.counts.set(kind, 0);
   }
 
-  /** What was done last. */
+  /** The last event. */
   get last(): string {
     return this.events.at(-1)?.what ?? "";
   }
 
-  /** Goes on for so long. @throws if the cluster does not recover once there is no fault any more */
+  /** Injects faults for this long. @throws if the cluster does not recover once there is no fault */
   async run(forMs: number): Promise<void> {
     const end = this.#startMs + forMs;
     while (performance.now() < end) await this.#round(() => Math.max(0, end - performance.now()));
@@ -73,7 +73,7 @@ export class Nemesis {
         this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
         this.#tell(done.what);
       } catch (error) {
-        // Among other faults an operator's request may well be refused.
+        // During other faults, an operator's request may be refused.
         this.#tell(`no ${fault.kind}: ${error instanceof Error ? error.message : error}`);
       }
       await pause(this.#choice.between(0, 500));
@@ -81,7 +81,7 @@ export class Nemesis {
     await pause(Math.min(leftMs(), this.#choice.between(500, 5000)));
     for (const { heal } of injected.reverse()) await heal?.();
     this.#tell("healed");
-    // Every other time the next faults meet a cluster that has not got over these.
+    // Half of the time, the next faults hit a cluster that has not recovered yet.
     if (this.#choice.chance(0.5)) await this.#recovery();
     await pause(Math.min(leftMs(), this.#choice.between(200, 1500)));
   }
@@ -94,7 +94,7 @@ export class Nemesis {
     this.#tell("all is well");
   }
 
-  /** Each kind comes once before any comes again. */
+  /** Draws kinds of faults; each comes once before any is repeated. */
   #draw(count: number): Fault[] {
     while (this.#deck.length < count) this.#deck = [...this.#choice.shuffled(this.#possible), ...this.#deck];
     return this.#deck.splice(-count);

@@ -1,5 +1,5 @@
 /**
- * What a run shows, in words.
+ * The report of a run.
  *
  * @module
  */
@@ -9,34 +9,34 @@ import type { Clients } from "./clients.ts";
 import type { Nemesis } from "./nemesis.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** All there is to tell. */
+/** The results of a run. */
 export interface Results {
   readonly cluster: ChaosCluster;
   readonly clients: Clients;
   readonly nemesis: Nemesis;
-  /** `null` if the cluster could not be read in the end. */
+  /** The verdict; `null` if the cluster could not be read in the end. */
   readonly verdict: Verdict | null;
-  /** Everything else that went wrong. */
+  /** All other problems. */
   readonly problems: readonly string[];
 }
 
-/** Examples of each kind of trouble that are shown; the evidence has them all. */
+/** The number of examples shown for each kind of problem; the evidence has all of them. */
 const SHOWN = 10;
 
-/** Whether everything is as it should be. */
+/** Reports whether there is no problem. */
 export function isGood({ verdict, problems }: Results): boolean {
   return verdict !== null && problems.length === 0 && verdict.lost.length === 0 && verdict.wrong.length === 0 &&
     verdict.linearizability.verdict === "linearizable";
 }
 
-/** One line while it goes on. */
+/** Describes the progress in one line. */
 export function progress(elapsedMs: number, clients: Clients, nemesis: Nemesis): string {
   const faults = [...nemesis.counts.values()].reduce((sum, count) => sum + count, 0);
   const seconds = `${Math.round(elapsedMs / 1000)} s`.padStart(6);
   return `${seconds}  ${number(clients.acknowledged)} operations, ${number(faults)} faults; ${nemesis.last}`;
 }
 
-/** The end of a run. */
+/** Describes the results. */
 export function report(results: Results): string {
   const { clients, nemesis, cluster, verdict, problems } = results;
   const lines = [

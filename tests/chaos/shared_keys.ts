@@ -1,27 +1,27 @@
 /**
- * The keys that all clients contend for, and what they ask of them.
+ * The keys that all clients contend for, and the operations on them.
  *
  * @module
  */
 
 import type { KeyValueInput, KeyValueOutput } from "../../simulation/linearizability/mod.ts";
 
-/** Keys in use at a time. */
+/** The number of keys in use at a time. */
 const KEYS = 4;
-/** A key is left after so many operations: the history of one key is checked as a whole, and must stay short. */
+/** The number of operations after which a key is given up: its history is checked as a whole, and must stay short. */
 const MAX_OPERATIONS = 200;
-/** And after so many without an outcome: each of them may have happened at any time after. */
+/** The number of operations without an outcome after which a key is given up: each may have happened at any later time. */
 const MAX_FAILED = 6;
 
 interface SharedKey {
   readonly key: string;
-  /** What is known of its version; mostly right. */
+  /** The last known version; mostly right. */
   version: number;
   operations: number;
   failed: number;
 }
 
-/** Chooses operations. */
+/** The source of operations. */
 export class SharedKeys {
   readonly #random: () => number;
   readonly #keys: SharedKey[] = [];
@@ -32,7 +32,7 @@ export class SharedKeys {
     for (let n = 0; n < KEYS; n++) this.#keys.push(this.#make());
   }
 
-  /** What to ask next. @param value differs from any other, so that a value that is seen names its write */
+  /** Returns the next operation. @param value differs from any other, so that a value identifies its write */
   input(value: string): KeyValueInput {
     const at = Math.floor(this.#random() * KEYS);
     let chosen = this.#keys[at]!;
@@ -47,7 +47,7 @@ export class SharedKeys {
     return { type: "compareAndSet", key, expectedVersion, value: this.#random() < 0.1 ? null : value };
   }
 
-  /** Learns from an answer. */
+  /** Notes an answer. */
   saw(key: string, output: KeyValueOutput): void {
     const known = this.#keys.find((known) => known.key === key);
     if (known === undefined) return;
@@ -55,7 +55,7 @@ export class SharedKeys {
     else known.version = "currentVersion" in output ? output.currentVersion : output.version;
   }
 
-  /** Learns that an operation had no answer. */
+  /** Notes that an operation had no answer. */
   failed(key: string): void {
     const known = this.#keys.find((known) => known.key === key);
     if (known !== undefined) known.failed++;

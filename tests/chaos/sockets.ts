@@ -1,12 +1,11 @@
 /**
- * Which process a connection comes from, as Linux tells it under /proc. So the
- * proxy knows the sender by what the kernel says, and the servers need no switch
- * for it.
+ * The process of a connection, according to Linux's /proc. So the proxy learns the
+ * sender from the kernel, and the servers need no option for it.
  *
  * @module
  */
 
-/** Whether this machine can tell. */
+/** Reports whether this machine has the information. */
 export function canTellProcesses(): boolean {
   try {
     Deno.statSync("/proc/net/tcp");
@@ -16,7 +15,7 @@ export function canTellProcesses(): boolean {
   }
 }
 
-/** Whichever of the processes has the connection from `port` to `toPort`, both of 127.0.0.1; undefined if none has. */
+/** Returns the process that has the connection from `port` to `toPort`, both of 127.0.0.1; `undefined` if none has. */
 export function processOf(pids: readonly number[], port: number, toPort: number): number | undefined {
   const inode = inodeOf(port, toPort);
   return inode === undefined ? undefined : pids.find((pid) => holds(pid, `socket:[${inode}]`));

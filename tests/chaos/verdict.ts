@@ -1,5 +1,5 @@
 /**
- * Whether what the clients were told is what happened.
+ * The verdict: the answers of clients against the final state of the cluster.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { checkLinearizable, keyValueModel } from "../../simulation/linearizabili
 import type { KeyValueInput, KeyValueOutput, LinearizabilityVerdict } from "../../simulation/linearizability/mod.ts";
 import type { Step, UniqueWrite } from "./clients.ts";
 
-/** What the cluster holds in the end, by key. */
+/** The final state of the cluster, by key. */
 export type Held = ReadonlyMap<string, { readonly value: string; readonly version: number }>;
 
-/** What the checks found. */
+/** The result of the checks. */
 export interface Verdict {
-  /** Acknowledged writes of unique keys that are not there. */
+  /** Acknowledged writes of unique keys that are missing. */
   readonly lost: readonly string[];
-  /** Unique keys that were written more than once, or otherwise than they should have been. */
+  /** Unique keys that were written more than once, or wrongly. */
   readonly wrong: readonly string[];
-  /** Writes without an outcome that are there after all. */
+  /** The number of writes without an outcome that took effect. */
   readonly unknownDone: number;
   readonly linearizability: LinearizabilityVerdict<KeyValueInput, KeyValueOutput>;
-  /** Shared keys, each with a history of its own. */
+  /** The number of shared keys, each with a history of its own. */
   readonly keys: number;
   readonly checkMs: number;
 }
 
-/** Checks everything that was recorded against what is there in the end, read between the two times. */
+/** Checks the recorded history against the final state, which was read between the two times. */
 export function judge(
   history: readonly Step[],
   unique: readonly UniqueWrite[],

@@ -1,5 +1,5 @@
 /**
- * Rules of what a client is told, and of carrying a command out once (§8,
+ * Rules of the outcomes that clients receive, and of executing a command once (§8,
  * dissertation §6.3).
  *
  * @module
@@ -16,7 +16,7 @@ const SESSION_TESTS = "tests/unit/sessions/sessions_test.ts";
 export const client: readonly Mutant[] = [
   {
     name: "time-out-told-as-rejected",
-    rule: "A command that was sent and not answered may have been carried out: its outcome is unknown.",
+    rule: "A command that was sent but not answered may have been executed: its outcome is unknown.",
     edits: [{
       file: "lib/client/proposal.ts",
       find: `return this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";`,
@@ -72,7 +72,7 @@ export const client: readonly Mutant[] = [
   },
   {
     name: "resent-in-another-session",
-    rule: "A command that may have been carried out is not sent again in another session.",
+    rule: "A command that may have been executed is not sent again in another session.",
     edits: [{
       file: PROPOSALS,
       find: "    if (proposal.maybeApplied) return proposal.reject(error);\n    proposal.ticket = null;",
@@ -86,7 +86,7 @@ export const client: readonly Mutant[] = [
   },
   {
     name: "no-dedupe",
-    rule: "A repeated command gets its first answer, and is carried out once (§8, dissertation §6.3).",
+    rule: "A repeated command gets its first answer, and is executed once (§8, dissertation §6.3).",
     edits: [{
       file: SESSIONS,
       find: "    if (kept !== undefined) {",
@@ -101,7 +101,7 @@ export const client: readonly Mutant[] = [
   {
     name: "settled-sequence-carried-out",
     rule:
-      "Below the lowest outstanding sequence nothing is carried out: its answer may be forgotten (dissertation §6.3).",
+      "A command below the lowest outstanding sequence is not executed: its answer may be gone (dissertation §6.3).",
     edits: [{
       file: SESSIONS,
       find: `    if (sequence < session.lowestOutstanding) return encodeReply({ type: "stale" });\n`,
@@ -115,8 +115,7 @@ export const client: readonly Mutant[] = [
   },
   {
     name: "expired-session-carries-out",
-    rule:
-      "A command of a session that has ended does nothing: what became of it before is forgotten (dissertation §6.3).",
+    rule: "A command of a session that has ended does nothing: its earlier outcome is unknown (dissertation §6.3).",
     edits: [{
       file: SESSIONS,
       find: `if (session === undefined) return encodeReply({ type: "session_expired" });`,
@@ -130,7 +129,7 @@ export const client: readonly Mutant[] = [
   },
   {
     name: "sent-entry-told-as-rejected",
-    rule: "A leader that steps down calls nothing rejected that it has sent: another may commit it.",
+    rule: "A leader that steps down rejects no command that it has sent: another leader may commit it.",
     edits: [
       {
         file: "lib/node/log_writer.ts",
@@ -146,7 +145,7 @@ export const client: readonly Mutant[] = [
   },
   {
     name: "orphan-told-as-rejected",
-    rule: "A deposed leader does not know what becomes of its last entries: their outcome is unknown.",
+    rule: "A deposed leader can't determine the fate of its last entries: their outcome is unknown.",
     edits: [{
       file: "lib/node/proposals.ts",
       find: `for (const pending of orphans) this.#fail(pending, make("unknown"));`,

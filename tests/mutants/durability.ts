@@ -1,5 +1,5 @@
 /**
- * Rules of what must be on disk before what, and of a disk that fails (figure 2,
+ * Rules of the order in which data must reach the disk, and of failing disks (figure 2,
  * "Updated on stable storage before responding to RPCs").
  *
  * @module
@@ -68,8 +68,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "term-told-before-durable",
-    rule:
-      "An acknowledgement waits for its term to be durable: after a crash an older leader could undo what it promised " +
+    rule: "An acknowledgement waits until its term is durable: after a crash, an older leader could undo the promise " +
       "(figure 2).",
     edits: [{
       file: "lib/raft/follower.ts",
@@ -95,7 +94,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "vote-not-written",
-    rule: "The vote survives a crash, and not the term alone (figure 2, persistent state).",
+    rule: "The vote survives a crash, and not only the term (figure 2, persistent state).",
     edits: [{
       file: "storage/file/write_ahead_log.ts",
       find: "encodeVote(hardState.votedFor)",
@@ -109,7 +108,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "term-begins-anew-at-restart",
-    rule: "A restarted node goes on in the term that it was in (figure 2, currentTerm).",
+    rule: "A restarted node continues in the term that it was in (figure 2, currentTerm).",
     edits: [
       {
         file: "lib/raft/state.ts",
@@ -134,7 +133,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "late-write-acknowledges",
-    rule: "A write that ends after its entries were overwritten says nothing of what took their place.",
+    rule: "A write that ends after its entries were overwritten proves nothing about their replacements.",
     edits: [{
       file: "lib/raft/durability.ts",
       find: "    if (this.inflight !== null) this.inflight.validUpTo = Math.min(this.inflight.validUpTo, index - 1);\n",
@@ -148,7 +147,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "late-write-acknowledges-a-snapshot",
-    rule: "A write that ends after a snapshot replaced its log says nothing of that snapshot.",
+    rule: "A write that ends after a snapshot replaced its log proves nothing about that snapshot.",
     edits: [{
       file: "lib/raft/durability.ts",
       find: "    if (this.inflight !== null) this.inflight.validUpTo = 0;\n",
@@ -162,7 +161,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "follower-goes-on-without-disk",
-    rule: "A follower that can't write stops: it can't keep what it promises.",
+    rule: "A follower that can't write stops: it can't keep its promises.",
     edits: [{
       file: PERSISTENCE,
       find: `if (state.role !== "leader" || batch.hardState !== null`,
@@ -187,7 +186,8 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "leader-stays-without-disk",
-    rule: "A leader that can't write an entry gives up leadership: it must not delete entries and lead on (figure 3, " +
+    rule:
+      "A leader that can't write an entry gives up leadership: it must not delete entries and continue to lead (figure 3, " +
       "Leader Append-Only).",
     edits: [
       { file: PERSISTENCE, find: `import { becomeFollower } from "./roles.ts";\n`, replace: "" },
@@ -234,7 +234,7 @@ export const durability: readonly Mutant[] = [
   },
   {
     name: "doubtful-disk-used-on",
-    rule: "A disk in doubt stops the node: only a restart reads what is really there.",
+    rule: "A disk in doubt stops the node: only a restart reads what is really on it.",
     edits: [{
       file: "lib/node/log_writer.ts",
       find: `const goesOn = error.disk === "unchanged" && raft.persistFailed(batch);`,

@@ -1,5 +1,5 @@
 /**
- * Rules of leader election: who votes for whom, which votes count, who waits.
+ * Rules of leader election: granting votes, counting votes, and waiting.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const TESTS = "tests/unit/raft/election_test.ts";
 export const election: readonly Mutant[] = [
   {
     name: "double-vote",
-    rule: "A node votes once a term, first come first served (§5.2).",
+    rule: "A node votes once per term, first come first served (§5.2).",
     edits: [{
       file: ELECTION,
       find:
@@ -26,7 +26,7 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "vote-forgotten-at-step-down",
-    rule: "Who steps down in the same term keeps its vote (§5.2).",
+    rule: "A node that steps down in the same term keeps its vote (§5.2).",
     edits: [{
       file: "lib/raft/roles.ts",
       find: "if (term > state.term) {",
@@ -101,7 +101,7 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "half-quorum",
-    rule: "Half of an even number of voters is no quorum (§5.2).",
+    rule: "Half of an even number of voters is not a quorum (§5.2).",
     edits: [{
       file: "lib/raft/quorum.ts",
       find: "return Math.floor(voters / 2) + 1;",
@@ -120,7 +120,7 @@ export const election: readonly Mutant[] = [
       {
         file: ELECTION,
         find: "  state.term++;",
-        // Now and then only: otherwise a split vote would never end.
+        // Only sometimes: otherwise a split vote would never end.
         replace: "  if (state.votedFor !== state.id || state.electionTimeout % 2 === 0) state.term++;",
       },
       {
@@ -135,7 +135,7 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "stale-votes-counted",
-    rule: "Votes of an older term count for nothing (§5.2).",
+    rule: "Votes of an older term don't count (§5.2).",
     edits: [{
       file: ELECTION,
       find: `if (state.role === "candidate" && response.term === state.term) countVote`,
@@ -157,7 +157,7 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "pre-vote-changes-term",
-    rule: "A pre-vote changes nobody's term (dissertation §9.6).",
+    rule: "A pre-vote changes no node's term (dissertation §9.6).",
     edits: [{
       file: ELECTION,
       find: `  state.event({ type: "voteGranted", to: from, term: request.term, preVote: true });`,
@@ -184,7 +184,8 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "no-stickiness",
-    rule: "While a leader is alive its followers ignore others' campaigns (dissertation §4.2.3); leases count on it.",
+    rule:
+      "While a leader is alive, its followers ignore the campaigns of others (dissertation §4.2.3); leases rely on it.",
     edits: [{
       file: ELECTION,
       find: `return promisedToLeader(state) ? "leaderAlive" : null;`,
@@ -243,7 +244,7 @@ export const election: readonly Mutant[] = [
   },
   {
     name: "newer-term-ignored",
-    rule: "Whoever hears of a newer term becomes a follower (§5.1).",
+    rule: "A node that receives a newer term becomes a follower (§5.1).",
     edits: [{
       file: "lib/raft/raft.ts",
       find: "      becomeFollower(state, message.term, null, `${from} has a higher term`);\n",

@@ -1,6 +1,6 @@
 /**
- * Rules of membership: who counts, from when on, and what may be changed
- * (dissertation chapter 4).
+ * Rules of membership: which nodes count from which entry on, and which changes are
+ * allowed (dissertation chapter 4).
  *
  * @module
  */
@@ -15,12 +15,12 @@ const TESTS = "tests/unit/raft/membership_test.ts";
 export const membership: readonly Mutant[] = [
   {
     name: "membership-in-force-at-commit",
-    rule: "A membership is in force from the moment its entry is appended (dissertation §4.1).",
+    rule: "A membership is in force as soon as its entry is appended (dissertation §4.1).",
     edits: [
       {
         file: "lib/raft/state.ts",
         find: "    return this.configuration.current;",
-        // What a restart finds is in force: otherwise nobody would ever be elected.
+        // The membership that a restart finds is in force: otherwise no leader would ever be elected.
         replace: `    const { configuration } = this;
     return configuration.index > this.commitIndex && this.commitIndex > 0
       ? configuration.previous
@@ -64,7 +64,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "several-voters-in-one-step",
-    rule: "More than one voter comes or goes through a joint configuration only (dissertation §4.3).",
+    rule: "More than one voter is added or removed only through a joint configuration (dissertation §4.3).",
     edits: [{ file: CHANGE, find: "if (come + go <= 1) return to;", replace: "if (come + go <= 9) return to;" }],
     killedBy: "test",
     test: {
@@ -113,7 +113,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "truncation-keeps-membership",
-    rule: "A truncation takes the membership back with its entry (dissertation §4.1).",
+    rule: "A truncation reverts the membership together with its entry (dissertation §4.1).",
     edits: [
       {
         file: "lib/raft/follower.ts",
@@ -174,7 +174,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "strangers-ignored",
-    rule: "Requests are processed whether or not the membership knows their sender (dissertation §4.1).",
+    rule: "Requests are processed even if their sender is not in the membership (dissertation §4.1).",
     edits: [{
       file: "lib/raft/raft.ts",
       find: "    if (from === state.id) return;",
@@ -199,7 +199,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "progress-of-another-disk",
-    rule: "What an older data folder had acknowledged does not count for the newer one.",
+    rule: "Acknowledgements of an older data folder don't count for the newer one.",
     edits: [{
       file: CHANGE,
       find: "if (peer?.incarnation === incarnation) peer.departingAt = null;",
@@ -213,7 +213,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "wiped-voter-answers",
-    rule: "What counts in a quorum comes from the member's own data folder: a wiped one has forgotten its votes.",
+    rule: "Only answers from the member's own data folder count in a quorum: a wiped one has forgotten its votes.",
     edits: [{
       file: "lib/node/envelope_check.ts",
       find: "if (another && (isAnswer(envelope.message) || !heard)) return",
@@ -227,7 +227,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "namesakes-share-a-vote",
-    rule: "A vote names the candidate, so two data folders of one name don't both get it in a term.",
+    rule: "A vote names the candidate's data folder, so two folders of one node id don't both get it in a term.",
     edits: [{
       file: "lib/node/envelope_check.ts",
       find: "if (first !== undefined) return first !== fromIncarnation;",
@@ -257,7 +257,7 @@ export const membership: readonly Mutant[] = [
   {
     name: "namesake-votes-by-name",
     rule:
-      "A node has a vote only where the membership means its data folder, not one that had its name (decision 0008).",
+      "A node has a vote only if the membership names its data folder, not an earlier one of its id (decision 0008).",
     edits: [{
       file: "lib/raft/state.ts",
       find: 'return incarnation === "" || this.config.incarnation === "" || incarnation === this.config.incarnation;',
@@ -271,7 +271,7 @@ export const membership: readonly Mutant[] = [
   },
   {
     name: "removed-leader-changes-on",
-    rule: "A leader whose own removal has committed begins no other change (dissertation §4.2.2).",
+    rule: "A leader whose own removal has committed starts no other change (dissertation §4.2.2).",
     edits: [{
       file: "lib/raft/membership_change.ts",
       find: '  if (!state.isVoter && state.configuration.index <= state.commitIndex) return refused("not_leader");\n',

@@ -15,7 +15,7 @@ import { snapshots } from "./snapshots.ts";
 import { storage } from "./storage.ts";
 import { surroundings } from "./surroundings.ts";
 
-/** By concern, in the order of the table. */
+/** All mutants by topic, in the order of the table. */
 export const mutants: readonly Mutant[] = [
   ...election,
   ...replication,

@@ -87,7 +87,7 @@ export const reads: readonly Mutant[] = [
   },
   {
     name: "stale-refusal-confirms-reads",
-    rule: "Rounds are counted anew in each term: the refusal of an older term's message confirms none of this one.",
+    rule: "Rounds are counted anew in each term: the refusal of an older term's message confirms no round of this one.",
     edits: [{
       file: "lib/raft/follower.ts",
       find: "{ success: false, round: 0 }",
@@ -101,7 +101,7 @@ export const reads: readonly Mutant[] = [
   },
   {
     name: "late-chunk-confirms-reads",
-    rule: "The late answer to a snapshot's chunk confirms only a round that was heard of in this term.",
+    rule: "A late answer to a snapshot's chunk confirms only a round of the same term.",
     edits: [{
       file: "lib/raft/snapshots.ts",
       find: "return to === state.leader ? Math.min(round, state.leaderRound) : 0;",
@@ -115,7 +115,7 @@ export const reads: readonly Mutant[] = [
   },
   {
     name: "lease-too-long",
-    rule: "A lease is shorter than the minimum election timeout by what clocks may drift (dissertation §6.4.1).",
+    rule: "A lease is shorter than the minimum election timeout by the allowed drift of clocks (dissertation §6.4.1).",
     edits: [{ file: LEASE, find: "< this.#durationMs;", replace: "< 10 * this.#durationMs;" }],
     killedBy: "simulation",
     test: {
@@ -140,7 +140,7 @@ export const reads: readonly Mutant[] = [
   },
   {
     name: "lease-ignores-a-pause",
-    rule: "A lease ends by whichever clock shows more time: the monotonic one stops while the machine sleeps.",
+    rule: "A lease ends by the clock that shows more time: the monotonic one stops while the machine sleeps.",
     edits: [{ file: LEASE, find: "Math.max(monotonicMs, wallMs) <", replace: "monotonicMs <" }],
     killedBy: "test",
     test: {

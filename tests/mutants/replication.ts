@@ -1,5 +1,5 @@
 /**
- * Rules of log replication: what is appended, acknowledged, committed, applied.
+ * Rules of log replication: appending, acknowledging, committing and applying entries.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "commit-index-goes-back",
-    rule: "The commit index never goes back (figure 2, AppendEntries, step 5).",
+    rule: "The commit index never decreases (figure 2, AppendEntries, step 5).",
     edits: [{
       file: COMMITMENT,
       find: "  if (index <= state.commitIndex) return;\n",
@@ -56,7 +56,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "stale-acknowledgements-counted",
-    rule: "Acknowledgements of an older term count for nothing (§5.1).",
+    rule: "Acknowledgements of an older term don't count (§5.1).",
     edits: [{
       file: "lib/raft/raft.ts",
       find: "if (leadership === null || message.term < state.term) return;",
@@ -81,8 +81,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "matching-entries-truncated",
-    rule:
-      "Entries that match are never removed: a late message must not undo what newer ones brought (figure 2, step 3).",
+    rule: "Entries that match are never removed: a late message must not undo newer ones (figure 2, step 3).",
     edits: [{
       file: FOLLOWER,
       find: "entries.findIndex((entry) => log.termAt(entry.index) !== entry.term && entry.index > log.baseIndex)",
@@ -109,7 +108,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "entries-get-a-new-term",
-    rule: "An entry keeps the term in which it was made, whoever sends it (§5.3, §5.4.2).",
+    rule: "An entry keeps the term in which it was created, no matter which leader sends it (§5.3, §5.4.2).",
     edits: [{
       file: FOLLOWER,
       find: "    log.append(entry);",
@@ -145,7 +144,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "match-index-goes-back",
-    rule: "What a peer has acknowledged it keeps: its match index never goes back (figure 2, matchIndex).",
+    rule: "A peer keeps what it has acknowledged: its match index never decreases (figure 2, matchIndex).",
     edits: [{
       file: "lib/raft/progress.ts",
       find: "if (index <= this.matchIndex) return false;",
@@ -193,7 +192,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "applied-before-durable",
-    rule: "A node applies only what is on its own disk, whatever the others have committed.",
+    rule: "A node applies only entries on its own disk, even if the others have committed more.",
     edits: [{
       file: "lib/raft/raft.ts",
       find: "Math.min(state.commitIndex, state.log.durableIndex)",
@@ -208,7 +207,7 @@ export const replication: readonly Mutant[] = [
   {
     name: "another-entrys-answer",
     rule:
-      "Index and term together name an entry: what is committed in its place is another command (§5.3, Log Matching).",
+      "Index and term together identify an entry: an entry committed in its place is another command (§5.3, Log Matching).",
     edits: [{
       file: "lib/node/proposals.ts",
       find: "if (pending.term !== entry.term || result === null) {",
@@ -222,7 +221,7 @@ export const replication: readonly Mutant[] = [
   },
   {
     name: "entries-read-before-durable",
-    rule: "A peer's entries are read from the disk as far as they are on it.",
+    rule: "A peer's entries are read from the disk only as far as they are durable.",
     edits: [{
       file: "lib/raft/replication.ts",
       find: "const to = state.log.durableIndex;",

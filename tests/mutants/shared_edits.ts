@@ -1,6 +1,6 @@
 /**
- * Second lines of defence that a mutant has to take down too, so that its rule
- * is really gone.
+ * Edits of second lines of defence, which a mutant has to remove, too, so that its
+ * rule is really gone.
  *
  * @module
  */

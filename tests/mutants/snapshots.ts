@@ -83,7 +83,7 @@ export const snapshots: readonly Mutant[] = [
   },
   {
     name: "snapshot-sees-later-commands",
-    rule: "A snapshot is the state at its index: what is applied while it is written does not show in it (§7).",
+    rule: "A snapshot is the state at its index: commands applied while it is written are not part of it (§7).",
     edits: [{
       file: "lib/sessions/session_table.ts",
       find: `    const session = found.epoch === this.#epoch
@@ -131,7 +131,7 @@ export const snapshots: readonly Mutant[] = [
   },
   {
     name: "older-snapshot-installed",
-    rule: "A snapshot that is not newer than what is committed is never installed: no state goes back (§7).",
+    rule: "A snapshot that is not newer than the commit index is never installed: no state goes back (§7).",
     edits: [
       {
         file: SNAPSHOTS,
@@ -150,7 +150,7 @@ export const snapshots: readonly Mutant[] = [
   {
     name: "matching-suffix-dropped",
     rule:
-      "A log that has the snapshot's last entry keeps what follows it: it may have been acknowledged (figure 13, step 6).",
+      "A log that has the snapshot's last entry keeps the entries after it: they may have been acknowledged (figure 13, step 6).",
     edits: [{
       file: SNAPSHOTS,
       find: "if (state.log.termAt(index) === term) commitTo(state, index);",
@@ -206,7 +206,7 @@ export const snapshots: readonly Mutant[] = [
   },
   {
     name: "snapshot-checksum-not-checked",
-    rule: "A snapshot whose bytes differ from what its leader took is not installed.",
+    rule: "A snapshot whose bytes differ from those of its leader is not installed.",
     edits: [{
       file: "storage/log_rules.ts",
       find: "if (meta.size === size && meta.checksum === checksum) return;",
@@ -220,7 +220,7 @@ export const snapshots: readonly Mutant[] = [
   },
   {
     name: "doubt-beside-the-log-ignored",
-    rule: "A disk in doubt stops the node, also if it was no write to the log that failed.",
+    rule: "A disk in doubt stops the node, even if the failed write was not to the log.",
     edits: [{
       file: "lib/node/log_writer.ts",
       find:
@@ -235,7 +235,7 @@ export const snapshots: readonly Mutant[] = [
   },
   {
     name: "unreadable-snapshot-in-a-loop",
-    rule: "A snapshot that could not be read is asked for again after a while.",
+    rule: "A snapshot that could not be read is requested again after some time.",
     edits: [{
       file: "lib/node/snapshot_sender.ts",
       find: "this.#cancelResend = host.clock.setTimer(electionTimeoutMs, () => this.#giveUp());",

@@ -1,5 +1,5 @@
 /**
- * Rules of the file storage: what is synced before what, and what damage is.
+ * Rules of the file storage: the order of syncs, and the detection of damage.
  *
  * @module
  */
@@ -57,17 +57,17 @@ export const storage: readonly Mutant[] = [
   },
   {
     name: "recovered-tail-not-synced",
-    rule: "What a start has read is synced before anybody is told of it: a killed process may never have.",
+    rule: "Data that a start has read is synced before it is used: a killed process may not have synced it.",
     edits: [{ file: FILE_STORAGE, find: "      await active.sync();\n", replace: "" }],
     killedBy: "simulation",
     test: {
       file: CRASHES,
-      name: "what a start finds after a kill survives a power failure, at each operation",
+      name: "the log that a start finds after a kill survives a power failure, at each operation",
     },
   },
   {
     name: "fsync-retried",
-    rule: "A failed fsync is never tried again: what it lost stays lost, and a second one proves nothing.",
+    rule: "A failed fsync is never retried: lost bytes stay lost, and a second one proves nothing.",
     edits: [{
       file: LOG,
       find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
@@ -82,7 +82,7 @@ export const storage: readonly Mutant[] = [
   },
   {
     name: "doubt-forgotten",
-    rule: "After a failed fsync nothing is written any more, until a restart reads what is really there.",
+    rule: "After a failed fsync nothing is written until a restart reads what is really on the disk.",
     edits: [{
       file: "storage/file/disk_health.ts",
       find: "    this.#doubt ??= error.message;",
@@ -105,12 +105,12 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/adversarial/storage/damage_test.ts",
-      name: "what an earlier, longer tail left behind is not taken for a continuation",
+      name: "the remains of an earlier, longer tail are not taken for a continuation",
     },
   },
   {
     name: "old-snapshot-deleted-early",
-    rule: "The old snapshot is deleted once the log names the new one, durably.",
+    rule: "The old snapshot is deleted only after the log durably names the new one.",
     edits: [{
       file: FILE_STORAGE,
       find:
@@ -121,12 +121,12 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/storage/file_storage_test.ts",
-      name: "a batch with a staged snapshot that failed may come again",
+      name: "a failed batch with a staged snapshot may be persisted again",
     },
   },
   {
     name: "failed-write-called-unchanged",
-    rule: "A failed write leaves the disk unchanged only if what it may have written is taken back, durably.",
+    rule: "A failed write leaves the disk unchanged only if its bytes are durably removed.",
     edits: [{
       file: LOG,
       find: "      return this.#health.doubt(`writing to ${segment.path}`, cause);",
@@ -135,13 +135,13 @@ export const storage: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: FAULTS,
-      name: "a failed write that can't be taken back leaves the disk in doubt",
+      name: "a failed write that can't be undone leaves the disk in doubt",
     },
   },
   {
     name: "last-batch-not-rewritten",
     rule:
-      "What a start has read is written again: after a failed fsync the kernel may show what no disk has (decision 0007).",
+      "The last batch is written again at start: after a failed fsync the kernel may show bytes that no disk has (decision 0007).",
     edits: [{
       file: FILE_STORAGE,
       find: "await readFully(active, lastBatch, end - lastBatch), lastBatch);",
@@ -150,12 +150,12 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: FAULTS,
-      name: "what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon",
+      name: "bytes that a failed fsync dropped, and the kernel still shows, are written again before they are used",
     },
   },
   {
     name: "snapshot-read-error-as-it-came",
-    rule: "What a storage rejects with is a StorageError that tells of the disk.",
+    rule: "A storage rejects with a StorageError that reports the state of the disk.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
       find:

@@ -1,16 +1,16 @@
 /**
- * Rules of what a node takes from its surroundings: messages and time.
+ * Rules of a node's inputs: messages and time.
  *
  * @module
  */
 
 import type { Mutant } from "./mutant.ts";
 
-/** Mutants of the surroundings. */
+/** Mutants of a node's inputs. */
 export const surroundings: readonly Mutant[] = [
   {
     name: "damaged-message-not-refused",
-    rule: "Bytes that are no message are refused as that, and not with whatever the decoder throws.",
+    rule: "Bytes that are not a message are refused as such, and not with an error of the decoder.",
     edits: [{
       file: "transport/wire/codec.ts",
       find: `throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });`,
@@ -35,7 +35,7 @@ export const surroundings: readonly Mutant[] = [
   },
   {
     name: "answers-in-real-time",
-    rule: "Time and task queue are handed in: what a process does ends with it.",
+    rule: "Clock and task queue are passed in: no task outlives its process.",
     edits: [{
       file: "lib/node/proposals.ts",
       find: "      pending.resolve({ index: entry.index, term: entry.term, result });",

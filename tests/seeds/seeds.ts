@@ -1,25 +1,24 @@
 /**
- * Runs that have found a bug, made small by `deno task simulate --seed N --shrink`.
- * Each names the mutant (tests/mutants/) that brings the bug back: with it the run
- * fails. What a seed leads to follows from the simulator too, so after a change of
- * it a run may no longer fail with its mutant; the mutant's directed test stays.
- * Bugs that no small run shows have their directed tests alone: CHANGELOG.md names
- * them.
+ * Runs that have found a bug, reduced by `deno task simulate --seed N --shrink`. Each
+ * names the mutant (tests/mutants/) that brings the bug back: with it the run fails.
+ * A run depends on the simulator, too, so after a change of it a run may no longer
+ * fail with its mutant; the mutant's directed test stays. Bugs that no small run
+ * shows only have their directed tests: CHANGELOG.md names them.
  *
  * @module
  */
 
 import type { SimulationOptions } from "../../simulation/mod.ts";
 
-/** A run, and what it found. */
+/** A run, and the bug that it found. */
 export type Found = SimulationOptions & {
-  /** What was wrong, and when it was mended. */
+  /** The bug, and the date of its fix. */
   readonly history: string;
-  /** The mutant that brings it back. */
+  /** The mutant that brings the bug back. */
   readonly mutant: string;
 };
 
-/** All of them, oldest first. */
+/** All runs, oldest first. */
 export const FOUND: readonly Found[] = [
   {
     history: "2026-11-27: after a failed fsync a restart acted on bytes that no disk had",

@@ -1,6 +1,7 @@
 /**
- * Which part of the project may import which. Dependencies point one way:
+ * The imports allowed to each part of the project. Dependencies point one way:
  * browser-demo → browser, server → hosting → transport, storage → lib; simulation → transport, storage → lib.
+ * Within transport: connect, tab, relay → packet → wire.
  */
 
 /** The imports allowed to some files. */

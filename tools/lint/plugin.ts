@@ -1,7 +1,7 @@
 /**
  * The project's own lint rules. `deno lint` loads them by deno.json.
  *
- * - `portable`: code that also runs in the simulator is handed clock, random source and task queue.
+ * - `portable`: code that also runs in the simulator gets clock, random source and task queue from a Host.
  * - `layers`: dependencies point one way; see layers.ts.
  * - `explicit-exports`: a face lists its names.
  * - `hash-private`: `#private` fields, no `private` or `protected`.
@@ -9,9 +9,9 @@
 
 import { forbiddenImport, isIn } from "./layers.ts";
 
-/** Where `portable` holds. */
+/** The files that `portable` applies to. */
 const PORTABLE = ["lib/", "simulation/", "storage/", "transport/memory.ts"];
-/** Files that bind the project to a machine, whole or by how their path begins. */
+/** Files that bind the project to a machine, by path or by its beginning. */
 const EXEMPT = ["lib/host.ts", "storage/file/node_", "storage/indexeddb/"];
 
 const CLOCK = "time comes from Host.clock";
@@ -21,7 +21,7 @@ const RUNTIME = "this runs in every runtime, the browser included";
 const GLOBAL = "it reaches what this rule forbids by another name";
 const COLLECTED = "when it is collected differs from run to run";
 
-/** Globals that read or bind the machine. */
+/** Globals that depend on the machine, with the reason. */
 const GLOBALS = new Map<string, string>([
   ["Date", CLOCK],
   ["performance", CLOCK],
@@ -47,17 +47,17 @@ const GLOBALS = new Map<string, string>([
   ["Intl", "it depends on the machine's language"],
 ]);
 
-/** Exact for integers in every engine; the rest of Math is not. */
+/** The functions of Math that are exact for integers in every engine. */
 const EXACT_MATH = new Set(["abs", "ceil", "clz32", "floor", "imul", "max", "min", "round", "sign", "trunc"]);
 
-/** The path of `filename` in the project. */
+/** Returns the path of `filename` in the project. */
 function projectPath(filename: string): string {
   const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
   const path = filename.replaceAll("\\", "/");
   return path.startsWith(root) ? path.slice(root.length) : path;
 }
 
-/** Whether an identifier refers to a variable: not the name of a property, a member or a label. */
+/** Reports whether an identifier refers to a variable, and is not the name of a property, a member or a label. */
 function isReference(node: Deno.lint.Identifier): boolean {
   const parent = node.parent;
   switch (parent.type) {
@@ -77,7 +77,7 @@ function isReference(node: Deno.lint.Identifier): boolean {
   }
 }
 
-/** Whether an identifier is a name that the file itself declares. */
+/** Reports whether an identifier is a name that the file itself declares. */
 function isDeclaration(node: Deno.lint.Identifier): boolean {
   const parent = node.parent;
   switch (parent.type) {
@@ -102,7 +102,7 @@ const portable: Deno.lint.Rule = {
     if (!PORTABLE.some((area) => isIn(path, area)) || EXEMPT.some((start) => path.startsWith(start))) return {};
     const report = (node: Deno.lint.Node, what: string, why: string): void =>
       context.report({ node, message: `${what} does not belong here: ${why}` });
-    // A name that the file declares somewhere is its own everywhere: scopes are more than this rule looks at.
+    // A name that the file declares anywhere counts as its own everywhere: this rule ignores scopes.
     const declared = new Set<string>();
     const used: Deno.lint.Identifier[] = [];
     return {
@@ -166,7 +166,7 @@ const explicitExports: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     return {
       ExportAllDeclaration(node): void {
-        context.report({ node, message: "list the names: `export *` hides what a face offers" });
+        context.report({ node, message: "list the names: `export *` hides what a face exports" });
       },
     };
   },
@@ -175,7 +175,7 @@ const explicitExports: Deno.lint.Rule = {
 const hashPrivate: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     const check = (node: Deno.lint.PropertyDefinition | Deno.lint.MethodDefinition): void => {
-      // A constructor can be kept to its class in no other way.
+      // There is no other way to hide a constructor.
       const isConstructor = node.type === "MethodDefinition" && node.kind === "constructor";
       if (node.accessibility !== undefined && !isConstructor) {
         context.report({ node, message: `write #name instead of \`${node.accessibility}\`, or nothing for public` });
@@ -185,7 +185,7 @@ const hashPrivate: Deno.lint.Rule = {
   },
 };
 
-/** What deno.json names. */
+/** The plugin that deno.json names. */
 const plugin: Deno.lint.Plugin = {
   name: "raft",
   rules: { portable, layers, "explicit-exports": explicitExports, "hash-private": hashPrivate },

@@ -1,4 +1,4 @@
-/** What may notice a mutant: a simulated cluster, or a directed test. */
+/** Running a mutant: a simulated cluster or a directed test has to fail. */
 
 import type { DirectedTest, Mutant } from "../../tests/mutants/mutant.ts";
 import { run } from "../run.ts";
@@ -6,31 +6,31 @@ import { countDeno } from "../test.ts";
 import type { SeedResult } from "./seed_runner.ts";
 import type { MutantSandbox } from "./sandbox.ts";
 
-/** How the hunt for one mutant ended. */
+/** The result of one mutant. */
 export type Verdict =
   | {
     readonly result: "killed";
     /** The invariant, or the test. */
     readonly by: string;
-    /** What the invariant said. */
+    /** The message of the violation. */
     readonly message: string;
     /** `null` for a test. */
     readonly seed: number | null;
     readonly seeds: number;
-    /** A smaller run that fails in the same way, as a story; empty if nobody asked. */
+    /** A smaller run that fails in the same way, as a story; empty if not requested. */
     readonly story: string;
   }
-  /** Nobody noticed; or no verdict was reached, which proves nothing either. */
+  /** No check failed; or there was no verdict, which proves nothing either. */
   | { readonly result: "survived"; readonly why: string }
-  /** It is no mutant: its edits no longer fit, or it does not compile. */
+  /** It is not a mutant: its edits no longer fit, or it does not compile. */
   | { readonly result: "inapplicable"; readonly why: string };
 
-/** Where and how long to look. */
+/** The settings of a run. */
 export interface MutantRun {
   readonly sandbox: MutantSandbox;
   readonly seeds: string;
   readonly by: Mutant["killedBy"];
-  /** Whether to make what failed small. */
+  /** Reduces a failing run. */
   readonly shrink: boolean;
   readonly signal: AbortSignal;
 }
@@ -39,7 +39,7 @@ const SIMULATION = "simulation/mod.ts";
 const SIMULATION_MS = 15 * 60_000;
 const TEST_MS = 2 * 60_000;
 
-/** Makes the mutant, and looks who notices it. */
+/** Makes the mutant, and runs the check that has to fail. */
 export async function runMutant(mutant: Mutant, { sandbox, seeds, by, shrink, signal }: MutantRun): Promise<Verdict> {
   try {
     await sandbox.apply(mutant.edits);
@@ -58,7 +58,7 @@ export async function runMutant(mutant: Mutant, { sandbox, seeds, by, shrink, si
   }
 }
 
-/** Simulates seeds until one fails; first what `mutant` has failed before. */
+/** Simulates seeds until one fails; begins with the runs that `mutant` has failed before. */
 export async function simulateUntilKilled(
   sandbox: MutantSandbox,
   seeds: string,
@@ -83,7 +83,7 @@ export async function simulateUntilKilled(
   return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
 }
 
-/** What `deno task simulate --shrink` makes of a seed. */
+/** Returns the output of `deno task simulate --shrink` for a seed. */
 async function shrunkStory(sandbox: MutantSandbox, seed: number, signal: AbortSignal): Promise<string> {
   const command = ["run", "--allow-all", "--no-check", "tools/simulate/main.ts", "--seed", String(seed), "--shrink"];
   const { output } = await run([Deno.execPath(), ...command], inCopy(sandbox, SIMULATION_MS, signal));
@@ -104,7 +104,7 @@ async function runTest(sandbox: MutantSandbox, { file, name }: DirectedTest, sig
     : { result: "survived", why: `"${name}" passed` };
 }
 
-/** Whether the tests of these files pass in the copy as it is; what went wrong otherwise. */
+/** Runs the tests of these files in the copy as it is; returns the output of a failure, or `null`. */
 export async function testsPass(
   sandbox: MutantSandbox,
   files: readonly string[],

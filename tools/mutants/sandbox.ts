@@ -1,16 +1,16 @@
-/** A copy of the source in a temporary folder, in which one mutant after the other is made. */
+/** A copy of the source in a temporary folder, in which mutants are made one after the other. */
 
 import type { Edit } from "../../tests/mutants/mutant.ts";
 import { projectFiles, ROOT } from "../run.ts";
 
-/** Nothing that a mutant or its killer needs. */
+/** Files that neither a mutant nor its check needs. */
 const LEFT_OUT = /^(docs|bench|examples|browser-demo)\//;
 
 /** One copy. Only its own files are ever changed. */
 export class MutantSandbox {
   /** The copy's folder. */
   readonly root: string;
-  /** What the edited files held before. */
+  /** The original texts of edited files. */
   readonly #originals = new Map<string, string>();
 
   constructor(root: string) {
@@ -40,7 +40,7 @@ export class MutantSandbox {
     }
   }
 
-  /** Takes all edits back. */
+  /** Reverts all edits. */
   async restore(): Promise<void> {
     for (const [file, text] of this.#originals) await Deno.writeTextFile(`${this.root}/${file}`, text);
     this.#originals.clear();

@@ -1,17 +1,18 @@
 /**
- * Runs in a copy of the source: simulates one seed after the other until one
- * fails. `hunt.ts 1..2000` or `hunt.ts 3,17`. A line of JSON a seed. With the name
- * of a mutant after them, the runs of tests/seeds/ that it once failed come first.
+ * Simulates one seed after the other until one fails, in a copy of the source:
+ * `seed_runner.ts 1..2000` or `seed_runner.ts 3,17`. Prints a line of JSON for each
+ * seed. With the name of a mutant after the seeds, the runs of tests/seeds/ that it
+ * once failed come first.
  */
 
 import { simulate } from "../../simulation/mod.ts";
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import { FOUND } from "../../tests/seeds/seeds.ts";
 
-/** The part of a simulation's result that counts here. */
+/** The part of a simulation's result that is printed. */
 export type SeedResult = Pick<SimulationResult, "seed" | "violation">;
 
-/** The seeds of `3,17` or `1..2000`. @throws {RangeError} for anything else */
+/** Parses seeds like `3,17` or `1..2000`. @throws {RangeError} for anything else */
 export function parseSeeds(text: string): number[] {
   const range = /^(\d+)\.\.(\d+)$/.exec(text);
   const seeds = range === null

@@ -3,14 +3,14 @@
 import type { Mutant } from "../../tests/mutants/mutant.ts";
 import type { Verdict } from "./run_mutant.ts";
 
-/** A mutant, what became of it, and in which time. */
+/** A mutant with its verdict, and the time that took. */
 export interface MutantResult {
   readonly mutant: Mutant;
   readonly verdict: Verdict;
   readonly seconds: number;
 }
 
-/** Rows in Markdown. */
+/** Formats a table in Markdown. */
 export function table(results: readonly MutantResult[]): string {
   const rows = results.map(({ mutant, verdict }) =>
     `| ${mutant.rule} | \`${mutant.name}\` | ${killer(mutant, verdict)} |`
@@ -24,7 +24,7 @@ function killer(mutant: Mutant, verdict: Verdict): string {
   return `simulation: ${verdict.by}, after ${verdict.seeds === 1 ? "1 seed" : `${verdict.seeds} seeds`}`;
 }
 
-/** How many mutants violated each of these invariants of the simulator. */
+/** Counts the mutants that violated each of these invariants of the simulator. */
 export function violations(
   results: readonly MutantResult[],
   invariants: readonly string[],

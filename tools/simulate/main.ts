@@ -1,6 +1,6 @@
 /**
- * `deno task simulate`: runs seeds, shows what occurred, and prints how to replay
- * what failed. See docs/verification.md.
+ * `deno task simulate`: runs seeds, shows the counts of events, and prints how to
+ * replay a failure. See docs/verification.md.
  */
 
 import { Command, InvalidArgumentError } from "commander";
@@ -24,7 +24,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Seeds of a run that names none. */
+/** The default seeds. */
 const DEFAULT_SEEDS = [1, 100] as const;
 
 function whole(least: number, most: number): (text: string) => number {
@@ -35,7 +35,7 @@ function whole(least: number, most: number): (text: string) => number {
   };
 }
 
-/** Chance has 32 bits of seed. */
+/** Parses a seed, which has 32 bits. */
 const seed = whole(0, 2 ** 32 - 1);
 
 function range(text: string): readonly [number, number] {
@@ -53,7 +53,7 @@ function faults(text: string): readonly FaultKind[] {
   });
 }
 
-/** What this is a run of: the seed alone says nothing after a change of the source. */
+/** Returns the version of the source: a seed alone means nothing after a change. */
 async function version(): Promise<string> {
   const { version } = readJson("deno.json") as { version: string };
   try {
@@ -63,7 +63,7 @@ async function version(): Promise<string> {
       return `${version}, commit ${commit.output.trim()}${changed.output.trim() === "" ? "" : ", changed"}`;
     }
   } catch {
-    // There may be no git here.
+    // Without git, the version is unknown.
   }
   return version;
 }
@@ -76,7 +76,7 @@ function simulationOf({ nodes, faults, seconds }: Options): Omit<SimulationOptio
   };
 }
 
-/** The command that shows this seed again. */
+/** Returns the command that replays this seed. */
 function replayCommand(seed: number, { nodes, faults, seconds }: Options): string {
   return [
     `deno task simulate --seed ${seed}`,
@@ -151,7 +151,7 @@ async function runMany([first, last]: readonly [number, number], options: Option
   return summary.failed.length === 0 ? 0 : 1;
 }
 
-/** Writes over the line on the terminal. */
+/** Overwrites the line on the terminal. */
 function note(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }

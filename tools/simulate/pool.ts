@@ -1,33 +1,33 @@
-/** Runs many seeds on several threads. */
+/** A pool of threads that run many seeds. */
 
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import type { WorkerAnswer } from "./worker.ts";
 
-/** What is to run. */
+/** The seeds to run, and how. */
 export interface PoolOptions {
   readonly first: number;
   readonly last: number;
   readonly jobs: number;
-  /** For every seed. */
+  /** The options of every seed. */
   readonly simulation: Omit<SimulationOptions, "seed" | "stateMachine" | "workload">;
-  /** Runs on after a seed that failed. @default false */
+  /** Continues after a seed that failed. @default false */
   readonly keepGoing?: boolean;
-  /** Told of each seed that is done. */
+  /** Called with the result of each seed. */
   readonly onResult: (result: SimulationResult) => void;
 }
 
-/** What many seeds showed. */
+/** The summary of many seeds. */
 export interface Summary {
   readonly seeds: number;
   readonly failed: readonly SimulationResult[];
   readonly counts: Readonly<Record<string, number>>;
-  /** Half of the seeds committed so many entries or fewer. */
+  /** The median number of committed entries. */
   readonly medianCommits: number;
   readonly medianVirtualMs: number;
   readonly seconds: number;
 }
 
-/** Runs the seeds, and adds up what they showed. */
+/** Runs the seeds, and sums up their results. */
 export async function runSeeds(options: PoolOptions): Promise<Summary> {
   const { first, last, jobs, keepGoing = false } = options;
   const began = performance.now();
@@ -54,7 +54,7 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
   };
 }
 
-/** One thread, until there is no seed left. */
+/** Runs seeds on one thread until none is left. */
 async function runLane(
   { simulation }: PoolOptions,
   take: () => number | null,

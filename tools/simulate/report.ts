@@ -1,10 +1,10 @@
-/** What the command prints. */
+/** The output of the command. */
 
 import type { Shrunk, SimulationResult, StoryLine } from "../../simulation/mod.ts";
 import { FAULTS } from "../../simulation/mod.ts";
 import type { Summary } from "./pool.ts";
 
-/** What must occur in any few hundred seeds beside every fault: a run without it would show little. */
+/** Events that must occur in any few hundred seeds beside every fault: a run without them would prove little. */
 export const OCCURRENCES = [
   "election won",
   "logTruncated",
@@ -32,13 +32,13 @@ export const OCCURRENCES = [
   "search: linearizable",
 ] as const;
 
-/** A bar of so many characters. */
+/** Draws a bar of `width` characters. */
 export function progressBar(done: number, of: number, width = 24): string {
   const full = Math.floor(width * done / Math.max(1, of));
   return `[${"=".repeat(full)}${" ".repeat(width - full)}] ${done}/${of}`;
 }
 
-/** The counts of a summary, faults first. */
+/** Formats the counts of a summary, faults first. */
 export function describeCounts(counts: Readonly<Record<string, number>>): string {
   const row = (names: readonly string[]): string =>
     names.map((name) => `${name} ${(counts[name] ?? 0).toLocaleString("en")}`).join(", ");
@@ -47,7 +47,7 @@ export function describeCounts(counts: Readonly<Record<string, number>>): string
   return [`faults   ${row(FAULTS)}`, `cluster  ${row(OCCURRENCES)}`, `others   ${row(others)}`].join("\n");
 }
 
-/** One line about many seeds. */
+/** Describes many seeds in one line. */
 export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
   const rate = Math.round(seeds / seconds * 60);
   return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${
@@ -56,7 +56,7 @@ export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs,
     `seconds and ${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
 }
 
-/** One line about one seed. */
+/** Describes one seed in one line. */
 export function describeResult(
   { seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult,
 ): string {
@@ -67,13 +67,13 @@ export function describeResult(
     `trace ${traceHash}`;
 }
 
-/** A story, line by line. */
+/** Formats a story, line by line. */
 export function describeStory(story: readonly StoryLine[]): string {
   return story.map(({ atMs, who, what }) => `${(atMs / 1000).toFixed(3).padStart(9)}  ${who.padEnd(8)}  ${what}`)
     .join("\n");
 }
 
-/** A test that fails until the fault is mended. */
+/** Writes a test that fails until the bug is fixed. */
 export function describeTest({ options, result }: Shrunk): string {
   const { seed, nodes, node, faults, durationMs, decisions } = options;
   const list = decisions.map((decision) => `    ${JSON.stringify(decision)},`).join("\n");

@@ -1,12 +1,12 @@
-/** Runs seeds on a thread of its own, one after the other, as they come. */
+/** A thread that runs seeds one after the other, as they arrive. */
 
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import { simulate } from "../../simulation/mod.ts";
 
-/** What a worker says. */
+/** A worker's answer. */
 export type WorkerAnswer = { readonly result: SimulationResult } | { readonly seed: number; readonly error: string };
 
-// Errors are part of a simulated life, and their stacks are most of what they cost.
+// A simulation creates many errors, and their stacks are most of the cost.
 Error.stackTraceLimit = 0;
 
 const scope = globalThis as unknown as {

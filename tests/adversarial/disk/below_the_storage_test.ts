@@ -1,7 +1,7 @@
 /**
- * Disk failures below the storage: real file storage on a file system that
- * fails, under real nodes, on the leader and on a follower. Whatever happens, no
- * acknowledged command is lost, and none is applied twice.
+ * Disk failures below the storage: real nodes with the real file storage on a file
+ * system that fails, on the leader and on a follower. In each case no acknowledged
+ * command is lost, and none is applied twice.
  */
 
 import assert from "node:assert/strict";
@@ -25,12 +25,12 @@ class Disk {
     this.#random = seededRandom(seed);
   }
 
-  /** The next such operation on the log goes wrong; nothing else does. */
+  /** Makes the next operation of this type on the log fail, and no other. */
   failNext(type: FakeOperationType, fault: FakeFault): void {
     this.#next = { type, fault };
   }
 
-  /** Whether the fault has happened. */
+  /** True once the fault has happened. */
   get failed(): boolean {
     return this.#next === null;
   }
@@ -50,7 +50,7 @@ class Disk {
 
 type FileNode = TestNode<FileStorage & { crash(): void }>;
 
-/** Proposers that go on whatever happens, and remember what they were told. */
+/** Proposers that continue after errors, and remember the acknowledged commands. */
 class Proposers {
   readonly acknowledged: string[] = [];
   readonly rejected: string[] = [];
@@ -88,7 +88,7 @@ interface Failure {
   readonly name: string;
   readonly operation: FakeOperationType;
   readonly fault: FakeFault;
-  /** What becomes of a leader; a follower always stops in the end. */
+  /** The effect on a leader; a follower always stops in the end. */
   readonly leader: "steps down" | "stops" | "steps down, and stops in the end";
 }
 
@@ -150,7 +150,7 @@ async function scenario(
   await cluster.until(() => disk.failed, "the failure");
   await expect(cluster, failing);
 
-  // The others go on; the one that failed loses power, and comes back.
+  // The others continue; the one that failed loses power, and restarts.
   const before = proposers.acknowledged.length;
   await cluster.until(() => proposers.acknowledged.length > before + 100, "writes after the failure");
   await cluster.crash(failing.id);
@@ -160,7 +160,7 @@ async function scenario(
   await cluster.pass(500);
   await cluster.converge();
 
-  // And then everything loses power at once.
+  // Then all nodes lose power at once.
   for (const id of cluster.nodes.keys()) await cluster.crash(id);
   for (const id of cluster.nodes.keys()) await cluster.restart(id);
   await cluster.leader();
@@ -169,7 +169,11 @@ async function scenario(
   const times = new Map<string, number>();
   for (const command of commands) times.set(command, (times.get(command) ?? 0) + 1);
   for (const command of proposers.acknowledged) {
-    assert.equal(times.get(command), 1, `${command} was acknowledged, and is there ${times.get(command) ?? 0} times`);
+    assert.equal(
+      times.get(command),
+      1,
+      `${command} was acknowledged, and was applied ${times.get(command) ?? 0} times`,
+    );
   }
   for (const command of proposers.rejected) assert(!times.has(command), `${command} was rejected, and is there`);
   await cluster.end();

@@ -1,5 +1,5 @@
-// Power fails at every single operation of a workload: what was acknowledged is
-// there afterwards, what was under way is there as a whole or not at all.
+// Power fails at every single operation of a workload: acknowledged batches survive,
+// and the batch under way is applied as a whole or not at all.
 
 import assert from "node:assert/strict";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
@@ -12,7 +12,7 @@ import type { Expected, Progress } from "./workload.ts";
 
 const options = { segmentBytes: 1500 };
 
-/** Gives everything that is under way the time to come to a halt. */
+/** Waits until everything under way has come to a halt. */
 async function settle(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const { port1, port2 } = new MessageChannel();
@@ -48,7 +48,7 @@ async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, w
   );
   const leftovers = fs.paths().filter((path) => path.endsWith(".tmp"));
   assert.deepStrictEqual(leftovers, [], `${where}: leftovers`);
-  // And it goes on from there.
+  // The storage continues from there.
   if (state.identity === null) await storage.initialize({ nodeId: "n1", incarnation: "j", clusterId: "" });
   const hardState = { term: state.hardState.term + 10, votedFor: "n9" };
   await storage.persist({ sequence: 1, hardState, snapshot: null, entries: [entry(state.lastIndex + 1, 90, 700)] });
@@ -112,7 +112,7 @@ Deno.test("a crash while a crash is being recovered from, at each operation", as
   assert.ok(tried > 500, `many pairs were tried: ${tried}`);
 });
 
-Deno.test("what a start finds after a kill survives a power failure, at each operation", async () => {
+Deno.test("the log that a start finds after a kill survives a power failure, at each operation", async () => {
   const operations = await operationsOf();
   for (let at = 1; at <= operations; at++) {
     const fs = new FakeFileSystem();

@@ -1,6 +1,6 @@
-// Bytes of a data folder change under it: that is an error that names the file,
-// or (in the very last batch) a torn tail. It is never wrong data, and never a
-// silently shorter log.
+// Changed bytes in a data folder are an error that names the file, or (in the very
+// last batch) a torn tail. They are never read as data, and the log is never silently
+// shorter.
 
 import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
@@ -13,7 +13,7 @@ import type { Expected } from "./workload.ts";
 
 const identity = { nodeId: "n1", incarnation: "i", clusterId: "c" };
 
-/** A folder with several batches and a snapshot; segments of so many bytes. */
+/** Makes a folder with several batches and a snapshot, in segments of this many bytes. */
 async function folder(segmentBytes: number): Promise<FakeFileSystem> {
   const fs = new FakeFileSystem();
   const storage = new FileStorage(fs, "/data", { segmentBytes });
@@ -45,7 +45,7 @@ async function state(fs: FakeFileSystem): Promise<Expected> {
   }
 }
 
-/** Where the last batch begins: after the commit before the last. */
+/** Returns the place where the last batch begins: after the last commit but one. */
 async function lastBatch(fs: FakeFileSystem): Promise<{ readonly file: string; readonly offset: number }> {
   const commits: { readonly file: string; readonly offset: number }[] = [];
   let file = "";
@@ -145,7 +145,7 @@ Deno.test("a log that is cut off anywhere has the whole batches before the cut",
   }
 });
 
-Deno.test("what an earlier, longer tail left behind is not taken for a continuation", async () => {
+Deno.test("the remains of an earlier, longer tail are not taken for a continuation", async () => {
   const write = async (fs: FakeFileSystem, sizes: readonly number[], from: number) => {
     const storage = new FileStorage(fs, "/data");
     const { identity: known, lastIndex } = await storage.load();
@@ -157,7 +157,7 @@ Deno.test("what an earlier, longer tail left behind is not taken for a continuat
     await storage.close();
   };
   const path = "/data/log-0000000001";
-  // Both logs begin alike and have records of the same length; the longer one's tail is put behind the shorter.
+  // Both logs have the same beginning and records of the same length; the longer one's tail is put after the shorter.
   const older = new FakeFileSystem();
   await write(older, [10, 10, 10, 10], 1);
   const newer = new FakeFileSystem();
@@ -171,9 +171,9 @@ Deno.test("what an earlier, longer tail left behind is not taken for a continuat
   const mixed = older.bytesOf(path);
   mixed.set(short);
   newer.setBytes(path, mixed);
-  // Whole batches follow what does not continue: refused rather than guessed.
+  // Whole batches follow the break of the chain: that is refused rather than guessed.
   await assert.rejects(new FileStorage(newer, "/data").load(), { code: "damaged" });
-  // Of an incomplete batch nothing is taken either.
+  // An incomplete batch is not read either.
   newer.setBytes(path, mixed.slice(0, short.length + 60));
   const again = new FileStorage(newer, "/data");
   assert.strictEqual((await again.load()).lastIndex, 2);

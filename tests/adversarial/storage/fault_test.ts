@@ -1,6 +1,6 @@
-// Every operation of a workload fails once. An error that says `unchanged` is
-// kept to: the same step works when it is tried again. One that says `in_doubt`
-// ends it, and a restart reads what is really there.
+// Every operation of a workload fails once. After an error with `unchanged` the same
+// step succeeds when it is retried. One with `in_doubt` ends the storage, and a
+// restart reads what is really on the disk.
 
 import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
@@ -49,7 +49,7 @@ async function playWithFault(fs: FakeFileSystem, at: number, code: string): Prom
         const { operations } = fs;
         await assert.rejects(storage.persist(again), { disk: "in_doubt" });
         await assert.rejects(storage.createSnapshot(), { disk: "in_doubt" });
-        assert.strictEqual(fs.operations, operations, "the disk is not touched any more");
+        assert.strictEqual(fs.operations, operations, "the disk is no longer touched");
         await storage.close();
         return { outcome: "in_doubt", acknowledged, inFlight: next, failed };
       }
@@ -69,7 +69,7 @@ function identityOf({ identity }: Expected): { nodeId: string; incarnation: stri
   return identity === "" ? null : { nodeId, incarnation, clusterId };
 }
 
-/** What a start would find on a copy of the disk, in the middle of it all. */
+/** Returns the state that a start would find on a copy of the disk. */
 async function stateOf(fs: FakeFileSystem) {
   const copy = new FakeFileSystem();
   await copy.makeDirectory("/data");
@@ -102,7 +102,7 @@ for (const code of ["ENOSPC", "EIO"]) {
   });
 }
 
-/** A storage with one entry, and its disk. */
+/** Starts a storage with one entry. */
 async function started(): Promise<{ readonly fs: FakeFileSystem; readonly storage: FileStorage }> {
   const fs = new FakeFileSystem();
   const storage = new FileStorage(fs, "/data", options);
@@ -128,7 +128,7 @@ Deno.test("a write that takes a few bytes at a time is completed", async () => {
   await again.close();
 });
 
-Deno.test("a disk that fills up in the middle of a write is unchanged, and the next batch takes its place", async () => {
+Deno.test("a disk that fills up during a write is unchanged, and the next batch takes its place", async () => {
   const { fs, storage } = await started();
   let writes = 0;
   fs.intercept = ({ type }) => {
@@ -151,7 +151,7 @@ Deno.test("a disk that fills up in the middle of a write is unchanged, and the n
   await again.close();
 });
 
-Deno.test("a failed write that can't be taken back leaves the disk in doubt", async () => {
+Deno.test("a failed write that can't be undone leaves the disk in doubt", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "write" || type === "truncate" ? { type: "error", code: "EIO" } : undefined;
   await assert.rejects(persist(storage, 2), { disk: "in_doubt", outcome: "unknown" });
@@ -174,7 +174,7 @@ Deno.test("after a failed fsync the file is never synced again, and reads go on"
   assert.strictEqual((await storage.entries(1, 1, 10)).length, 1);
   await assert.rejects(storage.entries(2, 2, 10), { code: "storage" });
   await storage.close();
-  // What could not be written is lost, although the kernel said so only once.
+  // The bytes that could not be written are lost, although the kernel reported it only once.
   fs.intercept = () => undefined;
   fs.restart("all", () => 0);
   const again = new FileStorage(fs, "/data", options);
@@ -182,12 +182,12 @@ Deno.test("after a failed fsync the file is never synced again, and reads go on"
   await again.close();
 });
 
-Deno.test("what a failed fsync dropped, and the kernel still shows, is written again before it is acted upon", async () => {
+Deno.test("bytes that a failed fsync dropped, and the kernel still shows, are written again before they are used", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
   await assert.rejects(persist(storage, 2), { disk: "in_doubt" });
   fs.intercept = () => undefined;
-  // The process ends and the machine goes on: the bytes are read, though no disk has them.
+  // The process ends, but not the machine: the bytes are read, though no disk has them.
   fs.kill();
   const again = new FileStorage(fs, "/data", options);
   assert.strictEqual((await again.load()).lastIndex, 2);
@@ -212,14 +212,14 @@ Deno.test("a snapshot that a log in doubt may name is left for the next start", 
   fs.intercept = () => undefined;
   await writer.abort();
   await storage.close();
-  // The process ends and the machine goes on: the batch is read, and names the snapshot.
+  // The process ends, but not the machine: the batch is read, and names the snapshot.
   fs.kill();
   const again = new FileStorage(fs, "/data", options);
   assert.strictEqual((await again.load()).snapshot?.id, "s");
   await again.close();
 });
 
-Deno.test("a write that never returns holds up no reads", async () => {
+Deno.test("a write that never returns does not block reads", async () => {
   const { fs, storage } = await started();
   fs.intercept = ({ type }) => type === "write" ? { type: "hang" } : undefined;
   let settled = false;

@@ -1,5 +1,5 @@
-// A process that opens a folder, says so, and holds it until it is killed; with
-// `leave` as its second argument, until nothing is left to do.
+// A process that opens a folder, reports it, and holds it until it is killed; with
+// `leave` as its second argument, until it has nothing left to do.
 
 import process from "node:process";
 import { createFileStorage } from "../../../storage/file/mod.ts";

@@ -1,5 +1,5 @@
-// A lock whose owner has a process id that means nothing here, as in another
-// container: the socket in the folder tells whether it lives.
+// A lock whose owner has a process id without a meaning here, as in another
+// container: the socket in the folder shows whether it is alive.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -23,7 +23,7 @@ async function commandOf(name: "deno" | "node" | "bun"): Promise<readonly string
   return [(await runtimes())[name], ...(name === "deno" ? ["run", "-A", "--no-check"] : [])];
 }
 
-/** Whether this user may start processes in a namespace of their own. */
+/** Reports whether this user may start processes in a namespace of their own. */
 function mayUnshare(): boolean {
   try {
     execFileSync(unshare[0]!, [...unshare.slice(1), "true"], { stdio: "ignore" });
@@ -33,13 +33,13 @@ function mayUnshare(): boolean {
   }
 }
 
-/** Changes the owner in a lock to one of another container, where process id and machine are others. */
+/** Changes the owner in a lock to one of another container, with another process id and machine. */
 async function moveAway(dir: string): Promise<void> {
   const { path, owner } = await lockOf(dir);
   await writeFile(path, JSON.stringify({ ...owner, pid: 1, machine: "0a1b2c3d4e5f", namespace: "pid:[1]" }));
 }
 
-/** A child that holds the folder, with a process id that means nothing here. */
+/** Starts a child that holds the folder, with a process id without a meaning here. */
 async function foreignHolder(dir: string, command: readonly string[]): Promise<Child> {
   const held = child(dir, mayUnshare() ? [...unshare, ...command] : command);
   assert.strictEqual(await held.said, "open");
@@ -66,7 +66,7 @@ for (const [index, name] of names.entries()) {
       } finally {
         await kill(holder);
       }
-      assert.strictEqual((await socketsIn(dir)).length, 1, "what the killed process left");
+      assert.strictEqual((await socketsIn(dir)).length, 1, "the socket of the killed process");
       const next = child(dir, await commandOf(names[(index + 1) % 3]!));
       try {
         assert.strictEqual(await next.said, "open");
@@ -82,7 +82,7 @@ for (const [index, name] of names.entries()) {
       assert.deepStrictEqual(await socketsIn(dir), []);
     }));
 
-  Deno.test(`a socket keeps no process alive: ${name}`, () =>
+  Deno.test(`a socket does not keep its process running: ${name}`, () =>
     inFolder(async (dir) => {
       const left = child(dir, await commandOf(name), "leave");
       assert.strictEqual(await left.said, "open");
@@ -91,7 +91,7 @@ for (const [index, name] of names.entries()) {
     }));
 }
 
-Deno.test("a stopped holder whose queue of askers is full counts as alive, in every runtime", () =>
+Deno.test("a stopped holder whose queue of connections is full counts as alive, in every runtime", () =>
   inFolder(async (dir) => {
     const holder = child(dir);
     const asked: Socket[] = [];
@@ -124,7 +124,7 @@ Deno.test("a stopped holder whose queue of askers is full counts as alive, in ev
     }
   }));
 
-Deno.test("of several that find a dead owner of another namespace, one gets the folder", () =>
+Deno.test("of several processes that find a dead owner of another namespace, one gets the folder", () =>
   inFolder(async (dir) => {
     const dead = child(dir);
     assert.strictEqual(await dead.said, "open");
@@ -137,13 +137,13 @@ Deno.test("of several that find a dead owner of another namespace, one gets the 
       const { path, owner } = await lockOf(dir);
       assert.deepStrictEqual(await socketsIn(dir), [owner["socket"]]);
       await locks[0]!.release();
-      // As if that owner too had been killed: its socket's file is there, and nobody listens.
+      // As if that owner had been killed, too: its socket's file exists, but no process listens.
       await writeFile(path, JSON.stringify(owner));
       execFileSync("cp", ["-a", await deadSocket(dir), join(dir, String(owner["socket"]))]);
     }
   }));
 
-/** A socket file that nobody listens on. */
+/** Creates a socket file that no process listens on. */
 async function deadSocket(dir: string): Promise<string> {
   const path = join(dirname(dir), "dead.sock");
   if (await stat(path).then(() => false, () => true)) {
@@ -152,13 +152,13 @@ async function deadSocket(dir: string): Promise<string> {
     try {
       execFileSync((await runtimes()).node, ["-e", script, path], { stdio: "ignore" });
     } catch (_error) {
-      // It killed itself.
+      // It has killed itself.
     }
   }
   return path;
 }
 
-Deno.test("a socket that is missing, or a plain file by its name, proves nothing", () =>
+Deno.test("a missing socket, or a plain file with its name, proves nothing", () =>
   inFolder(async (dir) => {
     const holder = await foreignHolder(dir, await commandOf("deno"));
     const { path, owner } = await lockOf(dir);
@@ -182,7 +182,7 @@ Deno.test("in a folder with a path too long for a socket, an owner of another na
     await assert.rejects(createFileStorage(dir).load(), { code: "locked", hint: new RegExp(`delete ${path}`) });
   }));
 
-Deno.test("a lock that is released while its holder is asked for is not said to be held", () =>
+Deno.test("a lock that is released while its holder is checked is not reported as held", () =>
   inFolder(async (dir) => {
     const storage = createFileStorage(dir);
     await storage.load();

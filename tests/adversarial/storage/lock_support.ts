@@ -22,11 +22,11 @@ export interface Child {
   readonly process: ChildProcess;
   /** The first line that it printed. */
   readonly said: Promise<string>;
-  /** Resolves when it and all that it started have ended. */
+  /** Resolves when it and all processes that it started have ended. */
   readonly ended: Promise<void>;
 }
 
-/** Runs lock_child.ts; `command` is a runtime with its flags, and what starts it. */
+/** Runs lock_child.ts; `command` is a runtime with its flags, and the programs that start it. */
 export function child(dir: string, command: readonly string[] = ownRuntime(), ...more: readonly string[]): Child {
   const script = fileURLToPath(new URL("lock_child.ts", import.meta.url));
   const args = [...command.slice(1), script, dir, ...more];
@@ -35,7 +35,7 @@ export function child(dir: string, command: readonly string[] = ownRuntime(), ..
   const said = new Promise<string>((resolve, reject) => {
     started.stdout.once("data", (data: Uint8Array) => resolve(new TextDecoder().decode(data).trim()));
     started.once("error", reject);
-    started.once("close", (code) => reject(new Error(`it ended with ${code} and said nothing`)));
+    started.once("close", (code) => reject(new Error(`it ended with ${code} and printed nothing`)));
   });
   said.catch(() => {});
   return { process: started, said, ended };
@@ -51,7 +51,7 @@ function ownRuntime(): readonly string[] {
   return [process.execPath, ...("Deno" in globalThis ? ["run", "-A", "--no-check"] : [])];
 }
 
-/** The newest lock, and its file. */
+/** Reads the newest lock. */
 export async function lockOf(
   dir: string,
 ): Promise<{ readonly path: string; readonly owner: Record<string, unknown> }> {

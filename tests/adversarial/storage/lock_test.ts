@@ -1,4 +1,4 @@
-// Two processes never share a folder; what a dead one held is taken over.
+// Two processes never share a folder; the lock of a dead one is taken over.
 
 import assert from "node:assert/strict";
 import { readdir, rm, stat, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { createFileStorage } from "../../../storage/file/mod.ts";
 import { nodeLockHost } from "../../../storage/file/node_file_system.ts";
 import { child, inFolder, lockOf } from "./lock_support.ts";
 
-Deno.test("a folder that a living process has open is refused, and the message names it", () =>
+Deno.test("a folder that a running process has open is refused, and the message names the process", () =>
   inFolder(async (dir) => {
     const holder = child(dir);
     try {
@@ -24,7 +24,7 @@ Deno.test("a folder that a living process has open is refused, and the message n
       holder.process.kill("SIGKILL");
       await holder.ended;
     }
-    // Its owner was killed: taken over without asking.
+    // Its owner was killed: the lock is taken over.
     const storage = createFileStorage(dir);
     await storage.load();
     assert.strictEqual((await lockOf(dir)).owner["pid"], process.pid);
@@ -68,7 +68,7 @@ Deno.test("a process id that is in use again does not keep a dead owner's lock a
     await storage.close().catch(() => {});
   }));
 
-Deno.test("a holder of whom nothing can be known counts as alive", () =>
+Deno.test("a holder whose state can't be determined counts as alive", () =>
   inFolder(async (dir) => {
     const host = nodeLockHost();
     const storage = createFileStorage(dir);
@@ -99,7 +99,7 @@ Deno.test("many takers of a free folder, in one process: one at a time has it", 
     assert.strictEqual(names.filter((name) => name.startsWith("lock-")).length, 1);
   }));
 
-Deno.test("a taker that was slow does not win with a number of the past", () =>
+Deno.test("a slow taker does not win with an outdated number", () =>
   inFolder(async (dir) => {
     const host = nodeLockHost();
     const storage = createFileStorage(dir);
@@ -108,7 +108,7 @@ Deno.test("a taker that was slow does not win with a number of the past", () =>
     let holder: { release(): Promise<void> } | undefined;
     const slow = {
       ...host,
-      // Between its look at lock-1 and its link, others take and release lock-2, and take lock-3.
+      // After it has read lock-1 and before its link, others take and release lock-2, and take lock-3.
       link: async (from: string, to: string) => {
         if (holder === undefined) {
           await (await lockFolder(host, dir)).release();
@@ -123,7 +123,7 @@ Deno.test("a taker that was slow does not win with a number of the past", () =>
     await holder?.release();
   }));
 
-Deno.test("files are for their owner only", () =>
+Deno.test("files are accessible only to their owner", () =>
   inFolder(async (dir) => {
     const storage = createFileStorage(dir, { segmentBytes: 100 });
     await storage.load();

@@ -1,4 +1,4 @@
-/** A small generator (mulberry32): the same numbers in [0, 1) in every runtime. */
+/** Returns a small generator (mulberry32) with the same numbers in [0, 1) in every runtime. */
 export function generator(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;

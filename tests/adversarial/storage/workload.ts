@@ -1,10 +1,10 @@
-/** A script that touches every way in which the file storage writes, and what must be there after each step. */
+/** A script that uses every kind of write of the file storage, with the expected state after each step. */
 
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Entry, HardState, SnapshotMeta } from "../../../lib/raft/types.ts";
 import type { LoadedState, Storage } from "../../../lib/storage.ts";
 
-/** What a restart must find; `log` has the entries after the snapshot. */
+/** The state that a restart must find; `log` has the entries after the snapshot. */
 export interface Expected {
   readonly identity: string;
   readonly hardState: HardState;
@@ -12,11 +12,11 @@ export interface Expected {
   readonly log: readonly string[];
 }
 
-/** What is known to be durable, and what the call under way would make of it. */
+/** The durable state, and the state after the call under way. */
 export interface Progress {
   acknowledged: Expected;
   inFlight: Expected;
-  /** Whether all steps were done. */
+  /** True once all steps were done. */
   finished: boolean;
 }
 
@@ -37,7 +37,7 @@ export function describeEntry({ index, term, data }: Entry): string {
   return `${index}:${term}:${data.length}:${data[0] ?? ""}`;
 }
 
-/** One step: what it does, and how it changes what must be there. */
+/** One step: its operation, and the expected state after it. */
 type Step = (expected: Expected) => { readonly next: Expected; readonly act: (storage: Storage) => Promise<void> };
 
 let sequence = 0;
@@ -106,7 +106,7 @@ function abandonSnapshot(): Step {
   });
 }
 
-/** Segments of about 1,500 bytes make it roll several times. */
+/** The steps. With segments of about 1,500 bytes the log begins several files. */
 export const script: readonly Step[] = [
   initialize(""),
   persist([entry(1, 1, 10)], { term: 1, votedFor: null }),
@@ -131,14 +131,14 @@ export const script: readonly Step[] = [
   persist([entry(22, 5, 10)]),
 ];
 
-/** Every state that the script passes through. */
+/** Returns every state that the script passes through. */
 export function history(): readonly Expected[] {
   const states = [nothing];
   for (const step of script) states.push(step(states.at(-1)!).next);
   return states;
 }
 
-/** Plays the script. Never resolves if the disk stops answering: look at `progress` then. */
+/** Runs the script. It never resolves if the disk stops answering; `progress` is valid then. */
 export async function play(storage: Storage, progress: Progress): Promise<void> {
   await storage.load();
   for (const step of script) {
@@ -151,7 +151,7 @@ export async function play(storage: Storage, progress: Progress): Promise<void> 
   await storage.close();
 }
 
-/** What a loaded storage holds, in the script's words. */
+/** Returns the state of a loaded storage, in the script's form. */
 export async function observe(storage: Storage, state: LoadedState): Promise<Expected> {
   const { identity, hardState, lastIndex } = state;
   const log: string[] = [];

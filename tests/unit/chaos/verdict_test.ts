@@ -21,7 +21,7 @@ function held(entries: Readonly<Record<string, readonly [string, number]>>) {
   return new Map(Object.entries(all).map(([key, [value, version]]) => [key, { value, version }]));
 }
 
-Deno.test("what was acknowledged is there, what is unknown may be", () => {
+Deno.test("acknowledged writes are present, unknown ones may be", () => {
   for (const [entries, unknownDone] of [[held({}), 0], [held({ "unique/2": ["two", 4] }), 1]] as const) {
     const verdict = judge(HISTORY, UNIQUE, entries, LAST_READ);
     assert.deepEqual([verdict.lost, verdict.wrong, verdict.unknownDone, verdict.keys], [[], [], unknownDone, 1]);
@@ -29,13 +29,13 @@ Deno.test("what was acknowledged is there, what is unknown may be", () => {
   }
 });
 
-Deno.test("a unique key that was acknowledged and isn't there is lost", () => {
+Deno.test("an acknowledged unique key that is missing is reported as lost", () => {
   const without = held({});
   without.delete("unique/1");
   assert.deepEqual(judge(HISTORY, UNIQUE, without, LAST_READ).lost, ["unique/1, acknowledged as version 3"]);
 });
 
-Deno.test("a shared key that was acknowledged and isn't there is no single copy's answer", () => {
+Deno.test("an acknowledged write of a shared key that is missing is not linearizable", () => {
   const without = held({});
   without.delete("shared/1");
   assert.equal(judge(HISTORY, UNIQUE, without, LAST_READ).linearizability.verdict, "violation");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import plugin from "../../../tools/lint/plugin.ts";
 import { forbiddenImport, resolve } from "../../../tools/lint/layers.ts";
 
-/** The rules that `source` breaks as the project's file `path`, in order. */
+/** Returns the rules that `source` breaks as the project's file `path`, in order. */
 function broken(path: string, source: string): string[] {
   const file = decodeURIComponent(new URL(`../../../${path}`, import.meta.url).pathname);
   return Deno.lint.runPlugin(plugin, file, source).map((found) => found.id);
@@ -13,12 +13,12 @@ function breaks(rule: string, path: string, source: string): void {
   assert.deepEqual(broken(path, source), [`raft/${rule}`], `${path}: ${source}`);
 }
 
-/** Asserts that a statement breaks none. */
+/** Asserts that a statement breaks no rule. */
 function passes(path: string, source: string): void {
   assert.deepEqual(broken(path, source), [], `${path}: ${source}`);
 }
 
-Deno.test("lint: what reads the machine is caught wherever it is written in lib/ and simulation/", () => {
+Deno.test("lint: access to the machine is refused anywhere in lib/ and simulation/", () => {
   const machine = [
     "const a = Date.now();",
     "const a = new Date();",
@@ -55,7 +55,7 @@ Deno.test("lint: what reads the machine is caught wherever it is written in lib/
   }
 });
 
-Deno.test("lint: the same words as names of one's own are let pass", () => {
+Deno.test("lint: the same words are allowed as names of a file's own", () => {
   const harmless = [
     "const a = { process: 1, Date: 2, performance() {} };",
     "const a = host.clock.setTimeout(1);",
@@ -120,7 +120,7 @@ Deno.test("lint: imports point one way", () => {
   breaks("layers", "lib/kv/kv.ts", "const a = await import(name);");
 });
 
-Deno.test("lint: imports that the house allows", () => {
+Deno.test("lint: allowed imports pass", () => {
   const good: [string, string][] = [
     ["lib/raft/raft.ts", "./types.ts"],
     ["lib/node/raft_node.ts", "../raft/types.ts"],

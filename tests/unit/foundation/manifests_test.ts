@@ -20,7 +20,7 @@ interface PackageJson {
 const deno = readJson("deno.json") as DenoJson;
 const npm = readJson("package.json") as PackageJson;
 
-/** The packages that deno.json imports, with the one version of each. */
+/** Returns the packages that deno.json imports, each with its one version. */
 function imported(): Record<string, string> {
   const versions: Record<string, string> = {};
   for (const target of Object.values(deno.imports)) {
@@ -33,7 +33,7 @@ function imported(): Record<string, string> {
   return versions;
 }
 
-/** The same, by name. */
+/** Sorts versions by name. */
 function sorted(versions: Record<string, string>): [string, string][] {
   return Object.entries(versions).sort(([a], [b]) => a < b ? -1 : 1);
 }
@@ -49,7 +49,7 @@ Deno.test("manifests: name the same version, licence and exports", () => {
 });
 
 for (const folder of ["", "tools/runtimes/"]) {
-  Deno.test(`manifests: ${folder}package-lock.json is of this package.json`, () => {
+  Deno.test(`manifests: ${folder}package-lock.json belongs to its package.json`, () => {
     const { dependencies, devDependencies = {} } = readJson(`${folder}package.json`) as PackageJson;
     const { packages } = readJson(`${folder}package-lock.json`) as { packages: Record<string, Partial<PackageJson>> };
     assert.deepEqual(packages[""]?.dependencies, dependencies);
@@ -65,7 +65,7 @@ Deno.test("manifests: all @connectrpc packages have one version", () => {
   assert.equal(new Set(versions.map(([, version]) => version)).size, 1);
 });
 
-Deno.test("manifests: lib/ is checked as strictly with DOM libraries as everything is", () => {
+Deno.test("manifests: lib/ is checked as strictly with DOM libraries as all other code", () => {
   const { compilerOptions, imports } = readJson("tools/deno.lib.json") as DenoJson;
   const { lib, types, ...rest } = compilerOptions;
   for (const [name, target] of Object.entries(imports)) assert.equal(target, deno.imports[name], name);

@@ -5,7 +5,7 @@ import { table, violations } from "../../../tools/mutants/table.ts";
 import { FOUND } from "../../seeds/seeds.ts";
 import { mutants } from "../../mutants/mod.ts";
 
-Deno.test("mutants: each applies to the source as it is", () => {
+Deno.test("mutants: each applies to the present source", () => {
   const broken: string[] = [];
   for (const { name, edits } of mutants) {
     for (const { file, find, replace } of edits) {
@@ -14,7 +14,7 @@ Deno.test("mutants: each applies to the source as it is", () => {
       if (find === replace) broken.push(`${name}: an edit changes nothing`);
     }
   }
-  assert.deepEqual(broken, [], "a change of the source moves the edits of tests/mutants along");
+  assert.deepEqual(broken, [], "change the edits in tests/mutants together with the source");
 });
 
 Deno.test("mutants: names are unique, and short enough for a line", () => {
@@ -56,7 +56,7 @@ Deno.test("mutants: seeds are a range or a list", () => {
   for (const wrong of ["", "1..x", "a", "6..3", "1,,2"]) assert.throws(() => parseSeeds(wrong), RangeError, wrong);
 });
 
-Deno.test("mutants: the table tells how each was noticed, and what was violated how often", () => {
+Deno.test("mutants: the table shows how each was killed, and violations are counted", () => {
   const [mutant] = mutants;
   const by = "election safety";
   const results = [
@@ -79,7 +79,7 @@ Deno.test("mutants: the table tells how each was noticed, and what was violated 
   assert.deepEqual([...violations(results, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
 });
 
-Deno.test("mutants: each run that has found a bug names the one that brings it back", () => {
+Deno.test("mutants: each run that has found a bug names a mutant that exists", () => {
   const names = new Set(mutants.map(({ name }) => name));
   for (const { mutant, history } of FOUND) assert.ok(names.has(mutant), history);
 });

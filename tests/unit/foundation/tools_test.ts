@@ -4,7 +4,7 @@ import { countDeno, countPortable } from "../../../tools/test.ts";
 import { foreignModules } from "../../../tools/build.ts";
 import { type Case, runSuites } from "../../runtime/portable.ts";
 
-/** Calls `body` with a new folder, removed afterwards. */
+/** Calls `body` with a new folder, which is removed afterwards. */
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -32,7 +32,7 @@ Deno.test("tools: the count of the portable suites stands alone on its line", ()
   assert.equal(countPortable("it said: 7 passed, 1 failed, and more"), null);
 });
 
-Deno.test("tools: a portable suite goes on after a failure, and counts it", async () => {
+Deno.test("tools: a portable suite continues after a failure, and counts it", async () => {
   const lines: string[] = [];
   const fails: Case = { name: "fails", run: () => Promise.reject(new Error("on purpose")) };
   const failed = await runSuites(
@@ -44,7 +44,7 @@ Deno.test("tools: a portable suite goes on after a failure, and counts it", asyn
   assert.equal(lines.at(-1), "2 passed, 1 failed");
 });
 
-Deno.test("tools: the check with DOM libraries alone refuses Deno, Node and Bun", async () => {
+Deno.test("tools: the check with only DOM libraries refuses Deno, Node and Bun", async () => {
   await inFolder(async (folder) => {
     const names = ["Deno", "process", "Buffer", "Bun"];
     await Deno.writeTextFile(

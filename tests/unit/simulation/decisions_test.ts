@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Decisions } from "../../../simulation/decisions.ts";
 
-/** What a stream decides for so many items, with `extra` draws for each. */
+/** Returns the decisions of a stream for `items` items, with `extra` draws for each. */
 function struck(decisions: Decisions, name: string, items: number, extra = 0): boolean[] {
   const stream = decisions.stream(name);
   return Array.from({ length: items }, () => {
@@ -11,11 +11,11 @@ function struck(decisions: Decisions, name: string, items: number, extra = 0): b
   });
 }
 
-Deno.test("what chance says follows from seed, name and item alone", () => {
+Deno.test("decisions follow from seed, name and item alone", () => {
   assert.deepEqual(struck(new Decisions(1), "a", 100), struck(new Decisions(1), "a", 100));
   assert.notDeepEqual(struck(new Decisions(1), "a", 100), struck(new Decisions(2), "a", 100));
   assert.notDeepEqual(struck(new Decisions(1), "a", 100), struck(new Decisions(1), "b", 100));
-  // What another stream draws in between, and how much of it, is nothing to this one.
+  // Draws of another stream in between have no effect.
   const both = new Decisions(1);
   const stream = both.stream("a");
   const beside = Array.from({ length: 100 }, () => {
@@ -25,7 +25,7 @@ Deno.test("what chance says follows from seed, name and item alone", () => {
   assert.deepEqual(beside, struck(new Decisions(1), "a", 100));
 });
 
-Deno.test("probabilities are kept to, and whole numbers stay in their bounds", () => {
+Deno.test("probabilities are met, and whole numbers stay in their bounds", () => {
   const hits = struck(new Decisions(7), "a", 10_000).filter((hit) => hit).length;
   assert.ok(hits > 2800 && hits < 3200, `${hits} of 10000`);
   const stream = new Decisions(7).stream("b");
@@ -34,7 +34,7 @@ Deno.test("probabilities are kept to, and whole numbers stay in their bounds", (
   assert.deepEqual(stream.next().shuffled([1, 2, 3, 4]).sort(), [1, 2, 3, 4]);
 });
 
-Deno.test("a replay does what is kept, and nothing else; to leave one out changes no other", () => {
+Deno.test("a replay makes exactly the kept decisions; leaving one out changes no other", () => {
   const first = new Decisions(3);
   const all = struck(first, "a", 200);
   assert.ok(first.made.length > 30);

@@ -41,7 +41,7 @@ class SingleCopy {
   }
 }
 
-/** Clients of a single copy: each request takes effect at one moment between its call and its return, if it does at all. */
+/** Makes a history of clients of a single copy: each request takes effect between its call and its return, or never. */
 function honestHistory(random: () => number): Step[] {
   const below = (bound: number) => Math.floor(random() * bound);
   const seen = [0, 1];
@@ -74,14 +74,14 @@ function honestHistory(random: () => number): Step[] {
   return history;
 }
 
-Deno.test("what the store itself answers is linearizable, whatever is concurrent or lost", () => {
+Deno.test("answers of the store itself are linearizable, with concurrent and lost requests", () => {
   for (let seed = 1; seed <= 2000; seed++) {
     const found = checkLinearizable(keyValueModel, honestHistory(seededRandom(seed)));
     assert.equal(found.verdict, "linearizable", `seed ${seed}: ${JSON.stringify(found, null, 1)}`);
   }
 });
 
-/** One after the other; an answer that is left out never came. */
+/** Makes a history of sequential requests; an omitted answer never arrived. */
 function inOrder(...steps: readonly (readonly [KeyValueInput, KeyValueOutput?])[]): Step[] {
   return steps.map(([input, output], at) =>
     output === undefined
@@ -203,7 +203,7 @@ for (const [what, history] of Object.entries(ALLOWED)) {
   });
 }
 
-/** Changes one answer to what it can't have been. */
+/** Changes one answer to an impossible one. */
 function falsified(history: readonly Step[], random: () => number): Step[] {
   const answered = history.filter(({ output }) => output !== undefined && output !== null && "version" in output);
   const chosen = answered[Math.floor(random() * answered.length)]!;
@@ -217,6 +217,6 @@ Deno.test("one false version in a history of many is found", () => {
     const history = falsified(honestHistory(random), random);
     if (checkLinearizable(keyValueModel, history).verdict === "violation") found++;
   }
-  // Not all: nobody looks at the last write of a key.
+  // Not all: the last write of a key is never read.
   assert.ok(found > 350, `${found} of 500`);
 });

@@ -7,7 +7,7 @@ type Step = Operation<RegisterInput, RegisterOutput>;
 
 const DATA = new URL("../../../../shared/data/linearizability/", import.meta.url);
 
-/** Reads a history as Jepsen wrote it; see the README beside the data. */
+/** Parses a history recorded by Jepsen; see the README beside the data. */
 function readJepsen(text: string): Step[] {
   const open = new Map<string, { client: string; input: RegisterInput; call: number }>();
   const history: Step[] = [];
@@ -52,7 +52,7 @@ for (const line of verdicts) {
   });
 }
 
-/** Every order, tried one by one. */
+/** Checks linearizability by trying every order. */
 function bruteForce(history: readonly Step[]): boolean {
   const known = (operation: Step) => operation.return !== Number.POSITIVE_INFINITY;
   const go = (left: readonly Step[], state: string | null): boolean =>
@@ -65,7 +65,7 @@ function bruteForce(history: readonly Step[]): boolean {
   return go(history, null);
 }
 
-/** A few clients with a register that sometimes answers wrongly. */
+/** Makes a history of a few clients with a register that sometimes answers wrongly. */
 function randomHistory(random: () => number): Step[] {
   const below = (bound: number) => Math.floor(random() * bound);
   const history: Step[] = [];
@@ -101,7 +101,7 @@ Deno.test("the search agrees with trying every order, on thousands of small rand
   assert.ok(seen.linearizable > 500 && seen.violation > 500, JSON.stringify(seen));
 });
 
-Deno.test("parts are checked alone, and the one that fails is named", () => {
+Deno.test("parts are checked separately, and the one that fails is named", () => {
   type Keyed = { readonly key: string; readonly input: RegisterInput };
   const keyed = {
     ...registerModel,

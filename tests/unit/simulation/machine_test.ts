@@ -13,7 +13,7 @@ function newProcess(run: Run, rate = 1): { process: Process; clock: MachineClock
   return { process, clock };
 }
 
-Deno.test("a clock that runs fast fires its timers early, by its own count never", async () => {
+Deno.test("a fast clock fires its timers early, but never early by its own time", async () => {
   const run = new Run(1, null, false);
   const { process } = newProcess(run, 1.25);
   let firedMs = 0;
@@ -23,7 +23,7 @@ Deno.test("a clock that runs fast fires its timers early, by its own count never
   assert.equal(process.clock.monotonicMs(), 2500);
 });
 
-Deno.test("in sleep the monotonic clock stands still, and timers wait; the wall clock goes on", async () => {
+Deno.test("in sleep the monotonic clock is paused, and timers wait; the wall clock continues", async () => {
   const run = new Run(1, null, false);
   const { process, clock } = newProcess(run);
   let firedMs = 0;
@@ -43,7 +43,7 @@ Deno.test("in sleep the monotonic clock stands still, and timers wait; the wall 
   assert.equal(process.clock.wallMs() - wallMs, 4000);
 });
 
-Deno.test("nothing of a killed process happens any more; a frozen one catches up", async () => {
+Deno.test("a killed process does nothing; a frozen one catches up", async () => {
   const run = new Run(1, null, false);
   const { process } = newProcess(run);
   const seen: string[] = [];
@@ -65,7 +65,7 @@ Deno.test("nothing of a killed process happens any more; a frozen one catches up
 });
 
 for (const when of ["before", "after"] as const) {
-  Deno.test(`a crash ${when} an operation does it, or does not, and ends the process there`, () => {
+  Deno.test(`a crash ${when} an operation ends the process there`, () => {
     const { process } = newProcess(new Run(1, null, false));
     const done: number[] = [];
     process.light(3, when, () => process.kill());
@@ -75,7 +75,7 @@ for (const when of ["before", "after"] as const) {
   });
 }
 
-Deno.test("a disk that is full takes what fits, and says so; one whose sync failed may not be synced again", async () => {
+Deno.test("a full disk takes what fits and reports it; one whose sync failed may not be synced again", async () => {
   const run = new Run(1, null, false);
   const { process } = newProcess(run);
   const disk = new Disk(run, 0, run.decisions.stream("disk"));
@@ -88,7 +88,7 @@ Deno.test("a disk that is full takes what fits, and says so; one whose sync fail
     disk.troubles.room = 10;
     outcome.push(String(await file.write(new Uint8Array(25), 0)));
     await file.write(new Uint8Array(15), 10).catch((error) => outcome.push(error.code));
-    // What is there already needs no space.
+    // Overwriting needs no space.
     outcome.push(String(await file.write(new Uint8Array(5), 0)));
     disk.heal();
     disk.troubles.next.set("sync", "EIO");

@@ -23,7 +23,7 @@ Deno.test("events happen in the order of their time, then of their age; none bef
   assert.deepEqual(seen.slice(2), ["c 300"]);
 });
 
-Deno.test("promises settle, and queued tasks run, before time goes on", async () => {
+Deno.test("promises settle, and queued tasks run, before time advances", async () => {
   const scheduler = newScheduler();
   const seen: string[] = [];
   scheduler.at(10, null, () => {
@@ -41,7 +41,7 @@ Deno.test("promises settle, and queued tasks run, before time goes on", async ()
   assert.deepEqual(seen, ["promise", "task", "task of a task", "next event"]);
 });
 
-Deno.test("sleepers wake in order, on a clock that nobody waits for", async () => {
+Deno.test("sleepers wake in order, without real waiting", async () => {
   const scheduler = newScheduler();
   const woken: number[] = [];
   for (const hours of [3, 1, 2]) scheduler.sleep(hours * 3600 * 1_000_000).then(() => void woken.push(hours));
@@ -49,7 +49,7 @@ Deno.test("sleepers wake in order, on a clock that nobody waits for", async () =
   assert.deepEqual(woken, [1, 2, 3]);
 });
 
-Deno.test("whom an event happens to is looked at after it, once for a task and once for an event", async () => {
+Deno.test("an actor is polled after each of its events, once for a task and once for an event", async () => {
   const scheduler = newScheduler();
   let looks = 0;
   const actor = { name: "a", poll: () => void looks++ };
@@ -62,7 +62,7 @@ Deno.test("whom an event happens to is looked at after it, once for a task and o
   assert.ok(looks >= 3, `${looks}`);
 });
 
-Deno.test("tasks that never end are told of, and end the run", async () => {
+Deno.test("tasks that never end are reported, and end the run", async () => {
   let told = 0;
   const scheduler = new Scheduler(() => void told++);
   const again = (): void => scheduler.soon(null, again);

@@ -18,7 +18,7 @@ Deno.test("one seed gives one run; another gives another", async () => {
   assert.ok(first.commits > 10 && first.virtualMs >= 4000, JSON.stringify(first.counts));
 });
 
-Deno.test("to write the story down changes nothing", async () => {
+Deno.test("recording the story changes nothing", async () => {
   const plain = await simulate({ seed: 13, ...SHORT });
   const told = await simulate({ seed: 13, ...SHORT, record: true });
   assert.equal(plain.traceHash, told.traceHash);
@@ -26,7 +26,7 @@ Deno.test("to write the story down changes nothing", async () => {
   assert.ok(told.story.some(({ what }) => what.startsWith("becomes leader")));
 });
 
-Deno.test("a replay of all decisions is the same run, and without one of them that does not happen", async () => {
+Deno.test("a replay of all decisions is the same run; a decision that is left out does not happen", async () => {
   const all = await simulate({ seed: 14, ...SHORT });
   assert.equal((await simulate({ seed: 14, ...SHORT, decisions: all.decisions })).traceHash, all.traceHash);
   const fault = all.decisions.find((decision) => decision.startsWith("fault") || decision.includes("net"))!;
@@ -36,7 +36,7 @@ Deno.test("a replay of all decisions is the same run, and without one of them th
   assert.equal(without.verdict, "passed");
 });
 
-Deno.test("nodes, faults and settings are as they are asked for", async () => {
+Deno.test("nodes, faults and settings follow the options", async () => {
   const quiet = await simulate({ seed: 15, ...SHORT, nodes: 5, faults: [] });
   for (const kind of FAULTS) assert.equal(quiet.counts[kind] ?? 0, 0, kind);
   assert.equal(quiet.counts["election won"], 1);
@@ -44,13 +44,13 @@ Deno.test("nodes, faults and settings are as they are asked for", async () => {
   assert.ok((some.counts["snapshot taken"] ?? 0) > 3);
 });
 
-Deno.test("a run ends after so many events, if that is asked for", async () => {
+Deno.test("a run ends after the given number of events", async () => {
   const { steps, verdict } = await simulate({ seed: 16, steps: 500 });
   assert.equal(verdict, "passed");
   assert.ok(steps >= 500 && steps < 510, `${steps}`);
 });
 
-/** The first seed that fails. */
+/** Returns the first seed that fails. */
 async function firstFailure(options: Omit<SimulationOptions, "seed">) {
   for (let seed = 1; seed <= 60; seed++) {
     const result = await simulate({ ...options, seed });
@@ -59,7 +59,7 @@ async function firstFailure(options: Omit<SimulationOptions, "seed">) {
   return assert.fail("no seed failed");
 }
 
-Deno.test("a state machine that forgets in its snapshot is found, and the run made small", async () => {
+Deno.test("a state machine with an incomplete snapshot is found, and the run reduced", async () => {
   const options = { ...SHORT, stateMachine: () => new ForgetfulBank(), workload: () => new Transfers() };
   const failed = await firstFailure(options);
   assert.equal(failed.violation?.invariant, "state machine safety");
@@ -71,13 +71,13 @@ Deno.test("a state machine that forgets in its snapshot is found, and the run ma
   assert.equal((await simulate(mended)).violation, null);
 });
 
-Deno.test("a state machine whose answers are not those of its commands alone is found", async () => {
+Deno.test("a state machine whose answers don't follow from its commands alone is found", async () => {
   let made = 0;
   class Moody extends KeyValue {
     readonly #number = made++;
     override apply(command: Parameters<KeyValue["apply"]>[0]): Uint8Array {
       const answer = super.apply(command).slice();
-      // Some copies see the world differently now and then.
+      // Some copies answer differently sometimes.
       if (command.index % 7 === this.#number % 7) answer[answer.length - 1]! ^= 1;
       return answer;
     }

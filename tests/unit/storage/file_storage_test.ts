@@ -71,7 +71,7 @@ Deno.test("compaction deletes the files that hold nothing else, and term and vot
   await again.close();
 });
 
-Deno.test("reads that are under way while the log is compacted give what they promised, or say it is gone", async () => {
+Deno.test("reads under way while the log is compacted return their entries, or fail because these are gone", async () => {
   const fs = new FakeFileSystem();
   const storage = await started(fs, 700);
   for (let index = 1; index <= 300; index += 3) {
@@ -103,7 +103,7 @@ Deno.test("reads that are under way while the log is compacted give what they pr
   await storage.close();
 });
 
-Deno.test("a batch with a staged snapshot that failed may come again", async () => {
+Deno.test("a failed batch with a staged snapshot may be persisted again", async () => {
   const fs = new FakeFileSystem();
   const storage = await started(fs, 1_000_000);
   await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 3) });
@@ -130,7 +130,7 @@ Deno.test("an option out of range is refused", () => {
   }
 });
 
-Deno.test("a file in the place of the folder is told as that", async () => {
+Deno.test("a file in place of the folder is reported", async () => {
   const file = fileURLToPath(import.meta.url);
   for (const dir of [file, `${file}/data`]) {
     await assert.rejects(createFileStorage(dir).load(), {

@@ -7,7 +7,7 @@ import { membershipOf } from "../../../lib/raft/membership.ts";
 
 const membership = membershipOf({ voters: [{ id: "n1", address: "a", incarnation: "i" }] });
 
-/** A folder with three batches and a snapshot; the storage is still open. */
+/** Makes a folder with three batches and a snapshot; the storage is still open. */
 async function running(segmentBytes = 300): Promise<{ readonly fs: FakeFileSystem; readonly storage: FileStorage }> {
   const fs = new FakeFileSystem();
   const storage = new FileStorage(fs, "/data", { segmentBytes });
@@ -100,7 +100,7 @@ Deno.test("damage ends a dump after the records before it, and names file and of
   await assert.rejects(verifyLog("/data", fs), { code: "damaged" });
 });
 
-Deno.test("rot in a snapshot's bytes is found by verify, and by who reads it to the end", async () => {
+Deno.test("rot in a snapshot's bytes is found by verify, and by a reader that reads it to the end", async () => {
   const { fs, storage } = await running();
   const path = "/data/snapshot-0000000001";
   const bytes = fs.bytesOf(path);
@@ -114,7 +114,7 @@ Deno.test("rot in a snapshot's bytes is found by verify, and by who reads it to 
   await storage.close();
 });
 
-Deno.test("a folder that is none is a clear error", async () => {
+Deno.test("a folder that is not a data folder is a clear error", async () => {
   const fs = new FakeFileSystem();
   await assert.rejects(verifyLog("/nowhere", fs), { code: "storage", message: /can't be read \(ENOENT\)/ });
   await fs.makeDirectory("/data");

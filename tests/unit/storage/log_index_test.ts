@@ -8,7 +8,7 @@ interface Position {
   readonly offset: number;
 }
 
-Deno.test("an index agrees with a plain map, whatever is appended, overwritten and dropped", () => {
+Deno.test("an index agrees with a plain map after random appends, overwrites and drops", () => {
   const random = generator(11);
   const upTo = (n: number) => Math.floor(random() * n);
   const index = new LogIndex();
@@ -23,7 +23,7 @@ Deno.test("an index agrees with a plain map, whatever is appended, overwritten a
     if (random() < 0.2) segment++;
     const action = random();
     if (action < 0.15) {
-      // Overwrites, now and then from before the first that is there.
+      // Overwrites, sometimes from before the first entry.
       const from = Math.max(1, last - upTo(random() < 0.2 ? 30_000 : 50));
       for (let gone = from; gone <= last; gone++) model.delete(gone);
       last = from - 1;

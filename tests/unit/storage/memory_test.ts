@@ -30,7 +30,7 @@ Deno.test("a crash loses the persist under way, and the disk may be opened again
   await again.close();
 });
 
-Deno.test("a failure that leaves the disk unchanged passes", async () => {
+Deno.test("after a failure that leaves the disk unchanged, the next persist succeeds", async () => {
   const { storage } = await started();
   storage.failNextPersist("unchanged");
   await assert.rejects(storage.persist(batch(2)), { code: "storage", disk: "unchanged" });
@@ -39,7 +39,7 @@ Deno.test("a failure that leaves the disk unchanged passes", async () => {
   assert.strictEqual(storage.disk.lastIndex, 2);
 });
 
-Deno.test("after a failure in doubt every persist rejects, whether or not the batch is there", async () => {
+Deno.test("after a failure in doubt every persist rejects, whether or not the batch was applied", async () => {
   for (const applied of [false, true]) {
     const { disk, storage } = await started();
     storage.failNextPersist("in_doubt", applied);
@@ -53,7 +53,7 @@ Deno.test("after a failure in doubt every persist rejects, whether or not the ba
   }
 });
 
-Deno.test("a persist that hangs returns when it is let go", async () => {
+Deno.test("a persist that hangs returns after resume", async () => {
   const { disk, storage } = await started();
   storage.hang();
   let done = false;
@@ -65,7 +65,7 @@ Deno.test("a persist that hangs returns when it is let go", async () => {
   assert.strictEqual(disk.lastIndex, 2);
 });
 
-Deno.test("delays are asked for before each operation", async () => {
+Deno.test("the delay option is called before each operation", async () => {
   const asked: string[] = [];
   const storage = new MemoryStorage(undefined, { delay: (operation) => void asked.push(operation) });
   await storage.load();
