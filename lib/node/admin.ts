@@ -1,32 +1,31 @@
 /**
- * Membership changes and transfers of leadership on their way.
+ * Membership changes and leadership transfers under way.
  *
  * @module
  */
 
 import { RaftError } from "../errors.ts";
+import { Pending } from "../pending.ts";
 import type { Membership, NodeId, RaftEvent } from "../raft/types.ts";
-import { aborted } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
 import { leadershipLost } from "./proposals.ts";
 
-interface Waiting<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: RaftError) => void;
+interface Request<T> {
+  readonly pending: Pending<T>;
 }
 
-interface Change extends Waiting<Membership> {
+interface Change extends Request<Membership> {
   readonly index: number;
 }
 
-interface Transfer extends Waiting<NodeId> {
+interface Transfer extends Request<NodeId> {
   readonly to: NodeId;
-  /** Whether nobody else would do. */
+  /** Whether only `to` will do. */
   readonly exact: boolean;
   ticksLeft: number;
 }
 
-interface Leading extends Waiting<void> {
+interface Leading extends Request<void> {
   readonly leads: () => boolean;
 }
 
@@ -36,79 +35,61 @@ export class AdminRequests {
   readonly #transfers = new Set<Transfer>();
   readonly #leading = new Set<Leading>();
 
-  /** Resolves when the change at `index`, its joint part included, is committed and left. */
+  /** Resolves when the change at `index` has committed and, if it is joint, has been left. */
   change(index: number, signal: AbortSignal | undefined): Promise<Membership> {
-    return wait(this.#changes, (waiting) => ({ ...waiting, index }), signal);
+    return wait(this.#changes, (pending) => ({ pending, index }), signal);
   }
 
   /** Resolves when `to` leads. */
   transfer(to: NodeId, exact: boolean, patienceTicks: number, signal: AbortSignal | undefined): Promise<NodeId> {
-    return wait(this.#transfers, (waiting) => ({ ...waiting, to, exact, ticksLeft: patienceTicks }), signal);
+    return wait(this.#transfers, (pending) => ({ pending, to, exact, ticksLeft: patienceTicks }), signal);
   }
 
   /** Resolves when `leads` holds at the end of a turn. */
   untilLeading(leads: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     if (leads()) return Promise.resolve();
-    return wait(this.#leading, (waiting) => ({ ...waiting, leads }), signal);
+    return wait(this.#leading, (pending) => ({ pending, leads }), signal);
   }
 
-  /** Resolves what has come true by the end of a turn. */
+  /** Resolves the requests to lead that have come true by the end of a turn. */
   poll(): void {
-    for (const waiting of this.#leading) {
-      if (!waiting.leads()) continue;
-      this.#leading.delete(waiting);
-      waiting.resolve();
-    }
+    for (const { pending, leads } of this.#leading) if (leads()) pending.resolve();
   }
 
   observe(event: RaftEvent): void {
     if (event.type === "membershipCommitted") this.#committed(event.index, event.membership);
-    else if (event.type === "leaderChanged" && event.leader !== null) this.#led(event.leader);
+    else if (event.type === "leaderChanged" && event.leader !== null) this.#leaderElected(event.leader);
     else if (event.type === "transferEnded" && event.reason === "timeout") {
-      for (const transfer of this.#transfers) {
-        this.#transfers.delete(transfer);
-        transfer.reject(notTakenOver(transfer.to));
-      }
+      for (const { pending, to } of this.#transfers) pending.reject(notTakenOver(to));
     }
   }
 
-  /** A deposed leader can't tell whether its change will be committed. A transfer, though, may just have succeeded. */
+  /** Ends the changes: a deposed leader can't tell whether they will commit. A transfer, though, may just have succeeded. */
   lostLeadership(): void {
-    for (const change of this.#changes) change.reject(leadershipLost("unknown"));
-    this.#changes.clear();
+    for (const { pending } of this.#changes) pending.reject(leadershipLost("unknown"));
   }
 
   tick(): void {
     for (const transfer of this.#transfers) {
-      if (--transfer.ticksLeft > 0) continue;
-      this.#transfers.delete(transfer);
-      transfer.reject(notTakenOver(transfer.to));
+      if (--transfer.ticksLeft <= 0) transfer.pending.reject(notTakenOver(transfer.to));
     }
   }
 
   /** Ends everything. */
   endAll(make: MakeError): void {
-    for (const request of [...this.#changes, ...this.#transfers, ...this.#leading]) request.reject(make("unknown"));
-    this.#changes.clear();
-    this.#transfers.clear();
-    this.#leading.clear();
+    for (const { pending } of [...this.#changes, ...this.#transfers, ...this.#leading]) pending.reject(make("unknown"));
   }
 
   #committed(index: number, membership: Membership): void {
     if (membership.outgoing.length > 0) return;
-    for (const change of this.#changes) {
-      if (change.index > index) continue;
-      this.#changes.delete(change);
-      change.resolve(membership);
-    }
+    for (const change of this.#changes) if (change.index <= index) change.pending.resolve(membership);
   }
 
-  #led(leader: NodeId): void {
-    for (const transfer of this.#transfers) {
-      this.#transfers.delete(transfer);
-      if (leader === transfer.to || !transfer.exact) transfer.resolve(leader);
-      else {transfer.reject(
-          new RaftError("leadership_lost", `"${leader}" leads now, not "${transfer.to}"`, { outcome: "unknown" }),
+  #leaderElected(leader: NodeId): void {
+    for (const { pending, to, exact } of this.#transfers) {
+      if (leader === to || !exact) pending.resolve(leader);
+      else {pending.reject(
+          new RaftError("leadership_lost", `"${leader}" leads now, not "${to}"`, { outcome: "unknown" }),
         );}
     }
   }
@@ -121,28 +102,13 @@ function notTakenOver(to: NodeId): RaftError {
   });
 }
 
-function wait<T, W extends Waiting<T>>(
-  set: Set<W>,
-  make: (waiting: Waiting<T>) => W,
+/** Adds a request to a set until it ends. */
+function wait<T, R extends Request<T>>(
+  set: Set<R>,
+  make: (pending: Pending<T>) => R,
   signal: AbortSignal | undefined,
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => {
-      set.delete(waiting);
-      reject(aborted(signal!, "unknown"));
-    };
-    const detach = () => signal?.removeEventListener("abort", onAbort);
-    const waiting = make({
-      resolve: (value) => {
-        detach();
-        resolve(value);
-      },
-      reject: (error) => {
-        detach();
-        reject(error);
-      },
-    });
-    set.add(waiting);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
+  const request = make(new Pending<T>({ signals: [signal], onEnd: () => set.delete(request) }));
+  if (!request.pending.settled) set.add(request);
+  return request.pending.promise;
 }

@@ -7,7 +7,7 @@
 
 import type { Host } from "../clock.ts";
 import { crc32c } from "../crc32c.ts";
-import { RaftError, StorageError } from "../errors.ts";
+import { closedError, RaftError, StorageError } from "../errors.ts";
 import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
 import type { SnapshotReader } from "../storage.ts";
@@ -271,7 +271,7 @@ export class Applier {
     await first;
     for (let i = at + 1; i < reads.length; i++) {
       if (this.#stopped) {
-        reads[i]!.fail(new RaftError("closed", "the node ended before the read was served"));
+        reads[i]!.fail(closedError("the node"));
       } else if (!reads[i]!.settled) {
         const given = this.#ask(reads[i]!);
         if (given !== null) await given;

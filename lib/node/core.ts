@@ -5,7 +5,7 @@
  * @module
  */
 
-import { RaftError, StorageError } from "../errors.ts";
+import { closedError, RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
 import type { Effects, NodeId, Refused, Role } from "../raft/types.ts";
@@ -121,7 +121,7 @@ export class NodeCore implements NodeContext {
   /** @throws {RaftError} unless the node runs */
   requireRunning(): void {
     if (this.#lifecycle === "running") return;
-    if (this.#lifecycle === "closed") throw new RaftError("closed", "the node is closed");
+    if (this.#lifecycle === "closed") throw closedError("the node");
     throw this.#stopped("rejected");
   }
 
@@ -171,7 +171,7 @@ export class NodeCore implements NodeContext {
   /** The end that was asked for. */
   async close(): Promise<void> {
     if (this.#lifecycle === "running") {
-      this.#end("closed", (outcome) => new RaftError("closed", "the node was closed", { outcome }));
+      this.#end("closed", (outcome) => closedError("the node", outcome));
     }
     this.#lifecycle = "closed";
     await this.#messenger.close();

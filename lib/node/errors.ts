@@ -64,11 +64,6 @@ export function busy(what: string): RaftError {
   return new RaftError("busy", what, { hint: "Try again later, or send less at once." });
 }
 
-/** The caller gave up. */
-export function aborted(signal: AbortSignal, outcome: Outcome): RaftError {
-  return new RaftError("aborted", "the caller aborted the request", { outcome, cause: signal.reason });
-}
-
 /** Stops a node because of its storage. */
 export function stopForStorage(context: NodeContext, error: StorageError): void {
   context.events.emit("storageError", { error, consequence: "stopped" });

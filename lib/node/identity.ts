@@ -28,13 +28,6 @@ export async function establishIdentity(
   return found;
 }
 
-/** A random name for a data folder or a snapshot: 128 bits in hexadecimal. */
-export function randomName(random: () => number): string {
-  let name = "";
-  for (let i = 0; i < 8; i++) name += Math.floor(random() * 0x10000).toString(16).padStart(4, "0");
-  return name;
-}
-
 /** @throws {RaftError} `identity_mismatch` if the storage is in another cluster. */
 export function requireCluster(identity: Identity, clusterId: string): void {
   if (identity.clusterId === "" || identity.clusterId === clusterId) return;

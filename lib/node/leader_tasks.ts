@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RaftError } from "../errors.ts";
+import { closedError, RaftError } from "../errors.ts";
 import type { NodeContext } from "./context.ts";
 
 /** The leadership that a callback of {@linkcode RaftNode.whileLeading} runs in. */
@@ -63,7 +63,7 @@ export class LeaderTasks {
 
   /** Ends all callbacks: with success if the node is closed, with an error if it stopped itself. */
   end(error: RaftError | null): void {
-    for (const task of this.#tasks) task.end(error, error ?? new RaftError("closed", "the node is closed"));
+    for (const task of this.#tasks) task.end(error, error ?? closedError("the node"));
   }
 }
 

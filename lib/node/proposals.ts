@@ -6,10 +6,10 @@
 
 import { copyBytes } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
-import { RaftError } from "../errors.ts";
+import { abortedError, RaftError } from "../errors.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { Entry, Refused } from "../raft/types.ts";
-import { aborted, busy } from "./errors.ts";
+import { busy } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
 import type { ProposeResult } from "./types.ts";
 
@@ -239,7 +239,7 @@ export class Proposals {
         for (const pending of watched.pending) {
           // An orphan's index may be another's by now.
           if (this.#logged.get(pending.index) === pending) this.#logged.delete(pending.index);
-          this.#fail(pending, aborted(signal, pending.index === 0 ? "rejected" : "unknown"));
+          this.#fail(pending, abortedError(signal, pending.index === 0 ? "rejected" : "unknown"));
         }
       },
     };

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { RaftError } from "../errors.ts";
+import { abortedError, closedError, RaftError } from "../errors.ts";
+import { Pending } from "../pending.ts";
 import type { Membership, NodeId, SnapshotMeta } from "../raft/types.ts";
 import { resolveConfig } from "./config.ts";
 import { NodeCore } from "./core.ts";
-import { aborted, refusal } from "./errors.ts";
+import { refusal } from "./errors.ts";
 import type { RaftNodeEventType, RaftNodeListener } from "./events.ts";
 import type { LeaderCallback } from "./leader_tasks.ts";
 import { prepare } from "./startup.ts";
@@ -326,18 +327,16 @@ export class RaftNode {
 
   #admit(signal: AbortSignal | undefined): NodeCore {
     this.#core.requireRunning();
-    if (this.#closing !== null) throw new RaftError("closed", "the node is being closed");
-    if (signal?.aborted) throw aborted(signal, "rejected");
+    if (this.#closing !== null) throw closedError("the node");
+    if (signal?.aborted) throw abortedError(signal);
     return this.#core;
   }
 }
 
-/** Stops waiting when the signal fires; what is waited for goes on. */
+/** Stops waiting when the signal fires; the work itself goes on. */
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(aborted(signal, "unknown"));
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
+  const pending = new Pending<T>({ signals: [signal] });
+  promise.then((value) => pending.resolve(value), (error) => pending.reject(error));
+  return pending.promise;
 }

@@ -5,10 +5,11 @@
  * @module
  */
 
+import { abortedError } from "../errors.ts";
 import type { RaftError } from "../errors.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { ConfirmedRead, Refused } from "../raft/types.ts";
-import { aborted, busy } from "./errors.ts";
+import { busy } from "./errors.ts";
 import type { ReadResult } from "./types.ts";
 
 /** A question that waits for its turn at the state machine. */
@@ -78,7 +79,7 @@ export class Reads {
         fail: (error) => finish(() => reject(error)),
       };
       if (signal !== undefined) {
-        const onAbort = () => read.fail(aborted(signal, "rejected"));
+        const onAbort = () => read.fail(abortedError(signal));
         signal.addEventListener("abort", onAbort, { once: true });
         detach = () => signal.removeEventListener("abort", onAbort);
       }

@@ -5,11 +5,11 @@
  */
 
 import { RaftError } from "../errors.ts";
+import { randomId } from "../random_id.ts";
 import type { SnapshotMeta } from "../raft/types.ts";
 import type { SnapshotWriter } from "../storage.ts";
 import type { Applier, Capture } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
-import { randomName } from "./identity.ts";
 import type { LogWriter } from "./log_writer.ts";
 
 /** How much is written before other tasks get their turn. */
@@ -97,7 +97,7 @@ export class SnapshotTaker {
       }
       ended = true;
       const meta: SnapshotMeta = {
-        id: randomName(() => this.#context.config.host.random()),
+        id: randomId(() => this.#context.config.host.random()),
         index: capture.index,
         term: capture.term,
         membership: capture.membership,

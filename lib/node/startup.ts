@@ -5,11 +5,12 @@
  */
 
 import { RaftError } from "../errors.ts";
+import { randomId } from "../random_id.ts";
 import { encodeMembership, validateMembership } from "../raft/mod.ts";
 import type { Entry, HardState, PersistBatch } from "../raft/types.ts";
 import { isEmpty } from "../storage.ts";
 import type { Identity, LoadedState, Storage } from "../storage.ts";
-import { establishIdentity, randomName, requireCluster } from "./identity.ts";
+import { establishIdentity, requireCluster } from "./identity.ts";
 import type { RaftNodeOptions } from "./types.ts";
 
 /** What the storage holds once the node may begin. */
@@ -33,7 +34,7 @@ export async function prepare(options: RaftNodeOptions, random: () => number): P
   if (isNew && bootstrap !== undefined) checkBootstrap(options, state.identity);
   const identity = await establishIdentity(storage, state.identity, {
     nodeId: options.id,
-    incarnation: options.incarnation ?? randomName(random),
+    incarnation: options.incarnation ?? randomId(random),
     clusterId: isNew && bootstrap !== undefined ? bootstrap.clusterId : "",
   });
   if (!isNew || bootstrap === undefined) return { identity, state, sequence: 0 };

@@ -7,7 +7,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Cancel, Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { randomName } from "../../lib/node/identity.ts";
+import { randomId } from "../../lib/random_id.ts";
 import {
   AnnounceRequestSchema,
   AttachRequestSchema,
@@ -96,7 +96,7 @@ export class ServerLink {
   /** Connects at once. */
   constructor(url: string, page: LinkPage, options: LinkOptions) {
     this.url = url;
-    this.#name = randomName(() => options.host.random());
+    this.#name = randomId(() => options.host.random());
     this.#page = page;
     this.#options = options;
     this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes });
