@@ -82,7 +82,7 @@ Deno.test("a node that can't write its vote stops", async () => {
   await cluster.end();
 });
 
-Deno.test("a write that never returns deposes the leader within two election timeouts, and stops it in the end (rule 9)", async () => {
+Deno.test("rule 9: a write that never returns deposes the leader within two election timeouts, and finally stops it", async () => {
   const cluster = await Cluster.start({ node: { storageStallTimeoutMs: 5_000 } });
   const leader = await cluster.leader();
   leader.storage.hang();
@@ -96,7 +96,7 @@ Deno.test("a write that never returns deposes the leader within two election tim
   await cluster.end();
 });
 
-Deno.test("a leader whose stalled write returns after all is an ordinary follower again", async () => {
+Deno.test("a leader whose stalled write returns after all becomes an ordinary follower", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   leader.storage.hang();
@@ -135,7 +135,7 @@ Deno.test("a state machine that throws stops its node", async () => {
   await cluster.end();
 });
 
-Deno.test("a snapshot that can't be written is tried again, and stops nobody", async () => {
+Deno.test("a snapshot that can't be written is taken again, and stops no node", async () => {
   const cluster = await Cluster.start({ voters: 1, node: { snapshotEntries: 10 } });
   const leader = await cluster.leader();
   const create = leader.storage.createSnapshot.bind(leader.storage);
@@ -159,7 +159,7 @@ async function needingSnapshot() {
   return { cluster, leader, away };
 }
 
-Deno.test("a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it", async () => {
+Deno.test("a follower whose disk is in doubt after a failed snapshot stops, although no write to the log failed", async () => {
   const { cluster, away } = await needingSnapshot();
   const { storage } = away;
   const createSnapshot = storage.createSnapshot.bind(storage);
@@ -173,7 +173,7 @@ Deno.test("a follower whose disk is in doubt after a snapshot failed stops, thou
   await cluster.end();
 });
 
-Deno.test("a snapshot that can't be read is asked for again after a while, not in a loop", async () => {
+Deno.test("a snapshot that can't be read is read again after a while, not in a loop", async () => {
   const { cluster, leader } = await needingSnapshot();
   let reads = 0;
   const { storage } = leader;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Cluster } from "../support/cluster.ts";
 
-Deno.test("a new cluster elects one leader, and replicates what it is asked to (§5.2, §5.3)", async () => {
+Deno.test("§5.2, §5.3: a new cluster elects one leader, and replicates commands", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const proposed = await cluster.propose(leader, "a", "b", "c");
@@ -19,7 +19,7 @@ Deno.test("a single node leads alone", async () => {
   await cluster.end();
 });
 
-Deno.test("the others go on after the leader's crash, and it catches up when it is back", async () => {
+Deno.test("the cluster goes on after the leader's crash, and the old leader catches up when it returns", async () => {
   const cluster = await Cluster.start();
   const first = await cluster.leader();
   await cluster.propose(first, "a");
@@ -33,7 +33,7 @@ Deno.test("the others go on after the leader's crash, and it catches up when it 
   await cluster.end();
 });
 
-Deno.test("what was acknowledged survives a crash of all nodes at once", async () => {
+Deno.test("acknowledged commands survive a crash of all nodes at once", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 30, trailingEntries: 5 } });
   for (let round = 0; round < 5; round++) {
     const leader = await cluster.leader();
@@ -48,7 +48,7 @@ Deno.test("what was acknowledged survives a crash of all nodes at once", async (
   await cluster.end();
 });
 
-Deno.test("a partitioned follower that comes back causes no election (rule 7)", async () => {
+Deno.test("rule 7: a partitioned follower that returns causes no election", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const away = cluster.running.find(({ id }) => id !== leader.id)!;
@@ -63,7 +63,7 @@ Deno.test("a partitioned follower that comes back causes no election (rule 7)", 
   await cluster.end();
 });
 
-Deno.test("a leader that no quorum answers steps down within two election timeouts", async () => {
+Deno.test("§6.2: a leader that no quorum answers steps down within two election timeouts", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   cluster.network.isolate(leader.id);
@@ -72,7 +72,7 @@ Deno.test("a leader that no quorum answers steps down within two election timeou
   await cluster.end();
 });
 
-Deno.test("a late timer gives one tick, not many: a frozen process campaigns no sooner", async () => {
+Deno.test("a late timer gives one tick, not many, so that a frozen process does not campaign early", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const { term } = leader.node.status();
@@ -83,7 +83,7 @@ Deno.test("a late timer gives one tick, not many: a frozen process campaigns no 
   await cluster.end();
 });
 
-Deno.test("observers hear of elections in tasks of their own, and may throw", async () => {
+Deno.test("observers receive elections in tasks of their own, and may throw", async () => {
   const cluster = await Cluster.start();
   const heard: string[] = [];
   for (const { id, node } of cluster.running) {

@@ -4,7 +4,7 @@ import type { Envelope } from "../../lib/transport.ts";
 import { Cluster, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 
-Deno.test("more than the limit of uncommitted bytes is refused as busy, and taken again once it has drained", async () => {
+Deno.test("proposals over the limit of uncommitted bytes are refused as busy, until it has drained", async () => {
   const cluster = await Cluster.start({ node: { maxUncommittedBytes: 10_000 } });
   const leader = await cluster.leader();
   cluster.network.isolate(leader.id);
@@ -22,7 +22,7 @@ Deno.test("more than the limit of uncommitted bytes is refused as busy, and take
   await cluster.end();
 });
 
-Deno.test("the limit holds for what a slow state machine has not applied yet, too", async () => {
+Deno.test("the limit includes commands that a slow state machine has not applied yet", async () => {
   const cluster = await Cluster.start({ voters: 1, applyMs: 10, node: { maxUncommittedBytes: 5_000 } });
   const leader = await cluster.leader();
   let refused = 0;
@@ -65,13 +65,13 @@ Deno.test("an aborted proposal is rejected before it is in the log, and unknown 
   await cluster.end();
 });
 
-Deno.test("an option that can't work is an error that names it", async () => {
+Deno.test("an invalid option is an error that names it", async () => {
   await assert.rejects(Cluster.start({ node: { heartbeatIntervalMs: 900 } }), /heartbeatIntervalMs/);
   await assert.rejects(Cluster.start({ node: { maxClockDrift: 1 } }), /maxClockDrift/);
   await assert.rejects(Cluster.start({ node: { maxCommandBytes: Number.NaN } }), /maxCommandBytes/);
 });
 
-Deno.test("messages of another cluster, version, node or data folder are refused, and told once per kind", async () => {
+Deno.test("messages of another cluster, version, node or data folder are refused, and reported once per kind", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const target = cluster.running.find(({ id }) => id !== leader.id)!;

@@ -23,7 +23,7 @@ function load(cluster: Cluster): { stop: () => Promise<number> } {
   };
 }
 
-Deno.test("a learner is added, promoted, and the old leader removed, while commands go on (chapter 4)", async () => {
+Deno.test("a learner is added and promoted, and the old leader removed, while commands go on", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 20, trailingEntries: 5 } });
   const leader = await cluster.leader();
   const background = load(cluster);
@@ -53,7 +53,7 @@ Deno.test("a learner is added, promoted, and the old leader removed, while comma
   await cluster.end();
 });
 
-Deno.test("all voters are replaced at once, through a joint configuration (§4.3)", async () => {
+Deno.test("§4.3: all voters are replaced at once, through a joint configuration", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   await cluster.propose(leader, "a");
@@ -94,7 +94,7 @@ Deno.test("a joint change whose leader crashes is finished or undone by the next
   await cluster.end();
 });
 
-Deno.test("changes that can't be are refused, with nothing changed", async () => {
+Deno.test("invalid changes are refused, and change nothing", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const voters = ["n1", "n2", "n3"].map(member);
@@ -113,7 +113,7 @@ Deno.test("changes that can't be are refused, with nothing changed", async () =>
   await cluster.end();
 });
 
-Deno.test("a learner gets the log, and never campaigns (rule 7)", async () => {
+Deno.test("rule 7: a learner receives the log, and never campaigns", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   await cluster.add("n2");
@@ -129,7 +129,7 @@ Deno.test("a learner gets the log, and never campaigns (rule 7)", async () => {
   await cluster.end();
 });
 
-Deno.test("a learner that lacks much of the log is not promoted (dissertation §4.2.1)", async () => {
+Deno.test("§4.2.1: a learner that lacks much of the log waits for its promotion", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   await cluster.propose(leader, ...Array.from({ length: 1_100 }, (_, i) => `c${i}`));
@@ -144,7 +144,7 @@ Deno.test("a learner that lacks much of the log is not promoted (dissertation §
   await cluster.end();
 });
 
-Deno.test("a follower that was away while a member got another data folder follows that member", async () => {
+Deno.test("a follower that was away while a member came back with another data folder follows that member", async () => {
   for (const snapshotEntries of [0, 20]) {
     const cluster = await Cluster.start({ voters: 5, node: { snapshotEntries, trailingEntries: 0 } });
     const leader = await cluster.leader();

@@ -8,7 +8,7 @@ async function read(cluster: Cluster, test: TestNode, consistency: Consistency =
   return text((await cluster.settle(test.node.read(bytes(""), { consistency }))).result);
 }
 
-Deno.test("a linearizable read sees what was acknowledged before it, and costs one round for many (dissertation §6.4)", async () => {
+Deno.test("§6.4: a linearizable read sees what was acknowledged before it, and many share one round", async () => {
   const cluster = await Cluster.start({ node: { heartbeatIntervalMs: 500 } });
   const leader = await cluster.leader();
   await cluster.propose(leader, "a");
@@ -47,7 +47,7 @@ Deno.test("an old leader in a partition serves no linearizable read", async () =
 });
 
 for (const consistency of ["lease", "linearizable"] as const) {
-  Deno.test(`a leader that stood still while another was elected serves no stale read: ${consistency}`, async () => {
+  Deno.test(`a leader that was paused while another was elected serves no stale read: ${consistency}`, async () => {
     const cluster = await Cluster.start({ node: { leaseReads: true } });
     const old = await cluster.leader();
     await cluster.propose(old, "a");
@@ -86,7 +86,7 @@ Deno.test("a lease read costs no message, and a lease ends without a quorum", as
   await cluster.end();
 });
 
-Deno.test("without the option a lease read costs a round as any other", async () => {
+Deno.test("without the option a lease read costs a round", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   await cluster.pass(500);
@@ -113,7 +113,7 @@ Deno.test("a leader that has sent a TimeoutNow serves no read from its lease", a
   await cluster.end();
 });
 
-Deno.test("a wall clock that jumps ends a lease, as sleep does that a monotonic clock misses", async () => {
+Deno.test("a jump of the wall clock ends a lease, such as sleep that a monotonic clock misses", async () => {
   const cluster = await Cluster.start({ node: { leaseReads: true } });
   const leader = await cluster.leader();
   await cluster.pass(500);
@@ -130,7 +130,7 @@ Deno.test("a wall clock that jumps ends a lease, as sleep does that a monotonic 
   await cluster.end();
 });
 
-Deno.test("a new leader serves no read before an entry of its term is committed (rule 8)", async () => {
+Deno.test("rule 8: a new leader serves no read before an entry of its term has committed", async () => {
   const cluster = await Cluster.start({ persistMs: 50 });
   const first = await cluster.leader();
   await cluster.propose(first, "a");
@@ -155,7 +155,7 @@ Deno.test("a linearizable read waits until the state machine has caught up", asy
   await cluster.end();
 });
 
-Deno.test("a stale read waits for one slow command, not for all that are committed", async () => {
+Deno.test("a stale read waits for at most one slow command", async () => {
   const cluster = await Cluster.start({ voters: 1, applyMs: 100 });
   const leader = await cluster.leader();
   const proposals = Array.from({ length: 20 }, (_, i) => leader.node.propose(bytes(`c${i}`)));

@@ -8,7 +8,7 @@ for (const seed of [...Array.from({ length: 15 }, (_, i) => i + 1), 81]) {
   });
 }
 
-Deno.test("rough lives have all kinds of trouble, and something gets done in them", async () => {
+Deno.test("rough runs contain all kinds of trouble, and still make progress", async () => {
   const sum = new Map<string, number>();
   for (let seed = 101; seed <= 112; seed++) {
     const { counts } = await RoughLife.live({ seed });

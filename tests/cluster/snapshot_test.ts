@@ -4,7 +4,7 @@ import { bytes } from "../support/journal.ts";
 
 const many = (count: number, prefix = "c") => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
-Deno.test("snapshots are taken after so many entries, and the log before them goes", async () => {
+Deno.test("snapshots are taken after `snapshotEntries`, and the log before them is compacted", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 50, trailingEntries: 10 } });
   const leader = await cluster.leader();
   for (let i = 0; i < 10; i++) await cluster.propose(leader, ...many(20, `${i}.`));
@@ -17,7 +17,7 @@ Deno.test("snapshots are taken after so many entries, and the log before them go
   await cluster.end();
 });
 
-Deno.test("snapshots are taken after so many bytes", async () => {
+Deno.test("snapshots are taken after `snapshotBytes`", async () => {
   const cluster = await Cluster.start({ voters: 1, node: { snapshotEntries: 0, snapshotBytes: 1000 } });
   const leader = await cluster.leader();
   await cluster.propose(leader, "x".repeat(500));
@@ -28,7 +28,7 @@ Deno.test("snapshots are taken after so many bytes", async () => {
   await cluster.end();
 });
 
-Deno.test("a follower that was away too long comes back by snapshot, in small chunks over a bad network (§7)", async () => {
+Deno.test("§7: a follower that was away too long catches up by snapshot, in small chunks over a bad network", async () => {
   const cluster = await Cluster.start({
     node: { snapshotEntries: 50, trailingEntries: 0, snapshotChunkBytes: 100 },
     network: { loss: 0.1, duplication: 0.1, reordering: 0.1 },
@@ -49,7 +49,7 @@ Deno.test("a follower that was away too long comes back by snapshot, in small ch
   await cluster.end();
 });
 
-Deno.test("a transfer of a snapshot goes on from where the peer is, and its rate has a cap", async () => {
+Deno.test("a snapshot transfer continues at the peer's offset, and its rate is capped", async () => {
   const cluster = await Cluster.start({
     node: { snapshotEntries: 0, trailingEntries: 0, snapshotChunkBytes: 1000, snapshotBytesPerSecond: 10_000 },
   });
@@ -73,7 +73,7 @@ Deno.test("a transfer of a snapshot goes on from where the peer is, and its rate
   await cluster.end();
 });
 
-Deno.test("a snapshot on demand covers what is applied, and is not taken twice", async () => {
+Deno.test("a snapshot on demand covers everything applied, and is not taken twice", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const [node] = cluster.running;
   assert.equal((await rejection(cluster, node!.node.takeSnapshot())).code, "not_ready");
@@ -85,7 +85,7 @@ Deno.test("a snapshot on demand covers what is applied, and is not taken twice",
   await cluster.end();
 });
 
-Deno.test("commands that are applied while a snapshot is written don't show in it", async () => {
+Deno.test("commands applied while a snapshot is written are not part of it", async () => {
   const cluster = await Cluster.start({ voters: 1, node: { snapshotEntries: 0 } });
   const leader = await cluster.leader();
   await cluster.propose(leader, ...many(500));
@@ -105,7 +105,7 @@ Deno.test("commands that are applied while a snapshot is written don't show in i
   await cluster.end();
 });
 
-Deno.test("a snapshot carries the membership as of its index, not one that is only appended", async () => {
+Deno.test("rule 4: a snapshot carries the membership as of its index, not one that is only appended", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   await cluster.propose(leader, "a");
@@ -120,7 +120,7 @@ Deno.test("a snapshot carries the membership as of its index, not one that is on
   await cluster.end();
 });
 
-Deno.test("who waits for a snapshot is told when the node ends", async () => {
+Deno.test("callers that wait for a snapshot are rejected when the node ends", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   await cluster.propose(leader, "a");
@@ -134,7 +134,7 @@ Deno.test("who waits for a snapshot is told when the node ends", async () => {
   await cluster.end();
 });
 
-Deno.test("the membership outlives the log that it was in", async () => {
+Deno.test("the membership outlives the log entry that set it", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 20, trailingEntries: 0 } });
   const leader = await cluster.leader();
   await cluster.add("n4");

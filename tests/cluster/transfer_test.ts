@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Cluster, member, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 
-Deno.test("leadership is handed to who is asked for, at once (§3.10)", async () => {
+Deno.test("§3.10: leadership is handed to the named voter at once", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const to = cluster.running.find(({ id }) => id !== leader.id)!.id;
@@ -28,7 +28,7 @@ Deno.test("proposals under way when leadership is handed over are answered", asy
   await cluster.end();
 });
 
-Deno.test("a transfer to who can't be reached ends with a timeout, and proposals are taken again", async () => {
+Deno.test("a transfer to an unreachable voter ends with a timeout, and proposals are accepted again", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const to = cluster.running.find(({ id }) => id !== leader.id)!.id;
@@ -39,7 +39,7 @@ Deno.test("a transfer to who can't be reached ends with a timeout, and proposals
   await cluster.end();
 });
 
-Deno.test("a transfer to nobody that could lead is refused", async () => {
+Deno.test("a transfer to a node that can't lead is refused", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   await cluster.add("n2");
@@ -51,7 +51,7 @@ Deno.test("a transfer to nobody that could lead is refused", async () => {
   await cluster.end();
 });
 
-Deno.test("close hands leadership over first, and answers what it was asked", async () => {
+Deno.test("close hands leadership over first, and answers requests under way", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const proposal = leader.node.propose(bytes("a"));
@@ -70,7 +70,7 @@ Deno.test("close hands leadership over first, and answers what it was asked", as
   await cluster.end();
 });
 
-Deno.test("close ends in bounded time with nobody to hand over to, and with a write that hangs", async () => {
+Deno.test("close ends in bounded time without a successor, and with a write that hangs", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   for (const { id } of cluster.running) if (id !== leader.id) await cluster.crash(id);
@@ -83,7 +83,7 @@ Deno.test("close ends in bounded time with nobody to hand over to, and with a wr
   await cluster.end();
 });
 
-Deno.test("a proposal of a deposed leader that another's entry replaced is rejected, not unknown", async () => {
+Deno.test("a deposed leader's proposal that another entry replaced is rejected, not unknown", async () => {
   const cluster = await Cluster.start({ voters: 5 });
   const old = await cluster.leader();
   cluster.network.isolate(old.id);

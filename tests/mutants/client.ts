@@ -154,7 +154,7 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/node/proposals_test.ts",
-      name: "orphans are answered by what is committed in their place, or unknown in the end",
+      name: "orphans end by the entry committed in their place, or as unknown",
     },
   },
 ];

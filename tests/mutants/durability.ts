@@ -76,7 +76,7 @@ export const durability: readonly Mutant[] = [
       replace: "const termDurable = true;",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "rule 2: not even a newer term is told before it is on disk" },
+    test: { file: TESTS, name: "rule 2: an acknowledgement waits until its term is on disk" },
   },
   {
     name: "term-and-vote-not-written",
@@ -129,7 +129,7 @@ export const durability: readonly Mutant[] = [
       storageTakesAnyVote,
     ],
     killedBy: "simulation",
-    test: { file: TESTS, name: "rule 2: after a crash a node knows exactly what it promised" },
+    test: { file: TESTS, name: "rule 2: after a crash a node still has exactly what it promised" },
   },
   {
     name: "late-write-acknowledges",
@@ -142,7 +142,7 @@ export const durability: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "rule 6: a late completion of an overwritten write acknowledges nothing of it",
+      name: "rule 6: a late completion of an overwritten write acknowledges nothing",
     },
   },
   {
@@ -156,7 +156,7 @@ export const durability: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/raft/snapshots_test.ts",
-      name: "rule 6: a write that ends after an install took its place acknowledges none of its entries",
+      name: "rule 6: a write that ends after an installed snapshot replaced it acknowledges none of its entries",
     },
   },
   {
@@ -200,7 +200,7 @@ export const durability: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: TESTS,
-      name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
+      name: "a leader that can't write steps down, keeps its vote, and is cut back to its durable log",
     },
   },
   {
@@ -218,7 +218,7 @@ export const durability: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "after a failed write nobody campaigns until a write succeeds; a probe finds out",
+      name: "after a failed write a node does not campaign until a write succeeds; it probes the disk",
     },
   },
   {
@@ -228,8 +228,7 @@ export const durability: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
-      name:
-        "a write that never returns deposes the leader within two election timeouts, and stops it in the end (rule 9)",
+      name: "rule 9: a write that never returns deposes the leader within two election timeouts, and finally stops it",
     },
   },
   {

@@ -22,7 +22,7 @@ export const election: readonly Mutant[] = [
       replace: "",
     }, storageTakesAnyVote],
     killedBy: "simulation",
-    test: { file: TESTS, name: "§5.2: one vote a term, first come first served" },
+    test: { file: TESTS, name: "§5.2: a node votes once per term, first come first served" },
   },
   {
     name: "vote-forgotten-at-step-down",
@@ -35,7 +35,7 @@ export const election: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/persistence_test.ts",
-      name: "a leader that can't write steps down, keeps its vote, and is cut back to what is on disk",
+      name: "a leader that can't write steps down, keeps its vote, and is cut back to its durable log",
     },
   },
   {
@@ -97,7 +97,7 @@ export const election: readonly Mutant[] = [
       replace: "return Math.max(1, Math.floor(voters / 2));",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/raft/quorum_test.ts", name: "quorum: a majority is more than half" },
+    test: { file: "tests/unit/raft/quorum_test.ts", name: "§5.2: a majority is more than half" },
   },
   {
     name: "half-quorum",
@@ -110,7 +110,7 @@ export const election: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/quorum_test.ts",
-      name: "quorum: any two majorities overlap, across a change of one voter too (dissertation §4.1, figure 4.3)",
+      name: "§4.1, figure 4.3: any two majorities overlap, across a change of one voter too",
     },
   },
   {
@@ -153,7 +153,7 @@ export const election: readonly Mutant[] = [
       replace: `if ((state.role === "preCandidate" && ofThisCampaign) || state.role === "candidate") countVote`,
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "§9.6: a pre-vote that comes late is no vote" },
+    test: { file: TESTS, name: "§9.6: a late pre-vote is not a vote" },
   },
   {
     name: "pre-vote-changes-term",
@@ -167,7 +167,7 @@ export const election: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "§9.6: a pre-vote changes nobody's term or vote, and a grant carries the proposed term",
+      name: "§9.6: a pre-vote changes no node's term or vote, and a grant carries the proposed term",
     },
   },
   {
@@ -180,7 +180,7 @@ export const election: readonly Mutant[] = [
   if (state.role === "preCandidate") becomeCandidate(state, "timeout");\n}\n\n/** The vote for itself`,
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "§9.6: a pre-candidate that can't win keeps its term however long it tries" },
+    test: { file: TESTS, name: "§9.6: a pre-candidate that can't win keeps its term, however long it tries" },
   },
   {
     name: "no-stickiness",
@@ -208,7 +208,7 @@ export const election: readonly Mutant[] = [
     test: {
       file: TESTS,
       name:
-        "a restarted node grants no vote for one minimum election timeout: its older self may have promised a lease",
+        "§6.4.1: a restarted node grants no vote for one minimum election timeout: it may have promised a lease before",
     },
   },
   {
@@ -222,7 +222,7 @@ export const election: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/raft/transfer_test.ts",
-      name: "§3.10: TimeoutNow counts from the leader of the term alone",
+      name: "§3.10: TimeoutNow counts only from the leader of the term",
     },
   },
   {

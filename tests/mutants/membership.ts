@@ -69,7 +69,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "§4.1, figure 4.3: at most one voter more or less is a single step; more go through a joint configuration",
+      name: "§4.1, figure 4.3: one voter may come or go in a single step; more need a joint configuration",
     },
   },
   {
@@ -109,7 +109,7 @@ export const membership: readonly Mutant[] = [
       replace: "if (!state.committedInTerm) return;",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "§4.3: a commit before the joint entry's is no reason to leave" },
+    test: { file: TESTS, name: "§4.3: a commit before the joint entry does not end the joint configuration" },
   },
   {
     name: "truncation-keeps-membership",
@@ -144,7 +144,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/election_test.ts",
-      name: "§4.2.1: a learner's vote elects nobody, should it send one",
+      name: "§4.2.1: a learner's vote elects no node, should it send one",
     },
   },
   {
@@ -194,7 +194,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: TESTS,
-      name: "identity: a member never keeps its id with another data folder; a newcomer may have any",
+      name: "a member never keeps its id with another data folder; a new member may have any",
     },
   },
   {
@@ -208,7 +208,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: TESTS,
-      name: "identity: what an older data folder had acknowledged does not count for the newer one",
+      name: "acknowledgements of an older data folder do not count for the newer one",
     },
   },
   {
@@ -222,7 +222,8 @@ export const membership: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/identity_test.ts",
-      name: "of a member with another data folder no answer counts; what it asks is heard by a node without a leader",
+      name:
+        "answers of a member with another data folder are refused; its requests are processed by a node without a leader",
     },
   },
   {
@@ -236,8 +237,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/identity_test.ts",
-      name:
-        "of two data folders under one name only one is heard as the candidate of a term: the vote says no more than the name",
+      name: "of two data folders under one name only one is a candidate of a term: a vote names no data folder",
     },
   },
   {

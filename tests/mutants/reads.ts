@@ -42,7 +42,10 @@ export const reads: readonly Mutant[] = [
       replace: "read.round > leadership.confirmedRound + 1) continue;",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "§6.4: a read waits for its own round; one that is under way already does not do" },
+    test: {
+      file: TESTS,
+      name: "§6.4: a read waits for a round that begins after it; one already under way does not confirm it",
+    },
   },
   {
     name: "read-before-own-commit",
@@ -120,7 +123,7 @@ export const reads: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/node/lease_test.ts",
-      name: "a lease runs from the sending of the round, not from its confirmation",
+      name: "§6.4.1: a lease runs from the sending of the round, not from its confirmation",
     },
   },
   {
@@ -135,7 +138,7 @@ export const reads: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/lease_test.ts",
-      name: "a lease runs from the sending of the round, not from its confirmation",
+      name: "§6.4.1: a lease runs from the sending of the round, not from its confirmation",
     },
   },
   {
@@ -145,7 +148,7 @@ export const reads: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/lease_test.ts",
-      name: "a lease ends by whichever clock shows more time, and when the wall clock was set back",
+      name: "§6.4.1: a lease ends by whichever clock shows more time, and when the wall clock was set back",
     },
   },
   {
@@ -160,7 +163,7 @@ export const reads: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/raft/transfer_test.ts",
-      name: "§6.4.1: no lease from the first TimeoutNow of a term on: it may still arrive",
+      name: "§6.4.1: a leader has no lease from its first TimeoutNow of a term on: it may still arrive",
     },
   },
   {
@@ -172,6 +175,6 @@ export const reads: readonly Mutant[] = [
       replace: "&& !leadership.timeoutNowSent;",
     }],
     killedBy: "simulation",
-    test: { file: TESTS, name: "rule 8: nor has it a lease before that" },
+    test: { file: TESTS, name: "rule 8: a new leader has no lease before its no-op commits" },
   },
 ];

@@ -65,7 +65,7 @@ export const replication: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
-      name: "§5.1: acknowledgements of an older term commit nothing: what they spoke of may be overwritten by now",
+      name: "§5.1: acknowledgements of an older term commit nothing: their entries may have been overwritten since",
     },
   },
   {
@@ -103,7 +103,7 @@ export const replication: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: TESTS,
-      name: "§5.3: a follower refuses entries that do not follow what it has, and says where the logs may meet",
+      name: "§5.3: a follower refuses entries that do not follow its log, and returns where the logs may meet",
     },
   },
   {
@@ -153,7 +153,7 @@ export const replication: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/raft/progress_test.ts",
-      name: "progress: matchIndex never goes back, and 0 <= match < next",
+      name: "matchIndex never goes back, and 0 <= match < next",
     },
   },
   {
@@ -187,7 +187,7 @@ export const replication: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/persistence_test.ts",
-      name: "figure 3: what is applied and not committed is a fault",
+      name: "figure 3: applying an entry that is not committed is a fault",
     },
   },
   {
@@ -201,7 +201,8 @@ export const replication: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/commitment_test.ts",
-      name: "§10.2.1: followers alone may commit what the leader has not written yet; it applies only what it has",
+      name:
+        "§10.2.1: followers alone may commit an entry that the leader has not written yet; the leader applies only durable entries",
     },
   },
   {
@@ -230,7 +231,7 @@ export const replication: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/replication_test.ts",
-      name: "what is only being written is not asked for: a read of it would fail as a whole",
+      name: "entries that are still being written are not read from the disk",
     },
   },
 ];

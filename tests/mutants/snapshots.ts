@@ -22,7 +22,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/cluster/snapshot_test.ts",
-      name: "a snapshot carries the membership as of its index, not one that is only appended",
+      name: "rule 4: a snapshot carries the membership as of its index, not one that is only appended",
     },
   },
   {
@@ -64,7 +64,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/cluster/snapshot_test.ts",
-      name: "a snapshot on demand covers what is applied, and is not taken twice",
+      name: "a snapshot on demand covers everything applied, and is not taken twice",
     },
   },
   {
@@ -126,7 +126,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/cluster/election_test.ts",
-      name: "what was acknowledged survives a crash of all nodes at once",
+      name: "acknowledged commands survive a crash of all nodes at once",
     },
   },
   {
@@ -201,7 +201,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/snapshot_receiver_test.ts",
-      name: "two snapshots of the same index are never mixed, and a newer one takes the place of an older",
+      name: "two snapshots of the same index are never mixed, and a newer one replaces an older one",
     },
   },
   {
@@ -215,7 +215,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/unit/node/snapshot_receiver_test.ts",
-      name: "bytes that don't give the checksum are never installed, and all are asked for again",
+      name: "bytes with a wrong checksum are never installed, and are requested again",
     },
   },
   {
@@ -230,7 +230,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
-      name: "a follower whose disk is in doubt after a snapshot failed stops, though no write to the log tells it",
+      name: "a follower whose disk is in doubt after a failed snapshot stops, although no write to the log failed",
     },
   },
   {
@@ -244,7 +244,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
-      name: "a snapshot that can't be read is asked for again after a while, not in a loop",
+      name: "a snapshot that can't be read is read again after a while, not in a loop",
     },
   },
 ];

@@ -21,7 +21,7 @@ Deno.test("listeners run in a task of their own, in order", () => {
   assert.deepEqual(heard, [1, 2]);
 });
 
-Deno.test("what nobody listens to costs nothing, and who was removed hears nothing", () => {
+Deno.test("events without listeners are not buffered, and a removed listener receives nothing", () => {
   const { events, run, tasks } = hub();
   events.emit("applied", { index: 1 });
   assert.equal(tasks.length, 0);
@@ -34,7 +34,7 @@ Deno.test("what nobody listens to costs nothing, and who was removed hears nothi
   run();
 });
 
-Deno.test("the buffer is bounded, and what does not fit is counted", () => {
+Deno.test("the buffer is bounded, and dropped events are counted", () => {
   const { events, run } = hub();
   let heard = 0;
   events.add("applied", () => heard++);
@@ -44,7 +44,7 @@ Deno.test("the buffer is bounded, and what does not fit is counted", () => {
   assert.equal(heard + events.dropped, 10_000);
 });
 
-Deno.test("one listener's fault reaches neither the others nor the core", () => {
+Deno.test("an error in one listener reaches neither the others nor the core", () => {
   const { events, run } = hub();
   let heard = 0;
   events.add("applied", () => {

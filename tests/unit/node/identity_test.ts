@@ -49,7 +49,7 @@ function make() {
   return { directory, verdict };
 }
 
-Deno.test("of a member with another data folder no answer counts; what it asks is heard by a node without a leader", () => {
+Deno.test("answers of a member with another data folder are refused; its requests are processed by a node without a leader", () => {
   const { directory, verdict } = make();
   const wiped = { fromIncarnation: "other", fromAddress: "elsewhere" };
   const granted = { type: "RequestVoteResponse", term: 1, voteGranted: true, preVote: false } as const;
@@ -66,7 +66,7 @@ Deno.test("of a member with another data folder no answer counts; what it asks i
   assert.equal(directory.asker("n2")!.incarnation, "i2");
 });
 
-Deno.test("of two data folders under one name only one is heard as the candidate of a term: the vote says no more than the name", () => {
+Deno.test("of two data folders under one name only one is a candidate of a term: a vote names no data folder", () => {
   const { verdict } = make();
   const removed = { from: "n3", fromIncarnation: "old" };
   const added = { from: "n3", fromIncarnation: "new" };
@@ -88,7 +88,7 @@ Deno.test("a message for another node, cluster, version or data folder is refuse
   assert.equal(verdict(vote(1), { protocolVersion: PROTOCOL_VERSION + 1 }), "protocolVersion");
 });
 
-Deno.test("a host may be an object of a class: its functions are called on it", async () => {
+Deno.test("a host may be an instance of a class: its functions are called as methods", async () => {
   const calls = new VirtualHost();
   class OwnHost implements Host {
     readonly #calls = calls;

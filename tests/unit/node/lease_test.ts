@@ -15,7 +15,7 @@ function clocked(durationMs = 900) {
   return { lease, now, pass };
 }
 
-Deno.test("a lease runs from the sending of the round, not from its confirmation", () => {
+Deno.test("§6.4.1: a lease runs from the sending of the round, not from its confirmation", () => {
   const { lease, pass } = clocked();
   lease.roundStarted(1);
   assert.equal(lease.valid, false);
@@ -28,7 +28,7 @@ Deno.test("a lease runs from the sending of the round, not from its confirmation
   assert.equal(lease.valid, false);
 });
 
-Deno.test("a confirmation counts for its round and those before, and for none after", () => {
+Deno.test("a confirmation counts for its round and those before, but for none after", () => {
   const { lease, pass } = clocked();
   lease.roundStarted(1);
   pass(600);
@@ -41,7 +41,7 @@ Deno.test("a confirmation counts for its round and those before, and for none af
   assert(lease.valid);
 });
 
-Deno.test("a lease ends by whichever clock shows more time, and when the wall clock was set back", () => {
+Deno.test("§6.4.1: a lease ends by whichever clock shows more time, and when the wall clock was set back", () => {
   for (
     const change of [{ monotonicMs: 900, wallMs: 0 }, { monotonicMs: 0, wallMs: 900 }, { monotonicMs: 0, wallMs: -1 }]
   ) {
@@ -55,7 +55,7 @@ Deno.test("a lease ends by whichever clock shows more time, and when the wall cl
   }
 });
 
-Deno.test("nothing of an earlier leadership counts", () => {
+Deno.test("rounds of an earlier leadership give no lease", () => {
   const { lease } = clocked();
   lease.roundStarted(5);
   lease.reset();

@@ -40,7 +40,7 @@ Deno.test("a proposal ends with the answer of its entry, by index and term", asy
   assert.deepEqual([proposals.count, proposals.bytes], [0, 0], "counters are zero when idle (rule 10)");
 });
 
-Deno.test("orphans are answered by what is committed in their place, or unknown in the end", async () => {
+Deno.test("orphans end by the entry committed in their place, or as unknown", async () => {
   const { proposals, now } = make();
   const all = [1, 2, 3, 4].map(() => outcome(proposals.add(data, undefined)));
   proposals.submit(target(5, 2), explain);
@@ -61,7 +61,7 @@ Deno.test("orphans are answered by what is committed in their place, or unknown 
   assert.equal(proposals.bytes, 0);
 });
 
-Deno.test("a batch that is too much as a whole is taken as far as it goes", async () => {
+Deno.test("a batch that is too large as a whole is accepted in part", async () => {
   const { proposals } = make();
   const all = [1, 2, 3].map(() => outcome(proposals.add(data, undefined)));
   let taken = 0;
@@ -73,7 +73,7 @@ Deno.test("a batch that is too much as a whole is taken as far as it goes", asyn
   assert.deepEqual(await Promise.all(all), ["done", "done", "busy rejected"]);
 });
 
-Deno.test("the caller's bytes are copied, and one that is too large alone is let in while nothing waits", async () => {
+Deno.test("the caller's bytes are copied, and a single large command is accepted while nothing waits", async () => {
   const { proposals } = make(10);
   const command = new Uint8Array(100).fill(1);
   const proposed = proposals.add(command, undefined);
@@ -89,7 +89,7 @@ Deno.test("the caller's bytes are copied, and one that is too large alone is let
   await proposed;
 });
 
-Deno.test("at the end, what is not in the log is rejected, and what follows the given index too", async () => {
+Deno.test("endAll rejects commands that are not in the log, or follow the given index", async () => {
   const { proposals } = make();
   const logged = [1, 2].map(() => outcome(proposals.add(data, undefined)));
   proposals.submit(target(5, 2), explain);
@@ -99,7 +99,7 @@ Deno.test("at the end, what is not in the log is rejected, and what follows the 
   assert.equal(proposals.bytes, 0);
 });
 
-Deno.test("an orphan that is given up does not take a newer proposal at its index along", async () => {
+Deno.test("an aborted orphan does not end a newer proposal at its index", async () => {
   const { proposals } = make();
   const caller = new AbortController();
   const orphan = outcome(proposals.add(data, caller.signal));
@@ -114,7 +114,7 @@ Deno.test("an orphan that is given up does not take a newer proposal at its inde
   assert.equal(await newer, "done");
 });
 
-Deno.test("an orphan of an earlier leadership is never rejected by what a later one has sent (figure 8)", async () => {
+Deno.test("figure 8: an orphan of an earlier leadership is never rejected by what a later one has sent", async () => {
   const { proposals } = make();
   const all = [1, 2].map(() => outcome(proposals.add(data, undefined)));
   proposals.submit(target(5, 2), explain);
@@ -125,7 +125,7 @@ Deno.test("an orphan of an earlier leadership is never rejected by what a later 
   assert.deepEqual(await Promise.all([...all, queued]), ["storage unknown", "storage unknown", "storage rejected"]);
 });
 
-Deno.test("one signal ends all proposals that came with it, and is let go of once they have ended", async () => {
+Deno.test("one signal ends all its proposals, and has no listener once they have ended", async () => {
   const { proposals } = make();
   const controller = new AbortController();
   const { signal } = controller;

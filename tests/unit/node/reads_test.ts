@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Reads } from "../../../lib/node/reads.ts";
 
-Deno.test("reads that were given up are not kept, however long the state machine stands still", async () => {
+Deno.test("aborted reads are not kept, however long the state machine is paused", async () => {
   const reads = new Reads();
   const patient = reads.add(new Uint8Array(1), 5, undefined);
   for (let i = 0; i < 10_000; i++) {

@@ -40,7 +40,7 @@ async function make() {
 
 const data = new Uint8Array(10).map((_, i) => i);
 
-Deno.test("chunks in order make a snapshot; repeated and skipped ones are answered with what is missing", async () => {
+Deno.test("chunks in order make a snapshot; repeated and skipped ones are answered with the missing offset", async () => {
   const { receiver, log } = await make();
   const snapshot = meta("s", 5, data);
   receiver.received("a", chunk(snapshot, data, 0, 4));
@@ -61,7 +61,7 @@ Deno.test("chunks in order make a snapshot; repeated and skipped ones are answer
   ]);
 });
 
-Deno.test("bytes that don't give the checksum are never installed, and all are asked for again", async () => {
+Deno.test("bytes with a wrong checksum are never installed, and are requested again", async () => {
   const { receiver, log } = await make();
   const snapshot = { ...meta("s", 5, data), checksum: 1 };
   receiver.received("a", chunk(snapshot, data, 0, 10));
@@ -69,7 +69,7 @@ Deno.test("bytes that don't give the checksum are never installed, and all are a
   assert.deepEqual(log, ["failed", "a s 0 failed"]);
 });
 
-Deno.test("two snapshots of the same index are never mixed, and a newer one takes the place of an older", async () => {
+Deno.test("two snapshots of the same index are never mixed, and a newer one replaces an older one", async () => {
   const { receiver, log } = await make();
   const other = data.map((byte) => byte + 100);
   const [first, second] = [meta("s1", 5, data), meta("s2", 5, other)];
@@ -94,7 +94,7 @@ Deno.test("an older snapshot does not disturb the one under way", async () => {
   assert.deepEqual(log, ["a new 5 accepted", "install new from a", "installing new"]);
 });
 
-Deno.test("a new leader's older snapshot takes the place of one that nobody sends any more", async () => {
+Deno.test("a new leader's older snapshot replaces one that is no longer sent", async () => {
   const { receiver, log } = await make();
   receiver.received("a", chunk(meta("new", 9, data), data, 0, 5));
   await settle();
@@ -106,7 +106,7 @@ Deno.test("a new leader's older snapshot takes the place of one that nobody send
   assert.deepEqual(log, ["a new 5 accepted", "b old 5 accepted", "install old from b", "installing old"]);
 });
 
-Deno.test("a snapshot without bytes is one chunk", async () => {
+Deno.test("an empty snapshot is one chunk", async () => {
   const { receiver, log } = await make();
   const none = new Uint8Array();
   receiver.received("a", chunk(meta("s", 5, none), none, 0, 0));

@@ -22,7 +22,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-Deno.test("whileLeading: the callback begins when the state machine has an entry of the leader's term", async () => {
+Deno.test("whileLeading calls back once the state machine has an entry of the leader's term", async () => {
   const cluster = await Cluster.start({ voters: 1, applyMs: 50 });
   const [test] = cluster.running;
   await cluster.leader();
@@ -40,7 +40,7 @@ Deno.test("whileLeading: the callback begins when the state machine has an entry
   await cluster.settle(done);
 });
 
-Deno.test("whileLeading: a lost leadership aborts the call, and the next one begins a new call in a higher term", async () => {
+Deno.test("whileLeading aborts when leadership is lost, and calls back again in the next one", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const { calls, callback, isRunning } = recorder();
@@ -64,7 +64,7 @@ Deno.test("whileLeading: a lost leadership aborts the call, and the next one beg
   await cluster.end();
 });
 
-Deno.test("whileLeading: a callback that ignores its signal keeps the next call waiting", async () => {
+Deno.test("whileLeading never overlaps calls, even if a callback ignores its signal", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const finish: (() => void)[] = [];
@@ -89,7 +89,7 @@ Deno.test("whileLeading: a callback that ignores its signal keeps the next call 
   await cluster.end();
 });
 
-Deno.test("whileLeading: a callback that returns is not called again in the same term", async () => {
+Deno.test("whileLeading calls back once per term", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   let calls = 0;
@@ -101,7 +101,7 @@ Deno.test("whileLeading: a callback that returns is not called again in the same
   await cluster.end();
 });
 
-Deno.test("whileLeading: ends with the caller's signal, after the call under way", async () => {
+Deno.test("whileLeading ends with the caller's signal, after the call under way", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   const { calls, callback, isRunning } = recorder();
@@ -119,7 +119,7 @@ Deno.test("whileLeading: ends with the caller's signal, after the call under way
   await cluster.end();
 });
 
-Deno.test("whileLeading: closing the node aborts the call before leadership is handed over, and resolves", async () => {
+Deno.test("whileLeading aborts when close begins, and resolves", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const { calls, callback } = recorder();
@@ -133,7 +133,7 @@ Deno.test("whileLeading: closing the node aborts the call before leadership is h
   await cluster.end();
 });
 
-Deno.test("whileLeading: an error of the callback rejects and ends it; the node goes on leading", async () => {
+Deno.test("whileLeading rejects with an error of the callback; the node goes on leading", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   const fault = new Error("fault");
@@ -148,7 +148,7 @@ Deno.test("whileLeading: an error of the callback rejects and ends it; the node 
   await cluster.end();
 });
 
-Deno.test("whileLeading: an error after the signal is ignored", async () => {
+Deno.test("whileLeading ignores errors after the signal", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   let calls = 0;
@@ -167,7 +167,7 @@ Deno.test("whileLeading: an error after the signal is ignored", async () => {
   await cluster.end();
 });
 
-Deno.test("whileLeading: rejects when the node stops itself", async () => {
+Deno.test("whileLeading rejects when the node stops itself", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   const { calls, callback } = recorder();

@@ -34,7 +34,7 @@ Deno.test("§5.3: acknowledgements repeated by one server count once", () => {
   assert.equal(s.raft.commitIndex, 2);
 });
 
-Deno.test("§5.1: acknowledgements of an older term commit nothing: what they spoke of may be overwritten by now", () => {
+Deno.test("§5.1: acknowledgements of an older term commit nothing: their entries may have been overwritten since", () => {
   const s = new Server("n1", { voters: three, log: [1, 1], term: 2 }).elect("n2").persist();
   s.deliver("n2", appendedResponse({ term: 2, matchIndex: 3, prevLogIndex: 2 }));
   assert.deepEqual([s.raft.commitIndex, s.progress("n2").matchIndex], [0, 0]);
@@ -53,7 +53,7 @@ Deno.test("§10.2.1: the leader sends while it writes, and its own vote counts o
   assert.equal(s.raft.commitIndex, 3);
 });
 
-Deno.test("§10.2.1: followers alone may commit what the leader has not written yet; it applies only what it has", () => {
+Deno.test("§10.2.1: followers alone may commit an entry that the leader has not written yet; the leader applies only durable entries", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   s.propose("a");
   const write = s.beginPersist();
@@ -112,7 +112,7 @@ Deno.test("§5.4.2, figure 8 (c): an entry of term 2 on a majority is not commit
   assert.equal(s1.raft.commitIndex, 0);
 });
 
-Deno.test("§5.4.2, figure 8 (d): and rightly so: S5 can still be elected, and overwrites it", () => {
+Deno.test("§5.4.2, figure 8 (d): S5 can still be elected, and overwrites that entry", () => {
   const { s1, s2, s3, s4, s5 } = figure8UpToC();
   s1.crash();
   for (const s of [s2, s3, s4, s5]) s.tick(2 * HEARTBEAT_TICKS + 10).drain();
@@ -124,7 +124,7 @@ Deno.test("§5.4.2, figure 8 (d): and rightly so: S5 can still be elected, and o
   for (const s of [s2, s3]) assert.equal(s.event("logTruncated").length, 1);
 });
 
-Deno.test("§5.4.2, figure 8 (e): once an entry of term 4 is on a majority, S5 can't win any more", () => {
+Deno.test("§5.4.2, figure 8 (e): once an entry of term 4 is on a majority, S5 can no longer win", () => {
   const { s1, s2, s3, s4, s5 } = figure8UpToC();
   s1.persist().drain();
   const entries = s1.disk.entries.slice(2);
@@ -144,7 +144,7 @@ Deno.test("§5.4.2, figure 8 (e): once an entry of term 4 is on a majority, S5 c
   }
 });
 
-Deno.test("§5.3: the commit index tells followers, and never more than they were proved to have", () => {
+Deno.test("§5.3: followers learn the commit index, but never beyond what is proved to match", () => {
   const s = new Server("n2", { voters: three });
   s.deliver(
     "n1",
@@ -183,13 +183,13 @@ Deno.test("§5.3: learners do not count", () => {
   assert.equal(s.raft.commitIndex, 2);
 });
 
-Deno.test("§7: an installed snapshot counts as what it covers", () => {
+Deno.test("§7: an installed snapshot counts for the entries that it covers", () => {
   const s = new Server("n1", { voters: three }).elect("n3").persist();
   s.deliver("n2", installResponse({ term: 2, snapshotId: "s", matchIndex: 2 }));
   assert.equal(s.raft.commitIndex, 2);
 });
 
-Deno.test("a restarted node knows of no commit but its snapshot's", () => {
+Deno.test("a restarted node starts with its snapshot's index as the commit index", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.crash();
   assert.deepEqual([s.raft.commitIndex, s.raft.applicableIndex, s.raft.role], [0, 0, "follower"]);

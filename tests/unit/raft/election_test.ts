@@ -24,7 +24,7 @@ Deno.test("§5.2: servers start as followers", () => {
   assert.equal(s.raft.leader, null);
 });
 
-Deno.test("§5.2: a follower that hears from a leader stays a follower", () => {
+Deno.test("§5.2: a follower that receives from a leader stays a follower", () => {
   const s = new Server("n1", { voters: three });
   for (let i = 0; i < 10; i++) {
     s.deliver("n2", appendEntries({ term: 1 })).tick(ELECTION_TICKS - 1);
@@ -69,7 +69,7 @@ Deno.test("§5.2: a candidate increments its term, votes for itself, and asks al
   assert.deepEqual(requests[0]!.message, requestVote({ term: 5, lastLogIndex: 2, lastLogTerm: 1 }));
 });
 
-Deno.test("§5.2: votes of a majority make a leader, which announces itself to all with the no-op of its term (§8)", () => {
+Deno.test("§5.2: votes of a majority elect a leader, which announces itself to all with the no-op of its term (§8)", () => {
   const s = new Server("n1", { voters: ["n1", "n2", "n3", "n4", "n5"] });
   s.timeout();
   s.deliver("n2", vote({ term: 2, preVote: true })).deliver("n3", vote({ term: 2, preVote: true })).persist();
@@ -87,7 +87,7 @@ Deno.test("§5.2: votes of a majority make a leader, which announces itself to a
   assert.deepEqual(message.entries.map(({ index, term, type }) => [index, term, type]), [[2, 2, "noop"]]);
 });
 
-Deno.test("§5.2: a majority that denies ends the campaign", () => {
+Deno.test("§5.2: denials of a majority end the campaign", () => {
   const s = new Server("n1", { voters: three });
   s.timeout();
   s.deliver("n2", vote({ term: 2, preVote: true })).persist();
@@ -98,7 +98,7 @@ Deno.test("§5.2: a majority that denies ends the campaign", () => {
   assert.deepEqual([s.raft.term, s.raft.votedFor], [2, "n1"], "the vote is kept");
 });
 
-Deno.test("§5.2: a late denial of an older request does not hide the vote that follows", () => {
+Deno.test("§5.2: a late denial of an older request does not hide a later vote", () => {
   // Terms 2 and 3 are campaigns of n1. The answer to the first carries term 3: n2 knows of it by then.
   const s = new Server("n1", { voters: three });
   s.timeout();
@@ -108,7 +108,7 @@ Deno.test("§5.2: a late denial of an older request does not hide the vote that 
   assert.equal(s.raft.role, "leader");
 });
 
-Deno.test("§5.2: a candidate that hears from the leader of its term follows it", () => {
+Deno.test("§5.2: a candidate that receives from the leader of its term follows it", () => {
   const s = new Server("n1", { voters: three });
   s.timeout();
   s.deliver("n2", vote({ term: 2, preVote: true })).persist();
@@ -152,7 +152,7 @@ Deno.test("§5.2: votes of another term count for nothing", () => {
   assert.equal(s.raft.role, "candidate");
 });
 
-Deno.test("§5.2: one vote a term, first come first served", () => {
+Deno.test("§5.2: a node votes once per term, first come first served", () => {
   const s = new Server("n1", { voters: three, term: 1 });
   s.deliver("n2", requestVote({ term: 2 })).persist();
   assert.deepEqual(s.sent("RequestVoteResponse", "n2"), [vote({ term: 2 })]);
@@ -200,7 +200,7 @@ Deno.test("§5.4.1: the vote goes to a log that is at least as up-to-date, by la
   }
 });
 
-Deno.test("§9.6: a pre-vote changes nobody's term or vote, and a grant carries the proposed term", () => {
+Deno.test("§9.6: a pre-vote changes no node's term or vote, and a grant carries the proposed term", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.deliver("n2", requestVote({ term: 5, preVote: true }));
   assert.deepEqual(s.sent("RequestVoteResponse"), [vote({ term: 5, preVote: true })]);
@@ -213,7 +213,7 @@ Deno.test("§9.6: a pre-vote changes nobody's term or vote, and a grant carries 
   assert.deepEqual([s.raft.term, s.raft.votedFor], [4, null], "however far ahead the term is");
 });
 
-Deno.test("§9.6: a pre-candidate that can't win keeps its term however long it tries", () => {
+Deno.test("§9.6: a pre-candidate that can't win keeps its term, however long it tries", () => {
   const s = new Server("n1", { voters: three });
   s.tick(40 * ELECTION_TICKS);
   assert.deepEqual([s.raft.role, s.raft.term], ["preCandidate", 1]);
@@ -226,14 +226,14 @@ Deno.test("§9.6: pre-votes of an older campaign, or real votes, count for nothi
   assert.equal(s.raft.role, "preCandidate");
 });
 
-Deno.test("§9.6: a pre-candidate whose term is old learns the newer one, and denials end it", () => {
+Deno.test("§9.6: a pre-candidate with an old term learns the newer one, and denials end its campaign", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
   s.deliver("n2", vote({ term: 6, preVote: true, voteGranted: false }));
   assert.deepEqual([s.raft.role, s.raft.term], ["follower", 6]);
 });
 
-Deno.test("§9.6: a pre-vote that comes late is no vote", () => {
+Deno.test("§9.6: a late pre-vote is not a vote", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
   s.deliver("n2", vote({ term: 5, preVote: true })).persist();
@@ -244,7 +244,7 @@ Deno.test("§9.6: a pre-vote that comes late is no vote", () => {
   assert.equal(s.raft.role, "leader");
 });
 
-Deno.test("§9.6: nobody pre-votes for a term that is not newer", () => {
+Deno.test("§9.6: no node pre-votes for a term that is not newer", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.deliver("n2", requestVote({ term: 4, lastLogIndex: 9, lastLogTerm: 4, preVote: true }));
   assert.deepEqual(s.sent("RequestVoteResponse"), [vote({ term: 4, preVote: true, voteGranted: false })]);
@@ -280,7 +280,7 @@ Deno.test("§4.2.3: the flag of a transfer overrides stickiness; a pre-vote can'
   assert.equal(s.sent("RequestVoteResponse", "n3")[0]?.voteGranted, true);
 });
 
-Deno.test("§6.4.1: the promise to a leader holds although a newer term was heard of elsewhere", () => {
+Deno.test("§6.4.1: the promise to a leader holds although a newer term was seen elsewhere", () => {
   // The leader's lease counts on it: n1 acknowledged n2 just now, and then gets a late answer of a newer term.
   for (const preVote of [true, false]) {
     const s = new Server("n1", { voters: three });
@@ -296,7 +296,7 @@ Deno.test("§6.4.1: the promise to a leader holds although a newer term was hear
   }
 });
 
-Deno.test("a restarted node grants no vote for one minimum election timeout: its older self may have promised a lease", () => {
+Deno.test("§6.4.1: a restarted node grants no vote for one minimum election timeout: it may have promised a lease before", () => {
   const s = new Server("n1", { voters: three, settled: false }).tick(ELECTION_TICKS - 1);
   for (const preVote of [true, false]) {
     s.deliver("n2", requestVote({ term: 2, preVote })).persist();
@@ -333,7 +333,7 @@ Deno.test("§5.2: a leader sends heartbeats in every heartbeat interval", () => 
   }
 });
 
-Deno.test("a voter alone leads as soon as its vote is on disk", () => {
+Deno.test("a single voter leads as soon as its vote is on disk", () => {
   const s = new Server("n1", { voters: ["n1"], settled: false }).tick();
   assert.equal(s.raft.role, "candidate");
   s.persist();
@@ -363,7 +363,7 @@ Deno.test("§4.2.2: the only voter of an uncommitted membership does not depose 
   assert.equal(restarted.raft.role, "follower", "its older self may have heard that leader");
 });
 
-Deno.test("nobody campaigns while its term and vote are not on disk", () => {
+Deno.test("no node campaigns while its term and vote are not on disk", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", requestVote({ term: 2 }));
   const batch = s.beginPersist();
@@ -383,7 +383,7 @@ Deno.test("rule 7: learners answer a vote request, and never campaign", () => {
   assert.equal(s.raft.role, "follower", "not even when told to");
 });
 
-Deno.test("§4.2.1: a learner's vote elects nobody, should it send one", () => {
+Deno.test("§4.2.1: a learner's vote elects no node, should it send one", () => {
   const s = new Server("n1", { voters: three, learners: ["n4"] });
   s.timeout();
   s.deliver("n4", vote({ term: 2, preVote: true }));
@@ -412,7 +412,7 @@ Deno.test("rule 7: a partitioned node that returns causes no election", () => {
   assert.deepEqual([a.raft.role, a.raft.term, c.raft.leader], ["leader", 2, "n1"]);
 });
 
-Deno.test("rule 7: a node that returns with a term that is really higher causes exactly one election", () => {
+Deno.test("rule 7: a node that returns with a durable term that is higher causes exactly one election", () => {
   const [a, b] = ["n1", "n2"].map((id) => new Server(id, { voters: three })) as [Server, Server];
   const c = new Server("n3", { voters: three, term: 9 });
   a.timeout();
@@ -463,14 +463,14 @@ Deno.test("§4.2.2: a server outside a committed membership does not campaign", 
   assert.equal(blank.raft.role, "follower", "nor one that belongs to no cluster yet");
 });
 
-Deno.test("the vote that crosses a restart is not given twice", () => {
+Deno.test("rule 2: a vote is not given twice across a restart", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", requestVote({ term: 2 })).persist().crash().settle();
   s.deliver("n3", requestVote({ term: 2 })).persist();
   assert.equal(s.sent("RequestVoteResponse", "n3")[0]?.voteGranted, false);
 });
 
-Deno.test("a log that ends in older terms than the node's own is asked for as it is", () => {
+Deno.test("a candidate sends its log's last term, which may be older than its own", () => {
   const s = new Server("n1", { voters: three, entries: [...logOf([1, 3], membership(three)), command(3, 3)], term: 8 });
   s.timeout();
   const [request] = s.sent("RequestVote", "n3");
@@ -484,7 +484,7 @@ Deno.test("settings that can't work are refused", () => {
   }
 });
 
-Deno.test("§5.2: those who look on see the election timer, and the votes of a campaign", () => {
+Deno.test("§5.2: observers see the election timer and the votes of a campaign", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ term: 1 }));
   const { elapsedTicks, timeoutTicks } = s.raft.electionTimer;

@@ -17,7 +17,7 @@ function termsOf(log: RaftLog): (number | undefined)[] {
   return Array.from({ length: log.lastIndex - log.baseIndex }, (_, i) => log.termAt(log.baseIndex + 1 + i));
 }
 
-Deno.test("log: an empty log ends at index 0 with term 0", () => {
+Deno.test("an empty log ends at index 0 with term 0", () => {
   const log = new RaftLog();
   assert.deepEqual([log.firstIndex, log.lastIndex, log.lastTerm, log.termAt(0), log.termAt(1)], [
     1,
@@ -29,14 +29,14 @@ Deno.test("log: an empty log ends at index 0 with term 0", () => {
   assert.deepEqual(log.cached(1, 5), []);
 });
 
-Deno.test("log: entries follow each other", () => {
+Deno.test("entries must follow each other", () => {
   const log = logOf(1, 1, 2);
   assert.deepEqual([log.lastIndex, log.lastTerm, log.termAt(2), log.termAt(4)], [3, 2, 1, undefined]);
   assert.throws(() => log.append(command(5, 2)), RangeError);
   assert.throws(() => log.append(command(3, 2)), RangeError);
 });
 
-Deno.test("log: lastIndexWithin skips whole terms that are too new", () => {
+Deno.test("§5.3: lastIndexWithin skips whole terms that are too new", () => {
   const log = logOf(1, 1, 3, 3, 3, 6, 6);
   assert.deepEqual([7, 6, 5, 4].map((index) => log.lastIndexWithin(index, 6)), [7, 6, 5, 4]);
   assert.deepEqual([7, 6, 5, 4].map((index) => log.lastIndexWithin(index, 5)), [5, 5, 5, 4]);
@@ -45,7 +45,7 @@ Deno.test("log: lastIndexWithin skips whole terms that are too new", () => {
   assert.equal(log.lastIndexWithin(99, 9), 7);
 });
 
-Deno.test("log: a truncation removes entries, terms and durability from there on", () => {
+Deno.test("a truncation removes entries, terms and durability from its index on", () => {
   const log = logOf(1, 2, 2, 3);
   log.durableIndex = 4;
   const bytes = log.cachedBytes;
@@ -58,7 +58,7 @@ Deno.test("log: a truncation removes entries, terms and durability from there on
   assert.deepEqual([log.lastIndex, log.lastTerm, log.cachedBytes], [0, 0, 0]);
 });
 
-Deno.test("log: what is compacted away can't be truncated", () => {
+Deno.test("compacted entries can't be truncated", () => {
   const log = logOf(1, 1, 1);
   log.durableIndex = 3;
   log.compact(2);
@@ -67,7 +67,7 @@ Deno.test("log: what is compacted away can't be truncated", () => {
   assert.deepEqual([log.lastIndex, log.lastTerm], [2, 1]);
 });
 
-Deno.test("log: compaction keeps the term of the last entry that went", () => {
+Deno.test("compaction keeps the term of the last compacted entry", () => {
   const log = logOf(1, 2, 2, 3, 3);
   log.durableIndex = 5;
   log.compact(3);
@@ -81,7 +81,7 @@ Deno.test("log: compaction keeps the term of the last entry that went", () => {
   assert.deepEqual([log.termAt(6), log.lastTerm], [3, 3]);
 });
 
-Deno.test("log: only durable entries are evicted, oldest first, and what is left is a run to the end", () => {
+Deno.test("only durable entries are evicted, oldest first, and the rest is a run to the end", () => {
   const log = logOf(1, 1, 1, 1, 1, 1);
   log.durableIndex = 4;
   log.evict(6, 0);
@@ -94,7 +94,7 @@ Deno.test("log: only durable entries are evicted, oldest first, and what is left
   assert.equal(log.termAt(2), 1, "their terms stay known");
 });
 
-Deno.test("log: a read of the cache has at least one entry, then as many as fit", () => {
+Deno.test("a read of the cache returns at least one entry, and as many as fit", () => {
   const log = logOf(1, 1, 1, 1);
   const each = entryBytes(command(1, 1));
   assert.deepEqual(log.cached(2, 4, 1).map(({ index }) => index), [2]);
@@ -103,7 +103,7 @@ Deno.test("log: a read of the cache has at least one entry, then as many as fit"
   assert.deepEqual(log.cached(5, 9), []);
 });
 
-Deno.test("log: a log restored from disk knows its terms; runs before the snapshot are allowed", () => {
+Deno.test("a log restored from disk has its terms; runs before the snapshot are allowed", () => {
   const starts = [{ term: 1, index: 1 }, { term: 2, index: 3 }, { term: 5, index: 6 }];
   const log = RaftLog.restore(snapshotMeta(4, 2, none), 7, starts);
   assert.deepEqual([log.termAt(3), log.termAt(4), termsOf(log)], [undefined, 2, [2, 5, 5]]);
@@ -112,13 +112,13 @@ Deno.test("log: a log restored from disk knows its terms; runs before the snapsh
   assert.deepEqual([empty.lastIndex, empty.lastTerm, empty.firstIndex], [9, 4, 10]);
 });
 
-Deno.test("log: a snapshot replaces everything", () => {
+Deno.test("a snapshot replaces the whole log", () => {
   const log = logOf(1, 1, 1);
   log.reset(snapshotMeta(9, 4, none), 1);
   assert.deepEqual([log.firstIndex, log.lastIndex, log.lastTerm, log.durableIndex, log.cachedBytes], [10, 9, 4, 1, 0]);
 });
 
-Deno.test("log: what is durable and committed is packed, within the bytes that the cache may take", () => {
+Deno.test("durable and committed entries are packed, within the bytes that the cache may take", () => {
   const log = new RaftLog(new EntryCache(4, 64));
   const data = (index: number) => new Uint8Array(index % 50).fill(index);
   for (let index = 1; index <= 100; index++) {
@@ -143,7 +143,7 @@ Deno.test("log: what is durable and committed is packed, within the bytes that t
   assert.deepEqual([log.cachedBytes, log.cached(100, 100).length], [0, 0]);
 });
 
-Deno.test("log: an entry larger than a block, or than the whole cache", () => {
+Deno.test("an entry may be larger than a block, or than the whole cache", () => {
   const log = new RaftLog(new EntryCache(1, 64));
   const append = (index: number, size: number) => {
     log.append({ index, term: 1, type: "command", data: new Uint8Array(size).fill(index) });
@@ -159,7 +159,7 @@ Deno.test("log: an entry larger than a block, or than the whole cache", () => {
   assert.ok(log.cachedBytes <= 1000);
 });
 
-Deno.test("log: whatever is done to it, it is the plain list of terms that it stands for", () => {
+Deno.test("random operations leave the log equal to a plain list of terms", () => {
   for (let seed = 0; seed < 100; seed++) {
     const random = new SeededRandom(seed);
     const log = seed % 2 === 0 ? new RaftLog() : new RaftLog(new EntryCache(2, 100));
@@ -206,7 +206,7 @@ Deno.test("log: whatever is done to it, it is the plain list of terms that it st
   }
 });
 
-Deno.test("configuration: the membership over the log's length", () => {
+Deno.test("a configuration has the membership of each index", () => {
   const [a, b, c] = [membership(["a"]), membership(["b"]), membership(["c"])];
   const configuration = Configuration.restore(snapshotMeta(3, 1, a), [
     membershipEntry(2, 1, c),

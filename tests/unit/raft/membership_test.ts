@@ -98,7 +98,7 @@ Deno.test("rule 1: no membership change until an entry of the leader's own term 
   assert.equal(typeof change(f, four), "object");
 });
 
-Deno.test("rule 1: the bug of single-server changes: two leaders' changes with quorums that do not overlap", () => {
+Deno.test("rule 1: two leaders' single-server changes can't have quorums that do not overlap", () => {
   // Ongaro on raft-dev, July 2015: n1 adds n5 in term 2, alone; n2 leads term 3 and removes n1;
   // n1 leads again. Had n2 not to commit in its own term first, {n1,n2,n5...} and {n2,n3,n4} could both decide.
   const voters = four;
@@ -117,7 +117,7 @@ Deno.test("rule 1: the bug of single-server changes: two leaders' changes with q
   assert.equal(n3.sent("RequestVoteResponse", "n1")[0]?.voteGranted, false);
 });
 
-Deno.test("§4.1, figure 4.3: at most one voter more or less is a single step; more go through a joint configuration", () => {
+Deno.test("§4.1, figure 4.3: one voter may come or go in a single step; more need a joint configuration", () => {
   const cases: [string[], string[], boolean][] = [
     [["n1"], ["n1", "n2"], false],
     [["n1", "n2", "n3"], ["n1", "n2"], false],
@@ -136,7 +136,7 @@ Deno.test("§4.1, figure 4.3: at most one voter more or less is a single step; m
   );
 });
 
-Deno.test("§4.3: a joint configuration has both halves; who loses its vote listens after the leave only", () => {
+Deno.test("§4.3: a joint configuration has both halves; a voter becomes a learner only when it is left", () => {
   const to = membership(["n1", "n4", "n5"], ["n2", "n6"]);
   const between = transition(first, to);
   assert.deepEqual(between, {
@@ -165,7 +165,7 @@ Deno.test("§4.3: the joint entry needs both majorities, and its leader appends 
   assert.deepEqual(s.event("membershipCommitted").map(({ membership }) => membership.outgoing.length), [3, 0]);
 });
 
-Deno.test("§4.3: a commit before the joint entry's is no reason to leave", () => {
+Deno.test("§4.3: a commit before the joint entry does not end the joint configuration", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.propose("a");
   change(s, ["n1", "n4", "n5"]);
@@ -180,7 +180,7 @@ Deno.test("§4.3: in a joint configuration no change but the leave is allowed", 
   assert.equal(change(s, three), "membership_change_in_progress");
 });
 
-Deno.test("§4.3: nor while the joint entry is committed and its leave not appended yet", () => {
+Deno.test("§4.3: no change is allowed between the commit of the joint entry and its leave", () => {
   const s = new Server("n1", { entries: jointLog(three, ["n1", "n2", "n4"]) });
   s.deliver("n2", appendEntries({ term: 1, prevLogIndex: 2, prevLogTerm: 1, leaderCommit: 2 }));
   s.elect("n2", "n3", "n4").persist();
@@ -222,7 +222,7 @@ Deno.test("§4.3: check-quorum in a joint configuration needs both majorities", 
   }
 });
 
-Deno.test("§4.3: whoever leads appends the leave of a joint entry that another leader began", () => {
+Deno.test("§4.3: a new leader appends the leave of a joint entry that another leader began", () => {
   const s = new Server("n2", { entries: jointLog(three, ["n3", "n4", "n5"]) }).elect("n1", "n3", "n4").persist();
   for (const id of ["n1", "n3", "n4"]) s.ack(id, 3);
   assert.equal(s.raft.commitIndex, 3);
@@ -242,7 +242,7 @@ Deno.test("§4.3: the leave follows one joint entry once, and survives a transfe
   assert.equal(s.raft.lastIndex, 4);
 });
 
-Deno.test("§4.3: a voter that becomes a learner is one after the leave, and votes until then", () => {
+Deno.test("§4.3: a voter that becomes a learner votes until the leave", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   change(s, ["n1", "n4", "n5"], ["n2"]);
   assert.deepEqual([s.raft.membership.learnersNext, s.raft.membership.learners], [["n2"], []]);
@@ -302,7 +302,7 @@ Deno.test("§4.1: messages of senders that the membership does not know are proc
   assert.deepEqual([blank.raft.leader, blank.raft.membership.voters, blank.raft.commitIndex], ["n1", four, 2]);
 });
 
-Deno.test("rule 7: a removed server that does not know it disturbs nobody while a leader lives", () => {
+Deno.test("rule 7: a removed server that has not learned of it disturbs no node while a leader is alive", () => {
   const [a, b, c] = three.map((id) => new Server(id, { voters: three })) as [Server, Server, Server];
   a.timeout();
   exchange(a, b, c);
@@ -336,7 +336,7 @@ Deno.test("§4.2.1: a new server gets the whole log, and counts once it has it",
   assert.deepEqual(b.raft.membership.voters, ["n1", "n2"]);
 });
 
-Deno.test("a removed server is told of its removal, and then nothing more", () => {
+Deno.test("a removed server receives its removal, and then nothing more", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   change(s, ["n1", "n2"]);
   s.persist().drain().ack("n2");
@@ -346,7 +346,7 @@ Deno.test("a removed server is told of its removal, and then nothing more", () =
   assert.deepEqual(s.raft.progress().map(({ id }) => id), ["n2"]);
 });
 
-Deno.test("a removed server is told again when the first message was lost", () => {
+Deno.test("a removed server receives its removal again if the first message was lost", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   change(s, ["n1", "n2"]);
   s.persist().ack("n2").drain();
@@ -357,7 +357,7 @@ Deno.test("a removed server is told again when the first message was lost", () =
   assert.deepEqual(s.sent("AppendEntries", "n3")[0]?.entries.map(({ type }) => type), ["membership"]);
 });
 
-Deno.test("a removed server that never answers is let go after a while", () => {
+Deno.test("a removed server that never answers is dropped after a while", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   change(s, ["n1", "n2"]);
   s.persist().ack("n2").drain();
@@ -365,7 +365,7 @@ Deno.test("a removed server that never answers is let go after a while", () => {
   assert.deepEqual(s.raft.progress().map(({ id }) => id), ["n2"]);
 });
 
-Deno.test("identity: a member never keeps its id with another data folder; a newcomer may have any", () => {
+Deno.test("a member never keeps its id with another data folder; a new member may have any", () => {
   const s = new Server("n1", { voters: three, learners: ["n4"] }).lead("n2");
   const other = (voters: Member[], learners: Member[]) => reasonOf(s.raft.changeMembership({ voters, learners }));
   const wiped = member("n3", "other-disk");
@@ -375,7 +375,7 @@ Deno.test("identity: a member never keeps its id with another data folder; a new
   assert.ok(s.raft.changeMembership({ voters: members(...three), learners: [member("n5", "any")] }).ok);
 });
 
-Deno.test("identity: what an older data folder had acknowledged does not count for the newer one", () => {
+Deno.test("acknowledgements of an older data folder do not count for the newer one", () => {
   const s = new Server("n1", { voters: ["n1", "n2"], learners: ["n3"] }).lead("n2");
   s.ack("n3");
   assert.equal(s.progress("n3").matchIndex, 2);
@@ -400,7 +400,7 @@ Deno.test("§4.2.1: a learner that lacks much of the log is not promoted", () =>
   assert.equal(typeof change(s, four), "object");
 });
 
-Deno.test("who is refused, and why", () => {
+Deno.test("a refused membership change has a reason and no effect", () => {
   assert.equal(change(new Server("n1", { voters: three }), four), "not_leader");
   const s = new Server("n1", { voters: three }).lead("n2");
   assert.equal(change(s, three), "unchanged");
@@ -420,7 +420,7 @@ Deno.test("an address alone may change", () => {
   assert.deepEqual([s.raft.membership.outgoing, s.raft.membership.members[2]], [[], moved]);
 });
 
-Deno.test("a membership survives its bytes, and damaged bytes are refused", () => {
+Deno.test("a membership is decoded as it was encoded, and damaged bytes are refused", () => {
   const all: Membership[] = [first, membership(["a"], ["b", "c"]), joint(three, ["n3", "n4"], ["n1"])];
   for (const value of all) assert.ok(equalMemberships(decodeMembership(encodeMembership(value)), value));
   const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -444,7 +444,7 @@ Deno.test("a membership survives its bytes, and damaged bytes are refused", () =
   for (const bytes of damaged) assert.throws(() => decodeMembership(bytes), TypeError);
 });
 
-Deno.test("memberships are equal when every field is", () => {
+Deno.test("memberships are equal if every field is", () => {
   assert.ok(!equalMemberships(first, membership(four)));
   assert.ok(!equalMemberships(membership(["n1", "n2"], ["n3"]), membership(three)));
   const moved = membershipOf({ voters: [...members("n1", "n2"), { ...member("n3"), address: "x" }] });

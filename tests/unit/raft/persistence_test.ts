@@ -41,7 +41,7 @@ Deno.test("rule 2: a candidate asks for votes once its own is on disk, and count
   assert.equal(s.raft.role, "leader");
 });
 
-Deno.test("rule 2: not even a newer term is told before it is on disk", () => {
+Deno.test("rule 2: an acknowledgement waits until its term is on disk", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ ...after1, term: 7 }));
   s.deliver("n3", requestVote({ term: 3 }));
@@ -56,7 +56,7 @@ Deno.test("rule 2: not even a newer term is told before it is on disk", () => {
   ]);
 });
 
-Deno.test("rule 2: nor by a refusal", () => {
+Deno.test("rule 2: a refusal waits until its term is on disk", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ term: 7, prevLogIndex: 5, prevLogTerm: 6 }));
   assert.deepEqual(s.messages(), []);
@@ -87,7 +87,7 @@ Deno.test("rule 2: an entry that arrives again while it is written is acknowledg
   assert.deepEqual(s.sent("AppendEntriesResponse").map(({ matchIndex, round }) => [matchIndex, round]), [[2, 2]]);
 });
 
-Deno.test("rule 2: a vote whose term is over by the time it is on disk is not given", () => {
+Deno.test("rule 2: a vote is not sent if its term is over by the time it is on disk", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", requestVote({ term: 2 }));
   const write = s.beginPersist();
@@ -98,7 +98,7 @@ Deno.test("rule 2: a vote whose term is over by the time it is on disk is not gi
   assert.deepEqual(s.messages().map(({ to, message }) => [to, message.term]), [["n3", 3]]);
 });
 
-Deno.test("rule 2: after a crash a node knows exactly what it promised", () => {
+Deno.test("rule 2: after a crash a node still has exactly what it promised", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", requestVote({ term: 5 })).persist();
   s.deliver("n2", appendEntries({ ...after1, term: 5, entries: [command(2, 5)] })).persist();
@@ -106,7 +106,7 @@ Deno.test("rule 2: after a crash a node knows exactly what it promised", () => {
   assert.deepEqual([s.raft.term, s.raft.votedFor, s.raft.lastIndex], [5, "n2", 2]);
 });
 
-Deno.test("batches come in order, one at a time, and hold all there is to write", () => {
+Deno.test("batches come in order, one at a time, and hold everything to write", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ ...after1, term: 2, entries: [command(2, 1), command(3, 2)] }));
   const one = s.beginPersist();
@@ -121,7 +121,7 @@ Deno.test("batches come in order, one at a time, and hold all there is to write"
   assert.throws(() => s.raft.persisted(one!), /not the one under way/);
 });
 
-Deno.test("rule 6: a late completion of an overwritten write acknowledges nothing of it", () => {
+Deno.test("rule 6: a late completion of an overwritten write acknowledges nothing", () => {
   const s = new Server("n1", { voters: three });
   s.deliver("n2", appendEntries({ ...after1, entries: [command(2, 1), command(3, 1), command(4, 1)] }));
   const write = s.beginPersist();
@@ -137,7 +137,7 @@ Deno.test("rule 6: a late completion of an overwritten write acknowledges nothin
   assert.equal(s.sent("AppendEntriesResponse", "n3")[0]?.matchIndex, 4);
 });
 
-Deno.test("rule 6: nor does a shorter log that took the place of a longer one count as written", () => {
+Deno.test("rule 6: a shorter log that replaced a longer one does not count as written", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1, 1], term: 2 });
   s.deliver("n2", appendEntries({ term: 2, prevLogIndex: 2, prevLogTerm: 1, entries: [command(3, 2)] }));
   assert.equal(s.raft.durableIndex, 2);
@@ -149,7 +149,7 @@ Deno.test("rule 6: nor does a shorter log that took the place of a longer one co
   assert.equal(s.raft.durableIndex, 3);
 });
 
-Deno.test("a leader that can't write steps down, keeps its vote, and is cut back to what is on disk", () => {
+Deno.test("a leader that can't write steps down, keeps its vote, and is cut back to its durable log", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.raft.readIndex(1);
   s.propose("a", "b");
@@ -165,7 +165,7 @@ Deno.test("a leader that can't write steps down, keeps its vote, and is cut back
   assert.deepEqual(s.event("logTruncated"), [{ type: "logTruncated", from: 3 }]);
 });
 
-Deno.test("rule 4: a failed write takes back the membership that was not written", () => {
+Deno.test("rule 4: a failed write restores the membership before the one that was not written", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   assert.ok(s.raft.changeMembership({ voters: members("n1", "n2", "n3", "n4"), learners: [] }).ok);
   assert.deepEqual(s.raft.membership.voters, ["n1", "n2", "n3", "n4"]);
@@ -174,7 +174,7 @@ Deno.test("rule 4: a failed write takes back the membership that was not written
   assert.equal(s.event("membershipChanged").at(-1)?.reason, "rolledBack");
 });
 
-Deno.test("after a failed write nobody campaigns until a write succeeds; a probe finds out", () => {
+Deno.test("after a failed write a node does not campaign until a write succeeds; it probes the disk", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.propose("a");
   s.raft.persistFailed(s.beginPersist()!);
@@ -207,7 +207,7 @@ Deno.test("a failed write of term or vote, of a follower's entries or of a snaps
   assert.equal(installing.raft.persistFailed(installing.beginPersist()!), false);
 });
 
-Deno.test("a failed write that a term came after stops the node: it follows somebody by then", () => {
+Deno.test("a failed write stops a node that follows another leader by then", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.propose("a");
   const write = s.beginPersist();
@@ -248,19 +248,19 @@ Deno.test("rule 9: acknowledgements behind a hanging write do not pile up", () =
   assert.deepEqual(answers.map(({ matchIndex, round }) => [matchIndex, round]), [[199, 199]]);
 });
 
-Deno.test("stepping down is for leaders: a follower goes on", () => {
+Deno.test("stepDown does nothing on a follower", () => {
   const s = new Server("n1", { voters: three });
   s.raft.stepDown("no reason");
   assert.equal(s.raft.campaignBlocked, false);
 });
 
-Deno.test("a leader's answers to its own older entries are no news after a restart", () => {
+Deno.test("a leader's answers to its own older entries change nothing after a restart", () => {
   const s = new Server("n1", { voters: three }).lead("n2").crash();
   s.deliver("n3", appendedResponse({ term: 2, matchIndex: 2 }));
   assert.deepEqual([s.raft.role, s.raft.commitIndex], ["follower", 0]);
 });
 
-Deno.test("figure 3: what is applied and not committed is a fault", () => {
+Deno.test("figure 3: applying an entry that is not committed is a fault", () => {
   assert.throws(() => new Server("n1", { voters: three }).raft.applied(1), { name: "InvariantViolation" });
 });
 

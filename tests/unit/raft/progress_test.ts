@@ -7,7 +7,7 @@ function replicating(next = 1): Progress {
   return peer;
 }
 
-Deno.test("progress: in probe one message is out, and the next index stays until it is answered", () => {
+Deno.test("in probe one message is under way, and the next index stays until it is answered", () => {
   const peer = new Progress("n2", "disk", 5);
   peer.sent(7, 100);
   assert.deepEqual([peer.nextIndex, peer.probing, peer.inflightMessages], [5, true, 0]);
@@ -15,7 +15,7 @@ Deno.test("progress: in probe one message is out, and the next index stays until
   assert.deepEqual([peer.matchIndex, peer.nextIndex], [7, 8]);
 });
 
-Deno.test("progress: in replicate the next index runs ahead, and what is in flight is counted", () => {
+Deno.test("in replicate the next index runs ahead, and messages in flight are counted", () => {
   const peer = replicating();
   peer.sent(2, 10);
   peer.sent(5, 20);
@@ -27,7 +27,7 @@ Deno.test("progress: in replicate the next index runs ahead, and what is in flig
   assert.deepEqual([peer.nextIndex, peer.inflightMessages, peer.inflightBytes], [7, 0, 0]);
 });
 
-Deno.test("progress: matchIndex never goes back, and 0 <= match < next", () => {
+Deno.test("matchIndex never goes back, and 0 <= match < next", () => {
   const peer = replicating();
   peer.acknowledge(9);
   assert.equal(peer.acknowledge(9), false);
@@ -52,7 +52,7 @@ Deno.test("rule 10: nothing counts as in flight once the state changed", () => {
   }
 });
 
-Deno.test("progress: who never answered in this term has no last contact", () => {
+Deno.test("a peer that has not answered in this term has no last contact", () => {
   const peer = replicating();
   assert.equal(peer.report().ticksSinceContact, Number.POSITIVE_INFINITY);
   peer.contacted = true;

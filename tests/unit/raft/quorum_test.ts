@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { electionResult, hasQuorum, majority, quorumValue } from "../../../lib/raft/quorum.ts";
 import { joint, membership } from "./harness.ts";
 
-Deno.test("quorum: a majority is more than half", () => {
+Deno.test("§5.2: a majority is more than half", () => {
   assert.deepEqual([1, 2, 3, 4, 5, 6, 7].map(majority), [1, 2, 2, 3, 3, 4, 4]);
 });
 
-Deno.test("quorum: any two majorities overlap, across a change of one voter too (dissertation §4.1, figure 4.3)", () => {
+Deno.test("§4.1, figure 4.3: any two majorities overlap, across a change of one voter too", () => {
   for (let n = 1; n <= 9; n++) {
     assert.ok(2 * majority(n) > n);
     assert.ok(majority(n) + majority(n + 1) > n + 1);
   }
 });
 
-Deno.test("quorum: the value that a majority has reached", () => {
+Deno.test("§5.3: quorumValue is the value that a majority has reached", () => {
   const value = (reached: Record<string, number>) =>
     quorumValue(membership(Object.keys(reached)), (id) => reached[id]!);
   assert.equal(value({ a: 7 }), 7);
@@ -23,12 +23,12 @@ Deno.test("quorum: the value that a majority has reached", () => {
   assert.equal(value({ a: 10, b: 9, c: 8, d: 1, e: 2 }), 8);
 });
 
-Deno.test("quorum: numbers are compared as numbers", () => {
+Deno.test("quorumValue compares numbers as numbers", () => {
   const reached: Record<string, number> = { a: 9, b: 10, c: 100 };
   assert.equal(quorumValue(membership(["a", "b", "c"]), (id) => reached[id]!), 10);
 });
 
-Deno.test("quorum: a joint configuration needs a majority of each half (dissertation §4.3)", () => {
+Deno.test("§4.3: a joint configuration needs a majority of each half", () => {
   const both = joint(["a", "b", "c"], ["c", "d", "e"]);
   const has = (...ids: string[]) => hasQuorum(both, (id) => ids.includes(id));
   assert.equal(has("a", "b"), false);
@@ -40,13 +40,13 @@ Deno.test("quorum: a joint configuration needs a majority of each half (disserta
   assert.equal(quorumValue(both, (id) => reached[id]!), 4);
 });
 
-Deno.test("quorum: nobody is no quorum", () => {
+Deno.test("no voters are not a quorum", () => {
   const nobody = { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] };
   assert.equal(hasQuorum(nobody, () => true), false);
   assert.equal(quorumValue(nobody, () => 9), 0);
 });
 
-Deno.test("quorum: an election is lost once a quorum can't be reached any more", () => {
+Deno.test("§5.2: an election is lost once a quorum can no longer be reached", () => {
   const three = membership(["a", "b", "c"]);
   const result = (votes: [string, boolean][]) => electionResult(three, new Map(votes));
   assert.equal(result([]), "pending");
@@ -59,7 +59,7 @@ Deno.test("quorum: an election is lost once a quorum can't be reached any more",
   assert.equal(electionResult(four, new Map([["a", false], ["b", false]])), "lost");
 });
 
-Deno.test("quorum: a joint election is lost when one half can't agree", () => {
+Deno.test("§4.3: a joint election is lost when one half can't agree", () => {
   const both = joint(["a", "b", "c"], ["d"]);
   assert.equal(electionResult(both, new Map([["d", false]])), "lost");
   assert.equal(electionResult(both, new Map([["a", true], ["b", true]])), "pending");

@@ -80,7 +80,7 @@ const counts: Record<string, number> = {};
 
 for (let from = first; from <= last; from += GROUP) {
   const to = Math.min(last, from + GROUP - 1);
-  Deno.test(`figure 3: the safety properties hold, and calm brings progress, in the lives of seeds ${from} to ${to}`, () => {
+  Deno.test(`figure 3: the safety properties hold, and calm brings progress, in random runs of seeds ${from} to ${to}`, () => {
     const failed: string[] = [];
     for (let seed = from; seed <= to; seed++) {
       try {
@@ -94,7 +94,7 @@ for (let from = first; from <= last; from += GROUP) {
   });
 }
 
-Deno.test("the random lives contain everything that they are meant to test", () => {
+Deno.test("the random runs contain everything that they are meant to test", () => {
   if (last - first < 100) return;
   const needed = [
     ...["crash", "partition", "propose", "read", "snapshot", "install", "logTruncated", "stepDown", "stopped"],

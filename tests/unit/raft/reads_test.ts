@@ -32,7 +32,7 @@ Deno.test("§6.4: a read is served once a quorum acknowledged a round that began
   assert.equal(s.reads.length, 1, "once");
 });
 
-Deno.test("§6.4: a read waits for its own round; one that is under way already does not do", () => {
+Deno.test("§6.4: a read waits for a round that begins after it; one already under way does not confirm it", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.tick(HEARTBEAT_TICKS);
   const before = round(s);
@@ -84,14 +84,14 @@ Deno.test("rule 8: a new leader serves no read before its no-op commits", () => 
   assert.equal(s.raft.leaseAllowed, true);
 });
 
-Deno.test("rule 8: nor has it a lease before that", () => {
+Deno.test("rule 8: a new leader has no lease before its no-op commits", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1] }).elect("n2").persist();
   assert.equal(s.raft.leaseAllowed, false);
   s.ack("n2");
   assert.equal(s.raft.leaseAllowed, true);
 });
 
-Deno.test("rule 8: acknowledgements of an older term, of a round not begun, or of strangers confirm nothing", () => {
+Deno.test("rule 8: acknowledgements of an older term, of a round not begun, or of unknown nodes confirm nothing", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.raft.readIndex(1);
   const begun = round(s);
@@ -139,14 +139,14 @@ Deno.test("§6.4: reads are rejected when the leader steps down, each once", () 
   assert.equal(s.raft.readIndex(3), "not_leader");
 });
 
-Deno.test("§6.4: a deposed leader that does not know it confirms nothing", () => {
+Deno.test("§6.4: a deposed leader that has not noticed it confirms nothing", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.raft.readIndex(1);
   s.tick(ELECTION_TICKS).collect();
   assert.deepEqual([s.reads, s.rejectedReads, s.raft.role], [[], [1], "follower"]);
 });
 
-Deno.test("§6.4: a single node needs nobody's acknowledgement, only its no-op committed", () => {
+Deno.test("§6.4: a single node needs only its no-op committed", () => {
   const s = new Server("n1", { voters: ["n1"], settled: false }).tick();
   s.endPersist(s.beginPersist());
   assert.equal(s.raft.role, "leader");
@@ -193,7 +193,7 @@ Deno.test("§6.4: an acknowledgement confirms rounds although its entries are no
   assert.deepEqual([response?.matchIndex, response?.round], [1, 5], "a slow disk does not look like a dead node");
 });
 
-Deno.test("§6.4.1: what follows grants no vote within the time a lease may run", () => {
+Deno.test("§6.4.1: followers grant no vote within the time that a lease may run", () => {
   const leader = new Server("n1", { voters: three }).lead("n2");
   leader.raft.readIndex(1);
   const begun = round(leader);

@@ -63,7 +63,7 @@ Deno.test("§5.3: the conflict hint goes back over several terms, none of them e
   assert.deepEqual(follower.terms(), leader.terms());
 });
 
-Deno.test("§5.3: a follower refuses entries that do not follow what it has, and says where the logs may meet", () => {
+Deno.test("§5.3: a follower refuses entries that do not follow its log, and returns where the logs may meet", () => {
   const cases: [
     log: number[],
     prevLogIndex: number,
@@ -118,7 +118,7 @@ Deno.test("rule 5: a real conflict truncates from there on, and not before", () 
   assert.deepEqual(s.disk.entries.map(({ term }) => term), [1, 1, 1, 3]);
 });
 
-Deno.test("rule 5: what is committed is never truncated; a leader that wants it is a fault", () => {
+Deno.test("rule 5: committed entries are never truncated; a leader that conflicts with them is a fault", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1] });
   s.deliver("n2", appendEntries({ term: 1, prevLogIndex: 3, prevLogTerm: 1, leaderCommit: 3 }));
   assert.throws(
@@ -142,7 +142,7 @@ Deno.test("rule 5: commit never passes the last entry that the message proved eq
   assert.equal(s.raft.commitIndex, 3, "nor does it go back");
 });
 
-Deno.test("a message that no leader sends changes nothing", () => {
+Deno.test("an AppendEntries that no leader would send changes nothing", () => {
   const bad = [
     [command(2, 1), command(4, 1)],
     [command(3, 1)],
@@ -179,7 +179,7 @@ Deno.test("§5.3: bytes in flight are capped as well; one message may always go"
   assert.deepEqual(s.sent("AppendEntries", "n2").map(({ entries }) => entries.length), [3]);
 });
 
-Deno.test("§5.3: until a leader knows where the logs meet it sends one message at a time", () => {
+Deno.test("§5.3: until a leader has found where the logs meet it sends one message at a time", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1], config: { maxBatchBytes: 1 } }).elect("n3");
   assert.equal(s.sent("AppendEntries", "n2").length, 1);
   s.propose("a", "b", "c");
@@ -190,7 +190,7 @@ Deno.test("§5.3: until a leader knows where the logs meet it sends one message 
   assert.equal(s.sent("AppendEntries", "n2").length, 4);
 });
 
-Deno.test("§5.3: lost messages are found out by the next heartbeat, and sent again", () => {
+Deno.test("§5.3: lost messages are detected by the next heartbeat, and sent again", () => {
   const a = new Server("n1", { voters: three }).lead("n2", "n3");
   const b = new Server("n2", { voters: three, entries: a.disk.entries, term: 2 });
   a.propose("lost", "too");
@@ -252,7 +252,7 @@ Deno.test("rule 10: counters are zero after a leadership ended, too", () => {
   assert.deepEqual(s.raft.progress(), []);
 });
 
-Deno.test("proposals are refused when too much is uncommitted; a single one that is too large is let in alone", () => {
+Deno.test("proposals are refused when too much is uncommitted; a single one over the limit is accepted alone", () => {
   const s = new Server("n1", { voters: three, config: { maxUncommittedBytes: 200 } }).lead("n2");
   s.propose("x".repeat(1000));
   assert.equal(reasonOf(s.raft.propose([bytes("y")])), "busy");
@@ -262,11 +262,11 @@ Deno.test("proposals are refused when too much is uncommitted; a single one that
   assert.equal(reasonOf(s.raft.propose([bytes("y".repeat(40)), bytes("y".repeat(40))])), "busy", "all or none");
 });
 
-Deno.test("a follower takes no proposal", () => {
+Deno.test("a follower refuses proposals", () => {
   assert.equal(reasonOf(new Server("n1", { voters: three }).raft.propose([bytes("x")])), "not_leader");
 });
 
-Deno.test("entries that only the disk has are asked for, one read at a time, and checked before they are sent", () => {
+Deno.test("entries that only the disk has are read one batch at a time, and checked before they are sent", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1], config: { maxCachedBytes: 0 } }).lead("n3");
   s.deliver("n2", appendedResponse({ term: 2, success: false, prevLogIndex: 4, conflictIndex: 2, conflictTerm: 1 }));
   s.collect();
@@ -291,7 +291,7 @@ Deno.test("entries that only the disk has are asked for, one read at a time, and
   assert.deepEqual(s.sent("AppendEntries", "n2"), [], "an answer counts once");
 });
 
-Deno.test("what is only being written is not asked for: a read of it would fail as a whole", () => {
+Deno.test("entries that are still being written are not read from the disk", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1], config: { maxCachedBytes: 0 } }).lead("n3");
   s.raft.propose([new Uint8Array(1)]);
   s.beginPersist();
@@ -301,7 +301,7 @@ Deno.test("what is only being written is not asked for: a read of it would fail 
   assert.deepEqual(s.entryReads.map(({ from, to }) => [from, to]), [[2, 5]]);
 });
 
-Deno.test("entries that could not be read are asked for again with the next heartbeat", () => {
+Deno.test("entries that could not be read are read again with the next heartbeat", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1] }).lead("n3");
   s.deliver("n2", appendedResponse({ term: 2, success: false, prevLogIndex: 4, conflictIndex: 2, conflictTerm: 1 }));
   s.collect();
@@ -320,13 +320,13 @@ Deno.test("§5.3: a late refusal does not move a peer back", () => {
   assert.equal(s.progress("n2").matchIndex, 4, "nor does a late acknowledgement");
 });
 
-Deno.test("an acknowledgement of what the leader does not have is ignored", () => {
+Deno.test("an acknowledgement beyond the leader's log is ignored", () => {
   const s = new Server("n1", { voters: three }).elect("n3").persist();
   s.ack("n2", 99);
   assert.deepEqual([s.progress("n2").matchIndex, s.raft.commitIndex], [0, 0]);
 });
 
-Deno.test("§5.3: a leader tells of a commit without waiting for the next heartbeat", () => {
+Deno.test("§5.3: a leader reports a commit without waiting for the next heartbeat", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   s.propose("a");
   s.persist().drain();
@@ -341,7 +341,7 @@ Deno.test("figure 3: two leaders in one term are a fault, and the node must stop
   assert.throws(() => follower.deliver("n3", appendEntries({ term: 2 })), { name: "InvariantViolation" });
 });
 
-Deno.test("rule 3: inputs are synchronous: between a check and its use nothing else can happen", () => {
+Deno.test("rule 3: inputs are synchronous, so that nothing happens between a check and its use", () => {
   // The core has no promise to await: each input returns a plain value, and what it checked it used by then.
   const s = new Server("n1", { voters: three, settled: false });
   const inputs: [string, () => unknown][] = [
@@ -377,7 +377,7 @@ Deno.test("a core given the same inputs gives the same outputs", () => {
   assert.equal(run(), run());
 });
 
-Deno.test("a log restored from disk is the one that was there", () => {
+Deno.test("a log restored from disk is the log that was written", () => {
   const s = new Server("n1", { entries: [...logOf([1, 1, 2, 5], first), command(5, 5)] });
   assert.deepEqual(s.terms(), [1, 1, 2, 5, 5]);
   assert.deepEqual([s.raft.durableIndex, s.raft.commitIndex], [5, 0]);

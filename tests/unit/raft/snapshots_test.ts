@@ -54,7 +54,7 @@ Deno.test("§7: heartbeats go on while a snapshot is sent, and claim nothing tha
   assert.equal(s.progress("n2").state, "snapshot", "the answer says nothing of the log");
 });
 
-Deno.test("§7: nobody is sent a snapshot who does not answer", () => {
+Deno.test("§7: a peer that does not answer is sent no snapshot", () => {
   const s = leaderWithSnapshot();
   s.raft.snapshotFailed("n2");
   assert.equal(s.progress("n2").state, "probe");
@@ -68,21 +68,21 @@ Deno.test("§7: nobody is sent a snapshot who does not answer", () => {
   assert.deepEqual(s.snapshotSends, ["n2"]);
 });
 
-Deno.test("§7: a transfer that failed is asked for again", () => {
+Deno.test("§7: a failed transfer is started again", () => {
   const s = leaderWithSnapshot().drain();
   s.raft.snapshotFailed("n2");
   s.collect();
   assert.deepEqual(s.snapshotSends, ["n2"]);
 });
 
-Deno.test("§7: a peer that has the log after all by the time needs no snapshot", () => {
+Deno.test("§7: a peer that turns out to have the log needs no snapshot", () => {
   const s = leaderWithSnapshot().drain();
   s.ack("n2", 9);
   assert.notEqual(s.progress("n2").state, "snapshot");
   assert.deepEqual(s.sent("AppendEntries", "n2").at(-1)?.entries.map(({ index }) => index), [10]);
 });
 
-Deno.test("§7: all answers to a transfer are shown to whoever sends it; those of an older term are not", () => {
+Deno.test("§7: answers to a transfer are passed on to its sender, except those of an older term", () => {
   const s = leaderWithSnapshot().drain();
   s.deliver("n2", installResponse({ term: 2, snapshotId: "s8", status: "accepted", offset: 4 }));
   s.deliver("n2", installResponse({ term: 1, snapshotId: "s8", status: "failed" })).collect();
@@ -111,7 +111,7 @@ Deno.test("§7, figure 13: a snapshot resets log, membership and commit index; t
   assert.equal(s.raft.applicableIndex, 9);
 });
 
-Deno.test("§7: nothing is applied while an install is on its way to the disk", () => {
+Deno.test("§7: nothing is applied while an installed snapshot is not on disk", () => {
   const s = new Server("n2", { voters: three, log: [1, 1, 1], term: 2 });
   s.deliver("n1", appendEntries({ term: 2, prevLogIndex: 3, prevLogTerm: 1, leaderCommit: 3 }));
   s.raft.applied(2);
@@ -161,7 +161,7 @@ Deno.test("§7: a log that has the snapshot's last entry keeps what follows it",
   assert.equal(s.sent("InstallSnapshotResponse")[0]?.matchIndex, 3);
 });
 
-Deno.test("§7: entries that came while a snapshot was stored are kept: they were acknowledged", () => {
+Deno.test("§7: entries that arrived while a snapshot was stored are kept: they were acknowledged", () => {
   // The chunks came from the old leader. A new one had all the entries, and counts on n2's disk for 5.
   const s = new Server("n2", { voters: three, log: [1], term: 2 });
   const meta = snapshotMeta(3, 1, first);
@@ -177,7 +177,7 @@ Deno.test("§7: entries that came while a snapshot was stored are kept: they wer
   assert.equal(s.raft.lastIndex, 5);
 });
 
-Deno.test("§7: entries that conflict with the snapshot go, wherever they end", () => {
+Deno.test("§7: entries that conflict with the snapshot are removed, wherever they end", () => {
   const s = new Server("n2", { voters: three, log: [1, 1, 2, 2, 2, 2], term: 3 });
   assert.equal(s.raft.installSnapshot("n1", snapshotMeta(4, 3, first), 1), true);
   s.persist();
@@ -210,7 +210,7 @@ Deno.test("rule 4: a snapshot carries the membership as of its index, not the ne
   assert.deepEqual([s.raft.membershipAt(3), s.raft.firstIndex], [first, 4]);
 });
 
-Deno.test("§7: a snapshot that is overtaken by an installed one is forgotten", () => {
+Deno.test("§7: a snapshot that is overtaken by an installed one is discarded", () => {
   const s = new Server("n2", { voters: three, log: [1, 1, 1], term: 2 });
   s.deliver("n1", appendEntries({ term: 2, prevLogIndex: 3, prevLogTerm: 1, leaderCommit: 3 }));
   s.raft.applied(3);
@@ -224,7 +224,7 @@ Deno.test("§7: a snapshot ahead of what is applied is a fault", () => {
   assert.throws(() => s.raft.snapshotTaken(snapshotMeta(2, 1, first)), { name: "InvariantViolation" });
 });
 
-Deno.test("§7: what no snapshot covers is never compacted", () => {
+Deno.test("§7: entries that no snapshot covers are never compacted", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1] });
   s.raft.compact(3);
   assert.equal(s.raft.firstIndex, 1);
@@ -251,14 +251,14 @@ Deno.test("§7: chunks of an older term are refused with the newer one", () => {
   assert.deepEqual([response?.term, response?.status], [5, "failed"]);
 });
 
-Deno.test("§7: only a follower installs: a candidate goes on, and is asked again", () => {
+Deno.test("§7: only a follower installs a snapshot; a candidate ignores it", () => {
   const s = new Server("n2", { voters: three });
   s.timeout();
   assert.equal(s.raft.installSnapshot("n1", snapshotMeta(9, 1, first), 1), false);
   assert.equal(s.raft.lastIndex, 1);
 });
 
-Deno.test("rule 6: a write that ends after an install took its place acknowledges none of its entries", () => {
+Deno.test("rule 6: a write that ends after an installed snapshot replaced it acknowledges none of its entries", () => {
   // The write is longer than the snapshot, and of another leader: none of it is left in the log.
   const s = new Server("n2", { voters: three, term: 1 });
   const entries = Array.from({ length: 12 }, (_, i) => command(i + 2, 1));

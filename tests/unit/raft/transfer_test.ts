@@ -14,7 +14,7 @@ import {
 
 const three = ["n1", "n2", "n3"];
 
-Deno.test("§3.10: a leader hands over: the successor leads in the next term, without a pre-vote", () => {
+Deno.test("§3.10: a leader hands leadership over: the successor leads in the next term, without a pre-vote", () => {
   const [a, b, c] = three.map((id) => new Server(id, { voters: three })) as [Server, Server, Server];
   a.timeout();
   exchange(a, b, c);
@@ -30,7 +30,7 @@ Deno.test("§3.10: a leader hands over: the successor leads in the next term, wi
   assert.deepEqual(c.terms(), [1, 2, 2, 3]);
 });
 
-Deno.test("§3.10: the successor is told once its log is as long as the leader's, not before", () => {
+Deno.test("§3.10: TimeoutNow is sent once the successor's log is as long as the leader's, not before", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   s.propose("a");
   s.persist().drain();
@@ -42,7 +42,7 @@ Deno.test("§3.10: the successor is told once its log is as long as the leader's
   assert.deepEqual(s.sent("TimeoutNow", "n2"), [timeoutNow(2)]);
 });
 
-Deno.test("§3.10: proposals are refused meanwhile, reads are not", () => {
+Deno.test("§3.10: proposals are refused during a transfer, reads are not", () => {
   const s = new Server("n1", { voters: three }).lead("n2");
   s.raft.transferLeadership("n2");
   assert.equal(reasonOf(s.raft.propose([bytes("x")])), "leadership_transfer");
@@ -64,7 +64,7 @@ Deno.test("§3.10: TimeoutNow is repeated, and after an election timeout the tra
   assert.ok(s.raft.propose([bytes("x")]).ok);
 });
 
-Deno.test("§6.4.1: no lease from the first TimeoutNow of a term on: it may still arrive", () => {
+Deno.test("§6.4.1: a leader has no lease from its first TimeoutNow of a term on: it may still arrive", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   assert.equal(s.raft.leaseAllowed, true);
   s.raft.transferLeadership("n2");
@@ -78,7 +78,7 @@ Deno.test("§6.4.1: no lease from the first TimeoutNow of a term on: it may stil
   assert.equal(other.raft.leaseAllowed, true, "but none had left");
 });
 
-Deno.test("§3.10: TimeoutNow counts from the leader of the term alone", () => {
+Deno.test("§3.10: TimeoutNow counts only from the leader of the term", () => {
   const s = new Server("n1", { voters: three, term: 3 });
   s.deliver("n2", timeoutNow(3));
   assert.equal(s.raft.role, "follower", "who leads is not known");
@@ -93,7 +93,7 @@ Deno.test("§3.10: TimeoutNow counts from the leader of the term alone", () => {
   assert.equal(s.raft.term, 4, "a late copy does nothing");
 });
 
-Deno.test("§3.10: without a name the voter with the longest log that answers takes over", () => {
+Deno.test("§3.10: by default the voter with the longest log that answers takes over", () => {
   const s = new Server("n1", { voters: three, learners: ["n4"] }).lead("n2", "n3");
   s.propose("a");
   s.persist().ack("n4").ack("n3");
@@ -105,7 +105,7 @@ Deno.test("§3.10: without a name the voter with the longest log that answers ta
   assert.deepEqual(other.raft.transferLeadership(null), { ok: true, to: "n2" }, "n3 has more, and is gone");
 });
 
-Deno.test("§3.10: who is refused, and why", () => {
+Deno.test("§3.10: a refused transfer has a reason", () => {
   assert.equal(reasonOf(new Server("n1", { voters: three }).raft.transferLeadership(null)), "not_leader");
   const s = new Server("n1", { voters: three, learners: ["n4"] }).lead("n2");
   assert.equal(reasonOf(s.raft.transferLeadership("n1")), "unchanged");
