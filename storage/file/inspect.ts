@@ -230,7 +230,7 @@ async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
   await listing(fs, dir);
   const identity = await readManifest(fs, dir);
   if (identity === null) {
-    throw new StorageError(`${dir} is no data folder of a node: it has no manifest.`, { disk: "unchanged" });
+    throw new StorageError(`${dir} is not a data folder: it has no manifest`, { disk: "unchanged" });
   }
   const logId = crc32c(new TextEncoder().encode(identity.incarnation));
   for (let attempt = 1;; attempt++) {

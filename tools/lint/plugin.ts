@@ -5,9 +5,12 @@
  * - `layers`: dependencies point one way; see layers.ts.
  * - `explicit-exports`: a face lists its names.
  * - `hash-private`: `#private` fields, no `private` or `protected`.
+ * - `prose`: no sentence of a comment begins like "Who …" or "What is …".
+ * - `error-messages`: messages have Go's form, lower case and without a full stop.
  */
 
 import { forbiddenImport, isIn } from "./layers.ts";
+import { sentencesOf } from "./prose.ts";
 
 /** The files that `portable` applies to. */
 const PORTABLE = ["lib/", "simulation/", "storage/", "transport/memory.ts"];
@@ -185,10 +188,66 @@ const hashPrivate: Deno.lint.Rule = {
   },
 };
 
+/** Beginnings of sentences that a native reader stumbles over. */
+const FOREIGN = /^(Who|Whoever|Whom|Whose|Told of|What is|What was)\b/;
+
+const prose: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    return {
+      Program(node): void {
+        const { text } = context.sourceCode;
+        let starts: number[] | null = null;
+        for (const sentence of sentencesOf(text)) {
+          if (!FOREIGN.test(sentence.text)) continue;
+          starts ??= [0, ...[...text.matchAll(/\n/g)].map((end) => end.index + 1)];
+          const range: [number, number] = [
+            starts[sentence.line - 1] ?? 0,
+            (starts[sentence.line] ?? text.length + 1) - 1,
+          ];
+          context.report({ node, range, message: "begin with a verb in the third person, or with a noun" });
+        }
+      },
+    };
+  },
+};
+
+/** The position of the message among the arguments of a constructor. */
+const MESSAGES = new Map([["RaftError", 1], ["StorageError", 0]]);
+/** Names that messages may begin with in upper case. */
+const NAMES = /^(Bun|Chromium|Connect|Deno|Linux|Node|Raft|Web Locks|Windows)\b/;
+
+const errorMessages: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    return {
+      NewExpression(node): void {
+        const position = node.callee.type === "Identifier" ? MESSAGES.get(node.callee.name) : undefined;
+        const message = position === undefined ? undefined : node.arguments[position];
+        let [first, last] = ["", ""];
+        if (message?.type === "Literal" && typeof message.value === "string") first = last = message.value;
+        else if (message?.type === "TemplateLiteral") {
+          first = message.quasis[0]?.raw ?? "";
+          last = message.quasis.at(-1)?.raw ?? "";
+        } else return;
+        if (/^[A-Z][a-z']* /.test(first) && !NAMES.test(first)) {
+          context.report({ node: message, message: "an error message begins in lower case" });
+        }
+        if (last.endsWith(".")) context.report({ node: message, message: "an error message has no full stop" });
+      },
+    };
+  },
+};
+
 /** The plugin that deno.json names. */
 const plugin: Deno.lint.Plugin = {
   name: "raft",
-  rules: { portable, layers, "explicit-exports": explicitExports, "hash-private": hashPrivate },
+  rules: {
+    portable,
+    layers,
+    "explicit-exports": explicitExports,
+    "hash-private": hashPrivate,
+    prose,
+    "error-messages": errorMessages,
+  },
 };
 
 export default plugin;

@@ -6,7 +6,8 @@
  * or indented by four columns) and directives to tools. Each paragraph, list
  * item, heading and tag (`@param name`, `@returns`) begins a new text; a text is
  * split into sentences after `.`, `!` or `?`, where white space and anything but a
- * lower-case letter follows. A text without a full stop is one sentence.
+ * lower-case letter follows. A text without a full stop is one sentence. Template
+ * literals over several lines are not recognised: comments in them count.
  */
 
 /** A sentence of a comment. */

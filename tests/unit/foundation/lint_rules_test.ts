@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import plugin from "../../../tools/lint/plugin.ts";
 import { forbiddenImport, resolve } from "../../../tools/lint/layers.ts";
+import { beginsWithQuestion, sentencesOf } from "../../../tools/lint/prose.ts";
 
 /** Returns the rules that `source` breaks as the project's file `path`, in order. */
 function broken(path: string, source: string): string[] {
@@ -156,4 +157,65 @@ Deno.test("lint: a face lists its names, and privacy is #", () => {
   breaks("hash-private", "server/a.ts", "class A { protected a(): void {} }");
   passes("server/a.ts", "class A { private constructor() {} }");
   passes("server/a.ts", "class A { #a = 1; a(): void {} }");
+});
+
+Deno.test("lint: a sentence of a comment begins with a verb or a noun", () => {
+  const bad = [
+    "/** Who asks is told. */\nexport const a = 1;",
+    "// Whoever asks, waits.\nf();",
+    "/**\n * Returns the reader.\n * Whose it is, the caller says.\n */\nexport const a = 1;",
+    "/** A field. What is in it, nobody knows. */\nexport const a = 1;",
+    "f(); // Told of each change.",
+    "/** @param a What was asked */\nexport const a = 1;",
+  ];
+  for (const source of bad) breaks("prose", "server/a.ts", source);
+  const good = [
+    "/** Reports who leads. */\nexport const a = 1;",
+    "/** Whole numbers, whatever comes. */\nexport const a = 1;",
+    "const a = `${b}; // Who`;",
+    "const a = 'Who is it?';",
+    "/**\n * ```\n * Who\n * ```\n */\nexport const a = 1;",
+  ];
+  for (const source of good) passes("server/a.ts", source);
+});
+
+Deno.test("lint: a sentence is placed on its own line, and split at its full stop", () => {
+  const source = `// First, e.g. this one. Second (§5.4.2) one!
+// Third
+// goes on.
+/**
+ * - an item
+ * @returns the \`result\`. See above.
+ */
+f(); // A last one.
+`;
+  assert.deepEqual(sentencesOf(source).map(({ line, text }) => `${line}: ${text}`), [
+    "1: First, e.g. this one.",
+    "1: Second (§5.4.2) one!",
+    "2: Third goes on.",
+    "5: an item",
+    "6: the `result`.",
+    "6: See above.",
+    "8: A last one.",
+  ]);
+  assert.ok(beginsWithQuestion("whether it is so"));
+  assert.ok(!beginsWithQuestion("Whatever it is."));
+});
+
+Deno.test("lint: error messages are in lower case, and no sentences", () => {
+  const bad = [
+    'throw new RaftError("busy", "The node is busy");',
+    "throw new RaftError(code, `the node ${id} is busy.`);",
+    'throw new StorageError("Reading failed", { disk });',
+  ];
+  for (const source of bad) breaks("error-messages", "server/a.ts", source);
+  const good = [
+    'throw new RaftError("busy", "the node is busy", { hint: "Wait for it." });',
+    "throw new StorageError(`${path} is damaged`, { disk });",
+    'throw new RaftError("busy", "AppendEntries is under way");',
+    'throw new RaftError("unsupported", "Deno can\'t do that");',
+    'throw new TypeError("Another class.");',
+    "throw new RaftError(code, message);",
+  ];
+  for (const source of good) passes("server/a.ts", source);
 });

@@ -118,8 +118,8 @@ Deno.test("a folder that is not a data folder is a clear error", async () => {
   const fs = new FakeFileSystem();
   await assert.rejects(verifyLog("/nowhere", fs), { code: "storage", message: /can't be read \(ENOENT\)/ });
   await fs.makeDirectory("/data");
-  await assert.rejects(verifyLog("/data", fs), { code: "storage", message: /no data folder/ });
-  await assert.rejects(dump(fs), { code: "storage", message: /no data folder/ });
+  await assert.rejects(verifyLog("/data", fs), { code: "storage", message: /not a data folder/ });
+  await assert.rejects(dump(fs), { code: "storage", message: /not a data folder/ });
 });
 
 Deno.test("verify while a node appends, rolls, takes snapshots and compacts", async () => {
