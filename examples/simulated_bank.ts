@@ -69,7 +69,7 @@ export async function findBug(stateMachine: () => StateMachine, seeds: number): 
     const found = await simulate(options);
     if (found.verdict === "passed") continue;
     const { result } = await shrink(options, found, { maxRuns: 300 });
-    const story = result.story.map(({ atMs, who, what }) => `${atMs.toFixed(0).padStart(6)} ms  ${who}  ${what}`);
+    const story = result.story.map(({ atMs, actor, text }) => `${atMs.toFixed(0).padStart(6)} ms  ${actor}  ${text}`);
     return [`seed ${seed}: ${result.violation?.invariant}`, ...story].join("\n");
   }
   return null;

@@ -107,7 +107,7 @@ export class Network {
     const strikes = (what: string, probability: number): boolean => {
       if (!chance.strikes(what, probability)) return false;
       trace.count(what);
-      trace.tell("network", () => `${what} of ${describeMessage(envelope)}`);
+      trace.describe("network", () => `${what} of ${describeMessage(envelope)}`);
       return true;
     };
     if (strikes("loss", loss)) return;

@@ -45,7 +45,7 @@ export class Recovery {
     const { run, clients } = this.#options;
     const quorum = this.#choose(run.decisions.stream("recovery"));
     if (quorum === null) return await this.#endRequests();
-    run.trace.tell("world", `heals ${[...quorum].map(({ name }) => name).join(" ")}; what else is wrong stays so`);
+    run.trace.describe("world", `heals ${[...quorum].map(({ name }) => name).join(" ")}; other faults stay`);
     for (const machine of this.#options.cluster.all) {
       if (quorum.has(machine)) this.#heal(machine);
       else this.#abandon(machine, run.decisions.stream("recovery"));
@@ -96,7 +96,7 @@ export class Recovery {
     const { run, cluster, network } = this.#options;
     machine.keepDown();
     const fate = chance.next().pick(["dead", "still", "cut off", "deaf"] as const);
-    run.trace.tell(machine.name, `is ${fate} for good`);
+    run.trace.describe(machine.name, `is ${fate} permanently`);
     if (fate === "dead") return machine.crash("random", "for good");
     if (fate === "still") machine.process?.freeze();
     for (const { name } of cluster.all) {

@@ -73,7 +73,7 @@ export class Run {
   report(invariant: Invariant, message: string): void {
     if (this.#violation !== null) return;
     this.#violation = { invariant, message, atMs: this.scheduler.nowMs };
-    this.trace.tell("check", `${invariant} is violated: ${message}`);
+    this.trace.describe("check", `${invariant} is violated: ${message}`);
     this.scheduler.stop();
   }
 

@@ -237,7 +237,7 @@ class Simulation {
     run.trace.count(`search: ${found.verdict}`);
     if (found.verdict !== "violation") return;
     const { client, input } = found.wrong;
-    for (const operation of found.smallest) run.trace.tell("history", JSON.stringify(operation));
+    for (const operation of found.smallest) run.trace.describe("history", JSON.stringify(operation));
     run.report("linearizability", `no order explains the answer to ${client}: ${JSON.stringify(input)}`);
   }
 

@@ -10,9 +10,9 @@ export interface StoryLine {
   /** The time, in virtual milliseconds. */
   readonly atMs: number;
   /** The node or client it happened to, or another part of the run. */
-  readonly who: string;
+  readonly actor: string;
   /** The event and its reason, in words. */
-  readonly what: string;
+  readonly text: string;
 }
 
 /** The kinds of events that go into the hash. */
@@ -67,8 +67,8 @@ export class Trace {
   }
 
   /** Adds a line to the story, if there is one. */
-  tell(who: string, what: string | (() => string)): void {
-    this.story?.push({ atMs: this.#nowUs() / 1000, who, what: typeof what === "string" ? what : what() });
+  describe(actor: string, text: string | (() => string)): void {
+    this.story?.push({ atMs: this.#nowUs() / 1000, actor, text: typeof text === "string" ? text : text() });
   }
 
   #add(value: number): void {

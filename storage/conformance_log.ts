@@ -118,7 +118,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "types and data of entries come back as they were, whatever the bytes",
+    name: "types and data of entries are read as they were written, for all bytes",
     check: async (bench) => {
       await bench.start();
       const all = Uint8Array.from({ length: 256 }, (_, i) => i);
@@ -185,7 +185,7 @@ export const logChecks: readonly Check[] = [
       same(await count(1, 20, 29), 2, "bytes for nearly three");
       same(await count(1, 20, 30), 3, "bytes for three");
       same(await count(18, 20, 1000), 3, "up to the end");
-      same(await count(5, 7, 1000), 3, "up to what was asked");
+      same(await count(5, 7, 1000), 3, "up to the last one requested");
       for (const [from, to] of [[0, 1], [20, 21], [21, 21], [5, 4]] as const) {
         await rejects(bench.storage.entries(from, to, 10), "storage", `entries ${from} to ${to}`);
       }

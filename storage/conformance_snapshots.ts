@@ -175,9 +175,9 @@ export const snapshotChecks: readonly Check[] = [
       same(await bench.log(1, 2), "1:1:1 2:1:2", "nothing without a snapshot");
       const meta = await bench.install(7, 1, "seven");
       await bench.storage.compact(5);
-      same(await bench.log(6, 10), "6:1:6 7:1:7 8:1:8 9:1:9 10:1:10", "what was not asked for");
+      same(await bench.log(6, 10), "6:1:6 7:1:7 8:1:8 9:1:9 10:1:10", "entries after the given index");
       await bench.storage.compact(9);
-      same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "what the snapshot does not cover");
+      same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "entries that the snapshot does not cover");
       await bench.storage.compact(2);
       const state = await bench.restart();
       same([state.lastIndex, state.snapshot, state.hardState], [10, meta, { term: 1, votedFor: "n1" }], "the state");
@@ -186,7 +186,7 @@ export const snapshotChecks: readonly Check[] = [
       await bench.storage.compact(10);
       await bench.persist({ entries: run(11, 1, 2) });
       same((await bench.restart()).lastIndex, 11, "the last index");
-      same(await bench.log(11, 11), "11:2:11", "the log goes on");
+      same(await bench.log(11, 11), "11:2:11", "the log continues");
     },
   },
 ];

@@ -24,8 +24,8 @@ async function which(name: string): Promise<string | null> {
  * @throws {Error} if there is none
  */
 export async function chromium(): Promise<string> {
-  const told = Deno.env.get("CHROMIUM_PATH");
-  if (told !== undefined) return told;
+  const found = Deno.env.get("CHROMIUM_PATH");
+  if (found !== undefined) return found;
   for (const name of NAMES) {
     const path = await which(name);
     if (path !== null) return path;

@@ -67,7 +67,7 @@ async function runAll(
   options: Options,
   sandboxes: readonly MutantSandbox[],
   signal: AbortSignal,
-  tell: (results: MutantResult) => void,
+  onResult: (results: MutantResult) => void,
 ): Promise<MutantResult[]> {
   const waiting = [...options.chosen];
   const done = new Map<Mutant, MutantResult>();
@@ -81,7 +81,7 @@ async function runAll(
       signal.throwIfAborted();
       const results = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
       done.set(mutant, results);
-      tell(results);
+      onResult(results);
     }
   };
   await Promise.all(sandboxes.map(lane));
@@ -112,12 +112,12 @@ async function control(
 }
 
 /** Prints the number of mutants that violated each invariant; returns the number of invariants that none did. */
-function printViolations(results: readonly MutantResult[], say: (line: string) => void): number {
+function printViolations(results: readonly MutantResult[], print: (line: string) => void): number {
   if (!results.some(({ verdict }) => verdict.result === "killed" && verdict.seed !== null)) return 0;
   const counts = [...violations(results, INVARIANTS)];
   const idle = counts.filter(([, count]) => count === 0).map(([invariant]) => invariant);
-  say(`violated: ${counts.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(", ")}`);
-  if (idle.length > 0) say(`violated by none of these: ${idle.join(", ")}`);
+  print(`violated: ${counts.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`).join(", ")}`);
+  if (idle.length > 0) print(`violated by none of these: ${idle.join(", ")}`);
   return idle.length;
 }
 
@@ -139,20 +139,20 @@ async function main(args: string[]): Promise<number> {
     console.error(error instanceof Error ? error.message : error);
     return 2;
   }
-  const say = options.table ? console.error : console.log;
+  const print = options.table ? console.error : console.log;
   const ending = new AbortController();
   const onSignal = (): void => ending.abort(new Error("interrupted"));
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
   const sandboxes: MutantSandbox[] = [];
   try {
     for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) sandboxes.push(await MutantSandbox.open());
-    const results = await runAll(options, sandboxes, ending.signal, (one) => say(lineOf(one)));
+    const results = await runAll(options, sandboxes, ending.signal, (one) => print(lineOf(one)));
     const failure = await control(results, sandboxes[0]!, ending.signal);
     if (options.table) console.log(table(results));
-    const idle = printViolations(results, say);
-    if (failure !== null) say(`the unmodified source does not pass either: ${failure}`);
+    const idle = printViolations(results, print);
+    if (failure !== null) print(`the unmodified source does not pass either: ${failure}`);
     const killed = results.filter(({ verdict }) => verdict.result === "killed").length;
-    say(`${killed} killed, ${results.length - killed} survived`);
+    print(`${killed} killed, ${results.length - killed} survived`);
     const idleMatters = options.chosen === mutants && options.by !== "test";
     return failure === null && killed === results.length && !(idleMatters && idle > 0) ? 0 : 1;
   } catch (error) {

@@ -84,9 +84,9 @@ export class DurableRecord {
   /** Describes the first difference that matters. */
   #differs(loaded: DurableRecord): string | null {
     const { term, votedFor } = this.hardState;
-    const told = `${loaded.hardState.term}, vote for ${loaded.hardState.votedFor}`;
+    const read = `${loaded.hardState.term}, vote for ${loaded.hardState.votedFor}`;
     if (loaded.hardState.term !== term || loaded.hardState.votedFor !== votedFor) {
-      return `term ${told} was read, term ${term}, vote for ${votedFor} was durable`;
+      return `term ${read} was read, term ${term}, vote for ${votedFor} was durable`;
     }
     if (loaded.snapshot?.id !== this.snapshot?.id) {
       return `snapshot ${loaded.snapshot?.index ?? 0} was read, snapshot ${this.snapshot?.index ?? 0} was durable`;

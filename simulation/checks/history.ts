@@ -53,7 +53,7 @@ export class History {
       if (outcome === "rejected" && at !== undefined) {
         run.report(
           "outcomes are true",
-          `${client} was told that "${text}" had no effect, and it was carried out at ${at}`,
+          `${client} received that "${text}" had no effect, but it was executed at ${at}`,
         );
       }
       if (outcome !== "done" || at === position) continue;
@@ -70,7 +70,7 @@ export class History {
     for (const { kind, bytes, answer, client, text } of this.#byPosition().get(index) ?? []) {
       const expected = kind === "query" ? await reference.query(bytes) : reply === null ? null : resultOf(reply);
       if (expected !== null && answer !== null && crc32c(expected) === crc32c(answer)) continue;
-      run.report("linearizability", `"${text}" of ${client} was not answered as the log up to ${index} says`);
+      run.report("linearizability", `the answer to "${text}" of ${client} does not follow from the log up to ${index}`);
     }
   }
 

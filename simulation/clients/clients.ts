@@ -153,13 +153,13 @@ export class Clients {
       if (!(error instanceof RaftError)) throw error;
       record.outcome = error.outcome;
       run.trace.count(`error: ${error.code}`);
-      run.trace.tell(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
+      run.trace.describe(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
       if (error.code === "internal") run.report("no unexplained stop", `${name} received: ${error.message}`);
     }
     record.returnUs = run.scheduler.nowUs;
     run.trace.count(`${type} ${record.outcome}`);
     run.trace.mark("answered", mark, record.position);
-    if (record.outcome === "done") run.trace.tell(name, () => `"${text}" is done at ${record.position}`);
+    if (record.outcome === "done") run.trace.describe(name, () => `"${text}" is done at ${record.position}`);
   }
 
   async #send({ coordinator }: Client, record: HistoryRecord): Promise<void> {

@@ -81,7 +81,7 @@ export class Cluster {
     const change = wanted(node.inspect().membership);
     if (change === null || !this.#keepsQuorum(change)) return false;
     const { trace } = this.#run;
-    trace.tell("operator", () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`);
+    trace.describe("operator", () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`);
     return await this.#ask(node.changeMembership(change), "membership changed");
   }
 
@@ -103,7 +103,7 @@ export class Cluster {
 
   /** Asks a node to take a snapshot. */
   async snapshot(node: RaftNode): Promise<void> {
-    await this.#ask(node.takeSnapshot(), "snapshot asked for");
+    await this.#ask(node.takeSnapshot(), "snapshot requested");
   }
 
   async #ask(request: Promise<unknown>, count: string): Promise<boolean> {

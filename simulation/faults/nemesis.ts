@@ -56,7 +56,7 @@ export class Nemesis {
       diskFull: (victim, chance) =>
         this.#disk(victim, chance, "is full", (disk) => void (disk.troubles.room = chance.below(1000))),
       shortWrite: (victim, chance) =>
-        this.#disk(victim, chance, "writes less than asked", (disk) => void (disk.troubles.shortWrites = 0.5)),
+        this.#disk(victim, chance, "writes fewer bytes than given", (disk) => void (disk.troubles.shortWrites = 0.5)),
       readError: (victim, chance) =>
         this.#disk(victim, chance, "fails at some reads", (disk) => void (disk.troubles.readErrors = 0.1)),
       failedWrite: (victim, chance) => this.#failNext(victim, chance, ["write", "open", "rename", "truncate"]),
@@ -122,17 +122,17 @@ export class Nemesis {
     this.#options.run.scheduler.after(1000 * chance.between(10, mostMs), null, end);
   }
 
-  #tell(who: string, what: string): void {
-    this.#options.run.trace.tell(who, what);
+  #describe(actor: string, text: string): void {
+    this.#options.run.trace.describe(actor, text);
   }
 
   #partition(chance: Stream): void {
     const { network, cluster, clients } = this.#options;
     const { shape, ways, mend } = partition(network, chance, cluster.all.map(({ name }) => name), clients);
     this.#options.run.trace.count(`partition: ${shape}`);
-    this.#tell("network", `is cut (${shape}): ${ways.map(([from, to]) => `${from}→${to}`).join(" ")}`);
+    this.#describe("network", `is cut (${shape}): ${ways.map(([from, to]) => `${from}→${to}`).join(" ")}`);
     this.#lasts(chance, 4000, () => {
-      this.#tell("network", `is whole again (${shape})`);
+      this.#describe("network", `is whole again (${shape})`);
       mend();
     });
   }
@@ -141,7 +141,7 @@ export class Nemesis {
     const { network, cluster } = this.#options;
     const ways = cluster.all.filter((machine) => machine !== victim && chance.chance(0.6));
     const toVictim = chance.chance(0.5);
-    this.#tell("network", `holds back messages ${toVictim ? "to" : "from"} ${victim.name}`);
+    this.#describe("network", `holds back messages ${toVictim ? "to" : "from"} ${victim.name}`);
     const frees = ways.map(({ name }) => toVictim ? network.clog(name, victim.name) : network.clog(victim.name, name));
     this.#lasts(chance, 2500, () => frees.forEach((free) => free()));
   }
@@ -158,12 +158,12 @@ export class Nemesis {
     const sleeps = chance.chance(0.5);
     process.freeze();
     if (sleeps) leader.clock.sleep();
-    this.#tell(name, `${sleeps ? "sleeps" : "is paused"}, cut off from the other nodes`);
+    this.#describe(name, `${sleeps ? "sleeps" : "is paused"}, cut off from the other nodes`);
     let still = true;
     const goOn = (): void => {
       if (!still) return;
       still = false;
-      this.#tell(name, "continues");
+      this.#describe(name, "continues");
       if (leader.process === process) leader.clock.wake();
       process.thaw();
     };
@@ -201,9 +201,9 @@ export class Nemesis {
     const { process } = victim;
     if (process === null) return false;
     process.freeze();
-    this.#tell(victim.name, "is paused");
+    this.#describe(victim.name, "is paused");
     this.#lasts(chance, 3000, () => {
-      this.#tell(victim.name, "continues");
+      this.#describe(victim.name, "continues");
       process.thaw();
     });
   }
@@ -213,9 +213,9 @@ export class Nemesis {
     if (process === null) return false;
     process.freeze();
     clock.sleep();
-    this.#tell(victim.name, "sleeps, its monotonic clock too");
+    this.#describe(victim.name, "sleeps, its monotonic clock too");
     this.#lasts(chance, 3000, () => {
-      this.#tell(victim.name, "wakes");
+      this.#describe(victim.name, "wakes");
       if (victim.process === process) clock.wake();
       process.thaw();
     });
@@ -224,13 +224,13 @@ export class Nemesis {
   /** Sets the wall clock; with lease reads only forward, since setting it back could hide a sleep from a lease. */
   #clockStep(victim: Machine, chance: Stream): void {
     const byMs = Math.round((chance.unit() - (this.#options.plan.leaseReads ? 0 : 0.5)) * 20_000);
-    this.#tell(victim.name, `has its wall clock set by ${byMs} ms`);
+    this.#describe(victim.name, `has its wall clock set by ${byMs} ms`);
     victim.clock.step(byMs);
   }
 
   #coalesce(victim: Machine, chance: Stream): void {
     const ms = chance.pick([16, 100, 1000])!;
-    this.#tell(victim.name, `has timers that fire every ${ms} ms`);
+    this.#describe(victim.name, `has timers that fire every ${ms} ms`);
     const set = (us: number): void => {
       victim.coalesceUs = us;
       if (victim.process !== null) victim.process.coalesceUs = us;
@@ -241,7 +241,7 @@ export class Nemesis {
 
   #disk(victim: Machine, chance: Stream, what: string, spoil: (disk: Machine["disk"]) => void): void {
     const { disk } = victim;
-    this.#tell(victim.name, `has a disk that ${what}`);
+    this.#describe(victim.name, `has a disk that ${what}`);
     spoil(disk);
     this.#lasts(chance, 3000, () => disk.heal());
   }
@@ -252,13 +252,13 @@ export class Nemesis {
     types: readonly ("write" | "open" | "rename" | "truncate" | "sync" | "syncDirectory")[],
   ): void {
     const type = chance.pick(types)!;
-    this.#tell(victim.name, `has a disk that will fail at its next ${type}`);
+    this.#describe(victim.name, `has a disk that will fail at its next ${type}`);
     victim.disk.troubles.next.set(type, "EIO");
   }
 
   #hangNext(victim: Machine, chance: Stream): void {
     const type = chance.pick(["write", "sync"] as const)!;
-    this.#tell(victim.name, `has a disk that will never return from its next ${type}`);
+    this.#describe(victim.name, `has a disk that will never return from its next ${type}`);
     victim.disk.troubles.next.set(type, "hang");
   }
 
@@ -269,7 +269,7 @@ export class Nemesis {
     if (where === null) return false;
     victim.lost = true;
     this.#options.run.rotten = true;
-    this.#tell(victim.name, `has a flipped bit on its disk, in ${where}`);
+    this.#describe(victim.name, `has a flipped bit on its disk, in ${where}`);
   }
 
   #wipe(victim: Machine, chance: Stream): boolean | void {

@@ -69,9 +69,9 @@ export const keyValueModel: Model<KeyValueModelState, KeyValueInput, KeyValueOut
   apply(state, input, seen) {
     switch (input.type) {
       case "get": {
-        const told = learn(state, seen !== undefined && seen !== null && "value" in seen ? seen.version : undefined);
-        const { value, version } = told;
-        return { state: told, output: value === null ? null : { value, version: version ?? NEVER } };
+        const known = learn(state, seen !== undefined && seen !== null && "value" in seen ? seen.version : undefined);
+        const { value, version } = known;
+        return { state: known, output: value === null ? null : { value, version: version ?? NEVER } };
       }
       case "put":
         return write(learn(state, replaced(seen)), input.value, seen);
@@ -100,10 +100,10 @@ function compareAndSet(
 ): Applied {
   // Without an answer it is executed if possible; the search itself tries the case that it has no effect.
   const hoped = seen === undefined && expectedVersion !== "any" ? expectedVersion : undefined;
-  const told = learn(state, replaced(seen) ?? hoped);
-  const holds = expectedVersion === "any" ? told.value !== null : told.version === expectedVersion;
-  if (!holds) return { state: told, output: { ok: false, currentVersion: told.version ?? NEVER } };
-  const { state: next, output } = write(told, value, seen);
+  const known = learn(state, replaced(seen) ?? hoped);
+  const holds = expectedVersion === "any" ? known.value !== null : known.version === expectedVersion;
+  if (!holds) return { state: known, output: { ok: false, currentVersion: known.version ?? NEVER } };
+  const { state: next, output } = write(known, value, seen);
   return { state: next, output: { ok: true, ...output } };
 }
 
@@ -124,8 +124,8 @@ function write(
   value: string | null,
   seen: KeyValueOutput | undefined,
 ): { readonly state: KeyValueModelState; readonly output: KeyValueWritten } {
-  const told = seen !== undefined && seen !== null && "previousVersion" in seen ? seen.version : undefined;
-  const version = told !== undefined && told > state.after ? told : null;
+  const known = seen !== undefined && seen !== null && "previousVersion" in seen ? seen.version : undefined;
+  const version = known !== undefined && known > state.after ? known : null;
   return {
     state: { value, version: value === null ? 0 : version, after: version ?? state.after },
     output: { version: version ?? NEVER, previousVersion: state.version ?? NEVER },

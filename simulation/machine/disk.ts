@@ -109,7 +109,7 @@ export class Disk {
     const newest = names.filter((path) => segmentSequence(path.slice(FOLDER.length + 1)) !== undefined).sort().at(-1);
     const path = this.#chance.next().pick(names);
     if (path === undefined) return null;
-    // In the newest segment, damage to the last batch can't be told from a torn write.
+    // In the newest segment, damage to the last batch looks like a torn write.
     const bytes = path === newest ? this.#fs.settledBytes(path) : this.#fs.durableBytes(path);
     if (bytes === 0) return null;
     const offset = this.#chance.below(bytes);

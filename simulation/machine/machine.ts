@@ -126,7 +126,7 @@ export class Machine implements Receiver {
     if (this.#process !== null || this.damaged || this.#down) return;
     const { run, plan } = this.#with;
     run.trace.mark("started", this.number);
-    run.trace.tell(this.name, "starts");
+    run.trace.describe(this.name, "starts");
     const process = new Process(run, this, this.clock, this.#chance.next());
     process.coalesceUs = this.coalesceUs;
     const life: ApplyingLife = {
@@ -164,7 +164,7 @@ export class Machine implements Receiver {
     if (this.#process === null) return;
     const { run } = this.#with;
     run.trace.mark("ended", this.number);
-    run.trace.tell(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
+    run.trace.describe(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
     this.#process.kill();
     this.#process = null;
     this.#life = null;
@@ -256,10 +256,10 @@ export class Machine implements Receiver {
     if (!process.alive) return;
     this.#node = node;
     life.view = node.inspect();
-    node.addEventListener("raft", ({ detail }) => this.#heard(detail));
+    node.addEventListener("raft", ({ detail }) => this.#onEvent(detail));
     node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
       if (reason === "installed") this.#with.run.trace.count("snapshot installed");
-      this.#with.run.trace.tell(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
+      this.#with.run.trace.describe(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
       const sentDamaged = error instanceof StorageError && error.code === "damaged" && this.#with.run.rotten;
@@ -270,7 +270,7 @@ export class Machine implements Receiver {
         );
       }
       this.#with.run.trace.count(`storage error: ${consequence}`);
-      this.#with.run.trace.tell(this.name, () => `storage error (${consequence}): ${error.message}`);
+      this.#with.run.trace.describe(this.name, () => `storage error (${consequence}): ${error.message}`);
     });
     node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
     this.poll();
@@ -285,7 +285,7 @@ export class Machine implements Receiver {
     if (error instanceof StorageError && (error.code === "damaged" || error.code === "unsupported_version")) {
       if (!this.lost) run.report("durable storage", `${this.name} can't read its disk: ${error.message}`);
       run.trace.count("damage found at start");
-      run.trace.tell(this.name, () => `finds damage, and stays down: ${error.message}`);
+      run.trace.describe(this.name, () => `finds damage, and stays down: ${error.message}`);
       this.damaged = true;
       return this.crash(null, "its data is damaged");
     }
@@ -312,12 +312,12 @@ export class Machine implements Receiver {
     run.scheduler.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
   }
 
-  #heard(event: RaftEvent): void {
+  #onEvent(event: RaftEvent): void {
     const { trace } = this.#with.run;
     trace.count(event.type);
     if (trace.story !== null) {
       const line = describeEvent(event);
-      if (line !== null) trace.tell(this.name, line);
+      if (line !== null) trace.describe(this.name, line);
     }
   }
 }

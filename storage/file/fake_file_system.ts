@@ -109,7 +109,7 @@ class Inode {
   readonly durable: Image = new Image();
   /** The changes since the last sync. */
   changes: Change[] = [];
-  /** The begin of the bytes that the last sync made durable: rot after it can't be told from a torn write. */
+  /** The offset of the bytes that the last sync made durable: rot from there on looks like a torn write. */
   lastSyncedAt = 0;
 
   apply(change: Change): void {

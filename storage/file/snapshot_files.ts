@@ -90,7 +90,7 @@ export async function checkSnapshotFile(file: FileHandle, path: string, ref: Sna
   const at = headerBytes + ref.meta.size;
   const found = await readFully(file, at, trailer.length + 1);
   if (found.length !== trailer.length || trailer.some((byte, i) => found[i] !== byte)) {
-    throw damaged(path, at, "it does not end as the log says");
+    throw damaged(path, at, "its end does not match the log");
   }
 }
 

@@ -68,8 +68,8 @@ export async function simulateUntilKilled(
   const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/seed_runner.ts", seeds, mutant];
   const ran = await run(command, inCopy(sandbox, SIMULATION_MS, signal));
   const lines: string[] = [];
-  const said: string[] = [];
-  for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : said).push(line);
+  const rest: string[] = [];
+  for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : rest).push(line);
   const last = lines.length === 0 ? null : JSON.parse(lines.at(-1)!) as SeedResult;
   if (last !== null && last.violation !== null) {
     const { invariant, message } = last.violation;
@@ -80,7 +80,7 @@ export async function simulateUntilKilled(
   if (ran.timedOut) {
     return { result: "survived", why: `not done after ${SIMULATION_MS / 60_000} minutes, killed ${after}` };
   }
-  return { result: "inapplicable", why: `the simulation ended ${after}:\n${said.slice(-20).join("\n")}` };
+  return { result: "inapplicable", why: `the simulation ended ${after}:\n${rest.slice(-20).join("\n")}` };
 }
 
 /** Returns the output of `deno task simulate --shrink` for a seed. */

@@ -117,7 +117,7 @@ async function runMany([first, last]: readonly [number, number], options: Option
   const began = performance.now();
   const bar = Deno.stderr.isTerminal() && !options.json;
   let done = 0;
-  let told = 0;
+  let printedAt = 0;
   const summary = await runSeeds({
     first,
     last,
@@ -132,8 +132,8 @@ async function runMany([first, last]: readonly [number, number], options: Option
       const now = performance.now();
       const rate = `${Math.round(done / (now - began) * 60_000)} a minute`;
       if (bar) note(`${progressBar(done, last - first + 1)}  ${rate}`);
-      else if (!options.json && now - told > 30_000 && done > 1) {
-        told = now;
+      else if (!options.json && now - printedAt > 30_000 && done > 1) {
+        printedAt = now;
         console.log(`${done} of ${last - first + 1} seeds, ${rate}`);
       }
     },
@@ -166,8 +166,8 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--faults <kinds>", "what may go wrong, with commas between; or none", faults)
     .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", whole(1, 3600))
     .option("--jobs <n>", "threads", whole(1, 64), navigator.hardwareConcurrency)
-    .option("--keep-going", "go on after a seed that failed")
-    .option("--story", "with --seed: tell what happened")
+    .option("--keep-going", "continue after a seed that failed")
+    .option("--story", "with --seed: print the story")
     .option("--shrink", "with --seed: make a failure small, and print it as a story and as a test")
     .option("--json", "print the results as JSON");
   command.parse([...args], { from: "user" });

@@ -69,7 +69,7 @@ export function describeResult(
 
 /** Formats a story, line by line. */
 export function describeStory(story: readonly StoryLine[]): string {
-  return story.map(({ atMs, who, what }) => `${(atMs / 1000).toFixed(3).padStart(9)}  ${who.padEnd(8)}  ${what}`)
+  return story.map(({ atMs, actor, text }) => `${(atMs / 1000).toFixed(3).padStart(9)}  ${actor.padEnd(8)}  ${text}`)
     .join("\n");
 }
 

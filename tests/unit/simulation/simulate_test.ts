@@ -20,10 +20,10 @@ Deno.test("one seed gives one run; another gives another", async () => {
 
 Deno.test("recording the story changes nothing", async () => {
   const plain = await simulate({ seed: 13, ...SHORT });
-  const told = await simulate({ seed: 13, ...SHORT, record: true });
-  assert.equal(plain.traceHash, told.traceHash);
+  const recorded = await simulate({ seed: 13, ...SHORT, record: true });
+  assert.equal(plain.traceHash, recorded.traceHash);
   assert.equal(plain.story.length, 0);
-  assert.ok(told.story.some(({ what }) => what.startsWith("becomes leader")));
+  assert.ok(recorded.story.some(({ text }) => text.startsWith("becomes leader")));
 });
 
 Deno.test("a replay of all decisions is the same run; a decision that is left out does not happen", async () => {
@@ -66,7 +66,7 @@ Deno.test("a state machine with an incomplete snapshot is found, and the run red
   const { result, options: small } = await shrink({ ...options, seed: failed.seed }, failed, { maxRuns: 300 });
   assert.equal(result.violation?.invariant, "state machine safety");
   assert.ok(small.decisions.length <= 30, `${small.decisions.length} are left`);
-  assert.ok(result.story.at(-1)!.what.includes("is violated"));
+  assert.ok(result.story.at(-1)!.text.includes("is violated"));
   const mended = { ...small, stateMachine: () => new Bank() };
   assert.equal((await simulate(mended)).violation, null);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 
-Deno.test("after a write was undone, rot in the batch before it can't be told from a torn write", async () => {
+Deno.test("after a write was undone, rot in the batch before it looks like a torn write", async () => {
   const fs = new FakeFileSystem();
   await fs.makeDirectory("/data");
   const file = await fs.open("/data/log", "create");
