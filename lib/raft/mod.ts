@@ -26,6 +26,9 @@
  * | snapshots.ts | compaction and InstallSnapshot (§7) |
  * | transfer.ts | leadership transfer (dissertation §3.10) |
  *
+ * docs/protocol_rules.md lists the rules, "rule 1" to "rule 10" among them, with
+ * their functions and tests.
+ *
  * @module
  */
 
