@@ -62,12 +62,17 @@ export interface BrowserNode {
  * neither `bootstrap` nor `join` says how to begin. The page receives the same error
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { startBrowserNode } from "./browser/mod.ts";
+ * import { KeyValue } from "./mod.ts";
+ * import { createIndexedDbStorage } from "./storage/indexeddb/mod.ts";
+ * import { BroadcastChannelTransport } from "./transport/tab/mod.ts";
+ *
  * await startBrowserNode({
  *   clusterId: "notes",
  *   id: "n1",
  *   storage: createIndexedDbStorage,
- *   transport: broadcastTransport,
+ *   transport: (place) => new BroadcastChannelTransport(place),
  *   stateMachine: new KeyValue(),
  *   bootstrap: { members: ["n1", "n2", "n3"] },
  * });

@@ -48,7 +48,10 @@ export interface HandleRequestOptions {
  * @throws {RaftError} what `startBrowserNode` threw there, such as `locked`; `internal` if the worker's script failed; `aborted`
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { connectBrowserNode } from "./browser/mod.ts";
+ * import { KeyValueClient } from "./mod.ts";
+ *
  * const worker = new Worker(new URL("./my_worker.js", import.meta.url), { type: "module" });
  * const node = await connectBrowserNode(worker);
  * const notes = new KeyValueClient(node.coordinator);

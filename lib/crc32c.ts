@@ -26,6 +26,8 @@ const tables: readonly Int32Array[] = (() => {
  * @returns an unsigned 32-bit number
  * @example
  * ```ts
+ * import { crc32c } from "./lib/crc32c.ts";
+ *
  * const whole = crc32c(new Uint8Array([1, 2, 3, 4]));
  * const parts = crc32c(new Uint8Array([3, 4]), crc32c(new Uint8Array([1, 2])));
  * console.log(whole === parts); // true

@@ -65,6 +65,8 @@ export function secureRandom(): number {
  *
  * @example
  * ```ts
+ * import { systemHost } from "./mod.ts";
+ *
  * const host = systemHost();
  * const cancel = host.clock.setTimer(100, () => console.log("0.1 s later"));
  * cancel();

@@ -61,9 +61,13 @@ const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
  * Creates the app.
  *
  * @example Mounted under a path of your own
- * ```ts ignore
+ * ```ts
+ * import { Hono } from "hono";
+ * import { type AppOptions, createApp } from "./server/mod.ts";
+ *
+ * declare const options: AppOptions;
  * const own = new Hono();
- * own.mount("/store", createApp({ node, store, client }).fetch);
+ * own.mount("/store", createApp(options).fetch);
  * ```
  */
 export function createApp(options: AppOptions): App {

@@ -27,7 +27,10 @@ export interface StorageConformanceTest {
  *
  * @example
  * ```ts
- * for (const { name, run } of storageConformance(() => myFixture())) Deno.test(name, run);
+ * import { storageConformance, type StorageFixture } from "./conformance.ts";
+ *
+ * declare function myFixture(): StorageFixture;
+ * for (const { name, run } of storageConformance(myFixture)) Deno.test(name, run);
  * ```
  */
 export function storageConformance(

@@ -2,8 +2,11 @@
  * What every transport must do, as a list of checks bound to no test runner.
  *
  * @example
- * ```ts ignore
- * for (const { name, run } of transportConformance(() => myFixture())) Deno.test(name, run);
+ * ```ts
+ * import { transportConformance, type TransportFixture } from "./conformance.ts";
+ *
+ * declare function myFixture(): TransportFixture;
+ * for (const { name, run } of transportConformance(myFixture)) Deno.test(name, run);
  * ```
  *
  * @module

@@ -66,6 +66,8 @@ const NO_FAULTS: NetworkFaults = {
  *
  * @example
  * ```ts
+ * import { MemoryNetwork } from "./mod.ts";
+ *
  * const network = new MemoryNetwork({ maxDelayMs: 10, loss: 0.01 });
  * const transport = network.transport("n1");
  * network.isolate("n1");

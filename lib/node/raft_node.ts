@@ -56,7 +56,7 @@ export interface TransferOptions extends RequestOptions {
  *
  * @example
  * ```ts
- * import { MemoryNetwork, MemoryStorage, membershipOf, RaftNode } from "../../mod.ts";
+ * import { MemoryNetwork, MemoryStorage, membershipOf, RaftNode } from "./mod.ts";
  *
  * let sum = 0;
  * const bytes = () => new TextEncoder().encode(String(sum));

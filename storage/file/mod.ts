@@ -28,6 +28,8 @@ export { nodeFileSystem } from "./node_file_system.ts";
  * @param dir the folder; created if it is missing
  * @example
  * ```ts
+ * import { createFileStorage } from "./storage/file/mod.ts";
+ *
  * const storage = createFileStorage("./data/n1");
  * const { lastIndex } = await storage.load();
  * console.log(`the log ends at ${lastIndex}`);
@@ -45,6 +47,8 @@ export function createFileStorage(dir: string, options: FileStorageOptions = {})
  * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is not a data folder
  * @example
  * ```ts
+ * import { verifyLog } from "./storage/file/mod.ts";
+ *
  * const { firstIndex, lastIndex, tornBytes } = await verifyLog("./data/n1");
  * console.log(`entries ${firstIndex} to ${lastIndex}; ${tornBytes} bytes cut short`);
  * ```
@@ -61,6 +65,8 @@ export function verifyLog(dir: string, fs: FileSystem = nodeFileSystem()): Promi
  * @throws {StorageError} as {@linkcode verifyLog}, after the records that stand before the damage
  * @example
  * ```ts
+ * import { dumpLog } from "./storage/file/mod.ts";
+ *
  * for await (const record of dumpLog("./data/n1")) console.log(record.file, record.offset, record.type);
  * ```
  */

@@ -29,6 +29,8 @@ export type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storag
  *
  * @example
  * ```ts
+ * import { createIndexedDbStorage } from "./storage/indexeddb/mod.ts";
+ *
  * const storage = createIndexedDbStorage({ clusterId: "demo", nodeId: "n1" });
  * const { lastIndex } = await storage.load();
  * console.log(`the log ends at ${lastIndex}`);

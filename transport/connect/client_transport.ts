@@ -66,8 +66,12 @@ const MAX_CLIENTS = 256;
  * passes it on.
  *
  * @example
- * ```ts ignore
- * const coordinator = new Coordinator({ transport: connectClientTransport(), endpoints: ["127.0.0.1:7001"] });
+ * ```ts
+ * import { Coordinator } from "./mod.ts";
+ * import { connectClientTransport } from "./transport/connect/mod.ts";
+ *
+ * await using client = new Coordinator({ transport: connectClientTransport(), endpoints: ["127.0.0.1:7001"] });
+ * console.log((await client.status()).leader);
  * ```
  */
 export function connectClientTransport(options: ConnectClientTransportOptions = {}): ClientTransport & AdminTransport {

@@ -73,9 +73,13 @@ const OFFLINE_QUEUE = { maxMessages: 32, maxBytes: 4 * MIB };
  * a server mounts.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import type { RaftNode } from "./mod.ts";
+ * import { ConnectTransport, http2Connector, serveRaft } from "./transport/connect/mod.ts";
+ *
+ * declare const node: RaftNode; // started with this transport
  * const transport = new ConnectTransport({ connector: http2Connector() });
- * const handler = connectFetchHandler((router) => router.service(PeerService, peerService(transport, identify)));
+ * Deno.serve({ port: 7001 }, serveRaft({ node, transport, address: "127.0.0.1:7001" }));
  * ```
  */
 export class ConnectTransport implements Transport {

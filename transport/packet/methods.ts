@@ -52,11 +52,6 @@ export function methodName(method: { readonly name: string; readonly parent: { r
 /**
  * A method of a generated service, for a table of {@linkcode CallMethods}.
  *
- * @example
- * ```ts ignore
- * const methods = { ...unary(AdminService.method.takeSnapshot, async () => ({ index: await node.takeSnapshot() })) };
- * ```
- *
  * @internal
  */
 export function unary<I extends DescMessage, O extends DescMessage>(
@@ -82,11 +77,6 @@ export function unary<I extends DescMessage, O extends DescMessage>(
 /**
  * What answers ClientService's calls for a node, and those of `more`. A call
  * that only a leader takes is not passed on: the error says who leads.
- *
- * @example
- * ```ts ignore
- * transport.serve(serveNode(node));
- * ```
  */
 export function serveNode(node: DirectNode, more: CallMethods = {}): CallHandler {
   const methods = new Map(Object.entries({ ...clientMethods(node), ...more }));

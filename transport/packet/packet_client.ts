@@ -32,11 +32,6 @@ export type CallSender = (
 /**
  * Calls a method of a generated service at an address.
  *
- * @example
- * ```ts ignore
- * const { index } = await callUnary(transport, AdminService.method.takeSnapshot, "tab:n1", {});
- * ```
- *
  * @internal
  *
  * @throws {RaftError} see {@linkcode TabTransport.call}

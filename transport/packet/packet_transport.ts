@@ -85,9 +85,14 @@ export function tabAddress(id: string): string {
  * A {@linkcode TabTransport} over any {@linkcode PacketChannel}.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { KeyValue, MemoryStorage, RaftNode, Sessions } from "./mod.ts";
+ * import { type PacketChannel, PacketTransport, serveNode, tabAddress } from "./transport/tab/mod.ts";
+ *
+ * declare const channel: PacketChannel;
  * const transport = new PacketTransport({ address: tabAddress("n1"), channel });
- * const node = await RaftNode.start({ id: "n1", address: transport.address, transport, ...rest });
+ * const [address, stateMachine, storage] = [transport.address, new Sessions(new KeyValue()), new MemoryStorage()];
+ * const node = await RaftNode.start({ id: "n1", address, transport, stateMachine, storage });
  * transport.serve(serveNode(node));
  * ```
  */

@@ -36,9 +36,12 @@ const NOBODY: ReadonlySet<ServerLink> = new Set();
  * in a tab goes where that was last heard of, or through any server that has it.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { RelayClient } from "./transport/relay/mod.ts";
+ * import { tabAddress } from "./transport/tab/mod.ts";
+ *
  * const relay = new RelayClient({ servers: ["https://n1.example:7001"] });
- * const transport = relay.transport({ address: tabAddress("t1") });
+ * console.log(relay.transport({ address: tabAddress("t1") }).address);
  * ```
  */
 export class RelayClient {

@@ -179,12 +179,18 @@ export interface RelayPortTransportOptions extends TabTransportOptions {
  * The transport of a node in a worker, over the relay of its page.
  *
  * @example
- * ```ts ignore
- * // In the page:
- * const port = relay.port(tabAddress("t1"));
- * worker.postMessage({ port }, [port]);
- * // In the worker:
- * const transport = relayPortTransport({ address: tabAddress("t1"), port });
+ * ```ts
+ * import { type RelayClient, relayPortTransport } from "./transport/relay/mod.ts";
+ * import { tabAddress } from "./transport/tab/mod.ts";
+ *
+ * export function inPage(relay: RelayClient, worker: Worker): void {
+ *   const port = relay.port(tabAddress("t1"));
+ *   worker.postMessage({ port }, [port]);
+ * }
+ *
+ * export function inWorker(port: MessagePort) {
+ *   return relayPortTransport({ address: tabAddress("t1"), port });
+ * }
  * ```
  */
 export function relayPortTransport(options: RelayPortTransportOptions): RelayTransport {
