@@ -27,6 +27,7 @@ function stages(): Stage[] {
       command: [deno, "check", "--quiet", "--no-lock", "--config", "tools/deno.lib.json", ...PORTABLE.filter(exists)],
     },
     { name: "documentation", command: [deno, "doc", "--quiet", "--lint", ...faces] },
+    { name: "examples compile", command: [deno, "run", "--allow-all", "tools/examples.ts"] },
     ...("generate:check" in config.tasks
       ? [{ name: "generated code is current", command: [deno, "task", "--quiet", "generate:check"] }]
       : []),

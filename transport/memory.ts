@@ -69,7 +69,7 @@ const NO_FAULTS: NetworkFaults = {
  * import { MemoryNetwork } from "./mod.ts";
  *
  * const network = new MemoryNetwork({ maxDelayMs: 10, loss: 0.01 });
- * const transport = network.transport("n1");
+ * export const transport = network.transport("n1");
  * network.isolate("n1");
  * network.heal();
  * ```

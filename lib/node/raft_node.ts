@@ -207,7 +207,7 @@ export class RaftNode {
    *
    * @example
    * ```ts
-   * import type { RaftNode } from "../../mod.ts";
+   * import type { RaftNode } from "./mod.ts";
    *
    * declare const node: RaftNode;
    * declare function sweep(fencingToken: number): Promise<void>;

@@ -1,58 +1,39 @@
 /**
- * The programs in README.md and docs/ stand as if beside mod.ts. All of them
- * type-check; those marked `ts run` are run, and print what the `text` block right
- * after them says. Ports from 7200 to 7299 are replaced by free ones.
+ * The programs in the documents are written as if they stood next to mod.ts.
+ * `deno task examples` type-checks all of them; those marked `ts run` are run here,
+ * and print the `text` block right after them. Ports from 7200 to 7299 are replaced
+ * by free ones.
  */
 
 import assert from "node:assert/strict";
-import { ROOT, run } from "../../tools/run.ts";
+import { type Block, blocksOf, documents, importingFrom, isProgram, typeErrors } from "../../tools/examples.ts";
+import { projectFiles, ROOT, run } from "../../tools/run.ts";
 import { freePort } from "../support/server_processes.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
 
-interface Block {
-  /** Where it stands, for messages. */
-  readonly place: string;
-  /** What follows the opening fence. */
-  readonly kind: string;
-  readonly text: string;
-}
-
-/** The fenced blocks of a file, in order. */
-async function blocksOf(path: string): Promise<Block[]> {
-  const markdown = await Deno.readTextFile(ROOT + path);
-  return [...markdown.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map((match) => ({
-    place: `${path}:${markdown.slice(0, match.index).split("\n").length}`,
-    kind: match[1]!.trim(),
-    text: match[2]!,
-  }));
-}
-
-const documents = [
-  "README.md",
-  ...[...Deno.readDirSync(`${ROOT}docs`)].filter(({ name }) => name.endsWith(".md")).map(({ name }) => `docs/${name}`),
-].sort();
-const blocks = (await Promise.all(documents.map(blocksOf))).map((ofFile) =>
+const paths = await documents();
+const blocks = (await Promise.all(paths.map(blocksOf))).map((ofFile) =>
   ofFile.map((block, at) => ({ ...block, next: ofFile[at + 1] ?? null }))
 ).flat();
-const programs = blocks.filter(({ kind }) => /^ts\b/.test(kind));
+const programs = blocks.filter(isProgram);
 
-/** Writes a program so that what it imports from beside itself comes from `base`, and its ports are free ones. */
+/** Writes a program whose imports from next to it come from `base`, and whose ports are free ones. */
 async function place(program: Block, base: string, file: string): Promise<string> {
-  let text = program.text.replace(/(from\s+|import\()"\.\//g, `$1"${base}`);
+  let text = importingFrom(base, program.text);
   for (const port of new Set(text.match(/\b72\d\d\b/g))) text = text.replaceAll(port, String(await freePort()));
   await Deno.writeTextFile(file, text);
   return file;
 }
 
+/** Names that stand for others, or that a decision gives up. */
+const NOT_THERE = new Set(["service/", "host/", "tests/browser/some_page.ts"]);
+
 const PROJECT = new URL("../../", import.meta.url).href;
 const CONFIG = ["--quiet", "--config", `${ROOT}deno.json`];
 
-Deno.test("docs: every program type-checks", async () => {
-  await using folder = await emptyFolder();
-  assert.ok(programs.length > 0);
-  const files = await Promise.all(programs.map((program, at) => place(program, PROJECT, `${folder.path}/${at}.ts`)));
-  const ran = await run([Deno.execPath(), "check", ...CONFIG, ...files], { quiet: true });
-  assert.ok(ran.ok, `${programs.map(({ place }, at) => `${at}.ts is ${place}`).join("\n")}\n${ran.output}`);
+Deno.test("docs: a program with a type error is noticed, with its place", async () => {
+  const text = 'import { Coordinator } from "./mod.ts";\nnew Coordinator();\n';
+  assert.match(await typeErrors([{ place: "docs/some.md:7", kind: "ts", text }]) ?? "", /at docs\/some.md:7/);
 });
 
 for (const program of programs.filter(({ kind }) => kind === "ts run")) {
@@ -95,13 +76,34 @@ Deno.test("docs: README's first program is five lines, and runs from a URL witho
   assert.equal(ran.output.trim(), program.next?.text.trim());
 });
 
-Deno.test("docs: every link to a file of the project leads to one", async () => {
-  for (const path of documents) {
+Deno.test("docs: every link leads to a file of the project, and to a heading in it", async () => {
+  const anchorsOf = async (path: string) =>
+    [...(await Deno.readTextFile(path)).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+      heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-")
+    );
+  for (const path of paths) {
     const folder = new URL(path, PROJECT);
-    const markdown = await Deno.readTextFile(ROOT + path);
-    for (const [, target = ""] of markdown.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+    for (const [, target = ""] of (await Deno.readTextFile(ROOT + path)).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target)) continue;
-      await assert.doesNotReject(Deno.stat(new URL(target, folder)), `${path} links to ${target}`);
+      const [file = "", anchor] = target.split("#");
+      const url = file === "" ? folder : new URL(file, folder);
+      await assert.doesNotReject(Deno.stat(url), `${path} links to ${target}`);
+      if (anchor !== undefined) {
+        assert.ok((await anchorsOf(decodeURIComponent(url.pathname))).includes(anchor), `${path} links to ${target}`);
+      }
     }
   }
+});
+
+Deno.test("docs: every file and folder of the project that they name exists", async () => {
+  const files = (await projectFiles()).map((file) => `/${file}`);
+  const missing: string[] = [];
+  for (const path of paths) {
+    const text = (await Deno.readTextFile(ROOT + path)).replace(/^```[\s\S]*?^```$/gm, "");
+    for (const [, name = ""] of text.matchAll(/`([a-z_-]+(?:\/[\w.-]+)*(?:\/|\.ts))`/g)) {
+      const isThere = files.some((file) => file.includes(`/${name}`));
+      if (!isThere && !NOT_THERE.has(name)) missing.push(`${path}: ${name}`);
+    }
+  }
+  assert.deepEqual(missing, []);
 });

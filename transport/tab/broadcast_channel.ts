@@ -40,7 +40,7 @@ const MIB = 1024 * 1024;
  * ```ts
  * import { BroadcastChannelTransport, tabAddress } from "./transport/tab/mod.ts";
  *
- * const transport = new BroadcastChannelTransport({ clusterId: "demo", address: tabAddress("n1") });
+ * export const transport = new BroadcastChannelTransport({ clusterId: "demo", address: tabAddress("n1") });
  * ```
  */
 export class BroadcastChannelTransport extends PacketTransport {
