@@ -23,6 +23,11 @@ const LAYERS: readonly Layer[] = [
   { files: "storage/indexeddb/", may: ["lib/", "storage/"], bare: ["idb-keyval"] },
   { files: "storage/", may: ["lib/", "storage/"], bare: [] },
   { files: "transport/wire/generate.ts", may: ["transport/wire/"], bare: ["@bufbuild/", "node:"] },
+  {
+    files: "transport/wire/connect_errors.ts",
+    may: ["lib/", "transport/wire/"],
+    bare: ["@bufbuild/protobuf", "@connectrpc/connect"],
+  },
   { files: "transport/wire/", may: ["lib/", "transport/wire/"], bare: ["@bufbuild/protobuf"] },
   {
     files: "transport/packet/",

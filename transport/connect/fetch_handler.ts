@@ -9,7 +9,7 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
 import { malformed } from "../wire/checked.ts";
-import { raftErrorInterceptor, toConnectError } from "./errors.ts";
+import { raftErrorInterceptor, toConnectError } from "../wire/connect_errors.ts";
 import { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";

@@ -11,7 +11,7 @@ import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
-import { fromConnectError } from "./errors.ts";
+import { fromConnectError } from "../wire/connect_errors.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 
 /** The part of `fetch` that is used. */

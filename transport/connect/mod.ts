@@ -14,7 +14,7 @@ export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from
 export { ConnectTransport } from "./connect_transport.ts";
 export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_transport.ts";
 export { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
-export { fromConnectError, raftErrorInterceptor, toConnectError } from "./errors.ts";
+export { fromConnectError, raftErrorInterceptor, toConnectError } from "../wire/connect_errors.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
 export { callFetch, servedCalls } from "./packet_calls.ts";

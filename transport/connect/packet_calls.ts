@@ -6,11 +6,12 @@
  * @module
  */
 
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
-import { fetchUnary } from "../wire/connect_call.ts";
 import type { CallHandler } from "../packet/methods.ts";
 import type { CallSender } from "../packet/packet_client.ts";
-import { fromConnectError } from "./errors.ts";
+import { fromConnectError } from "../wire/connect_errors.ts";
 import { refusal } from "./fetch_handler.ts";
 import type { Fetch } from "./http_client.ts";
 
@@ -23,9 +24,19 @@ export const NO_HOST = "http://relay.invalid";
  * @internal
  */
 export function servedCalls(handler: (request: Request) => Promise<Response | null>): CallHandler {
-  const fetch: Fetch = async (url, init) =>
-    await handler(new Request(url, init)) ?? new Response(null, { status: 404 });
-  return (method, request, { signal }) => fetchUnary(NO_HOST, method, new Uint8Array(request), { fetch, signal });
+  return async (method, request, { signal }) => {
+    const init = {
+      method: "POST",
+      headers: { "content-type": "application/proto" },
+      body: new Uint8Array(request),
+      signal,
+    };
+    const response = await handler(new Request(`${NO_HOST}/${method}`, init));
+    if (response === null) throw new RaftError("unsupported", `there is no method ${method} here`);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    const fallback = new ConnectError(`status ${response.status}`, Code.Unknown);
+    throw fromConnectError(errorFromJson(await response.json(), undefined, fallback));
+  };
 }
 
 /**

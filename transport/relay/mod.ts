@@ -12,7 +12,7 @@
  * @module
  */
 
-export type { RelayFetch } from "../wire/connect_call.ts";
+export type { RelayFetch } from "./relay_calls.ts";
 export { RelayClient } from "./relay_client.ts";
 export type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 export { RelayHub } from "./relay_hub.ts";

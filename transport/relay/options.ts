@@ -6,7 +6,7 @@
 
 import type { Host } from "../../lib/clock.ts";
 import type { RaftError } from "../../lib/errors.ts";
-import type { RelayFetch } from "../wire/connect_call.ts";
+import type { RelayFetch } from "./relay_calls.ts";
 import type { LinkOptions, RelayLinkState } from "./server_link.ts";
 import { browserLocks, type SlotLocks } from "./slots.ts";
 

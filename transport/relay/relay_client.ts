@@ -8,7 +8,7 @@ import type { Cancel, Host } from "../../lib/clock.ts";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import { baseUrl } from "../wire/address.ts";
-import type { Parcel } from "../wire/gen/raft/v1/relay_pb.ts";
+import type { RelayedPacket } from "../wire/gen/raft/v1/relay_pb.ts";
 import { notify } from "../packet/listeners.ts";
 import type { PacketChannel } from "../packet/packet_channel.ts";
 import type { TabTransportOptions } from "../packet/packet_transport.ts";
@@ -284,7 +284,7 @@ export class RelayClient {
     void link.close();
   }
 
-  #deliver(link: ServerLink, parcels: readonly Parcel[]): void {
+  #deliver(link: ServerLink, parcels: readonly RelayedPacket[]): void {
     for (const { to, from, packet } of parcels) {
       if (isTabAddress(from)) this.#remember(from, link);
       const channel = this.#channels.get(to);

@@ -4,19 +4,14 @@
  * @module
  */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { RaftError } from "../../lib/errors.ts";
+import { closedError, RaftError } from "../../lib/errors.ts";
 import { randomId } from "../../lib/random_id.ts";
-import {
-  AnnounceRequestSchema,
-  AttachRequestSchema,
-  AttachResponseSchema,
-  ForwardRequestSchema,
-  ForwardResponseSchema,
-  type Parcel,
-} from "../wire/gen/raft/v1/relay_pb.ts";
-import { fetchStream, fetchUnary, type RelayFetch } from "../wire/connect_call.ts";
+import { Backoff } from "../../lib/backoff.ts";
+import { pause } from "../../lib/pause.ts";
+import type { RelayedPacket, RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
+import { relayCalls, relayError, type RelayFetch } from "./relay_calls.ts";
 import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
 import { type SlotLocks, takeSlot } from "./slots.ts";
 
@@ -41,7 +36,7 @@ export interface LinkPage {
   /** The addresses of its nodes now. */
   addresses(): string[];
   /** Takes what came down. */
-  deliver(link: ServerLink, parcels: readonly Parcel[]): void;
+  deliver(link: ServerLink, parcels: readonly RelayedPacket[]): void;
   /** The server said where it and the cluster's others are. */
   learned(link: ServerLink, address: string, servers: readonly string[]): void;
   /** The server has nobody at the receivers' addresses: these parcels went no further. */
@@ -68,8 +63,6 @@ export interface LinkOptions {
 /** Parcels that go in one call, at most. */
 const MAX_BATCH_PARCELS = 128;
 
-const SERVICE = "raft.v1.RelayService";
-
 /** Keeps a stream to one server, for as long as it isn't closed. */
 export class ServerLink {
   /** The server's base URL. */
@@ -78,6 +71,8 @@ export class ServerLink {
   readonly #name: string;
   readonly #page: LinkPage;
   readonly #options: LinkOptions;
+  readonly #calls: Client<typeof RelayService>;
+  readonly #backoff: Backoff;
   readonly #queue: ParcelQueue<Outgoing>;
   readonly #closing = new AbortController();
   #state: RelayLinkState = "connecting";
@@ -99,6 +94,8 @@ export class ServerLink {
     this.#name = randomId(() => options.host.random());
     this.#page = page;
     this.#options = options;
+    this.#calls = relayCalls(url, options.fetch);
+    this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
     this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes });
     this.#done = this.#run();
   }
@@ -147,7 +144,7 @@ export class ServerLink {
 
   /** Ends the stream, and everything else. */
   async close(): Promise<void> {
-    this.#closing.abort(new RaftError("closed", "the relay was closed"));
+    this.#closing.abort(closedError("the relay"));
     await this.#done;
   }
 
@@ -160,7 +157,8 @@ export class ServerLink {
         const error = await this.#attachment();
         if (this.#closing.signal.aborted) break;
         this.#become("failed", error);
-        await this.#pause();
+        this.#failures++;
+        await pause(this.#options.host.clock, this.#backoff.nextMs(), this.#closing.signal);
       }
     } finally {
       release();
@@ -196,14 +194,11 @@ export class ServerLink {
     this.#announced = namesOf(addresses);
     let silent = this.#silence(stream);
     try {
-      const request = toBinary(
-        AttachRequestSchema,
-        create(AttachRequestSchema, this.#named({ addresses, forwarded: this.#forwarded })),
-      );
-      for await (const bytes of fetchStream(this.url, `${SERVICE}/Attach`, request, this.#callOptions(stream.signal))) {
+      const request = { page: this.#name, addresses, forwarded: this.#forwarded };
+      for await (const delivery of this.#calls.attach(request, { signal: stream.signal })) {
         silent();
         silent = this.#silence(stream);
-        const { parcels, address, servers } = fromBinary(AttachResponseSchema, bytes);
+        const { parcels, address, servers } = delivery;
         if (!this.attached) this.#attach();
         if (address !== "") this.#page.learned(this, address, servers);
         if (parcels.length > 0) this.#page.deliver(this, parcels);
@@ -212,13 +207,16 @@ export class ServerLink {
         hint: "It may be stopping, or restarting.",
       });
     } catch (error) {
-      return asRaftError(error);
+      return relayError(error, this.url, stream.signal);
     } finally {
       silent();
       this.#closing.signal.removeEventListener("abort", close);
       // One that broke at once may do so each time.
       const { host, maxBackoffMs } = this.#options;
-      if (this.attached && host.clock.monotonicMs() - this.#attachedMs >= maxBackoffMs) this.#failures = 0;
+      if (this.attached && host.clock.monotonicMs() - this.#attachedMs >= maxBackoffMs) {
+        this.#failures = 0;
+        this.#backoff.reset();
+      }
       this.#state = "connecting";
       // What is under way up there would be sent once more by some browsers, if the connection broke with it.
       stream.abort(new RaftError("unreachable", `the stream to ${this.url} has ended`));
@@ -254,15 +252,15 @@ export class ServerLink {
         const addresses = this.#page.addresses();
         const names = namesOf(addresses);
         if (names !== this.#announced) {
-          const request = toBinary(AnnounceRequestSchema, create(AnnounceRequestSchema, this.#named({ addresses })));
-          await this.#call("Announce", request, stream);
+          const request = { page: this.#name, addresses };
+          await this.#call(stream, () => this.#calls.announce(request, { signal: stream.signal }));
           this.#announced = names;
           this.#page.changed(this);
         } else if (this.#queue.length > 0) await this.#forward(stream);
         else break;
       }
     } catch (error) {
-      stream.abort(asRaftError(error));
+      stream.abort(relayError(error, this.url, stream.signal));
     } finally {
       this.#pumping = false;
       if (this.attached && this.#stream !== stream) void this.#pump();
@@ -271,12 +269,16 @@ export class ServerLink {
 
   async #forward(stream: AbortController): Promise<void> {
     const parcels = this.#queue.take({ maxParcels: MAX_BATCH_PARCELS, maxBytes: this.#options.maxBatchBytes });
-    const number = ++this.#forwarded;
-    const plain = parcels.map(({ to, from, packet }) => ({ to, from, packet }));
+    const request = {
+      page: this.#name,
+      number: ++this.#forwarded,
+      parcels: parcels.map(({ to, from, packet }) => ({ to, from, packet })),
+    };
     try {
-      const request = create(ForwardRequestSchema, this.#named({ number, parcels: plain }));
-      const answer = await this.#call("Forward", toBinary(ForwardRequestSchema, request), stream);
-      const { unreachable } = fromBinary(ForwardResponseSchema, answer);
+      const { unreachable } = await this.#call(
+        stream,
+        () => this.#calls.forward(request, { signal: stream.signal }),
+      );
       if (unreachable.length === 0) return;
       const to = new Set(unreachable);
       this.#page.undelivered(this, parcels.filter((parcel) => to.has(parcel.to)));
@@ -286,22 +288,13 @@ export class ServerLink {
     }
   }
 
-  async #call(method: string, request: Uint8Array<ArrayBuffer>, stream: AbortController): Promise<Uint8Array> {
+  async #call<Answer>(stream: AbortController, send: () => Promise<Answer>): Promise<Answer> {
     const silent = this.#silence(stream);
     try {
-      return await fetchUnary(this.url, `${SERVICE}/${method}`, request, this.#callOptions(stream.signal));
+      return await send();
     } finally {
       silent();
     }
-  }
-
-  #callOptions(signal: AbortSignal): { readonly signal: AbortSignal; readonly fetch?: RelayFetch } {
-    const { fetch } = this.#options;
-    return { signal, ...(fetch === undefined ? {} : { fetch }) };
-  }
-
-  #named<Rest extends object>(rest: Rest): Rest & { readonly page: string } {
-    return { page: this.#name, ...rest };
   }
 
   #become(state: RelayLinkState, error: RaftError | null = null): void {
@@ -309,29 +302,8 @@ export class ServerLink {
     this.#error = error;
     this.#page.changed(this);
   }
-
-  /** Exponential back-off with jitter, so that those who lost a server together don't come back together. */
-  #pause(): Promise<void> {
-    const { host, minBackoffMs, maxBackoffMs } = this.#options;
-    const fullMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#failures++, 30));
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel();
-        this.#closing.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const cancel = host.clock.setTimer(fullMs * (0.5 + host.random() / 2), done);
-      this.#closing.signal.addEventListener("abort", done);
-      if (this.#closing.signal.aborted) done();
-    });
-  }
 }
 
 function namesOf(addresses: readonly string[]): string {
   return addresses.join("\n");
-}
-
-function asRaftError(error: unknown): RaftError {
-  if (error instanceof RaftError) return error;
-  return new RaftError("internal", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -1,18 +1,17 @@
 /**
- * Makes transport/wire/gen from the protos, or with `--check` only tells whether it is current.
+ * Generates transport/wire/gen from the protos; with `--check` only reports whether it is current.
  *
  *     deno run -A transport/wire/generate.ts [--check]
  *
  * buf starts the plugin by name, so `deno` has to be on the PATH.
  */
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { descriptorText } from "./descriptor_text.ts";
 
 // 1.75.0 does not start through Deno.
 const BUF = "npm:@bufbuild/buf@1.74.0";
@@ -28,7 +27,7 @@ function buf(...args: string[]): void {
   if (run.status !== 0) throw new Error(`buf ${args[0]} ended with ${run.status ?? run.signal}`);
 }
 
-/** Every file under a folder, by its path there. */
+/** Reads every file under a folder, by its path there. */
 async function filesOf(folder: string): Promise<Map<string, string>> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = new Map<string, string>();
@@ -40,28 +39,11 @@ async function filesOf(folder: string): Promise<Map<string, string>> {
   return files;
 }
 
-/** Paths that are in one folder alone, or differ. */
+/** Returns the paths that are in one folder only, or differ. */
 async function differences(one: string, other: string): Promise<string[]> {
   const [left, right] = [await filesOf(one), await filesOf(other)];
   const paths = new Set([...left.keys(), ...right.keys()]);
   return [...paths].filter((path) => left.get(path) !== right.get(path)).sort();
-}
-
-/** Has generated files take `fileDesc` from file_desc.ts, and their descriptors as its text. */
-async function useOwnFileDesc(folder: string): Promise<void> {
-  for (const [path, text] of await filesOf(folder)) {
-    const ours = text.replace(
-      /^import \{ (.*)\bfileDesc, (.*) \} from "@bufbuild\/protobuf\/codegenv2";$/m,
-      'import { $1$2 } from "@bufbuild/protobuf/codegenv2";\nimport { fileDesc } from "../../../file_desc.ts";',
-    );
-    if (ours === text) throw new Error(`${path} imports fileDesc in another way than is known here`);
-    const described = ours.replace(/fileDesc\("([^"]+)"/, (_, base64: string) => {
-      const { name, text } = descriptorText(base64);
-      return `fileDesc(${JSON.stringify(name)}, ${JSON.stringify(text)}`;
-    });
-    if (described === ours) throw new Error(`${path} calls fileDesc in another way than is known here`);
-    await writeFile(join(folder, path), described);
-  }
 }
 
 async function check(): Promise<void> {
@@ -69,7 +51,6 @@ async function check(): Promise<void> {
   try {
     buf("lint");
     buf("generate", "--output", folder);
-    await useOwnFileDesc(join(folder, GENERATED));
     const stale = await differences(join(folder, GENERATED), join(root, GENERATED));
     if (stale.length === 0) return;
     console.error(`${GENERATED} is not current, run \`deno task generate\`:\n${stale.join("\n")}`);
@@ -80,7 +61,4 @@ async function check(): Promise<void> {
 }
 
 if (process.argv.includes("--check")) await check();
-else {
-  buf("generate");
-  await useOwnFileDesc(join(root, GENERATED));
-}
+else buf("generate");

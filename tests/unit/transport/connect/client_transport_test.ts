@@ -6,7 +6,7 @@ import type { NodeStatus } from "../../../../lib/node/types.ts";
 import { membershipOf } from "../../../../lib/raft/membership.ts";
 import { baseUrl } from "../../../../transport/wire/address.ts";
 import { connectClientTransport, createRaftClients } from "../../../../transport/connect/client_transport.ts";
-import { errorToDetail } from "../../../../transport/connect/errors.ts";
+import { errorToDetail } from "../../../../transport/wire/error_detail.ts";
 import {
   connectFetchHandler,
   createRaftRoutes,

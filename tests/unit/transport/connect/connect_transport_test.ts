@@ -5,7 +5,7 @@ import { RaftError } from "../../../../lib/errors.ts";
 import type { Envelope } from "../../../../lib/transport.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
 import { envelopeToWire } from "../../../../transport/wire/codec.ts";
-import { fromConnectError } from "../../../../transport/connect/errors.ts";
+import { fromConnectError } from "../../../../transport/wire/connect_errors.ts";
 import { connectFetchHandler, createRaftRoutes } from "../../../../transport/connect/fetch_handler.ts";
 import { EnvelopeSchema, PeerService } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";

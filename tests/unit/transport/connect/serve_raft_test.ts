@@ -12,7 +12,7 @@ import {
   http2Connector,
   serveRaft,
 } from "../../../../transport/connect/mod.ts";
-import { fetchUnary } from "../../../../transport/wire/connect_call.ts";
+import { createRaftClients } from "../../../../transport/connect/client_transport.ts";
 import { until } from "./connect_fixture.ts";
 
 /** Three nodes in parts: their handlers stand before the nodes do, as ports are chosen by the system. */
@@ -94,7 +94,7 @@ Deno.test("serveRaft answers an unknown path with 404 and an error that clients 
     const response = await fetch(`http://${address}/nothing`);
     assert.equal(response.status, 404);
     assert.equal((await response.json()).code, "unimplemented");
-    const call = fetchUnary(`http://${address}`, "raft.v1.KeyValueService/Get", new Uint8Array(0));
+    const call = createRaftClients(address!).kv.get({});
     assert.equal(fromConnectError(await call.catch((error) => error)).code, "unsupported");
   });
 });

@@ -3,15 +3,14 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc } from "../../../file_desc.ts";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raft/v1/error.proto.
  */
 export const file_raft_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/error", "+RaftErrorDetail;code 1 string;outcome 2 Outcome;message 3 string;hint 4 string;leader_id 5 string;leader_address 6 string;=Outcome;OUTCOME_UNSPECIFIED 0;OUTCOME_REJECTED 1;OUTCOME_UNKNOWN 2");
+  fileDesc("ChNyYWZ0L3YxL2Vycm9yLnByb3RvEgdyYWZ0LnYxIowBCg9SYWZ0RXJyb3JEZXRhaWwSDAoEY29kZRgBIAEoCRIhCgdvdXRjb21lGAIgASgOMhAucmFmdC52MS5PdXRjb21lEg8KB21lc3NhZ2UYAyABKAkSDAoEaGludBgEIAEoCRIRCglsZWFkZXJfaWQYBSABKAkSFgoObGVhZGVyX2FkZHJlc3MYBiABKAkqTQoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9SRUpFQ1RFRBABEhMKD09VVENPTUVfVU5LTk9XThACYgZwcm90bzM");
 
 /**
  * An error of this library. It travels as a detail of the Connect error, and

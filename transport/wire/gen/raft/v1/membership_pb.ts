@@ -3,15 +3,14 @@
 /* eslint-disable */
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc } from "../../../file_desc.ts";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raft/v1/membership.proto.
  */
 export const file_raft_v1_membership: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/membership", "+Member;id 1 string;address 2 string;incarnation 3 string;+Membership;voters 1 string*;outgoing 2 string*;learners 3 string*;learners_next 4 string*;members 5 Member*;=Suffrage;SUFFRAGE_UNSPECIFIED 0;SUFFRAGE_VOTER 1;SUFFRAGE_LEARNER 2;SUFFRAGE_OUTGOING 3");
+  fileDesc("ChhyYWZ0L3YxL21lbWJlcnNoaXAucHJvdG8SB3JhZnQudjEiOgoGTWVtYmVyEgoKAmlkGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkieQoKTWVtYmVyc2hpcBIOCgZ2b3RlcnMYASADKAkSEAoIb3V0Z29pbmcYAiADKAkSEAoIbGVhcm5lcnMYAyADKAkSFQoNbGVhcm5lcnNfbmV4dBgEIAMoCRIgCgdtZW1iZXJzGAUgAygLMg8ucmFmdC52MS5NZW1iZXIqZQoIU3VmZnJhZ2USGAoUU1VGRlJBR0VfVU5TUEVDSUZJRUQQABISCg5TVUZGUkFHRV9WT1RFUhABEhQKEFNVRkZSQUdFX0xFQVJORVIQAhIVChFTVUZGUkFHRV9PVVRHT0lORxADYgZwcm90bzM");
 
 /**
  * A node as the membership records it.

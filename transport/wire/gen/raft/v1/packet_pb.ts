@@ -3,8 +3,7 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc } from "../../../file_desc.ts";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { RaftErrorDetail } from "./error_pb.ts";
 import { file_raft_v1_error } from "./error_pb.ts";
 import type { Envelope } from "./peer_pb.ts";
@@ -15,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raft/v1/packet.proto.
  */
 export const file_raft_v1_packet: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/packet", "+Packet;to 1 string;from 2 string;envelope 3 Envelope body;call 4 Call body;answer 5 Answer body;+Call;id 1 uint32;method 2 string;request 3 bytes;+Answer;id 1 uint32;response 2 bytes outcome;error 3 RaftErrorDetail outcome", [file_raft_v1_error, file_raft_v1_peer]);
+  fileDesc("ChRyYWZ0L3YxL3BhY2tldC5wcm90bxIHcmFmdC52MSKTAQoGUGFja2V0EgoKAnRvGAEgASgJEgwKBGZyb20YAiABKAkSJQoIZW52ZWxvcGUYAyABKAsyES5yYWZ0LnYxLkVudmVsb3BlSAASHQoEY2FsbBgEIAEoCzINLnJhZnQudjEuQ2FsbEgAEiEKBmFuc3dlchgFIAEoCzIPLnJhZnQudjEuQW5zd2VySABCBgoEYm9keSIzCgRDYWxsEgoKAmlkGAEgASgNEg4KBm1ldGhvZBgCIAEoCRIPCgdyZXF1ZXN0GAMgASgMIl4KBkFuc3dlchIKCgJpZBgBIAEoDRISCghyZXNwb25zZRgCIAEoDEgAEikKBWVycm9yGAMgASgLMhgucmFmdC52MS5SYWZ0RXJyb3JEZXRhaWxIAEIJCgdvdXRjb21lYgZwcm90bzM", [file_raft_v1_error, file_raft_v1_peer]);
 
 /**
  * What travels between tabs, and between a tab and a server: messages of the

@@ -3,22 +3,21 @@
 /* eslint-disable */
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc } from "../../../file_desc.ts";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raft/v1/relay.proto.
  */
 export const file_raft_v1_relay: GenFile = /*@__PURE__*/
-  fileDesc("raft/v1/relay", "+Parcel;to 1 string;from 2 string;packet 3 bytes;+AttachRequest;page 1 string;addresses 2 string*;forwarded 3 uint32;+AttachResponse;parcels 1 Parcel*;address 2 string;servers 3 string*;+AnnounceRequest;page 1 string;addresses 2 string*;+AnnounceResponse;+ForwardRequest;page 1 string;parcels 2 Parcel*;number 3 uint32;+ForwardResponse;unreachable 1 string*;:RelayService;Attach AttachRequest AttachResponse server_streaming;Announce AnnounceRequest AnnounceResponse;Forward ForwardRequest ForwardResponse");
+  fileDesc("ChNyYWZ0L3YxL3JlbGF5LnByb3RvEgdyYWZ0LnYxIjkKDVJlbGF5ZWRQYWNrZXQSCgoCdG8YASABKAkSDAoEZnJvbRgCIAEoCRIOCgZwYWNrZXQYAyABKAwiQwoNQXR0YWNoUmVxdWVzdBIMCgRwYWdlGAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRIRCglmb3J3YXJkZWQYAyABKA0iWwoOQXR0YWNoUmVzcG9uc2USJwoHcGFyY2VscxgBIAMoCzIWLnJhZnQudjEuUmVsYXllZFBhY2tldBIPCgdhZGRyZXNzGAIgASgJEg8KB3NlcnZlcnMYAyADKAkiMgoPQW5ub3VuY2VSZXF1ZXN0EgwKBHBhZ2UYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJIhIKEEFubm91bmNlUmVzcG9uc2UiVwoORm9yd2FyZFJlcXVlc3QSDAoEcGFnZRgBIAEoCRInCgdwYXJjZWxzGAIgAygLMhYucmFmdC52MS5SZWxheWVkUGFja2V0Eg4KBm51bWJlchgDIAEoDSImCg9Gb3J3YXJkUmVzcG9uc2USEwoLdW5yZWFjaGFibGUYASADKAkyygEKDFJlbGF5U2VydmljZRI7CgZBdHRhY2gSFi5yYWZ0LnYxLkF0dGFjaFJlcXVlc3QaFy5yYWZ0LnYxLkF0dGFjaFJlc3BvbnNlMAESPwoIQW5ub3VuY2USGC5yYWZ0LnYxLkFubm91bmNlUmVxdWVzdBoZLnJhZnQudjEuQW5ub3VuY2VSZXNwb25zZRI8CgdGb3J3YXJkEhcucmFmdC52MS5Gb3J3YXJkUmVxdWVzdBoYLnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * An encoded Packet with its addresses outside: who passes it on looks no further.
  *
- * @generated from message raft.v1.Parcel
+ * @generated from message raft.v1.RelayedPacket
  */
-export type Parcel = Message<"raft.v1.Parcel"> & {
+export type RelayedPacket = Message<"raft.v1.RelayedPacket"> & {
   /**
    * @generated from field: string to = 1;
    */
@@ -36,10 +35,10 @@ export type Parcel = Message<"raft.v1.Parcel"> & {
 };
 
 /**
- * Describes the message raft.v1.Parcel.
- * Use `create(ParcelSchema)` to create a new message.
+ * Describes the message raft.v1.RelayedPacket.
+ * Use `create(RelayedPacketSchema)` to create a new message.
  */
-export const ParcelSchema: GenMessage<Parcel> = /*@__PURE__*/
+export const RelayedPacketSchema: GenMessage<RelayedPacket> = /*@__PURE__*/
   messageDesc(file_raft_v1_relay, 0);
 
 /**
@@ -80,9 +79,9 @@ export const AttachRequestSchema: GenMessage<AttachRequest> = /*@__PURE__*/
  */
 export type AttachResponse = Message<"raft.v1.AttachResponse"> & {
   /**
-   * @generated from field: repeated raft.v1.Parcel parcels = 1;
+   * @generated from field: repeated raft.v1.RelayedPacket parcels = 1;
    */
-  parcels: Parcel[];
+  parcels: RelayedPacket[];
 
   /**
    * Where the server says that it is reached. Like what follows, in answers without parcels alone.
@@ -151,9 +150,9 @@ export type ForwardRequest = Message<"raft.v1.ForwardRequest"> & {
   page: string;
 
   /**
-   * @generated from field: repeated raft.v1.Parcel parcels = 2;
+   * @generated from field: repeated raft.v1.RelayedPacket parcels = 2;
    */
-  parcels: Parcel[];
+  parcels: RelayedPacket[];
 
   /**
    * Counts these calls from 1: a browser may send a request twice when a

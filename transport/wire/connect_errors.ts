@@ -6,10 +6,8 @@
 
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
 import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
-import { errorFromDetail, errorToDetail, wireError } from "../wire/error_detail.ts";
-import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
-
-export { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
+import { errorFromDetail, errorToDetail, wireError } from "./error_detail.ts";
+import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
 const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
   not_leader: Code.FailedPrecondition,

@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError, type RaftErrorCode, StorageError } from "../../../../lib/errors.ts";
-import { errorFromDetail, fromConnectError, toConnectError } from "../../../../transport/connect/errors.ts";
+import { fromConnectError, toConnectError } from "../../../../transport/wire/connect_errors.ts";
+import { errorFromDetail } from "../../../../transport/wire/error_detail.ts";
 import { RaftErrorDetailSchema } from "../../../../transport/wire/gen/raft/v1/error_pb.ts";
 
 /** Over the wire and back. */
