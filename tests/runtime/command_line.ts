@@ -232,7 +232,7 @@ async function withoutQuorum({ servers, hosts }: Cluster): Promise<void> {
   ) {
     const ran = await cli([...args, ...server]);
     assert.equal(ran.code, 3, args.join(" "));
-    assert.match(ran.err, /no server answers at /);
+    assert.match(ran.err, /No server answers at /);
   }
 }
 

@@ -63,7 +63,7 @@ Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at th
     {
       await using cluster = new Started(folder, "--port", String(port));
       await cluster.runs();
-      assert.match(cluster.output, /A cluster of 3 runs/);
+      assert.match(cluster.output, /A cluster of 3 is running/);
       assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
 
       // Whoever answers at these addresses, it is not this cluster.
@@ -73,7 +73,7 @@ Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at th
       assert.doesNotMatch(second.output, /A cluster of/);
 
       assert.equal(await cluster.stop(), 0, cluster.output);
-      assert.match(cluster.output, /All nodes are stopped/);
+      assert.match(cluster.output, /All nodes have stopped/);
     }
     await using again = new Started(folder, "--port", String(port), "--allow-origin", "http://page.example");
     await again.runs();
