@@ -12,15 +12,17 @@ import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus, RaftNodeEventMap } from "../lib/node/types.ts";
 import type { NodeId } from "../lib/raft/types.ts";
 import { Admin } from "../hosting/admin.ts";
+import { AdminCalls } from "../hosting/admin_calls.ts";
 import { DeferredTransport } from "../hosting/deferred_transport.ts";
+import { identifyOverCall } from "../hosting/identity.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
+import { callUnary } from "../transport/packet/packet_client.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
-import { AdminCalls } from "./admin_calls.ts";
 import { BROWSER_HINTS } from "./hints.ts";
 import { join } from "./joining.ts";
-import { identifyOverCall, nodeMethods } from "./node_methods.ts";
+import { nodeMethods } from "./node_methods.ts";
 import { checkOptions, firstMembers, joinThrough, nodePlace, workerScope } from "./options.ts";
 import type { BrowserNodeOptions } from "./options.ts";
 import { callTable } from "./page_calls.ts";
@@ -156,7 +158,7 @@ class WorkerNode implements BrowserNode {
       this.address = transport.address;
       deferred = new DeferredTransport(transport, () => this.#host.paused);
       this.#opened = { ...opened, transport, deferred };
-      if (opened.storage.empty) this.#serve(opened.waiting);
+      if (opened.empty) this.#serve(opened.waiting);
       else transport.serve(() => Promise.reject(starting()));
       await deferred.open();
       if (this.#state.error !== null) throw this.#state.error;
@@ -191,8 +193,7 @@ class WorkerNode implements BrowserNode {
 
   /** Starts a node that takes part. Never rejects: a failure stops the node. */
   async #start(opened: Opened): Promise<void> {
-    const { storage, deferred, transport } = opened;
-    const { empty } = storage;
+    const { storage, empty, deferred, transport } = opened;
     try {
       const node = await this.#startNode(opened);
       const refused = await this.#join(node, transport, empty);
@@ -211,7 +212,7 @@ class WorkerNode implements BrowserNode {
     const node = await startNode({
       opened,
       node: { ...options, address: this.address, transport: deferred, host: this.#host },
-      peers: join === undefined && opened.storage.empty ? firstMembers(this.#options) : null,
+      peers: join === undefined && opened.empty ? firstMembers(this.#options) : null,
       hints: BROWSER_HINTS,
       identify: (address, caller, signal) => identifyOverCall(transport, address, caller, signal),
       waiting: (missing) => this.#live("waiting", missing === null ? "the cluster has not started" : waiting.reason()),
@@ -261,7 +262,7 @@ class WorkerNode implements BrowserNode {
     const { electionTimeoutMs = 1000 } = this.#options;
     const admin = new AdminCalls({
       node,
-      transport,
+      callLeader: (address, signal) => (method, request) => callUnary(transport, method, address, request, { signal }),
       admin: new Admin({
         node,
         hints: BROWSER_HINTS,

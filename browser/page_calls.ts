@@ -5,8 +5,8 @@
  */
 
 import type { ClientTransport } from "../lib/client/client_transport.ts";
+import type { AdminCalls } from "../hosting/admin_calls.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import type { AdminCalls } from "./admin_calls.ts";
 import type { CallTable } from "./page_link.ts";
 import type { Pauser } from "./protocol.ts";
 
@@ -33,10 +33,11 @@ export function callTable(options: PageCallsOptions): CallTable {
       await clientOf(endpoint).read(endpoint, query, { consistency, signal }),
     status: async ({ endpoint }, signal) =>
       endpoint === "" ? served().node.status() : await clientOf(endpoint).status(endpoint, { signal }),
-    addMember: async (member, signal) => await served().admin.addMember(member, { signal }),
-    promoteMember: async ({ id }, signal) => await served().admin.promoteMember(id, { signal }),
-    removeMember: async ({ id }, signal) => await served().admin.removeMember(id, { signal }),
-    transferLeadership: async ({ to }, signal) => await served().admin.transferLeadership(to ?? undefined, { signal }),
+    addMember: async (member, signal) => await served().admin.call("addMember", member, { signal }),
+    promoteMember: async ({ id }, signal) => await served().admin.call("promoteMember", { id }, { signal }),
+    removeMember: async ({ id }, signal) => await served().admin.call("removeMember", { id }, { signal }),
+    transferLeadership: async ({ to }, signal) =>
+      await served().admin.call("transferLeadership", to === null ? {} : { to }, { signal }),
     async takeSnapshot() {
       const { index } = await served().node.takeSnapshot();
       return { index };

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { NewMember } from "../lib/client/admin_calls.ts";
 import { RaftError } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
 import { pause } from "../lib/pause.ts";
@@ -59,15 +60,7 @@ export class Admin {
    * has caught up and makes it a voter (dissertation §4.2.1). Calling it again
    * after a failure goes on where it ended.
    */
-  async add(
-    request: {
-      readonly id: NodeId;
-      readonly address: string;
-      readonly incarnation?: string;
-      readonly learner: boolean;
-    },
-    signal: AbortSignal,
-  ): Promise<Membership> {
+  async add(request: NewMember, signal: AbortSignal): Promise<Membership> {
     const { id, address } = request;
     if (id === "" || address === "") throw new RaftError("invalid_argument", "A member needs an id and an address.");
     checkLength(address);
@@ -86,7 +79,7 @@ export class Admin {
       const { voters, learners } = halves(before);
       await this.#node.changeMembership({ voters, learners: [...learners, member] }, { signal });
     }
-    if (!request.learner) {
+    if (request.learner !== true) {
       await this.#caughtUp(id, signal);
       return await this.promote(id, signal);
     }

@@ -11,14 +11,13 @@ import { RaftNode } from "../lib/node/mod.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { randomId } from "../lib/random_id.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
-import type { Identity, Storage } from "../lib/storage.ts";
+import type { Identity, LoadedState, Storage } from "../lib/storage.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/wire/identity.ts";
 import { awaitBootstrap } from "./bootstrap.ts";
 import type { BootstrapPeer } from "./bootstrap.ts";
 import { BootstrappingNode } from "./bootstrapping_node.ts";
 import type { Hints } from "./hints.ts";
 import { peerIdentityOf } from "./identity.ts";
-import { LoadedStorage } from "./loaded_storage.ts";
 
 /** Options of {@linkcode openStorage}. */
 export interface OpenStorageOptions {
@@ -33,8 +32,10 @@ export interface OpenStorageOptions {
 
 /** A loaded storage, with an identity that is durable. */
 export interface OpenedStorage {
-  readonly storage: LoadedStorage;
-  readonly identity: Identity;
+  readonly storage: Storage;
+  readonly loaded: LoadedState & { readonly identity: Identity };
+  /** Reports whether it holds nothing but an identity. (A crash may come between the name of a cluster and its first entry.) */
+  readonly empty: boolean;
   /** Stands in for the node until it runs. */
   readonly waiting: BootstrappingNode;
 }
@@ -46,40 +47,40 @@ export interface OpenedStorage {
  * @throws {RaftError} `identity_mismatch` for another node's storage; `invalid_argument` for an empty one that must not be
  */
 export async function openStorage(storage: Storage, options: OpenStorageOptions): Promise<OpenedStorage> {
-  const loaded = await LoadedStorage.load(storage);
   try {
-    const identity = await identify(loaded, options);
-    return { storage: loaded, identity, waiting: new BootstrappingNode(identity) };
+    const loaded = await storage.load();
+    const empty = loaded.hardState.term === 0 && loaded.lastIndex === 0 && loaded.snapshot === null;
+    const identity = check(loaded.identity, empty, options) ??
+      { nodeId: options.id, incarnation: randomId(secureRandom), clusterId: "" };
+    if (loaded.identity === null) await storage.initialize(identity);
+    return { storage, loaded: { ...loaded, identity }, empty, waiting: new BootstrappingNode(identity) };
   } catch (error) {
     await storage.close().catch(() => {});
     throw error;
   }
 }
 
-async function identify(storage: LoadedStorage, options: OpenStorageOptions): Promise<Identity> {
-  const { id, place, hints } = options;
-  const found = storage.loaded.identity;
+/** Returns the identity found in a storage that this node may use. */
+function check(found: Identity | null, empty: boolean, options: OpenStorageOptions): Identity | null {
+  const { id, place, hints, mayBeEmpty } = options;
   if (found !== null && found.nodeId !== id) {
     throw new RaftError("identity_mismatch", `${place} belongs to ${found.nodeId}, not to ${id}`, {
       hint: hints.wrongStorage(found.nodeId),
     });
   }
-  if (storage.empty && !options.mayBeEmpty) {
+  if (empty && !mayBeEmpty) {
     throw new RaftError("invalid_argument", `${place} is empty, and no option says how to begin`, {
       hint: hints.chooseStart,
     });
   }
-  if (found !== null) return found;
-  const identity = { nodeId: id, incarnation: randomId(secureRandom), clusterId: "" };
-  await storage.initialize(identity);
-  return identity;
+  return found;
 }
 
 /** Options of {@linkcode startNode}. */
 export interface StartNodeOptions {
   readonly opened: OpenedStorage;
   /** The options of the node that the host passes on. */
-  readonly node: Omit<RaftNodeOptions, "storage" | "bootstrap">;
+  readonly node: Omit<RaftNodeOptions, "storage" | "loaded" | "bootstrap">;
   /** The nodes of a new cluster, with or without this one; `null` to wait to be added to a running one. */
   readonly peers: readonly BootstrapPeer[] | null;
   readonly hints: Hints;
@@ -99,23 +100,28 @@ export interface StartNodeOptions {
  * @throws {RaftError} see {@linkcode awaitBootstrap} and {@linkcode RaftNode.start}
  */
 export async function startNode(options: StartNodeOptions): Promise<RaftNode> {
-  const { opened: { storage, identity }, node, signal } = options;
-  const decision = storage.empty && options.peers !== null ? await decide(options, options.peers) : null;
+  const { opened: { storage, loaded, empty }, node, signal } = options;
+  const decision = empty && options.peers !== null ? await decide(options, options.peers) : null;
   signal.throwIfAborted();
-  if (decision?.type === "join") await storage.initialize({ ...identity, clusterId: decision.clusterId });
+  let { identity } = loaded;
+  if (decision?.type === "join") {
+    identity = { ...identity, clusterId: decision.clusterId };
+    await storage.initialize(identity);
+  }
   return await RaftNode.start({
     ...node,
     stateMachine: node.stateMachine instanceof Sessions ? node.stateMachine : new Sessions(node.stateMachine),
     storage,
+    loaded: { ...loaded, identity },
     ...(decision?.type === "bootstrap" ? { bootstrap: decision } : {}),
   });
 }
 
 function decide(
-  { opened: { identity, waiting }, node: { id, address }, hints, signal, ...options }: StartNodeOptions,
+  { opened: { loaded, waiting }, node: { id, address }, hints, signal, ...options }: StartNodeOptions,
   peers: readonly BootstrapPeer[],
 ) {
-  const { incarnation } = identity;
+  const { incarnation } = loaded.identity;
   const caller: PeerCaller = { nodeId: id, incarnation, address };
   options.waiting(null);
   return awaitBootstrap({

@@ -20,7 +20,7 @@ import { identityOf } from "../transport/wire/identity.ts";
 import { atLeader } from "../hosting/forward.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { Admin } from "../hosting/admin.ts";
-import { adminService } from "./services/admin_service.ts";
+import { AdminCalls, adminService } from "../hosting/admin_calls.ts";
 import { KeyValueCalls } from "./services/kv.ts";
 import type { Watchable } from "./services/kv.ts";
 import { keyValueService } from "./services/kv_service.ts";
@@ -68,7 +68,10 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
         run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, ...call }),
       },
     }),
-    admin: adminService({ node, admin, connect: (address) => relay.connect(address) }),
+    admin: adminService(
+      node,
+      new AdminCalls({ node, admin, callLeader: (address, signal) => relay.call(address, signal) }),
+    ),
     relay: relayService(relay.hub),
     ...(store === null
       ? {}

@@ -7,11 +7,15 @@
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { Receive, Transport } from "../lib/transport.ts";
 import { DeferredTransport } from "../hosting/deferred_transport.ts";
-import { callFetch, fetchTransport, identifyPeer, servedCalls } from "../transport/connect/mod.ts";
+import { identifyOverCall } from "../hosting/identity.ts";
+import { called } from "../transport/connect/http_client.ts";
+import { fetchTransport, identifyPeer } from "../transport/connect/mod.ts";
+import { servedCalls } from "../transport/connect/packet_calls.ts";
 import { RelayHub } from "../transport/relay/mod.ts";
-import type { Fetch, PeerCaller, PeerIdentity, RpcTransport } from "../transport/connect/mod.ts";
-import { NO_HOST } from "../transport/connect/packet_calls.ts";
+import type { PeerCaller, PeerIdentity } from "../transport/connect/mod.ts";
 import { isTabAddress } from "../transport/wire/addresses.ts";
+import type { SendUnary } from "../transport/wire/admin_codec.ts";
+import { callUnary } from "../transport/packet/packet_client.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
 /** Options of {@linkcode ServerRelay}. */
@@ -80,18 +84,18 @@ export class ServerRelay {
     this.#tabs.serve(servedCalls(services));
   }
 
-  /** Returns a transport for an administrator's calls to the node at an address. */
-  connect(address: string): RpcTransport {
-    return isTabAddress(address) ? fetchTransport(NO_HOST, this.#fetch(address)) : fetchTransport(address);
+  /** Returns a function that calls the node at an address. */
+  call(address: string, signal: AbortSignal): SendUnary {
+    return (method, request) =>
+      isTabAddress(address) ? callUnary(this.#tabs, method, address, request, { signal }) : called(signal, async () => {
+        return (await fetchTransport(address).unary(method, signal, undefined, undefined, request)).message;
+      });
   }
 
   /** Asks the node at an address for its identity. */
   identify(address: string, caller: PeerCaller, signal: AbortSignal): Promise<PeerIdentity> {
-    if (!isTabAddress(address)) return identifyPeer(address, caller, { signal });
-    return identifyPeer(NO_HOST, caller, { signal, fetch: this.#fetch(address) });
-  }
-
-  #fetch(address: string): Fetch {
-    return callFetch(address, (to, method, request, options) => this.#tabs.call(to, method, request, options));
+    return isTabAddress(address)
+      ? identifyOverCall(this.#tabs, address, caller, signal)
+      : identifyPeer(address, caller, { signal });
   }
 }

@@ -17,7 +17,6 @@ export { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
 export { fromConnectError, raftErrorInterceptor, toConnectError } from "../wire/connect_errors.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
-export { callFetch, servedCalls } from "./packet_calls.ts";
 export { http2Connector } from "./http2_connector.ts";
 export { bufferedHttpClient, fetchTransport, surelyNotSent } from "./http_client.ts";
 export type { Fetch } from "./http_client.ts";

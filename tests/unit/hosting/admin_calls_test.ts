@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { create, toBinary } from "@bufbuild/protobuf";
-import { AdminCalls } from "../../../browser/admin_calls.ts";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import type { Admin } from "../../../hosting/admin.ts";
+import { AdminCalls } from "../../../hosting/admin_calls.ts";
 import { RemoveMemberResponseSchema } from "../../../transport/wire/gen/raft/v1/admin_pb.ts";
 
 const ANSWERS = {
@@ -19,12 +19,13 @@ for (const [what, answer] of Object.entries(ANSWERS)) {
       node: {
         status: () => status as NodeStatus,
         transferLeadership: () => Promise.reject(new Error("not asked for")),
+        takeSnapshot: () => Promise.reject(new Error("not asked for")),
       },
       admin: {} as Admin,
-      transport: { call: () => Promise.resolve(response) },
+      callLeader: () => ({ output }) => Promise.resolve(fromBinary(output, response)),
     });
     await assert.rejects(
-      calls.removeMember("n3", { signal: new AbortController().signal }),
+      calls.call("removeMember", { id: "n3" }, { signal: new AbortController().signal }),
       (error: RaftError) => error.code === "internal" && error.outcome === "unknown",
     );
   });

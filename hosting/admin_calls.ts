@@ -1,0 +1,159 @@
+/**
+ * The calls of an operator at any node: carried out here if it leads, else at the
+ * leader, one hop away. AdminService on top of them serves every transport.
+ *
+ * @module
+ */
+
+import type { AdminCalls as Calls, AdminMethod } from "../lib/client/admin_calls.ts";
+import { RaftError } from "../lib/errors.ts";
+import type { Member } from "../lib/raft/types.ts";
+import { baseUrl } from "../transport/wire/address.ts";
+import { isTabAddress } from "../transport/wire/addresses.ts";
+import { callAdmin, type SendUnary } from "../transport/wire/admin_codec.ts";
+import type {
+  AddMemberRequest,
+  ChangeMembershipRequest,
+  DemoteMemberRequest,
+  PromoteMemberRequest,
+  RemoveMemberRequest,
+  TransferLeadershipRequest,
+} from "../transport/wire/gen/raft/v1/admin_pb.ts";
+import { Suffrage } from "../transport/wire/gen/raft/v1/membership_pb.ts";
+import type { Member as WireMember } from "../transport/wire/gen/raft/v1/membership_pb.ts";
+import { membershipToWire, memberToWire } from "../transport/wire/membership_codec.ts";
+import type { Admin } from "./admin.ts";
+import { atLeader } from "./forward.ts";
+import type { ServedNode } from "./served_node.ts";
+
+/** Options of {@linkcode AdminCalls}. */
+export interface AdminCallsOptions {
+  readonly node: Pick<ServedNode, "status" | "transferLeadership" | "takeSnapshot">;
+  readonly admin: Admin;
+  /** Returns a function that calls the node at an address. */
+  callLeader(address: string, signal: AbortSignal): SendUnary;
+  /** The longest time for a change, in milliseconds. A new voter must catch up within it. @default 60000 */
+  readonly timeoutMs?: number;
+}
+
+/** The origin of one request. */
+export interface RequestOrigin {
+  readonly signal: AbortSignal;
+  /** Reports whether another node forwarded it: it goes no further then. */
+  readonly forwarded?: boolean;
+}
+
+type Here<Method extends AdminMethod> = (
+  options: AdminCallsOptions,
+  request: Calls[Method]["request"],
+  signal: AbortSignal,
+) => Promise<Calls[Method]["answer"]>;
+
+const HERE: { readonly [Method in AdminMethod]: Here<Method> } = {
+  addMember: ({ admin }, member, signal) => admin.add(member, signal),
+  promoteMember: ({ admin }, { id }, signal) => admin.promote(id, signal),
+  demoteMember: ({ admin }, { id }, signal) => admin.demote(id, signal),
+  removeMember: ({ admin }, { id }, signal) => admin.remove(id, signal),
+  changeMembership: ({ admin }, { voters, learners = [] }, signal) => admin.change({ voters, learners }, signal),
+  async transferLeadership({ node }, { to }, signal) {
+    if (to === undefined) return await node.transferLeadership({ signal });
+    if (!node.status().members.some(({ id }) => id === to)) {
+      throw new RaftError("invalid_argument", `node ${to} is not a member of this cluster`);
+    }
+    return await node.transferLeadership({ to, signal });
+  },
+  takeSnapshot: async ({ node }) => (await node.takeSnapshot()).index,
+};
+
+/** Carries out the calls of an operator. */
+export class AdminCalls {
+  readonly #options: AdminCallsOptions;
+
+  constructor(options: AdminCallsOptions) {
+    this.#options = options;
+  }
+
+  /** Carries out one call: a snapshot at this node, anything else at the leader. @throws {RaftError} see {@linkcode Admin} */
+  call<Method extends AdminMethod>(
+    method: Method,
+    request: Calls[Method]["request"],
+    { signal, forwarded = false }: RequestOrigin,
+  ): Promise<Calls[Method]["answer"]> {
+    const { node, timeoutMs = 60_000 } = this.#options;
+    const here = (signal: AbortSignal) => HERE[method](this.#options, request, signal);
+    if (method === "takeSnapshot") return here(signal);
+    // An operator learns of other errors at once: a new member that is unreachable, a learner that lags.
+    return atLeader<Calls[Method]["answer"]>(node, {
+      here,
+      there: ({ address }, signal) => callAdmin(this.#options.callLeader(address, signal), method, request, true),
+    }, { timeoutMs, forwarded, retry: "leader", signal });
+  }
+}
+
+const SUFFRAGE = { voter: Suffrage.VOTER, learner: Suffrage.LEARNER, outgoing: Suffrage.OUTGOING } as const;
+
+type Context = { readonly signal: AbortSignal };
+type Membership = { readonly membership: ReturnType<typeof membershipToWire> };
+
+/** AdminService, as every transport serves it. */
+export interface AdminServiceMethods {
+  listMembers(): {
+    members: { member: WireMember | ReturnType<typeof memberToWire>; suffrage: Suffrage }[];
+    membershipIndex: bigint;
+    membershipCommitted: boolean;
+    leaderId: string;
+    clusterId: string;
+  };
+  addMember(request: AddMemberRequest, context: Context): Promise<Membership>;
+  promoteMember(request: PromoteMemberRequest, context: Context): Promise<Membership>;
+  demoteMember(request: DemoteMemberRequest, context: Context): Promise<Membership>;
+  removeMember(request: RemoveMemberRequest, context: Context): Promise<Membership>;
+  changeMembership(request: ChangeMembershipRequest, context: Context): Promise<Membership>;
+  transferLeadership(request: TransferLeadershipRequest, context: Context): Promise<{ leaderId: string }>;
+  takeSnapshot(request: object, context: Context): Promise<{ index: bigint }>;
+}
+
+/** Returns the implementation of AdminService. */
+export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls): AdminServiceMethods {
+  type Change = Exclude<AdminMethod, "transferLeadership" | "takeSnapshot">;
+  const change = async <Method extends Change>(
+    method: Method,
+    request: Calls[Method]["request"],
+    origin: RequestOrigin,
+  ): Promise<Membership> => ({ membership: membershipToWire(await calls.call<Change>(method, request, origin)) });
+  return {
+    listMembers() {
+      const { members, membershipIndex, membershipCommitted, leader, clusterId } = node.status();
+      return {
+        members: members.map((member) => ({ member: memberToWire(member), suffrage: SUFFRAGE[member.suffrage] })),
+        membershipIndex: BigInt(membershipIndex),
+        membershipCommitted,
+        leaderId: leader?.id ?? "",
+        clusterId,
+      };
+    },
+    addMember: async ({ id, address, incarnation, learner, forwarded }, { signal }) =>
+      await change("addMember", { id, address: addressOf(address), incarnation, learner }, { signal, forwarded }),
+    promoteMember: ({ id, forwarded }, { signal }) => change("promoteMember", { id }, { signal, forwarded }),
+    demoteMember: ({ id, forwarded }, { signal }) => change("demoteMember", { id }, { signal, forwarded }),
+    removeMember: ({ id, forwarded }, { signal }) => change("removeMember", { id }, { signal, forwarded }),
+    changeMembership: async ({ voters, learners, forwarded }, { signal }) => {
+      const target = { voters: voters.map(memberOf), learners: learners.map(memberOf) };
+      return await change("changeMembership", target, { signal, forwarded });
+    },
+    transferLeadership: async ({ to, forwarded }, { signal }) => ({
+      leaderId: await calls.call("transferLeadership", to === undefined ? {} : { to }, { signal, forwarded }),
+    }),
+    takeSnapshot: async (_request, { signal }) => ({ index: BigInt(await calls.call("takeSnapshot", {}, { signal })) }),
+  };
+}
+
+function memberOf({ id, address, incarnation }: WireMember): Member {
+  if (id === "") throw new RaftError("invalid_argument", "a member needs an id");
+  return { id, address: address === "" ? "" : addressOf(address), incarnation };
+}
+
+function addressOf(address: string): string {
+  if (address === "") throw new RaftError("invalid_argument", "a new member needs an address");
+  return isTabAddress(address) ? address : baseUrl(address);
+}
