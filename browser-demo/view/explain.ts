@@ -353,7 +353,7 @@ function explainRole(node: NodeId, event: RaftEvent & { type: "roleChanged" }): 
   }
   if (role !== "follower") return null;
   // To follow the one who won is what the others do; giving up is news.
-  if (reason === "heard from the leader") return null;
+  if (reason === "received a message from the leader") return null;
   return line(`${node} goes back to being a follower, in term ${term}: ${reason}.`, sectionOf(reason));
 }
 

@@ -1,5 +1,5 @@
 /**
- * When an entry is committed (§5.3, §5.4.2), and what follows from it.
+ * The rule of when an entry is committed (§5.3, §5.4.2), and its consequences.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { releaseReads } from "./reads.ts";
 import type { State } from "./state.ts";
 
 /**
- * The leader's rule of figure 2: if an index is durable on a quorum, and its
- * entry is of the leader's own term, it is committed, and all before it. Entries
- * of older terms are never committed by counting (figure 8).
+ * Applies the leader's rule of figure 2: an entry of the leader's own term that is
+ * durable on a quorum is committed, with all entries before it. Entries of older
+ * terms are never committed by counting (figure 8).
  */
 export function advanceCommit(state: State): void {
   const { leadership, log } = state;

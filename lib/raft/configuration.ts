@@ -1,5 +1,5 @@
 /**
- * The membership over the log's length. A membership is in force from the moment
+ * The history of memberships along the log. A membership is in force from the moment
  * its entry is appended, committed or not (dissertation §4.1), and is rolled
  * back when that entry is truncated.
  *
@@ -32,7 +32,7 @@ export class Configuration {
     return this.#history.at(-1)!.membership;
   }
 
-  /** The membership before that; the same if it is not known. */
+  /** The membership before that; the same if that one is compacted away. */
   get previous(): Membership {
     return (this.#history.at(-2) ?? this.#history.at(-1)!).membership;
   }
@@ -42,15 +42,15 @@ export class Configuration {
     return this.#history.at(-1)!.index;
   }
 
-  /** The membership as of `index`, which must not be below the newest snapshot's. */
+  /** Returns the membership as of `index`, which must not be below the newest snapshot's. */
   at(index: number): Membership {
     for (let i = this.#history.length - 1; i >= 0; i--) {
       if (this.#history[i]!.index <= index) return this.#history[i]!.membership;
     }
-    throw new RangeError(`the membership as of ${index} is not known any more`);
+    throw new RangeError(`the membership as of ${index} has been compacted away`);
   }
 
-  /** What was appended after `from`, up to `to`. */
+  /** Returns the memberships appended after `from`, up to `to`. */
   between(from: number, to: number): readonly { readonly index: number; readonly membership: Membership }[] {
     return this.#history.filter(({ index }) => index > from && index <= to);
   }
@@ -59,7 +59,7 @@ export class Configuration {
     this.#history.push({ index, membership });
   }
 
-  /** Takes back what was appended at `index` or later. Returns whether the membership changed. */
+  /** Removes memberships appended at `index` or later. Returns whether the current one changed. */
   truncateFrom(index: number): boolean {
     let changed = false;
     while (this.#history.length > 1 && this.index >= index) {
@@ -69,12 +69,12 @@ export class Configuration {
     return changed;
   }
 
-  /** Forgets memberships that were replaced at or before `index`. */
+  /** Drops memberships that were replaced at or before `index`. */
   compact(index: number): void {
     while (this.#history.length > 1 && this.#history[1]!.index <= index) this.#history.shift();
   }
 
-  /** Begins anew from a snapshot. */
+  /** Replaces the history by a snapshot's membership. */
   reset(snapshot: SnapshotMeta): void {
     this.#history = [{ index: snapshot.index, membership: snapshot.membership }];
   }

@@ -1,7 +1,7 @@
 /**
- * The books of what is durable: which term, vote and entries were handed out to
- * be written, and which messages wait for them. persistence.ts has the rules of
- * what follows when a write ends.
+ * The bookkeeping of durability: the term, vote and entries that were handed out
+ * to be written, and the messages that wait for them (rule 2). persistence.ts has the
+ * consequences of a write.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Persistable extends HardState {
   readonly log: RaftLog;
 }
 
-/** Invariant: entries before `nextIndex` were handed out to be written, in this or an earlier batch. */
+/** The state of a node's writes. Invariant: entries before `nextIndex` were handed out to be written, in this or an earlier batch. */
 export class Durability {
   /** Term and vote as last handed out. */
   hardState: HardState;
@@ -22,16 +22,16 @@ export class Durability {
   durableHardState: HardState;
   /** The first entry that no batch has carried. */
   nextIndex: number;
-  /** A staged snapshot that replaces the log with the next batch. */
+  /** The staged snapshot that replaces the log with the next batch. */
   snapshot: SnapshotMeta | null = null;
-  /** The batch that is being written, and up to where its entries were not overwritten since. */
+  /** The batch under way, and the last of its entries that was not overwritten since. */
   inflight: { readonly batch: PersistBatch; validUpTo: number } | null = null;
-  /** Whether to write term and vote only to see whether the disk works again. */
+  /** Set to write term and vote only to see whether the disk works again. */
   probeWanted = false;
   #sequence = 0;
-  /** Held back until `inflight` is durable. */
+  /** Messages held back until `inflight` is durable. */
   #afterInflight: OutboundMessage[] = [];
-  /** Held back until the batch after that is durable. */
+  /** Messages held back until the next batch is durable. */
   #afterNext: OutboundMessage[] = [];
 
   constructor(hardState: HardState, nextIndex: number) {
@@ -40,7 +40,7 @@ export class Durability {
     this.nextIndex = nextIndex;
   }
 
-  /** Whether something was not handed out yet. */
+  /** Reports whether something was not handed out yet. */
   hasUnpersisted(state: Persistable): boolean {
     return this.hardStateChanged(state) || state.log.lastIndex >= this.nextIndex || this.snapshot !== null ||
       this.probeWanted;
@@ -50,7 +50,7 @@ export class Durability {
     return state.term !== this.hardState.term || state.votedFor !== this.hardState.votedFor;
   }
 
-  /** Whether term and vote, as known now, are on disk. */
+  /** Reports whether the present term and vote are on disk. */
   hardStateDurable(state: Persistable): boolean {
     return state.term === this.durableHardState.term && state.votedFor === this.durableHardState.votedFor;
   }
@@ -63,7 +63,7 @@ export class Durability {
     return true;
   }
 
-  /** The next batch to write; `null` if there is nothing to. */
+  /** Returns the next batch to write; `null` if there is nothing to write. */
   take(state: Persistable): PersistBatch | null {
     if (this.inflight !== null) throw new Error("takePersist: an earlier batch is still under way");
     if (!this.hasUnpersisted(state)) return null;
@@ -85,13 +85,13 @@ export class Durability {
     return batch;
   }
 
-  /** Entries from `index` on are gone from the log: a write of them that ends later says nothing (rule 6). */
+  /** Notes that entries from `index` on were truncated: a write of them that ends later acknowledges nothing (rule 6). */
   overwritten(index: number): void {
     this.nextIndex = Math.min(this.nextIndex, index);
     if (this.inflight !== null) this.inflight.validUpTo = Math.min(this.inflight.validUpTo, index - 1);
   }
 
-  /** Ends the batch under way; returns up to where the log is durable by it, and the messages that waited. */
+  /** Ends the batch under way. Returns the last entry that it made durable, and the messages that waited for it. */
   finish(batch: PersistBatch): { durableIndex: number; messages: OutboundMessage[] } {
     const inflight = this.inflight;
     if (inflight === null || inflight.batch.sequence !== batch.sequence) {
@@ -103,14 +103,14 @@ export class Durability {
     return { durableIndex: Math.min(written, inflight.validUpTo), messages: this.#afterInflight.splice(0) };
   }
 
-  /** The log begins anew after a staged snapshot, which the next batch puts in force. */
+  /** Restarts the log after a staged snapshot, which the next batch puts in force. */
   replaceLog(snapshot: SnapshotMeta): void {
     this.snapshot = snapshot;
     this.nextIndex = snapshot.index + 1;
     if (this.inflight !== null) this.inflight.validUpTo = 0;
   }
 
-  /** Forgets what was not written, messages included. */
+  /** Drops everything that was not written, messages included. */
   abandon(durableIndex: number): void {
     this.inflight = null;
     this.hardState = this.durableHardState;
@@ -122,8 +122,7 @@ export class Durability {
 
 /**
  * Adds a message to those held back. A later acknowledgement to the same leader
- * says all that an earlier one does, so that a disk that hangs does not collect
- * them.
+ * replaces an earlier one, so that they don't pile up behind a hanging disk.
  */
 function holdBack(held: OutboundMessage[], outbound: OutboundMessage): void {
   const { to, message } = outbound;

@@ -20,10 +20,10 @@ export function tickElection(state: State): void {
   state.electionTicks++;
   state.ticksSinceLeader++;
   if (state.electionTicks < state.electionTimeout && !(isAlone(state) && state.role === "follower")) return;
-  // Who can't campaign at least no longer believes in a leader that is gone.
+  // A node that can't campaign at least forgets the leader that timed out.
   if (!mayCampaign(state)) return setLeader(state, null);
   if (state.campaignBlocked) {
-    // Nothing else would ever show that the disk works again.
+    // Only a write shows whether the disk works again.
     if (state.durability.inflight === null) state.durability.probeWanted = true;
     state.resetElectionTimer();
     return;
@@ -31,7 +31,7 @@ export function tickElection(state: State): void {
   campaign(state, "timeout");
 }
 
-/** Whether nobody else has a vote, nor had one before: then there is no leader to wait for, not even one that is leaving. */
+/** Reports whether no other node has a vote, nor had one before: then there is no leader to wait for, not even one that is leaving. */
 function isAlone(state: State): boolean {
   const { current, previous } = state.configuration;
   return state.isVoter &&
@@ -50,15 +50,15 @@ function mayCampaign(state: State): boolean {
 }
 
 /**
- * Begins a campaign: asks first (pre-vote), unless the old leader told this node
- * to take over.
+ * Begins a campaign: with a pre-vote, unless the old leader told this node to take
+ * over.
  */
 export function campaign(state: State, reason: "timeout" | "transfer"): void {
   if (!mayCampaign(state) || state.campaignBlocked || state.role === "leader") return;
-  // A campaign whose vote is not on disk yet would only pile up terms.
+  // Another campaign while the last vote is not on disk would only raise the term.
   if (!state.durability.hardStateDurable(state) || state.durability.snapshot !== null) return;
   if (reason === "transfer") {
-    // The leader itself gave up what it was promised.
+    // The leader itself released this node from its promise (lease.ts).
     state.ticksSinceLeader = Number.POSITIVE_INFINITY;
     becomeCandidate(state, reason);
   } else becomePreCandidate(state);
@@ -74,7 +74,7 @@ function becomePreCandidate(state: State): void {
   countVote(state, state.id, true);
 }
 
-/** The vote for itself counts only once it is durable: see persistence.ts. */
+/** Begins a campaign in a new term. The vote for itself counts once it is durable; see persistence.ts. */
 function becomeCandidate(state: State, reason: "timeout" | "transfer"): void {
   state.resetElectionTimer();
   state.votes.clear();
@@ -116,7 +116,7 @@ export function countVote(state: State, from: NodeId, granted: boolean): void {
   }
 }
 
-/** Takes office with an empty entry of its own term: only that commits what older terms left (§5.4.2, §8). */
+/** Becomes leader, and appends an empty entry of its own term: only that commits entries of older terms (§5.4.2, §8). */
 function becomeLeader(state: State): void {
   invariant(state.role === "candidate", "only a candidate can become leader");
   invariant(state.durability.hardStateDurable(state), "a leader's vote for itself must be durable");
@@ -141,7 +141,7 @@ function becomeLeader(state: State): void {
   appendAsLeader(state, "noop", new Uint8Array(0));
 }
 
-/** Whether a candidate's log is at least as up-to-date as this node's (§5.4.1): by last term, then by length. */
+/** Reports whether a candidate's log is at least as up-to-date as this node's (§5.4.1): by last term, then by length. */
 export function isUpToDate(state: State, lastLogIndex: number, lastLogTerm: number): boolean {
   const { lastIndex, lastTerm } = state.log;
   return lastLogTerm > lastTerm || (lastLogTerm === lastTerm && lastLogIndex >= lastIndex);
@@ -160,7 +160,7 @@ function reasonToIgnore(state: State, request: RequestVote): VoteDenial | null {
   return promisedToLeader(state) ? "leaderAlive" : null;
 }
 
-/** Answers a vote request. Learners, and nodes outside the membership they know, answer too (dissertation §4.1, §4.2.1). */
+/** Answers a vote request. Learners, and nodes that are not in their own membership, answer too (dissertation §4.1, §4.2.1). */
 export function handleRequestVote(state: State, from: NodeId, request: RequestVote): void {
   const ignored = reasonToIgnore(state, request);
   if (ignored !== null) return deny(state, from, request, ignored);
@@ -180,7 +180,7 @@ export function handleRequestVote(state: State, from: NodeId, request: RequestVo
   });
 }
 
-/** A pre-vote changes nobody's term or vote; a grant carries the proposed term. */
+/** Answers a pre-vote, which changes no node's term or vote; a grant carries the proposed term. */
 function handlePreVote(state: State, from: NodeId, request: RequestVote): void {
   if (request.term <= state.term) return deny(state, from, request, "staleTerm");
   if (!isUpToDate(state, request.lastLogIndex, request.lastLogTerm)) return deny(state, from, request, "logBehind");
@@ -198,7 +198,7 @@ function deny(state: State, from: NodeId, request: RequestVote, reason: VoteDeni
   });
 }
 
-/** Counts a vote of the present campaign; answers to an earlier one, or of another kind, count for nothing. */
+/** Counts a vote of the present campaign; ignores answers to an earlier one, or of another kind. */
 export function handleRequestVoteResponse(state: State, from: NodeId, response: RequestVoteResponse): void {
   if (response.preVote) {
     const ofThisCampaign = response.voteGranted ? response.term === state.term + 1 : response.term === state.term;

@@ -12,14 +12,16 @@ import { invariant } from "./state.ts";
 import type { State } from "./state.ts";
 import type { AppendEntries, AppendEntriesResponse, Entry, Membership, NodeId } from "./types.ts";
 
-/** Accepts `from` as the leader of this term, which is not older than this node's, whether the membership knows it or not (dissertation §4.1). */
+/** Accepts `from` as the leader of `term`, which is not older than this node's, whether or not it is in the membership (dissertation §4.1). */
 export function followLeader(
   state: State,
   from: NodeId,
   { term, round }: { readonly term: number; readonly round: number },
 ): void {
   invariant(state.role !== "leader" || term > state.term, `${from} and ${state.id} both lead in term ${term}`);
-  if (term > state.term || state.role !== "follower") becomeFollower(state, term, from, "heard from the leader");
+  if (term > state.term || state.role !== "follower") {
+    becomeFollower(state, term, from, "received a message from the leader");
+  }
   invariant(state.leader === null || state.leader === from, `${from} and ${state.leader} both lead in term ${term}`);
   state.electionTicks = 0;
   state.ticksSinceLeader = 0;
@@ -27,14 +29,14 @@ export function followLeader(
   setLeader(state, from);
 }
 
-/** Carries out an AppendEntries of a term that is not older than this node's. */
+/** Processes an AppendEntries of a term that is not older than this node's. */
 export function handleAppendEntries(state: State, from: NodeId, request: AppendEntries): void {
   const memberships = membershipsIn(request);
   if (memberships === null) return;
   followLeader(state, from, request);
   if (!matchesPrevious(state, request)) return refuse(state, from, request);
   const appended = appendMissing(state, request.entries, memberships);
-  // The message proves equality up to here and no further (figure 2: "index of last new entry").
+  // The message proves the logs equal up to here and no further (figure 2: "index of last new entry").
   const proven = request.prevLogIndex + request.entries.length;
   commitTo(state, Math.min(request.leaderCommit, proven));
   acknowledge(state, from, request, proven, appended);
@@ -49,7 +51,7 @@ export function refuseStale(state: State, from: NodeId, request: AppendEntries):
   state.sendWhenDurable(from, response(state, request, { success: false, round: 0 }));
 }
 
-/** The memberships that the entries carry, decoded before anything is changed; `null` for a message that no leader sends. */
+/** Decodes the memberships in the entries before anything is changed. Returns `null` for a message that no leader would send. */
 function membershipsIn(request: AppendEntries): Map<number, Membership> | null {
   const memberships = new Map<number, Membership>();
   let { prevLogIndex: index, prevLogTerm: term } = request;
@@ -66,15 +68,15 @@ function membershipsIn(request: AppendEntries): Map<number, Membership> | null {
   return memberships;
 }
 
-/** The consistency check (figure 2, step 2). What is committed equals every leader's log, even if it is compacted here. */
+/** Makes the consistency check (figure 2, step 2). Committed entries equal every leader's log, even if they are compacted here. */
 function matchesPrevious(state: State, { prevLogIndex, prevLogTerm }: AppendEntries): boolean {
   return prevLogIndex <= state.commitIndex || state.log.termAt(prevLogIndex) === prevLogTerm;
 }
 
 /**
- * Appends what is missing; truncates only from a real conflict on, never what
- * matches and never what is committed (figure 2, steps 3 and 4). A message that
- * was late must not cut off what newer ones brought.
+ * Appends missing entries. Truncates only from a real conflict on, never entries
+ * that match or are committed (figure 2, steps 3 and 4; rule 5): a late message must
+ * not remove entries of newer ones.
  */
 function appendMissing(
   state: State,
@@ -101,20 +103,20 @@ function appendMissing(
 }
 
 /**
- * Acknowledges what is equal and durable. New entries are answered when they are
- * on disk; anything else at once, with what is, so that a slow disk does not
- * look like a dead node.
+ * Acknowledges entries that are equal and durable. New entries are acknowledged
+ * once they are on disk; anything else is answered at once, with what is durable, so
+ * that a slow disk does not look like a dead node.
  */
 function acknowledge(state: State, from: NodeId, request: AppendEntries, proven: number, appended: boolean): void {
   const proof = response(state, request, { success: true, matchIndex: proven });
   const durable = Math.min(proven, state.log.durableIndex);
-  // Not even the term may be told before it is durable.
+  // Not even the term may be reported before it is durable.
   const termDurable = state.durability.hardStateDurable(state);
   if (appended || durable < proven || !termDurable) state.sendWhenDurable(from, proof);
   if (!appended && termDurable) state.send(from, { ...proof, matchIndex: durable });
 }
 
-/** Tells the leader where the logs may still meet: before the term that conflicts (§5.3). */
+/** Refuses entries, with a hint where the logs may still meet: before the conflicting term (§5.3). */
 function refuse(state: State, from: NodeId, request: AppendEntries): void {
   const { log } = state;
   const within = log.lastIndexWithin(Math.min(request.prevLogIndex - 1, log.lastIndex), request.prevLogTerm);

@@ -1,45 +1,45 @@
 /**
- * Memberships as values: who votes, who listens, and how that is written into
- * the log. See configuration.ts for their history, and membership_change.ts for
- * the rules of changing them.
+ * Memberships as values: voters, learners, and their encoding in the log. See
+ * configuration.ts for their history, and membership_change.ts for the rules of
+ * changing them.
  *
  * @module
  */
 
 import type { Member, Membership, NodeId } from "./types.ts";
 
-/** Nobody: what a node knows before its cluster has told it. */
+/** The membership of a node that has not received one yet. */
 export const emptyMembership: Membership = { voters: [], outgoing: [], learners: [], learnersNext: [], members: [] };
 
-/** Whether a membership is a joint configuration (dissertation §4.3). */
+/** Reports whether a membership is a joint configuration (dissertation §4.3). */
 export function isJoint(membership: Membership): boolean {
   return membership.outgoing.length > 0;
 }
 
-/** Whether `id` has a vote, in either half. */
+/** Reports whether `id` has a vote, in either half. */
 export function isVoter(membership: Membership, id: NodeId): boolean {
   return membership.voters.includes(id) || membership.outgoing.includes(id);
 }
 
-/** Whether `id` receives the log without a vote. */
+/** Reports whether `id` receives the log without a vote. */
 export function isLearner(membership: Membership, id: NodeId): boolean {
   return membership.learners.includes(id);
 }
 
-/** Everyone who takes part, sorted. */
+/** Returns the ids of all members, sorted. */
 export function memberIds(membership: Membership): readonly NodeId[] {
   return membership.members.map((member) => member.id);
 }
 
-/** Address and incarnation of `id`, if it takes part. */
+/** Returns the record of `id`; `undefined` if it is not a member. */
 export function memberOf(membership: Membership, id: NodeId): Member | undefined {
   return membership.members.find((member) => member.id === id);
 }
 
 /**
- * The plain (not joint) membership of these voters and learners.
+ * Returns the plain (not joint) membership of these voters and learners.
  *
- * @throws {TypeError} if someone is named twice, there is no voter, or an id is empty
+ * @throws {TypeError} if an id is repeated or empty, or there is no voter
  */
 export function membershipOf(parts: { voters: readonly Member[]; learners?: readonly Member[] }): Membership {
   const learners = parts.learners ?? [];
@@ -54,7 +54,7 @@ export function membershipOf(parts: { voters: readonly Member[]; learners?: read
   return membership;
 }
 
-/** Ids by code unit: the same order in every runtime and locale. */
+/** Compares ids by code unit: the same order in every runtime and locale. */
 export function compareIds(a: NodeId, b: NodeId): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
@@ -63,7 +63,7 @@ function sortedIds(members: readonly Member[]): NodeId[] {
   return members.map((member) => member.id).sort(compareIds);
 }
 
-/** Sorted by id. */
+/** Returns the members sorted by id. */
 export function sortedMembers(members: readonly Member[]): Member[] {
   return members.map(({ id, address, incarnation }) => ({ id, address, incarnation })).sort((a, b) =>
     compareIds(a.id, b.id)
@@ -73,7 +73,7 @@ export function sortedMembers(members: readonly Member[]): Member[] {
 /**
  * Checks the invariants that {@linkcode Membership} states.
  *
- * @throws {TypeError} naming the one that does not hold
+ * @throws {TypeError} if one does not hold
  */
 export function validateMembership(membership: Membership): void {
   const { voters, outgoing, learners, learnersNext, members } = membership;
@@ -94,14 +94,14 @@ export function validateMembership(membership: Membership): void {
   }
   const named = new Set([...voters, ...outgoing, ...learners]);
   if (named.size !== members.length || members.some((member) => !named.has(member.id))) {
-    throw new TypeError("the list of members does not name exactly those who take part");
+    throw new TypeError("the list of members does not match voters and learners");
   }
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The bytes of a `membership` entry: JSON with a fixed order of fields. */
+/** Encodes a membership for its log entry: JSON with a fixed order of fields. */
 export function encodeMembership(membership: Membership): Uint8Array {
   const { voters, outgoing, learners, learnersNext } = membership;
   const members = sortedMembers(membership.members);
@@ -109,9 +109,9 @@ export function encodeMembership(membership: Membership): Uint8Array {
 }
 
 /**
- * Reads what {@linkcode encodeMembership} wrote.
+ * Decodes the result of {@linkcode encodeMembership}.
  *
- * @throws {TypeError} if the bytes are no valid membership
+ * @throws {TypeError} if the bytes are not a valid membership
  */
 export function decodeMembership(bytes: Uint8Array): Membership {
   let value: unknown;
@@ -153,7 +153,7 @@ function membersFrom(fields: Record<string, unknown>): Member[] {
   });
 }
 
-/** Whether two memberships are the same in every field. */
+/** Reports whether two memberships are equal in every field. */
 export function equalMemberships(a: Membership, b: Membership): boolean {
   return equalIds(a.voters, b.voters) && equalIds(a.outgoing, b.outgoing) && equalIds(a.learners, b.learners) &&
     equalIds(a.learnersNext, b.learnersNext) && a.members.length === b.members.length &&

@@ -3,10 +3,10 @@
  * several through a joint configuration.
  *
  * Rules: no change until an entry of the leader's own term has committed, and
- * one uncommitted change at a time (otherwise two majorities could fail to
- * overlap). In a joint configuration the only change is its leave, which
- * whoever leads appends once the joint entry has committed. A membership is in
- * force from the moment its entry is appended.
+ * one uncommitted change at a time, since otherwise two majorities might not
+ * overlap (rule 1). In a joint configuration the only change is its leave, which the
+ * leader appends once the joint entry has committed. A membership is in force from
+ * the moment its entry is appended.
  *
  * @module
  */
@@ -28,7 +28,7 @@ import { appendAsLeader, refused } from "./proposals.ts";
 import type { Leadership, State } from "./state.ts";
 import type { Member, Membership, NodeId, Refused, RequestResult } from "./types.ts";
 
-/** Proposes that exactly these be in the cluster. */
+/** Proposes a membership of exactly these nodes. */
 export function changeMembership(
   state: State,
   wanted: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
@@ -87,15 +87,15 @@ function refuseLaggards(state: State, { peers }: Leadership, target: Membership)
 }
 
 /**
- * The next membership on the way: the target itself if at most one voter comes
- * or goes, since then any two majorities overlap (dissertation §4.1, figure
- * 4.3); otherwise the joint configuration of both (§4.3).
+ * Returns the next membership on the way to a target: the target itself if at most
+ * one voter comes or goes, since then any two majorities overlap (dissertation
+ * §4.1, figure 4.3); otherwise the joint configuration of both (§4.3).
  */
 export function transition(from: Membership, to: Membership): Membership {
   const come = to.voters.filter((id) => !from.voters.includes(id)).length;
   const go = from.voters.filter((id) => !to.voters.includes(id)).length;
   if (come + go <= 1) return to;
-  // A voter of either half is no learner: who loses its vote listens only after the leave.
+  // A voter of either half is not a learner: a voter becomes a learner only with the leave.
   const learnersNext = to.learners.filter((id) => from.voters.includes(id));
   const leaving = from.members.filter((member) => from.voters.includes(member.id) && !memberOf(to, member.id));
   const joint: Membership = {
@@ -109,14 +109,14 @@ export function transition(from: Membership, to: Membership): Membership {
   return joint;
 }
 
-/** The membership after a joint configuration. */
+/** Returns the membership after a joint configuration. */
 export function leaveOf(joint: Membership): Membership {
   const learners = [...joint.learners, ...joint.learnersNext].sort(compareIds);
   const members = joint.members.filter(({ id }) => joint.voters.includes(id) || learners.includes(id));
   return { voters: joint.voters, outgoing: [], learners, learnersNext: [], members };
 }
 
-/** Ends a joint configuration whose entry has committed, whoever began it. */
+/** Appends the leave of a joint configuration whose entry has committed, even if another leader began it. */
 export function leaveJoint(state: State): void {
   if (state.leadership === null || !isJoint(state.membership)) return;
   if (state.configuration.index > state.commitIndex || !state.committedInTerm) return;
@@ -129,14 +129,14 @@ function appendMembership(state: State, membership: Membership): { ok: true; ind
   return { ok: true, index: entry.index, term: entry.term };
 }
 
-/** Puts a membership in force that was just appended. */
+/** Puts a newly appended membership in force. */
 export function adoptMembership(state: State, index: number, membership: Membership): void {
   state.configuration.append(index, membership);
   state.event({ type: "membershipChanged", index, membership, reason: "appended" });
   syncPeers(state);
 }
 
-/** Takes the membership back to what it was before `index` (rule 4). */
+/** Restores the membership before `index` (rule 4). */
 export function rollBackMembership(state: State, index: number): void {
   if (!state.configuration.truncateFrom(index)) return;
   state.event({
@@ -148,8 +148,8 @@ export function rollBackMembership(state: State, index: number): void {
 }
 
 /**
- * Makes the leader's list of peers that of the membership. Who was removed gets
- * the log until it knows of its removal, so that it does not campaign in vain.
+ * Syncs the leader's peers with the membership. A removed peer keeps receiving the
+ * log until it learns of its removal, so that it doesn't start pointless elections.
  */
 export function syncPeers(state: State): void {
   const { leadership, membership } = state;
@@ -169,11 +169,11 @@ export function syncPeers(state: State): void {
   }
 }
 
-/** Lets go of a removed peer once it was told, or after `patienceTicks` of trying. */
+/** Drops a removed peer once it has received its removal, or after `patienceTicks`. */
 export function tickDepartures(state: State, peers: Map<NodeId, Progress>, patienceTicks: number): void {
   for (const peer of peers.values()) {
     if (peer.departingAt === null || peer.departingAt > state.commitIndex) continue;
-    const told = peer.matchIndex >= peer.departingAt && peer.sentCommit >= peer.departingAt;
-    if (told || ++peer.departingTicks > patienceTicks) peers.delete(peer.id);
+    const informed = peer.matchIndex >= peer.departingAt && peer.sentCommit >= peer.departingAt;
+    if (informed || ++peer.departingTicks > patienceTicks) peers.delete(peer.id);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Entries as bytes: a run of the log in a few large buffers instead of some
- * objects an entry. An entry of 100 bytes takes V8 four to eight times that as
- * objects, and its collector looks at each of them again and again.
+ * Entries as bytes: a run of the log in a few large buffers instead of several
+ * objects per entry. As objects, an entry of 100 bytes takes four to eight times
+ * that in V8, and its garbage collector visits each of them again and again.
  *
  * @module
  */
@@ -23,19 +23,19 @@ interface Block {
   used: number;
 }
 
-/** What an entry takes. */
+/** Returns the packed size of an entry. */
 export function packedBytes(entry: Entry): number {
   return HEADER_BYTES + entry.data.length;
 }
 
 /**
  * A run of consecutive entries, added at its end and dropped from its beginning,
- * block by block. Buffers are used again, so what is read is a copy.
+ * block by block. Buffers are reused, so reads return copies.
  */
 export class PackedEntries {
   readonly #blockBytes: number;
   #blocks: Block[] = [];
-  /** A block to use again. */
+  /** A block to reuse. */
   #spare: Block | null = null;
   #bytes = 0;
 
@@ -59,7 +59,7 @@ export class PackedEntries {
     return block === undefined ? 0 : block.first + block.count - 1;
   }
 
-  /** Copies an entry to the end, dropping what is oldest where that is needed to stay within `maxBytes`. What was not the next entry begins a new run. */
+  /** Copies an entry to the end, dropping the oldest blocks to stay within `maxBytes`. An entry that is not the next one begins a new run. */
   add(entry: Entry, maxBytes: number): void {
     if (this.last + 1 !== entry.index) this.clear();
     const size = packedBytes(entry);
@@ -75,7 +75,7 @@ export class PackedEntries {
     block.count++;
   }
 
-  /** Copies of the entries from `from` to at most `to` while `fits`, but at least one; none if `from` is not here. */
+  /** Returns copies of the entries from `from` up to `to` while `fits`, but at least one; none if `from` is not here. */
   read(from: number, to: number, fits: (entry: Entry) => boolean): Entry[] {
     const entries: Entry[] = [];
     if (from < this.first || from > this.last) return entries;
@@ -102,7 +102,7 @@ export class PackedEntries {
     block.count = index - block.first;
   }
 
-  /** Drops blocks that hold nothing from `first` on. */
+  /** Drops blocks whose entries are all before `first`. */
   dropBefore(first: number): void {
     while (this.#blocks.length > 0 && this.#blocks[0]!.first + this.#blocks[0]!.count <= first) this.dropOldest();
   }
@@ -122,7 +122,7 @@ export class PackedEntries {
     this.#bytes = 0;
   }
 
-  /** Where `size` more bytes go; `null` if they are more than `maxBytes`. */
+  /** Returns the block for `size` more bytes; `null` if they exceed `maxBytes`. */
   #roomFor(index: number, size: number, maxBytes: number): Block | null {
     const last = this.#blocks.at(-1);
     if (last !== undefined && last.used + size <= last.bytes.length) return last;
@@ -149,7 +149,7 @@ export class PackedEntries {
     return { bytes, view: new DataView(bytes.buffer), first: 0, count: 0, used: 0 };
   }
 
-  /** Keeps one block of the usual size to be used again. */
+  /** Keeps one block of the usual size for reuse. */
   #free(block: Block): void {
     if (this.#spare === null && block.bytes.length === this.#blockBytes) this.#spare = block;
     else this.#bytes -= block.bytes.length;
@@ -172,7 +172,7 @@ export class PackedEntries {
   }
 }
 
-/** Where an entry of this block begins: a walk over at most a block. */
+/** Returns the offset of an entry in its block, by walking over the entries before it. */
 function offsetIn(block: Block, index: number): number {
   let offset = 0;
   for (let at = block.first; at < index; at++) offset += HEADER_BYTES + block.view.getUint32(offset + 8, true);

@@ -1,7 +1,7 @@
 /**
- * What follows when a write ends, well or not: term and vote are persisted
- * together and in order with the log, and nothing that promises durability
- * leaves before it is durable (figure 2, "Updated on stable storage before
+ * The consequences of a write, successful or not: term and vote are persisted
+ * together and in order with the log, and no message that promises durability
+ * leaves before it is durable (rule 2; figure 2, "Updated on stable storage before
  * responding to RPCs").
  *
  * @module
@@ -14,14 +14,14 @@ import { becomeFollower } from "./roles.ts";
 import type { State } from "./state.ts";
 import type { PersistBatch } from "./types.ts";
 
-/** The batch is on disk. */
+/** Processes the end of a batch that is on disk now. */
 export function persisted(state: State, batch: PersistBatch): void {
   const { durability, log } = state;
   const { durableIndex, messages } = durability.finish(batch);
   state.campaignBlocked = false;
   if (durableIndex > log.durableIndex) log.durableIndex = durableIndex;
   log.evict(state.commitIndex, state.config.maxCachedBytes);
-  // What was promised in an older term interests nobody any more.
+  // Promises made in an older term no longer matter.
   for (const held of messages) if (held.message.term >= state.term) state.outbox.messages.push(held);
   const { term, votedFor } = durability.durableHardState;
   if (state.role === "candidate" && term === state.term && votedFor === state.id) countVote(state, state.id, true);
@@ -29,12 +29,12 @@ export function persisted(state: State, batch: PersistBatch): void {
 }
 
 /**
- * The batch could not be written, and the disk is as it was. A leader steps
- * down, keeps its vote, and is cut back to what is durable; a mere probe changes
+ * Processes a batch that could not be written to an unchanged disk. A leader steps
+ * down, keeps its vote, and is cut back to its durable log; a mere probe changes
  * nothing.
  *
- * @returns whether the node may go on; `false` means that it must stop, because
- * it can't keep a promise: its term or vote, or what it follows
+ * @returns whether the node may go on. Otherwise it must stop, because it can't keep
+ * a promise: its term or vote, or entries of its leader
  */
 export function persistFailed(state: State, batch: PersistBatch): boolean {
   const { durability, log } = state;

@@ -1,44 +1,44 @@
 /**
- * What a leader knows of one peer's log, and how much it may send.
+ * The leader's view of one peer's log, and its flow control.
  *
  * @module
  */
 
 import type { NodeId, PeerProgress } from "./types.ts";
 
-/** How a leader sends to a peer: one message at a time until it knows where their logs meet, then a pipeline; or a snapshot. */
+/** The mode of sending to a peer: one message at a time until the leader has found where their logs meet, then a pipeline; or a snapshot. */
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
 /**
- * Invariant: `0 <= matchIndex < nextIndex`, and `matchIndex` never goes back
- * within one leadership.
+ * The progress of one peer. Invariant: `0 <= matchIndex < nextIndex`, and
+ * `matchIndex` never goes back within one leadership.
  */
 export class Progress {
   readonly id: NodeId;
-  /** The data folder that `matchIndex` speaks of; another one starts from nothing. */
+  /** The data folder that `matchIndex` refers to; another one starts from nothing. */
   readonly incarnation: string;
-  /** Equal to the leader's log and durable at the peer, up to here. */
+  /** The last entry that is durable at the peer and equal to the leader's. */
   matchIndex = 0;
   /** The next entry to send. In `replicate` it runs ahead of what was acknowledged. */
   nextIndex: number;
   state: ProgressState = "probe";
-  /** In `probe`: a message is out; wait for its answer, or a heartbeat's. */
+  /** In `probe`: a message is under way; wait for its answer, or a heartbeat's. */
   probing = false;
-  /** An answer from the storage is awaited for this peer. */
+  /** Set while entries for this peer are read from the storage. */
   reading = false;
   /** Ticks since the peer last answered in this term. */
   ticksSinceContact = 0;
-  /** Whether it answered at all in this term. */
+  /** Set once it has answered in this term. */
   contacted = false;
   /** The newest heartbeat round that the peer answered. */
   ackedRound = 0;
-  /** The commit index that the peer was last told. */
+  /** The commit index last sent to the peer. */
   sentCommit = 0;
-  /** The membership entry that removed this peer; it still gets the log until it knows. */
+  /** The membership entry that removed this peer, which receives the log until it has that entry. */
   departingAt: number | null = null;
   /** Ticks since that entry was committed. */
   departingTicks = 0;
-  /** The last index and the bytes of each AppendEntries on its way, in order. */
+  /** The last index and the bytes of each unanswered AppendEntries, in order. */
   #inflight: { readonly lastIndex: number; readonly bytes: number }[] = [];
   #inflightBytes = 0;
 
@@ -56,7 +56,7 @@ export class Progress {
     return this.#inflightBytes;
   }
 
-  /** Notes entries that left. */
+  /** Notes entries that were sent. */
   sent(lastIndex: number, bytes: number): void {
     if (this.state === "probe") {
       this.probing = true;
@@ -67,7 +67,7 @@ export class Progress {
     this.#inflightBytes += bytes;
   }
 
-  /** Everything up to `index` is durable at the peer. Returns whether that is news. */
+  /** Notes that everything up to `index` is durable at the peer. Returns whether that is new. */
   acknowledge(index: number): boolean {
     let freed = 0;
     while (freed < this.#inflight.length && this.#inflight[freed]!.lastIndex <= index) {
@@ -80,7 +80,7 @@ export class Progress {
     return true;
   }
 
-  /** Goes back to one message at a time, from `nextIndex` on. */
+  /** Returns to one message at a time, from `nextIndex` on. */
   becomeProbe(nextIndex: number): void {
     this.state = "probe";
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
@@ -88,21 +88,21 @@ export class Progress {
     this.#clearInflight();
   }
 
-  /** The logs meet just before `nextIndex`: send without waiting. */
+  /** Starts the pipeline: the logs meet just before `nextIndex`. */
   becomeReplicate(): void {
     this.state = "replicate";
     this.probing = false;
     this.#clearInflight();
   }
 
-  /** The next entry is compacted away: a snapshot is on its way. */
+  /** Stops sending entries while a snapshot is sent, because the next entry is compacted away. */
   becomeSnapshot(): void {
     this.state = "snapshot";
     this.probing = false;
     this.#clearInflight();
   }
 
-  /** For people who watch. */
+  /** Returns a copy for observers. */
   report(): PeerProgress {
     return {
       id: this.id,

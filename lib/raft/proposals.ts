@@ -1,5 +1,5 @@
 /**
- * How a leader appends to its own log (§5.3), and what it refuses.
+ * Appending to the leader's own log (§5.3), and refusals.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function propose(
   if (leadership === null) return refused("not_leader");
   if (leadership.transferTo !== null) return refused("leadership_transfer");
   const bytes = commands.reduce((sum, command) => sum + command.length, 0);
-  // A single large proposal is let in while nothing else waits: it could never be sent otherwise.
+  // A single large proposal is accepted while nothing else waits: it could never be sent otherwise.
   if (leadership.uncommittedBytes > 0 && leadership.uncommittedBytes + bytes > state.config.maxUncommittedBytes) {
     return refused("busy");
   }

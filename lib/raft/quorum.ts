@@ -7,12 +7,12 @@
 
 import type { Membership, NodeId } from "./types.ts";
 
-/** How many of `voters` are a majority. */
+/** Returns the size of a majority of `voters`. */
 export function majority(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
-/** Whether the voters for whom `agrees` holds are a quorum. Nobody is no quorum. */
+/** Reports whether the voters for which `agrees` holds are a quorum. Without voters there is no quorum. */
 export function hasQuorum(membership: Membership, agrees: (id: NodeId) => boolean): boolean {
   return hasMajority(membership.voters, agrees) &&
     (membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees));
@@ -24,7 +24,7 @@ function hasMajority(voters: readonly NodeId[], agrees: (id: NodeId) => boolean)
   return count >= majority(voters.length);
 }
 
-/** The highest number that a quorum has reached, where `reached` gives each voter's. */
+/** Returns the highest number that a quorum has reached, where `reached` gives each voter's. */
 export function quorumValue(membership: Membership, reached: (id: NodeId) => number): number {
   const incoming = majorityValue(membership.voters, reached);
   if (membership.outgoing.length === 0) return incoming;
@@ -37,10 +37,10 @@ function majorityValue(voters: readonly NodeId[], reached: (id: NodeId) => numbe
   return descending[majority(voters.length) - 1]!;
 }
 
-/** How an election stands. */
+/** The state of an election. */
 export type ElectionResult = "won" | "lost" | "pending";
 
-/** Counts votes: lost once a quorum can't be reached any more. */
+/** Counts votes. An election is lost once a quorum can no longer be reached. */
 export function electionResult(membership: Membership, votes: ReadonlyMap<NodeId, boolean>): ElectionResult {
   if (hasQuorum(membership, (id) => votes.get(id) === true)) return "won";
   if (!hasQuorum(membership, (id) => votes.get(id) !== false)) return "lost";

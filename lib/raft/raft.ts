@@ -1,17 +1,17 @@
 /**
  * The protocol as one object: inputs in, effects out. It has no promise, timer,
- * clock, random source or I/O; whoever drives it supplies ticks and messages,
- * writes what is to be persisted, and sends what is to be sent.
+ * clock, random source or I/O. Its driver supplies ticks and messages, writes the
+ * batches, and sends the messages.
  *
  * The driver's loop, in one turn:
- * 1. hand over what arrived: `tick`, `step`, `propose`, `readIndex`, …;
+ * 1. hand over the inputs: `tick`, `step`, `propose`, `readIndex`, …;
  * 2. carry out {@linkcode Raft.takeEffects};
  * 3. if no write is under way, begin one with {@linkcode Raft.takePersist}, and
  *    report its end with `persisted` or `persistFailed`;
  * 4. apply entries up to `applicableIndex`, and report `applied`.
  *
- * Sending and writing go on side by side: what must wait for a write is held
- * back here, and shows in the effects once `persisted` was called.
+ * Sending and writing go on in parallel: messages that must wait for a write are
+ * held back, and appear in the effects after `persisted`.
  *
  * @module
  */
@@ -57,12 +57,12 @@ import type {
   SnapshotMeta,
 } from "./types.ts";
 
-/** One node's part in the protocol. See the head of this file for how to drive it. */
+/** One node's part in the protocol. The head of this file describes how to drive it. */
 export class Raft {
   readonly #state: State;
 
   /**
-   * A follower that knows what its disk held.
+   * Creates a follower with the state of its disk.
    *
    * @throws {RangeError} if the settings can't work
    */
@@ -75,14 +75,14 @@ export class Raft {
 
   // Inputs
 
-  /** A tick of the clock has passed. */
+  /** Counts a tick of the clock. */
   tick(): void {
     const { leadership } = this.#state;
     if (leadership === null) tickElection(this.#state);
     else tickLeader(this.#state, leadership);
   }
 
-  /** A message has arrived. Late, repeated and reordered ones do no harm. */
+  /** Processes a message. Late, repeated and reordered messages do no harm. */
   step(from: NodeId, message: Message): void {
     const state = this.#state;
     if (from === state.id) return;
@@ -104,10 +104,10 @@ export class Raft {
     }
   }
 
-  /** Answers: a newer term ends this node's role (§5.1), an older one says nothing. */
+  /** Processes an answer: a newer term ends this node's role (§5.1), an older one is ignored. */
   #stepResponse(from: NodeId, message: Extract<Message, { readonly type: `${string}Response` }>): void {
     const state = this.#state;
-    // A granted pre-vote carries the proposed term, which nobody has yet.
+    // A granted pre-vote carries the proposed term, which no node has yet.
     const proposedTerm = message.type === "RequestVoteResponse" && message.preVote && message.voteGranted;
     if (message.term > state.term && !proposedTerm) {
       becomeFollower(state, message.term, null, `${from} has a higher term`);
@@ -120,78 +120,78 @@ export class Raft {
     else handleInstallSnapshotResponse(state, leadership, from, message);
   }
 
-  /** Appends commands to the log, all or none; a leader only. They are committed when `commitIndex` has passed them in the same term. */
+  /** Appends commands to the log, all or none; on a leader only. They are committed once `commitIndex` has passed them in the same term. */
   propose(commands: readonly Uint8Array[]): RequestResult<{ readonly firstIndex: number; readonly term: number }> {
     return propose(this.#state, commands);
   }
 
-  /** Asks for a linearizable read; a leader only. Answered in `effects.reads` or `effects.rejectedReads` with the same `id`. */
+  /** Begins a linearizable read; on a leader only. It ends in `effects.reads` or `effects.rejectedReads` with the same `id`. */
   readIndex(id: number): Refusal | null {
     return readIndex(this.#state, id);
   }
 
-  /** Proposes that exactly these take part; a leader only. Done when `membershipCommitted` tells of a membership that is not joint. */
+  /** Proposes a membership of exactly these nodes; on a leader only. It is done when `membershipCommitted` reports a membership that is not joint. */
   changeMembership(
     wanted: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
   ): RequestResult<{ readonly index: number; readonly term: number }> {
     return changeMembership(this.#state, wanted);
   }
 
-  /** Hands leadership to `to`, or to the best voter; a leader only. Ends with another leader, or with `transferEnded`. */
+  /** Hands leadership to `to`, or to the best voter; on a leader only. Ends with another leader, or with `transferEnded`. */
   transferLeadership(to: NodeId | null): RequestResult<{ readonly to: NodeId }> {
     return transferLeadership(this.#state, to);
   }
 
-  /** Gives up leadership in the same term, as when a write does not return; no campaign until a write succeeds. */
+  /** Gives up leadership in the same term, such as when a write does not return. The node does not campaign until a write succeeds. */
   stepDown(reason: string): void {
     if (this.#state.role !== "leader") return;
     becomeFollower(this.#state, this.#state.term, null, reason);
     this.#state.campaignBlocked = true;
   }
 
-  /** Answers `effects.entryReads`; no entries if they could not be read. */
+  /** Returns entries of `effects.entryReads`; none if they could not be read. */
   entriesRead(read: EntryRead, entries: readonly Entry[]): void {
     entriesRead(this.#state, read, entries);
   }
 
-  /** The batch is durable. */
+  /** Reports that a batch is durable. */
   persisted(batch: PersistBatch): void {
     persisted(this.#state, batch);
   }
 
-  /** The batch is not written, and the disk is as before. Returns whether the node may go on; otherwise it must stop. */
+  /** Reports that a batch was not written, and the disk is unchanged. Returns whether the node may go on; otherwise it must stop. */
   persistFailed(batch: PersistBatch): boolean {
     return persistFailed(this.#state, batch);
   }
 
-  /** The state machine has everything up to `index`, by entries or by a snapshot. */
+  /** Reports that the state machine has everything up to `index`, by entries or by a snapshot. */
   applied(index: number): void {
     const state = this.#state;
     invariant(index <= state.commitIndex, `entry ${index} was applied and is not committed`);
     state.appliedIndex = Math.max(state.appliedIndex, index);
   }
 
-  /** A snapshot of this node's own state is durable. */
+  /** Reports that a snapshot of this node's own state is durable. */
   snapshotTaken(meta: SnapshotMeta): void {
     snapshotTaken(this.#state, meta);
   }
 
-  /** Forgets entries up to `index`, as far as the newest snapshot covers them. */
+  /** Compacts the log up to `index`, as far as the newest snapshot covers it. */
   compact(index: number): void {
     compact(this.#state, index);
   }
 
-  /** A chunk of a snapshot for a peer that `effects.snapshotSends` named; `null` when it is not wanted any more. */
+  /** Returns a chunk of a snapshot as a message for a peer of `effects.snapshotSends`; `null` if it is no longer wanted. */
   snapshotMessage(to: NodeId, meta: SnapshotMeta, offset: number, data: Uint8Array): InstallSnapshot | null {
     return snapshotMessage(this.#state, to, meta, offset, data);
   }
 
-  /** Gives up a transfer; it may be asked for again. */
+  /** Gives up a snapshot transfer; it may be requested again. */
   snapshotFailed(to: NodeId): void {
     snapshotFailed(this.#state, to);
   }
 
-  /** Answers a chunk of `effects.snapshotChunks`: the next byte wanted, or that all of it must come again. */
+  /** Answers a chunk of `effects.snapshotChunks` with the next byte wanted, or a failure after which the snapshot is sent again. */
   snapshotProgress(
     to: NodeId,
     snapshotId: string,
@@ -202,14 +202,14 @@ export class Raft {
     snapshotProgress(this.#state, to, snapshotId, offset, status, round);
   }
 
-  /** Puts a staged snapshot in force, if it is still newer than what is committed; the next batch makes it durable. */
+  /** Puts a staged snapshot in force if it is still newer than the commit index; the next batch makes it durable. Returns whether it is in force. */
   installSnapshot(from: NodeId, meta: SnapshotMeta, round: number): boolean {
     return installSnapshot(this.#state, from, meta, round);
   }
 
   // Outputs
 
-  /** What is to be done now; each is handed out once. */
+  /** Returns the work to do now; each piece is handed out once. */
   takeEffects(): Effects {
     const state = this.#state;
     flush(state);
@@ -218,14 +218,14 @@ export class Raft {
     return effects;
   }
 
-  /** Everything to write that was not handed out yet; `null` if nothing. Only while no earlier batch is under way. */
+  /** Returns everything to write that was not handed out yet; `null` if nothing. Only while no earlier batch is under way. */
   takePersist(): PersistBatch | null {
     return this.#state.durability.take(this.#state);
   }
 
-  // What is known
+  // State
 
-  /** This node. */
+  /** This node's id. */
   get id(): NodeId {
     return this.#state.id;
   }
@@ -235,12 +235,12 @@ export class Raft {
     return this.#state.term;
   }
 
-  /** Who has this node's vote in `term`. */
+  /** The candidate that has this node's vote in `term`. */
   get votedFor(): NodeId | null {
     return this.#state.votedFor;
   }
 
-  /** What this node does now (§5.1). */
+  /** The role of this node (§5.1). */
   get role(): Role {
     return this.#state.role;
   }
@@ -250,18 +250,18 @@ export class Raft {
     return this.#state.votes;
   }
 
-  /** How long this node has waited for a leader, and at what time it campaigns (§5.2). A leader waits for nobody. */
+  /** The ticks that this node has waited for a leader, and those after which it campaigns (§5.2). A leader does not wait. */
   get electionTimer(): { readonly elapsedTicks: number; readonly timeoutTicks: number } {
     const { electionTicks, electionTimeout } = this.#state;
     return { elapsedTicks: electionTicks, timeoutTicks: electionTimeout };
   }
 
-  /** Who leads, as far as is known. */
+  /** The leader of this term, if known. */
   get leader(): NodeId | null {
     return this.#state.leader;
   }
 
-  /** Everything up to here is committed. */
+  /** The last entry known to be committed. */
   get commitIndex(): number {
     return this.#state.commitIndex;
   }
@@ -276,17 +276,17 @@ export class Raft {
     return this.#state.log.firstIndex;
   }
 
-  /** Everything up to here is on this node's disk. */
+  /** The last entry that is on this node's disk. */
   get durableIndex(): number {
     return this.#state.log.durableIndex;
   }
 
-  /** Everything up to here was applied, as reported by `applied`. */
+  /** The last entry that was applied, as reported by `applied`. */
   get appliedIndex(): number {
     return this.#state.appliedIndex;
   }
 
-  /** Apply up to here: only what is committed, and durable on this node. */
+  /** The last entry to apply: committed, and durable on this node. */
   get applicableIndex(): number {
     const state = this.#state;
     return installPending(state) ? state.appliedIndex : Math.min(state.commitIndex, state.log.durableIndex);
@@ -302,27 +302,27 @@ export class Raft {
     return this.#state.membership;
   }
 
-  /** The entry that set it. */
+  /** The index of the entry that set it. */
   get membershipIndex(): number {
     return this.#state.configuration.index;
   }
 
-  /** Whether that entry is committed. */
+  /** Reports whether that entry is committed. */
   get membershipCommitted(): boolean {
     return this.#state.configuration.index <= this.#state.commitIndex;
   }
 
-  /** The membership as of `index`, for a snapshot there. */
+  /** Returns the membership as of `index`, for a snapshot there. */
   membershipAt(index: number): Membership {
     return this.#state.configuration.at(index);
   }
 
-  /** The term of the entry at `index`; `undefined` if it is not there. */
+  /** Returns the term of the entry at `index`; `undefined` if there is none. */
   termAt(index: number): number | undefined {
     return this.#state.log.termAt(index);
   }
 
-  /** The entries from `from` to at most `to` that are in memory; none if `from` is not. */
+  /** Returns the entries from `from` up to `to` that are in memory; none if `from` is not. */
   cachedEntries(from: number, to: number): readonly Entry[] {
     return this.#state.log.cached(from, to);
   }
@@ -337,7 +337,7 @@ export class Raft {
     return this.#state.leadership?.uncommittedBytes ?? 0;
   }
 
-  /** Whether this leader has committed an entry of its term, and so may change the membership and serve reads. */
+  /** Reports whether this leader has committed an entry of its term, and so may change the membership and serve reads. */
   get committedInTerm(): boolean {
     return this.#state.committedInTerm;
   }
@@ -347,22 +347,22 @@ export class Raft {
     return this.#state.leadership?.confirmedRound ?? 0;
   }
 
-  /** Whether this leader may answer reads from a lease that has not run out: see lease.ts. */
+  /** Reports whether this leader may answer reads from a lease that has not run out; see lease.ts. */
   get leaseAllowed(): boolean {
     return mayServeLease(this.#state);
   }
 
-  /** To whom leadership is being transferred. */
+  /** The successor in a leadership transfer. */
   get transferTo(): NodeId | null {
     return this.#state.leadership?.transferTo ?? null;
   }
 
-  /** Whether this node must not campaign until a write succeeds. */
+  /** Reports whether this node must not campaign until a write succeeds. */
   get campaignBlocked(): boolean {
     return this.#state.campaignBlocked;
   }
 
-  /** The peers as this leader sees them; nobody elsewhere. */
+  /** Returns this leader's view of its peers; empty on other nodes. */
   progress(): PeerProgress[] {
     const { leadership } = this.#state;
     return leadership === null ? [] : [...leadership.peers.values()].map((peer) => peer.report());

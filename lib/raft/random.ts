@@ -13,7 +13,7 @@ export class SeededRandom {
     this.#state = seed >>> 0;
   }
 
-  /** A whole number from 0 to `bound - 1`. */
+  /** Returns a whole number from 0 to `bound - 1`. */
   below(bound: number): number {
     this.#state = (this.#state + 0x9e3779b9) >>> 0;
     let z = this.#state;

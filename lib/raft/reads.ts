@@ -12,7 +12,7 @@ import { quorumValue } from "./quorum.ts";
 import type { Leadership, State } from "./state.ts";
 import type { NodeId, Refusal } from "./types.ts";
 
-/** Asks for a read; answered in the effects. */
+/** Begins a read, which ends in the effects. */
 export function readIndex(state: State, id: number): Refusal | null {
   const { leadership } = state;
   if (leadership === null) return "not_leader";
@@ -31,14 +31,14 @@ export function beginRound(state: State, leadership: Leadership): void {
   for (let i = leadership.reads.length - 1; i >= 0 && leadership.reads[i]!.round === 0; i--) {
     leadership.reads[i]!.round = leadership.round;
   }
-  // A leader alone needs nobody's acknowledgement.
+  // A single node needs no acknowledgement.
   confirmRounds(state, leadership);
 }
 
-/** A peer answered a message of this round. */
+/** Counts a peer's answer to a message of this round. */
 export function acknowledgeRound(state: State, leadership: Leadership, from: NodeId, round: number): void {
   const peer = leadership.peers.get(from);
-  // A round that has not begun can't be acknowledged; whoever says so is wrong.
+  // A round that has not begun can't be acknowledged.
   if (peer === undefined || round > leadership.round || round <= peer.ackedRound) return;
   peer.ackedRound = round;
   confirmRounds(state, leadership);
@@ -65,6 +65,6 @@ export function releaseReads(state: State): void {
     state.outbox.reads.push({ id: read.id, index: read.index });
     confirmed++;
   }
-  // Rounds ascend, and those without one are last: what was confirmed is the head.
+  // Rounds ascend, and reads without a round are last: the confirmed reads are the head.
   leadership.reads.splice(0, confirmed);
 }

@@ -1,6 +1,6 @@
 /**
- * The leader's half of log replication (§5.3): what it sends to each peer, and
- * what it makes of the answers.
+ * The leader's half of log replication (§5.3): messages to each peer, and their
+ * answers.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export function tickLeader(state: State, leadership: Leadership): void {
   }
 }
 
-/** Sends what there is to send. What arrived in one turn leaves as one batch. */
+/** Sends everything that is due. The inputs of one turn leave as one batch. */
 export function flush(state: State): void {
   const { leadership } = state;
   if (leadership === null || !state.dirty) return;
@@ -43,15 +43,15 @@ export function flush(state: State): void {
   retireIfRemoved(state, leadership);
 }
 
-/** Whether a peer that has the entries does not know that they are committed. */
+/** Reports whether a peer has entries and has not received that they are committed. */
 function owesCommit(state: State, peer: Progress): boolean {
   return peer.state === "replicate" && peer.sentCommit < state.commitIndex;
 }
 
-/** Sends as many entries as the peer's window takes. Returns whether any message left. */
+/** Sends as many entries as the peer's window takes. Returns whether it sent any message. */
 function sendEntries(state: State, leadership: Leadership, peer: Progress): boolean {
   let sent = false;
-  // Even with a full window: what is in flight may be lost, and can't be sent again nor compared by a heartbeat.
+  // Even with a full window: entries in flight may be lost, and can't be sent again or compared by a heartbeat.
   if (peer.state !== "snapshot" && peer.nextIndex <= state.log.baseIndex) {
     requestSnapshot(state, peer);
     return false;
@@ -61,7 +61,7 @@ function sendEntries(state: State, leadership: Leadership, peer: Progress): bool
     const entries = state.log.cached(peer.nextIndex, state.log.lastIndex, maxBatchBytes);
     if (entries.length === 0) {
       peer.reading = true;
-      // Not what is only being written: the disk does not have it yet, and a read of it would fail as a whole.
+      // Only durable entries: a read beyond them would fail as a whole.
       const to = state.log.durableIndex;
       state.outbox.entryReads.push({ peer: peer.id, from: peer.nextIndex, to, maxBytes: maxBatchBytes });
       return sent;
@@ -79,7 +79,7 @@ function hasRoom(state: State, peer: Progress): boolean {
     peer.inflightBytes < state.config.maxInflightBytes;
 }
 
-/** Asks the driver for a snapshot transfer, if the peer is there to take it. */
+/** Requests a snapshot transfer from the driver, if the peer answers. */
 function requestSnapshot(state: State, peer: Progress): void {
   if (!peer.contacted || peer.ticksSinceContact >= state.config.electionTicks) return;
   peer.becomeSnapshot();
@@ -103,7 +103,7 @@ function sendAppendEntries(state: State, leadership: Leadership, peer: Progress,
   peer.sent(entries.at(-1)!.index, entries.reduce((sum, entry) => sum + entryBytes(entry), 0));
 }
 
-/** An AppendEntries without entries. It claims nothing of a log that the leader can't compare: index 0 equals index 0. */
+/** Sends an AppendEntries without entries. If the leader can't compare the logs, it claims no more than that they are equal at index 0. */
 function sendHeartbeat(state: State, leadership: Leadership, peer: Progress): void {
   const comparable = peer.state !== "snapshot" && state.log.termAt(peer.nextIndex - 1) !== undefined;
   if (comparable) return sendAppendEntries(state, leadership, peer, []);
@@ -118,13 +118,13 @@ function sendHeartbeat(state: State, leadership: Leadership, peer: Progress): vo
   });
 }
 
-/** Sends entries that came from the storage, if they are still what the peer needs. */
+/** Sends entries that were read from the storage, if the peer still needs them. */
 export function entriesRead(state: State, read: EntryRead, entries: readonly Entry[]): void {
   const { leadership } = state;
   const peer = leadership?.peers.get(read.peer);
   if (leadership === null || peer === undefined || !peer.reading) return;
   peer.reading = false;
-  // What could not be read is asked for again with the next heartbeat, not in a tight loop.
+  // Entries that could not be read are read again with the next heartbeat, not in a tight loop.
   if (entries.length === 0) return;
   state.dirty = true;
   if (peer.nextIndex !== read.from || state.log.termAt(read.from - 1) === undefined || !hasRoom(state, peer)) return;
@@ -134,7 +134,7 @@ export function entriesRead(state: State, read: EntryRead, entries: readonly Ent
   if (same) sendAppendEntries(state, leadership, peer, entries);
 }
 
-/** Learns from a peer's answer. Only answers of this term get here. */
+/** Processes a peer's answer of this term. */
 export function handleAppendEntriesResponse(
   state: State,
   leadership: Leadership,
@@ -148,7 +148,7 @@ export function handleAppendEntriesResponse(
   else handleConflict(state, peer, response);
 }
 
-/** The peer answered: it is there, and it followed this leader when that round began. */
+/** Notes that a peer answered, and that it followed this leader in that round. */
 export function noteContact(state: State, leadership: Leadership, peer: Progress, round: number): void {
   peer.contacted = true;
   peer.ticksSinceContact = 0;
@@ -162,10 +162,10 @@ function handleSuccess(
   peer: Progress,
   response: AppendEntriesResponse,
 ): void {
-  // A leader's log only grows, so nobody can have more of it than it has itself.
+  // A leader's log only grows, so no peer can have more of it than the leader.
   if (response.matchIndex > state.log.lastIndex) return;
   const advanced = peer.acknowledge(response.matchIndex);
-  // The peer answers: whatever was lost, the next message may go.
+  // The peer answers: even if messages were lost, the next one may be sent.
   peer.probing = false;
   const meets = Math.max(response.matchIndex, response.prevLogIndex) >= peer.nextIndex - 1;
   if (peer.state === "probe" && meets) peer.becomeReplicate();
@@ -175,7 +175,7 @@ function handleSuccess(
   advanceTransfer(state, leadership, peer);
 }
 
-/** The logs differ at `prevLogIndex`: goes back to where they can still meet, skipping whole terms (§5.3). */
+/** Handles logs that differ at `prevLogIndex`: goes back to where they can still meet, skipping whole terms (§5.3). */
 function handleConflict(state: State, peer: Progress, response: AppendEntriesResponse): void {
   const stale = response.prevLogIndex <= peer.matchIndex || peer.state === "snapshot" ||
     (peer.state === "probe" && response.prevLogIndex !== peer.nextIndex - 1);

@@ -1,5 +1,5 @@
 /**
- * Stepping down (§5.1): back to follower, in the same term or a newer one.
+ * Changes of role (§5.1): back to follower, in the same term or a newer one.
  *
  * @module
  */
@@ -24,21 +24,21 @@ export function becomeFollower(state: State, term: number, leader: NodeId | null
   setLeader(state, leader);
 }
 
-/** Changes the role, and tells why. */
+/** Changes the role, and reports the reason. */
 export function setRole(state: State, role: Role, reason: string): void {
   if (state.role === role) return;
   state.role = role;
   state.event({ type: "roleChanged", role, term: state.term, reason });
 }
 
-/** Changes who is believed to lead. */
+/** Changes the known leader. */
 export function setLeader(state: State, leader: NodeId | null): void {
   if (state.leader === leader) return;
   state.leader = leader;
   state.event({ type: "leaderChanged", leader, term: state.term });
 }
 
-/** What only a leader could have promised, it can't promise any more. */
+/** Ends a leadership: its reads are rejected, and its transfer ends. */
 function endLeadership(state: State): void {
   const leadership = state.leadership;
   if (leadership === null) return;

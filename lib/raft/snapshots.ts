@@ -1,6 +1,6 @@
 /**
- * Snapshots and log compaction (§7). The bytes are the driver's to store and
- * send; the rules of when a snapshot is needed, wanted and in force are here.
+ * Snapshots and log compaction (§7). The driver stores and sends the bytes; this
+ * file has the rules of when a snapshot is needed, wanted and in force.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Leadership, State } from "./state.ts";
 import { advanceTransfer } from "./transfer.ts";
 import type { InstallSnapshot, InstallSnapshotResponse, NodeId, SnapshotMeta } from "./types.ts";
 
-/** A snapshot that this node took of its own state is durable. */
+/** Notes that a snapshot of this node's own state is durable. */
 export function snapshotTaken(state: State, meta: SnapshotMeta): void {
   if (meta.index <= (state.snapshot?.index ?? 0)) return;
   invariant(meta.index <= state.appliedIndex, `snapshot ${meta.index} is ahead of what is applied`);
@@ -21,12 +21,12 @@ export function snapshotTaken(state: State, meta: SnapshotMeta): void {
   state.configuration.compact(meta.index);
 }
 
-/** Forgets entries up to `index`; what a durable snapshot does not cover stays. */
+/** Compacts the log up to `index`, but keeps entries that no durable snapshot covers. */
 export function compact(state: State, index: number): void {
   state.log.compact(Math.min(index, state.snapshot?.index ?? 0));
 }
 
-/** A chunk for `to`; `null` once the transfer is not wanted any more. */
+/** Returns the message with a chunk for `to`; `null` if the transfer is no longer wanted. */
 export function snapshotMessage(
   state: State,
   to: NodeId,
@@ -39,7 +39,7 @@ export function snapshotMessage(
   return { type: "InstallSnapshot", term: state.term, round: leadership.round, snapshot, offset, data };
 }
 
-/** The transfer was given up; the peer is asked again what it has. */
+/** Gives up a transfer, and probes the peer's log again. */
 export function snapshotFailed(state: State, to: NodeId): void {
   const peer = state.leadership?.peers.get(to);
   if (peer?.state !== "snapshot") return;
@@ -47,7 +47,7 @@ export function snapshotFailed(state: State, to: NodeId): void {
   state.dirty = true;
 }
 
-/** The leader's side of an answer. Only answers of this term get here. */
+/** Processes an answer of this term on the leader. */
 export function handleInstallSnapshotResponse(
   state: State,
   leadership: Leadership,
@@ -66,7 +66,7 @@ export function handleInstallSnapshotResponse(
   advanceTransfer(state, leadership, peer);
 }
 
-/** The receiver's side of a chunk of a term that is not older than this node's. */
+/** Processes a chunk of a term that is not older than this node's. */
 export function handleInstallSnapshot(state: State, from: NodeId, request: InstallSnapshot): void {
   followLeader(state, from, request);
   const { snapshot } = request;
@@ -76,22 +76,23 @@ export function handleInstallSnapshot(state: State, from: NodeId, request: Insta
 }
 
 /**
- * The answer may come long after the chunk, in another term, whose rounds are
- * others: it confirms only what was heard in this one (rule 8).
+ * Returns the round that an answer may confirm. The answer may be sent long after
+ * the chunk, in another term with other rounds: it confirms only a round received in
+ * this term (rule 8).
  */
 function roundToConfirm(state: State, to: NodeId, round: number): number {
   return to === state.leader ? Math.min(round, state.leaderRound) : 0;
 }
 
 /**
- * What the log has already needs no snapshot, only to be known as committed; what
- * follows it may have been acknowledged, and must stay (figure 13, step 6).
+ * Commits the entries that a snapshot covers if the log has its last one. The
+ * entries after it may have been acknowledged, and must stay (figure 13, step 6).
  */
 function commitIfMatching(state: State, { index, term }: SnapshotMeta): void {
   if (state.log.termAt(index) === term) commitTo(state, index);
 }
 
-/** Answers a chunk that was stored, or not. */
+/** Answers a chunk that was stored, or could not be. */
 export function snapshotProgress(
   state: State,
   to: NodeId,
@@ -113,11 +114,11 @@ export function snapshotProgress(
 
 /**
  * Replaces log, membership and commit index by a staged snapshot. The next batch
- * makes it durable, and the answer leaves after that. A snapshot that is not
- * newer than what is committed is never installed (rule: no state goes back), nor
- * one whose last entry came with the log while its bytes were stored.
+ * makes it durable, and the answer leaves after that. A snapshot that is not newer
+ * than the commit index is never installed, so that no state goes back; nor is one
+ * whose last entry arrived with the log while its bytes were stored.
  *
- * @returns whether it is installed; if not, its bytes are of no use
+ * @returns whether it is installed; if not, its bytes can be discarded
  */
 export function installSnapshot(state: State, from: NodeId, meta: SnapshotMeta, round: number): boolean {
   if (state.role !== "follower" || state.durability.snapshot !== null) return false;
@@ -136,7 +137,7 @@ export function installSnapshot(state: State, from: NodeId, meta: SnapshotMeta, 
   return true;
 }
 
-/** Whether a snapshot was put in force that is not on disk yet: until then nothing may be applied. */
+/** Reports whether an installed snapshot is not on disk yet: until then nothing may be applied. */
 export function installPending(state: State): boolean {
   const { durability } = state;
   return durability.snapshot !== null || (durability.inflight !== null && durability.inflight.batch.snapshot !== null);

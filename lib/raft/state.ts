@@ -1,7 +1,6 @@
 /**
- * What one node knows (figure 2, "State"), and the outbox of what it wants done.
- * The rules that read and change it are in the other files of this folder, one
- * concern each.
+ * The state of one node (figure 2, "State"), and its outbox. The rules that read
+ * and change it are in the other files of this folder, one concern each.
  *
  * @module
  */
@@ -29,25 +28,25 @@ import type {
 
 /** Settings of the core. Times are in ticks, sizes in bytes. */
 export interface RaftConfig {
-  /** This node. */
+  /** This node's id. */
   readonly id: NodeId;
-  /** The identity of its data folder: a member of its name with another one is not this node. Empty where there is no such notion. */
+  /** The identity of its data folder: a member with its id and another incarnation is not this node. Empty if there is no such notion. */
   readonly incarnation: string;
-  /** A follower campaigns after at least so many ticks without a leader, and less than twice as many. */
+  /** The minimum election timeout. A follower campaigns after this many ticks without a leader, up to twice as many. */
   readonly electionTicks: number;
-  /** A leader begins a heartbeat round every so many ticks; fewer than `electionTicks`. */
+  /** The ticks between heartbeat rounds; fewer than `electionTicks`. */
   readonly heartbeatTicks: number;
   /** Spreads election timeouts; should differ from node to node. */
   readonly seed: number;
-  /** Entries that one message carries, at most (a single one may be more). */
+  /** The maximum bytes of entries per message; a single entry may be larger. */
   readonly maxBatchBytes: number;
-  /** AppendEntries on their way to one peer, at most. */
+  /** The maximum number of unanswered AppendEntries per peer. */
   readonly maxInflightMessages: number;
-  /** Bytes on their way to one peer, at most. */
+  /** The maximum unanswered bytes per peer. */
   readonly maxInflightBytes: number;
-  /** Bytes proposed and not committed, at most. */
+  /** The maximum bytes proposed and not committed. */
   readonly maxUncommittedBytes: number;
-  /** Entries kept in memory although they are durable. */
+  /** The maximum bytes of durable entries kept in memory. */
   readonly maxCachedBytes: number;
 }
 
@@ -62,7 +61,7 @@ export function invariant(holds: boolean, what: string): asserts holds {
   if (!holds) throw new InvariantViolation(what);
 }
 
-/** What waits for the driver, under the names of {@linkcode Effects}. */
+/** The effects that wait for the driver, under the names of {@linkcode Effects}. */
 export interface Outbox {
   messages: OutboundMessage[];
   entryReads: EntryRead[];
@@ -75,7 +74,7 @@ export interface Outbox {
   events: RaftEvent[];
 }
 
-/** An outbox with nothing in it. */
+/** Returns an empty outbox. */
 export function emptyOutbox(): Outbox {
   return {
     messages: [],
@@ -99,15 +98,15 @@ export interface PendingRead {
   index: number;
 }
 
-/** What only a leader has; made anew by each election. */
+/** The state of a leader; created by each election. */
 export interface Leadership {
   /** The index of the empty entry that began this term. */
   readonly firstIndex: number;
-  /** Everyone who gets the log, this node aside. */
+  /** All nodes that receive the log, without this one. */
   readonly peers: Map<NodeId, Progress>;
   /** The newest heartbeat round. */
   round: number;
-  /** Whether the next flush begins a round, and a message to everyone with it. */
+  /** Set if the next flush begins a round, with a message to every peer. */
   roundWanted: boolean;
   /** The newest round that a quorum acknowledged. */
   confirmedRound: number;
@@ -115,10 +114,10 @@ export interface Leadership {
   reads: PendingRead[];
   /** Bytes of this term's entries that are not committed. */
   uncommittedBytes: number;
-  /** To whom leadership is being transferred. */
+  /** The successor in a leadership transfer. */
   transferTo: NodeId | null;
   transferTicks: number;
-  /** Whether a TimeoutNow left in this term: from then on no lease is safe. */
+  /** Set once a TimeoutNow was sent in this term: from then on no lease is safe. */
   timeoutNowSent: boolean;
   heartbeatTicks: number;
 }
@@ -131,7 +130,7 @@ export class State {
   votedFor: NodeId | null;
   role: Role = "follower";
   leader: NodeId | null = null;
-  /** The newest heartbeat round heard of from the leader of this term. */
+  /** The newest heartbeat round received from the leader of this term. */
   leaderRound = 0;
   readonly log: RaftLog;
   readonly configuration: Configuration;
@@ -139,22 +138,22 @@ export class State {
   commitIndex: number;
   appliedIndex = 0;
   readonly durability: Durability;
-  /** Set while this node leads. */
+  /** Present while this node leads. */
   leadership: Leadership | null = null;
   /** The votes of this campaign. */
   votes: Map<NodeId, boolean> = new Map();
-  /** Ticks since a leader was heard, or a campaign begun. */
+  /** Ticks since the last message of a leader, or the start of a campaign. */
   electionTicks = 0;
-  /** Ticks since a leader of any term was heard: what it was promised by that lasts one minimum election timeout. */
+  /** Ticks since the last message of a leader of any term; see lease.ts for the promise that begins with it. */
   ticksSinceLeader: number = Number.POSITIVE_INFINITY;
-  /** When `electionTicks` reaches this, campaign. */
+  /** The node campaigns when `electionTicks` reaches this. */
   electionTimeout = 0;
-  /** After a start no vote is granted for one minimum election timeout: an older self may have promised a leader its lease. */
+  /** Ticks until this node grants votes after a start; see lease.ts. */
   graceTicks: number;
-  /** After a failed write: no campaign until one succeeds. */
+  /** Set after a failed write: the node does not campaign until a write succeeds. */
   campaignBlocked = false;
   outbox: Outbox = emptyOutbox();
-  /** Whether the leader may have something to send. */
+  /** Set if the leader may have something to send. */
   dirty = false;
   readonly #random: SeededRandom;
 
@@ -188,9 +187,9 @@ export class State {
   }
 
   /**
-   * Whether this node has a vote in a membership. One that came in place of a
-   * member of its name, with an empty data folder, reads in the log's beginning
-   * that its name had a vote; it has forgotten what that node promised, and has none.
+   * Reports whether this node has a vote in a membership. A node that replaced a
+   * member of its name, with an empty data folder, reads early in the log that its
+   * name had a vote. It does not have the promises of that member, and so has no vote.
    */
   votesIn(membership: Membership): boolean {
     if (!isVoter(membership, this.id)) return false;
@@ -198,18 +197,18 @@ export class State {
     return incarnation === "" || this.config.incarnation === "" || incarnation === this.config.incarnation;
   }
 
-  /** A new random timeout, from one to two minimum timeouts (§5.2). */
+  /** Draws a new random timeout, from one to two minimum timeouts (§5.2). */
   resetElectionTimer(): void {
     this.electionTicks = 0;
     this.electionTimeout = this.config.electionTicks + this.#random.below(this.config.electionTicks);
   }
 
-  /** Sends a message that promises nothing durable beyond what is. */
+  /** Sends a message that promises nothing beyond what is durable. */
   send(to: NodeId, message: Message): void {
     this.outbox.messages.push({ to, message });
   }
 
-  /** Sends a message once everything that this node knows now is durable. */
+  /** Sends a message once the present state is durable. */
   sendWhenDurable(to: NodeId, message: Message): void {
     if (!this.durability.defer(this, { to, message })) this.send(to, message);
   }

@@ -1,5 +1,5 @@
 /**
- * Leadership transfer (dissertation §3.10): the leader takes no more proposals,
+ * Leadership transfer (dissertation §3.10): the leader stops accepting proposals,
  * brings its successor up to date, and tells it to campaign at once.
  *
  * @module
@@ -36,7 +36,7 @@ export function transferLeadership(
   return { ok: true, to: successor };
 }
 
-/** The voter that is alive and has most of the log. */
+/** Returns the voter with the longest log among those that answer; `null` if there is none. */
 function bestSuccessor(state: State, leadership: Leadership): NodeId | null {
   let best: Progress | null = null;
   for (const id of state.membership.voters) {
@@ -58,7 +58,7 @@ function sendTimeoutNow(state: State, leadership: Leadership, to: NodeId): void 
   state.send(to, { type: "TimeoutNow", term: state.term });
 }
 
-/** Repeats TimeoutNow, which may get lost; after an election timeout the transfer has failed, and proposals are taken again. */
+/** Repeats TimeoutNow, which may get lost. After an election timeout the transfer has failed, and proposals are accepted again. */
 export function tickTransfer(state: State, leadership: Leadership): void {
   if (leadership.transferTo === null) return;
   if (++leadership.transferTicks >= state.config.electionTicks) {
@@ -73,17 +73,17 @@ export function tickTransfer(state: State, leadership: Leadership): void {
 }
 
 /**
- * A leader that is no voter any more leads until that change has committed
- * (dissertation §4.2.2), and then hands over.
+ * Retires a leader that is no longer a voter, once that change has committed
+ * (dissertation §4.2.2): it hands leadership over and steps down.
  */
 export function retireIfRemoved(state: State, leadership: Leadership): void {
   if (state.isVoter || isJoint(state.membership) || state.configuration.index > state.commitIndex) return;
   const successor = bestSuccessor(state, leadership);
   if (successor !== null) sendTimeoutNow(state, leadership, successor);
-  becomeFollower(state, state.term, null, "it is no voter any more");
+  becomeFollower(state, state.term, null, "it is no longer a voter");
 }
 
-/** The leader of this term, and nobody else, may make a node campaign without asking first. */
+/** Campaigns at once, without a pre-vote, if the leader of this term asks for it. */
 export function handleTimeoutNow(state: State, from: NodeId, message: TimeoutNow): void {
   if (message.term !== state.term || from !== state.leader || state.role !== "follower") return;
   campaign(state, "transfer");

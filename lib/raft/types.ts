@@ -1,16 +1,15 @@
 /**
- * The vocabulary of the protocol: what is in the log, who the members are,
- * what nodes say to each other. Names are the paper's ("In Search of an
+ * The vocabulary of the protocol: log entries, members and messages. Names are the paper's ("In Search of an
  * Understandable Consensus Algorithm", figure 2), then etcd's.
  *
  * @module
  */
 
-/** The name of a node, unique in its cluster. Another data folder takes the name only after the member was removed: {@linkcode Member.incarnation} tells them apart. */
+/** The name of a node, unique in its cluster. Another data folder may take the name only after the member was removed: {@linkcode Member.incarnation} tells them apart. */
 export type NodeId = string;
 
 /**
- * What an entry is for.
+ * The kind of a log entry.
  *
  * - `command`: bytes for the state machine.
  * - `noop`: appended by each new leader, so that a commit by counting can cover older terms (§5.4.2, §8).
@@ -18,42 +17,42 @@ export type NodeId = string;
  */
 export type EntryType = "command" | "noop" | "membership";
 
-/** One entry of the replicated log. Entries are never changed once made. */
+/** One entry of the replicated log; immutable. */
 export interface Entry {
   /** Position in the log, from 1; a safe integer. */
   readonly index: number;
-  /** The term of the leader that made it; a safe integer. */
+  /** The term of the leader that created it; a safe integer. */
   readonly term: number;
-  /** What the entry is for. */
+  /** The kind of entry. */
   readonly type: EntryType;
   /** The command, or the encoded membership; empty for a `noop`. */
   readonly data: Uint8Array;
 }
 
-/** What must be durable before a node answers (figure 2, "persistent state"), the log aside. Both fields change together. */
+/** The state that must be durable before a node answers (figure 2, "persistent state"), without the log. Both fields change together. */
 export interface HardState {
   /** The latest term that this node has seen; 0 before the first. */
   readonly term: number;
-  /** Who got this node's vote in `term`; `null` if nobody. */
+  /** The candidate that got this node's vote in `term`; `null` if none. */
   readonly votedFor: NodeId | null;
 }
 
-/** A node as the membership records it. */
+/** A node's record in a membership. */
 export interface Member {
   /** The node's name. */
   readonly id: NodeId;
-  /** Where its transport reaches it; the core only carries it. */
+  /** The address for its transport; the core only carries it. */
   readonly address: string;
   /**
    * The random identity of its data folder. A wiped folder has another one, so a
-   * voter that lost its disk never votes again under its old id. Empty where the
+   * voter that lost its disk never votes again under its old id. Empty if the
    * adapters have no such notion.
    */
   readonly incarnation: string;
 }
 
 /**
- * Who takes part, in sorted order. A joint configuration (dissertation §4.3) has
+ * The members of a cluster, in sorted order. A joint configuration (dissertation §4.3) has
  * `outgoing` voters, and needs a majority of both `voters` and `outgoing`.
  *
  * Invariants: `learners` is disjoint from `voters` and `outgoing`; `learnersNext`
@@ -61,49 +60,49 @@ export interface Member {
  * union, once each.
  */
 export interface Membership {
-  /** The voters; in a joint configuration those of its new half. */
+  /** The voters; in a joint configuration, those of its new half. */
   readonly voters: readonly NodeId[];
   /** The voters of the old half of a joint configuration; otherwise empty. */
   readonly outgoing: readonly NodeId[];
-  /** Nodes that receive the log and have no vote. */
+  /** The nodes that receive the log without a vote. */
   readonly learners: readonly NodeId[];
-  /** Voters of the old half that become learners when the joint configuration is left. */
+  /** The voters of the old half that become learners when the joint configuration is left. */
   readonly learnersNext: readonly NodeId[];
-  /** Address and incarnation of everyone named above. */
+  /** Address and incarnation of each node named above. */
   readonly members: readonly Member[];
 }
 
-/** Asks for a vote (§5.2), or before that whether one would be granted (pre-vote, dissertation §9.6). */
+/** A request for a vote (§5.2), or whether one would be granted (pre-vote, dissertation §9.6). */
 export interface RequestVote {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "RequestVote";
-  /** The term campaigned for; with `preVote` the one that would be. */
+  /** The candidate's term; in a pre-vote, the term that it would campaign in. */
   readonly term: number;
   /** The last index of the candidate's log. */
   readonly lastLogIndex: number;
-  /** The term of that entry (§5.4.1: who is up to date). */
+  /** The term of that entry (§5.4.1). */
   readonly lastLogTerm: number;
-  /** Whether this only asks; nobody's term or vote changes. */
+  /** Set for a pre-vote, which changes no node's term or vote. */
   readonly preVote: boolean;
-  /** Set when the old leader asked for this campaign by TimeoutNow; overrides leader stickiness (dissertation §4.2.3). */
+  /** Set if the old leader requested this campaign by TimeoutNow; overrides leader stickiness (dissertation §4.2.3). */
   readonly leadershipTransfer: boolean;
 }
 
-/** Answers {@linkcode RequestVote}. */
+/** The answer to {@linkcode RequestVote}. */
 export interface RequestVoteResponse {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "RequestVoteResponse";
-  /** The answerer's term; in a granted pre-vote the proposed term. */
+  /** The sender's term; in a granted pre-vote, the proposed term. */
   readonly term: number;
-  /** Whether the vote was, or would be, granted. */
+  /** Set if the vote was, or would be, granted. */
   readonly voteGranted: boolean;
-  /** Whether this answers a pre-vote. */
+  /** Set if this answers a pre-vote. */
   readonly preVote: boolean;
 }
 
-/** Replicates entries, and is the heartbeat when it has none (§5.3). */
+/** Entries for a follower; a heartbeat if it has none (§5.3). */
 export interface AppendEntries {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "AppendEntries";
   /** The leader's term. */
   readonly term: number;
@@ -111,81 +110,81 @@ export interface AppendEntries {
   readonly prevLogIndex: number;
   /** The leader's term at `prevLogIndex`. */
   readonly prevLogTerm: number;
-  /** Consecutive, from `prevLogIndex + 1`. */
+  /** Consecutive entries from `prevLogIndex + 1` on. */
   readonly entries: readonly Entry[];
   /** The leader's commit index. */
   readonly leaderCommit: number;
-  /** The leader's latest heartbeat round when this left; echoed, and so confirms leadership for reads (§6.4 of the dissertation). */
+  /** The leader's latest heartbeat round at the time of sending. The answer echoes it, which confirms leadership for reads (dissertation §6.4). */
   readonly round: number;
 }
 
-/** Answers {@linkcode AppendEntries}. */
+/** The answer to {@linkcode AppendEntries}. */
 export interface AppendEntriesResponse {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "AppendEntriesResponse";
-  /** The answerer's term. */
+  /** The sender's term. */
   readonly term: number;
-  /** Whether the logs agree at the message's `prevLogIndex`. */
+  /** Set if the logs agree at the request's `prevLogIndex`. */
   readonly success: boolean;
-  /** On success: entries up to here equal the leader's, and are durable. */
+  /** On success: the last entry that equals the leader's and is durable. */
   readonly matchIndex: number;
-  /** On failure: the `prevLogIndex` that was refused. On success: the one that matched. */
+  /** The `prevLogIndex` of the request. */
   readonly prevLogIndex: number;
-  /** On failure: no index from here on can match (the skip over a whole term of §5.3). */
+  /** On failure: the first index that can't match (the skip over a whole term of §5.3). */
   readonly conflictIndex: number;
-  /** On failure: the answerer's term at `conflictIndex - 1`; 0 if none. */
+  /** On failure: the sender's term at `conflictIndex - 1`; 0 if none. */
   readonly conflictTerm: number;
-  /** The round of the message answered. */
+  /** The round of the request. */
   readonly round: number;
 }
 
 /** A chunk of a snapshot (§7), at most 256 KiB. */
 export interface InstallSnapshot {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "InstallSnapshot";
   /** The leader's term. */
   readonly term: number;
-  /** As in {@linkcode AppendEntries}. */
+  /** See {@linkcode AppendEntries.round}. */
   readonly round: number;
-  /** Which bytes these are: equal index and term are not equal bytes. */
+  /** The snapshot. Its id matters: equal index and term do not mean equal bytes. */
   readonly snapshot: SnapshotMeta;
-  /** Where `data` begins. */
+  /** The position of `data` in the snapshot. */
   readonly offset: number;
-  /** The bytes from there on. */
+  /** The bytes of the chunk. */
   readonly data: Uint8Array;
 }
 
-/** Answers {@linkcode InstallSnapshot}. */
+/** The answer to {@linkcode InstallSnapshot}. */
 export interface InstallSnapshotResponse {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "InstallSnapshotResponse";
-  /** The answerer's term. */
+  /** The sender's term. */
   readonly term: number;
-  /** The round of the message answered. */
+  /** The round of the request. */
   readonly round: number;
-  /** The snapshot that is answered for. */
+  /** The id of the snapshot. */
   readonly snapshotId: string;
-  /** The next byte wanted; what lies before it was received. */
+  /** The next byte wanted; everything before it was received. */
   readonly offset: number;
   /**
-   * - `accepted`: send on from `offset`.
-   * - `installed`: durable, and in force; the log continues after `matchIndex`.
-   * - `failed`: damaged on the way; begin again.
+   * - `accepted`: continue at `offset`.
+   * - `installed`: durable and in force; the log continues after `matchIndex`.
+   * - `failed`: damaged on the way; start again.
    */
   readonly status: "accepted" | "installed" | "failed";
-  /** With `installed`: everything up to here is durable at the answerer. */
+  /** With `installed`: the last entry that is durable at the sender. */
   readonly matchIndex: number;
 }
 
-/** Tells the receiver to campaign at once (dissertation §3.10). */
+/** The order to campaign at once (dissertation §3.10). */
 export interface TimeoutNow {
-  /** Which message it is. */
+  /** The kind of message. */
   readonly type: "TimeoutNow";
   /** The leader's term. */
   readonly term: number;
 }
 
-/** What nodes say to each other. Any of them may be lost, repeated, reordered or late. */
+/** A message between nodes. Messages may be lost, repeated, reordered or late. */
 export type Message =
   | RequestVote
   | RequestVoteResponse
@@ -197,15 +196,15 @@ export type Message =
 
 /** A message with its receiver. */
 export interface OutboundMessage {
-  /** Its receiver. */
+  /** The receiver. */
   readonly to: NodeId;
-  /** What it says. */
+  /** The message. */
   readonly message: Message;
 }
 
-/** What a snapshot is, its bytes aside. */
+/** The description of a snapshot. */
 export interface SnapshotMeta {
-  /** Unique for these bytes: made at random by the node that took it. */
+  /** A random id, unique for these bytes. */
   readonly id: string;
   /** The last entry that it covers. */
   readonly index: number;
@@ -213,13 +212,13 @@ export interface SnapshotMeta {
   readonly term: number;
   /** The membership as of `index`, not the newest. */
   readonly membership: Membership;
-  /** Bytes in all. */
+  /** The total number of bytes. */
   readonly size: number;
   /** CRC-32C of all bytes, as an unsigned number. */
   readonly checksum: number;
 }
 
-/** The first index of each term in a log, ascending in both: enough to know the term of any index without its entry. */
+/** The first index of a term in a log. A list of them, ascending in both, gives the term of any index without its entry. */
 export interface TermStart {
   /** The term. */
   readonly term: number;
@@ -228,8 +227,8 @@ export interface TermStart {
 }
 
 /**
- * What the disk held at start. Entries themselves stay there: the core needs the
- * terms, and the entries that change the membership.
+ * The state of the disk at start. The entries themselves stay there: the core only
+ * needs their terms, and the entries that change the membership.
  */
 export interface RestoredState {
   /** The latest durable term and vote. */
@@ -244,22 +243,22 @@ export interface RestoredState {
   readonly memberships: readonly Entry[];
 }
 
-/** What a node does now (§5.1). */
+/** The role of a node (§5.1). */
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
-/** One atomic write: all of it is durable, or none. */
+/** One atomic write: all of it becomes durable, or nothing. */
 export interface PersistBatch {
-  /** Ascending by one. */
+  /** The number of the write, ascending by one. */
   readonly sequence: number;
   /** The new term and vote; `null` when unchanged. */
   readonly hardState: HardState | null;
   /** A snapshot, staged in the storage before, that replaces state and log; `null` almost always. */
   readonly snapshot: SnapshotMeta | null;
-  /** Consecutive; an index that the disk already has is overwritten, and whatever followed it is gone. */
+  /** Consecutive entries. An index that the disk already has is overwritten, and everything after it removed. */
   readonly entries: readonly Entry[];
 }
 
-/** Why the core did something, for logs and for people who watch. The core never reads them back. */
+/** An event of the protocol and its reason, for logs and observers. The core never reads events back. */
 export type RaftEvent =
   | {
     readonly type: "electionStarted";
@@ -289,7 +288,7 @@ export type RaftEvent =
   | { readonly type: "transferStarted"; readonly to: NodeId }
   | { readonly type: "transferEnded"; readonly to: NodeId; readonly reason: "timeout" | "steppedDown" };
 
-/** Why a vote was denied. */
+/** The reason why a vote was denied. */
 export type VoteDenial =
   | "staleTerm"
   | "alreadyVoted"
@@ -297,63 +296,63 @@ export type VoteDenial =
   | "leaderAlive"
   | "restartedRecently";
 
-/** What the core wants done now. All of it was decided before {@linkcode RaftEvent}s of a later call. */
+/** The work that the core hands to its driver. */
 export interface Effects {
-  /** May leave at once, in order. */
+  /** Messages to send at once, in order. */
   readonly messages: readonly OutboundMessage[];
-  /** Entries that the core no longer holds and a peer needs; answer with `entriesRead`. */
+  /** Entries that a peer needs and the core no longer holds: read them, and call `entriesRead`. */
   readonly entryReads: readonly EntryRead[];
-  /** Peers whose next entry is compacted away: send them the newest snapshot, then call `snapshotSent`. */
+  /** Peers whose next entry is compacted away: send them the newest snapshot by `snapshotMessage`, or give up by `snapshotFailed`. */
   readonly snapshotSends: readonly NodeId[];
-  /** Chunks to store; each answered through `snapshotChunkStored` or `snapshotReceived`. */
+  /** Chunks to store: answer each by `snapshotProgress`, and the last one by `installSnapshot`. */
   readonly snapshotChunks: readonly { readonly from: NodeId; readonly message: InstallSnapshot }[];
-  /** Answers to this node's own snapshot transfer, for whoever sends the chunks. */
+  /** Answers to this node's own snapshot transfers. */
   readonly snapshotResponses: readonly { readonly from: NodeId; readonly message: InstallSnapshotResponse }[];
-  /** Reads that may be served once everything up to `index` is applied. */
+  /** Reads to serve once everything up to their `index` is applied. */
   readonly reads: readonly ConfirmedRead[];
-  /** Reads that this node can no longer confirm: it does not lead any more. */
+  /** Ids of reads that this node can't confirm, because it no longer leads. */
   readonly rejectedReads: readonly number[];
-  /** The heartbeat round begun by these messages, for whoever times leases; 0 when none was. */
+  /** The heartbeat round that these messages begin, for timing the lease; 0 if none. */
   readonly roundStarted: number;
-  /** What happened, for whoever watches. */
+  /** Events for observers. */
   readonly events: readonly RaftEvent[];
 }
 
 /** A read whose leadership a quorum has confirmed (dissertation §6.4). */
 export interface ConfirmedRead {
-  /** As given to `readIndex`. */
+  /** The id given to `readIndex`. */
   readonly id: number;
-  /** Serve when applied up to here. */
+  /** The entry that must be applied before the read is served. */
   readonly index: number;
 }
 
-/** A wish for entries from the storage: at least one, then as many as fit. */
+/** A request for entries from the storage: at least one, and as many as fit. */
 export interface EntryRead {
-  /** Who needs them. */
+  /** The peer that needs them. */
   readonly peer: NodeId;
-  /** The first of them. */
+  /** The first index. */
   readonly from: number;
-  /** Inclusive. */
+  /** The last index, inclusive. */
   readonly to: number;
-  /** How much of `data`, in all. */
+  /** The limit for the sum of their `data`. */
   readonly maxBytes: number;
 }
 
-/** A peer as the leader sees it. */
+/** The leader's view of a peer. */
 export interface PeerProgress {
   /** The peer. */
   readonly id: NodeId;
-  /** Durable and equal up to here. */
+  /** The last entry that is durable at the peer and equal to the leader's. */
   readonly matchIndex: number;
-  /** The next to send. */
+  /** The next entry to send. */
   readonly nextIndex: number;
-  /** How it is sent to: one message at a time to find where the logs agree, many at once, or a snapshot. */
+  /** The mode of sending: one message at a time to find where the logs agree, a pipeline, or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Ticks since it last answered in this term. */
   readonly ticksSinceContact: number;
-  /** Messages with entries that it has not answered. */
+  /** Unanswered messages with entries. */
   readonly inflightMessages: number;
-  /** Bytes of their entries. */
+  /** The bytes of their entries. */
   readonly inflightBytes: number;
 }
 

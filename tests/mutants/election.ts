@@ -175,9 +175,9 @@ export const election: readonly Mutant[] = [
     rule: "A campaign begins by asking whether a quorum would vote for it (dissertation §9.6).",
     edits: [{
       file: ELECTION,
-      find: "  countVote(state, state.id, true);\n}\n\n/** The vote for itself",
+      find: "  countVote(state, state.id, true);\n}\n\n/** Begins a campaign in a new term.",
       replace: `  countVote(state, state.id, true);
-  if (state.role === "preCandidate") becomeCandidate(state, "timeout");\n}\n\n/** The vote for itself`,
+  if (state.role === "preCandidate") becomeCandidate(state, "timeout");\n}\n\n/** Begins a campaign in a new term.`,
     }],
     killedBy: "test",
     test: { file: TESTS, name: "§9.6: a pre-candidate that can't win keeps its term, however long it tries" },

@@ -118,7 +118,10 @@ Deno.test("who wins is told, who follows as one line, and who gives up with its 
     say("n1", { type: "roleChanged", role: "follower", term: 2, reason: gaveUp }),
     `n1 goes back to being a follower, in term 2: ${gaveUp}. [dissertation §6.2]`,
   );
-  assert.equal(say("n2", { type: "roleChanged", role: "follower", term: 2, reason: "heard from the leader" }), "");
+  assert.equal(
+    say("n2", { type: "roleChanged", role: "follower", term: 2, reason: "received a message from the leader" }),
+    "",
+  );
   assert.equal(say("n2", { type: "leaderChanged", leader: null, term: 2 }), "");
 });
 
