@@ -9,10 +9,8 @@ import { readFileSync } from "node:fs";
 /** A function that executes one operation; `n` counts them. */
 export type Operation = (n: number) => Promise<unknown>;
 
-/** The result of a load. */
 export interface Load {
   readonly perSecond: number;
-  /** The median latency. */
   readonly medianMs: number;
   /** The 99th percentile of the latency. */
   readonly p99Ms: number;

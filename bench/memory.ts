@@ -24,7 +24,6 @@ const VALUE = new Uint8Array(100).fill(7);
 const KEYS = 1000;
 const NO_SNAPSHOTS = ["--snapshot-entries", "0", "--snapshot-bytes", "0"];
 
-/** The load. */
 export interface MemoryOptions {
   readonly entries: number;
   readonly writers: number;

@@ -12,14 +12,11 @@ import { connectClientTransport } from "../transport/connect/mod.ts";
 import type { Load, Operation } from "./load.ts";
 import { load } from "./load.ts";
 
-/** The numbers of concurrent writers. */
 export const WRITERS = [1, 32, 256] as const;
 const VALUE = new Uint8Array(100).fill(7);
 
-/** A cluster to be measured. */
 export interface Target {
   readonly write: Operation;
-  /** A linearizable read. */
   readonly read: Operation;
 }
 

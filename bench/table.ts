@@ -11,7 +11,6 @@ export interface Row {
   readonly note?: string;
 }
 
-/** Prints a group of rows. */
 export function printTable(title: string, rows: readonly Row[]): void {
   const names = Math.max(...rows.map(({ name }) => name.length));
   const figures = Math.max(...rows.map(({ figure }) => figure.length));

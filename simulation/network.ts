@@ -24,7 +24,6 @@ export interface Receiver extends Actor {
 /** The link from one machine to another, in one direction. */
 interface Link {
   readonly chance: Stream;
-  /** The delay that every message has. */
   readonly leastDelayUs: number;
   readonly number: number;
   cut: number;
@@ -35,7 +34,6 @@ interface Link {
 /** The longest time after which an old message is replayed. */
 const REPLAY_MS = 8000;
 
-/** See the head of this file. */
 export class Network {
   readonly #run: Run;
   readonly #traits: NetworkTraits;
@@ -49,7 +47,6 @@ export class Network {
     this.#traits = traits;
   }
 
-  /** Makes a machine reachable. */
   attach(receiver: Receiver): void {
     this.#receivers.set(receiver.name, receiver);
   }

@@ -57,7 +57,6 @@ export const FAULTS = [
 /** The name of a fault, or of an operator's request. */
 export type FaultKind = typeof FAULTS[number];
 
-/** The properties of the network. */
 export interface NetworkTraits {
   readonly leastDelayUs: number;
   /** The factor by which some links may be slower than others, in each direction separately. */
@@ -71,12 +70,10 @@ export interface NetworkTraits {
   readonly flip: number;
 }
 
-/** The properties of clients. */
 export interface ClientTraits {
   readonly count: number;
   /** Gives each voter an additional client that asks only this voter, no matter which node leads. */
   readonly loyal: boolean;
-  /** The number of keys they share. */
   readonly keys: number;
   readonly thinkMs: number;
   readonly timeoutMs: number;
@@ -86,10 +83,8 @@ export interface ClientTraits {
   readonly lateCall: number;
 }
 
-/** See the head of this file. */
 export interface Plan {
   readonly voters: number;
-  /** The number of machines that wait to be added. */
   readonly spares: number;
   readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
   readonly leaseReads: boolean;
@@ -107,7 +102,6 @@ export interface Plan {
   readonly episodeGapMs: number;
 }
 
-/** Parts of a plan that a caller may set. */
 export interface PlanOverrides {
   readonly nodes?: number;
   readonly node?: Partial<RaftNodeOptions>;
@@ -151,7 +145,6 @@ export type EpisodeKind = keyof typeof WEIGHTS;
 /** A stream for each trait, so that a new one does not change the others. */
 type Traits = (name: string) => Stream;
 
-/** Draws the plan of a seed. */
 export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const of: Traits = (name) => decisions.stream(`plan ${name}`);
   const quiet = overrides.faults === undefined && of("quiet").chance(1 / 16);

@@ -19,10 +19,8 @@ import type { Run } from "./run.ts";
 const BOUND_MS = 60_000;
 /** The time between two checks of the condition. */
 const SLICE_MS = 50;
-/** The number of requests that must succeed. */
 const REQUESTS = 5;
 
-/** The parts of a run that recovery needs. */
 export interface RecoveryOptions {
   readonly run: Run;
   readonly plan: Plan;

@@ -48,7 +48,6 @@ export const INVARIANTS = [
 /** The name of a rule that is checked. */
 export type Invariant = typeof INVARIANTS[number];
 
-/** One run. */
 export class Run {
   readonly scheduler = new Scheduler(() =>
     this.report("liveness", "the task queue never becomes empty, and no time passes")

@@ -103,12 +103,10 @@ export class Scheduler {
     return this.#nowUs;
   }
 
-  /** Virtual milliseconds since the run began. */
   get nowMs(): number {
     return this.#nowUs / 1000;
   }
 
-  /** The number of events so far. */
   get steps(): number {
     return this.#steps;
   }
@@ -118,7 +116,6 @@ export class Scheduler {
     return this.#queue.push(Math.max(this.#nowUs, Math.round(atUs)), run, actor);
   }
 
-  /** Calls `run` after a delay. */
   after(delayUs: number, actor: Actor | null, run: () => void): Cancel {
     return this.at(this.#nowUs + delayUs, actor, run);
   }
@@ -128,17 +125,14 @@ export class Scheduler {
     this.#tasks.push({ actor, run });
   }
 
-  /** Resolves after a delay. */
   sleep(delayUs: number, actor: Actor | null = null): Promise<void> {
     return new Promise((resolve) => void this.after(delayUs, actor, resolve));
   }
 
-  /** True once the run was ended. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** Ends the run after this event. */
   stop(): void {
     this.#stopped = true;
   }

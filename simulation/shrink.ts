@@ -26,7 +26,6 @@ export interface Shrunk {
   readonly runs: number;
 }
 
-/** The state of one reduction. */
 class Shrinker {
   #options: SimulationOptions;
   readonly #invariant: string;
@@ -57,7 +56,6 @@ class Shrinker {
     return { options: { ...options, decisions: result.decisions }, result, runs: this.#runs };
   }
 
-  /** Ends the faults earlier. */
   async #shorten(): Promise<void> {
     for (const part of [0.1, 0.25, 0.5, 0.75]) {
       const shorter = Math.ceil(this.#durationMs * part);

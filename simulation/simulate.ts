@@ -103,7 +103,6 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return await new Simulation(options).live();
 }
 
-/** The parts of one run. */
 class Simulation {
   readonly #run: Run;
   readonly #options: SimulationOptions;

@@ -36,7 +36,6 @@ export function describeEvent(event: RaftEvent): string | null {
   }
 }
 
-/** Describes a message in a few words. */
 export function describeMessage({ from, to, message }: Envelope): string {
   const way = `${from} → ${to}`;
   switch (message.type) {

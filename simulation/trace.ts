@@ -28,10 +28,8 @@ const MARKS = {
   fault: 9,
 } as const;
 
-/** A kind of event that goes into the hash. */
 export type Mark = keyof typeof MARKS;
 
-/** The trace of one run. */
 export class Trace {
   /** The number of events of each kind. */
   readonly counts: Record<string, number> = {};
@@ -61,7 +59,6 @@ export class Trace {
     this.#add(c);
   }
 
-  /** Counts an event. */
   count(what: string, times = 1): void {
     this.counts[what] = (this.counts[what] ?? 0) + times;
   }

@@ -35,7 +35,6 @@ function stages(): Stage[] {
   ];
 }
 
-/** Runs the gate. */
 async function main(args: readonly string[]): Promise<number> {
   const tests = { name: "tests", command: [Deno.execPath(), "task", "--quiet", "test"] };
   const failed: string[] = [];

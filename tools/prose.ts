@@ -14,7 +14,6 @@ import { projectFiles, ROOT } from "./run.ts";
 /** The share of such sentences that the gate accepts. It was 20 % before the rules in CONTRIBUTING.md. */
 const MAX_SHARE = 0.03;
 
-/** The sentences of one folder. */
 interface Count {
   all: number;
   questions: number;

@@ -1,6 +1,5 @@
 /** Processes and files, for the other tools. */
 
-/** The result of a program. */
 export interface Ran {
   readonly ok: boolean;
   /** Both streams, without colours. */
@@ -13,7 +12,6 @@ export interface Ran {
 /** The project's folder, with a slash at its end. */
 export const ROOT: string = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
-/** Options of {@linkcode run}. */
 export interface RunOptions {
   /** Hides the output. @default false */
   readonly quiet?: boolean;
@@ -23,7 +21,6 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   /** @default ROOT */
   readonly cwd?: string;
-  /** Kills the program. */
   readonly signal?: AbortSignal;
 }
 
@@ -77,7 +74,6 @@ export function exists(path: string): boolean {
   }
 }
 
-/** Reads a JSON file of the project. */
 export function readJson(path: string): unknown {
   return JSON.parse(Deno.readTextFileSync(ROOT + path));
 }

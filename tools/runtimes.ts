@@ -6,7 +6,6 @@
 
 import { exists, readJson, ROOT, run } from "./run.ts";
 
-/** The paths of the programs. */
 export interface Runtimes {
   readonly deno: string;
   readonly node: string;

@@ -11,7 +11,6 @@ import { chromium } from "./chromium.ts";
 import { exists, ROOT, run } from "./run.ts";
 import { runtimes } from "./runtimes.ts";
 
-/** The outcome of a run. */
 interface Outcome {
   readonly name: string;
   readonly passed: number;
@@ -40,7 +39,6 @@ const ALONE = ["unit", "cluster", "browser", "seeds"];
 /** The number of runs of the other kinds at a time. */
 const AT_ONCE = 2;
 
-/** Returns the last match of a pattern. */
 function last(output: string, pattern: RegExp): RegExpExecArray | null {
   return [...output.matchAll(pattern)].at(-1) ?? null;
 }

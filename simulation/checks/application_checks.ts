@@ -18,7 +18,6 @@ export interface ApplyingLife extends Life {
   lastApplied: number;
 }
 
-/** The checks of all state machines of a run. */
 export class ApplicationChecks {
   readonly #run: Run;
   readonly #entries: KnownEntries;
@@ -34,7 +33,6 @@ export class ApplicationChecks {
     this.#entries = entries;
   }
 
-  /** Returns the index at which a request was executed, if it was. */
   carriedOut(request: string): number | undefined {
     return this.#carriedOut.get(request);
   }
@@ -55,7 +53,6 @@ export class ApplicationChecks {
     life.lastApplied = index;
   }
 
-  /** Checks the answer to a command. */
   applied({ name }: Life, index: number, answer: Uint8Array): void {
     const checksum = crc32c(answer);
     this.#run.trace.mark("applied", index, checksum);
@@ -119,7 +116,6 @@ export class ApplicationChecks {
   }
 }
 
-/** Computes the checksum of a snapshot's bytes. */
 export async function checksumOf(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let checksum = 0;
   for await (const chunk of chunks) checksum = crc32c(chunk, checksum);

@@ -8,7 +8,6 @@
 import type { HardState, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 
-/** The durable state of one disk. */
 export class DurableRecord {
   hardState: HardState = { term: 0, votedFor: null };
   snapshot: SnapshotMeta | null = null;
@@ -27,7 +26,6 @@ export class DurableRecord {
     return this.termAt(index) === term || (this.snapshot !== null && this.snapshot.index >= index);
   }
 
-  /** Applies a durable batch. */
   apply({ hardState, snapshot, entries }: PersistBatch): void {
     if (hardState !== null) this.hardState = hardState;
     if (snapshot !== null) {

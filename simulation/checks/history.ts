@@ -20,7 +20,6 @@ export interface HistoryRecord {
   readonly request: string;
   readonly kind: "command" | "query";
   readonly bytes: Uint8Array;
-  /** A description for people. */
   readonly text: string;
   /** The request as the workload made it. */
   readonly asked: Request;
@@ -33,12 +32,10 @@ export interface HistoryRecord {
   answer: Uint8Array | null;
 }
 
-/** The requests of all clients. */
 export class History {
   readonly records: HistoryRecord[] = [];
   #positions: Map<number, HistoryRecord[]> | null = null;
 
-  /** Adds a request. */
   begin(record: Omit<HistoryRecord, "returnUs" | "outcome" | "position" | "answer">): HistoryRecord {
     const begun: HistoryRecord = { ...record, returnUs: null, outcome: "unknown", position: 0, answer: null };
     this.records.push(begun);

@@ -19,17 +19,14 @@ export interface KnownEntry {
   readonly membership: Membership | null;
 }
 
-/** A membership with the index of its entry. */
 export interface CommittedMembership {
   readonly index: number;
   readonly membership: Membership;
 }
 
-/** All entries of a run. */
 export class KnownEntries {
   /** All entries by index, one for each term. */
   readonly #entries: KnownEntry[][] = [];
-  /** The committed entries by index. */
   readonly #committed: KnownEntry[] = [];
   /** The term of the leader that committed an entry, by index. */
   readonly #committedIn: number[] = [];
@@ -59,7 +56,6 @@ export class KnownEntries {
     return null;
   }
 
-  /** Returns the entry of this index and term. */
   get(index: number, term: number): KnownEntry | undefined {
     return this.#entries[index]?.find(({ entry }) => entry.term === term);
   }
@@ -79,17 +75,14 @@ export class KnownEntries {
     return index;
   }
 
-  /** Returns the committed entry at an index. */
   committed(index: number): KnownEntry | undefined {
     return this.#committed[index];
   }
 
-  /** Returns the committed membership as of an index. */
   membershipAt(index: number): CommittedMembership | undefined {
     return this.#memberships.findLast((each) => each.index <= index);
   }
 
-  /** The newest committed membership. */
   get lastMembership(): CommittedMembership | undefined {
     return this.#memberships.at(-1);
   }

@@ -42,7 +42,6 @@ const REPLACED = 20;
 /** Returns the disk of a member, if it has the incarnation in the membership. */
 export type DiskOf = (id: NodeId, incarnation: string) => DurableRecord | null;
 
-/** The checks of all nodes of a run. */
 export class ProtocolChecks {
   readonly entries = new KnownEntries();
   readonly #run: Run;
@@ -55,7 +54,6 @@ export class ProtocolChecks {
     this.#diskOf = diskOf;
   }
 
-  /** Checks a node after an event. */
   poll(life: Life): void {
     const { view, seen } = life;
     if (view === null) return;

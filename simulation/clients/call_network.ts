@@ -16,7 +16,6 @@ import type { Network } from "../network.ts";
 import type { ClientTraits } from "../plan.ts";
 import type { Run } from "../run.ts";
 
-/** The largest delay of a late call. */
 const LATE_MS = 3000;
 
 /** The error of an abandoned call; created only once, because that is slow. */
@@ -25,7 +24,6 @@ const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: 
 /** The execution of a call at a node. */
 type Serve<T> = (transport: ClientTransport, signal: AbortSignal) => Promise<T>;
 
-/** The transport of one client to all machines. */
 export class CallNetwork implements ClientTransport {
   readonly #run: Run;
   readonly #client: string;

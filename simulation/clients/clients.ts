@@ -20,7 +20,6 @@ import type { Run } from "../run.ts";
 import { CallNetwork } from "./call_network.ts";
 import type { Request, Workload } from "./workload.ts";
 
-/** The parts of a run that clients need. */
 export interface ClientsOptions {
   readonly run: Run;
   readonly plan: Plan;
@@ -30,7 +29,6 @@ export interface ClientsOptions {
   readonly history: History;
 }
 
-/** One client of the cluster. */
 class Client {
   readonly name: string;
   readonly coordinator: Coordinator;
@@ -62,7 +60,6 @@ class Client {
   }
 }
 
-/** All clients of a run. */
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #clients: readonly Client[];
@@ -87,12 +84,10 @@ export class Clients {
     return this.#clients.map(({ name }) => name);
   }
 
-  /** The number of successful requests. */
   get done(): number {
     return this.#done;
   }
 
-  /** Starts the clients. */
   start(): void {
     for (const client of this.#clients) {
       const chance = this.#options.run.decisions.stream(`client ${client.name}`);

@@ -23,7 +23,6 @@ export interface KeyValueRequest extends Request {
   readonly expectedVersion: number | null;
 }
 
-/** A workload for the key-value store. */
 export class KeyValueWorkload implements Workload {
   readonly #keys: number;
   readonly #readShare: number;

@@ -12,7 +12,6 @@ import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Run } from "../run.ts";
 
-/** All machines of a run. */
 export class Cluster {
   readonly machines: ReadonlyMap<string, Machine>;
   readonly #run: Run;
@@ -24,12 +23,10 @@ export class Cluster {
     this.machines = machines;
   }
 
-  /** All machines, in order. */
   get all(): Machine[] {
     return [...this.machines.values()];
   }
 
-  /** The machines with a running node. */
   get up(): Machine[] {
     return this.all.filter((machine) => machine.up);
   }
@@ -94,14 +91,12 @@ export class Cluster {
     return intact.length >= majority(voters.length);
   }
 
-  /** Asks the leader to transfer its leadership. */
   async transfer(to: Machine | undefined): Promise<void> {
     const node = this.#askable;
     if (node === null) return;
     await this.#ask(node.transferLeadership(to === undefined ? {} : { to: to.name }), "leadership transferred");
   }
 
-  /** Asks a node to take a snapshot. */
   async snapshot(node: RaftNode): Promise<void> {
     await this.#ask(node.takeSnapshot(), "snapshot requested");
   }
@@ -124,7 +119,6 @@ export function isMember(membership: Membership, machine: Machine): boolean {
   return membership.members.some(({ id, incarnation }) => id === machine.name && incarnation === machine.incarnation);
 }
 
-/** Returns the members with these names. */
 export function membersOf(membership: Membership, names: readonly string[]): Member[] {
   return membership.members.filter(({ id }) => names.includes(id));
 }

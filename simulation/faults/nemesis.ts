@@ -16,7 +16,6 @@ import type { Cluster } from "./cluster.ts";
 import { Operator } from "./operator.ts";
 import { partition } from "./partitions.ts";
 
-/** The parts of a run that the nemesis needs. */
 export interface NemesisOptions {
   readonly run: Run;
   readonly plan: Plan;
@@ -28,7 +27,6 @@ export interface NemesisOptions {
 /** A fault, which acts on `victim`; it returns `false` if nothing happened. */
 type Episode = (victim: Machine, chance: Stream) => boolean | void;
 
-/** The source of faults. */
 export class Nemesis {
   readonly #options: NemesisOptions;
   readonly #operator: Operator;
@@ -76,7 +74,6 @@ export class Nemesis {
     };
   }
 
-  /** Starts the faults. */
   start(): void {
     void this.#go();
   }

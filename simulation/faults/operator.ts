@@ -11,7 +11,6 @@ import type { Run } from "../run.ts";
 import type { Cluster } from "./cluster.ts";
 import { isMember, membersOf } from "./cluster.ts";
 
-/** An operator of the cluster. */
 export class Operator {
   readonly #run: Run;
   readonly #cluster: Cluster;

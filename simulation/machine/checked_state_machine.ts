@@ -44,7 +44,6 @@ export class RequestMachine implements StateMachine {
   }
 }
 
-/** The state machine of a node, with checks. */
 export class CheckedStateMachine implements StateMachine {
   readonly #inner: StateMachine;
   readonly #life: ApplyingLife;

@@ -11,7 +11,6 @@ import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } f
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 
-/** The storage of a node, with checks. */
 export class CheckedStorage implements Storage {
   readonly #storage: Storage;
   readonly #life: Life;

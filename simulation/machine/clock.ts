@@ -8,7 +8,6 @@
 /** The wall clock time at the beginning of every run, in milliseconds. */
 const EPOCH_MS = 1_700_000_000_000;
 
-/** The clocks of one machine. */
 export class MachineClock {
   readonly #nowUs: () => number;
   /** Local microseconds per true microsecond. */
@@ -25,7 +24,6 @@ export class MachineClock {
     this.#wallShiftUs = wallShiftMs * 1000;
   }
 
-  /** The monotonic clock, in local microseconds. */
   get localUs(): number {
     if (this.#asleepSinceUs !== null) return this.#localUs;
     return this.#localUs + (this.#nowUs() - this.#anchorUs) * this.#rate;
@@ -42,12 +40,10 @@ export class MachineClock {
     return Math.max(0, Math.ceil((localUs - this.localUs) / this.#rate));
   }
 
-  /** Sets the wall clock forward or back. */
   step(byMs: number): void {
     this.#wallShiftUs += byMs * 1000;
   }
 
-  /** Pauses the monotonic clock. */
   sleep(): void {
     if (this.#asleepSinceUs !== null) return;
     this.#localUs = this.localUs;

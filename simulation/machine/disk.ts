@@ -13,7 +13,6 @@ import type { Stream } from "../decisions.ts";
 import type { Run } from "../run.ts";
 import type { Process } from "./process.ts";
 
-/** The folder of a node's data. */
 export const FOLDER = "/data";
 
 /** The faults of a disk until it is healed. */
@@ -24,7 +23,6 @@ export interface DiskTroubles {
   readonly next: Map<FakeOperationType, "EIO" | "hang">;
   /** The probability that a write takes fewer bytes than given. */
   shortWrites: number;
-  /** The probability that a read fails. */
   readErrors: number;
   /** The factor by which it is slower than usual. */
   slowness: number;
@@ -53,7 +51,6 @@ function noTroubles(): DiskTroubles {
   return { room: null, next: new Map(), shortWrites: 0, readErrors: 0, slowness: 1 };
 }
 
-/** The disk of a machine. */
 export class Disk {
   readonly #run: Run;
   readonly #machine: number;

@@ -29,7 +29,6 @@ import { Process } from "./process.ts";
 import { CheckedStateMachine, RequestMachine } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
 
-/** The parts that all machines of a run share. */
 export interface Surroundings {
   readonly run: Run;
   readonly plan: Plan;
@@ -39,12 +38,10 @@ export interface Surroundings {
   readonly stateMachine: () => StateMachine;
 }
 
-/** The cluster's id in every run. */
 const CLUSTER_ID = "simulated";
 /** The longest time before the supervisor restarts a process. */
 const RESTART_MS = 500;
 
-/** One machine of a run. */
 export class Machine implements Receiver {
   readonly name: string;
   readonly clock: MachineClock;
@@ -56,7 +53,6 @@ export class Machine implements Receiver {
   /** Set if its data can't be read; it is no longer started. */
   damaged = false;
   readonly #with: Surroundings;
-  /** Its number among all machines. */
   readonly number: number;
   readonly #chance: Stream;
   /** The first membership, for the first disk of a first member. */
@@ -91,7 +87,6 @@ export class Machine implements Receiver {
     return this.#node;
   }
 
-  /** The process that runs here. */
   get process(): Process | null {
     return this.#process;
   }
@@ -101,7 +96,6 @@ export class Machine implements Receiver {
     return this.#records.get(incarnation) ?? null;
   }
 
-  /** The incarnation of its data folder. */
   get incarnation(): string {
     return this.#incarnation;
   }
@@ -121,7 +115,6 @@ export class Machine implements Receiver {
     return { id: this.name, address: this.name, incarnation: this.#incarnation };
   }
 
-  /** Starts a process, unless one runs. */
   start(): void {
     if (this.#process !== null || this.damaged || this.#down) return;
     const { run, plan } = this.#with;
@@ -196,12 +189,10 @@ export class Machine implements Receiver {
     run.report("a dead process is silent", `a promise of ${this.name} settled after the process had ended`);
   }
 
-  /** Runs the checks. */
   poll(): void {
     if (this.#life !== null) this.#with.protocol.poll(this.#life);
   }
 
-  /** Implements {@linkcode Receiver}. */
   receive(envelope: Envelope): void {
     this.#process?.receive(() => void this.#receive?.(envelope));
   }

@@ -15,7 +15,6 @@ import type { MachineClock } from "./clock.ts";
 /** The largest backlog of a paused process; further messages are lost, since a kernel's buffers are limited, too. */
 const MAX_BACKLOG = 4096;
 
-/** One process of a machine. */
 export class Process implements Host {
   readonly clock: Host["clock"];
   readonly actor: Actor;
@@ -44,7 +43,6 @@ export class Process implements Host {
     };
   }
 
-  /** True until it is killed. */
   get alive(): boolean {
     return this.#alive;
   }
@@ -54,7 +52,6 @@ export class Process implements Host {
     return this.#endedAtStep;
   }
 
-  /** True while it is paused. */
   get frozen(): boolean {
     return this.#backlog !== null;
   }
@@ -95,7 +92,6 @@ export class Process implements Host {
     this.#fuse = { left: operations, when, blow };
   }
 
-  /** Cancels {@linkcode Process.light}. */
   unlight(): void {
     this.#fuse = null;
   }

@@ -27,7 +27,6 @@ export class LogIndex {
     return this.#first;
   }
 
-  /** The last index. */
   get last(): number {
     return this.#last;
   }
@@ -88,13 +87,11 @@ export class LogIndex {
     return termByRuns(this.#terms, index);
   }
 
-  /** Returns the offset of an entry in its segment. */
   offsetOf(index: number): number {
     const slot = index - this.#base;
     return this.#chunks[Math.floor(slot / chunkEntries)]![slot % chunkEntries]!;
   }
 
-  /** Returns the segment of an entry. */
   segmentOf(index: number): number {
     return this.#segments[this.#segmentSlot(index)]!.segment;
   }

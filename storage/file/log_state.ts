@@ -53,7 +53,6 @@ export class LogState implements DurableLog {
     return this.termAt(this.lastIndex) ?? 0;
   }
 
-  /** The number of the next batch. */
   get batchNumber(): number {
     return this.#batchNumber;
   }
@@ -93,7 +92,6 @@ export class LogState implements DurableLog {
     };
   }
 
-  /** Applies a durable batch. */
   apply(batch: CommittedBatch, segment: number): void {
     this.#batchNumber++;
     if (batch.hardState !== null) this.#hardState = batch.hardState;

@@ -15,7 +15,6 @@ import { errorCode, readFully } from "./file_system.ts";
 import { formatVersion } from "./segment.ts";
 import { renameDurably, writeTemporary } from "./write_ahead_log.ts";
 
-/** The file's name. */
 export const manifestName = "manifest";
 const maxBytes = 64 * 1024;
 

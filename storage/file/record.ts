@@ -150,12 +150,10 @@ export class BatchEncoder {
     return this.#length;
   }
 
-  /** The checksum of the last record. */
   get checksum(): number {
     return this.#checksum;
   }
 
-  /** Appends a record. */
   add(type: RecordType, index: number, term: number, payload: Uint8Array): void {
     const start = this.#length;
     const end = start + recordHeaderBytes + payload.length;

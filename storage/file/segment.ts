@@ -39,7 +39,6 @@ export interface SnapshotRef {
   readonly meta: SnapshotMeta;
 }
 
-/** The header of a segment. */
 export interface SegmentHeader {
   /** The number in the file's name. */
   readonly sequence: number;
@@ -67,7 +66,6 @@ export function segmentSequence(name: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** Encodes a header. */
 export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   const fields = new ByteWriter(256)
     .varint(header.sequence)

@@ -9,7 +9,6 @@ import { segmentName } from "./segment.ts";
 
 const maxOpen = 8;
 
-/** A segment on disk. */
 export interface SegmentFile {
   readonly sequence: number;
   readonly path: string;
@@ -90,7 +89,6 @@ export class SegmentFiles {
     return segment;
   }
 
-  /** Closes all open files. */
   async close(): Promise<void> {
     const open = [...this.#open.values()];
     this.#open.clear();

@@ -151,7 +151,6 @@ export class SnapshotFiles {
     if (before !== null) await this.#fs.unlink(`${this.#dir}/${snapshotName(before.file)}`).catch(() => {});
   }
 
-  /** Opens the snapshot in force. */
   async open(ref: SnapshotRef): Promise<SnapshotReader> {
     const file = await openSnapshotFile(this.#fs, this.#dir, ref);
     const path = `${this.#dir}/${snapshotName(ref.file)}`;

@@ -31,7 +31,6 @@ export interface WriteAheadLogParts {
   readonly logId: number;
   /** The newest segment, open for writing. */
   readonly active: FileHandle;
-  /** The checksum of the last record. */
   readonly checksum: number;
   /** A segment that has this many bytes is followed by a new one. */
   readonly segmentBytes: number;

@@ -46,7 +46,6 @@ export function deleteDatabase(name: string): Promise<void> {
 
 /** A connection, until it is closed or lost. */
 export class Database {
-  /** The name of the database. */
   readonly name: string;
   /** Opens transactions, for the functions of idb-keyval, too. The callback makes requests, and awaits nothing else. */
   readonly store: UseStore = (mode, callback) => this.#run(mode, callback);

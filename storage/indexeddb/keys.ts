@@ -23,12 +23,10 @@
 
 /** The database's version: a program that knows only older ones can't open it. */
 export const formatVersion = 1;
-/** The object store. */
 export const storeName = "raft";
 /** The size of all chunks of a snapshot except the last, in bytes. */
 export const chunkBytes = 256 * 1024;
 
-/** The name of a single record. */
 export type RecordName = "identity" | "hardState" | "log" | "snapshot";
 
 /** The name of records that exist for each index of the log, or for some. */
@@ -50,7 +48,6 @@ export function rangeOf(name: IndexedName, from = 0, to = Number.MAX_SAFE_INTEGE
   return IDBKeyRange.bound([name, from], [name, to]);
 }
 
-/** Returns the key of a chunk. */
 export function chunkKey(snapshot: number, chunk: number): IDBValidKey {
   return ["chunk", snapshot, chunk];
 }

@@ -20,7 +20,6 @@ const indexedNames: readonly IndexedName[] = ["entry", "term", "membership"];
 const firstRequest = 4;
 const maxRequest = 1024;
 
-/** Writes a single record. */
 export function putRecord(store: IDBObjectStore, name: RecordName, value: unknown): void {
   store.put(value, name);
 }

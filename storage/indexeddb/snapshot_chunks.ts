@@ -73,7 +73,6 @@ export class SnapshotChunks {
     this.#deleteReplaced();
   }
 
-  /** Opens the snapshot in force. */
   open(ref: SnapshotRef): SnapshotReader {
     const reader: ChunkReader = new ChunkReader(this.#database, ref, () => {
       this.#readers.delete(reader);

@@ -6,7 +6,6 @@ import { countDeno } from "../test.ts";
 import type { SeedResult } from "./seed_runner.ts";
 import type { MutantSandbox } from "./sandbox.ts";
 
-/** The result of one mutant. */
 export type Verdict =
   | {
     readonly result: "killed";
@@ -25,7 +24,6 @@ export type Verdict =
   /** It is not a mutant: its edits no longer fit, or it does not compile. */
   | { readonly result: "inapplicable"; readonly why: string };
 
-/** The settings of a run. */
 export interface MutantRun {
   readonly sandbox: MutantSandbox;
   readonly seeds: string;

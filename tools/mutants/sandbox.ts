@@ -8,7 +8,6 @@ const LEFT_OUT = /^(docs|bench|examples|browser-demo)\//;
 
 /** One copy. Only its own files are ever changed. */
 export class MutantSandbox {
-  /** The copy's folder. */
   readonly root: string;
   /** The original texts of edited files. */
   readonly #originals = new Map<string, string>();
@@ -17,7 +16,6 @@ export class MutantSandbox {
     this.root = root;
   }
 
-  /** Copies the source. */
   static async open(): Promise<MutantSandbox> {
     const root = await Deno.makeTempDir({ prefix: "raft-mutants-" });
     for (const path of await projectFiles()) {
@@ -46,7 +44,6 @@ export class MutantSandbox {
     this.#originals.clear();
   }
 
-  /** Removes the copy. */
   async close(): Promise<void> {
     await Deno.remove(this.root, { recursive: true });
   }

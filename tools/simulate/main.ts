@@ -10,7 +10,6 @@ import { readJson, run } from "../run.ts";
 import { runSeeds } from "./pool.ts";
 import { describeCounts, describeResult, describeStory, describeSummary, describeTest, progressBar } from "./report.ts";
 
-/** The command line's options. */
 interface Options {
   readonly seed?: number;
   readonly seeds?: readonly [number, number];
@@ -24,7 +23,6 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** The default seeds. */
 const DEFAULT_SEEDS = [1, 100] as const;
 
 function whole(least: number, most: number): (text: string) => number {

@@ -3,12 +3,10 @@
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import type { WorkerAnswer } from "./worker.ts";
 
-/** The seeds to run, and how. */
 export interface PoolOptions {
   readonly first: number;
   readonly last: number;
   readonly jobs: number;
-  /** The options of every seed. */
   readonly simulation: Omit<SimulationOptions, "seed" | "stateMachine" | "workload">;
   /** Continues after a seed that failed. @default false */
   readonly keepGoing?: boolean;
@@ -16,7 +14,6 @@ export interface PoolOptions {
   readonly onResult: (result: SimulationResult) => void;
 }
 
-/** The summary of many seeds. */
 export interface Summary {
   readonly seeds: number;
   readonly failed: readonly SimulationResult[];

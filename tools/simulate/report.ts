@@ -47,7 +47,6 @@ export function describeCounts(counts: Readonly<Record<string, number>>): string
   return [`faults   ${row(FAULTS)}`, `cluster  ${row(OCCURRENCES)}`, `others   ${row(others)}`].join("\n");
 }
 
-/** Describes many seeds in one line. */
 export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
   const rate = Math.round(seeds / seconds * 60);
   return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${
@@ -56,7 +55,6 @@ export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs,
     `seconds and ${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
 }
 
-/** Describes one seed in one line. */
 export function describeResult(
   { seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult,
 ): string {
@@ -67,7 +65,6 @@ export function describeResult(
     `trace ${traceHash}`;
 }
 
-/** Formats a story, line by line. */
 export function describeStory(story: readonly StoryLine[]): string {
   return story.map(({ atMs, actor, text }) => `${(atMs / 1000).toFixed(3).padStart(9)}  ${actor.padEnd(8)}  ${text}`)
     .join("\n");

@@ -3,7 +3,6 @@
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import { simulate } from "../../simulation/mod.ts";
 
-/** A worker's answer. */
 export type WorkerAnswer = { readonly result: SimulationResult } | { readonly seed: number; readonly error: string };
 
 // A simulation creates many errors, and their stacks are most of the cost.
