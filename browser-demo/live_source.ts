@@ -1,138 +1,130 @@
 /**
- * A cluster of real nodes, one worker each, in this tab and in others of the same
- * origin, as a source of what is seen and done.
+ * The cluster of real nodes, one worker each, in this tab and in others of the same
+ * origin, as the source of the view.
  *
  * @module
  */
 
+import { secureRandom } from "../lib/host.ts";
+import { randomId } from "../lib/random_id.ts";
 import { RaftError } from "../mod.ts";
 import type { NodeId } from "../mod.ts";
 import { tabAddress } from "../transport/tab/mod.ts";
-import { Asker } from "./live/asker.ts";
-import { openRecord, randomHex, randomName, serverBeginning, tabBeginning, takeName } from "./live/cluster_record.ts";
+import { DemoAdmin } from "./live/admin.ts";
+import { openRecord, randomName, serverBeginning, tabBeginning, takeName } from "./live/cluster_record.ts";
 import type { ClusterRecord } from "./live/cluster_record.ts";
-import { allOf, isolated } from "./live/links.ts";
-import { machineMs, ObservationChannel, REPORT_INTERVAL_MS } from "./live/observation.ts";
-import type { Observation } from "./live/observation.ts";
-import { Operator } from "./live/operator.ts";
+import { ClusterView } from "./live/cluster_view.ts";
+import { channelConnections, relayConnections } from "./live/connections.ts";
+import type { Connections } from "./live/connections.ts";
+import { DemoClient } from "./live/demo_client.ts";
+import { HostCalls } from "./live/host_calls.ts";
+import { HostChannel, machineMs, REPORT_INTERVAL_MS } from "./live/host_message.ts";
+import type { HostMessage } from "./live/host_message.ts";
+import { allLinks, isolatedLinks } from "./live/links.ts";
 import { PageNodes } from "./live/page_nodes.ts";
-import { Picture } from "./live/picture.ts";
-import { Playground } from "./live/playground.ts";
 import { ServerWatch } from "./live/server_watch.ts";
 import { joinUrl } from "./live/url.ts";
-import { channelWays, relayWays } from "./live/ways.ts";
-import type { Ways } from "./live/ways.ts";
-import type { ClusterSource, Controls, KeyValueAnswer, LinkView, SourceListener } from "./source.ts";
+import type { ClusterSource, KeyValueAnswer, LinkView, SourceListener } from "./source.ts";
 
-/** How a {@linkcode LiveSource} begins. */
+/** Options of a {@linkcode LiveSource}. */
 export interface LiveOptions {
-  /** The name of the cluster, which begins now if there is none of that name. */
+  /** The name of the cluster, which is created if there is none of that name. */
   readonly cluster: string;
-  /** The servers whose cluster it is; none for one of tabs. */
+  /** The servers that form the cluster; none for a cluster of tabs. */
   readonly servers: readonly string[];
-  /** For a cluster that begins, or as the servers have it. @default 1200, of servers 1000 */
+  /** For a new cluster, or as set on the servers. @default 1200, with servers 1000 */
   readonly electionTimeoutMs: number | null;
   /** The script of a node's worker. */
   readonly script: URL;
   /** The address of this page. */
   readonly href: string;
-  /** Told which nodes this page runs, whenever that changes. */
+  /** Called with the nodes that this page runs, whenever they change. */
   nodesChanged(ids: readonly NodeId[]): void;
-  /** Told what goes wrong without anybody having asked for it. */
+  /** Called with errors of actions that no control has requested. */
   failed(error: unknown): void;
 }
 
-/** How long servers have to tell who their cluster is. */
+/** Time for servers to answer with their members. */
 const SERVERS_TIMEOUT_MS = 5000;
 
-/** Real nodes. */
-export class LiveSource implements ClusterSource, Controls {
+/** A cluster of real nodes. */
+export class LiveSource implements ClusterSource {
   readonly inviteUrl: string;
   readonly #options: LiveOptions;
-  readonly #page: string;
+  readonly #page = randomId(secureRandom);
   readonly #record: ClusterRecord;
-  readonly #channel: ObservationChannel;
-  readonly #picture: Picture;
+  readonly #channel: HostChannel;
+  readonly #cluster: ClusterView;
   readonly #nodes: PageNodes;
-  readonly #asker: Asker;
-  readonly #operator: Operator;
-  readonly #ways: Ways;
-  readonly #playground: Playground;
+  readonly #calls: HostCalls;
+  readonly #admin: DemoAdmin;
+  readonly #connections: Connections;
+  readonly #client: DemoClient;
 
-  /** Use {@linkcode LiveSource.open}. */
-  constructor(options: LiveOptions, record: ClusterRecord) {
-    const page = this.#page = randomHex(8);
+  private constructor(options: LiveOptions, record: ClusterRecord) {
+    const page = this.#page;
+    const { script, servers } = options;
     this.#options = options;
     this.#record = record;
     this.inviteUrl = joinUrl(options.href, options);
-    const picture = this.#picture = new Picture(page);
-    const say = (observation: Observation): void => this.#channel.say(observation);
-    const { script, servers } = options;
-    const ways = this.#ways = servers.length === 0 ? channelWays(record.clusterId, page) : relayWays(servers, page);
-    const operator = this.#operator = new Operator(picture, ways.transport, servers);
+    const cluster = this.#cluster = new ClusterView(page);
+    const send = (message: HostMessage): void => this.#channel.send(message);
+    const connections = this.#connections = servers.length === 0
+      ? channelConnections(record.clusterId, page)
+      : relayConnections(servers, page);
+    const { client } = connections.transport;
+    const endpoints = (): readonly string[] => this.#endpoints;
+    const admin = this.#admin = new DemoAdmin({ transport: client, endpoints });
     const nodes = this.#nodes = new PageNodes({
-      ...{ page, record, picture, script, say, ways, servers },
-      removeMember: (id) => operator.removeMember(id),
+      ...{ page, record, cluster, script, send, connections, servers },
+      removeMember: (id) => admin.remove(id),
       changed: options.nodesChanged,
     });
-    const asker = this.#asker = new Asker({ page, picture, nodes, say, ofServers: servers.length > 0 });
-    this.#channel = new ObservationChannel(record.name, (observation) => {
-      picture.observe(observation);
-      void asker.hear(observation);
+    const calls = this.#calls = new HostCalls({ page, cluster, nodes, send, ofServers: servers.length > 0 });
+    this.#channel = new HostChannel(record.name, (message) => {
+      cluster.apply(message);
+      void calls.receive(message);
     });
-    this.#playground = new Playground({
-      client: ways.transport.client,
-      endpoints: () => {
-        const running = picture.nodes.filter(({ view }) => view.life === "running").map(({ view }) => view.address);
-        const first = servers.length === 0 ? record.founders.map(tabAddress) : servers;
-        return [...new Set([...first, ...running])];
-      },
-      nameOf: (address) => picture.nodes.find(({ view }) => view.address === address)?.view.id ?? address,
-      addressOf: (id) => picture.node(id)?.view.address ?? tabAddress(id),
+    this.#client = new DemoClient({
+      client,
+      endpoints,
+      nameOf: (address) => cluster.nodes.find(({ view }) => view.address === address)?.view.id ?? address,
+      addressOf: (id) => cluster.node(id)?.view.address ?? tabAddress(id),
     });
     setInterval(() => {
       nodes.repeat();
-      picture.age();
+      cluster.age();
     }, REPORT_INTERVAL_MS);
   }
 
-  /** Opens a cluster to look at; it has no node on this page yet. */
+  /** Opens a cluster; it has no node on this page yet. */
   static async open(options: LiveOptions): Promise<LiveSource> {
     const { cluster, servers, electionTimeoutMs } = options;
     const beginning = servers.length === 0 ? tabBeginning(electionTimeoutMs) : serverBeginning(electionTimeoutMs);
     const source = new LiveSource(options, await openRecord(cluster, beginning));
-    await source.#open();
+    const { transport } = source.#connections;
+    await transport.start(() => undefined);
+    if (servers.length > 0) new ServerWatch(servers, transport, source.#cluster).start();
     return source;
   }
 
-  async #open(): Promise<void> {
-    const { transport } = this.#ways;
-    await transport.start(() => undefined);
-    const { servers } = this.#options;
-    if (servers.length > 0) new ServerWatch(servers, transport, this.#picture).start();
-  }
-
-  /** Those with whom the cluster began; none if it is one of servers. */
+  /** The nodes that the cluster was founded with; none if it is one of servers. */
   get founders(): readonly NodeId[] {
     return this.#record.founders;
-  }
-
-  get controls(): Controls {
-    return this;
   }
 
   now(): number {
     return machineMs();
   }
 
-  subscribe(listener: SourceListener): () => void {
-    return this.#picture.subscribe(listener);
+  subscribe(listener: SourceListener): void {
+    this.#cluster.subscribe(listener);
   }
 
   /**
-   * Runs these nodes on this page, on what their disks have.
+   * Runs these nodes on this page, on their disks.
    *
-   * @returns the nodes that another tab runs, and this one therefore doesn't
+   * @returns the nodes that another tab runs already
    */
   async host(ids: readonly NodeId[]): Promise<readonly NodeId[]> {
     const locked: NodeId[] = [];
@@ -147,63 +139,65 @@ export class LiveSource implements ClusterSource, Controls {
     return locked;
   }
 
-  /** The page goes away, and its nodes with it. */
+  /** Informs the other tabs that the page closes, and its nodes with it. */
   leave(): void {
-    this.#channel.say({ type: "left", page: this.#page });
+    this.#channel.send({ type: "left", page: this.#page });
   }
 
   put(key: string, value: string): Promise<KeyValueAnswer> {
-    return this.#playground.put(key, value);
+    return this.#client.put(key, value);
   }
 
   get(key: string, consistency: "linearizable" | "stale", from?: NodeId): Promise<KeyValueAnswer> {
-    return this.#playground.get(key, consistency, from);
+    return this.#client.get(key, consistency, from);
   }
 
   remove(key: string): Promise<KeyValueAnswer> {
-    return this.#playground.remove(key);
+    return this.#client.remove(key);
   }
 
   setLink(link: LinkView): void {
-    const ends = [link.from, link.to].map((id) => this.#picture.node(id));
-    if (ends.every((known) => known !== undefined && this.#asker.isForeign(known))) {
-      throw new RaftError("refused", `the link from ${link.from} to ${link.to} is none of this browser's`, {
-        hint: "Choose a link to or from a node of a tab.",
+    const ends = [link.from, link.to].map((id) => this.#cluster.node(id));
+    if (ends.every((known) => known !== undefined && this.#calls.isForeign(known))) {
+      throw new RaftError("refused", `the link from ${link.from} to ${link.to} does not belong to this browser`, {
+        hint: "Choose a link to or from a node in a tab.",
       });
     }
     this.#setLinks([link]);
   }
 
   isolate(id: NodeId, cut: boolean): void {
-    this.#setLinks(isolated(id, cut, this.#ids, this.#picture.links));
+    this.#setLinks(isolatedLinks(id, cut, this.#ids, this.#cluster.links));
   }
 
   heal(): void {
-    this.#setLinks(allOf(this.#ids));
+    this.#setLinks(allLinks(this.#ids));
   }
 
   async kill(id: NodeId): Promise<void> {
-    await this.#asker.ask(id, { type: "kill" });
+    await this.#calls.call(id, { type: "kill" });
   }
 
   async restart(id: NodeId): Promise<void> {
-    await this.#asker.ask(id, { type: "restart" });
+    await this.#calls.call(id, { type: "restart" });
   }
 
   async pause(id: NodeId, paused: boolean): Promise<void> {
-    await this.#asker.ask(id, { type: "pause", paused });
+    await this.#calls.call(id, { type: "pause", paused });
   }
 
   async wipe(id: NodeId): Promise<void> {
-    await this.#asker.ask(id, { type: "wipe" });
+    await this.#calls.call(id, { type: "wipe" });
   }
 
   async transferLeadership(to: NodeId): Promise<void> {
-    await this.#operator.transferLeadership(to);
+    await this.#admin.transferLeadership(to);
   }
 
   async takeSnapshot(id: NodeId): Promise<void> {
-    await this.#operator.takeSnapshot(id);
+    const address = this.#cluster.node(id)?.view.address;
+    if (address === undefined) throw new RaftError("unreachable", `the address of ${id} is not known`);
+    await this.#admin.takeSnapshot(address);
   }
 
   async addNode(): Promise<NodeId> {
@@ -214,29 +208,37 @@ export class LiveSource implements ClusterSource, Controls {
   }
 
   async removeNode(id: NodeId): Promise<void> {
-    await this.#operator.removeMember(id);
-    const known = this.#picture.node(id);
-    // What runs elsewhere is its owner's to end.
-    if (known === undefined || this.#asker.isForeign(known)) return;
+    await this.#admin.remove(id);
+    const known = this.#cluster.node(id);
+    // A node that runs elsewhere is ended there.
+    if (known === undefined || this.#calls.isForeign(known)) return;
     if (known.view.life === "away") await this.#nodes.discard(id);
-    else await this.#asker.ask(id, { type: "retire" });
+    else await this.#calls.call(id, { type: "retire" });
   }
 
   async #newName(): Promise<NodeId> {
     if (this.#options.servers.length === 0) return await takeName(this.#record);
-    const members = (): readonly NodeId[] => this.#picture.membership.members.map(({ id }) => id);
-    const known = await this.#picture.until(() => members().length > 0 ? members() : null, SERVERS_TIMEOUT_MS);
+    const members = (): readonly NodeId[] => this.#cluster.membership.members.map(({ id }) => id);
+    const known = await this.#cluster.until(() => members().length > 0 ? members() : null, SERVERS_TIMEOUT_MS);
     return randomName(known ?? []);
   }
 
   get #ids(): readonly NodeId[] {
-    return this.#picture.nodes.map(({ view }) => view.id);
+    return this.#cluster.nodes.map(({ view }) => view.id);
   }
 
-  /** Each node minds its own links; where none runs, what was asked for is remembered for it. */
+  /** The addresses to ask: the founders or servers, and every node that runs. */
+  get #endpoints(): readonly string[] {
+    const { servers } = this.#options;
+    const first = servers.length === 0 ? this.founders.map(tabAddress) : servers;
+    const running = this.#cluster.nodes.filter(({ view }) => view.life === "running").map(({ view }) => view.address);
+    return [...new Set([...first, ...running])];
+  }
+
+  /** Each running node controls its own links; for others the request is remembered. */
   #setLinks(links: readonly LinkView[]): void {
-    const observation: Observation = { type: "links", links };
-    this.#channel.say(observation);
-    this.#picture.observe(observation);
+    const message: HostMessage = { type: "links", links };
+    this.#channel.send(message);
+    this.#cluster.apply(message);
   }
 }

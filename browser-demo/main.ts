@@ -1,39 +1,38 @@
 /**
- * The page of the demo: finds out which cluster it shows and which nodes it runs,
- * starts them, and puts the picture in front of them.
+ * The page of the demo: reads from its address which cluster it shows and which
+ * nodes it runs, starts them, and shows the view.
  *
  * @module
  */
 
 /// <reference lib="dom" />
 
-import { RaftError } from "../mod.ts";
 import { requestPersistence } from "../storage/indexeddb/mod.ts";
 import { defaultCluster } from "./live/cluster_record.ts";
 import { pageUrl, readParameters, serversName } from "./live/url.ts";
 import { LiveSource } from "./live_source.ts";
 import { mountDemo } from "./view/mod.ts";
+import { errorWords, listOf } from "./view/words.ts";
 
 const notice = document.querySelector<HTMLElement>("#notice")!;
 
-/** Says something that everyone has to know who looks at this tab; nothing is said by an empty text. */
+/** Shows a text that matters to everyone who looks at this tab; an empty one hides the notice. */
 function say(text: string): void {
   notice.textContent = text;
   notice.hidden = text === "";
 }
 
 function failed(error: unknown): void {
-  const hint = error instanceof RaftError ? ` ${error.hint}` : "";
-  say(`${error instanceof Error ? error.message : String(error)}.${hint}`);
+  const { message, hint } = errorWords(error);
+  say(`${message} ${hint}`.trim());
 }
 
 function lockedElsewhere(ids: readonly string[]): string {
-  const names = ids.length === 1 ? `${ids[0]} runs` : `${ids.slice(0, -1).join(", ")} and ${ids.at(-1)} run`;
-  return `${names} in another tab, which has the storage locked. This tab looks on. ` +
-    "Add a node to take part from here.";
+  return `${listOf(ids)} ${ids.length === 1 ? "runs" : "run"} in another tab, which has the storage locked. ` +
+    "This tab only shows the cluster. Add a node to take part from here.";
 }
 
-/** A browser may clear what a site has stored, unless it has agreed to keep it. It decides by itself, or asks. */
+/** Requests persistent storage: a browser may clear a site's data otherwise. It decides by itself, or asks the user. */
 function askToPersist(): void {
   const ask = (): void => void requestPersistence().catch(() => {});
   addEventListener("pointerdown", ask, { once: true });
@@ -53,10 +52,10 @@ async function main(): Promise<void> {
       say("");
     },
   });
-  // For the curious, at the console.
+  // For the console.
   Object.assign(globalThis, { raftDemo: source });
   addEventListener("pagehide", () => source.leave());
-  // What a page holds is gone when it comes back from the cache of the way back.
+  // A page that comes back from the back-forward cache has lost its workers' storage.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   askToPersist();
   mountDemo(document.querySelector<HTMLElement>("#demo")!, source);

@@ -14,12 +14,12 @@ const USAGE = `Serves the demo: a Raft cluster that lives in your browser.
 
   deno task demo [--port PORT]
 
-  --port PORT   the port on 127.0.0.1; 0 for any that is free (default: ${DEFAULT_PORT}, or if that is taken,
-                any). With the same port the cluster is there again, since what a browser stores
-                belongs to a host and port.
+  --port PORT   the port on 127.0.0.1, or 0 for any free one (default: ${DEFAULT_PORT}, or any free one
+                if that is taken). Browsers store data by host and port: the same port shows the
+                same cluster again.
 `;
 
-/** By what is asked for. */
+/** Answers a request with the file it names. */
 function answer(files: ReadonlyMap<string, SiteFile>, request: Request): Response {
   const { pathname } = new URL(request.url);
   const file = files.get(pathname === "/" ? "index.html" : pathname.slice(1));
@@ -47,7 +47,7 @@ function serve(files: ReadonlyMap<string, SiteFile>, port: number): void {
   Deno.serve({
     hostname: "127.0.0.1",
     port,
-    onListen: ({ port }) => console.log(`Open http://127.0.0.1:${port}/ to see a Raft cluster. Ctrl+C ends it.`),
+    onListen: ({ port }) => console.log(`Open http://127.0.0.1:${port}/ to see a Raft cluster. Press Ctrl+C to stop.`),
   }, (request) => answer(files, request));
 }
 

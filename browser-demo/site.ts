@@ -1,6 +1,6 @@
 /**
- * The demo as static files: what `deno task demo` serves, and `deno task build`
- * writes for any web host.
+ * The demo as static files: `deno task demo` serves them, and `deno task build`
+ * writes them for any web host.
  *
  * @module
  */
@@ -13,20 +13,21 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** One file of the site. */
 export interface SiteFile {
-  /** Its name; all lie in one folder, and refer to each other without a path. */
+  /** All files lie in one folder, and refer to each other by name. */
   readonly name: string;
   readonly type: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Bundles the scripts, and collects the rest. @param minify for a web host; not for reading along in the browser's tools */
+/** Bundles the scripts, and collects the rest. @param minify for a web host; not for debugging */
 export async function buildSite(minify: boolean): Promise<readonly SiteFile[]> {
-  const scripts = ["main", "node_worker"].map(async (name) => file(`${name}.js`, await bundle(`${name}.ts`, minify)));
+  const bundles = [["main.js", "main.ts"], ["node_worker.js", "node/demo_node.ts"]] as const;
+  const scripts = bundles.map(async ([name, module]) => file(name, await bundle(module, minify)));
   const page = file("index.html", await Deno.readFile(new URL("index.html", FOLDER)));
   return [page, ...await Promise.all(scripts)];
 }
 
-/** Writes the demo for a web host, which may serve the folder from any path; and gives what was written. */
+/** Writes the demo for a web host, which may serve the folder from any path, and returns the files. */
 export async function writeSite(folder: string): Promise<readonly SiteFile[]> {
   const files = await buildSite(true);
   await Deno.mkdir(folder, { recursive: true });
@@ -49,7 +50,7 @@ async function bundle(module: string, minify: boolean): Promise<Uint8Array<Array
       ],
       cwd: new URL("../", FOLDER),
     }).output();
-    if (!success) throw new Error(`${module} can't be bundled:\n${new TextDecoder().decode(stderr)}`);
+    if (!success) throw new Error(`can't bundle ${module}:\n${new TextDecoder().decode(stderr)}`);
     return await Deno.readFile(output);
   } finally {
     await Deno.remove(output);

@@ -1,25 +1,25 @@
 /**
- * What the view shows, and what it may ask for: the seam between a picture of a
- * cluster and the cluster. Live nodes are one source; a simulation, whose time
- * can be moved, may be another.
+ * The interface between the view and the cluster: what is shown, and which actions
+ * the view can request.
  *
  * @module
  */
 
+import type { Life } from "../browser/mod.ts";
 import type { EntryType, Membership, Message, NodeId, RaftEvent, Role } from "../mod.ts";
 
-/** How a node is. `paused`: it stands still, and may go on. `killed`: it may be started again, with its disk. */
-export type Life = "starting" | "running" | "paused" | "stopped" | "killed" | "away";
+/** The life of a node: `killed` may be started again, with its disk; of one that is `away` there are no reports. */
+export type NodeLife = Exclude<Life, "waiting" | "closed"> | "killed" | "away";
 
-/** Whose a node is: only what runs on this page can be killed here; `server` joined through the relay. */
+/** The place where a node runs. A `server` was joined through its relay. */
 export type Home = "this page" | "another tab" | "server";
 
-/** An entry as the log shows it. */
+/** An entry of the log. */
 export interface EntryView {
   readonly index: number;
   readonly term: number;
   readonly type: EntryType;
-  /** What the command does, in a few words; empty for others. */
+  /** The command in a few words; empty for other types. */
   readonly label: string;
 }
 
@@ -28,16 +28,16 @@ export interface NodeView {
   readonly id: NodeId;
   readonly address: string;
   readonly home: Home;
-  readonly life: Life;
-  /** Why it is stopped or does not start; empty otherwise. */
+  readonly life: NodeLife;
+  /** The reason why it does not run; empty otherwise. */
   readonly lifeReason: string;
   readonly role: Role;
   readonly term: number;
   readonly votedFor: NodeId | null;
   readonly leader: NodeId | null;
-  /** The votes of its own campaign. */
+  /** The votes in its own campaign. */
   readonly votes: readonly { readonly from: NodeId; readonly granted: boolean }[];
-  /** When it last heard from a leader, and when it will campaign; `null` for a leader, and for who can't. */
+  /** The last contact with a leader, and the time of the next campaign; `null` for a node that won't campaign. */
   readonly electionTimer: { readonly startedMs: number; readonly dueMs: number } | null;
   readonly commitIndex: number;
   readonly appliedIndex: number;
@@ -47,16 +47,16 @@ export interface NodeView {
   readonly snapshot: { readonly index: number; readonly term: number } | null;
   readonly membership: Membership;
   readonly membershipIndex: number;
-  /** The newest entries, oldest first; as many as are worth showing. */
+  /** The newest entries, oldest first. */
   readonly entries: readonly EntryView[];
-  /** How a leader sees the others; empty elsewhere. */
+  /** A leader's view of the others; empty for other roles. */
   readonly progress: readonly {
     readonly id: NodeId;
     readonly matchIndex: number;
     readonly nextIndex: number;
     readonly state: "probe" | "replicate" | "snapshot";
   }[];
-  /** When it was seen like this. */
+  /** The time of this view. */
   readonly seenMs: number;
 }
 
@@ -68,97 +68,89 @@ export interface MessageView {
   readonly to: NodeId;
   readonly type: Message["type"];
   readonly term: number;
-  /** The difference between a heartbeat and entries, a vote and a refusal, in a few words. */
+  /** The message in a few words. */
   readonly label: string;
   /** AppendEntries without entries. */
   readonly heartbeat: boolean;
-  /** An answer that says no. */
+  /** Marks an answer that refuses. */
   readonly refusal: boolean;
   readonly sentMs: number;
-  /** When it arrives. Real messages take less than a millisecond: the view draws them slower. */
+  /** The time of arrival. Real messages take less than a millisecond: the view draws them slower. */
   readonly arrivesMs: number;
-  /** What becomes of it. */
   readonly fate: "delivered" | "lost" | "cut";
 }
 
-/** What a link does to what one node sends to another. */
+/** The state of a link: of everything that one node sends to another. */
 export interface LinkView {
   readonly from: NodeId;
   readonly to: NodeId;
   readonly cut: boolean;
   readonly delayMs: number;
-  /** The chance that a message is lost, 0 to 1. */
+  /** The probability that a message is lost, 0 to 1. */
   readonly loss: number;
 }
 
-/** Something that happened at a node, as the node tells it. */
-export interface Happening {
+/** An event at a node. */
+export interface ClusterEvent {
   readonly node: NodeId;
   readonly atMs: number;
   readonly what:
     | RaftEvent
-    | { readonly type: "life"; readonly life: Life; readonly reason: string }
-    /** Everything up to `index` is; `from` is the first that was not before. */
+    | { readonly type: "life"; readonly life: NodeLife; readonly reason: string }
+    /** Everything up to `index` is committed; `from` is the first entry that was not before. */
     | { readonly type: "committed"; readonly index: number; readonly from?: number }
     | { readonly type: "snapshot"; readonly index: number; readonly reason: "taken" | "installed" }
     | { readonly type: "storageError"; readonly message: string; readonly consequence: string }
     | { readonly type: "refused"; readonly from: NodeId; readonly reason: string };
 }
 
-/** What a source tells. A view that is behind may be told of several changes of one node as one. */
+/** A listener to a source. Several changes of one node may arrive as one. */
 export interface SourceListener {
   node(view: NodeView): void;
-  /** It is in no membership any more, and does not run. */
+  /** Called with a node that is no longer in the membership, and does not run. */
   gone(id: NodeId): void;
   link(view: LinkView): void;
   message(view: MessageView): void;
-  happened(happening: Happening): void;
+  event(event: ClusterEvent): void;
 }
 
 /** The answer to a request of the playground. */
 export interface KeyValueAnswer {
-  /** `null`: there is no such key. */
+  /** `null` if there is no such key. */
   readonly value: string | null;
   /** The version of the key, or of the write. */
   readonly version: number;
-  /** Which node answered, as the leader or of what it has. */
+  /** The node that answered. */
   readonly servedBy: NodeId;
-  /** How long it took. */
   readonly tookMs: number;
 }
 
-/** What may be done to a live cluster. What goes wrong is a RaftError with a hint. */
-export interface Controls {
+/** A cluster with its controls. Failures are RaftErrors with a hint. */
+export interface ClusterSource {
+  /** Calls the listener with everything that there is, then with every change. */
+  subscribe(listener: SourceListener): void;
+  /** Returns the time of the clock that all views, messages and events use. */
+  now(): number;
   put(key: string, value: string): Promise<KeyValueAnswer>;
   get(key: string, consistency: "linearizable" | "stale", from?: NodeId): Promise<KeyValueAnswer>;
   remove(key: string): Promise<KeyValueAnswer>;
-  /** One way; the defaults are no cut, no delay, no loss. */
+  /** Sets the state of a link, in one direction. */
   setLink(link: LinkView): void;
-  /** Cuts all its links, or restores them. */
+  /** Cuts all links of a node, or restores them. */
   isolate(id: NodeId, isolated: boolean): void;
   /** Ends every cut, delay and loss. */
   heal(): void;
   kill(id: NodeId): Promise<void>;
-  /** Starts it again, on what its disk has. */
+  /** Starts a node again, on its disk. */
   restart(id: NodeId): Promise<void>;
   pause(id: NodeId, paused: boolean): Promise<void>;
-  /** Deletes its disk: it comes back as a new node, or not at all. */
+  /** Kills a node and deletes its disk: it comes back as a new node, or not at all. */
   wipe(id: NodeId): Promise<void>;
   transferLeadership(to: NodeId): Promise<void>;
   takeSnapshot(id: NodeId): Promise<void>;
-  /** A new node on this page: a learner first, then a voter. Resolves with its name once it takes part. */
+  /** Adds a node on this page: a learner first, then a voter. Resolves with its name once it takes part. */
   addNode(): Promise<NodeId>;
   removeNode(id: NodeId): Promise<void>;
-  /** Where another tab joins with a node of its own. */
+  /** The address at which another tab joins with a node of its own. */
   readonly inviteUrl: string;
-}
-
-/** A cluster that can be looked at. */
-export interface ClusterSource {
-  /** Tells everything that is there, then every change, until the returned function is called. */
-  subscribe(listener: SourceListener): () => void;
-  /** The source's clock: of this machine for live nodes, of the run for a simulation. */
-  now(): number;
-  /** `null` where nothing can be changed. */
-  readonly controls: Controls | null;
 }

@@ -1,6 +1,6 @@
 /**
- * What this origin remembers of a cluster, beside its nodes' own data: how it
- * began, and which names are taken. All tabs share it.
+ * The record of a cluster at this origin, beside its nodes' own data: how it was
+ * founded, and which names are taken. All tabs share it.
  *
  * @module
  */
@@ -8,42 +8,42 @@
 import { createStore, get, update } from "idb-keyval";
 import type { NodeId } from "../../mod.ts";
 
-/** What is remembered. */
+/** The record of one cluster. */
 export interface ClusterRecord {
   readonly name: string;
   readonly clusterId: string;
   readonly electionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
-  /** Those who begin it, together. */
+  /** The nodes that found it together. */
   readonly founders: readonly NodeId[];
-  /** Nodes whose disk was wiped, and that have not come back yet: they can only join, founders too. */
+  /** Nodes whose disk was wiped, and that have not come back yet: they can only join, even founders. */
   readonly wiped: readonly NodeId[];
   /** The number of the newest name. */
   readonly lastNumber: number;
 }
 
 const FOUNDERS = 3;
-/** Slow enough to be watched, fast enough not to be waited for. */
+/** Slow enough to watch, fast enough not to keep a visitor waiting. */
 const ELECTION_TIMEOUT_MS = 1200;
-/** What servers are started with if nothing else is said. */
+/** The servers' default. */
 const SERVER_ELECTION_TIMEOUT_MS = 1000;
-/** How many heartbeats are to fit in an election timeout. */
+/** Heartbeats per election timeout. */
 const HEARTBEATS = 6;
 
 const store = createStore("raft-demo", "clusters");
 
-/** A random name of `bytes` bytes. */
-export function randomHex(bytes: number): string {
+/** Returns a short random name of `bytes` bytes, to be read by people. */
+function randomHex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The cluster of those who ask for none. */
+/** Returns the name of this browser's own cluster. */
 export async function defaultCluster(): Promise<string> {
   await update<string>("default", (name) => name ?? `demo-${randomHex(2)}`, store);
   return await get<string>("default", store) ?? "demo";
 }
 
-/** The record of a cluster, which is made if there is none. In one transaction: two tabs never found the same twice. */
+/** Returns the record of a cluster, or creates it in one transaction, so that two tabs never found the same cluster. */
 export async function openRecord(
   name: string,
   beginning: Pick<ClusterRecord, "electionTimeoutMs" | "heartbeatIntervalMs" | "founders">,
@@ -53,7 +53,7 @@ export async function openRecord(
   });
 }
 
-/** How a cluster of tabs begins. */
+/** Returns the beginning of a cluster of tabs. */
 export function tabBeginning(electionTimeoutMs: number | null): Parameters<typeof openRecord>[1] {
   const timeoutMs = electionTimeoutMs ?? ELECTION_TIMEOUT_MS;
   return {
@@ -63,35 +63,35 @@ export function tabBeginning(electionTimeoutMs: number | null): Parameters<typeo
   };
 }
 
-/** What is to be known of a cluster of servers: nothing begins here, and times are the servers' own. */
+/** Returns the record of a cluster of servers: nothing is founded here, and times are those of the servers. */
 export function serverBeginning(electionTimeoutMs: number | null): Parameters<typeof openRecord>[1] {
   const timeoutMs = electionTimeoutMs ?? SERVER_ELECTION_TIMEOUT_MS;
   return { electionTimeoutMs: timeoutMs, heartbeatIntervalMs: Math.round(timeoutMs / 10), founders: [] };
 }
 
-/** The record of a cluster that has one, as it is now. */
+/** Returns the record of a cluster that has one. */
 export async function readRecord(name: string): Promise<ClusterRecord> {
   return await updateRecord(name, () => ({}));
 }
 
-/** Changes a record, and gives it as it is now. */
+/** Changes a record, and returns the new one. */
 export async function updateRecord(
   name: string,
   edit: (record: ClusterRecord) => Partial<ClusterRecord>,
 ): Promise<ClusterRecord> {
   return await change(name, (record) => {
-    if (record === undefined) throw new Error(`the cluster ${name} was forgotten`);
+    if (record === undefined) throw new Error(`no record of the cluster ${name}`);
     return { ...record, ...edit(record) };
   });
 }
 
-/** A name that no node of a cluster of tabs has had. */
+/** Returns a name that no node of a cluster of tabs has had. */
 export async function takeName({ name }: ClusterRecord): Promise<NodeId> {
   const { lastNumber } = await updateRecord(name, (record) => ({ lastNumber: record.lastNumber + 1 }));
   return `n${lastNumber}`;
 }
 
-/** A name in a cluster of servers, whose tabs are of many browsers that know nothing of each other. */
+/** Returns a name in a cluster of servers, whose tabs may be in several browsers without a shared record. */
 export function randomName(taken: readonly NodeId[]): NodeId {
   for (;;) {
     const id = `t${randomHex(2).slice(1)}`;

@@ -1,58 +1,59 @@
 /**
- * The nodes that this page runs: their workers, their disks, and what is told of
- * those that have no worker to tell of themselves.
+ * The nodes that this page runs: their workers, their disks, and reports in place
+ * of those that have no worker to report for them.
  *
  * @module
  */
 
 import type { LifeState } from "../../browser/mod.ts";
+import { secureRandom } from "../../lib/host.ts";
+import { randomId } from "../../lib/random_id.ts";
 import { RaftError } from "../../mod.ts";
 import type { NodeId } from "../../mod.ts";
 import { deleteIndexedDb } from "../../storage/indexeddb/mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
-import type { Life } from "../source.ts";
-import { randomHex, readRecord, updateRecord } from "./cluster_record.ts";
+import type { NodeLife } from "../source.ts";
+import { readRecord, updateRecord } from "./cluster_record.ts";
 import type { ClusterRecord } from "./cluster_record.ts";
-import { HostedNode } from "./hosted_node.ts";
-import { machineMs } from "./observation.ts";
-import type { NodeReport, Observation } from "./observation.ts";
-import { blankView } from "./picture.ts";
-import type { Picture } from "./picture.ts";
-import type { Ways } from "./ways.ts";
+import { blankView } from "./cluster_view.ts";
+import type { ClusterView } from "./cluster_view.ts";
+import type { Connections } from "./connections.ts";
+import { machineMs } from "./host_message.ts";
+import type { HostMessage, NodeReport } from "./host_message.ts";
+import { NodeWorker } from "./node_worker.ts";
 
-/** What {@linkcode PageNodes} needs. */
+/** Options of {@linkcode PageNodes}. */
 export interface PageNodesOptions {
   readonly page: string;
   readonly record: ClusterRecord;
-  readonly picture: Picture;
+  readonly cluster: ClusterView;
   /** The worker's script. */
   readonly script: URL;
-  /** Tells all other tabs and workers. */
-  say(observation: Observation): void;
-  /** How its nodes reach the others. */
-  readonly ways: Ways;
+  /** Sends to all other tabs and workers. */
+  send(message: HostMessage): void;
+  readonly connections: Connections;
   /** The servers to join through; none in a cluster of tabs. */
   readonly servers: readonly string[];
-  /** Takes a node out of the cluster. */
+  /** Removes a node from the cluster. */
   removeMember(id: NodeId): Promise<void>;
-  /** The nodes of this page are others now. */
+  /** Called when the page runs other nodes than before. */
   changed(ids: readonly NodeId[]): void;
 }
 
-/** A page that was just left, or a worker that was just killed, holds the storage for a moment yet. */
+/** A page that was just closed, or a worker that was just killed, keeps the storage locked for a moment. */
 const LOCK_WAIT_MS = 5000;
-/** Who has told of a node for so long is no page that was just left. */
+/** A page that has reported the node for this long did not just close. */
 const ELSEWHERE_MS = 800;
-const REFUSED_ADVICE = "Wipe its disk and start it again: then it joins as a new node.";
+const REFUSED_HINT = "wipe its disk and start it again to let it join as a new node";
 const WIPED = "its disk was wiped: started again, it joins the cluster as a new node";
 const RETIRED = "it has left the cluster, and its disk was deleted";
 
 /** Starts, kills and wipes nodes. */
 export class PageNodes {
   readonly #options: PageNodesOptions;
-  readonly #nodes = new Map<NodeId, HostedNode>();
-  /** The last word on nodes that can't speak for themselves. */
-  readonly #silent = new Map<NodeId, NodeReport>();
+  readonly #nodes = new Map<NodeId, NodeWorker>();
+  /** The last reports in place of nodes that don't report themselves. */
+  readonly #standIns = new Map<NodeId, NodeReport>();
 
   constructor(options: PageNodesOptions) {
     this.#options = options;
@@ -67,17 +68,17 @@ export class PageNodes {
   }
 
   /**
-   * Starts a node on what its disk has, which may be nothing: then it begins the
-   * cluster with the other founders, or joins it.
+   * Starts a node on its disk. If that is empty, the node founds the cluster
+   * together with the other founders, or joins it.
    *
-   * @throws {RaftError} `locked` if another tab runs it: then it is not this page's; or why it can't start
+   * @throws {RaftError} `locked` if another tab runs it, or another reason why it can't start
    */
   async start(id: NodeId): Promise<void> {
     const { script, record, changed } = this.#options;
-    const node = this.#nodes.get(id) ?? new HostedNode(id, script, (state) => this.#lives(node, state));
+    const node = this.#nodes.get(id) ?? new NodeWorker(id, script, (state) => this.#onLife(node, state));
     const isNew = !this.#nodes.has(id);
     this.#nodes.set(id, node);
-    this.#tell(id, "starting", "");
+    this.#report(id, "starting", "");
     try {
       const { wiped } = await readRecord(record.name);
       if (wiped.includes(id)) await this.#clear(node);
@@ -89,7 +90,7 @@ export class PageNodes {
     }
   }
 
-  /** Resolves once a node that was started takes part in the cluster. @throws {RaftError} why it never will */
+  /** Resolves once a node that was started takes part in the cluster. @throws {RaftError} if it never will */
   async takesPart(id: NodeId): Promise<void> {
     await this.#own(id).takesPart();
     await updateRecord(this.#options.record.name, ({ wiped }) => ({ wiped: wiped.filter((other) => other !== id) }));
@@ -97,33 +98,33 @@ export class PageNodes {
 
   /** Ends the worker at once. */
   kill(id: NodeId): void {
-    this.#end(this.#own(id), "killed", "what was on its disk stays there: started again, it goes on with that");
+    this.#end(this.#own(id), "killed", "its disk is kept: started again, it continues from there");
   }
 
-  /** Kills it, and deletes its disk. From here on it can't be the member that it was. */
+  /** Kills a node and deletes its disk. It can no longer be the member that it was. */
   async wipe(id: NodeId, reason = WIPED): Promise<void> {
     const node = this.#own(id);
     this.#end(node, "killed", reason);
     await this.#deleteDisk(id);
-    this.#tell(id, "killed", reason, undefined, true);
+    this.#report(id, "killed", reason, undefined, true);
   }
 
-  /** It has left the cluster: nothing of it is kept. */
+  /** Deletes everything of a node that has left the cluster. */
   async retire(id: NodeId): Promise<void> {
     await this.wipe(id, RETIRED);
     this.#nodes.delete(id);
-    this.#silent.delete(id);
+    this.#standIns.delete(id);
     this.#options.changed(this.ids);
     this.#gone(id);
   }
 
-  /** The same for a node that no page runs: every page of this origin has its disk. */
+  /** Does the same for a node that no page runs: every page of this origin has its disk. */
   async discard(id: NodeId): Promise<void> {
     await this.#deleteDisk(id);
     this.#gone(id);
   }
 
-  /** What is noted first is true whatever happens next: the node can only join from here on. */
+  /** Records the wipe first, so that the node can only join from then on, even if this page closes in between. */
   async #deleteDisk(id: NodeId): Promise<void> {
     const { name, clusterId } = this.#options.record;
     await updateRecord(name, ({ wiped }) => ({ wiped: [...new Set([...wiped, id])] }));
@@ -131,65 +132,65 @@ export class PageNodes {
   }
 
   /**
-   * Nobody may come back under the name of a member with other data. There may be
-   * data yet, of a wipe or of a join that its page did not live to see the end of;
-   * or of a tab that runs it, which keeps both its data and its place.
+   * Removes the member that a wiped node was: no node may return under the name of
+   * a member with other data. Data of an unfinished wipe or join may be left. If a
+   * tab runs the node, that keeps its data locked, and it stays a member.
    */
-  async #clear(node: HostedNode): Promise<void> {
+  async #clear(node: NodeWorker): Promise<void> {
     node.kill();
     await this.#deleteDisk(node.id);
     await this.#options.removeMember(node.id);
   }
 
   #gone(id: NodeId): void {
-    this.#options.say({ type: "gone", id });
-    this.#options.picture.observe({ type: "gone", id });
+    this.#options.send({ type: "gone", id });
+    this.#options.cluster.apply({ type: "gone", id });
   }
 
-  /** Lets a node stand still, or go on. */
+  /** Pauses or resumes a node. */
   async pause(id: NodeId, paused: boolean): Promise<void> {
     await this.#own(id).pause(paused);
   }
 
-  /** Tells again of those that can't: tabs come that have not heard it. */
+  /** Repeats the reports for nodes that don't report themselves, for tabs that were opened since. */
   repeat(): void {
-    for (const [id, { run, view }] of this.#silent) this.#tell(id, view.life, view.lifeReason, run);
+    for (const [id, { run, view }] of this.#standIns) this.#report(id, view.life, view.lifeReason, run);
   }
 
-  #own(id: NodeId): HostedNode {
+  #own(id: NodeId): NodeWorker {
     const node = this.#nodes.get(id);
     if (node !== undefined) return node;
     throw new RaftError("refused", `${id} does not run on this page`, { hint: "Go to the tab that runs it." });
   }
 
-  #end(node: HostedNode, life: Life, reason: string): void {
+  #end(node: NodeWorker, life: NodeLife, reason: string): void {
     const { run } = node;
     node.kill();
-    this.#options.ways.ended(node.id);
-    if (run !== null) this.#options.picture.runEnded(run);
-    this.#tell(node.id, life, reason, run ?? undefined);
+    this.#options.connections.closePort(node.id);
+    if (run !== null) this.#options.cluster.runEnded(run);
+    this.#report(node.id, life, reason, run ?? undefined);
   }
 
-  /** Until the node takes part, it can't speak for itself; and no more once it has stopped. */
-  #lives(node: HostedNode, { life, reason, error }: LifeState): void {
+  /** Reports in place of a node that does not take part yet, or has stopped. */
+  #onLife(node: NodeWorker, { life, reason, error }: LifeState): void {
     if (life === "running") {
-      this.#silent.delete(node.id);
+      this.#standIns.delete(node.id);
       this.takesPart(node.id).catch(() => {});
-    } else if (life === "starting" || life === "waiting") this.#tell(node.id, "starting", reason, node.run!);
+    } else if (life === "starting" || life === "waiting") this.#report(node.id, "starting", reason, node.run!);
     else if (life === "stopped") {
-      const advice = error?.code === "refused" ? ` ${REFUSED_ADVICE}` : "";
-      this.#tell(node.id, "stopped", `${reason}${advice}`, node.run!);
+      const hint = error?.code === "refused" ? `; ${REFUSED_HINT}` : "";
+      this.#report(node.id, "stopped", `${reason}${hint}`, node.run!);
     }
   }
 
-  async #startUnlocked(node: HostedNode, founds: boolean): Promise<void> {
-    const { page, record, picture, servers, ways } = this.#options;
+  async #startUnlocked(node: NodeWorker, founds: boolean): Promise<void> {
+    const { page, record, cluster, servers, connections } = this.#options;
     const { name, clusterId, electionTimeoutMs, heartbeatIntervalMs, founders } = record;
-    // A tab comes and goes: it gets a vote among tabs, and none among servers.
+    // Tabs come and go: one gets a vote among tabs, and none among servers.
     const as = servers.length === 0 ? "voter" : "learner";
     const started = node.start({
       page,
-      run: randomHex(4),
+      run: randomId(secureRandom),
       id: node.id,
       cluster: name,
       clusterId,
@@ -197,10 +198,10 @@ export class PageNodes {
       electionTimeoutMs,
       heartbeatIntervalMs,
       begin: founds ? { type: "found", founders } : { type: "join", as, through: servers },
-      port: ways.port(node.id),
-      links: picture.links.filter(({ from, to }) => from === node.id || to === node.id),
+      port: connections.port(node.id),
+      links: cluster.links.filter(({ from, to }) => from === node.id || to === node.id),
     });
-    const elsewhere = picture.until(() => this.#runsElsewhere(node.id) ? true : null, LOCK_WAIT_MS);
+    const elsewhere = cluster.until(() => this.#runsElsewhere(node.id) ? true : null, LOCK_WAIT_MS);
     if (await Promise.race([started.then(() => false), elsewhere]) !== true) return await started;
     started.catch(() => {});
     node.kill();
@@ -208,30 +209,30 @@ export class PageNodes {
   }
 
   #runsElsewhere(id: NodeId): boolean {
-    const known = this.#options.picture.node(id);
+    const known = this.#options.cluster.node(id);
     if (known === undefined || known.page === this.#options.page || known.view.life === "away") return false;
-    return known.heardMs - known.sinceMs > ELSEWHERE_MS;
+    return known.lastMs - known.firstMs > ELSEWHERE_MS;
   }
 
-  /** Another tab's node is not this page's; any other shows why it does not run. */
+  /** Drops a node that another tab runs, and shows why any other does not run. */
   #notStarted(id: NodeId, error: unknown): void {
-    // It was started again meanwhile, which ended this start.
+    // A later start has ended this one.
     if (this.#nodes.get(id)?.run !== null) return;
-    this.#options.ways.ended(id);
+    this.#options.connections.closePort(id);
     const locked = error instanceof RaftError && error.code === "locked";
     const reason = error instanceof Error ? error.message : String(error);
-    if (!locked) this.#tell(id, "stopped", reason);
+    if (!locked) this.#report(id, "stopped", reason);
     else {
       this.#nodes.delete(id);
-      this.#silent.delete(id);
+      this.#standIns.delete(id);
       this.#options.changed(this.ids);
     }
   }
 
-  /** Tells of a node in its stead: as it was when it was last seen, unless it is blank now. */
-  #tell(id: NodeId, life: Life, lifeReason: string, run: string = randomHex(4), blank = false): void {
-    const { page, picture, say } = this.#options;
-    const known = blank ? undefined : picture.node(id);
+  /** Reports in place of a node: as it was last seen, unless its disk is blank now. */
+  #report(id: NodeId, life: NodeLife, lifeReason: string, run: string = randomId(secureRandom), blank = false): void {
+    const { page, cluster, send } = this.#options;
+    const known = blank ? undefined : cluster.node(id);
     const { home: _, ...last } = known?.view ?? blankView(id, tabAddress(id));
     const report: NodeReport = {
       page,
@@ -248,13 +249,13 @@ export class PageNodes {
         seenMs: machineMs(),
       },
     };
-    const before = this.#silent.get(id)?.view;
-    this.#silent.set(id, report);
+    const before = this.#standIns.get(id)?.view;
+    this.#standIns.set(id, report);
     const isNew = before?.life !== life || before.lifeReason !== lifeReason;
     const what = { type: "life", life, reason: lifeReason } as const;
-    const happened = isNew ? [{ node: id, atMs: machineMs(), what }] : [];
-    const observation: Observation = { type: "report", report, links: null, messages: [], happened };
-    say(observation);
-    picture.observe(observation);
+    const events = isNew ? [{ node: id, atMs: machineMs(), what }] : [];
+    const message: HostMessage = { type: "report", report, links: null, messages: [], events };
+    send(message);
+    cluster.apply(message);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Looks at the members of the cluster that no tab of this browser tells of:
- * servers, and tabs of other browsers. They are asked for their status.
+ * Asks for the status of the members that no tab of this browser reports: servers,
+ * and tabs of other browsers.
  *
  * @module
  */
@@ -8,41 +8,36 @@
 import type { NodeStatus } from "../../mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
 import type { EntryView, NodeView } from "../source.ts";
-import { isServerAddress } from "./addresses.ts";
-import { machineMs } from "./observation.ts";
-import type { Picture } from "./picture.ts";
-
-/** In place of a page's name: who was asked by this page itself. */
-export const ASKED_SERVER = "server";
-export const ASKED_TAB = "tab of another browser";
+import type { ClusterView } from "./cluster_view.ts";
+import { isServerAddress } from "./connections.ts";
+import { ASKED_SERVER, ASKED_TAB, isAsked, machineMs } from "./host_message.ts";
 
 const ASK_INTERVAL_MS = 400;
 const ANSWER_TIMEOUT_MS = 1500;
 
-/** Asks for as long as the page lives. */
+/** Asks at an interval for as long as the page lives. */
 export class ServerWatch {
   readonly #servers: readonly string[];
   readonly #transport: TabTransport;
-  readonly #picture: Picture;
+  readonly #cluster: ClusterView;
   readonly #asking = new Set<string>();
 
-  constructor(servers: readonly string[], transport: TabTransport, picture: Picture) {
+  constructor(servers: readonly string[], transport: TabTransport, cluster: ClusterView) {
     this.#servers = servers;
     this.#transport = transport;
-    this.#picture = picture;
+    this.#cluster = cluster;
   }
 
-  /** Begins. */
   start(): void {
     setInterval(() => this.#askAll(), ASK_INTERVAL_MS);
     this.#askAll();
   }
 
   #askAll(): void {
-    const told = new Set(this.#picture.nodes.filter(({ page }) => !isAsked(page)).map(({ view }) => view.address));
-    const members = this.#picture.membership.members.map(({ address }) => address);
+    const reported = new Set(this.#cluster.nodes.filter(({ page }) => !isAsked(page)).map(({ view }) => view.address));
+    const members = this.#cluster.membership.members.map(({ address }) => address);
     for (const address of new Set([...this.#servers, ...members])) {
-      if (!told.has(address) && !this.#asking.has(address)) void this.#ask(address);
+      if (!reported.has(address) && !this.#asking.has(address)) void this.#ask(address);
     }
   }
 
@@ -53,17 +48,17 @@ export class ServerWatch {
       const status = await this.#transport.client.status(address, { signal });
       const page = isServerAddress(address) ? ASKED_SERVER : ASKED_TAB;
       const report = { page, run: `${status.id} ${status.incarnation}`, view: this.#view(status, address) };
-      this.#picture.observe({ type: "report", report, links: null, messages: [], happened: [] });
+      this.#cluster.apply({ type: "report", report, links: null, messages: [], events: [] });
     } catch {
-      // Who does not answer is away before long.
+      // A node that does not answer is soon shown as away.
     } finally {
       this.#asking.delete(address);
     }
   }
 
-  /** What is committed is the same everywhere (§5.4.3), so that a tab's node has it for the others, too. */
+  /** Committed entries are the same everywhere (§5.4.3), so those of a node on this page stand for the others'. */
   #view(status: NodeStatus, address: string): Omit<NodeView, "home"> {
-    const own = this.#picture.nodes.map(({ view }) => view).filter(({ home }) => home === "this page");
+    const own = this.#cluster.nodes.map(({ view }) => view).filter(({ home }) => home === "this page");
     const entries = own.map((view) => {
       const committed = Math.min(view.commitIndex, status.commitIndex);
       return view.entries.filter(({ index }) => index >= status.firstIndex && index <= committed);
@@ -72,12 +67,7 @@ export class ServerWatch {
   }
 }
 
-/** Whether this page asks that node itself. */
-export function isAsked(page: string): boolean {
-  return page === ASKED_SERVER || page === ASKED_TAB || page === "";
-}
-
-/** A status tells less than a report: no vote, and no timer. */
+/** Converts a status, which has less than a report: no vote, and no timer. */
 function viewOf(status: NodeStatus, asked: string, entries: readonly EntryView[]): Omit<NodeView, "home"> {
   const { id, lifecycle, snapshotIndex, members } = status;
   return {

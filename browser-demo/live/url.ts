@@ -1,6 +1,6 @@
 /**
- * What the page's address says, and how it is kept true: whoever reloads the page
- * or opens it again gets the same nodes.
+ * The page's address, which is kept up to date: reloaded or opened again, it runs
+ * the same nodes.
  *
  * @module
  */
@@ -11,17 +11,17 @@ import type { NodeId } from "../../mod.ts";
 export interface PageParameters {
   /** The name of the cluster; `null` for the one of this browser. */
   readonly cluster: string | null;
-  /** Base URLs of servers whose cluster it is; none for a cluster of tabs. */
+  /** The base URLs of the servers that form the cluster; none for a cluster of tabs. */
   readonly servers: readonly string[];
-  /** The nodes that this page runs; `null` if it does not say. */
+  /** The nodes that this page runs; `null` if the address has none. */
   readonly nodes: readonly NodeId[] | null;
-  /** Whether a new node of this page is to join. */
+  /** Whether a new node on this page should join. */
   readonly join: boolean;
-  /** How long a follower waits for a leader: of a new cluster, or as the servers have it. */
+  /** The election timeout of a new cluster, or as set on the servers. */
   readonly electionTimeoutMs: number | null;
 }
 
-/** Reads an address. What makes no sense is left out. */
+/** Parses an address, and leaves out invalid values. */
 export function readParameters(href: string): PageParameters {
   const { searchParams } = new URL(href);
   const name = searchParams.get("cluster");
@@ -36,20 +36,20 @@ export function readParameters(href: string): PageParameters {
   };
 }
 
-/** What the address says of the cluster, and goes on saying whatever happens on the page. */
+/** The part of the address that never changes. */
 export type ClusterAddress = Pick<PageParameters, "servers"> & { readonly cluster: string };
 
-/** The address of a page that runs these nodes. One that runs none is as one that was just opened. */
+/** Returns the address of a page that runs these nodes. With none it is that of a page just opened. */
 export function pageUrl(href: string, cluster: ClusterAddress, nodes: readonly NodeId[]): string {
   return withQuery(href, cluster, nodes.length === 0 ? "" : `&nodes=${nodes.join(",")}`);
 }
 
-/** The address of a page that joins with a node of its own. */
+/** Returns the address of a page that joins with a node of its own. */
 export function joinUrl(href: string, cluster: ClusterAddress): string {
   return withQuery(href, cluster, "&join");
 }
 
-/** By what name this browser knows a cluster of servers. */
+/** Returns this browser's name for a cluster of servers. */
 export function serversName(servers: readonly string[]): string {
   return servers.map((server) => server.replace(/^https?:\/\//, "").replace(/[^\w.-]/g, "-")).join("_").slice(0, 64);
 }
@@ -60,7 +60,7 @@ function withQuery(href: string, { cluster, servers }: ClusterAddress, rest: str
   return `${origin}${pathname}?${query}${rest}`;
 }
 
-/** A base URL as it is written in a membership, if it is one. */
+/** Returns a base URL in the form of memberships; nothing if it is not one. */
 function serverUrl(text: string): string[] {
   if (!URL.canParse(text)) return [];
   const { protocol, origin, pathname } = new URL(text);

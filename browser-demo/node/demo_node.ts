@@ -1,6 +1,7 @@
 /**
- * A node with what surrounds it in the demo: faulty links, and an account of it
- * for all tabs.
+ * The script of a node's dedicated worker: a node with real IndexedDB and real
+ * messages, behind faulty links, with reports to all tabs. Its page ends it by
+ * ending the worker, as a power cut ends a machine.
  *
  * @module
  */
@@ -13,17 +14,17 @@ import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { relayPortTransport } from "../../transport/relay/mod.ts";
 import { BroadcastChannelTransport, tabAddress } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
-import { ObservationChannel } from "../live/observation.ts";
+import { HostChannel } from "../live/host_message.ts";
 import { FaultyTransport } from "./faulty_transport.ts";
 import { NodeReporter } from "./node_reporter.ts";
 import type { NodeSettings } from "./settings.ts";
 
-/** Small enough that a visitor sees a snapshot come by itself. */
+/** Small enough for a visitor to see a snapshot. */
 const SNAPSHOT_ENTRIES = 100;
 const TRAILING_ENTRIES = 10;
 
-/** Starts the node of this worker. What keeps it from running, its page hears from the node itself. */
-export async function startDemoNode(settings: NodeSettings): Promise<void> {
+/** Starts the node of this worker. The node itself reports to its page why it can't run. */
+async function startDemoNode(settings: NodeSettings): Promise<void> {
   const { id, run, clusterId, lockWaitMs, begin, electionTimeoutMs, heartbeatIntervalMs } = settings;
   const transport = new FaultyTransport(openTransport(settings), { id, run });
   for (const link of settings.links) transport.setLink(link);
@@ -43,7 +44,7 @@ export async function startDemoNode(settings: NodeSettings): Promise<void> {
     });
     await report(settings, node, transport, storage!);
   } catch {
-    // The page was told why.
+    // The page has the reason.
   }
 }
 
@@ -53,21 +54,21 @@ function openTransport({ id, clusterId, port }: NodeSettings): TabTransport {
   return relayPortTransport({ address, port });
 }
 
-/** Whom to ask is known by the channel itself, and by the page in a cluster of servers. */
+/** Addresses to join through come from the channel itself, or from the page in a cluster of servers. */
 function joining({ as, through }: NodeSettings["begin"] & { readonly type: "join" }): JoinOptions {
   return through.length === 0 ? { as } : { as, through };
 }
 
-/** Tells all tabs of the node, as soon as it takes part. */
+/** Reports the node to all tabs, as soon as it takes part. */
 async function report(
   { cluster, page, run, electionTimeoutMs, heartbeatIntervalMs }: NodeSettings,
   browserNode: BrowserNode,
   transport: FaultyTransport,
   storage: Storage,
 ): Promise<void> {
-  const channel = new ObservationChannel(cluster, (observation) => {
-    if (observation.type !== "links") return;
-    for (const link of observation.links) transport.setLink(link);
+  const channel = new HostChannel(cluster, (message) => {
+    if (message.type !== "links") return;
+    for (const link of message.links) transport.setLink(link);
   });
   const node = await browserNode.running;
   new NodeReporter({
@@ -75,9 +76,11 @@ async function report(
     life: () => browserNode.life,
     storage,
     transport,
-    // As the node reckons it: see RaftNodeOptions.
+    // As the node computes it: see RaftNodeOptions.
     tickMs: Math.min(heartbeatIntervalMs / 2, electionTimeoutMs / 10),
     origin: { page, run },
-    say: (observation) => channel.say(observation),
+    send: (message) => channel.send(message),
   }).start();
 }
+
+addEventListener("message", (event) => void startDemoNode((event as MessageEvent<NodeSettings>).data), { once: true });

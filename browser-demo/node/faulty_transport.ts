@@ -1,8 +1,7 @@
 /**
- * The links of one node, which can be cut, slowed and made lossy, one way each:
- * what is done to a link is done where it begins, or, if that is at a server,
- * where it ends. Every message that goes by one is told of, with what became of
- * it.
+ * The links of one node, which can be cut, slowed and made lossy, each in one
+ * direction: at the sender or, for messages from a server, at the receiver. Every
+ * message is recorded with its fate.
  *
  * @module
  */
@@ -11,29 +10,30 @@ import { RaftError } from "../../mod.ts";
 import type { CallOptions, Envelope, Receive } from "../../mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
 import type { CallHandler, TabTransport } from "../../transport/tab/mod.ts";
-import { isPageAddress, isServerAddress } from "../live/addresses.ts";
-import { machineMs } from "../live/observation.ts";
+import { isPageAddress, isServerAddress } from "../live/connections.ts";
+import { machineMs } from "../live/host_message.ts";
+import { isHealthy } from "../live/links.ts";
 import type { LinkView, MessageView } from "../source.ts";
 import { describeMessage } from "./message_words.ts";
 
-/** Messages that are kept for the next report, at most. */
-const MAX_TOLD = 256;
+/** At most this many messages are kept for the next report. */
+const MAX_RECORDED = 256;
 
 /** A tab transport with faults. */
 export class FaultyTransport implements TabTransport {
   readonly #inner: TabTransport;
   readonly #id: string;
   readonly #run: string;
-  /** By whom they lead to, and by whom they come from. */
+  /** By their receivers, and by their senders. */
   readonly #links = new Map<string, LinkView>();
   readonly #incoming = new Map<string, LinkView>();
-  /** Those that a message has come from. */
+  /** Servers that have sent a message. */
   readonly #servers = new Set<string>();
-  #told: MessageView[] = [];
+  #recorded: MessageView[] = [];
   #sent = 0;
   #closed = false;
 
-  /** @param run distinguishes the messages of one life of the node from those of another */
+  /** @param options `run` distinguishes the messages of one life of the node from those of another */
   constructor(inner: TabTransport, options: { readonly id: string; readonly run: string }) {
     this.#inner = inner;
     this.#id = options.id;
@@ -48,31 +48,31 @@ export class FaultyTransport implements TabTransport {
     return this.#inner.client;
   }
 
-  /** Whom to join through, as far as is known. */
+  /** The addresses to join through that are known. */
   get peers(): readonly string[] {
     const peers = (this.#inner as { readonly peers?: readonly string[] }).peers ?? [];
     return peers.filter((address) => !isPageAddress(address));
   }
 
-  /** What its links do, where they do anything. */
+  /** The links that are cut, slow or lossy. */
   get links(): readonly LinkView[] {
     return [...this.#links.values(), ...this.#incoming.values()];
   }
 
-  /** From now on the link does this; those of other nodes are none of its business. */
+  /** Sets the state of a link; those of other nodes are ignored. */
   setLink(link: LinkView): void {
     const own = link.from === this.#id;
     if (!own && !(link.to === this.#id && this.#servers.has(link.from))) return;
     const [links, other] = own ? [this.#links, link.to] : [this.#incoming, link.from];
-    if (link.cut || link.delayMs > 0 || link.loss > 0) links.set(other, link);
-    else links.delete(other);
+    if (isHealthy(link)) links.delete(other);
+    else links.set(other, link);
   }
 
-  /** The messages since the last call. */
+  /** Returns the messages since the last call. */
   takeMessages(): readonly MessageView[] {
-    const told = this.#told;
-    this.#told = [];
-    return told;
+    const recorded = this.#recorded;
+    this.#recorded = [];
+    return recorded;
   }
 
   start(receive: Receive): Promise<void> {
@@ -91,7 +91,7 @@ export class FaultyTransport implements TabTransport {
     this.#inner.serve(handler);
   }
 
-  /** What one node asks another by a call goes through no cut either. Pages are clients, and have no links. */
+  /** Calls between nodes don't pass a cut either. Pages are clients, and have no links. */
   async call(to: string, method: string, request: Uint8Array, options?: CallOptions): Promise<Uint8Array> {
     const cut = [...this.#links.values()].find((link) => link.cut && tabAddress(link.to) === to);
     if (cut !== undefined) throw new RaftError("unreachable", `the link from ${cut.from} to ${cut.to} is cut`);
@@ -103,24 +103,24 @@ export class FaultyTransport implements TabTransport {
     await this.#inner.close();
   }
 
-  /** Passes a message on as its link has it, and tells of it. */
+  /** Passes a message on, subject to its link, and records it. */
   #pass(envelope: Envelope, link: LinkView | undefined, pass: () => void): void {
     const fate = link?.cut === true ? "cut" : link !== undefined && Math.random() < link.loss ? "lost" : "delivered";
     const delayMs = link?.delayMs ?? 0;
-    this.#tell(envelope, fate, delayMs);
+    this.#record(envelope, fate, delayMs);
     if (fate !== "delivered") return;
     if (delayMs === 0) return pass();
     setTimeout(() => {
-      // On its way it may have come to a cut.
+      // The link may have been cut meanwhile.
       const now = envelope.from === this.#id ? this.#links.get(envelope.to) : this.#incoming.get(envelope.from);
       if (!this.#closed && now?.cut !== true) pass();
     }, delayMs);
   }
 
-  #tell({ from, to, message }: Envelope, fate: MessageView["fate"], delayMs: number): void {
-    if (this.#told.length >= MAX_TOLD) return;
+  #record({ from, to, message }: Envelope, fate: MessageView["fate"], delayMs: number): void {
+    if (this.#recorded.length >= MAX_RECORDED) return;
     const sentMs = machineMs();
-    this.#told.push({
+    this.#recorded.push({
       id: `${this.#id}.${this.#run}.${++this.#sent}`,
       from,
       to,

@@ -1,6 +1,6 @@
 /**
- * The newest entries of a node's log, in words. What the node holds in memory no
- * more is read from its disk, once.
+ * The newest entries of a node's log, in words. Entries that the node no longer
+ * has in memory are read from its disk, once.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { decodeCommand } from "../../lib/kv/commands.ts";
 import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { EntryView } from "../source.ts";
 
-/** Entries worth showing. */
+/** Entries that are shown. */
 const SHOWN = 40;
 const READ_BYTES = 1024 * 1024;
 const TEXT_LENGTH = 24;
@@ -26,8 +26,8 @@ export class LogWindow {
     this.#storage = storage;
   }
 
-  /** The entries as they are now. Those that have to be read from disk show up later. */
-  look(raft: RaftView): readonly EntryView[] {
+  /** Returns the present entries. Those that have to be read from disk are returned by later calls. */
+  entries(raft: RaftView): readonly EntryView[] {
     const from = Math.max(raft.firstIndex, raft.lastIndex - SHOWN + 1);
     const kept = new Map<number, EntryView>();
     let missing = 0;
@@ -54,7 +54,7 @@ export class LogWindow {
   }
 }
 
-/** An entry in words. */
+/** Describes an entry. */
 function describeEntry(entry: Entry): EntryView {
   const { index, term, type } = entry;
   return {

@@ -1,19 +1,19 @@
 /**
- * A message in a few words, for those who watch.
+ * Messages in a few words.
  *
  * @module
  */
 
 import type { Message } from "../../mod.ts";
 
-/** What a picture shows of a message. */
+/** A message as the view shows it. */
 export interface MessageWords {
   readonly label: string;
   readonly heartbeat: boolean;
   readonly refusal: boolean;
 }
 
-/** Says what a message asks or answers. */
+/** Describes a message. */
 export function describeMessage(message: Message): MessageWords {
   const plain = { heartbeat: false, refusal: false };
   switch (message.type) {

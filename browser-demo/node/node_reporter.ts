@@ -1,46 +1,46 @@
 /**
- * Looks at a node many times a second, and tells all tabs what changed.
+ * Inspects a node many times a second, and reports changes to all tabs.
  *
  * @module
  */
 
 import type { LifeState } from "../../browser/mod.ts";
 import type { RaftNode, RaftView, Storage } from "../../mod.ts";
-import { machineMs, REPORT_INTERVAL_MS } from "../live/observation.ts";
-import type { NodeReport, Observation } from "../live/observation.ts";
-import type { Happening, Life, NodeView } from "../source.ts";
+import { machineMs, REPORT_INTERVAL_MS } from "../live/host_message.ts";
+import type { HostMessage, NodeReport } from "../live/host_message.ts";
+import type { ClusterEvent, NodeLife, NodeView } from "../source.ts";
 import type { FaultyTransport } from "./faulty_transport.ts";
 import { LogWindow } from "./log_window.ts";
 import { TimerGuess } from "./timer_guess.ts";
 
-/** How often it looks: about once a frame or two. */
-const LOOK_INTERVAL_MS = 33;
-/** Happenings that wait to be told, at most. */
-const MAX_HAPPENED = 256;
+/** About every second frame. */
+const INSPECT_INTERVAL_MS = 33;
+/** At most this many events wait for a report. */
+const MAX_EVENTS = 256;
 
-/** What a reporter is made of. */
+/** Options of {@linkcode NodeReporter}. */
 export interface ReporterOptions {
   readonly node: RaftNode;
-  /** Whether it runs, stands still or has stopped, and why. */
+  /** Returns the state of the node, with the reason. */
   life(): LifeState;
   readonly storage: Storage;
   readonly transport: FaultyTransport;
   readonly tickMs: number;
-  /** The page and the life of the worker that the reports are of. */
+  /** The page and the life of the worker, for the reports. */
   readonly origin: Pick<NodeReport, "page" | "run">;
-  say(observation: Observation): void;
+  send(message: HostMessage): void;
 }
 
-/** The account of one node. */
+/** Reports one node. */
 export class NodeReporter {
   readonly #options: ReporterOptions;
   readonly #log: LogWindow;
   readonly #timer: TimerGuess;
-  #happened: Happening[] = [];
-  #toldMs = 0;
-  #told = "";
+  #events: ClusterEvent[] = [];
+  #reportedMs = 0;
+  #reported = "";
   #commitIndex: number;
-  #life: Life = "starting";
+  #life: NodeLife = "starting";
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -50,37 +50,37 @@ export class NodeReporter {
     this.#listen(options.node);
   }
 
-  /** Begins to tell, for as long as the worker lives: a node that stopped is worth a look, too. */
+  /** Reports for as long as the worker lives, even a node that stopped. */
   start(): void {
-    setInterval(() => this.look(), LOOK_INTERVAL_MS);
-    this.look();
+    setInterval(() => this.#inspect(), INSPECT_INTERVAL_MS);
+    this.#inspect();
   }
 
-  /** Tells what is new, if anything is, or if nothing was told for a while. */
-  look(): void {
-    const { node, transport, origin, say } = this.#options;
+  /** Reports changes, or after a while that there are none. */
+  #inspect(): void {
+    const { node, transport, origin, send } = this.#options;
     const raft = node.inspect();
     const { commitIndex: index } = raft;
-    if (index > this.#commitIndex) this.#happen({ type: "committed", index, from: this.#commitIndex + 1 });
+    if (index > this.#commitIndex) this.#event({ type: "committed", index, from: this.#commitIndex + 1 });
     this.#commitIndex = index;
     const view = this.#view(raft);
     const links = transport.links;
     const messages = transport.takeMessages();
     const signature = JSON.stringify([{ ...view, seenMs: 0 }, links]);
-    const due = view.seenMs - this.#toldMs >= REPORT_INTERVAL_MS;
-    if (signature === this.#told && messages.length === 0 && this.#happened.length === 0 && !due) return;
-    this.#told = signature;
-    this.#toldMs = view.seenMs;
-    const happened = this.#happened;
-    this.#happened = [];
-    say({ type: "report", report: { ...origin, view }, links, messages, happened });
+    const due = view.seenMs - this.#reportedMs >= REPORT_INTERVAL_MS;
+    if (signature === this.#reported && messages.length === 0 && this.#events.length === 0 && !due) return;
+    this.#reported = signature;
+    this.#reportedMs = view.seenMs;
+    const events = this.#events;
+    this.#events = [];
+    send({ type: "report", report: { ...origin, view }, links, messages, events });
   }
 
-  /** Looks at how it is, and tells if that is new. */
-  #lifeNow(): { readonly life: Life; readonly reason: string } {
+  /** Returns the state of the node, and notes an event if it is new. */
+  #lifeNow(): { readonly life: NodeLife; readonly reason: string } {
     const { life: state, reason } = this.#options.life();
     const life = state === "closed" ? "stopped" : state === "waiting" ? "starting" : state;
-    if (life !== this.#life) this.#happen({ type: "life", life, reason });
+    if (life !== this.#life) this.#event({ type: "life", life, reason });
     this.#life = life;
     return { life, reason };
   }
@@ -91,7 +91,7 @@ export class NodeReporter {
     const { life, reason: lifeReason } = this.#lifeNow();
     const running = life === "running" || life === "paused";
     const canCampaign = life === "running" && raft.role !== "leader" && raft.membership.voters.includes(raft.id);
-    const guess = this.#timer.look(raft.electionTimer, seenMs);
+    const guess = this.#timer.observe(raft.electionTimer, seenMs);
     const { snapshot } = raft;
     return {
       id: raft.id,
@@ -112,25 +112,25 @@ export class NodeReporter {
       snapshot: snapshot === null ? null : { index: snapshot.index, term: snapshot.term },
       membership: raft.membership,
       membershipIndex: raft.membershipIndex,
-      entries: this.#log.look(raft),
+      entries: this.#log.entries(raft),
       progress: raft.progress().map(({ id, matchIndex, nextIndex, state }) => ({ id, matchIndex, nextIndex, state })),
       seenMs,
     };
   }
 
   #listen(node: RaftNode): void {
-    node.addEventListener("raft", ({ detail }) => this.#happen(detail));
+    node.addEventListener("raft", ({ detail }) => this.#event(detail));
     node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
-      this.#happen({ type: "snapshot", index, reason });
+      this.#event({ type: "snapshot", index, reason });
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
-      this.#happen({ type: "storageError", message: error.message, consequence });
+      this.#event({ type: "storageError", message: error.message, consequence });
     });
-    node.addEventListener("refused", ({ detail }) => this.#happen({ type: "refused", ...detail }));
+    node.addEventListener("refused", ({ detail }) => this.#event({ type: "refused", ...detail }));
   }
 
-  #happen(what: Happening["what"]): void {
-    if (this.#happened.length >= MAX_HAPPENED) return;
-    this.#happened.push({ node: this.#options.node.id, atMs: machineMs(), what });
+  #event(what: ClusterEvent["what"]): void {
+    if (this.#events.length >= MAX_EVENTS) return;
+    this.#events.push({ node: this.#options.node.id, atMs: machineMs(), what });
   }
 }

@@ -1,30 +1,30 @@
 /**
- * What a page tells the worker of one of its nodes before anything else.
+ * The first message from a page to the worker of one of its nodes.
  *
  * @module
  */
 
 import type { NodeId } from "../../mod.ts";
-import type { NodeReport } from "../live/observation.ts";
+import type { NodeReport } from "../live/host_message.ts";
 import type { LinkView } from "../source.ts";
 
-/** How a node is to be started. */
+/** The settings of a node. */
 export interface NodeSettings extends Pick<NodeReport, "page" | "run"> {
   readonly id: NodeId;
-  /** The name of the cluster, by which tabs and workers find each other. */
+  /** The name of the cluster, which names the channel of its tabs and workers. */
   readonly cluster: string;
-  /** By which this origin keeps the data of one cluster apart from that of another. */
+  /** Keeps the data of one cluster apart from that of others at this origin. */
   readonly clusterId: string;
-  /** How long to wait for a tab that lets go of the node's storage. */
+  /** The time to wait for a tab that still has the node's storage locked. */
   readonly lockWaitMs: number;
   readonly electionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
-  /** How it begins, if its disk is empty: with the other founders, or by joining as one that votes or listens. */
+  /** The beginning of a node with an empty disk: it founds the cluster with others, or joins it. */
   readonly begin:
     | { readonly type: "found"; readonly founders: readonly NodeId[] }
     | { readonly type: "join"; readonly as: "voter" | "learner"; readonly through: readonly string[] };
-  /** The way to the others, through the page; `null` for the channel of the origin. */
+  /** Connects the node to the relay, through the page; `null` for the channel of the origin. */
   readonly port: MessagePort | null;
-  /** What its links do already. */
+  /** The state of its links. */
   readonly links: readonly LinkView[];
 }

@@ -1,10 +1,10 @@
 /**
- * When an election timer began, by the clock: the protocol itself counts ticks.
+ * The start of an election timer by the clock; the protocol itself counts ticks.
  *
  * @module
  */
 
-/** Follows one timer by looking at it now and then. */
+/** Follows one timer by observing it now and then. */
 export class TimerGuess {
   readonly #tickMs: number;
   #elapsedTicks = Infinity;
@@ -14,8 +14,8 @@ export class TimerGuess {
     this.#tickMs = tickMs;
   }
 
-  /** A timer that only went on keeps its beginning, so that its picture does not tremble with each tick. */
-  look(
+  /** Returns start and end of the timer. One that only went on keeps its start, so that its drawing does not jitter. */
+  observe(
     { elapsedTicks, timeoutTicks }: { readonly elapsedTicks: number; readonly timeoutTicks: number },
     nowMs: number,
   ): { readonly startedMs: number; readonly dueMs: number } {

@@ -1,9 +1,10 @@
 /**
- * What can be done to the cluster as a whole.
+ * The controls of the cluster as a whole.
  *
  * @module
  */
 
+import { isHealthy } from "../live/links.ts";
 import { button, h, setAttribute, setText } from "./dom.ts";
 import type { Topic } from "./model.ts";
 import { Part } from "./part.ts";
@@ -18,9 +19,7 @@ export class ClusterPanel extends Part {
   #adding = false;
 
   build(): void {
-    const { controls } = this.context;
-    if (controls === null) return;
-    this.#open.href = controls.inviteUrl;
+    this.#open.href = this.context.source.inviteUrl;
     this.append(
       h("div", { class: "buttons" }, this.#add, this.#heal),
       h("div", { class: "buttons" }, this.#copy, this.#open),
@@ -28,18 +27,17 @@ export class ClusterPanel extends Part {
   }
 
   update(_changed: ReadonlySet<Topic>): void {
-    const faulty = [...this.model.links.values()].some(({ cut, delayMs, loss }) => cut || delayMs > 0 || loss > 0);
-    setAttribute(this.#heal, "aria-disabled", faulty ? null : "true");
+    const healthy = [...this.model.links.values()].every(isHealthy);
+    setAttribute(this.#heal, "aria-disabled", healthy ? "true" : null);
   }
 
   async #addNode(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null || this.#adding) return;
+    if (this.#adding) return;
     this.#adding = true;
     setText(this.#add, "Adding a node…");
     await this.context.perform("Adding a node", async () => {
-      const id = await controls.addNode();
-      this.context.announce(`${id} takes part now.`);
+      const id = await this.context.source.addNode();
+      this.context.announce(`${id} has joined.`);
       this.model.selectNode(id);
     });
     setText(this.#add, "Add a node");
@@ -47,16 +45,12 @@ export class ClusterPanel extends Part {
   }
 
   async #healAll(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null) return;
-    await this.context.perform("Healing the links", () => controls.heal());
+    await this.context.perform("Healing the links", () => this.context.source.heal());
   }
 
   async #copyUrl(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null) return;
     await this.context.perform("Copying the link", async () => {
-      await navigator.clipboard.writeText(controls.inviteUrl);
+      await navigator.clipboard.writeText(this.context.source.inviteUrl);
       setText(this.#copy, "Copied");
       this.context.announce("The link is copied.");
     });

@@ -1,6 +1,6 @@
 /**
- * The picture of the cluster: a ring of nodes, the links between them, and what
- * moves.
+ * The picture of the cluster: a ring of nodes, the links between them, and the
+ * messages on their way.
  *
  * @module
  */
@@ -37,7 +37,6 @@ export class ClusterPicture extends Part {
   readonly #empty = h("p", { class: "empty" });
   #shownIds = "";
   #size = 0;
-  #ends: (() => void)[] = [];
 
   build(): void {
     this.append(this.#stage, this.#empty, legend());
@@ -45,27 +44,21 @@ export class ClusterPicture extends Part {
     this.model.onMessage.push((view) => this.#flights.add(view));
   }
 
-  /** Sizes, colours and the wish for less motion are known once it is on the page. */
+  /** Sizes, colours and the preference for reduced motion are available once it is on the page. */
   connectedCallback(): void {
-    const sizes = new ResizeObserver((entries) => {
+    new ResizeObserver((entries) => {
       const box = entries[0]?.contentRect;
       if (box !== undefined) this.#layer.resize(box.width, box.height);
-    });
-    sizes.observe(this.#stage);
+    }).observe(this.#stage);
     const still = matchMedia("(prefers-reduced-motion: reduce)");
     const setStill = (): void => {
       this.#layer.still = still.matches;
     };
     setStill();
     still.addEventListener("change", setStill);
-    const endPalette = watchPalette(this, (palette) => {
+    watchPalette(this, (palette) => {
       this.#layer.palette = palette;
     });
-    this.#ends = [() => sizes.disconnect(), () => still.removeEventListener("change", setStill), endPalette];
-  }
-
-  disconnectedCallback(): void {
-    for (const end of this.#ends) end();
   }
 
   update(changed: ReadonlySet<Topic>): void {
@@ -83,10 +76,10 @@ export class ClusterPicture extends Part {
   }
 
   override draw(nowMs: number): void {
-    this.#layer.draw(nowMs, this.#flights.at(nowMs, this.context.rate()), this.#places, this.#size, this.model);
+    this.#layer.draw(nowMs, this.#flights.at(nowMs), this.#places, this.#size, this.model);
   }
 
-  /** Puts everybody in their places, when somebody came or went. */
+  /** Arranges nodes and links again, after a node came or went. */
   #arrange(ids: readonly NodeId[]): void {
     this.#shownIds = ids.join();
     this.#size = nodeSize(ids.length);
@@ -112,7 +105,7 @@ export class ClusterPicture extends Part {
       if (badge === undefined) {
         badge = new NodeBadge(id, () => this.model.selectNode(id));
         this.#badges.set(id, badge);
-        // Before the next one that is there, so that the order by keyboard is the order of names.
+        // Before the next one that there is, so that the keyboard follows the order of names.
         const next = ids.slice(index + 1).map((later) => this.#badges.get(later)?.element).find((one) =>
           one !== undefined
         );

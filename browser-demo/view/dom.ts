@@ -1,14 +1,13 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * The few lines that a view needs to make elements, and to touch the page only
- * where something changed.
+ * Creates elements, and changes the page only where something is different.
  *
  * @module
  */
 
 /** Attributes by name. `false` leaves one out, `true` is an empty one. */
-export type Attributes = Readonly<Record<string, string | number | boolean>>;
+type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 function fill<E extends Element>(element: E, attributes: Attributes, children: readonly (Node | string)[]): E {
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,7 +17,7 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: r
   return element;
 }
 
-/** Makes an element of HTML. */
+/** Creates an element of HTML. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -27,7 +26,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** Makes an element of SVG. */
+/** Creates an element of SVG. */
 export function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -36,31 +35,31 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** Makes a button. */
+/** Creates a button. */
 export function button(text: string, press: () => void, attributes: Attributes = {}): HTMLButtonElement {
   const made = h("button", { type: "button", ...attributes }, text);
   made.addEventListener("click", press);
   return made;
 }
 
-/** Makes an input with its label. */
+/** Labels an input. */
 export function field(label: string, input: HTMLElement, attributes: Attributes = {}): HTMLLabelElement {
   return h("label", { class: "field", ...attributes }, h("span", {}, label), input);
 }
 
-/** Sets a text, if it is another. */
+/** Sets a text, unless it is the same. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Sets or removes an attribute, if it is another. */
+/** Sets or removes an attribute, unless it is the same. */
 export function setAttribute(element: Element, name: string, value: string | null): void {
   if (element.getAttribute(name) === value) return;
   if (value === null) element.removeAttribute(name);
   else element.setAttribute(name, value);
 }
 
-/** Makes the options of a choice those given; what was chosen stays so if it can. */
+/** Sets the options of a choice, and keeps the chosen one if possible. */
 export function setOptions(select: HTMLSelectElement, options: readonly { value: string; text: string }[]): void {
   const same = select.options.length === options.length &&
     options.every(({ value, text }, index) =>

@@ -1,57 +1,57 @@
 /**
- * Why something happened, in a sentence, with the section that says so. Pure:
- * an event and what is known of the cluster go in, words come out.
+ * Explains events in a sentence each, with the section of the paper. Pure: an event
+ * and the state of the cluster go in, words come out.
  *
  * @module
  */
 
 import type { Membership, NodeId, RaftEvent, VoteDenial } from "../../mod.ts";
-import type { Happening, NodeView } from "../source.ts";
-import { capital, duration, entries, listOf, sentence } from "./words.ts";
+import type { ClusterEvent, NodeLife, NodeView } from "../source.ts";
+import { byName, capital, duration, entries, listOf, sentence } from "./words.ts";
 
-/** Of more entries than these the feed names none. */
-const LABELS_MOST = 3;
+/** The feed names the commands of at most this many entries. */
+const MAX_LABELS = 3;
 
-/** Where it is written. */
+/** A section to read. */
 export interface Section {
   /** As it is cited: "§5.2", "dissertation §9.6". */
   readonly label: string;
   readonly url: string;
 }
 
-/** How much a line stands out: `bad` is a failure, `good` progress, `plain` the rest. */
+/** The tone of a line: `bad` is a failure, `good` progress. */
 export type Tone = "plain" | "good" | "bad";
 
-/** What a line of the feed says. */
+/** A line of the feed. */
 export interface Explanation {
   readonly text: string;
   readonly section: Section;
   readonly tone: Tone;
-  /** Worth saying aloud. */
+  /** Announced by screen readers, too. */
   readonly important: boolean;
   /** Lines of one key become one, with the parts of all: "n2 and n3 voted for n1". */
   readonly group?: {
     readonly key: string;
     readonly parts: readonly string[];
     say(parts: readonly string[]): string;
-    /** Whether one may be added however long ago the others were. */
+    /** Parts may be added however old the line is. */
     readonly lasting?: boolean;
   };
 }
 
-/** What is known of the cluster when something happened. */
-export interface Surroundings {
+/** The state of the cluster at the time of an event. */
+export interface ClusterHistory {
   readonly nodes: ReadonlyMap<NodeId, NodeView>;
-  /** How long a node had heard nothing from a leader at a time; `null` if that is not known. */
+  /** Returns how long a node had received nothing from a leader at a time; `null` if that is not known. */
   silenceMs(node: NodeId, atMs: number): number | null;
 }
 
-/** A section of Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm (extended version)". */
+/** Returns a section of Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm (extended version)". */
 export function paper(section: string): Section {
   return { label: section, url: "https://raft.github.io/raft.pdf" };
 }
 
-/** A section of Ongaro's dissertation, where the paper has nothing. */
+/** Returns a section of Ongaro's dissertation, for subjects that the paper lacks. */
 export function dissertation(section: string): Section {
   return {
     label: `dissertation ${section}`,
@@ -63,7 +63,7 @@ function line(text: string, section: Section, tone: Tone = "plain", important = 
   return { text, section, tone, important };
 }
 
-/** A line that others of its kind are added to. */
+/** Returns a line that others of its group are added to. */
 function grouped(
   key: string,
   part: string,
@@ -74,15 +74,13 @@ function grouped(
   return { text: say([part]), section, tone, important: false, group: { key, parts: [part], say } };
 }
 
-/** Such a line about nodes: they are named in the order in which one counts, n2 before n10. */
+/** Returns such a line about nodes, sorted by name. */
 function ofNodes(key: string, node: NodeId, say: (names: readonly string[]) => string, section: Section): Explanation {
-  const sorted = (names: readonly string[]): string[] =>
-    [...names].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  return grouped(key, node, (names) => say(sorted(names)), section);
+  return grouped(key, node, (names) => say([...names].sort(byName)), section);
 }
 
-/** Says why it happened; `null` if another line says it already. */
-export function explain({ node, atMs, what }: Happening, around: Surroundings): Explanation | null {
+/** Explains an event; `null` if another line does so already. */
+export function explain({ node, atMs, what }: ClusterEvent, around: ClusterHistory): Explanation | null {
   switch (what.type) {
     case "life":
       return explainLife(node, what.life, what.reason);
@@ -91,60 +89,51 @@ export function explain({ node, atMs, what }: Happening, around: Surroundings): 
     case "snapshot":
       return what.reason === "taken"
         ? line(
-          `${node} took a snapshot of its state up to entry ${what.index}, so its log before that can go.`,
+          `${node} took a snapshot of its state up to entry ${what.index}, so the log before that can be deleted.`,
           paper("§7"),
         )
         : line(
-          `${node} replaced its state by the leader's snapshot: everything up to entry ${what.index} at once.`,
+          `${node} replaced its state with the leader's snapshot, which covers everything up to entry ${what.index}.`,
           paper("§7"),
           "good",
         );
     case "storageError":
       return line(
-        `${node} could not write to its disk (${what.message}). ${what.consequence}`.trim(),
+        `${node} could not write to its disk (${what.message}). ${sentence(what.consequence)}`.trim(),
         paper("§5, figure 2"),
         "bad",
         true,
       );
     case "refused":
-      return line(`${node} took no message from ${what.from}: ${what.reason}.`, paper("§6"), "bad");
+      return line(`${node} rejected a message from ${what.from}: ${what.reason}.`, paper("§6"), "bad");
     default:
       return explainEvent(node, atMs, what, around);
   }
 }
 
-function explainLife(
-  node: NodeId,
-  life: "starting" | "running" | "paused" | "stopped" | "killed" | "away",
-  reason: string,
-): Explanation {
+function explainLife(node: NodeId, life: NodeLife, reason: string): Explanation {
   const because = reason === "" ? "" : ` (${reason})`;
   switch (life) {
     case "starting":
       return reason === ""
-        ? line(`${node} starts with the term, vote and log that are on its disk.`, paper("§5.5"))
+        ? line(`${node} starts with the term, vote and log on its disk.`, paper("§5.5"))
         : explainEntrance(node, reason);
     case "running":
       return line(`${node} runs${because}.`, paper("§5.5"), "good", true);
     case "paused":
-      return line(
-        `${node} stands still. To the others it looks as if it were dead.`,
-        paper("§5.5"),
-        "bad",
-        true,
-      );
+      return line(`${node} is paused. To the others it looks dead.`, paper("§5.5"), "bad", true);
     case "stopped":
       return line(`${node} stopped itself${because}.`, paper("§5.5"), "bad", true);
     case "killed":
       return line(
-        `${node} was killed. ${reason === "" ? "What was on its disk stays there." : sentence(reason)}`,
+        `${node} was killed. ${reason === "" ? "Its disk is kept." : sentence(reason)}`,
         paper("§5.5"),
         "bad",
         true,
       );
     case "away":
       return line(
-        `${node} is away${because}. The others go on while a majority of the voters is there.`,
+        `${node} is away${because}. The others continue as long as a majority of the voters is available.`,
         paper("§5.5"),
         "bad",
         true,
@@ -152,23 +141,23 @@ function explainLife(
   }
 }
 
-/** What a node that starts waits for: one line, which says the latest. */
+/** Explains what a node that starts waits for: one line with the latest reason. */
 function explainEntrance(node: NodeId, reason: string): Explanation {
-  const say = (reasons: readonly string[]): string => `${node} is not in yet. ${sentence(reasons.at(-1) ?? "")}`;
+  const say = (reasons: readonly string[]): string => `${node} has not joined yet. ${sentence(reasons.at(-1) ?? "")}`;
   const said = grouped(`entrance ${node}`, reason, say, paper("§6"));
   return { ...said, group: { ...said.group!, lasting: true } };
 }
 
-/** Ways that were cut, or that are open again: one line for all that are changed at once. */
-export function explainLinks(isCut: boolean, ways: readonly string[]): Explanation {
+/** Explains links that were cut or restored: one line for all that changed at once. */
+export function explainLinks(isCut: boolean, links: readonly string[]): Explanation {
   const say = (all: readonly string[]): string =>
-    isCut ? `Cut: ${all.join(", ")}. What is sent there is lost.` : `No longer cut: ${all.join(", ")}.`;
-  const group = { key: isCut ? "cut" : "open", parts: ways, say };
-  return { text: say(ways), section: paper("§2"), tone: isCut ? "bad" : "good", important: false, group };
+    isCut ? `Cut: ${all.join(", ")}. Messages sent there are lost.` : `No longer cut: ${all.join(", ")}.`;
+  const group = { key: isCut ? "cut" : "open", parts: links, say };
+  return { text: say(links), section: paper("§2"), tone: isCut ? "bad" : "good", important: false, group };
 }
 
-/** Of commits the leader's is the news: the others learn of it from its next message. */
-function explainCommitted(node: NodeId, first: number, last: number, { nodes }: Surroundings): Explanation | null {
+/** Explains the leader's commits: the others learn of them from its next message. */
+function explainCommitted(node: NodeId, first: number, last: number, { nodes }: ClusterHistory): Explanation | null {
   const view = nodes.get(node);
   if (view === undefined || view.role !== "leader") return null;
   const say = (parts: readonly string[]): string => {
@@ -178,16 +167,18 @@ function explainCommitted(node: NodeId, first: number, last: number, { nodes }: 
     const commands = (nodes.get(node)?.entries ?? []).filter(({ index, type, label }) =>
       index >= from && index <= to && type === "command" && label !== ""
     );
-    const labels = commands.length > LABELS_MOST ? "" : commands.map(({ label }) => label).join(", ");
+    const labels = commands.length > MAX_LABELS ? "" : commands.map(({ label }) => label).join(", ");
     const which = labels === "" ? entries(from, to) : `${entries(from, to)} (${labels})`;
-    return `${capital(which)} ${from === to ? "is" : "are"} committed: on the disks of a majority, and so never lost.`;
+    return `${capital(which)} ${
+      from === to ? "is" : "are"
+    } committed: on the disks of a majority, and therefore never lost.`;
   };
   const parts = [String(first), String(last)];
   const group = { key: `committed ${node} ${view.term}`, parts, say };
   return { text: say(parts), section: paper("§5.3"), tone: "good", important: false, group };
 }
 
-function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surroundings): Explanation | null {
+function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: ClusterHistory): Explanation | null {
   switch (event.type) {
     case "electionStarted":
       return explainElection(node, atMs, event, around);
@@ -197,7 +188,7 @@ function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surr
         ? ofNodes(
           `would vote ${to} ${term}`,
           node,
-          (voters) => `${listOf(voters)} would vote for ${to} in term ${term}. Nobody's term changes yet.`,
+          (voters) => `${listOf(voters)} would vote for ${to} in term ${term}. No term changes yet.`,
           dissertation("§9.6"),
         )
         : ofNodes(
@@ -235,7 +226,7 @@ function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surr
         : null;
     case "logTruncated":
       return line(
-        `${node} deleted its log from entry ${event.from} on: it conflicts with the leader's, and was never committed.`,
+        `${node} deleted its log from entry ${event.from} on: it conflicts with the leader's log, and was never committed.`,
         paper("§5.3"),
         "bad",
       );
@@ -246,17 +237,17 @@ function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: Surr
       );
     case "transferStarted":
       return line(
-        `${node} hands leadership over to ${event.to}: it takes no new commands, and tells ${event.to} to campaign once its log is complete.`,
+        `${node} hands leadership over to ${event.to}: it accepts no new commands, and asks ${event.to} to campaign as soon as its log is complete.`,
         dissertation("§3.10"),
       );
     case "transferEnded":
       return event.reason === "timeout"
-        ? line(`${node} leads on: ${event.to} did not take over in time.`, dissertation("§3.10"), "bad")
+        ? line(`${node} remains the leader: ${event.to} did not take over in time.`, dissertation("§3.10"), "bad")
         : null;
   }
 }
 
-/** What earlier leaders committed, a new one commits once more: of that only the membership that holds is told. */
+/** Reports whether a committed membership is new: a new leader commits those of earlier leaders once more. */
 function isNews(leader: NodeView | undefined, index: number): boolean {
   if (leader?.role !== "leader") return false;
   const entry = leader.entries.find((one) => one.index === index);
@@ -267,12 +258,12 @@ function explainElection(
   node: NodeId,
   atMs: number,
   event: RaftEvent & { type: "electionStarted" },
-  around: Surroundings,
+  around: ClusterHistory,
 ): Explanation {
   const { term, preVote, reason } = event;
   if (reason === "transfer") {
     return line(
-      `The leader told ${node} to take over, so it campaigns at once, in term ${term}, without waiting for its timeout.`,
+      `The leader asked ${node} to take over, so it campaigns at once in term ${term}, without waiting for its timeout.`,
       dissertation("§3.10"),
     );
   }
@@ -285,7 +276,7 @@ function explainElection(
   const silence = around.silenceMs(node, atMs);
   const how = silence === null ? "an election timeout" : duration(silence);
   return line(
-    `${node} heard nothing from a leader for ${how}, so it asks whether others would vote for it in term ${term} (pre-vote).`,
+    `${node} received nothing from a leader for ${how}, so it asks if the others would vote for it in term ${term} (pre-vote).`,
     dissertation("§9.6"),
   );
 }
@@ -293,7 +284,7 @@ function explainElection(
 function explainDenial(
   node: NodeId,
   event: RaftEvent & { type: "voteDenied" },
-  around: Surroundings,
+  around: ClusterHistory,
 ): Explanation {
   const { to, term, preVote, reason } = event;
   const asked = preVote ? `${node} would not vote for ${to}` : `${node} refused its vote to ${to}`;
@@ -306,29 +297,35 @@ function denial(
   to: NodeId,
   term: number,
   reason: VoteDenial,
-  { nodes }: Surroundings,
+  { nodes }: ClusterHistory,
 ): [string, Section] {
   switch (reason) {
     case "staleTerm":
-      return [`${to} asked for term ${term}, and that is over`, paper("§5.1")];
+      return [`${to} asked for term ${term}, which is over`, paper("§5.1")];
     case "alreadyVoted": {
       const view = nodes.get(node);
       const whom = view?.term === term && view.votedFor !== null && view.votedFor !== to ? ` to ${view.votedFor}` : "";
-      return [`it gave its vote of term ${term}${whom} already, and a term has one vote a node`, paper("§5.2")];
+      return [
+        `it has already given its vote of term ${term}${whom}, and each node has one vote per term`,
+        paper("§5.2"),
+      ];
     }
     case "logBehind":
       return [`its own log is more up to date${logsCompared(nodes.get(node), nodes.get(to))}`, paper("§5.4.1")];
     case "leaderAlive":
-      return ["it hears a leader, and nobody may depose one that is alive", dissertation("§4.2.3")];
+      return [
+        "it receives messages from a leader, and a leader that is alive must not be deposed",
+        dissertation("§4.2.3"),
+      ];
     case "restartedRecently":
       return [
-        "it has just started, and before that may have heard a leader whom it must not help to depose",
+        "it has just started, and may have had a leader before that it must not help to depose",
         dissertation("§4.2.3"),
       ];
   }
 }
 
-/** The ends of two logs, if what is known of them agrees with the refusal. */
+/** Compares the ends of two logs, if the known ones agree with the refusal. */
 function logsCompared(own: NodeView | undefined, other: NodeView | undefined): string {
   const [mine, theirs] = [lastOf(own), lastOf(other)];
   if (mine === null || theirs === null) return "";
@@ -345,47 +342,47 @@ function explainRole(node: NodeId, event: RaftEvent & { type: "roleChanged" }): 
   const { role, term, reason } = event;
   if (role === "leader") {
     return line(
-      `${node} leads in term ${term}: ${reason}. It begins with an empty entry, which commits what earlier terms left.`,
+      `${node} leads in term ${term}: ${reason}. It begins with an empty entry, which also commits the entries of earlier terms.`,
       paper("§5.2"),
       "good",
       true,
     );
   }
   if (role !== "follower") return null;
-  // To follow the one who won is what the others do; giving up is news.
+  // The others follow the winner, which needs no line; giving up does.
   if (reason === "received a message from the leader") return null;
-  return line(`${node} goes back to being a follower, in term ${term}: ${reason}.`, sectionOf(reason));
+  return line(`${node} becomes a follower again, in term ${term}: ${reason}.`, sectionOf(reason));
 }
 
-/** Where it is written why a node gives up; the reasons are those of lib/raft. */
+/** Returns the section about a reason to give up; the reasons are those of lib/raft. */
 function sectionOf(reason: string): Section {
   if (reason.includes("no quorum answered")) return dissertation("§6.2");
   if (reason.includes("denied")) return paper("§5.2");
   if (reason.includes("persist")) return paper("§5, figure 2");
-  return paper(reason.includes("no voter") ? "§6" : "§5.1");
+  return paper(reason.includes("no longer a voter") ? "§6" : "§5.1");
 }
 
 function explainMembership(
   node: NodeId,
   event: RaftEvent & { type: "membershipChanged" },
-  { nodes }: Surroundings,
+  { nodes }: ClusterHistory,
 ): Explanation | null {
   const { index, membership, reason } = event;
   if (reason === "rolledBack") {
     return line(
-      `${node} goes back to the membership of entry ${index}: the newer one was deleted with its log.`,
+      `${node} returns to the membership of entry ${index}: the newer one was deleted with its log.`,
       paper("§6"),
       "bad",
     );
   }
-  // Everyone appends the entry in turn; the leader did so first.
+  // Every node appends the entry; the leader does so first.
   if (reason !== "appended" || nodes.get(node)?.role !== "leader") return null;
   const joint = membership.outgoing.length > 0;
   return line(
     joint
-      ? `The membership changes by entry ${index}: until it is settled, both a majority of ${
+      ? `The membership changes by entry ${index}: until that is complete, both a majority of ${
         listOf(membership.voters)
-      } and one of ${listOf(membership.outgoing)} have to agree.`
+      } and a majority of ${listOf(membership.outgoing)} have to agree.`
       : `The membership changes by entry ${index}, in force as soon as it is in the log: ${members(membership)}.`,
     joint ? paper("§6") : dissertation("§4.1"),
     "plain",
@@ -397,5 +394,5 @@ function members({ voters, learners }: Membership): string {
   const votes = `${listOf(voters)} ${voters.length === 1 ? "votes" : "vote"}`;
   return learners.length === 0
     ? votes
-    : `${votes}, ${listOf(learners)} only ${learners.length === 1 ? "learns" : "learn"}`;
+    : `${votes}; ${listOf(learners)} ${learners.length === 1 ? "is a learner" : "are learners"}`;
 }

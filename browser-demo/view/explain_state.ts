@@ -1,6 +1,6 @@
 /**
- * What the cluster does now, and what it waits for, in a sentence. Pure, as
- * explain.ts is.
+ * Describes the state of the cluster, and the reason why an entry waits, in a
+ * sentence each. Pure, like explain.ts.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import type { Membership, NodeId } from "../../mod.ts";
 import type { LinkView, NodeView } from "../source.ts";
 import { dissertation, paper } from "./explain.ts";
 import type { Section } from "./explain.ts";
-import { count, duration, lifeWords, listOf, sentence } from "./words.ts";
+import { count, duration, listOf, sentence } from "./words.ts";
 
-/** The state of the cluster as the view knows it. */
-export interface Picture {
+/** The state of the cluster in the view. */
+export interface ClusterState {
   readonly nodes: ReadonlyMap<NodeId, NodeView>;
-  /** What a link does; `undefined` for one that does nothing special. */
+  /** Returns a link that is or was faulty; otherwise `undefined`. */
   linkOf(from: NodeId, to: NodeId): LinkView | undefined;
 }
 
-/** The node that leads: of several that believe so, the one of the newest term. */
+/** Returns the leader; if several nodes consider themselves leader, the one of the newest term. */
 export function leaderOf(nodes: ReadonlyMap<NodeId, NodeView>): NodeView | null {
   let found: NodeView | null = null;
   for (const view of nodes.values()) {
@@ -28,8 +28,8 @@ export function leaderOf(nodes: ReadonlyMap<NodeId, NodeView>): NodeView | null 
   return found;
 }
 
-/** The newest membership that is known: the leader's, otherwise the one of the latest entry. */
-export function membershipOfCluster(nodes: ReadonlyMap<NodeId, NodeView>): Membership | null {
+/** Returns the newest known membership: the leader's, otherwise that of the latest entry. */
+function membershipOfCluster(nodes: ReadonlyMap<NodeId, NodeView>): Membership | null {
   const leader = leaderOf(nodes);
   if (leader !== null) return leader.membership;
   let found: NodeView | null = null;
@@ -43,23 +43,23 @@ function majority(size: number): number {
   return Math.floor(size / 2) + 1;
 }
 
-/** The headline: what the cluster does, and what is amiss. */
-export interface Headline {
+/** The texts of the headline. */
+export interface HeadlineWords {
   readonly text: string;
-  /** What it means; may be empty. */
+  /** The meaning; may be empty. */
   readonly detail: string;
   readonly tone: "good" | "bad" | "plain";
 }
 
-/** Says in one line what the cluster does now. */
-export function headlineOf(picture: Picture): Headline {
+/** Describes the state of the cluster in one line. */
+export function headlineOf(picture: ClusterState): HeadlineWords {
   const { nodes } = picture;
   const membership = membershipOfCluster(nodes);
   if (membership === null || membership.voters.length === 0) {
     const waits = [...nodes.values()].find(({ life, lifeReason }) => life === "starting" && lifeReason !== "");
     const detail = waits === undefined
-      ? "The first nodes look for each other."
-      : `${waits.id} is not in yet. ${sentence(waits.lifeReason)}`;
+      ? "The first nodes are looking for each other."
+      : `${waits.id} has not joined yet. ${sentence(waits.lifeReason)}`;
     return { text: "The cluster is starting", detail, tone: "plain" };
   }
   const { voters } = membership;
@@ -69,18 +69,18 @@ export function headlineOf(picture: Picture): Headline {
   const [up, needed] = [voters.length - down.length, majority(voters.length)];
   if (up < needed) {
     return {
-      text: `Nobody can lead: ${up} of ${count(voters.length, "voter")} left`,
-      detail: `${needed} are needed. Start ${listOf(down.slice(0, needed - up))} again, and it goes on.`,
+      text: `No node can lead: ${up} of ${count(voters.length, "voter")} left`,
+      detail: `${needed} are needed. Start ${listOf(down.slice(0, needed - up))} again to continue.`,
       tone: "bad",
     };
   }
-  const ways = (id: NodeId): number =>
+  const reachedBy = (id: NodeId): number =>
     voters.filter((other) => !down.includes(other) && isOpen(picture, id, other)).length;
-  if (!voters.some((id) => !down.includes(id) && ways(id) >= needed)) {
+  if (!voters.some((id) => !down.includes(id) && reachedBy(id) >= needed)) {
     return {
-      text: "Nobody can lead: too many links are cut",
+      text: "No node can lead: too many links are cut",
       detail:
-        `No node reaches the ${needed} of ${voters.length} voters whose votes make a leader. Heal links, and it goes on.`,
+        `No node reaches the ${needed} of ${voters.length} voters that it takes to elect a leader. Heal links to continue.`,
       tone: "bad",
     };
   }
@@ -89,23 +89,23 @@ export function headlineOf(picture: Picture): Headline {
     const who = listOf(asking.map(({ id }) => id));
     return {
       text: `${who} ${asking.length === 1 ? "asks" : "ask"} for votes`,
-      detail: `${needed} of ${voters.length} votes make a leader.`,
+      detail: `It takes ${needed} of ${voters.length} votes to become leader.`,
       tone: "plain",
     };
   }
   return {
-    text: "Nobody leads just now",
-    detail: "The first node whose election timer runs out asks the others for their votes.",
+    text: "There is no leader at the moment",
+    detail: "The first node whose election timer expires asks the others for their votes.",
     tone: "plain",
   };
 }
 
-/** Whether two hear each other. */
-function isOpen(picture: Picture, a: NodeId, b: NodeId): boolean {
+/** Reports whether two nodes reach each other. */
+function isOpen(picture: ClusterState, a: NodeId, b: NodeId): boolean {
   return a === b || (picture.linkOf(a, b)?.cut !== true && picture.linkOf(b, a)?.cut !== true);
 }
 
-function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
+function headlineWithLeader(picture: ClusterState, leader: NodeView): HeadlineWords {
   const { nodes } = picture;
   const { voters, learners } = leader.membership;
   const needed = majority(voters.length);
@@ -114,16 +114,16 @@ function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
   const reached = voters.filter((id) => !down.includes(id) && isOpen(picture, leader.id, id));
   if (reached.length < needed) {
     const detail = `But it reaches ${reached.length} of ${voters.length} voters, and ${needed} are needed: ` +
-      "it can commit nothing, and soon gives up.";
+      "it can't commit anything, and will soon give up.";
     return { text, detail, tone: "bad" };
   }
   const others = [...nodes.values()].filter(({ id, role, life }) =>
     id !== leader.id && role === "leader" && life === "running"
-  ).map(({ id, term }) => `${id} still believes that it leads, in term ${term}, but nobody has to listen.`);
+  ).map(({ id, term }) => `${id} still considers itself leader in term ${term}, but the others ignore it.`);
   const there = voters.length === 1
     ? "It is the only voter."
     : reached.length === voters.length
-    ? `All ${voters.length} voters are there; ${needed} are enough to commit.`
+    ? `All ${voters.length} voters are available; ${needed} are enough to commit.`
     : `${
       missingWords(picture, leader, down)
     }; ${reached.length} of ${voters.length} voters are left, and ${needed} are enough.`;
@@ -134,8 +134,8 @@ function headlineWithLeader(picture: Picture, leader: NodeView): Headline {
   };
 }
 
-/** Which voters a leader lacks: "n2 is not there, n3 is cut off from n1". */
-function missingWords(picture: Picture, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
+/** Lists the voters that a leader lacks: "n2 is down, n3 is cut off from n1". */
+function missingWords(picture: ClusterState, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
   const cut = (from: NodeId, to: NodeId): boolean => picture.linkOf(from, to)?.cut === true;
   const up = membership.voters.filter((id) => id !== leader && !down.includes(id));
   const deaf = up.filter((id) => cut(leader, id) && !cut(id, leader));
@@ -144,23 +144,27 @@ function missingWords(picture: Picture, { id: leader, membership }: NodeView, do
   const are = (who: readonly NodeId[], what: string): string =>
     who.length === 0 ? "" : `${listOf(who)} ${who.length === 1 ? "is" : "are"} ${what}`;
   const groups = [
-    are(down, "not there"),
+    are(down, "down"),
     are(off, `cut off from ${leader}`),
-    are(deaf, `out of ${leader}'s reach`),
-    are(mute, `not heard by ${leader}`),
+    are(deaf, `unreachable from ${leader}`),
+    are(mute, `unable to answer ${leader}`),
   ];
   return groups.filter((words) => words !== "").join(", ");
 }
 
-/** Why an entry is not committed. */
+/** The reason why an entry is not committed. */
 export interface Waiting {
   readonly index: number;
   readonly text: string;
   readonly section: Section;
 }
 
-/** Why the leader's entry at `index` (or its first that is not committed) waits; `null` if it doesn't. */
-export function explainWaiting(picture: Picture, leader: NodeView, index = leader.commitIndex + 1): Waiting | null {
+/** Explains why the leader's entry at `index` (or its first uncommitted one) waits; `null` if it doesn't. */
+export function explainWaiting(
+  picture: ClusterState,
+  leader: NodeView,
+  index = leader.commitIndex + 1,
+): Waiting | null {
   if (index <= leader.commitIndex || index > leader.lastIndex) return null;
   const { voters, outgoing } = leader.membership;
   const has = (id: NodeId): boolean => matchOf(leader, id) >= index;
@@ -186,7 +190,7 @@ export function explainWaiting(picture: Picture, leader: NodeView, index = leade
       index,
       text:
         `Entry ${index} is on a majority, but it is of term ${term}, not of ${leader.id}'s own term ${leader.term}: ` +
-        "it is committed together with a later one (figure 8).",
+        "it will be committed together with a later one (figure 8).",
       section: paper("§5.4.2"),
     };
   }
@@ -202,11 +206,11 @@ function matchOf(leader: NodeView, id: NodeId): number {
   return leader.progress.find((peer) => peer.id === id)?.matchIndex ?? 0;
 }
 
-/** What keeps a voter from having it, as far as one can see: several are behind for one reason. */
+/** The reason why voters are behind, as a function of their names: several may share it. */
 type Reason = (who: string, are: "is" | "are") => string;
 
-/** The reasons of all who are behind, each said once. */
-function reasonsBehind(picture: Picture, leader: NodeView, behind: readonly NodeId[]): string[] {
+/** Returns the reasons of all voters that are behind, each once. */
+function reasonsBehind(picture: ClusterState, leader: NodeView, behind: readonly NodeId[]): string[] {
   const groups = new Map<string, { readonly reason: Reason; readonly ids: NodeId[] }>();
   for (const id of behind) {
     const reason = whyBehind(picture, leader, id);
@@ -219,19 +223,21 @@ function reasonsBehind(picture: Picture, leader: NodeView, behind: readonly Node
   return [...groups.values()].map(({ reason, ids }) => reason(listOf(ids), ids.length === 1 ? "is" : "are"));
 }
 
-function whyBehind(picture: Picture, leader: NodeView, id: NodeId): Reason | null {
-  if (id === leader.id) return (who) => `${who}'s own disk has not stored it yet`;
+function whyBehind(picture: ClusterState, leader: NodeView, id: NodeId): Reason | null {
+  if (id === leader.id) return (who) => `${who} has not stored it on its own disk yet`;
   const view = picture.nodes.get(id);
   if (view === undefined) return (who) => `nothing is known of ${who}`;
-  if (view.life !== "running") return (who, are) => `${who} ${are} ${lifeWords(view)}`;
+  if (view.life !== "running") {
+    return (who, are) => `${who} ${are} ${view.life === "starting" ? "still starting" : view.life}`;
+  }
   const [there, back] = [picture.linkOf(leader.id, id), picture.linkOf(id, leader.id)];
   if (there?.cut === true && back?.cut === true) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
-  if (there?.cut === true) return (who) => `the way from ${leader.id} to ${who} is cut`;
-  if (back?.cut === true) return (who) => `the way back from ${who} to ${leader.id} is cut`;
+  if (there?.cut === true) return (who) => `the link from ${leader.id} to ${who} is cut`;
+  if (back?.cut === true) return (who) => `the link from ${who} to ${leader.id} is cut`;
   const state = leader.progress.find((peer) => peer.id === id)?.state;
-  if (state === "snapshot") return (who) => `${who} must get a snapshot first`;
+  if (state === "snapshot") return (who, are) => `${who} ${are === "is" ? "needs" : "need"} a snapshot first`;
   const delay = (there?.delayMs ?? 0) + (back?.delayMs ?? 0);
-  if (delay > 0) return (who) => `the way to ${who} and back takes ${duration(delay)}`;
-  if ((there?.loss ?? 0) + (back?.loss ?? 0) > 0) return (who) => `messages to and from ${who} get lost`;
-  return state === "probe" ? (who) => `${leader.id} is still comparing its log with that of ${who}` : null;
+  if (delay > 0) return (who) => `the round trip to ${who} takes ${duration(delay)}`;
+  if ((there?.loss ?? 0) + (back?.loss ?? 0) > 0) return (who) => `messages to and from ${who} are lost`;
+  return state === "probe" ? (who) => `${leader.id} is still comparing its log with ${who}'s` : null;
 }

@@ -1,10 +1,10 @@
 /**
- * What happened, in words that say why, the newest first.
+ * Events with their reasons, the newest first.
  *
  * @module
  */
 
-import type { Happening } from "../source.ts";
+import type { ClusterEvent } from "../source.ts";
 import { button, h, setAttribute, setText } from "./dom.ts";
 import { explain, explainLinks } from "./explain.ts";
 import type { Explanation } from "./explain.ts";
@@ -16,32 +16,32 @@ import type { Topic } from "./model.ts";
 import { inOrder } from "./order.ts";
 import { Part } from "./part.ts";
 
-/** What has happened and is not told yet: a hidden page tells nothing. */
-const UNTOLD_MOST = 300;
-/** How long an entry waits before the feed says why. */
+/** At most this many events wait: a hidden page shows none. */
+const MAX_WAITING = 300;
+/** An entry that waits for this long is explained. */
 const PATIENCE_MS = 1000;
 
 /** `<raft-feed>` */
 export class Feed extends Part {
-  readonly topics = ["happenings", "nodes", "links"] as const;
+  readonly topics = ["events", "nodes", "links"] as const;
   override readonly everyMs = 120;
   readonly #lines = new FeedLines();
   readonly #list = h("ol", { class: "lines" });
   readonly #empty = h("p", { class: "empty" }, "Nothing has happened yet.");
   readonly #hold = button("Hold", () => this.#toggleHold(), { class: "quiet", "aria-pressed": "false" });
   readonly #shown = new Map<number, { element: HTMLLIElement; text: HTMLElement; line: FeedLine }>();
-  readonly #untold: { readonly happening: Happening; readonly heardMs: number }[] = [];
-  /** The ways that were cut when it last looked. */
+  readonly #unshown: { readonly event: ClusterEvent; readonly arrivedMs: number }[] = [];
+  /** The links that were cut at the last update. */
   readonly #cut = new Set<string>();
   #held = false;
   #startedMs = 0;
-  #waiting = { key: "", sinceMs: 0, told: "" };
+  #waiting = { key: "", sinceMs: 0, shown: "" };
 
   build(): void {
     this.#startedMs = this.context.source.now();
-    this.model.onHappening.push((happening) => {
-      this.#untold.push({ happening, heardMs: performance.now() });
-      if (this.#untold.length > UNTOLD_MOST) this.#untold.shift();
+    this.model.onEvent.push((event) => {
+      this.#unshown.push({ event, arrivedMs: performance.now() });
+      if (this.#unshown.length > MAX_WAITING) this.#unshown.shift();
     });
     this.append(
       h("div", { class: "head" }, h("h2", {}, "What happens, and why"), this.#hold),
@@ -55,8 +55,8 @@ export class Feed extends Part {
   }
 
   update(_changed: ReadonlySet<Topic>): void {
-    this.#tell();
-    this.#tellLinks();
+    this.#addEvents();
+    this.#addLinks();
     this.#explainWaiting();
     if (this.#held) return;
     const { lines } = this.#lines;
@@ -71,33 +71,33 @@ export class Feed extends Part {
   }
 
   /**
-   * Tells what was heard of a moment ago: by now the nodes are known as they are after it, and what other nodes
-   * told later comes in the order in which it happened.
+   * Shows events that arrived a moment ago: by now the views of the nodes include them, and events of other nodes
+   * that arrive late come in the order in which they happened.
    */
-  #tell(): void {
+  #addEvents(): void {
     const until = performance.now() - SETTLE_MS;
-    const later = this.#untold.findIndex(({ heardMs }) => heardMs > until);
-    const settled = this.#untold.splice(0, later < 0 ? this.#untold.length : later);
-    for (const happening of inOrder(settled.map(({ happening }) => happening))) this.#add(happening);
-    if (this.#untold.length > 0) this.model.touch("happenings");
+    const later = this.#unshown.findIndex(({ arrivedMs }) => arrivedMs > until);
+    const settled = this.#unshown.splice(0, later < 0 ? this.#unshown.length : later);
+    for (const event of inOrder(settled.map(({ event }) => event))) this.#add(event);
+    if (this.#unshown.length > 0) this.model.touch("events");
   }
 
-  #add(happening: Happening): void {
-    const said = explain(happening, this.model);
+  #add(event: ClusterEvent): void {
+    const said = explain(event, this.model);
     if (said === null) return;
-    this.#lines.add(happening.atMs, said);
+    this.#lines.add(event.atMs, said);
     if (said.important) this.context.announce(said.text);
   }
 
-  #tellLinks(): void {
+  #addLinks(): void {
     for (const isCut of [true, false]) {
-      const ways = [...this.model.links].filter(([way, { cut }]) => cut === isCut && this.#cut.has(way) !== isCut)
-        .map(([way]) => way);
-      for (const way of ways) isCut ? this.#cut.add(way) : this.#cut.delete(way);
-      if (ways.length > 0) this.#lines.add(this.context.source.now(), explainLinks(isCut, ways));
+      const changed = [...this.model.links].filter(([link, { cut }]) => cut === isCut && this.#cut.has(link) !== isCut)
+        .map(([link]) => link);
+      for (const link of changed) isCut ? this.#cut.add(link) : this.#cut.delete(link);
+      if (changed.length > 0) this.#lines.add(this.context.source.now(), explainLinks(isCut, changed));
     }
     // A node that has left takes its links with it.
-    for (const way of this.#cut) if (!this.model.links.has(way)) this.#cut.delete(way);
+    for (const link of this.#cut) if (!this.model.links.has(link)) this.#cut.delete(link);
   }
 
   #show(line: FeedLine): void {
@@ -121,23 +121,23 @@ export class Feed extends Part {
     this.#shown.set(line.id, { element, text, line });
   }
 
-  /** Says once for each wait why the leader's oldest uncommitted entry is not committed. */
+  /** Explains once for each wait why the leader's oldest uncommitted entry is not committed. */
   #explainWaiting(): void {
     const leader = this.model.leader();
     const waiting = leader === null ? null : explainWaiting(this.model, leader);
     if (leader === null || waiting === null) {
-      this.#waiting = { key: "", sinceMs: 0, told: this.#waiting.told };
+      this.#waiting = { key: "", sinceMs: 0, shown: this.#waiting.shown };
       return;
     }
     const nowMs = this.context.source.now();
     const key = `${leader.id} ${leader.term} ${waiting.index}`;
-    if (key !== this.#waiting.key) this.#waiting = { key, sinceMs: nowMs, told: this.#waiting.told };
-    // Looks again even if nothing else changes.
-    this.model.touch("happenings");
-    if (nowMs - this.#waiting.sinceMs < PATIENCE_MS * this.context.rate()) return;
-    const told = `${key} ${waiting.text}`;
-    if (told === this.#waiting.told) return;
-    this.#waiting.told = told;
+    if (key !== this.#waiting.key) this.#waiting = { key, sinceMs: nowMs, shown: this.#waiting.shown };
+    // Checks again even if nothing else changes.
+    this.model.touch("events");
+    if (nowMs - this.#waiting.sinceMs < PATIENCE_MS) return;
+    const shown = `${key} ${waiting.text}`;
+    if (shown === this.#waiting.shown) return;
+    this.#waiting.shown = shown;
     const said: Explanation = { text: waiting.text, section: waiting.section, tone: "bad", important: true };
     this.#lines.add(nowMs, said);
     this.context.announce(said.text);
@@ -146,6 +146,6 @@ export class Feed extends Part {
   #toggleHold(): void {
     this.#held = !this.#held;
     setAttribute(this.#hold, "aria-pressed", String(this.#held));
-    this.model.touch("happenings");
+    this.model.touch("events");
   }
 }

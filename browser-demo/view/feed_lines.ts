@@ -1,23 +1,22 @@
 /**
- * The lines of the feed: what is of one kind becomes one line, and only the newest
- * are kept. Pure.
+ * The lines of the feed: events of one group become one line, and only the newest
+ * lines are kept. Pure.
  *
  * @module
  */
 
 import type { Explanation } from "./explain.ts";
 
-/** A line, with the time of what it tells. */
+/** A line, with the time of its first event. */
 export interface FeedLine {
   readonly id: number;
   readonly atMs: number;
   readonly said: Explanation;
 }
 
-/** How far apart lines of one group may be, in time and in lines. */
+/** The greatest distance between lines of one group, in time and in lines. */
 const GROUP_MS = 1500;
 const GROUP_LINES = 8;
-/** How many are kept. */
 export const LINES_KEPT = 40;
 
 /** The lines, the newest last. */
@@ -29,7 +28,7 @@ export class FeedLines {
     return this.#lines;
   }
 
-  /** Adds what was said, or makes it part of a line that is there. */
+  /** Adds an explanation, or makes it part of an existing line. */
   add(atMs: number, said: Explanation): void {
     const last = this.#lines.at(-1);
     if (last !== undefined && last.said.text === said.text && atMs - last.atMs < GROUP_MS) return;

@@ -1,5 +1,5 @@
 /**
- * One line on what the cluster does now.
+ * The state of the cluster in one line.
  *
  * @module
  */
@@ -12,13 +12,11 @@ import { Part } from "./part.ts";
 export class Headline extends Part {
   readonly topics = ["nodes"] as const;
   override readonly everyMs = 80;
-  /** What the page is. */
-  name = "Raft, live";
   readonly #text = h("h1");
   readonly #detail = h("p", { class: "detail" });
 
   build(): void {
-    this.append(h("p", { class: "name" }, this.name), this.#text, this.#detail);
+    this.append(h("p", { class: "name" }, "Raft, live"), this.#text, this.#detail);
   }
 
   update(): void {

@@ -1,5 +1,5 @@
 /**
- * What the dots of the picture mean.
+ * The legend of the picture.
  *
  * @module
  */
@@ -14,41 +14,18 @@ const SHAPES: readonly { readonly kind: Kind; readonly text: string; readonly pa
   { kind: "snapshot", text: "snapshot", path: "M2 2 H14 V14 H2 Z" },
 ];
 
-function glyph(kind: string, path: string): SVGSVGElement {
-  return svg(
-    "svg",
-    {
-      viewBox: "0 0 16 16",
-      width: 14,
-      height: 14,
-      class: "glyph",
-      "aria-hidden": "true",
-      style: `color: var(--${kind})`,
-    },
-    svg("path", { d: path }),
-  );
+function glyph(path: string, kind = "", style = ""): SVGSVGElement {
+  const size = { viewBox: "0 0 16 16", width: 14, height: 14 };
+  return svg("svg", { ...size, class: `glyph ${kind}`, "aria-hidden": "true", style }, svg("path", { d: path }));
 }
 
-/** A line that explains shapes and colours. */
+/** Returns a line that explains shapes and colours. */
 export function legend(): HTMLUListElement {
-  const items = SHAPES.map(({ kind, text, path }) => h("li", {}, glyph(kind, path), text));
-  const hollow = svg("svg", {
-    viewBox: "0 0 16 16",
-    width: 14,
-    height: 14,
-    class: "glyph hollow",
-    "aria-hidden": "true",
-  }, svg("path", { d: "M8 3 a5 5 0 1 0 .01 0 Z" }));
-  const ring = svg(
-    "svg",
-    { viewBox: "0 0 16 16", width: 14, height: 14, class: "glyph ring", "aria-hidden": "true" },
-    svg("path", { d: "M8 2 a6 6 0 1 1 -6 6" }),
-  );
   return h(
     "ul",
     { class: "legend", "aria-label": "What the shapes mean" },
-    ...items,
-    h("li", {}, hollow, "hollow: its answer"),
-    h("li", {}, ring, "election timer"),
+    ...SHAPES.map(({ kind, text, path }) => h("li", {}, glyph(path, "", `color: var(--${kind})`), text)),
+    h("li", {}, glyph("M8 3 a5 5 0 1 0 .01 0 Z", "hollow"), "hollow: its answer"),
+    h("li", {}, glyph("M8 2 a6 6 0 1 1 -6 6", "ring"), "election timer"),
   );
 }

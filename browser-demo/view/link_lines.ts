@@ -1,6 +1,6 @@
 /**
- * The links of the picture: a calm line between each two nodes, and per direction
- * what is done to it. A click selects a link; by keyboard the link panel does.
+ * The links of the picture: a plain line between each two nodes, and the faults of
+ * each direction. A click selects a link; by keyboard the link panel does.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { ClusterModel, Pair } from "./model.ts";
 import { between, lane } from "./ring.ts";
 import type { Point } from "./ring.ts";
 
-/** What a direction is drawn with. */
-interface Lane {
+/** The elements of one direction. */
+interface LaneElements {
   readonly line: SVGLineElement;
   readonly bar: SVGLineElement;
   readonly label: SVGTextElement;
@@ -56,7 +56,7 @@ export class LinkLines {
   }
 }
 
-function makeLane(): Lane {
+function makeLane(): LaneElements {
   return {
     line: svg("line", { class: "lane" }),
     bar: svg("line", { class: "bar" }),
@@ -69,20 +69,20 @@ function put(line: SVGLineElement, start: Point, end: Point): void {
   for (const [name, value] of Object.entries(numbers)) setAttribute(line, name, value.toFixed(2));
 }
 
-function placeLane({ line, bar, label }: Lane, { start, end }: { start: Point; end: Point }): void {
+function placeLane({ line, bar, label }: LaneElements, { start, end }: { start: Point; end: Point }): void {
   put(line, start, end);
   const middle = between(start, end, 0.5);
   const length = Math.hypot(end.x - start.x, end.y - start.y) || 1;
   const [nx, ny] = [-(end.y - start.y) / length, (end.x - start.x) / length];
   put(bar, { x: middle.x - nx * 1.6, y: middle.y - ny * 1.6 }, { x: middle.x + nx * 1.6, y: middle.y + ny * 1.6 });
   const place = between(start, end, 0.32);
-  // Beside a steep line the words go away from it, and so from those of the way back.
+  // Beside a steep line the label points away from it, and so from the label of the other direction.
   setAttribute(label, "text-anchor", nx > 0.3 ? "start" : nx < -0.3 ? "end" : "middle");
   setAttribute(label, "x", (place.x + nx * 2.6).toFixed(2));
   setAttribute(label, "y", (place.y + ny * 2.6 + 0.8).toFixed(2));
 }
 
-function updateLane({ line, bar, label }: Lane, view: LinkView | undefined): void {
+function updateLane({ line, bar, label }: LaneElements, view: LinkView | undefined): void {
   const cut = view?.cut === true;
   const slow = view !== undefined && !cut && (view.delayMs > 0 || view.loss > 0);
   const state = cut ? "cut" : slow ? "slow" : null;

@@ -1,10 +1,11 @@
 /**
- * What a link does to the messages on it, in each direction.
+ * The controls of one link, in each direction.
  *
  * @module
  */
 
 import type { NodeId } from "../../mod.ts";
+import { healthyLink } from "../live/links.ts";
 import type { LinkView } from "../source.ts";
 import { button, h, setOptions, setText } from "./dom.ts";
 import { linkKey } from "./model.ts";
@@ -74,7 +75,6 @@ export class LinkPanel extends Part {
       const pair = this.#pairs.find((one) => nameOf(one) === this.#choice.value);
       if (pair !== undefined) this.model.selectLink(pair);
     });
-    if (this.context.controls === null) return;
     this.append(
       h(
         "div",
@@ -104,19 +104,17 @@ export class LinkPanel extends Part {
 
   #set(which: "there" | "back"): void {
     const pair = this.#selected();
-    const { controls } = this.context;
-    if (pair === undefined || controls === null) return;
+    if (pair === undefined) return;
     const view = which === "there" ? this.#there.read(pair.a, pair.b) : this.#back.read(pair.b, pair.a);
-    void this.context.perform(`Changing ${linkKey(view.from, view.to)}`, () => controls.setLink(view));
+    void this.context.perform(`Changing ${linkKey(view.from, view.to)}`, () => this.context.source.setLink(view));
   }
 
   #setBoth(cut: boolean): void {
     const pair = this.#selected();
-    const { controls } = this.context;
-    if (pair === undefined || controls === null) return;
-    void this.context.perform(`Changing the link`, () => {
+    if (pair === undefined) return;
+    void this.context.perform("Changing the link", () => {
       for (const [from, to] of [[pair.a, pair.b], [pair.b, pair.a]] as const) {
-        controls.setLink({ from, to, cut, delayMs: 0, loss: 0 });
+        this.context.source.setLink({ ...healthyLink(from, to), cut });
       }
     });
   }

@@ -1,5 +1,5 @@
 /**
- * What each cell of the log table is: the state of one index at one node. Pure.
+ * The cells of the log table: the state of one index at one node. Pure.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { NodeId } from "../../mod.ts";
 import type { EntryView, NodeView } from "../source.ts";
 import { listOf } from "./words.ts";
 
-/** How many indexes are shown at once. */
+/** Indexes that are shown at once. */
 export const COLUMNS = 30;
 
 /** One index of one log. */
 export interface LogCell {
-  /** `none`: after the end; `compacted`: in the snapshot. */
+  /** `none` is after the end, `compacted` in the snapshot. */
   readonly what: "none" | "compacted" | "entry";
-  /** 0 where there is no entry to see. */
+  /** 0 if there is no entry to show. */
   readonly term: number;
   readonly type: EntryView["type"] | "";
   readonly label: string;
@@ -24,25 +24,25 @@ export interface LogCell {
   readonly durable: boolean;
   /** The snapshot ends here. */
   readonly boundary: boolean;
-  /** What the leader knows of this node: `match` up to here, `next` to be sent. */
+  /** The leader's progress of this node. */
   readonly match: boolean;
   readonly next: boolean;
 }
 
-/** The first index shown: the newest entries, and one place for the next. */
+/** Returns the first index to show: the newest entries, and one place for the next. */
 export function firstColumn(nodes: Iterable<NodeView>): number {
   let last = 0;
   for (const { lastIndex } of nodes) last = Math.max(last, lastIndex);
   return Math.max(1, last + 2 - COLUMNS);
 }
 
-/** The entry at an index; `undefined` if it is not among those told. */
+/** Returns the entry at an index; `undefined` if it is not in the view. */
 export function entryAt(view: NodeView, index: number): EntryView | undefined {
   const first = view.entries[0]?.index;
   return first === undefined ? undefined : view.entries[index - first];
 }
 
-/** What is at an index. */
+/** Returns the cell at an index. */
 export function cellAt(view: NodeView, index: number, leader: NodeView | null): LogCell {
   const entry = entryAt(view, index);
   const progress = leader === null || leader.id === view.id
@@ -63,7 +63,7 @@ export function cellAt(view: NodeView, index: number, leader: NodeView | null): 
   };
 }
 
-/** What an entry does, in a few words. */
+/** Describes an entry in a few words. */
 export function entryWords({ type, label }: Pick<EntryView, "type" | "label">): string {
   if (label !== "") return type === "membership" ? `membership ${label}` : label;
   return type === "noop"
@@ -73,7 +73,7 @@ export function entryWords({ type, label }: Pick<EntryView, "type" | "label">): 
     : "a command";
 }
 
-/** An index over all logs: what is there, and who has it. */
+/** Describes an index in all logs. */
 export function indexWords(nodes: readonly NodeView[], leader: NodeView | null, index: number): string {
   const holders = new Map<string, { entry: EntryView; ids: NodeId[] }>();
   for (const view of nodes) {

@@ -1,5 +1,5 @@
 /**
- * The logs side by side: one row a node, one column an index.
+ * The logs side by side: a row for each node, a column for each index.
  *
  * @module
  */
@@ -14,11 +14,10 @@ import type { Topic } from "./model.ts";
 import { Part } from "./part.ts";
 import { stateWord } from "./words.ts";
 
-/** How long an entry may wait before it is said why: most are committed sooner. */
+/** An entry that waits for this long is explained: most are committed sooner. */
 const PATIENCE_MS = 600;
 
-/** How many columns there are at least. */
-const COLUMNS_LEAST = 6;
+const MIN_COLUMNS = 6;
 
 /** The row of one node. */
 class LogRow {
@@ -85,9 +84,9 @@ function show(
   setAttribute(element, "title", title);
 }
 
-/** Whether a column has nothing to show yet: a short log is a narrow table. */
+/** Reports whether a column is still empty: a short log is a narrow table. */
 function isBeyond(column: number, index: number, newest: number): boolean {
-  return column >= COLUMNS_LEAST && index > newest + 1;
+  return column >= MIN_COLUMNS && index > newest + 1;
 }
 
 /** `<raft-log-table>` */
@@ -141,7 +140,7 @@ export class LogTable extends Part {
 
   update(_changed: ReadonlySet<Topic>): void {
     const ids = this.model.ids();
-    const views = ids.flatMap((id) => this.model.nodes.get(id) ?? []);
+    const views = this.model.views();
     const leader = this.model.leader();
     this.#from = firstColumn(views);
     this.#arrangeRows(ids);
@@ -190,7 +189,7 @@ export class LogTable extends Part {
     const nowMs = this.context.source.now();
     if (waiting === null) this.#waitingFor = 0;
     else if (waiting.index !== this.#waitingFor) [this.#waitingFor, this.#waitingSinceMs] = [waiting.index, nowMs];
-    if (waiting === null || nowMs - this.#waitingSinceMs < PATIENCE_MS * this.context.rate()) {
+    if (waiting === null || nowMs - this.#waitingSinceMs < PATIENCE_MS) {
       if (waiting !== null) this.model.touch("nodes");
       if (this.#why.childElementCount > 0) this.#why.replaceChildren();
       return;
@@ -242,7 +241,7 @@ function logLegend(): HTMLUListElement {
     sample("entry durable", "not committed", "2"),
     sample("entry", "not on disk yet", "2"),
     sample("compacted", "in the snapshot", "·"),
-    h("li", {}, h("span", { class: "letter" }, "m"), "the leader knows it matches up to here"),
-    h("li", {}, h("span", { class: "letter" }, "n"), "next to be sent"),
+    h("li", {}, h("span", { class: "letter" }, "m"), "match: equal to the leader's log up to here"),
+    h("li", {}, h("span", { class: "letter" }, "n"), "next: to be sent next"),
   );
 }

@@ -1,6 +1,6 @@
 /**
- * What moves in the picture: messages on their way, and the election timers, on
- * one canvas. Without motion a message lights up its lane instead.
+ * The moving parts of the picture: messages on their way and the election timers, on
+ * one canvas. With reduced motion a message lights up its lane instead.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Palette } from "./palette.ts";
 import { between, lane } from "./ring.ts";
 import type { Point } from "./ring.ts";
 
-/** Where a message that is lost, and one that is cut, ends. */
+/** The part of the way after which a message is lost, or cut. */
 const LOST_AT = 0.62;
 const CUT_AT = 0.5;
 
@@ -26,7 +26,7 @@ export class MessageLayer {
   #scale = 1;
   #ratio = 1;
 
-  /** The picture is `width` CSS pixels wide. */
+  /** Sets the size, in CSS pixels. */
   resize(width: number, height: number): void {
     this.#ratio = Math.min(devicePixelRatio, 2);
     this.element.width = Math.round(width * this.#ratio);
@@ -95,7 +95,7 @@ export class MessageLayer {
     end: Point,
     part: number,
   ): void {
-    // Gentle at both ends.
+    // Eases in and out.
     const eased = part * part * (3 - 2 * part);
     const { fate } = flight;
     const stop = fate === "cut" ? CUT_AT : fate === "lost" ? LOST_AT : 1;

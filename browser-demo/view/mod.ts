@@ -1,5 +1,5 @@
 /**
- * The view of a cluster: everything that one sees of the demo, and every control.
+ * The view of a cluster: everything visible of the demo, and every control.
  *
  * @module
  */
@@ -10,8 +10,7 @@ import { ClusterPanel } from "./cluster_panel.ts";
 import { ClusterPicture } from "./cluster_picture.ts";
 import { h } from "./dom.ts";
 import { Feed } from "./feed.ts";
-import { FrameLoop } from "./frame_loop.ts";
-import type { FrameTiming } from "./frame_loop.ts";
+import { startFrameLoop } from "./frame_loop.ts";
 import { Headline } from "./headline.ts";
 import { LinkPanel } from "./link_panel.ts";
 import { LogTable } from "./log_table.ts";
@@ -22,18 +21,7 @@ import { define } from "./part.ts";
 import type { ViewContext } from "./part.ts";
 import { Playground } from "./playground.ts";
 import { Tables } from "./tables.ts";
-import { addTheme } from "./theme.ts";
-import { themeButton } from "./theme_button.ts";
-
-export type { FrameTiming } from "./frame_loop.ts";
-
-/** What a view may be told besides its source. */
-export interface DemoOptions {
-  /** The name of the page, above its headline. @default "Raft, live" */
-  readonly name?: string;
-  /** Called after each frame, for measurements. */
-  readonly onFrame?: (timing: FrameTiming) => void;
-}
+import { addTheme, themeButton } from "./theme.ts";
 
 const ELEMENTS: readonly [string, CustomElementConstructor][] = [
   ["raft-headline", Headline],
@@ -47,20 +35,15 @@ const ELEMENTS: readonly [string, CustomElementConstructor][] = [
   ["raft-tables", Tables],
 ];
 
-/**
- * Shows a cluster in `root`, until the returned function is called.
- */
-export function mountDemo(root: HTMLElement, source: ClusterSource, options: DemoOptions = {}): () => void {
+/** Shows a cluster in `root`, for as long as the page lives. */
+export function mountDemo(root: HTMLElement, source: ClusterSource): void {
   for (const [name, element] of ELEMENTS) define(name, element);
-  const endTheme = addTheme(root.ownerDocument);
+  addTheme(root.ownerDocument);
   const model = new ClusterModel();
   const [announcer, notice] = [new Announcer(), new Notice()];
-  let loop: FrameLoop | null = null;
   const context: ViewContext = {
     source,
     model,
-    controls: source.controls,
-    rate: () => loop?.rate ?? 1,
     announce: (text) => announcer.say(text),
     async perform(what, work) {
       try {
@@ -71,9 +54,7 @@ export function mountDemo(root: HTMLElement, source: ClusterSource, options: Dem
       }
     },
   };
-  const headline = new Headline();
-  if (options.name !== undefined) headline.name = options.name;
-  headline.mount(context);
+  const headline = new Headline().mount(context);
   const picture = new ClusterPicture().mount(context);
   const panel = new ClusterPanel().mount(context);
   const playground = new Playground().mount(context);
@@ -82,7 +63,7 @@ export function mountDemo(root: HTMLElement, source: ClusterSource, options: Dem
   const logs = new LogTable().mount(context);
   const feed = new Feed().mount(context);
   const tables = new Tables().mount(context);
-  const demo = h(
+  root.append(h(
     "div",
     { class: "raft-demo" },
     h("header", {}, headline, themeButton()),
@@ -99,16 +80,7 @@ export function mountDemo(root: HTMLElement, source: ClusterSource, options: Dem
     ),
     announcer.element,
     notice.element,
-  );
-  root.append(demo);
-  const parts = [headline, picture, panel, playground, node, link, logs, feed, tables];
-  loop = new FrameLoop(source, model, parts, options.onFrame);
-  const unsubscribe = source.subscribe(model);
-  return () => {
-    unsubscribe();
-    loop?.stop();
-    announcer.close();
-    demo.remove();
-    endTheme();
-  };
+  ));
+  startFrameLoop(source, model, [headline, picture, panel, playground, node, link, logs, feed, tables]);
+  source.subscribe(model);
 }

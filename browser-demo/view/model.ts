@@ -1,25 +1,26 @@
 /**
- * What the source has told, as of now: the one thing that all parts of the view
- * look at. It keeps what changed, so that the frame loop can tell each part.
+ * The state of the view: the newest of everything from the source, and the topics
+ * that have changed since the last frame.
  *
  * @module
  */
 
 import type { NodeId } from "../../mod.ts";
-import type { Happening, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
+import type { ClusterEvent, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
 import { leaderOf } from "./explain_state.ts";
-import type { Picture } from "./explain_state.ts";
-import type { Surroundings } from "./explain.ts";
+import type { ClusterState } from "./explain_state.ts";
+import type { ClusterHistory } from "./explain.ts";
+import { byName } from "./words.ts";
 
-/** What can change. */
-export type Topic = "nodes" | "links" | "messages" | "happenings" | "selection" | "values";
+/** The things that can change. */
+export type Topic = "nodes" | "links" | "messages" | "events" | "selection" | "values";
 
-/** A node's own value of the key that is looked at; `null`: it has no such key; `undefined`: not known. */
+/** A node's own value of the watched key: `null` if it has no such key, `undefined` if it is not known. */
 export type ShownValue = string | null | undefined;
 
-/** How many messages are kept for the table. */
+/** Messages that are kept for the table. */
 const MESSAGES_KEPT = 40;
-/** How many election timers of a node are remembered: a campaign restarts it twice. */
+/** Election timers that are remembered of each node: a campaign restarts it twice. */
 const TIMERS_KEPT = 4;
 
 /** Two nodes, whatever the direction. */
@@ -28,7 +29,7 @@ export interface Pair {
   readonly b: NodeId;
 }
 
-/** The name of one direction of a link. */
+/** Returns the name of one direction of a link. */
 export function linkKey(from: NodeId, to: NodeId): string {
   return `${from} → ${to}`;
 }
@@ -36,29 +37,28 @@ export function linkKey(from: NodeId, to: NodeId): string {
 type Timer = NonNullable<NodeView["electionTimer"]>;
 
 /** The state of the view. */
-export class ClusterModel implements SourceListener, Picture, Surroundings {
+export class ClusterModel implements SourceListener, ClusterState, ClusterHistory {
   readonly nodes = new Map<NodeId, NodeView>();
   readonly links = new Map<string, LinkView>();
   /** The newest last. */
   readonly messages: MessageView[] = [];
-  /** What each node has under {@linkcode watchedKey}. */
+  /** Each node's value of {@linkcode watchedKey}. */
   readonly values = new Map<NodeId, ShownValue>();
-  /** Called with each message, and with each happening. */
   readonly onMessage: ((view: MessageView) => void)[] = [];
-  readonly onHappening: ((happening: Happening) => void)[] = [];
+  readonly onEvent: ((event: ClusterEvent) => void)[] = [];
   watchedKey = "colour";
   selectedNode: NodeId | null = null;
   selectedLink: Pair | null = null;
   readonly #changed = new Set<Topic>();
-  /** The election timers that ran last, the newest first. */
+  /** The last election timers, the newest first. */
   readonly #timers = new Map<NodeId, Timer[]>();
 
-  /** Notes that something changed. */
+  /** Marks a topic as changed. */
   touch(topic: Topic): void {
     this.#changed.add(topic);
   }
 
-  /** What has changed since the last call. */
+  /** Returns the topics that have changed since the last call. */
   takeChanges(): ReadonlySet<Topic> {
     const taken = new Set(this.#changed);
     this.#changed.clear();
@@ -102,21 +102,26 @@ export class ClusterModel implements SourceListener, Picture, Surroundings {
     for (const listener of this.onMessage) listener(view);
   }
 
-  happened(happening: Happening): void {
-    this.touch("happenings");
-    for (const listener of this.onHappening) listener(happening);
+  event(event: ClusterEvent): void {
+    this.touch("events");
+    for (const listener of this.onEvent) listener(event);
   }
 
-  /** The nodes' names in the order they are shown: n2 before n10. */
+  /** Returns the nodes' names in the order in which they are shown. */
   ids(): NodeId[] {
-    return [...this.nodes.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    return [...this.nodes.keys()].sort(byName);
+  }
+
+  /** Returns the nodes in the same order. */
+  views(): NodeView[] {
+    return this.ids().flatMap((id) => this.nodes.get(id) ?? []);
   }
 
   leader(): NodeView | null {
     return leaderOf(this.nodes);
   }
 
-  /** Every two nodes. */
+  /** Returns all pairs of nodes. */
   pairs(): Pair[] {
     const ids = this.ids();
     return ids.flatMap((a, index) => ids.slice(index + 1).map((b) => ({ a, b })));
@@ -132,14 +137,14 @@ export class ClusterModel implements SourceListener, Picture, Surroundings {
     this.touch("selection");
   }
 
-  /** Whether everything to and from a node is cut. */
+  /** Reports whether all links of a node are cut. */
   isIsolated(id: NodeId): boolean {
     const others = this.ids().filter((other) => other !== id);
     return others.length > 0 &&
       others.every((other) => this.linkOf(id, other)?.cut === true && this.linkOf(other, id)?.cut === true);
   }
 
-  /** A campaign restarts the timer, so the one that ran out may be one before. */
+  /** Finds the timer that ran out: it may be an earlier one, since a campaign restarts the timer. */
   silenceMs(node: NodeId, atMs: number): number | null {
     for (const { startedMs, dueMs } of this.#timers.get(node) ?? []) {
       const silence = atMs - startedMs;

@@ -1,7 +1,8 @@
 /**
- * A node in the picture: a button with its name, term, role, votes and value. Its
- * role is a shape, a word and a colour: a leader is full and wears a crown, a
- * candidate is a diamond, a learner dotted, one that does not run is crossed out.
+ * A node in the picture: a button with its name, term, role, votes and value. The
+ * role is a shape, a word and a colour: a leader is filled and has a crown, a
+ * candidate is a diamond, a learner is dotted, and a node that does not run is
+ * crossed out.
  *
  * @module
  */
@@ -53,7 +54,7 @@ export class NodeBadge {
   place({ x, y }: Point): void {
     this.element.style.left = `${x}%`;
     this.element.style.top = `${(y / HEIGHT) * 100}%`;
-    // Below the one at the top there are its links, and below the one at the bottom there is no room.
+    // The one at the top has its links below it, and the one at the bottom has no room there.
     const middle = Math.abs(x - 50) < 5 && Math.abs(y - HEIGHT / 2) > 5;
     setAttribute(this.element, "data-words", middle ? "beside" : "below");
   }
@@ -64,26 +65,26 @@ export class NodeBadge {
     setAttribute(element, "data-state", word);
     setAttribute(element, "aria-pressed", String(model.selectedNode === view.id));
     setText(this.#term, `term ${view.term}`);
-    setText(this.#role, word === "asking" ? "asks (pre-vote)" : word);
+    setText(this.#role, word === "asking" ? "asking (pre-vote)" : word);
     setText(this.#home, view.home === "this page" ? "" : view.home);
-    // Whom it voted for is of interest while there is no leader.
+    // Its vote matters while there is no leader.
     const voted = view.life === "running" && view.leader === null && view.votedFor !== null &&
       view.votedFor !== view.id;
-    setText(this.#vote, voted ? `voted ${view.votedFor}` : "");
+    setText(this.#vote, voted ? `voted for ${view.votedFor}` : "");
     this.#showValue(view, model);
     this.#showVotes(view);
   }
 
   #showValue(view: NodeView, model: ClusterModel): void {
     const value = view.life === "running" ? model.values.get(view.id) : undefined;
-    // Where there is little room, the key is left out.
+    // A narrow page hides the key.
     setText(this.#key, typeof value === "string" ? `${model.watchedKey} = ` : "");
     setText(this.#value, value === undefined ? "" : value === null ? `no ${model.watchedKey}` : value);
     this.#chip.hidden = value === undefined;
     setAttribute(this.#chip, "data-empty", value === null ? "" : null);
   }
 
-  /** A tick for each voter, around the upper side: granted, denied, or no answer yet. */
+  /** Shows a mark for each voter, around the upper side: granted, denied, or no answer yet. */
   #showVotes(view: NodeView): void {
     const campaigns = view.life === "running" && (view.role === "candidate" || view.role === "preCandidate");
     const { voters, outgoing } = view.membership;

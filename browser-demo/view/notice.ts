@@ -1,13 +1,13 @@
 /**
- * Tells that something that was asked for did not work, and what to do.
+ * The notice of an action that did not work, with advice.
  *
  * @module
  */
 
 import { button, h, setText } from "./dom.ts";
-import { errorWords } from "./part.ts";
+import { errorWords } from "./words.ts";
 
-/** A bar at the lower edge, until it is dismissed or something works. */
+/** A bar at the lower edge, until it is dismissed or another action works. */
 export class Notice {
   readonly #what = h("strong");
   readonly #message = h("span");

@@ -1,21 +1,21 @@
 /**
- * The order of what several nodes tell. Their clocks differ by a few milliseconds, and
- * a vote takes less: so an answer may seem older than its question. Pure.
+ * The order of events of several nodes. Their clocks differ by a few milliseconds,
+ * and a vote takes less: an answer may seem older than its request. Pure.
  *
  * @module
  */
 
-import type { Happening } from "../source.ts";
+import type { ClusterEvent } from "../source.ts";
 
-/** By how much clocks of one machine may differ. */
+/** The greatest difference between clocks of one machine. */
 const SKEW_MS = 50;
 
-/** By time, but what belongs to one election as an election goes. */
-export function inOrder(happenings: readonly Happening[]): Happening[] {
-  const sorted = [...happenings].sort((a, b) => a.atMs - b.atMs);
+/** Sorts events by time, and the events of one election by its steps. */
+export function inOrder(events: readonly ClusterEvent[]): ClusterEvent[] {
+  const sorted = [...events].sort((a, b) => a.atMs - b.atMs);
   const elections = new Map<string, number[]>();
-  sorted.forEach((happening, index) => {
-    const key = stepOf(happening)?.election;
+  sorted.forEach((event, index) => {
+    const key = stepOf(event)?.election;
     if (key !== undefined) elections.set(key, [...elections.get(key) ?? [], index]);
   });
   for (const places of elections.values()) {
@@ -31,8 +31,8 @@ export function inOrder(happenings: readonly Happening[]): Happening[] {
   return sorted;
 }
 
-/** Which step of whose election it is; `null` if it is none. */
-function stepOf({ node, what }: Happening): { readonly election: string; readonly step: number } | null {
+/** Returns the election and step that an event belongs to; `null` if it belongs to none. */
+function stepOf({ node, what }: ClusterEvent): { readonly election: string; readonly step: number } | null {
   switch (what.type) {
     case "electionStarted":
       return { election: `${node} ${what.term}`, step: what.preVote ? 0 : 2 };

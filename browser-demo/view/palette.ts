@@ -1,13 +1,12 @@
 /**
- * The theme's colours for the canvas, which knows no custom properties. They are
- * read when the theme changes, not while drawing.
+ * The theme's colours for the canvas, which has no custom properties. They are read
+ * when the theme changes, not while drawing.
  *
  * @module
  */
 
 import { h } from "./dom.ts";
 
-/** The colours that the canvas draws with. */
 const NAMES = [
   "vote",
   "heartbeat",
@@ -23,8 +22,8 @@ const NAMES = [
 /** A colour by its name. */
 export type Palette = Readonly<Record<(typeof NAMES)[number], string>>;
 
-/** Keeps the palette current until the returned function is called. */
-export function watchPalette(root: HTMLElement, changed: (palette: Palette) => void): () => void {
+/** Calls `changed` with the palette now and after every change of the theme. */
+export function watchPalette(root: HTMLElement, changed: (palette: Palette) => void): void {
   const probe = h("span", { hidden: true });
   root.append(probe);
   const read = (): void => {
@@ -37,13 +36,9 @@ export function watchPalette(root: HTMLElement, changed: (palette: Palette) => v
     );
   };
   read();
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", read);
-  const themes = new MutationObserver(read);
-  themes.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  return () => {
-    dark.removeEventListener("change", read);
-    themes.disconnect();
-    probe.remove();
-  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", read);
+  new MutationObserver(read).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ["data-theme"],
+  });
 }

@@ -7,9 +7,9 @@
 import type { KeyValueAnswer } from "../source.ts";
 import { button, field, h, setAttribute, setOptions, setText } from "./dom.ts";
 import type { Topic } from "./model.ts";
-import { errorWords, Part } from "./part.ts";
+import { Part } from "./part.ts";
 import { ValueWatch } from "./value_watch.ts";
-import { duration, listOf } from "./words.ts";
+import { duration, errorWords, listOf } from "./words.ts";
 
 const ANSWERS_KEPT = 5;
 
@@ -32,7 +32,7 @@ export class Playground extends Part {
   readonly #answer = h("div", { class: "answer", role: "status" });
   readonly #history = h("ol", { class: "history", "aria-label": "Earlier answers" });
   readonly #hint = h("p", { class: "next" });
-  /** The newest question, while it has no answer. */
+  /** The newest request, while it has no answer. */
   #waiting: { readonly what: string; readonly element: HTMLElement } | null = null;
   #watch: ValueWatch | null = null;
   #asked = 0;
@@ -41,20 +41,15 @@ export class Playground extends Part {
   #hasRead = false;
 
   build(): void {
-    const { controls } = this.context;
     this.append(h("h2", {}, "Try it"));
-    if (controls === null) {
-      this.append(h("p", {}, "This run can only be looked at."));
-      return;
-    }
-    this.#watch = new ValueWatch(this.model, controls);
+    this.#watch = new ValueWatch(this.model, this.context.source);
     this.#key.value = this.model.watchedKey;
     this.#key.addEventListener("input", () => {
       this.model.watchedKey = this.#key.value;
       this.model.values.clear();
       this.model.touch("values");
     });
-    this.#show(h("p", { class: "asking" }, "The answer comes here."));
+    this.#show(h("p", { class: "asking" }, "The answer appears here."));
     this.append(this.#hint, this.#form(), this.#consistency(), this.#answer, this.#history);
     this.append(h("div", { class: "deeds" }, this.#kill, this.#restart));
   }
@@ -98,15 +93,15 @@ export class Playground extends Part {
 
   update(_changed: ReadonlySet<Topic>): void {
     if (this.#watch === null) return;
-    this.#watch.look();
-    const views = this.model.ids().flatMap((id) => this.model.nodes.get(id) ?? []);
+    this.#watch.refresh();
+    const views = this.model.views();
     setOptions(this.#from, views.filter(({ life }) => life === "running").map(({ id }) => ({ value: id, text: id })));
     const leader = this.model.leader();
     const mine = leader?.home === "this page";
     setText(this.#kill, leader === null ? "Kill the leader" : `Kill the leader (${leader.id})`);
     setAttribute(this.#kill, "aria-disabled", leader !== null && mine ? null : "true");
     const killed = this.#killed();
-    // Whoever pressed it by keyboard goes on from its neighbour.
+    // The focus of a keyboard goes on from its neighbour.
     if (killed.length === 0 && this.#restart === document.activeElement) this.#kill.focus();
     this.#restart.hidden = killed.length === 0;
     setText(this.#restart, `Start ${listOf(killed)} again`);
@@ -117,13 +112,13 @@ export class Playground extends Part {
   #showWaiting(): void {
     if (this.#waiting === null) return;
     const { what, element } = this.#waiting;
-    setText(element, `${what}: waits for ${this.model.leader() === null ? "a leader" : "the answer"}…`);
+    setText(element, `${what}: waiting for ${this.model.leader() === null ? "a leader" : "the answer"}…`);
   }
 
-  /** What a visitor may do next. */
+  /** Suggests what to try next. */
   #nextStep(killed: number): string {
-    if (!this.#hasPut) return "Put a value: it goes to every node.";
-    if (!this.#hasKilled) return "Each node has it now. What if the leader dies?";
+    if (!this.#hasPut) return "Put a value: it is copied to every node.";
+    if (!this.#hasKilled) return "Every node has it now. What if the leader dies?";
     if (!this.#hasRead) {
       return this.model.leader() === null
         ? "The others elect a new leader…"
@@ -133,50 +128,48 @@ export class Playground extends Part {
   }
 
   #killed(): string[] {
-    return this.model.ids().filter((id) => {
-      const view = this.model.nodes.get(id);
-      return view?.home === "this page" && (view.life === "killed" || view.life === "stopped");
-    });
+    return this.model.views().filter(({ home, life }) =>
+      home === "this page" && (life === "killed" || life === "stopped")
+    )
+      .map(({ id }) => id);
   }
 
   async #killLeader(): Promise<void> {
-    const { controls } = this.context;
     const leader = this.model.leader();
-    if (controls === null) return;
-    const hindrance = leader === null
-      ? "Nobody leads just now."
+    const obstacle = leader === null
+      ? "There is no leader at the moment."
       : leader.home === "server"
       ? `${leader.id} runs on a server: it can't be killed from here.`
       : leader.home === "another tab"
       ? `${leader.id} runs in another tab: close that tab, and see what happens.`
       : "";
-    if (leader === null || hindrance !== "") return this.#show(h("p", {}, hindrance));
+    if (leader === null || obstacle !== "") return this.#show(h("p", {}, obstacle));
     this.#hasKilled = true;
     this.#hasRead = false;
-    await this.context.perform(`Killing ${leader.id}`, () => controls.kill(leader.id));
+    await this.context.perform(`Killing ${leader.id}`, () => this.context.source.kill(leader.id));
   }
 
   async #restartAll(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null) return;
-    for (const id of this.#killed()) await this.context.perform(`Starting ${id}`, () => controls.restart(id));
+    for (const id of this.#killed()) {
+      await this.context.perform(`Starting ${id}`, () => this.context.source.restart(id));
+    }
   }
 
   async #put(): Promise<void> {
-    const { controls } = this.context;
     const [key, value] = [this.#key.value, this.#value.value];
-    if (controls === null) return;
-    const done = await this.#ask(`Put ${key}`, () => controls.put(key, value), () => `${key} is now “${value}”`);
+    const done = await this.#ask(
+      `Put ${key}`,
+      () => this.context.source.put(key, value),
+      () => `${key} is now “${value}”`,
+    );
     if (done) this.#hasPut = true;
   }
 
   async #get(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null) return;
     const key = this.#key.value;
     const from = this.#stale.checked ? this.#from.value : "";
     const read = (): Promise<KeyValueAnswer> =>
-      from === "" ? controls.get(key, "linearizable") : controls.get(key, "stale", from);
+      from === "" ? this.context.source.get(key, "linearizable") : this.context.source.get(key, "stale", from);
     const done = await this.#ask(
       `Get ${key}`,
       read,
@@ -186,13 +179,11 @@ export class Playground extends Part {
   }
 
   async #remove(): Promise<void> {
-    const { controls } = this.context;
-    if (controls === null) return;
     const key = this.#key.value;
-    await this.#ask(`Delete ${key}`, () => controls.remove(key), () => `${key} is deleted`);
+    await this.#ask(`Delete ${key}`, () => this.context.source.remove(key), () => `${key} is deleted`);
   }
 
-  /** Asks the cluster, and shows its answer, or what went wrong; the newest question's alone. */
+  /** Sends a request, and shows the answer or error of the newest one. */
   async #ask(
     what: string,
     ask: () => Promise<KeyValueAnswer>,

@@ -1,5 +1,5 @@
 /**
- * Where things are in the picture of the cluster. Pure. Units are hundredths of its width.
+ * The geometry of the picture of the cluster. Pure. Units are hundredths of its width.
  *
  * @module
  */
@@ -12,15 +12,15 @@ export interface Point {
 
 /** The picture's height. */
 export const HEIGHT = 78;
-/** How far each direction's lane lies beside the middle of a link. */
+/** The distance of each direction's lane from the middle of a link. */
 const LANE = 0.9;
 
-/** How wide a node is, by how many there are. */
+/** Returns the width of a node, by the number of nodes. */
 export function nodeSize(nodes: number): number {
   return nodes <= 3 ? 17 : nodes <= 5 ? 15.5 : nodes <= 7 ? 13.5 : 11;
 }
 
-/** Where each of `nodes` is: on a ring, the first at its top. */
+/** Returns the places of `nodes` nodes: on a ring, the first at its top. */
 export function ringPositions(nodes: number): Point[] {
   const centre = { x: 50, y: HEIGHT / 2 };
   if (nodes === 1) return [centre];
@@ -33,7 +33,7 @@ export function ringPositions(nodes: number): Point[] {
   });
 }
 
-/** The lane from one node to another: from edge to edge, to the right of the middle. */
+/** Returns the lane from one node to another: from edge to edge, to the right of the middle. */
 export function lane(from: Point, to: Point, size: number): { readonly start: Point; readonly end: Point } {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = Math.hypot(dx, dy) || 1;
@@ -46,7 +46,7 @@ export function lane(from: Point, to: Point, size: number): { readonly start: Po
   };
 }
 
-/** A place between two others. */
+/** Returns a place between two others. */
 export function between(start: Point, end: Point, part: number): Point {
   return { x: start.x + (end.x - start.x) * part, y: start.y + (end.y - start.y) * part };
 }

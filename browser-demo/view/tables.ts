@@ -1,17 +1,54 @@
 /**
- * Nodes and messages as tables: what the picture shows, in words.
+ * Nodes and messages as tables: the picture in words.
  *
  * @module
  */
 
 import type { MessageView, NodeView } from "../source.ts";
-import { h } from "./dom.ts";
+import { h, setText } from "./dom.ts";
 import type { Topic } from "./model.ts";
 import { Part } from "./part.ts";
-import { TextTable } from "./table.ts";
 import { duration, stateWord } from "./words.ts";
 
 const MESSAGES_SHOWN = 12;
+
+/**
+ * A table with a caption, a row of headings, and rows of texts, each named by its first. Cells are kept and only
+ * changes are written, so that a screen reader keeps its place.
+ */
+class TextTable {
+  readonly element: HTMLTableElement;
+  readonly #body = h("tbody");
+  readonly #columns: number;
+
+  constructor(caption: string, columns: readonly string[]) {
+    this.#columns = columns.length;
+    this.element = h(
+      "table",
+      { class: "facts-table" },
+      h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, ...columns.map((column) => h("th", { scope: "col" }, column)))),
+      this.#body,
+    );
+  }
+
+  /** Shows these rows. */
+  show(rows: readonly (readonly string[])[]): void {
+    while (this.#body.rows.length > rows.length) this.#body.deleteRow(-1);
+    rows.forEach((texts, at) => {
+      const row = this.#body.rows[at] ?? this.#body.appendChild(this.#row());
+      texts.forEach((text, column) => {
+        const cell = row.cells[column];
+        if (cell !== undefined) setText(cell, text);
+      });
+    });
+  }
+
+  #row(): HTMLTableRowElement {
+    const rest = Array.from({ length: this.#columns - 1 }, () => h("td"));
+    return h("tr", {}, h("th", { scope: "row" }), ...rest);
+  }
+}
 
 /** `<raft-tables>` */
 export class Tables extends Part {
@@ -35,8 +72,7 @@ export class Tables extends Part {
 
   update(changed: ReadonlySet<Topic>): void {
     if (changed.has("nodes") || changed.has("values")) {
-      const views = this.model.ids().flatMap((id) => this.model.nodes.get(id) ?? []);
-      this.#nodes.show(views.map((view) => this.#nodeRow(view)));
+      this.#nodes.show(this.model.views().map((view) => this.#nodeRow(view)));
     }
     if (changed.has("messages")) {
       this.#messages.show(this.model.messages.slice(-MESSAGES_SHOWN).reverse().map(messageRow));
@@ -52,8 +88,8 @@ export class Tables extends Part {
       view.home,
       stateWord(view),
       String(view.term),
-      view.votedFor ?? "nobody",
-      view.leader ?? "none known",
+      view.votedFor ?? "–",
+      view.leader ?? "unknown",
       left === null || view.life !== "running" ? "–" : left === 0 ? "now" : duration(left),
       votes.map(({ from, granted }) => `${from} ${granted ? "yes" : "no"}`).join(", ") || "–",
       `${view.firstIndex}–${view.lastIndex}`,

@@ -1,10 +1,11 @@
 /**
- * How the view looks: colours, letters, spaces. Both schemes come from one list by
+ * The look of the view: colours, fonts, spaces. Both schemes come from one list by
  * `light-dark()`; one accent colour, the rest is quiet.
  *
  * @module
  */
 
+import { button } from "./dom.ts";
 import { LOG_STYLE } from "./style_logs.ts";
 import { PANEL_STYLE } from "./style_panels.ts";
 import { PICTURE_STYLE } from "./style_picture.ts";
@@ -80,10 +81,18 @@ raft-headline[data-tone="bad"] h1 { color: var(--bad); }
 }
 `;
 
-/** Adds the style to the page; the returned function removes it. */
-export function addTheme(page: Document): () => void {
+/** Adds the style to the page. */
+export function addTheme(page: Document): void {
   const style = page.createElement("style");
   style.textContent = BASE + PICTURE_STYLE + PANEL_STYLE + LOG_STYLE;
   page.head.append(style);
-  return () => style.remove();
+}
+
+/** Returns a button that switches between dark and light, which at first is as the system has it. */
+export function themeButton(): HTMLButtonElement {
+  return button("◐", () => {
+    const { dataset } = document.documentElement;
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    dataset["theme"] = (dataset["theme"] ?? system) === "dark" ? "light" : "dark";
+  }, { class: "quiet theme", "aria-label": "Dark or light", title: "Dark or light" });
 }

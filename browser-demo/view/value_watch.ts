@@ -1,15 +1,15 @@
 /**
- * What each node itself has under the key that is looked at: read without asking
- * the others, whenever it has applied something.
+ * Each node's own value of the watched key, by a stale read whenever the node has
+ * applied something.
  *
  * @module
  */
 
 import type { NodeId } from "../../mod.ts";
-import type { Controls } from "../source.ts";
+import type { ClusterSource } from "../source.ts";
 import type { ClusterModel } from "./model.ts";
 
-/** What was read of a node last. */
+/** The last read from a node. */
 interface Seen {
   readonly key: string;
   readonly appliedIndex: number;
@@ -18,17 +18,17 @@ interface Seen {
 /** Keeps the values of the model current. */
 export class ValueWatch {
   readonly #model: ClusterModel;
-  readonly #controls: Controls;
+  readonly #source: ClusterSource;
   readonly #seen = new Map<NodeId, Seen>();
   readonly #asking = new Set<NodeId>();
 
-  constructor(model: ClusterModel, controls: Controls) {
+  constructor(model: ClusterModel, source: ClusterSource) {
     this.#model = model;
-    this.#controls = controls;
+    this.#source = source;
   }
 
-  /** Reads where something may be new. */
-  look(): void {
+  /** Reads from nodes that may have a new value. */
+  refresh(): void {
     if (this.#model.watchedKey === "") return;
     for (const { id, life, appliedIndex } of this.#model.nodes.values()) {
       const seen = this.#seen.get(id);
@@ -47,10 +47,10 @@ export class ValueWatch {
     this.#asking.add(id);
     this.#seen.set(id, seen);
     try {
-      const { value } = await this.#controls.get(seen.key, "stale", id);
+      const { value } = await this.#source.get(seen.key, "stale", id);
       if (seen.key === this.#model.watchedKey) this.#model.values.set(id, value);
     } catch {
-      // It has just stopped, or does not answer: then nothing is known of it.
+      // It has just stopped, or does not answer: its value is not known.
       this.#model.values.delete(id);
     } finally {
       this.#asking.delete(id);

@@ -1,24 +1,24 @@
 /**
- * The demo, as `deno task demo` serves it, in Chromium: what a visitor can do, and what is then true of
- * the cluster.
+ * The demo, as `deno task demo` serves it, in Chromium: a visitor's actions, and the
+ * state of the cluster after them.
  *
  * @module
  */
 
 import type { BrowserContext, Page } from "playwright-core";
-import type { Happening, KeyValueAnswer, LinkView, MessageView, NodeView } from "../../browser-demo/source.ts";
+import type { ClusterEvent, KeyValueAnswer, NodeView } from "../../browser-demo/source.ts";
 import { ROOT } from "../../tools/run.ts";
 import { listen } from "./browser.ts";
 
 /** Generous: the machine may be busy. */
 export const PATIENCE_MS = 20_000;
-/** Messages and happenings that a page remembers. */
+/** Messages and events that a page remembers. */
 const REMEMBERED = 2000;
 
-/** Steps of a test each of which begins where the one before ended: after one that failed there are no more. */
+/** Returns a runner of steps that build on each other: after one that failed there are no more. */
 export function inOrder(test: Deno.TestContext): (name: string, run: () => Promise<void> | void) => Promise<void> {
   return async (name, run) => {
-    if (!await test.step(name, run)) throw new Error(`what comes after "${name}" was left out`);
+    if (!await test.step(name, run)) throw new Error(`the steps after "${name}" were left out`);
   };
 }
 
@@ -37,7 +37,7 @@ export class DemoServer implements AsyncDisposable {
     }).spawn();
   }
 
-  /** The address that it prints. */
+  /** Returns the address that it prints. */
   async url(): Promise<string> {
     const decoder = new TextDecoder();
     let output = "";
@@ -56,23 +56,23 @@ export class DemoServer implements AsyncDisposable {
   }
 }
 
-/** Remembers what the source tells, for {@linkcode DemoPage}. Runs on the page. */
+/** Remembers everything from the source, for {@linkcode DemoPage}. Runs on the page. */
 const REMEMBER = `(() => {
-  const seen = globalThis.seen = { nodes: {}, links: {}, messages: [], happened: [] };
+  const seen = globalThis.seen = { nodes: {}, links: {}, messages: [], events: [] };
   const keep = (list, one) => { list.push(one); if (list.length > ${REMEMBERED}) list.shift(); };
   raftDemo.subscribe({
     node: (view) => seen.nodes[view.id] = view,
     gone: (id) => delete seen.nodes[id],
     link: (link) => seen.links[link.from + ">" + link.to] = link,
     message: (message) => keep(seen.messages, message),
-    happened: (happening) => keep(seen.happened, happening),
+    event: (event) => keep(seen.events, event),
   });
 })()`;
 
-/** A tab with the demo in it. */
+/** A tab with the demo. */
 export class DemoPage {
   readonly page: Page;
-  /** What it said on its console, and its errors. */
+  /** Its console messages and errors. */
   readonly said: string[];
   readonly #openedMs = performance.now();
 
@@ -85,37 +85,37 @@ export class DemoPage {
   static async open(context: BrowserContext, url: string): Promise<DemoPage> {
     const demo = new DemoPage(await context.newPage());
     await demo.page.goto(url);
-    await demo.look();
+    await demo.observe();
     return demo;
   }
 
-  /** Begins to remember; again after a reload. */
-  async look(): Promise<void> {
+  /** Begins to observe the source; again after a reload. */
+  async observe(): Promise<void> {
     await this.page.waitForFunction("globalThis.raftDemo !== undefined", undefined, { timeout: PATIENCE_MS });
     await this.page.evaluate(REMEMBER);
   }
 
-  /** How long ago it was opened. */
+  /** The time since it was opened. */
   get ageMs(): number {
     return performance.now() - this.#openedMs;
   }
 
-  /** Does something by the source's controls, as the view does: `kill("n1")`. */
+  /** Calls a control of the source, as the view does: `kill("n1")`. */
   async do<T = void>(call: string): Promise<T> {
-    return await this.page.evaluate(`raftDemo.controls.${call}`) as T;
+    return await this.page.evaluate(`raftDemo.${call}`) as T;
   }
 
-  /** The code of the error that a control ends with; empty if it ends well. */
+  /** Returns the code of the error that a control ends with; empty if it succeeds. */
   async failure(call: string): Promise<string> {
-    return await this.page.evaluate(`raftDemo.controls.${call}.then(() => "", (error) => error.code)`) as string;
+    return await this.page.evaluate(`raftDemo.${call}.then(() => "", (error) => error.code)`) as string;
   }
 
-  /** Waits until an expression over \`seen\` holds, and gives its value. */
+  /** Waits until an expression over `seen` is truthy, and returns its value. */
   async until<T = unknown>(expression: string): Promise<T> {
     const found = await this.page.waitForFunction(expression, undefined, { timeout: PATIENCE_MS, polling: 50 })
       .catch(async (error) => {
         const seen = JSON.stringify(await this.page.evaluate("seen.nodes"), null, 1).slice(0, 8000);
-        throw new Error(`not so in time: ${expression}\n${seen}\n${this.said.join("\n")}`, { cause: error });
+        throw new Error(`still not true: ${expression}\n${seen}\n${this.said.join("\n")}`, { cause: error });
       });
     return await found.jsonValue() as T;
   }
@@ -128,19 +128,11 @@ export class DemoPage {
     return await this.page.evaluate("Object.values(seen.nodes)") as NodeView[];
   }
 
-  async links(): Promise<LinkView[]> {
-    return await this.page.evaluate("Object.values(seen.links)") as LinkView[];
+  async events(): Promise<ClusterEvent[]> {
+    return await this.page.evaluate("seen.events") as ClusterEvent[];
   }
 
-  async messages(): Promise<MessageView[]> {
-    return await this.page.evaluate("seen.messages") as MessageView[];
-  }
-
-  async happened(): Promise<Happening[]> {
-    return await this.page.evaluate("seen.happened") as Happening[];
-  }
-
-  /** Waits for a leader whom a majority of all voters follows, and gives its name. */
+  /** Waits for a leader that a majority of all voters follows, and returns its name. */
   async leader(except = ""): Promise<string> {
     return await this.until<string>(`(() => {
       const nodes = Object.values(seen.nodes).filter((node) => node.life === "running");
@@ -151,13 +143,13 @@ export class DemoPage {
     })()`);
   }
 
-  /** The nodes of this tab that follow. */
+  /** Returns the running nodes that do not lead. */
   async followers(): Promise<string[]> {
     const leader = await this.leader();
     return (await this.nodes()).filter(({ id, life }) => id !== leader && life === "running").map(({ id }) => id);
   }
 
-  /** Waits until the voters are these, on every node that runs. */
+  /** Waits until these are the voters on every node that runs. */
   async voters(...ids: string[]): Promise<void> {
     await this.until(`(() => {
       const running = Object.values(seen.nodes).filter((node) => node.life === "running");
@@ -177,7 +169,7 @@ export class DemoPage {
     return (await this.do<KeyValueAnswer>(`get(${JSON.stringify(key)}, "linearizable")`)).value;
   }
 
-  /** Fails if it said anything. */
+  /** Fails if the console had any message. */
   requireQuiet(): void {
     if (this.said.length > 0) throw new Error(`the page said:\n${this.said.join("\n")}`);
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DemoPage, DemoServer } from "./demo.ts";
 import { Profile } from "./profile.ts";
 
-Deno.test("the demo: a browser that was killed has the cluster and its data when it is started again", async () => {
+Deno.test("the demo: the cluster and its data survive when the browser is killed", async () => {
   await using server = new DemoServer();
   const url = await server.url();
   await using profile = await Profile.make();
@@ -10,7 +10,7 @@ Deno.test("the demo: a browser that was killed has the cluster and its data when
   try {
     const first = await DemoPage.open(context, url);
     await first.leader();
-    const second = await DemoPage.open(context, await first.page.evaluate("raftDemo.controls.inviteUrl") as string);
+    const second = await DemoPage.open(context, await first.page.evaluate("raftDemo.inviteUrl") as string);
     await second.voters("n1", "n2", "n3", "n4");
     const { version } = await first.put("colour", "green");
     const { term } = await first.node(await first.leader());
@@ -27,7 +27,7 @@ Deno.test("the demo: a browser that was killed has the cluster and its data when
     again!.requireQuiet();
     other!.requireQuiet();
 
-    // Without parameters it is this browser's cluster, whose name was kept as well.
+    // Without parameters it shows this browser's cluster, whose name was kept as well.
     await again!.page.close();
     const bare = await DemoPage.open(context, url);
     await bare.leader();

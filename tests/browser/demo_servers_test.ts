@@ -7,7 +7,7 @@ import { DemoPage, DemoServer, inOrder } from "./demo.ts";
 
 const logger = { info() {}, warn() {}, error() {} };
 
-/** Three servers that allow a page's origin. */
+/** Starts three servers that allow a page's origin. */
 async function startServers(data: string, origin: string): Promise<Server[]> {
   const ids = ["s1", "s2", "s3"];
   const peers = await Promise.all(
@@ -50,7 +50,7 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
       await demo.until(`seen.nodes.s1.entries.some(({ label }) => label === "from = a tab")`);
     });
 
-    await step("what is between servers, and their lives, are none of its business", async () => {
+    await step("it controls neither links between servers nor their lives", async () => {
       const link = `{ from: "s1", to: "s2", cut: true, delayMs: 0, loss: 0 }`;
       const refused = await demo.page.evaluate(
         `(() => { try { raftDemo.setLink(${link}) } catch (e) { return e.code } })()`,
@@ -60,7 +60,7 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
       assert.equal(await demo.failure(`restart("s1")`), "refused");
     });
 
-    await step("what a server sends it is cut where it arrives", async () => {
+    await step("messages from a server are cut on arrival", async () => {
       const leader = await demo.leader();
       await demo.do(`setLink({ from: "${leader}", to: "${own}", cut: true, delayMs: 0, loss: 0 })`);
       await demo.until(`seen.messages.some((one) => one.to === "${own}" && one.fate === "cut")`);
@@ -72,15 +72,15 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
       await demo.until(`seen.nodes["${own}"].entries.some(({ label }) => label.startsWith("while"))`);
     });
 
-    await step("reloaded, it goes on from its disk", async () => {
+    await step("after a reload it continues from its disk", async () => {
       await demo.page.reload();
-      await demo.look();
+      await demo.observe();
       await demo.until(`seen.nodes["${own}"]?.life === "running" && seen.nodes["${own}"].commitIndex > 2`);
       assert.equal(await demo.get("from"), "a tab");
     });
 
     await step("another tab joins, too", async () => {
-      const other = await DemoPage.open(context, await demo.page.evaluate("raftDemo.controls.inviteUrl") as string);
+      const other = await DemoPage.open(context, await demo.page.evaluate("raftDemo.inviteUrl") as string);
       await other.until(`Object.values(seen.nodes).filter((node) => node.life === "running").length === 5`);
       await demo.until(`Object.values(seen.nodes).filter((node) => node.life === "running").length === 5`);
       other.requireQuiet();

@@ -3,7 +3,7 @@ import { writeSite } from "../../browser-demo/site.ts";
 import { launchChromium } from "./browser.ts";
 import { DemoPage } from "./demo.ts";
 
-/** What the least of web hosts does: files below a path, by their names. */
+/** Serves files below a path, like the simplest of web hosts. */
 function serveFiles(folder: string, base: string): Deno.HttpServer<Deno.NetAddr> {
   const types: Record<string, string> = { html: "text/html", js: "text/javascript", css: "text/css" };
   return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, async (request) => {
@@ -30,7 +30,7 @@ Deno.test("the demo's static files work from any path of any web host", async ()
     const demo = await DemoPage.open(context, `http://127.0.0.1:${server.addr.port}${base}`);
     await demo.leader();
     await demo.put("from", "a sub-path");
-    const other = await DemoPage.open(context, await demo.page.evaluate("raftDemo.controls.inviteUrl") as string);
+    const other = await DemoPage.open(context, await demo.page.evaluate("raftDemo.inviteUrl") as string);
     await other.voters("n1", "n2", "n3", "n4");
     assert.equal(await other.get("from"), "a sub-path");
     assert.match(other.page.url(), /\/some\/where\/raft\/\?cluster=/);

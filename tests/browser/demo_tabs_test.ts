@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { launchChromium } from "./browser.ts";
 import { DemoPage, DemoServer, inOrder } from "./demo.ts";
 
-/** Where the first tab says that others join. */
+/** Returns the address at which another tab joins. */
 async function inviteUrl(demo: DemoPage): Promise<string> {
-  return await demo.page.evaluate("raftDemo.controls.inviteUrl") as string;
+  return await demo.page.evaluate("raftDemo.inviteUrl") as string;
 }
 
 Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test) => {
@@ -34,7 +34,7 @@ Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test)
       assert.match(second.page.url(), /nodes=n4$/);
     });
 
-    await step("what is put in one tab is read in the other", async () => {
+    await step("a value from one tab is read in the other", async () => {
       await second.put("from", "the second tab");
       assert.equal(await first.get("from"), "the second tab");
     });
@@ -47,7 +47,7 @@ Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test)
       await first.do(`kill("n4")`);
       await second.life("n4", "killed");
       await first.life("n4", "killed");
-      await first.until(`seen.happened.some(({ node, what }) => node === "n4" && what.life === "killed")`);
+      await first.until(`seen.events.some(({ node, what }) => node === "n4" && what.life === "killed")`);
       await first.do(`restart("n4")`);
       await second.life("n4", "running");
       assert.equal((await second.node("n4")).home, "this page");
@@ -60,7 +60,7 @@ Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test)
       await second.until(`Object.values(seen.links).every(({ cut }) => !cut)`);
     });
 
-    await step("a closed tab's node is away, and the cluster goes on", async () => {
+    await step("a closed tab's node is away, and the cluster continues", async () => {
       await first.do(`transferLeadership("n4")`);
       await first.until(`seen.nodes.n4.role === "leader"`);
       const address = second.page.url();
@@ -75,7 +75,7 @@ Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test)
       assert.equal(await second.get("while"), "it was away");
     });
 
-    await step("a duplicated tab looks on, says why, and may add a node of its own", async () => {
+    await step("a duplicated tab runs no node, shows the reason, and may add a node of its own", async () => {
       const duplicate = await open(second.page.url());
       await duplicate.page.waitForFunction(
         "document.querySelector('#notice').textContent.includes('n4 runs in another tab')",
@@ -97,15 +97,15 @@ Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test)
       await second.until("seen.nodes.n5 === undefined");
     });
 
-    await step("the first tab is reloaded, and the cluster is there again", async () => {
+    await step("the cluster survives a reload of the first tab", async () => {
       await first.page.reload();
-      await first.look();
+      await first.observe();
       await first.leader();
       assert.equal((await first.nodes()).filter(({ home }) => home === "this page").length, 3);
       assert.equal(await second.get("from"), "the second tab");
     });
 
-    await step("nothing was said on any console", () => {
+    await step("all consoles are empty", () => {
       for (const page of pages) page.requireQuiet();
     });
   } finally {

@@ -3,7 +3,7 @@ import type { KeyValueAnswer } from "../../browser-demo/source.ts";
 import { launchChromium } from "./browser.ts";
 import { DemoPage, DemoServer, inOrder } from "./demo.ts";
 
-Deno.test("the demo: a cluster of three in a tab, and everything that may be done to it", async (test) => {
+Deno.test("the demo: a cluster of three nodes in a tab, and every control", async (test) => {
   await using server = new DemoServer();
   const url = await server.url();
   const browser = await launchChromium();
@@ -11,7 +11,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
   const demo = await DemoPage.open(context, url);
   const step = inOrder(test);
   try {
-    await step("a leader is there within seconds", async () => {
+    await step("a leader is elected within seconds", async () => {
       await demo.leader();
       console.log(`a cluster of three runs ${(demo.ageMs / 1000).toFixed(1)} s after the page was opened`);
       assert.equal(
@@ -20,7 +20,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       );
     });
 
-    await step("what was put is there after the leader was killed", async () => {
+    await step("a value survives the death of the leader", async () => {
       const leader = await demo.leader();
       const answer = await demo.put("colour", "green");
       assert.equal(answer.servedBy, leader);
@@ -38,7 +38,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       assert.ok((await demo.node(leader)).entries.some(({ label }) => label === "colour = green"));
     });
 
-    await step("what was sent to a killed node is shown as lost", async () => {
+    await step("messages to a killed node are shown as lost", async () => {
       const [follower] = await demo.followers();
       await demo.do(`kill("${follower}")`);
       await demo.until(`seen.messages.some((one) => one.to === "${follower}" && one.fate === "lost")`);
@@ -46,7 +46,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.life(follower!, "running");
     });
 
-    await step("a paused leader is deposed, and follows once it goes on", async () => {
+    await step("a paused leader is replaced, and follows after it is resumed", async () => {
       const leader = await demo.leader();
       await demo.do(`pause("${leader}", true)`);
       await demo.life(leader, "paused");
@@ -56,7 +56,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.until(`seen.nodes["${leader}"].life === "running" && seen.nodes["${leader}"].leader === "${next}"`);
     });
 
-    await step("a key is removed, and a stale read comes from whom it is asked of", async () => {
+    await step("a key is removed, and a stale read is answered by the chosen node", async () => {
       await demo.put("fruit", "pear");
       const [follower] = await demo.followers();
       await demo.until(`seen.nodes["${follower}"].appliedIndex === seen.nodes["${await demo.leader()}"].appliedIndex`);
@@ -67,7 +67,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       assert.equal(await demo.get("fruit"), null);
     });
 
-    await step("leadership goes where it is sent", async () => {
+    await step("leadership is transferred to the chosen node", async () => {
       const [follower] = await demo.followers();
       await demo.do(`transferLeadership("${follower}")`);
       await demo.until(`seen.nodes["${follower}"].role === "leader"`);
@@ -78,10 +78,10 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.do(`takeSnapshot("${leader}")`);
       const snapshot = await demo.until<number>(`seen.nodes["${leader}"].snapshot?.index`);
       assert.ok(snapshot >= 4);
-      await demo.until(`seen.happened.some(({ what }) => what.type === "snapshot" && what.index === ${snapshot})`);
+      await demo.until(`seen.events.some(({ what }) => what.type === "snapshot" && what.index === ${snapshot})`);
     });
 
-    await step("an isolated leader is replaced, and heals", async () => {
+    await step("an isolated leader is replaced, and follows after it is reconnected", async () => {
       const leader = await demo.leader();
       await demo.do(`isolate("${leader}", true)`);
       await demo.until(`Object.values(seen.links).filter(({ cut }) => cut).length === 4`);
@@ -93,7 +93,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.until(`seen.nodes["${leader}"].leader !== null`);
     });
 
-    await step("a link cut one way alone carries messages the other way", async () => {
+    await step("a link that is cut one way carries messages the other way", async () => {
       const leader = await demo.leader();
       const [follower] = await demo.followers();
       await demo.do(`setLink({ from: "${leader}", to: "${follower}", cut: true, delayMs: 0, loss: 0 })`);
@@ -105,7 +105,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.until(`seen.nodes["${follower}"].leader === "${leader}"`);
     });
 
-    await step("a slow link makes an answer late", async () => {
+    await step("a slow link delays an answer", async () => {
       const leader = await demo.leader();
       for (const follower of await demo.followers()) {
         await demo.do(`setLink({ from: "${leader}", to: "${follower}", cut: false, delayMs: 400, loss: 0 })`);
@@ -116,7 +116,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
       await demo.until(`Object.values(seen.links).every(({ delayMs }) => delayMs === 0)`);
     });
 
-    await step("a lossy link loses messages, and the cluster goes on", async () => {
+    await step("a lossy link loses messages, and the cluster continues", async () => {
       const leader = await demo.leader();
       const [follower] = await demo.followers();
       await demo.do(`setLink({ from: "${leader}", to: "${follower}", cut: false, delayMs: 0, loss: 0.5 })`);
@@ -141,7 +141,7 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
     });
 
     await step(
-      "a node whose database was deleted stops, can't come back as who it was, and can as a new one",
+      "a node whose database was deleted stops, can't return as the same member, but can join as a new one",
       async () => {
         const [follower = ""] = await demo.followers();
         await demo.page.evaluate(`indexedDB.databases().then((all) => {
@@ -176,13 +176,13 @@ Deno.test("the demo: a cluster of three in a tab, and everything that may be don
     await step("the page comes back with its nodes and its data", async () => {
       const { term } = await demo.node(await demo.leader());
       await demo.page.reload();
-      await demo.look();
+      await demo.observe();
       await demo.leader();
       assert.equal(await demo.get("still"), "here");
       assert.ok((await demo.node(await demo.leader())).term > term);
     });
 
-    await step("nothing was said on the console", () => demo.requireQuiet());
+    await step("the console is empty", () => demo.requireQuiet());
   } finally {
     await browser.close();
   }

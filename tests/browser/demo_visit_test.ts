@@ -28,7 +28,7 @@ Deno.test("the demo: a visitor puts a value, kills the leader, gets the value, a
     const link = page.getByRole("link", { name: "Open another tab" });
     const [opened] = await Promise.all([context.waitForEvent("page"), link.click()]);
     const other = new DemoPage(opened);
-    await other.look();
+    await other.observe();
     await other.voters("n1", "n2", "n3", "n4");
     await says("h1", /^n\d leads 4 nodes in term \d+$/);
     demo.requireQuiet();

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { launchChromium } from "./browser.ts";
 import { DemoPage, DemoServer, inOrder } from "./demo.ts";
 
-/** Notes that a node's disk is being wiped, as a page does that goes away before it has done so. */
-function noteWiped(id: string): string {
+/** Records that a node's disk is being wiped, like a page that closes before it is. */
+function recordWipe(id: string): string {
   return `new Promise((resolve, reject) => {
     const opening = indexedDB.open("raft-demo");
     opening.onsuccess = () => {
@@ -17,7 +17,7 @@ function noteWiped(id: string): string {
   })`;
 }
 
-Deno.test("the demo: a node that was wiped or removed comes back as a new one, whatever came in between", async (test) => {
+Deno.test("the demo: a node that was wiped or removed comes back as a new one, in spite of interruptions", async (test) => {
   const step = inOrder(test);
   await using server = new DemoServer();
   const url = await server.url();
@@ -28,12 +28,12 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
     demo.until<string>(`Object.values(seen.nodes).find(({ role }) => role === "leader")?.membership.members
       .find(({ id }) => id === "${id}")?.incarnation`);
   try {
-    await step("its page went away after the wipe was noted, and before the disk was deleted", async () => {
+    await step("its page closed after the wipe was recorded, and before the disk was deleted", async () => {
       await demo.leader();
       const [id = ""] = await demo.followers();
       const before = await incarnation(id);
       await demo.do(`kill("${id}")`);
-      await demo.page.evaluate(noteWiped(id));
+      await demo.page.evaluate(recordWipe(id));
       await demo.do(`restart("${id}")`);
       await demo.until(`seen.nodes["${id}"].life === "running"`);
       await demo.voters("n1", "n2", "n3");
@@ -41,8 +41,8 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
       assert.notEqual(await incarnation(id), before);
     });
 
-    /** Removes a node, and opens a page that is to run it; gives that page. */
-    const removeAndAskFor = async (id: string): Promise<DemoPage> => {
+    /** Removes a node, and returns a new page that should run it. */
+    const removeAndReopen = async (id: string): Promise<DemoPage> => {
       await demo.do(`removeNode("${id}")`);
       await demo.voters(...["n1", "n2", "n3"].filter((other) => other !== id));
       const other = await DemoPage.open(context, demo.page.url().replace(/nodes=.*/, `nodes=${id}`));
@@ -51,16 +51,16 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
       return other;
     };
 
-    await step("it was removed, and is asked for by a page again", async () => {
+    await step("it was removed, and a page is opened for it", async () => {
       const [id = ""] = await demo.followers();
-      const other = await removeAndAskFor(id);
+      const other = await removeAndReopen(id);
       await other.page.close();
       await demo.life(id, "away");
     });
 
     await step("it was removed while no page ran it", async () => {
       const id = (await demo.nodes()).find(({ life }) => life === "away")!.id;
-      const other = await removeAndAskFor(id);
+      const other = await removeAndReopen(id);
       other.requireQuiet();
     });
     demo.requireQuiet();
@@ -69,7 +69,7 @@ Deno.test("the demo: a node that was wiped or removed comes back as a new one, w
   }
 });
 
-Deno.test("the demo: a node that is started twice at once runs, and nobody says that it has stopped", async () => {
+Deno.test("the demo: a node that is started twice at once runs, and never shows as stopped", async () => {
   await using server = new DemoServer();
   const browser = await launchChromium();
   try {
@@ -77,11 +77,11 @@ Deno.test("the demo: a node that is started twice at once runs, and nobody says 
     await demo.leader();
     const [id = ""] = await demo.followers();
     await demo.do(`kill("${id}")`);
-    const since = (await demo.happened()).length;
-    await demo.page.evaluate(`Promise.allSettled([1, 2].map(() => raftDemo.controls.restart("${id}")))`);
+    const since = (await demo.events()).length;
+    await demo.page.evaluate(`Promise.allSettled([1, 2].map(() => raftDemo.restart("${id}")))`);
     await demo.life(id, "running");
     await demo.until(`seen.nodes["${id}"].leader !== null`);
-    const lives = (await demo.happened()).slice(since).map(({ what }) => what.type === "life" ? what.life : "");
+    const lives = (await demo.events()).slice(since).map(({ what }) => what.type === "life" ? what.life : "");
     assert.ok(!lives.includes("stopped"), lives.join());
     demo.requireQuiet();
   } finally {
@@ -89,14 +89,14 @@ Deno.test("the demo: a node that is started twice at once runs, and nobody says 
   }
 });
 
-Deno.test("the demo: a cluster that has outlived those who began it still answers", async () => {
+Deno.test("the demo: a cluster that has outlived its founders still answers", async () => {
   await using server = new DemoServer();
   const browser = await launchChromium();
   try {
     const context = await browser.newContext();
     const first = await DemoPage.open(context, await server.url());
     await first.leader();
-    const second = await DemoPage.open(context, await first.page.evaluate("raftDemo.controls.inviteUrl") as string);
+    const second = await DemoPage.open(context, await first.page.evaluate("raftDemo.inviteUrl") as string);
     await second.voters("n1", "n2", "n3", "n4");
     await second.put("a", "1");
     for (const id of ["n1", "n2", "n3"]) await second.do(`removeNode("${id}")`);

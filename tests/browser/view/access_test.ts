@@ -3,7 +3,7 @@ import axe from "axe-core";
 import type { Demo } from "./view_suite.ts";
 import { viewSuite } from "./view_suite.ts";
 
-/** What axe-core finds, in words; nothing is left out. */
+/** Returns all violations that axe-core finds, in words. */
 async function violations(demo: Demo): Promise<string[]> {
   await demo.page.evaluate(axe.source);
   const found = await demo.page.evaluate("axe.run()") as {
@@ -14,7 +14,7 @@ async function violations(demo: Demo): Promise<string[]> {
   );
 }
 
-/** A cluster with something of everything. */
+/** A cluster with everything that the view can show. */
 const MIXED = `
   s.elect("n1");
   await s.put("colour", "blue");
@@ -33,7 +33,7 @@ const LOOKS = [
   { name: "a phone's width, dark", context: { colorScheme: "dark", viewport: { width: 360, height: 740 } } },
 ] as const;
 
-viewSuite("the view for everybody", [
+viewSuite("accessibility of the view", [
   ...LOOKS.map(({ name, context }) => ({
     name: `axe-core finds nothing: ${name}`,
     query: "nodes=5&runs",
@@ -56,7 +56,7 @@ viewSuite("the view for everybody", [
       await demo.script("s.elect('n1')");
       await demo.says("h1", /n1 leads/);
       const { keyboard } = demo.page;
-      /** Goes on with the tab key until what has the focus has this name. */
+      /** Presses the tab key until an element of this name has the focus. */
       const reach = async (name: RegExp): Promise<void> => {
         for (let steps = 0; steps < 120; steps++) {
           await keyboard.press("Tab");
@@ -93,7 +93,7 @@ viewSuite("the view for everybody", [
     },
   },
   {
-    name: "important events are said in the live region, one at a time",
+    name: "important events are announced in the live region, one at a time",
     async run(demo) {
       await demo.script(`s.elect("n1"); await s.kill("n3")`);
       await demo.says('[role="status"].visually-hidden', /^n1 leads in term 1/);

@@ -1,7 +1,6 @@
 /**
- * A cluster that only pretends: it does what the tests say, remembers what was asked
- * of it, and elects, replicates and answers just enough to be tried by hand. Its
- * clock moves when it is told to.
+ * A fake cluster: it records the calls of its controls, and elects, replicates and
+ * answers just enough to be tried by hand. The test moves its clock.
  *
  * @module
  */
@@ -10,10 +9,9 @@ import { RaftError } from "../../../mod.ts";
 import type { NodeId } from "../../../mod.ts";
 import { freshNode, votersOf } from "../../support/demo_views.ts";
 import type {
+  ClusterEvent,
   ClusterSource,
-  Controls,
   EntryView,
-  Happening,
   KeyValueAnswer,
   LinkView,
   MessageView,
@@ -21,15 +19,14 @@ import type {
   SourceListener,
 } from "../../../browser-demo/source.ts";
 
-/** The pretended cluster. */
-export class FakeSource implements ClusterSource, Controls {
-  readonly controls: Controls | null;
+/** The fake cluster. */
+export class FakeSource implements ClusterSource {
   readonly inviteUrl = "http://localhost/?join=demo";
-  /** What was asked for, as the name of the method and its arguments. */
+  /** The calls of controls: the name of the method, and its arguments. */
   readonly calls: unknown[][] = [];
   readonly nodes = new Map<NodeId, NodeView>();
   readonly links = new Map<string, LinkView>();
-  /** What the next request fails with. */
+  /** The error of the next call. */
   failure: RaftError | null = null;
   #listeners = new Set<SourceListener>();
   #nowMs = 1000;
@@ -37,8 +34,7 @@ export class FakeSource implements ClusterSource, Controls {
   #messages = 0;
   readonly #values = new Map<string, { value: string; version: number }>();
 
-  constructor(ids: readonly NodeId[], options: { readonly looksOnly?: boolean } = {}) {
-    this.controls = options.looksOnly === true ? null : this;
+  constructor(ids: readonly NodeId[]) {
     const membership = votersOf(ids);
     for (const id of ids) this.nodes.set(id, freshNode(id, membership));
   }
@@ -49,16 +45,15 @@ export class FakeSource implements ClusterSource, Controls {
     return this.#nowMs;
   }
 
-  subscribe(listener: SourceListener): () => void {
+  subscribe(listener: SourceListener): void {
     this.#listeners.add(listener);
     for (const view of this.nodes.values()) listener.node(view);
     for (const view of this.links.values()) listener.link(view);
-    return () => this.#listeners.delete(listener);
   }
 
-  // What a script may do.
+  // For scripts.
 
-  /** Lets time pass, and does what is due. */
+  /** Lets time pass, and runs everything that is due. */
   advance(ms: number): void {
     const until = this.#nowMs + ms;
     for (;;) {
@@ -75,15 +70,15 @@ export class FakeSource implements ClusterSource, Controls {
     this.#due.push({ atMs: this.#nowMs + ms, run });
   }
 
-  /** Changes what a node is. */
+  /** Changes the view of a node. */
   set(id: NodeId, change: Partial<NodeView>): void {
     const view = { ...(this.nodes.get(id) ?? freshNode(id)), ...change, seenMs: this.#nowMs };
     this.nodes.set(id, view);
     for (const listener of this.#listeners) listener.node(view);
   }
 
-  happen(node: NodeId, what: Happening["what"]): void {
-    for (const listener of this.#listeners) listener.happened({ node, atMs: this.#nowMs, what });
+  happen(node: NodeId, what: ClusterEvent["what"]): void {
+    for (const listener of this.#listeners) listener.event({ node, atMs: this.#nowMs, what });
   }
 
   send(from: NodeId, to: NodeId, type: MessageView["type"], change: Partial<MessageView> = {}): void {
@@ -120,7 +115,7 @@ export class FakeSource implements ClusterSource, Controls {
     return this.running().find(({ role }) => role === "leader");
   }
 
-  /** An election that `id` wins, with its messages and events. */
+  /** Runs an election that `id` wins, with its messages and events. */
   elect(id: NodeId): void {
     const term = Math.max(...[...this.nodes.values()].map((view) => view.term)) + 1;
     const others = this.running().filter((view) => view.id !== id).map((view) => view.id);
@@ -146,10 +141,10 @@ export class FakeSource implements ClusterSource, Controls {
     return { electionTimer: leads ? null : { startedMs: this.#nowMs, dueMs: this.#nowMs + 1500 } };
   }
 
-  /** The leader's next entry, on whom it reaches; committed if those are a majority. */
+  /** Appends an entry to the leader and to all nodes that it reaches; committed if those are a majority. */
   append(type: EntryView["type"], label: string): number {
     const leader = this.leader();
-    if (leader === undefined) throw new RaftError("no_leader", "nobody leads", { hint: "Wait for an election." });
+    if (leader === undefined) throw new RaftError("no_leader", "there is no leader", { hint: "Wait for an election." });
     const entry: EntryView = { index: leader.lastIndex + 1, term: leader.term, type, label };
     const entries = [...leader.entries, entry].slice(-40);
     const reached = this.running().filter(({ id }) => id === leader.id || this.#reaches(leader.id, id));
@@ -179,7 +174,7 @@ export class FakeSource implements ClusterSource, Controls {
     this.send(id, leader, "AppendEntriesResponse", { heartbeat, label: "matches", ...times });
   }
 
-  /** A round of heartbeats. */
+  /** Sends a round of heartbeats. */
   beat(): void {
     const leader = this.leader();
     if (leader === undefined) return;
@@ -190,7 +185,7 @@ export class FakeSource implements ClusterSource, Controls {
     }
   }
 
-  // What may be asked of it.
+  // The controls.
 
   #called(name: string, ...args: unknown[]): void {
     this.calls.push([name, ...args]);
@@ -217,7 +212,9 @@ export class FakeSource implements ClusterSource, Controls {
     if (consistency === "linearizable") this.#called("get", key, consistency);
     else this.calls.push(["get", key, consistency, from]);
     const servedBy = from ?? this.leader()?.id;
-    if (servedBy === undefined) throw new RaftError("no_leader", "nobody leads", { hint: "Wait for an election." });
+    if (servedBy === undefined) {
+      throw new RaftError("no_leader", "there is no leader", { hint: "Wait for an election." });
+    }
     return this.#answer(key, servedBy);
   }
 
@@ -293,7 +290,7 @@ export class FakeSource implements ClusterSource, Controls {
   async transferLeadership(to: NodeId): Promise<void> {
     this.#called("transferLeadership", to);
     const leader = this.leader();
-    if (leader === undefined) throw new RaftError("no_leader", "nobody leads");
+    if (leader === undefined) throw new RaftError("no_leader", "there is no leader");
     this.happen(leader.id, { type: "transferStarted", to });
     this.send(leader.id, to, "TimeoutNow");
     this.set(leader.id, { role: "follower" });

@@ -15,7 +15,7 @@ viewSuite("a first visit", [
       await demo.button("Kill the leader (n1)").click();
       await demo.says('[data-node="n1"]', /killed/);
       await demo.says("h1", /^n2 leads 3 nodes in term 2$/);
-      await demo.says(".detail", /n1 is not there; 2 of 3 voters are left/);
+      await demo.says(".detail", /n1 is down; 2 of 3 voters are left/);
       await demo.says(".next", /Get the value again/);
       await demo.button("Get").click();
       await demo.says(".answer", /colour is “blue” version 2, by n2/);
@@ -26,7 +26,7 @@ viewSuite("a first visit", [
     },
   },
   {
-    name: "everything for it is on the first screen, filled in",
+    name: "all controls for it are on the first screen, filled in",
     query: "nodes=3&runs",
     async run(demo) {
       await demo.script("s.elect('n1')");
@@ -39,7 +39,7 @@ viewSuite("a first visit", [
     },
   },
   {
-    name: "a key that a node does not have, and a key without a value, are told as such",
+    name: "a key that a node lacks, and one without a value, are shown as such",
     query: "nodes=3&runs",
     async run(demo) {
       await demo.script("s.elect('n1')");

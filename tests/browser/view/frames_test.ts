@@ -3,7 +3,7 @@ import type { CDPSession } from "playwright-core";
 import type { Demo } from "./view_suite.ts";
 import { viewSuite } from "./view_suite.ts";
 
-/** What the frames of a few seconds took. */
+/** The times of frames during a few seconds. */
 interface Frames {
   readonly count: number;
   readonly intervalMedianMs: number;
@@ -23,7 +23,7 @@ const MEASURE = `new Promise((done) => { globalThis.demo.frames.length = 0; setT
   });
 }, 4000); })`;
 
-/** Measures for a while, and prints it. */
+/** Measures for a while, and prints the results. */
 async function measure(demo: Demo, session: CDPSession): Promise<Frames> {
   const spent = async (): Promise<number> => {
     const { metrics } = await session.send("Performance.getMetrics");
@@ -31,7 +31,7 @@ async function measure(demo: Demo, session: CDPSession): Promise<Frames> {
   };
   const before = await spent();
   const measured = await demo.page.evaluate(MEASURE) as Frames;
-  // All of the page's main thread: layout, style and the pretended cluster too.
+  // The page's whole main thread: layout, style and the fake cluster too.
   const all = { ...measured, mainThreadMs: (await spent() - before) / measured.count };
   const text = Object.entries(all).map(([name, value]) => `${name} ${Number(value).toFixed(1)}`).join(", ");
   console.log(`frames with seven nodes: ${text}`);
@@ -40,7 +40,7 @@ async function measure(demo: Demo, session: CDPSession): Promise<Frames> {
 
 viewSuite("frames", [
   {
-    name: "with seven nodes and hundreds of entries a second, a frame's work is done before the next",
+    name: "with seven nodes and hundreds of entries a second, the work of a frame is done before the next",
     query: "nodes=7",
     async run(demo) {
       await demo.script("s.elect('n1'); demo.run(3)");

@@ -1,9 +1,9 @@
-/** Tests of the view, each on a page of its own before a pretended cluster; steps of one test, in one browser. */
+/** Tests of the view, each on a page of its own with a fake cluster; steps of one test, in one browser. */
 
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { launchChromium, listen, Site } from "../browser.ts";
 
-/** The page that a step works with. */
+/** The page of a step. */
 export class Demo {
   readonly page: Page;
 
@@ -16,7 +16,7 @@ export class Demo {
     return await this.page.evaluate(`(async () => { const s = globalThis.demo.source; ${lines} })()`);
   }
 
-  /** What the view asked for; not what it reads to show each node's value. */
+  /** Returns the calls of the view, except those that read each node's value. */
   async calls(): Promise<unknown[][]> {
     const all = await this.script("return s.calls") as unknown[][];
     return all.filter(([name, , consistency]) => !(name === "get" && consistency === "stale"));
@@ -35,13 +35,13 @@ export class Demo {
 /** A step. */
 export interface ViewStep {
   readonly name: string;
-  /** What follows the `?`. @default "nodes=3" */
+  /** The query of the page. @default "nodes=3" */
   readonly query?: string;
   readonly context?: BrowserContextOptions;
   run(demo: Demo): Promise<void>;
 }
 
-/** A test of these steps. What a page says on its console is an error. */
+/** Registers a test of these steps. Any message on the console is an error. */
 export function viewSuite(name: string, steps: readonly ViewStep[]): void {
   Deno.test(name, async (test) => {
     await using site = new Site();

@@ -15,7 +15,7 @@ function cluster(
   return model;
 }
 
-/** A leader whose entry 3 is on nobody else's disk. */
+/** A leader whose entry 3 is on no other disk. */
 const LEADER = {
   role: "leader",
   term: 2,
@@ -34,50 +34,50 @@ function waiting(model: ClusterModel): string {
 
 const cut = (from: string, to: string) => ({ from, to, cut: true, delayMs: 0, loss: 0 });
 
-Deno.test("the headline says who leads, and who is missing", () => {
+Deno.test("the headline names the leader and the missing nodes", () => {
   const leads = cluster({ n1: { role: "leader", term: 4 } });
   assert.deepEqual(headlineOf(leads), {
     text: "n1 leads 3 nodes in term 4",
-    detail: "All 3 voters are there; 2 are enough to commit.",
+    detail: "All 3 voters are available; 2 are enough to commit.",
     tone: "good",
   });
   const missing = cluster({ n1: { role: "leader", term: 4 }, n3: { life: "killed" } });
-  assert.match(headlineOf(missing).detail, /^n3 is not there; 2 of 3 voters are left, and 2 are enough\./);
+  assert.match(headlineOf(missing).detail, /^n3 is down; 2 of 3 voters are left, and 2 are enough\./);
 });
 
-Deno.test("the headline says why nobody leads", () => {
+Deno.test("the headline explains why there is no leader", () => {
   assert.equal(headlineOf(new ClusterModel()).text, "The cluster is starting");
-  assert.equal(headlineOf(cluster()).text, "Nobody leads just now");
+  assert.equal(headlineOf(cluster()).text, "There is no leader at the moment");
   assert.equal(headlineOf(cluster({ n2: { role: "candidate" } })).text, "n2 asks for votes");
   const lost = headlineOf(cluster({ n1: { life: "killed" }, n2: { life: "paused" } }));
-  assert.equal(lost.text, "Nobody can lead: 1 of 3 voters left");
+  assert.equal(lost.text, "No node can lead: 1 of 3 voters left");
   assert.equal(lost.tone, "bad");
 });
 
-Deno.test("of two who believe to lead, the headline names the newer, and says so of the older", () => {
+Deno.test("of two nodes that consider themselves leader, the headline names both, the newer first", () => {
   const { text, detail } = headlineOf(cluster({ n1: { role: "leader", term: 4 }, n2: { role: "leader", term: 5 } }));
   assert.match(text, /^n2 leads/);
-  assert.match(detail, /n1 still believes that it leads, in term 4/);
+  assert.match(detail, /n1 still considers itself leader in term 4/);
 });
 
-Deno.test("a leader that reaches no majority can commit nothing, says the headline", () => {
+Deno.test("the headline explains that a leader without a majority can't commit", () => {
   const model = cluster({ n1: { role: "leader", term: 4 } });
   for (const other of ["n2", "n3"]) model.link(cut("n1", other));
   assert.match(headlineOf(model).detail, /reaches 1 of 3 voters, and 2 are needed/);
 });
 
-Deno.test("the headline says who is cut off, and when the cuts leave nobody a majority", () => {
+Deno.test("the headline names nodes that are cut off, and explains that no node has a majority", () => {
   const leads = cluster({ n1: { role: "leader", term: 4 } });
   leads.link(cut("n2", "n1"));
-  assert.match(headlineOf(leads).detail, /^n2 is not heard by n1; 2 of 3 voters are left, and 2 are enough\./);
+  assert.match(headlineOf(leads).detail, /^n2 is unable to answer n1; 2 of 3 voters are left, and 2 are enough\./);
   leads.link(cut("n1", "n2"));
   assert.match(headlineOf(leads).detail, /^n2 is cut off from n1; 2 of 3/);
-  const nobody = cluster({ n3: { life: "killed" }, n1: { role: "preCandidate" } });
-  nobody.link(cut("n1", "n2"));
-  assert.equal(headlineOf(nobody).text, "Nobody can lead: too many links are cut");
+  const none = cluster({ n3: { life: "killed" }, n1: { role: "preCandidate" } });
+  none.link(cut("n1", "n2"));
+  assert.equal(headlineOf(none).text, "No node can lead: too many links are cut");
 });
 
-Deno.test("an entry that waits says who has it, how many are needed, and what keeps the others", () => {
+Deno.test("the reason for a waiting entry names its holders, the majority, and the obstacles", () => {
   const model = cluster({ n1: LEADER, n3: { life: "killed" } });
   model.link(cut("n1", "n2"));
   model.link(cut("n2", "n1"));
@@ -87,7 +87,7 @@ Deno.test("an entry that waits says who has it, how many are needed, and what ke
   );
 });
 
-Deno.test("several who are behind for one reason are named together", () => {
+Deno.test("several nodes that are behind for one reason are named together", () => {
   const model = cluster({ n1: LEADER, n2: { life: "killed" }, n3: { life: "killed" } });
   assert.match(waiting(model), /; n2 and n3 are killed\./);
 });
@@ -96,14 +96,14 @@ Deno.test("one-way cuts, delay, loss, snapshots and slow disks are told apart", 
   const there = cluster({ n1: LEADER });
   there.link(cut("n1", "n2"));
   there.link(cut("n3", "n1"));
-  assert.match(waiting(there), /the way from n1 to n2 is cut, the way back from n3 to n1 is cut/);
+  assert.match(waiting(there), /the link from n1 to n2 is cut, the link from n3 to n1 is cut/);
   const slow = cluster({ n1: LEADER });
   slow.link({ ...cut("n1", "n2"), cut: false, delayMs: 300 });
   slow.link({ ...cut("n1", "n3"), cut: false, loss: 0.5 });
-  assert.match(waiting(slow), /the way to n2 and back takes 300 ms, messages to and from n3 get lost/);
+  assert.match(waiting(slow), /the round trip to n2 takes 300 ms, messages to and from n3 are lost/);
   const progress = LEADER.progress.map((peer) => ({ ...peer, state: "snapshot" as const }));
-  assert.match(waiting(cluster({ n1: { ...LEADER, progress } })), /n2 and n3 must get a snapshot first/);
-  assert.match(waiting(cluster({ n1: { ...LEADER, durableIndex: 2 } })), /on no voter's disk yet.*n1's own disk/);
+  assert.match(waiting(cluster({ n1: { ...LEADER, progress } })), /n2 and n3 need a snapshot first/);
+  assert.match(waiting(cluster({ n1: { ...LEADER, durableIndex: 2 } })), /on no voter's disk yet.*its own disk/);
 });
 
 Deno.test("an entry of an older term on a majority waits for one of the leader's own (figure 8)", () => {
@@ -131,6 +131,6 @@ Deno.test("a joint membership needs both halves", () => {
   );
 });
 
-Deno.test("nothing waits where everything is committed", () => {
+Deno.test("nothing waits when everything is committed", () => {
   assert.equal(waiting(cluster({ n1: { ...LEADER, commitIndex: 3 } })), "");
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Happening, NodeView } from "../../../browser-demo/source.ts";
+import type { ClusterEvent, NodeView } from "../../../browser-demo/source.ts";
 import { explain } from "../../../browser-demo/view/explain.ts";
 import { ClusterModel } from "../../../browser-demo/view/model.ts";
 import { entriesOf, freshNode, votersOf } from "../../support/demo_views.ts";
 
-/** What the feed says of an event at a node, in a cluster of these nodes. */
-function say(node: string, what: Happening["what"], views: readonly Partial<NodeView>[] = [], atMs = 0): string {
+/** Returns the line of the feed for an event at a node, in a cluster of these nodes. */
+function say(node: string, what: ClusterEvent["what"], views: readonly Partial<NodeView>[] = [], atMs = 0): string {
   const said = explain({ node, atMs, what }, modelOf(views));
   return said === null ? "" : `${said.text} [${said.section.label}]`;
 }
@@ -16,9 +16,9 @@ function modelOf(views: readonly Partial<NodeView>[]): ClusterModel {
   return model;
 }
 
-Deno.test("a pre-vote says how long there was no word from a leader", () => {
+Deno.test("a pre-vote names the time without a leader", () => {
   const model = modelOf([{ id: "n2", electionTimer: { startedMs: 1000, dueMs: 2250 } }]);
-  // The campaign has restarted the timer by the time it is told.
+  // The campaign has restarted the timer before the event arrives.
   model.node({ ...freshNode("n2"), role: "preCandidate", electionTimer: { startedMs: 2300, dueMs: 3600 } });
   const said = explain({
     node: "n2",
@@ -27,49 +27,52 @@ Deno.test("a pre-vote says how long there was no word from a leader", () => {
   }, model);
   assert.equal(
     said?.text,
-    "n2 heard nothing from a leader for 1.3 s, so it asks whether others would vote for it in term 4 (pre-vote).",
+    "n2 received nothing from a leader for 1.3 s, so it asks if the others would vote for it in term 4 (pre-vote).",
   );
   assert.equal(said?.section.label, "dissertation §9.6");
 });
 
-Deno.test("a pre-vote whose silence is not known says so in general", () => {
+Deno.test("a pre-vote without a known timer names the election timeout", () => {
   assert.match(
     say("n2", { type: "electionStarted", term: 4, preVote: true, reason: "timeout" }),
-    /heard nothing from a leader for an election timeout/,
+    /received nothing from a leader for an election timeout/,
   );
 });
 
-Deno.test("a candidate, and one that was told to take over, say why they campaign", () => {
+Deno.test("a candidate's campaign is explained, and that of a transfer", () => {
   assert.match(
     say("n2", { type: "electionStarted", term: 4, preVote: false, reason: "timeout" }),
     /^A majority would vote for n2, so it becomes a candidate in term 4.*\[§5\.2\]$/,
   );
   assert.match(
     say("n2", { type: "electionStarted", term: 4, preVote: false, reason: "transfer" }),
-    /^The leader told n2 to take over.*\[dissertation §3\.10\]$/,
+    /^The leader asked n2 to take over.*\[dissertation §3\.10\]$/,
   );
 });
 
-Deno.test("each reason to deny a vote has its words and its section", () => {
+Deno.test("each reason to deny a vote has a text and a section", () => {
   const denied = { type: "voteDenied", to: "n1", term: 4, preVote: false } as const;
   assert.equal(
     say("n3", { ...denied, reason: "logBehind" }),
     "n3 refused its vote to n1: its own log is more up to date. [§5.4.1]",
   );
-  assert.match(say("n3", { ...denied, reason: "staleTerm" }), /n1 asked for term 4, and that is over\. \[§5\.1\]$/);
-  assert.match(say("n3", { ...denied, reason: "leaderAlive" }), /it hears a leader.*\[dissertation §4\.2\.3\]$/);
+  assert.match(say("n3", { ...denied, reason: "staleTerm" }), /n1 asked for term 4, which is over\. \[§5\.1\]$/);
+  assert.match(
+    say("n3", { ...denied, reason: "leaderAlive" }),
+    /it receives messages from a leader.*\[dissertation §4\.2\.3\]$/,
+  );
   assert.match(
     say("n3", { ...denied, reason: "restartedRecently" }),
     /it has just started.*\[dissertation §4\.2\.3\]$/,
   );
   assert.match(
     say("n3", { ...denied, reason: "alreadyVoted" }, [{ id: "n3", term: 4, votedFor: "n2" }]),
-    /it gave its vote of term 4 to n2 already.*\[§5\.2\]$/,
+    /it has already given its vote of term 4 to n2.*\[§5\.2\]$/,
   );
   assert.match(say("n3", { ...denied, preVote: true, reason: "staleTerm" }), /^n3 would not vote for n1: /);
 });
 
-Deno.test("a log that is behind is compared, if what is known agrees", () => {
+Deno.test("a log that is behind is compared, if the known logs agree", () => {
   const denied = { type: "voteDenied", to: "n1", term: 4, preVote: false, reason: "logBehind" } as const;
   const longer = { id: "n3", entries: entriesOf(1, 1, 3), lastIndex: 3 };
   const shorter = { id: "n1", entries: entriesOf(1, 1), lastIndex: 2 };
@@ -88,13 +91,13 @@ Deno.test("votes of one campaign become one line", () => {
   assert.notEqual(preVote?.group?.key, said?.group?.key);
 });
 
-Deno.test("of commits the leader's is told, and several at once", () => {
+Deno.test("only the leader's commits are shown, several in one line", () => {
   const committed = { type: "committed", index: 7 } as const;
   const views = [{ id: "n1", role: "leader", term: 2 }, { id: "n2" }] as const;
   assert.equal(say("n2", committed, views), "");
   assert.equal(
     say("n1", committed, views),
-    "Entry 7 is committed: on the disks of a majority, and so never lost. [§5.3]",
+    "Entry 7 is committed: on the disks of a majority, and therefore never lost. [§5.3]",
   );
   const labelled = [{ ...views[0], entries: entriesOf(1, 1, 2), lastIndex: 3 }];
   assert.match(say("n1", { type: "committed", index: 3 }, labelled), /^Entry 3 \(put k = 3\) is committed/);
@@ -104,7 +107,7 @@ Deno.test("of commits the leader's is told, and several at once", () => {
   assert.match(said?.group?.say(["7", "9", "8"]) ?? "", /^Entries 7–9 are committed/);
 });
 
-Deno.test("who wins is told, who follows as one line, and who gives up with its reason", () => {
+Deno.test("the winner has a line, its followers share one, and giving up has a reason", () => {
   assert.match(
     say("n1", { type: "roleChanged", role: "leader", term: 2, reason: "a quorum voted for it" }),
     /^n1 leads in term 2: a quorum voted for it\..*\[§5\.2\]$/,
@@ -116,7 +119,7 @@ Deno.test("who wins is told, who follows as one line, and who gives up with its 
   const gaveUp = "no quorum answered for an election timeout";
   assert.equal(
     say("n1", { type: "roleChanged", role: "follower", term: 2, reason: gaveUp }),
-    `n1 goes back to being a follower, in term 2: ${gaveUp}. [dissertation §6.2]`,
+    `n1 becomes a follower again, in term 2: ${gaveUp}. [dissertation §6.2]`,
   );
   assert.equal(
     say("n2", { type: "roleChanged", role: "follower", term: 2, reason: "received a message from the leader" }),
@@ -125,18 +128,18 @@ Deno.test("who wins is told, who follows as one line, and who gives up with its 
   assert.equal(say("n2", { type: "leaderChanged", leader: null, term: 2 }), "");
 });
 
-Deno.test("a change of the membership is told once, by the leader, and a joint one with both majorities", () => {
+Deno.test("a membership change has one line, the leader's; a joint one names both majorities", () => {
   const change = { type: "membershipChanged", index: 5, reason: "appended" } as const;
   const simple = { ...change, membership: votersOf(["n1", "n2", "n3"], ["n4"]) };
   const leader = [{ id: "n1", role: "leader" }] as const;
   assert.equal(say("n2", simple, leader), "");
-  assert.match(say("n1", simple, leader), /n1, n2 and n3 vote, n4 only learns\. \[dissertation §4\.1\]$/);
+  assert.match(say("n1", simple, leader), /n1, n2 and n3 vote; n4 is a learner\. \[dissertation §4\.1\]$/);
   const joint = { ...change, membership: { ...votersOf(["n1", "n4"]), outgoing: ["n1", "n2", "n3"] } };
-  assert.match(say("n1", joint, leader), /both a majority of n1 and n4 and one of n1, n2 and n3.*\[§6\]$/);
-  assert.match(say("n2", { ...simple, reason: "rolledBack" }), /goes back to the membership of entry 5.*\[§6\]$/);
+  assert.match(say("n1", joint, leader), /both a majority of n1 and n4 and a majority of n1, n2 and n3.*\[§6\]$/);
+  assert.match(say("n2", { ...simple, reason: "rolledBack" }), /returns to the membership of entry 5.*\[§6\]$/);
 });
 
-Deno.test("truncations, snapshots, disks, transfers and refusals are told", () => {
+Deno.test("truncations, snapshots, disk errors, transfers and rejections have lines", () => {
   assert.match(say("n2", { type: "logTruncated", from: 4 }), /deleted its log from entry 4 on.*\[§5\.3\]$/);
   assert.match(say("n1", { type: "snapshotNeeded", peer: "n2" }), /sends its snapshot instead\. \[§7\]$/);
   assert.match(say("n1", { type: "snapshot", index: 9, reason: "taken" }), /up to entry 9.*\[§7\]$/);
@@ -150,16 +153,19 @@ Deno.test("truncations, snapshots, disks, transfers and refusals are told", () =
     /hands leadership over to n2.*\[dissertation §3\.10\]$/,
   );
   assert.match(say("n1", { type: "transferEnded", to: "n2", reason: "timeout" }), /n2 did not take over in time/);
-  assert.match(say("n1", { type: "refused", from: "n9", reason: "another cluster" }), /no message from n9: another/);
+  assert.match(
+    say("n1", { type: "refused", from: "n9", reason: "another cluster" }),
+    /rejected a message from n9: another/,
+  );
 });
 
-Deno.test("every life has its words", () => {
+Deno.test("every state of a node has a text", () => {
   for (const life of ["running", "stopped", "away"] as const) {
     assert.match(say("n1", { type: "life", life, reason: "because" }), /^n1 .*\(because\).*\[§5\.5\]$/);
   }
   assert.match(say("n1", { type: "life", life: "killed", reason: "" }), /^n1 was killed\. .*\[§5\.5\]$/);
   assert.match(say("n1", { type: "life", life: "killed", reason: "it was wiped" }), /^n1 was killed\. It was wiped\. /);
-  assert.match(say("n1", { type: "life", life: "paused", reason: "" }), /^n1 stands still\. /);
+  assert.match(say("n1", { type: "life", life: "paused", reason: "" }), /^n1 is paused\. /);
   assert.match(say("n1", { type: "life", life: "starting", reason: "" }), /^n1 starts with .*\[§5\.5\]$/);
-  assert.match(say("n1", { type: "life", life: "starting", reason: "why" }), /^n1 is not in yet\. Why\. /);
+  assert.match(say("n1", { type: "life", life: "starting", reason: "why" }), /^n1 has not joined yet\. Why\. /);
 });

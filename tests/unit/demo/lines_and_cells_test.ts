@@ -10,7 +10,7 @@ function line(text: string, key?: string): Explanation {
   return key === undefined ? plain : { ...plain, group: { key, parts: [text], say: (parts) => parts.join("+") } };
 }
 
-Deno.test("lines of one group become one, others between them or not", () => {
+Deno.test("lines of one group become one, even with others between them", () => {
   const feed = new FeedLines();
   feed.add(0, line("a", "votes"));
   feed.add(10, line("between"));
@@ -21,7 +21,7 @@ Deno.test("lines of one group become one, others between them or not", () => {
   assert.equal(feed.lines.length, 3);
 });
 
-Deno.test("the feed keeps the newest lines, and says nothing twice in a row", () => {
+Deno.test("the feed keeps the newest lines, and none twice in a row", () => {
   const feed = new FeedLines();
   for (let at = 0; at < 100; at++) feed.add(at * 1000, line(`line ${at}`));
   feed.add(99_000, line("line 99"));
@@ -66,7 +66,7 @@ Deno.test("the newest entries are shown, with a place for the next", () => {
   assert.equal(firstColumn([{ ...FOLLOWER, lastIndex: 100 }]), 102 - COLUMNS);
 });
 
-Deno.test("an index is told over all logs, where they differ too", () => {
+Deno.test("an index is described over all logs, even if they differ", () => {
   assert.equal(
     indexWords([LEADER, FOLLOWER], LEADER, 3),
     "Entry 3: put k = 3 (term 2), in the logs of n1 and n2. Committed.",

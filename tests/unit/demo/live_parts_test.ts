@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryNetwork, PROTOCOL_VERSION } from "../../../mod.ts";
 import type { Envelope } from "../../../mod.ts";
-import { allOf, isolated } from "../../../browser-demo/live/links.ts";
+import { allLinks, isolatedLinks } from "../../../browser-demo/live/links.ts";
 import { joinUrl, pageUrl, readParameters, serversName } from "../../../browser-demo/live/url.ts";
 import { FaultyTransport } from "../../../browser-demo/node/faulty_transport.ts";
 import { TimerGuess } from "../../../browser-demo/node/timer_guess.ts";
@@ -9,7 +9,7 @@ import type { TabTransport } from "../../../transport/tab/mod.ts";
 
 const PAGE = "https://host.example/raft/index.html";
 
-Deno.test("the page's address: what it says comes back, and what makes no sense is left out", () => {
+Deno.test("the page's address is parsed as written, and invalid values are left out", () => {
   const none = { cluster: null, servers: [], nodes: null, join: false, electionTimeoutMs: null };
   assert.deepEqual(readParameters(PAGE), none);
   assert.deepEqual(readParameters(`${PAGE}?cluster=<b>&nodes=n1,<i>,n2&election=-1&servers=javascript:x`), {
@@ -23,35 +23,35 @@ Deno.test("the page's address: what it says comes back, and what makes no sense 
   assert.deepEqual(readParameters(joinUrl(PAGE, { cluster: "c", servers: [] })), { ...none, cluster: "c", join: true });
 });
 
-Deno.test("the page's address: servers in any order are the same cluster", () => {
+Deno.test("servers in any order are the same cluster", () => {
   const { servers } = readParameters(`${PAGE}?servers=http://127.0.0.1:7002/,http://127.0.0.1:7001`);
   assert.deepEqual(servers, ["http://127.0.0.1:7001", "http://127.0.0.1:7002"]);
   assert.equal(serversName(servers), "127.0.0.1-7001_127.0.0.1-7002");
   assert.deepEqual(readParameters(joinUrl(PAGE, { cluster: "x", servers })).servers, servers);
 });
 
-Deno.test("links: isolating a node cuts all of its links both ways, and keeps their delays", () => {
+Deno.test("isolating a node cuts all of its links both ways, and keeps their delays", () => {
   const slow = { from: "n2", to: "n1", cut: false, delayMs: 50, loss: 0 };
-  const links = isolated("n1", true, ["n1", "n2", "n3"], [slow]);
+  const links = isolatedLinks("n1", true, ["n1", "n2", "n3"], [slow]);
   assert.deepEqual(links.map(({ from, to, cut, delayMs }) => `${from} ${to} ${cut} ${delayMs}`), [
     "n1 n2 true 0",
     "n1 n3 true 0",
     "n2 n1 true 50",
     "n3 n1 true 0",
   ]);
-  assert.equal(allOf(["n1", "n2", "n3"]).length, 6);
+  assert.equal(allLinks(["n1", "n2", "n3"]).length, 6);
 });
 
-Deno.test("an election timer: it keeps its beginning while it goes on, and begins anew when it was reset", () => {
+Deno.test("an election timer keeps its start until it is reset", () => {
   const timer = new TimerGuess(100);
-  assert.deepEqual(timer.look({ elapsedTicks: 0, timeoutTicks: 12 }, 1000), { startedMs: 1000, dueMs: 2200 });
-  assert.deepEqual(timer.look({ elapsedTicks: 1, timeoutTicks: 12 }, 1133), { startedMs: 1000, dueMs: 2200 });
-  assert.deepEqual(timer.look({ elapsedTicks: 0, timeoutTicks: 20 }, 1166), { startedMs: 1166, dueMs: 3166 });
-  // It stood still meanwhile.
-  assert.deepEqual(timer.look({ elapsedTicks: 1, timeoutTicks: 20 }, 9000), { startedMs: 8900, dueMs: 10_900 });
+  assert.deepEqual(timer.observe({ elapsedTicks: 0, timeoutTicks: 12 }, 1000), { startedMs: 1000, dueMs: 2200 });
+  assert.deepEqual(timer.observe({ elapsedTicks: 1, timeoutTicks: 12 }, 1133), { startedMs: 1000, dueMs: 2200 });
+  assert.deepEqual(timer.observe({ elapsedTicks: 0, timeoutTicks: 20 }, 1166), { startedMs: 1166, dueMs: 3166 });
+  // It was paused meanwhile.
+  assert.deepEqual(timer.observe({ elapsedTicks: 1, timeoutTicks: 20 }, 9000), { startedMs: 8900, dueMs: 10_900 });
 });
 
-/** A faulty transport of n1, and what comes out at n2. */
+/** Returns a faulty transport of n1, and the messages that arrive at n2. */
 async function faulty() {
   const network = new MemoryNetwork();
   const arrived: Envelope[] = [];
@@ -83,7 +83,7 @@ function envelope(from: string, to: string, fromAddress = `tab:${from}`): Envelo
   return { ...identity, from, to, fromAddress, message: { type: "TimeoutNow", term: 3 } };
 }
 
-Deno.test("a faulty transport: a link is cut one way, and what goes by it is told of", async () => {
+Deno.test("a link is cut one way, and its messages are recorded", async () => {
   const { transport, arrived, calls, deliver, close } = await faulty();
   transport.send("tab:n2", envelope("n1", "n2"));
   transport.setLink({ from: "n1", to: "n2", cut: true, delayMs: 0, loss: 0 });
@@ -95,14 +95,14 @@ Deno.test("a faulty transport: a link is cut one way, and what goes by it is tol
     "n2 delivered take over",
     "n2 cut take over",
   ]);
-  assert.deepEqual(transport.links.map(({ from, to }) => `${from} ${to}`), ["n1 n2"], "n2's links are its own");
+  assert.deepEqual(transport.links.map(({ from, to }) => `${from} ${to}`), ["n1 n2"], "n2 controls its own links");
   await assert.rejects(transport.call("tab:n2", "m", new Uint8Array()), { code: "unreachable" });
   await transport.call("tab:page-x", "m", new Uint8Array());
   assert.deepEqual(calls, ["tab:page-x"]);
   await close();
 });
 
-Deno.test("a faulty transport: what is late comes late, unless it comes to a cut; what is lost never comes", async () => {
+Deno.test("a slow link delivers late unless it is cut meanwhile; a lossy one loses messages", async () => {
   const { transport, arrived, deliver, close } = await faulty();
   const link = { from: "n1", to: "n2", cut: false, delayMs: 20, loss: 0 };
   transport.setLink(link);
@@ -122,7 +122,7 @@ Deno.test("a faulty transport: what is late comes late, unless it comes to a cut
   await close();
 });
 
-Deno.test("a faulty transport: what a server sends is cut where it arrives", async () => {
+Deno.test("messages from a server are cut on arrival", async () => {
   const { transport, other, received, deliver, close } = await faulty();
   const link = { from: "s1", to: "n1", cut: true, delayMs: 0, loss: 0 };
   other.send("tab:n1", envelope("s1", "n1", "http://127.0.0.1:7001"));

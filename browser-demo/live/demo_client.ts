@@ -1,5 +1,5 @@
 /**
- * Reads and writes keys as any client would, and says which node answered.
+ * The page's key-value client, which also says which node answered.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { Coordinator, decodeGetAnswer, encodeGet, KeyValueClient, RaftError } fr
 import type { ClientTransport, NodeId } from "../../mod.ts";
 import type { KeyValueAnswer } from "../source.ts";
 
-/** What a {@linkcode Playground} needs. */
-export interface PlaygroundOptions {
+/** Options of {@linkcode DemoClient}. */
+export interface DemoClientOptions {
   readonly client: ClientTransport;
-  /** Whom to ask now: the cluster may outlive all those with whom it began. */
+  /** Returns the addresses to ask now: the cluster may outlive all of its founders. */
   endpoints(): readonly string[];
-  /** The name of the node at an address. */
+  /** Returns the name of the node at an address. */
   nameOf(address: string): NodeId;
   addressOf(id: NodeId): string;
 }
 
-/** A leader may have to be elected first. */
+/** Time for the election of a leader, too. */
 const TIMEOUT_MS = 15_000;
 const ATTEMPT_TIMEOUT_MS = 1000;
-/** Writes whose server is remembered. */
+/** Writes whose node is remembered. */
 const MAX_REMEMBERED = 64;
 
-/** A client that remembers whom it asked. */
-class Witness implements ClientTransport {
+/** A client transport that remembers which node answered. */
+class TracingTransport implements ClientTransport {
   readonly #inner: ClientTransport;
   readonly #queries = new WeakMap<Uint8Array, string>();
   readonly #writes = new Map<number, string>();
@@ -35,13 +35,13 @@ class Witness implements ClientTransport {
     this.#inner = inner;
   }
 
-  /** Who answered this query. */
-  answerer(query: Uint8Array): string {
+  /** Returns the endpoint that answered a query. */
+  answererOf(query: Uint8Array): string {
     return this.#queries.get(query) ?? "";
   }
 
-  /** Who made the write of this version. */
-  writer(version: number): string {
+  /** Returns the endpoint that made the write of a version. */
+  writerOf(version: number): string {
     return this.#writes.get(version) ?? this.#lastWrite;
   }
 
@@ -69,18 +69,18 @@ class Witness implements ClientTransport {
 }
 
 /** The client of one page. */
-export class Playground {
-  readonly #options: PlaygroundOptions;
-  readonly #witness: Witness;
+export class DemoClient {
+  readonly #options: DemoClientOptions;
+  readonly #transport: TracingTransport;
   readonly #coordinator: Coordinator;
   readonly #store: KeyValueClient;
 
-  constructor(options: PlaygroundOptions) {
+  constructor(options: DemoClientOptions) {
     this.#options = options;
-    this.#witness = new Witness(options.client);
+    this.#transport = new TracingTransport(options.client);
     this.#coordinator = new Coordinator({
       endpoints: () => options.endpoints(),
-      transport: this.#witness,
+      transport: this.#transport,
       timeoutMs: TIMEOUT_MS,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
       maxBackoffMs: 250,
@@ -89,37 +89,37 @@ export class Playground {
   }
 
   async put(key: string, value: string): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const startMs = performance.now();
     const { version } = await this.#store.put(key, value);
-    return this.#written(value, version, began);
+    return this.#written(value, version, startMs);
   }
 
   async remove(key: string): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const startMs = performance.now();
     const { version } = await this.#store.delete(key);
-    return this.#written(null, version, began);
+    return this.#written(null, version, startMs);
   }
 
-  /** Asks the leader, or, for a stale answer, one node in particular. */
+  /** Reads from the leader or, for a stale read, from one node in particular. */
   async get(key: string, consistency: "linearizable" | "stale", from?: NodeId): Promise<KeyValueAnswer> {
-    const began = performance.now();
+    const startMs = performance.now();
     const query = encodeGet(new TextEncoder().encode(key));
     const { result } = from === undefined || consistency !== "stale"
       ? await this.#coordinator.read(query, { consistency })
-      : await this.#witness.read(this.#options.addressOf(from), query, {
+      : await this.#transport.read(this.#options.addressOf(from), query, {
         consistency,
         signal: AbortSignal.timeout(2 * ATTEMPT_TIMEOUT_MS),
       });
-    const tookMs = performance.now() - began;
+    const tookMs = performance.now() - startMs;
     const answer = decodeGetAnswer(result);
     if (!answer.ok) throw new RaftError("invalid_argument", answer.message);
-    const servedBy = this.#options.nameOf(this.#witness.answerer(query));
+    const servedBy = this.#options.nameOf(this.#transport.answererOf(query));
     if (answer.entry === null) return { value: null, version: answer.revision, servedBy, tookMs };
     return { value: new TextDecoder().decode(answer.entry.value), version: answer.entry.version, servedBy, tookMs };
   }
 
-  #written(value: string | null, version: number, began: number): KeyValueAnswer {
-    const servedBy = this.#options.nameOf(this.#witness.writer(version));
-    return { value, version, servedBy, tookMs: performance.now() - began };
+  #written(value: string | null, version: number, startMs: number): KeyValueAnswer {
+    const servedBy = this.#options.nameOf(this.#transport.writerOf(version));
+    return { value, version, servedBy, tookMs: performance.now() - startMs };
   }
 }

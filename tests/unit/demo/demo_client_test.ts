@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
-import { Playground } from "../../../browser-demo/live/playground.ts";
+import { DemoClient } from "../../../browser-demo/live/demo_client.ts";
 import { RaftError } from "../../../mod.ts";
 import type { ClientTransport } from "../../../mod.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 
-Deno.test("the playground asks the nodes that run now, when none of those is left with which it began", async () => {
+Deno.test("the client asks the nodes that run now, even if no founder is left", async () => {
   let running = ["tab:n1", "tab:n2"];
   const asked: string[] = [];
   const client: ClientTransport = {
-    propose: () => Promise.reject(new RaftError("unreachable", "nobody is there")),
+    propose: () => Promise.reject(new RaftError("unreachable", "no node runs")),
     read(endpoint) {
-      asked.push(`query ${endpoint}`);
-      return Promise.reject(new RaftError("invalid_argument", "no more is wanted"));
+      asked.push(`read ${endpoint}`);
+      return Promise.reject(new RaftError("invalid_argument", "the test ends here"));
     },
     status(endpoint) {
       asked.push(`status ${endpoint}`);
@@ -19,13 +19,13 @@ Deno.test("the playground asks the nodes that run now, when none of those is lef
       return Promise.resolve({ ...waiting.status(), term: 5, leader: { id: "n4", address: "tab:n4" } });
     },
   };
-  const playground = new Playground({
+  const demo = new DemoClient({
     client,
     endpoints: () => running,
     nameOf: (address) => address,
     addressOf: (id) => `tab:${id}`,
   });
   running = ["tab:n4"];
-  await assert.rejects(playground.get("a", "linearizable"), { code: "invalid_argument" });
-  assert.deepEqual(asked, ["status tab:n4", "query tab:n4"]);
+  await assert.rejects(demo.get("a", "linearizable"), { code: "invalid_argument" });
+  assert.deepEqual(asked, ["status tab:n4", "read tab:n4"]);
 });

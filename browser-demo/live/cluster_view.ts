@@ -1,32 +1,32 @@
 /**
- * What this page knows of the cluster, put together from what all its tabs and
- * workers tell.
+ * The page's view of the cluster, put together from the reports of all tabs and
+ * workers.
  *
  * @module
  */
 
 import { emptyMembership } from "../../mod.ts";
 import type { Membership, NodeId } from "../../mod.ts";
-import type { Happening, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
-import { isServerAddress } from "./addresses.ts";
-import { AWAY_AFTER_MS, machineMs } from "./observation.ts";
-import type { NodeReport, Observation } from "./observation.ts";
-import { ASKED_SERVER } from "./server_watch.ts";
+import type { ClusterEvent, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
+import { isServerAddress } from "./connections.ts";
+import { ASKED_SERVER, AWAY_AFTER_MS, machineMs } from "./host_message.ts";
+import type { HostMessage, NodeReport } from "./host_message.ts";
+import { healthyLink, isHealthy } from "./links.ts";
 
-/** Workers report this often, and a little more: until then, what happened earlier may still be told. */
+/** A little more than the interval of the workers' reports: until then, earlier events may still arrive. */
 const SETTLE_MS = 60;
 
-/** A node as it was last told of. */
+/** A node as it was last reported. */
 export interface KnownNode {
   readonly page: string;
   readonly view: NodeView;
-  /** When its page last told of it, and when it first did. */
-  readonly heardMs: number;
-  readonly sinceMs: number;
+  /** The times of its page's last report, and of the first. */
+  readonly lastMs: number;
+  readonly firstMs: number;
 }
 
-/** The newest of everything, and who is to be told. */
-export class Picture {
+/** The newest state of everything, and its listeners. */
+export class ClusterView {
   readonly #page: string;
   readonly #nodes = new Map<NodeId, KnownNode>();
   readonly #links = new Map<string, LinkView>();
@@ -34,7 +34,7 @@ export class Picture {
   readonly #leftPages = new Set<string>();
   readonly #listeners = new Set<SourceListener>();
   readonly #watchers = new Set<() => void>();
-  #happened: Happening[] = [];
+  #events: ClusterEvent[] = [];
 
   /** @param page the name of this page */
   constructor(page: string) {
@@ -53,7 +53,7 @@ export class Picture {
     return this.#nodes.get(id);
   }
 
-  /** The newest membership that anybody has. */
+  /** The newest membership of any node. */
   get membership(): Membership {
     let newest: NodeView | undefined;
     for (const { view } of this.#nodes.values()) {
@@ -62,15 +62,14 @@ export class Picture {
     return newest?.membership ?? emptyMembership;
   }
 
-  /** Tells everything, then every change. */
-  subscribe(listener: SourceListener): () => void {
+  /** Calls the listener with everything, then with every change. */
+  subscribe(listener: SourceListener): void {
     this.#listeners.add(listener);
     for (const { view } of this.#nodes.values()) listener.node(view);
     for (const link of this.#links.values()) listener.link(link);
-    return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves with what `look` finds, as soon as it finds something; `null` after `timeoutMs`. */
+  /** Resolves with the result of `look`, as soon as it has one; `null` after `timeoutMs`. */
   async until<T>(look: () => T | null | undefined, timeoutMs: number): Promise<T | null> {
     const found = Promise.withResolvers<T | null>();
     const watch = (): void => {
@@ -88,50 +87,50 @@ export class Picture {
     }
   }
 
-  /** Takes what another tab, a worker, or this page itself tells. */
-  observe(observation: Observation): void {
-    if (observation.type === "report") {
-      const { report, links, messages, happened } = observation;
+  /** Applies a message of another tab, a worker, or this page itself. */
+  apply(message: HostMessage): void {
+    if (message.type === "report") {
+      const { report, links, messages, events } = message;
       if (this.#leftPages.has(report.page)) return;
       if (this.#endedRuns.has(report.run) && report.view.life !== "killed") return;
       if (!this.#reported(report)) return;
-      if (links !== null) this.#own(report.view.id, links);
-      for (const message of messages) this.#message(message);
-      for (const happening of happened) this.happened(happening);
-    } else if (observation.type === "links") this.#ordered(observation.links);
-    else if (observation.type === "left") this.#left(observation.page);
-    else if (observation.type === "gone") this.#forget(observation.id);
+      if (links !== null) this.#linksReported(report.view.id, links);
+      for (const sent of messages) this.#message(sent);
+      for (const event of events) this.#event(event);
+    } else if (message.type === "links") this.#linksRequested(message.links);
+    else if (message.type === "left") this.#left(message.page);
+    else if (message.type === "gone") this.#forget(message.id);
     for (const watch of this.#watchers) watch();
   }
 
-  /** Whatever this life of a worker still says does not count any more. */
+  /** Ignores from now on all reports of this life of a worker. */
   runEnded(run: string): void {
     this.#endedRuns.add(run);
   }
 
-  /** Tells of it in a moment, in order: what a node answers may be heard of before what it was asked. */
-  happened(happening: Happening): void {
-    if (this.#happened.push(happening) === 1) setTimeout(() => this.#tellHappened(), SETTLE_MS);
+  /** Passes an event on in a moment, in order: an answer may be reported before its request. */
+  #event(event: ClusterEvent): void {
+    if (this.#events.push(event) === 1) setTimeout(() => this.#passEvents(), SETTLE_MS);
   }
 
-  #tellHappened(): void {
+  #passEvents(): void {
     const settledMs = machineMs() - SETTLE_MS;
-    const inOrder = this.#happened.sort((a, b) => a.atMs - b.atMs);
+    const inOrder = this.#events.sort((a, b) => a.atMs - b.atMs);
     const settled = inOrder.filter(({ atMs }) => atMs <= settledMs);
-    this.#happened = inOrder.slice(settled.length);
-    for (const happening of settled) {
-      for (const listener of this.#listeners) listener.happened(happening);
+    this.#events = inOrder.slice(settled.length);
+    for (const event of settled) {
+      for (const listener of this.#listeners) listener.event(event);
     }
-    if (this.#happened.length > 0) setTimeout(() => this.#tellHappened(), SETTLE_MS);
+    if (this.#events.length > 0) setTimeout(() => this.#passEvents(), SETTLE_MS);
   }
 
-  /** A node that runs says for itself what its links do, a moment after it was told to change them. */
-  #ordered(links: readonly LinkView[]): void {
-    this.#setLinks(links.filter((link) => !runs(this.#nodes.get(this.#keeper(link))?.view)));
+  /** A running node reports its links itself, a moment after it was asked to change them. */
+  #linksRequested(links: readonly LinkView[]): void {
+    this.#setLinks(links.filter((link) => !runs(this.#nodes.get(this.#ownerOf(link))?.view)));
   }
 
-  /** Whose business a link is: its sender's; what a server sends is lost where it arrives. */
-  #keeper({ from, to }: LinkView): NodeId {
+  /** Returns the node that controls a link: the sender, or the receiver of messages from a server. */
+  #ownerOf({ from, to }: LinkView): NodeId {
     return isServerAddress(this.#nodes.get(from)?.view.address ?? "") ? to : from;
   }
 
@@ -139,36 +138,36 @@ export class Picture {
     for (const link of links) {
       const key = `${link.from} ${link.to}`;
       const known = this.#links.get(key);
-      const clean = !link.cut && link.delayMs === 0 && link.loss === 0;
-      if (known === undefined ? clean : sameLink(known, link)) continue;
-      if (clean) this.#links.delete(key);
+      const healthy = isHealthy(link);
+      if (known === undefined ? healthy : sameLink(known, link)) continue;
+      if (healthy) this.#links.delete(key);
       else this.#links.set(key, link);
       for (const listener of this.#listeners) listener.link(link);
     }
   }
 
-  /** Time has passed: who was not told of is away, and who is in no membership either is gone. */
+  /** Marks nodes without a recent report as away, and forgets those that are not members either. */
   age(): void {
     for (const { address, id } of this.membership.members) {
-      if (!this.#nodes.has(id)) this.#keep(stranger(id, address));
+      if (!this.#nodes.has(id)) this.#keep(unreported(id, address));
     }
     for (const known of this.nodes) {
-      const { view, heardMs } = known;
-      if (view.life !== "away" && machineMs() - heardMs > AWAY_AFTER_MS) this.#away(known, "nobody tells of it");
+      const { view, lastMs } = known;
+      if (view.life !== "away" && machineMs() - lastMs > AWAY_AFTER_MS) this.#away(known, "no tab reports it");
       this.#forgetIfGone(view.id);
     }
   }
 
-  /** Returns whether it counts. */
+  /** Applies a report, and reports whether it counts. */
   #reported({ page, run, view }: NodeReport): boolean {
     if (view.life === "killed") this.#endedRuns.add(run);
     const known = this.#nodes.get(view.id);
-    // A page that would run it as well may tell of it for a moment: the one where it runs is right.
+    // A page that tries to run it as well may report it for a moment: the one that runs it is right.
     if (known !== undefined && known.page !== page && runs(known.view) && !runs(view)) return false;
     const home = page === this.#page ? "this page" : page === ASKED_SERVER ? "server" : "another tab";
-    const heardMs = machineMs();
-    const sinceMs = known?.page === page ? known.sinceMs : heardMs;
-    this.#keep({ page, view: { ...view, home }, heardMs, sinceMs });
+    const lastMs = machineMs();
+    const firstMs = known?.page === page ? known.firstMs : lastMs;
+    this.#keep({ page, view: { ...view, home }, lastMs, firstMs });
     return true;
   }
 
@@ -177,17 +176,17 @@ export class Picture {
     for (const listener of this.#listeners) listener.node(known.view);
   }
 
-  /** A link that its keeper does not name any more does its duty again. */
-  #own(keeper: NodeId, links: readonly LinkView[]): void {
+  /** A link that its owner no longer reports is healthy again. */
+  #linksReported(owner: NodeId, links: readonly LinkView[]): void {
     const named = new Set(links.map(({ from, to }) => `${from} ${to}`));
-    const healed = this.links.filter((link) => this.#keeper(link) === keeper && !named.has(`${link.from} ${link.to}`));
-    if (runs(this.#nodes.get(keeper)?.view)) {
-      this.#setLinks(healed.map((link) => ({ ...link, cut: false, delayMs: 0, loss: 0 })));
+    const healed = this.links.filter((link) => this.#ownerOf(link) === owner && !named.has(`${link.from} ${link.to}`));
+    if (runs(this.#nodes.get(owner)?.view)) {
+      this.#setLinks(healed.map(({ from, to }) => healthyLink(from, to)));
     }
     this.#setLinks(links);
   }
 
-  /** What is sent to a node that does not run reaches nobody, whatever its sender thinks. */
+  /** A message to a node that does not run is lost, whatever its sender reports. */
   #message(message: MessageView): void {
     const receiver = this.#nodes.get(message.to)?.view.life;
     const lost = receiver === "killed" || receiver === "stopped" || receiver === "paused" || receiver === "away";
@@ -195,7 +194,7 @@ export class Picture {
     for (const listener of this.#listeners) listener.message(seen);
   }
 
-  /** What its workers still say of closing their nodes is of no interest. */
+  /** Ignores from now on what the workers of a page report about closing their nodes. */
   #left(page: string): void {
     this.#leftPages.add(page);
     for (const known of this.nodes) {
@@ -210,7 +209,7 @@ export class Picture {
       view: { ...view, life: "away", lifeReason: reason, role: "follower", electionTimer: null, progress: [] },
     });
     const what = { type: "life", life: "away", reason } as const;
-    this.happened({ node: view.id, atMs: machineMs(), what });
+    this.#event({ node: view.id, atMs: machineMs(), what });
   }
 
   #forgetIfGone(id: NodeId): void {
@@ -221,19 +220,19 @@ export class Picture {
     this.#forget(id);
   }
 
-  /** It has left the cluster, and nobody runs it. */
+  /** Forgets a node that has left the cluster. */
   #forget(id: NodeId): void {
     if (!this.#nodes.delete(id)) return;
     for (const listener of this.#listeners) listener.gone(id);
   }
 }
 
-/** Whether there is a worker that tells of it. */
+/** Reports whether there is a worker that reports the node. */
 function runs(view: NodeReport["view"] | undefined): boolean {
   return view !== undefined && (view.life === "running" || view.life === "paused");
 }
 
-/** Uncommitted memberships of deposed leaders have lower terms, or will be cut off. */
+/** Compares memberships. Uncommitted ones of deposed leaders have lower terms, or will be truncated. */
 function isNewer(view: NodeView, than: NodeView): boolean {
   if (view.role === "leader" && than.role === "leader") return view.term > than.term;
   if (view.role === "leader" || than.role === "leader") return view.role === "leader";
@@ -244,13 +243,13 @@ function sameLink(a: LinkView, b: LinkView): boolean {
   return a.cut === b.cut && a.delayMs === b.delayMs && a.loss === b.loss;
 }
 
-/** A member that nobody has told of yet. */
-function stranger(id: NodeId, address: string): KnownNode {
+/** Returns a member that no page has reported yet. */
+function unreported(id: NodeId, address: string): KnownNode {
   const nowMs = machineMs();
-  return { page: "", heardMs: nowMs, sinceMs: nowMs, view: blankView(id, address) };
+  return { page: "", lastMs: nowMs, firstMs: nowMs, view: blankView(id, address) };
 }
 
-/** A node of which nothing is known but its name. */
+/** Returns the view of a node of which only the name is known. */
 export function blankView(id: NodeId, address: string): NodeView {
   return {
     id,
