@@ -4,7 +4,7 @@
  *     deno run -A tests/browser/any_browser.ts          # and open the address that it prints
  *     deno run -A tests/browser/any_browser.ts firefox-esr --headless
  *
- * The words are a browser's command, which is started with the address; it must
+ * The arguments are a browser's command, which is started with the address; it must
  * let pages open others. Ends with `N passed, M failed`, and the browser with it.
  */
 
@@ -12,11 +12,11 @@ import { buildSite } from "../../browser-demo/site.ts";
 import { traceHashes } from "../support/trace_hashes.ts";
 import { Site } from "./browser.ts";
 
-/** What the page reports of one check; an empty `failure` is a success, and no `name` the end. */
+/** The page's report of one check: without a `failure` it succeeded, and without a `name` it is the end. */
 export interface Report {
   readonly name: string;
   readonly failure: string;
-  /** What the simulation gave there, to be compared with here. */
+  /** The traces of the simulation there, to compare with those here. */
   readonly hashes?: string;
 }
 

@@ -27,13 +27,13 @@ async function open(frame: HTMLIFrameElement, path: string): Promise<SuiteWindow
 async function suite(frame: HTMLIFrameElement, path: string): Promise<void> {
   const page = await open(frame, `/tests/browser/${path}.html`);
   for (let tries = 0; page.checks === undefined; tries++) {
-    if (tries === 600) return await report({ name: path, failure: "it offers no checks" });
+    if (tries === 600) return await report({ name: path, failure: "the page offers no checks" });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   for (const name of page.checks) await report({ name: `${path}: ${name}`, failure: await page.runCheck(name) });
 }
 
-/** What a visitor does first, at the real page. */
+/** Does a visitor's first steps on the real page. */
 async function visit(frame: HTMLIFrameElement): Promise<string> {
   const page = (await open(frame, "/demo/index.html")).document;
   const shows = async (pattern: RegExp): Promise<string> => {

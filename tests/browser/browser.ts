@@ -1,7 +1,7 @@
 /**
- * Modules of this project on pages in Chromium. A page is asked for by the path of its module:
+ * Modules of this project on pages in Chromium. The address of a page is the path of its module:
  * `/tests/browser/some_page.html` runs `/tests/browser/some_page.js`, which is the bundle of
- * `tests/browser/some_page.ts`. A worker's script is asked for in the same way.
+ * `tests/browser/some_page.ts`. The same goes for a worker's script.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { ROOT, run } from "../../tools/run.ts";
 
 const bundles = new Map<string, Promise<string>>();
 
-/** A module of the project as one script for browsers; made once. */
+/** Bundles a module of the project as one script for browsers, once. */
 function bundle(module: string): Promise<string> {
   let made = bundles.get(module);
   if (made === undefined) bundles.set(module, made = makeBundle(module));
@@ -25,7 +25,7 @@ async function makeBundle(module: string): Promise<string> {
   try {
     const command = [Deno.execPath(), "bundle", "--quiet", "--no-lock", "--platform", "browser", "--output", file];
     const ran = await run([...command, ROOT + module], { quiet: true });
-    if (!ran.ok) throw new Error(`${module} can't be bundled:\n${ran.output}`);
+    if (!ran.ok) throw new Error(`can't bundle ${module}:\n${ran.output}`);
     return await Deno.readTextFile(file);
   } finally {
     await Deno.remove(file);
@@ -49,7 +49,7 @@ async function answer(request: Request): Promise<Response> {
 export class Site implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  /** @param first answers what it likes, before the modules do */
+  /** @param first may answer a request before the modules do */
   constructor(first: (request: Request) => Promise<Response | null> = () => Promise.resolve(null)) {
     const handler = async (request: Request): Promise<Response> => await first(request) ?? await answer(request);
     const onError = (error: unknown) => new Response(String(error), { status: 500 });
@@ -60,7 +60,7 @@ export class Site implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** The page that runs a module. */
+  /** Returns the address of the page that runs a module. */
   page(module: string): string {
     return `${this.origin}/${module.replace(/\.ts$/, ".html")}`;
   }
@@ -70,17 +70,17 @@ export class Site implements AsyncDisposable {
   }
 }
 
-/** What Chromium is to be started with. Chromium has no sandbox for root. */
+/** The arguments of Chromium, which has no sandbox for root. */
 async function launchOptions(args: readonly string[]): Promise<{ executablePath: string; args: string[] }> {
   return { executablePath: await findChromium(), args: [...args, ...(Deno.uid() === 0 ? ["--no-sandbox"] : [])] };
 }
 
-/** A Chromium of one's own, that forgets everything at its end. */
+/** Launches a Chromium that forgets everything when it ends. */
 export async function launchChromium(args: readonly string[] = []): Promise<Browser> {
   return await chromium.launch(await launchOptions(args));
 }
 
-/** What Playwright starts a browser with, so that its pages never notice that they are hidden. */
+/** Arguments of Playwright that let pages never notice that they are hidden. */
 const NEVER_HIDDEN = [
   "--disable-background-timer-throttling",
   "--disable-backgrounding-occluded-windows",
@@ -88,7 +88,7 @@ const NEVER_HIDDEN = [
 ];
 
 /**
- * A Chromium as people have it: its pages are hidden, and throttled, when another is in front, and can be frozen.
+ * Launches a Chromium as users have it: its pages are hidden and throttled when another is in front, and can be frozen.
  * Playwright lets all other pages believe that they have the focus. The pages are those of the first context.
  */
 export async function launchWithHiddenPages(port: number): Promise<Browser> {
@@ -99,12 +99,12 @@ export async function launchWithHiddenPages(port: number): Promise<Browser> {
   return browser;
 }
 
-/** A Chromium whose data are in `profile`, and outlive it. */
+/** Launches a Chromium with its data in `profile`, where they outlive it. */
 export async function launchProfile(profile: string, args: readonly string[] = []): Promise<BrowserContext> {
   return await chromium.launchPersistentContext(profile, await launchOptions(args));
 }
 
-/** Collects what a page says on its console, workers included, and its uncaught errors. */
+/** Collects a page's console messages, workers included, and its uncaught errors. */
 export function listen(page: Page): string[] {
   const said: string[] = [];
   page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
@@ -112,7 +112,7 @@ export function listen(page: Page): string[] {
   return said;
 }
 
-/** Opens a page that runs `module`, does `work` with it, and closes everything. What the page says on its console is an error. */
+/** Opens a page that runs `module`, does `work` with it, and closes everything. Any message on its console is an error. */
 export async function inChromium(module: string, work: (page: Page) => Promise<void>): Promise<void> {
   await using site = new Site();
   const browser = await launchChromium();

@@ -1,14 +1,14 @@
 import type { BrowserContext, Page } from "playwright-core";
 import { launchChromium, listen, Site } from "./browser.ts";
 
-/** The example of docs/browser.md in a tab of its own. */
+/** Opens the example of docs/browser.md in a tab of its own. */
 async function openExample(context: BrowserContext, site: Site, id: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(`${site.page("examples/browser_node/page.ts")}?id=${id}`);
   return page;
 }
 
-Deno.test("examples/browser_node: three tabs keep notes; one is closed and comes back, one more joins, and a duplicate is told", async () => {
+Deno.test("examples/browser_node: three tabs keep notes; one is closed and reopened, another joins, and a duplicate is refused", async () => {
   await using site = new Site();
   const browser = await launchChromium();
   try {

@@ -25,7 +25,7 @@ export class FarEnd {
     listen(({ data }) => this.#heard(data));
   }
 
-  /** In a worker of this page. */
+  /** Starts a far end in a worker of this page. */
   static async worker(): Promise<FarEnd> {
     const worker = new Worker("/tests/browser/tab_peer.js", { type: "module" });
     const end = new FarEnd(
@@ -37,7 +37,7 @@ export class FarEnd {
     return end;
   }
 
-  /** On a page of its own. */
+  /** Opens a far end on a page of its own. */
   static async page(): Promise<FarEnd> {
     const name = crypto.randomUUID();
     const control = new BroadcastChannel(`control ${name}`);
@@ -55,17 +55,17 @@ export class FarEnd {
     return end;
   }
 
-  /** Does nothing any more, and answers nobody. */
+  /** Makes it hang: it no longer does or answers anything. */
   hang(): void {
     void this.#order({ op: "hang" });
   }
 
-  /** Ends at once, without a goodbye, as a tab that is closed. */
+  /** Ends it at once, without a goodbye, like a tab that is closed. */
   die(): void {
     void this.#order({ op: "die" });
   }
 
-  /** Ends it from here: a worker is terminated, a page closed. */
+  /** Ends it from here: terminates the worker, or closes the page. */
   dispose(): void {
     this.#dispose();
   }
@@ -101,7 +101,7 @@ export class FarEnd {
   }
 }
 
-/** A transport there, as one here. */
+/** A transport at the far end. */
 export class FarTransport implements Transport {
   readonly #order: (order: Without<Exclude<Order, { op: "hang" | "die" | "open" }>, "id">) => Promise<void>;
   readonly #receive: (receive: ((envelope: Envelope) => void) | undefined) => void;
@@ -128,12 +128,12 @@ export class FarTransport implements Transport {
     this.#receive(undefined);
   }
 
-  /** Takes calls, and never answers one. */
+  /** Accepts calls, and never answers. */
   async serveForever(): Promise<void> {
     await this.#order({ op: "serveForever" });
   }
 
-  /** Starts a node there, of a cluster of all these addresses. */
+  /** Starts a node there, in a cluster of all these addresses. */
   async startNode(nodeId: string, addresses: readonly string[]): Promise<void> {
     await this.#order({ op: "node", nodeId, addresses });
   }

@@ -6,9 +6,9 @@ import { createIndexedDbStorage, deleteIndexedDb } from "../../storage/indexeddb
 
 let places = 0;
 
-/** The suite; each check has a database of its own. A crash is the end of a worker: see indexeddb_crash_test.ts. */
+/** Returns the suite; each check has a database of its own. For crashes see indexeddb_crash_test.ts. */
 export const checks: readonly StorageConformanceTest[] = storageConformance(() => {
   const place = { clusterId: `check:${++places}`, nodeId: "n1" };
-  // A check that leaves a storage open fails here, rather than to wait for it.
+  // A check that leaves a storage open fails here, instead of waiting for it.
   return { open: () => createIndexedDbStorage(place), dispose: () => deleteIndexedDb(place) };
 });

@@ -1,18 +1,18 @@
 /// <reference lib="dom" />
-/** Lives of one node after the other, each ended in the middle of its writes. */
+/** Runs one node again and again, and ends it each time in the middle of its writes. */
 
 import { Workload } from "./indexeddb_workload.ts";
 
-/** How much of what was under way was found to be there. */
+/** Counts of the states found after crashes. */
 export interface Lives {
   readonly steps: number;
-  /** Lives after which nothing but what was acknowledged was there. */
+  /** Runs after which only acknowledged batches were stored. */
   readonly cut: number;
-  /** Lives after which a batch was there that nobody had acknowledged. */
+  /** Runs after which an unacknowledged batch was stored, too. */
   readonly more: number;
 }
 
-/** The first message of a worker; rejects if the worker fails. */
+/** Resolves with the first message of a worker, and rejects if the worker fails. */
 function message<Data>(worker: Worker): Promise<Data> {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -20,7 +20,7 @@ function message<Data>(worker: Worker): Promise<Data> {
   });
 }
 
-/** Lets so many turns of the event loop pass: a moment that differs, without a clock. */
+/** Waits for a number of turns of the event loop: a varying moment without a clock. */
 async function turns(count: number): Promise<void> {
   const { port1, port2 } = new MessageChannel();
   for (let turn = 0; turn < count; turn++) {
@@ -33,30 +33,30 @@ async function turns(count: number): Promise<void> {
 }
 
 /**
- * Finds the step whose state a storage holds.
+ * Returns the step whose state a storage holds.
  *
- * @throws {Error} if something is lost that was acknowledged, or there is something that no step leaves
+ * @throws {Error} if something acknowledged is lost, or if it is the state of no step
  */
 function stepOf(seed: number, acknowledged: number, found: string): number {
   const workload = new Workload(seed);
   while (workload.steps < acknowledged) workload.next();
   const expected = workload.state;
-  // Acknowledgements may be lost on their way from a worker that is killed.
+  // A worker that is killed may lose acknowledgements on their way.
   for (let more = 0; more < 200; more++) {
     if (workload.state === found) return workload.steps;
     workload.next();
   }
-  throw new Error(`after step ${acknowledged}\nfound    ${found}\nexpected ${expected} or what comes next`);
+  throw new Error(`after step ${acknowledged}\nfound    ${found}\nexpected ${expected} or the next state`);
 }
 
-/** Opens the node in a worker, and checks what it holds; gives the worker, and the step it stands at. */
+/** Opens the node in a worker, checks its state, and returns the worker and its step. */
 async function begin(seed: number, acknowledged: number): Promise<{ worker: Worker; step: number }> {
   const worker = new Worker(`/tests/browser/indexeddb_crash_worker.js?seed=${seed}`, { type: "module" });
   const found = await message<string>(worker);
   return { worker, step: stepOf(seed, acknowledged, found) };
 }
 
-/** Kills a worker in the middle of its writes, `lives` times, and checks what is there after each. */
+/** Kills a worker in the middle of its writes, `lives` times, and checks the storage after each. */
 async function killWorkers(seed: number, lives: number): Promise<Lives> {
   let acknowledged = 0;
   let [cut, more] = [0, 0];
@@ -80,7 +80,7 @@ async function killWorkers(seed: number, lives: number): Promise<Lives> {
   return { steps: acknowledged, cut, more };
 }
 
-/** Writes until the browser is killed, and tells of each step; checks first what an earlier browser has left. */
+/** Checks the storage that an earlier browser left, then writes until the browser is killed, and reports each step. */
 async function writeOn(seed: number, acknowledged: number, tell: (step: number | string) => void): Promise<number> {
   const { worker, step } = await begin(seed, acknowledged);
   worker.onmessage = ({ data }) => tell(data);

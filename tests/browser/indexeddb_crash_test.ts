@@ -1,5 +1,5 @@
-// What was acknowledged is there after a crash, of a worker or of the whole browser;
-// what was under way is there as a whole or not at all.
+// Acknowledged batches survive a crash of a worker or of the whole browser;
+// a batch under way is stored as a whole or not at all.
 
 import assert from "node:assert/strict";
 import { listen, Site } from "./browser.ts";

@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
-/** Opens the node, tells what it holds, and writes on from the step it is told, until it is killed. */
+/** Opens the node, reports its state, and continues to write from a given step until it is killed. */
 
 import { identity } from "../../storage/conformance_bench.ts";
 import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { observe, Workload } from "./indexeddb_workload.ts";
 
 const seed = Number(new URL(location.href).searchParams.get("seed"));
-// The one before this was just killed.
+// The worker before this one was just killed.
 const storage = createIndexedDbStorage({ clusterId: `crash ${seed}`, nodeId: identity.nodeId, lockWaitMs: 20_000 });
 const state = await storage.load();
 if (state.identity === null) {

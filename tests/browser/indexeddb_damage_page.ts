@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Checks of what only a storage in IndexedDB has to do: what is stored how, and damage. */
+/** Checks specific to a storage in IndexedDB: the stored form, and damage. */
 
 import { crc32c } from "../../lib/crc32c.ts";
 import { encodeMembership } from "../../lib/raft/membership.ts";
@@ -44,7 +44,7 @@ async function prepare(clusterId: string): Promise<string> {
   return storage.name;
 }
 
-/** What was done to the database, and where the error says that it is damaged. */
+/** Damage to the database, and the place that the error names. */
 const damages: Record<string, readonly [place: string, (store: IDBObjectStore) => unknown]> = {
   "the identity": ["identity", (store) => store.delete("identity")],
   "a part of the identity": ["identity", (store) => store.put({ nodeId: "n1" }, "identity")],
@@ -87,7 +87,7 @@ const checks: PageCheck[] = [
     },
   })),
   {
-    name: "an entry that is not as it was written is an error of the read",
+    name: "a damaged entry is an error of the read",
     run: async () => {
       const name = await prepare("rot");
       const change = (field: string, value: unknown) =>
@@ -111,7 +111,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a snapshot's bytes that are not as they were written are an error of the read",
+    name: "damaged bytes of a snapshot are an error of the read",
     run: async () => {
       const name = await prepare("snapshot rot");
       await tamper(name, async (store) => {
@@ -143,7 +143,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a database takes the identity of its own node alone",
+    name: "a database accepts only the identity of its own node",
     run: async () => {
       await using storage = reopen("another node");
       await storage.load();
@@ -180,7 +180,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "the chunks of a snapshot that was replaced go with its last reader",
+    name: "the chunks of a replaced snapshot are deleted after its last reader",
     run: async () => {
       await using storage = await openNew("replaced");
       await install(storage, 1, pattern(300 * KiB, 1));
@@ -196,7 +196,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "an abort while the batch is written keeps the snapshot that the batch put in force",
+    name: "an abort while the batch is written keeps the snapshot that the batch installs",
     run: async () => {
       await using storage = await openNew("abort");
       const writer = await storage.createSnapshot();
@@ -253,7 +253,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "many entries are read by bytes, across requests, and compacted a part at a time",
+    name: "many entries are read by bytes, across requests, and compacted in parts",
     run: async () => {
       await using storage = await openNew("many");
       const large = { index: 3, term: 1, type: "command", data: pattern(200 * KiB, 1) } as const;
@@ -286,7 +286,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "the browser's word on persistence is passed on",
+    name: "the browser's answer about persistence is passed on",
     run: async () => {
       same(typeof await requestPersistence(), "boolean", "the answer");
       Object.defineProperty(navigator, "storage", { value: undefined, configurable: true });

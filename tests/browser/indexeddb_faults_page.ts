@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Checks of a database that goes away, of locks, and of transactions that fail. */
+/** Checks of deleted databases, of locks, and of failing transactions. */
 
 import { expect, identity, rejects, run, same } from "../../storage/conformance_bench.ts";
 import type { Entry, EntryType } from "../../lib/raft/types.ts";
@@ -10,7 +10,7 @@ import type { PageCheck } from "./suite_page.ts";
 
 const checks: PageCheck[] = [
   {
-    name: "a database that is deleted under a storage is gone at once, and every later call says so",
+    name: "a database that is deleted under a storage is lost at once, and every later call fails",
     run: async () => {
       const { errors, onLost } = lost();
       const storage = await openNew("deleted", { onLost });
@@ -37,7 +37,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a write under way while the database is deleted comes to its end, and no other",
+    name: "a write under way while the database is deleted completes, and no other",
     run: async () => {
       await using storage = await openNew("deleted meanwhile");
       const write = persist(storage, { entries: run(1, 300, 1) });
@@ -49,11 +49,11 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a connection that the browser closes fails what is under way, and all that follows",
+    name: "a connection that the browser closes fails all calls under way, and all later ones",
     run: async () => {
       const { errors, onLost } = lost();
       await using storage = await openNew("closed", { onLost });
-      // A stand-in: what makes Chromium close a connection by force does so to all sites of the browser.
+      // Simulated: closing a connection by force in Chromium would affect all sites of the browser.
       intercept((transaction) => queueMicrotask(() => transaction.db.dispatchEvent(new Event("close"))));
       same(
         (await rejects(persist(storage, { entries: run(1, 1, 1) }), "storage", "under way")).disk,
@@ -69,7 +69,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "an abort without a reason leaves the disk unchanged, and says so",
+    name: "an abort without a reason leaves the disk unchanged, and is reported so",
     run: async () => {
       await using storage = await openNew("aborted");
       await persist(storage, { hardState: { term: 1, votedFor: "n1" }, entries: run(1, 2, 1) });
@@ -135,7 +135,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a read that waits for a write which takes its entries away is told so",
+    name: "a read that waits for a write that removes its entries fails with an error",
     run: async () => {
       await using storage = await openNew("read behind");
       await persist(storage, { entries: run(1, 10, 1) });
@@ -152,7 +152,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a duplicated tab or worker does not get the node before the first has let go of it",
+    name: "a duplicated tab or worker doesn't get the node before the first has released it",
     run: async () => {
       const first = await openNew("duplicated");
       const error = await rejects(reopen("duplicated").load(), "locked", "the duplicate");
@@ -173,7 +173,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a worker that is killed lets go of its node",
+    name: "a worker that is killed releases its node",
     run: async () => {
       const worker = new Worker("/tests/browser/indexeddb_holder_worker.js", { type: "module" });
       await new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
@@ -184,7 +184,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a lock that is taken away by force ends the storage",
+    name: "a lock that is stolen ends the storage",
     run: async () => {
       const { errors, onLost } = lost();
       await using storage = await openNew("stolen", { onLost });
@@ -194,7 +194,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a lock that is taken away by force while the database is being opened: the storage is not opened",
+    name: "a lock that is stolen while the database is being opened keeps the storage from opening",
     run: async () => {
       const first = await openNew("stolen early");
       await first.close();
@@ -216,7 +216,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a load that fails lets go of the lock, and one that is closed meanwhile, too",
+    name: "a load that fails releases the lock, and so does one that is closed meanwhile",
     run: async () => {
       const broken = await openNew("lock after failure");
       await broken.close();
@@ -235,7 +235,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "where there are no Web Locks, or no IndexedDB, a node is refused",
+    name: "a node is refused without Web Locks or IndexedDB",
     run: async () => {
       for (const [what, object] of [["locks", navigator], ["indexedDB", globalThis]] as const) {
         Object.defineProperty(object, what, { value: undefined, configurable: true });

@@ -18,7 +18,7 @@ import { done, intercept } from "./indexeddb_support.ts";
 import { offer } from "./suite_page.ts";
 import type { PageCheck } from "./suite_page.ts";
 
-/** Nodes in this page, each with a database of its own. */
+/** Nodes on this page, each with a database of its own. */
 class Cluster implements AsyncDisposable {
   readonly nodes = new Map<string, RaftNode>();
   readonly client: Coordinator;
@@ -71,7 +71,7 @@ class Cluster implements AsyncDisposable {
 
 const checks: PageCheck[] = [
   {
-    name: "a node keeps what it had when it is closed and started again",
+    name: "a node keeps its state when it is closed and started again",
     run: async () => {
       await using cluster = new Cluster("restarted", ["n1"]);
       const node = await cluster.start("n1", ["n1"]);
@@ -86,7 +86,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a leader whose write was aborted gives up leadership, goes on, and leads again",
+    name: "a leader whose write was aborted gives up leadership, continues, and leads again",
     run: async () => {
       await using cluster = new Cluster("aborted write", ["n1"]);
       const node = await cluster.start("n1", ["n1"]);
@@ -101,7 +101,7 @@ const checks: PageCheck[] = [
     },
   },
   {
-    name: "a leader whose database is deleted stops; the others go on, and what starts in its place is a new node",
+    name: "a leader whose database is deleted stops; the others continue, and its replacement is a new node",
     run: async () => {
       const ids = ["n1", "n2", "n3"];
       await using cluster = new Cluster("deleted database", ids);

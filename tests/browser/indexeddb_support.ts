@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** What the pages of the storage in IndexedDB share: places, and a way around the storage. */
+/** Shared by the pages of the storage in IndexedDB: places, and direct access to the database. */
 
 import type { StorageError } from "../../lib/errors.ts";
 import type { PersistBatch } from "../../lib/raft/types.ts";
@@ -8,7 +8,7 @@ import { identity } from "../../storage/conformance_bench.ts";
 import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import type { IndexedDbStorage, IndexedDbStorageOptions } from "../../storage/indexeddb/mod.ts";
 
-/** A storage with an identity. */
+/** Opens a storage with an identity. */
 export async function openNew(
   clusterId: string,
   options: Partial<IndexedDbStorageOptions> = {},
@@ -19,12 +19,12 @@ export async function openNew(
   return storage;
 }
 
-/** Opens what an earlier storage left, not loaded. */
+/** Opens the database of an earlier storage, without loading it. */
 export function reopen(clusterId: string): IndexedDbStorage {
   return createIndexedDbStorage({ clusterId, nodeId: identity.nodeId });
 }
 
-/** Persists what is given. */
+/** Persists a batch. */
 export async function persist(storage: Storage, batch: Partial<PersistBatch>): Promise<void> {
   await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: [], ...batch });
 }
@@ -37,7 +37,7 @@ export function done<Result>(request: IDBRequest<Result>): Promise<Result> {
   });
 }
 
-/** Does something to a database behind the storage's back. */
+/** Changes a database behind the storage's back. */
 export async function tamper<Result>(name: string, work: (store: IDBObjectStore) => Result): Promise<Awaited<Result>> {
   const database = await done(indexedDB.open(name));
   try {
@@ -51,13 +51,13 @@ export async function tamper<Result>(name: string, work: (store: IDBObjectStore)
   }
 }
 
-/** A promise from outside for what `onLost` is told. */
+/** Returns a promise of the error that `onLost` is called with. */
 export function lost(): { readonly onLost: (error: StorageError) => void; readonly errors: StorageError[] } {
   const errors: StorageError[] = [];
   return { errors, onLost: (error) => errors.push(error) };
 }
 
-/** Does something to the next transaction that writes. */
+/** Calls `work` with the next transaction that writes. */
 export function intercept(act: (transaction: IDBTransaction) => void): void {
   const { transaction } = IDBDatabase.prototype;
   IDBDatabase.prototype.transaction = function (...options): IDBTransaction {

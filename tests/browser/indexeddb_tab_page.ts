@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** What the tests of a storage in a tab do there. */
+/** The page of the tests of a storage in a tab. */
 
 import { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
@@ -11,7 +11,7 @@ let storage: IndexedDbStorage;
 let last = 0;
 const { errors, onLost } = lost();
 
-/** What became of a write: empty if it is done. */
+/** Returns the failure of a write; empty if it succeeds. */
 async function outcome(write: Promise<void>): Promise<string> {
   try {
     await write;
@@ -23,7 +23,7 @@ async function outcome(write: Promise<void>): Promise<string> {
 }
 
 async function writeEntry(size: number): Promise<string> {
-  // Random, so that nothing can make it smaller.
+  // Random, so that it can't be compressed.
   const data = new Uint8Array(size);
   for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(data.subarray(at, at + 65_536));
   const entry = { index: last + 1, term: 1, type: "command", data } as const;
@@ -68,7 +68,7 @@ Object.assign(globalThis, {
     await persist(storage, { hardState: { term: 1, votedFor: "n1" }, entries: run(1, 3, 1) });
     last = 3;
   },
-  /** Opens it again, and reads all of it. */
+  /** Opens it again, and reads everything. */
   async restart(): Promise<string> {
     await storage.close();
     storage = reopen("tab");

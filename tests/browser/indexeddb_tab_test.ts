@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
 import { onDisk } from "./profile.ts";
 
-Deno.test("a quota that is used up refuses writes, keeps what is there, and is no failure for ever", async () => {
+Deno.test("an exhausted quota refuses writes, keeps the data, and is not a permanent failure", async () => {
   await onDisk("tests/browser/indexeddb_tab_page.ts", async (page, { origin }) => {
-    // First of all: Chromium counts on space that it was once told of for a while.
+    // First of all: Chromium relies for a while on the space that it was once given.
     const devtools = await page.context().newCDPSession(page);
     await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1_000_000 });
     await page.evaluate("begin()");
@@ -36,7 +36,7 @@ Deno.test("a write under way while the browser clears the site's data leaves the
   });
 });
 
-Deno.test("site data that the browser clears are lost to the storage at once", async () => {
+Deno.test("site data that the browser clears is lost to the storage at once", async () => {
   await onDisk("tests/browser/indexeddb_tab_page.ts", async (page, { origin }) => {
     await page.evaluate("begin()");
     const devtools = await page.context().newCDPSession(page);

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Tells the names of the checks, then runs the one that it is sent, and tells how it went. */
+/** Sends the names of the checks, then runs the one that it receives, and sends the result. */
 
 import { checks } from "./indexeddb_checks.ts";
 

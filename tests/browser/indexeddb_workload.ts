@@ -1,6 +1,6 @@
 /**
- * What the crash tests write: a run of batches that follows from a seed, and what
- * must be there after each. A step is one batch, so a crash leaves the state
+ * The workload of the crash tests: a run of batches that follows from a seed, and the
+ * expected state after each. A step is one batch, so a crash leaves the state
  * before it or after it.
  */
 
@@ -39,12 +39,12 @@ export class Workload {
     return this.#steps;
   }
 
-  /** What a storage holds after these steps, as {@linkcode observe} tells it. */
+  /** The state of a storage after these steps, as {@linkcode observe} returns it. */
   get state(): string {
     return JSON.stringify([this.#hardState, this.#snapshot?.id ?? "", this.#log.map(describe)]);
   }
 
-  /** Plans the next step; what it returns carries it out. */
+  /** Plans the next step, and returns a function that carries it out. */
   next(): (storage: Storage) => Promise<void> {
     this.#steps++;
     const kind = this.#below(10);
@@ -65,7 +65,7 @@ export class Workload {
     return Math.floor(this.#random() * limit);
   }
 
-  /** A few of the current term; now and then one that IndexedDB stores in a file of its own. */
+  /** Returns a few entries of the current term, now and then one that IndexedDB stores in a file of its own. */
   #entries(first: number): Entry[] {
     return Array.from({ length: 1 + this.#below(8) }, (_, i): Entry => {
       const types: EntryType[] = ["command", "command", "command", "noop", "membership"];
@@ -100,7 +100,7 @@ export class Workload {
     this.#log = [...this.#log.filter(({ index }) => index < first), ...entries];
   }
 
-  /** A snapshot of a part of the log, or of one that is longer than this node's. */
+  /** Plans a snapshot of a part of the log, or of a longer log than this node's. */
   #install(): (storage: Storage) => Promise<void> {
     const keeps = this.#log.length > 0 && this.#below(3) > 0;
     const covered = keeps ? this.#log[this.#below(this.#log.length)]! : undefined;
@@ -138,7 +138,7 @@ export class Workload {
   }
 }
 
-/** What a loaded storage holds, all of it read. */
+/** Reads the whole state of a loaded storage. */
 export async function observe(storage: Storage, state: LoadedState): Promise<string> {
   const log: string[] = [];
   for (let index = (state.snapshot?.index ?? 0) + 1; index <= state.lastIndex;) {

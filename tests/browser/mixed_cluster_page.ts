@@ -1,4 +1,4 @@
-/** A tab with a node, and a client of it that tells the test what it asks and what comes back. */
+/** A tab with a node, and a client of it that reports its requests and their answers to the test. */
 
 import { connectBrowserNode } from "../../browser/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
@@ -7,13 +7,13 @@ import type { KeyValueInput, KeyValueOutput } from "../../simulation/linearizabi
 import { RelayClient } from "../../transport/relay/mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
 
-/** What the test offers this page. Its clock is the one by which histories are judged. */
+/** The functions that the test offers this page. Histories use the test's clock. */
 interface Recorder {
-  /** An operation is about to begin. */
+  /** Called before an operation begins. */
   begun(input: KeyValueInput): Promise<number>;
-  /** It has ended. */
+  /** Called after its end. */
   ended(operation: number, output: KeyValueOutput): Promise<void>;
-  /** It has ended without an answer. */
+  /** Called after it has ended without an answer. */
   failed(operation: number, outcome: "rejected" | "unknown"): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ const decoder = new TextDecoder();
 let working = true;
 let workers: Promise<void>[] = [];
 
-/** Puts and gets in turn, on keys that other clients use too. */
+/** Puts and gets by turns, on keys that other clients use too. */
 async function work(from: number): Promise<void> {
   for (let n = from; working; n += 2) {
     const key = `shared/${1 + n % 3}`;
@@ -53,7 +53,7 @@ async function ask(input: KeyValueInput): Promise<KeyValueOutput> {
 
 Object.assign(globalThis, {
   nodeStatus: () => node.status(),
-  /** Begins to ask. Each page has numbers of its own, so that no two puts are alike. */
+  /** Starts the requests. Each page has numbers of its own, so that no two puts are alike. */
   begin(page: number) {
     workers = [page * 10_000, page * 10_000 + 1].map(work);
   },
@@ -61,7 +61,7 @@ Object.assign(globalThis, {
     working = false;
     await Promise.all(workers);
   },
-  /** What this node itself holds, however old. */
+  /** Reads this node's own state, however old. */
   async held(keys: readonly string[]): Promise<(string | null)[]> {
     return await Promise.all(keys.map(async (key) => {
       const found = await kv.get(key, { consistency: "stale" });

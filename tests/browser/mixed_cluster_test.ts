@@ -14,11 +14,11 @@ import { commandOf, eventually, type Node, Nodes } from "../support/server_proce
 import { seededRandom } from "../support/virtual_host.ts";
 import { launchChromium, Site } from "./browser.ts";
 
-/** What the tab's client did, with the times of this process. */
+/** The history of the tab's client, with the times of this process. */
 class TabHistory {
   readonly #steps: (Step & { rejected?: true })[] = [];
 
-  /** A function for pages; what it notes as the beginning comes before it, and as the end after it. */
+  /** Functions for pages: a recorded start is before the real one, and a recorded end after it. */
   readonly functions = {
     begun: (input: KeyValueInput): number =>
       this.#steps.push({ client: `tab.${this.#steps.length}`, input, call: performance.now(), return: Infinity }) - 1,
@@ -30,7 +30,7 @@ class TabHistory {
     },
   };
 
-  /** What was not rejected. What has no end may have happened at any time after its beginning. */
+  /** Returns the operations that were not rejected. One without an end may take effect at any time after its start. */
   get steps(): Step[] {
     return this.#steps.filter(({ rejected }) => rejected === undefined);
   }
@@ -40,7 +40,7 @@ class TabHistory {
   }
 }
 
-/** The tab, which may be closed and opened again. */
+/** The tab, which can be closed and opened again. */
 class Tab {
   readonly #context: BrowserContext;
   readonly #url: string;
@@ -59,7 +59,7 @@ class Tab {
     await this.#page.evaluate(`globalThis.begin(${++this.#opened})`);
   }
 
-  /** As if its process were killed: the page runs nothing any more, and says nothing to anybody. */
+  /** Ends the page as if its process were killed, without a goodbye. */
   async kill(): Promise<void> {
     const page = this.#page!;
     this.#page = null;
@@ -74,7 +74,7 @@ class Tab {
     return await this.#page?.evaluate("globalThis.nodeStatus()") as NodeStatus | undefined ?? null;
   }
 
-  /** Its client asks nothing more; what is under way gets its end. */
+  /** Stops its client, after the requests under way. */
   async stop(): Promise<void> {
     await this.#page!.evaluate("globalThis.finish()");
   }
@@ -84,7 +84,7 @@ class Tab {
   }
 }
 
-/** One of the three, as the test treats them. */
+/** One of the three members. */
 interface Member {
   readonly id: string;
   kill(): Promise<unknown>;
@@ -101,7 +101,7 @@ function memberOf(nodes: Nodes, node: Node): Member {
   };
 }
 
-/** The servers that are up follow one leader, who is not `dead`. */
+/** Waits until all running servers follow one leader other than `dead`. */
 async function leaderOf(nodes: Nodes, dead?: string): Promise<string> {
   return await eventually("a leader whom the servers follow", async () => {
     const up = nodes.all.filter(({ id }) => id !== dead);
@@ -111,7 +111,7 @@ async function leaderOf(nodes: Nodes, dead?: string): Promise<string> {
   });
 }
 
-/** Hands leadership to `member`, loses it, and takes it back. */
+/** Transfers leadership to `member`, kills it, and starts it again. */
 async function loseAndRegain(nodes: Nodes, member: Member, acknowledged: () => number): Promise<void> {
   const asked = nodes.all.find(({ id }) => id !== member.id)!;
   await eventually(`${member.id} leads`, async () => {
@@ -135,7 +135,7 @@ async function loseAndRegain(nodes: Nodes, member: Member, acknowledged: () => n
   });
 }
 
-Deno.test("a Deno server, a Node server and a tab: each leads, is lost and comes back, and every answer is that of one copy", async () => {
+Deno.test("a Deno server, a Node server and a tab each lead, fail and come back, and the history is linearizable", async () => {
   await using site = new Site();
   const { deno, node } = await runtimes();
   const browser = await launchChromium();
@@ -173,7 +173,7 @@ Deno.test("a Deno server, a Node server and a tab: each leads, is lost and comes
       assert.deepEqual(verdict.lost, []);
       assert.deepEqual(verdict.wrong, []);
       assert.equal(verdict.linearizability.verdict, "linearizable", JSON.stringify(verdict.linearizability));
-      // What the tab has on its own disk is the same.
+      // The tab's own disk has the same state.
       const keys = [...held.keys()];
       const values = keys.map((key) => held.get(key)!.value);
       await eventually("the tab holds what the cluster holds", async () => {

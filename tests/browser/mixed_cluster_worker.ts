@@ -1,4 +1,4 @@
-/** A voter of a cluster of servers, in a worker, which its page gives a port to the relay. */
+/** A voter of a cluster of servers, in a worker that gets a port to the relay from its page. */
 
 import { startBrowserNode } from "../../browser/mod.ts";
 import { KeyValue } from "../../lib/kv/mod.ts";

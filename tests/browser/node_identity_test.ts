@@ -5,7 +5,7 @@ import { Browsing } from "./node_tab.ts";
 
 const MEMBERS = ["n1", "n2", "n3"];
 
-Deno.test("a database that was deleted while its tab was closed: no vote under the old id, but what to do, and that works", async () => {
+Deno.test("a node whose database was deleted gets no vote under the old id, but advice that works", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(MEMBERS);
   const leader = await browsing.leader();
@@ -48,7 +48,7 @@ Deno.test("a tab that joins is a learner, gets the log, and becomes a voter when
   browsing.checkConsoles();
 });
 
-Deno.test("a duplicated tab does not open the node a second time: its page is told that it is locked", async () => {
+Deno.test("a duplicated tab doesn't open the node a second time: its page gets `locked`", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(["n1"]);
   const duplicate = await browsing.tab();
@@ -63,7 +63,7 @@ Deno.test("a duplicated tab does not open the node a second time: its page is to
   browsing.checkConsoles();
 });
 
-Deno.test("a page that is reloaded has its node again, though its predecessor has just let go", async () => {
+Deno.test("a page that is reloaded has its node again, though the page before has only just released it", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(["n1"]);
   const tab = browsing.of("n1");
@@ -77,12 +77,12 @@ Deno.test("a page that is reloaded has its node again, though its predecessor ha
   browsing.checkConsoles();
 });
 
-Deno.test("a private window has a node for as long as it is open", async () => {
+Deno.test("a private window has a node as long as it is open", async () => {
   const browser = await launchChromium();
   const site = new Site();
   try {
     for (let time = 0; time < 2; time++) {
-      // Each context of Playwright is what a private window is.
+      // A context of Playwright is like a private window.
       const context = await browser.newContext();
       const browsing = new Browsing(context, () => context.close(), site);
       const tab = await browsing.tab();

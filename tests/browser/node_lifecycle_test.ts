@@ -4,21 +4,21 @@ import { Browsing, type NodeTab } from "./node_tab.ts";
 
 const MEMBERS = ["n1", "n2", "n3"];
 
-/** Freezes a tab, as Chromium does with one that was in the background for long; or lets it go on. */
+/** Freezes a tab, as Chromium does with one that was in the background for long, or unfreezes it. */
 async function setLifecycle(browsing: Browsing, tab: NodeTab, state: "frozen" | "active"): Promise<void> {
   const devtools = await browsing.context.newCDPSession(tab.page);
   await devtools.send("Page.setWebLifecycleState", { state });
   await devtools.detach();
 }
 
-/** Why elections were started, as this node's page heard. */
+/** Returns the reasons of elections, from the events of this node's page. */
 async function elections(tab: NodeTab, id: string): Promise<string[]> {
   const heard = await tab.call("heard", id);
   return heard.map(({ detail }) => detail as { readonly type?: string; readonly reason?: string })
     .filter(({ type }) => type === "electionStarted").map(({ reason }) => reason ?? "");
 }
 
-Deno.test("a hidden tab goes on: its timers are throttled, and its worker leads the cluster as before", async () => {
+Deno.test("a hidden tab continues: its timers are throttled, and its worker leads the cluster as before", async () => {
   await using browsing = await Browsing.startHiding();
   await browsing.begin(MEMBERS);
   const leader = await browsing.leader();
@@ -36,7 +36,7 @@ Deno.test("a hidden tab goes on: its timers are throttled, and its worker leads 
   browsing.checkConsoles();
 });
 
-/** Freezes the leader's page, and lets it go on once another leads. Returns why there was an election. */
+/** Freezes the leader's page until another node leads, and returns the reason of the election. */
 async function freezeLeader(browsing: Browsing, round: number): Promise<string[]> {
   const frozen = await browsing.leader();
   const tab = browsing.of(frozen);
@@ -59,10 +59,10 @@ async function freezeLeader(browsing: Browsing, round: number): Promise<string[]
   return since;
 }
 
-Deno.test("the leader's page is frozen: leadership is handed over where there is time; when it goes on, the node follows", async () => {
+Deno.test("a frozen leader's page hands leadership over if there is time, and its node follows afterwards", async () => {
   await using browsing = await Browsing.startHiding();
   await browsing.begin(MEMBERS);
-  // A page is given no promise of any time, least of all on a busy machine.
+  // Browsers promise a page no time at all, least of all on a busy machine.
   let handedOver = false;
   for (let round = 1; round <= 5 && !handedOver; round++) {
     const why = await freezeLeader(browsing, round);
@@ -72,7 +72,7 @@ Deno.test("the leader's page is frozen: leadership is handed over where there is
   browsing.checkConsoles();
 });
 
-Deno.test("a leader that was frozen without a word is replaced, and serves no stale read from its lease when it goes on", async () => {
+Deno.test("a leader that is frozen without warning is replaced, and serves no stale lease read afterwards", async () => {
   await using browsing = await Browsing.startHiding();
   for (const id of MEMBERS) {
     const tab = await browsing.tab();
@@ -86,7 +86,7 @@ Deno.test("a leader that was frozen without a word is replaced, and serves no st
   await setLifecycle(browsing, tab, "frozen");
   const next = await browsing.leader(frozen);
   await browsing.of(next).call("put", next, "a", "new");
-  // Sent while it is frozen: the worker takes it up as the first of all, before it can have heard of anything.
+  // Sent while it is frozen: the worker handles it first, before any other message.
   const read = tab.page.evaluate(`globalThis.callNodes("leaseRead", ${JSON.stringify([frozen, "a"])})`);
   await setLifecycle(browsing, tab, "active");
   const answer = await read as { readonly ok: boolean; readonly value?: string; readonly error?: { code: string } };
@@ -96,7 +96,7 @@ Deno.test("a leader that was frozen without a word is replaced, and serves no st
   browsing.checkConsoles();
 });
 
-Deno.test("all tabs are frozen: the cluster goes on once a quorum of them does", async () => {
+Deno.test("after all tabs were frozen, the cluster continues as soon as a quorum does", async () => {
   await using browsing = await Browsing.startHiding();
   await browsing.begin(MEMBERS);
   await browsing.of("n1").call("put", "n1", "a", "1");
@@ -110,7 +110,7 @@ Deno.test("all tabs are frozen: the cluster goes on once a quorum of them does",
   browsing.checkConsoles();
 });
 
-Deno.test("the leader's tab goes to another page: leadership is handed over if there is time, and the node is free", async () => {
+Deno.test("a leader's tab that navigates away hands leadership over if there is time, and releases the node", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(MEMBERS);
   const left = await browsing.leader();

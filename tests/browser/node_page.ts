@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** A page with nodes in workers, as a test tells it by `globalThis.nodes`. See node_tab.ts. */
+/** A page with nodes in workers, controlled by a test through `globalThis.nodes`. See node_tab.ts. */
 
 import { connectBrowserNode } from "../../browser/mod.ts";
 import type { BrowserNodeHandle, LifeState } from "../../browser/mod.ts";
@@ -11,12 +11,12 @@ interface Running {
   readonly worker: Worker;
   readonly handle: BrowserNodeHandle;
   readonly keys: KeyValueClient;
-  /** What this node has, whatever others have. */
+  /** The node's own value. */
   readonly own: KeyValueClient;
   readonly heard: Heard[];
 }
 
-/** What a page heard of its node. */
+/** The events of a node that its page received. */
 export interface Heard {
   readonly event: string;
   readonly detail: unknown;
@@ -47,7 +47,7 @@ function toldError({ code, message, outcome, hint }: RaftError): ToldError {
   return { code, message, outcome, hint };
 }
 
-/** What a test may ask of the page. */
+/** The calls of a test. */
 const nodes = {
   /** Starts a worker, and resolves once its storage is open. */
   async open(options: ChosenOptions, lifecycle = true): Promise<void> {
@@ -71,7 +71,7 @@ const nodes = {
   async put(id: string, key: string, value: string): Promise<number> {
     return (await the(id).keys.put(key, value)).version;
   },
-  /** A value of random bytes: nothing can make it smaller. */
+  /** Puts a value of random bytes, which can't be compressed. */
   async putRandom(id: string, key: string, size: number): Promise<number> {
     const value = new Uint8Array(size);
     for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(value.subarray(at, at + 65_536));
@@ -86,7 +86,7 @@ const nodes = {
     const { entries } = await the(id).keys.list();
     return Object.fromEntries(entries.map(({ key, value }) => [text.decode(key), text.decode(value)]));
   },
-  /** A lease read of this very node, whoever leads. */
+  /** Reads from this node by its lease, even if another leads. */
   async leaseRead(id: string, key: string): Promise<string | null> {
     const { handle } = the(id);
     const { result } = await handle.client.read(handle.address, encodeGet(new TextEncoder().encode(key)), {
@@ -104,12 +104,12 @@ const nodes = {
     worker.terminate();
     running.delete(id);
   },
-  /** Ends a worker in the middle of whatever it does. */
+  /** Ends a worker in the middle of its work. */
   kill(id: string): void {
     the(id).worker.terminate();
     running.delete(id);
   },
-  /** Deletes a database, whoever has it open. */
+  /** Deletes a database, even if it is open. */
   deleteDatabase(name: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const request = indexedDB.deleteDatabase(name);
@@ -118,7 +118,7 @@ const nodes = {
     });
   },
   visibility: (): string => document.visibilityState,
-  /** How often a timer of the page comes in `ms`, if it wants to come every 50 ms. */
+  /** Counts in `ms` the firings of a page's timer of 50 ms. */
   async timerTicks(ms: number): Promise<number> {
     let ticks = 0;
     const timer = setInterval(() => ticks++, 50);
@@ -129,7 +129,7 @@ const nodes = {
   },
 };
 
-/** What {@linkcode NodeTab} calls. */
+/** The calls of {@linkcode NodeTab}. */
 export type NodePageCalls = typeof nodes;
 
 Object.assign(globalThis, {

@@ -6,13 +6,13 @@ import { Profile } from "./profile.ts";
 
 const MEMBERS = ["n1", "n2", "n3"];
 
-/** What a node's page heard of its storage and of its end. */
+/** Returns the events of a node's storage and of its end. */
 async function heardOf(tab: NodeTab, id: string, event: string) {
   const heard = await tab.call("heard", id);
   return heard.filter((one) => one.event === event).map(({ detail }) => detail as Record<string, unknown>);
 }
 
-Deno.test("a database that is deleted under the leader: its node stops and its page is told; the others go on", async () => {
+Deno.test("a leader whose database is deleted stops and reports it; the others continue", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(MEMBERS);
   const leader = await browsing.leader();
@@ -34,7 +34,7 @@ Deno.test("a database that is deleted under the leader: its node stops and its p
   browsing.checkConsoles();
 });
 
-Deno.test("a database that is deleted under a follower that has nothing to write stops it all the same", async () => {
+Deno.test("an idle follower whose database is deleted stops, too", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(MEMBERS);
   const leader = await browsing.leader();
@@ -46,7 +46,7 @@ Deno.test("a database that is deleted under a follower that has nothing to write
   browsing.checkConsoles();
 });
 
-Deno.test("site data that are cleared take every node of the browser: all stop, and what begins after that is a new cluster", async () => {
+Deno.test("clearing site data stops every node of the browser, and the next start is a new cluster", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(MEMBERS);
   const leader = await browsing.leader();
@@ -65,7 +65,7 @@ Deno.test("site data that are cleared take every node of the browser: all stop, 
   browsing.checkConsoles();
 });
 
-Deno.test("a quota that is used up: who can't write gives way or stops, and its page is told; with space the cluster goes on", async () => {
+Deno.test("with an exhausted quota a node steps down or stops, and reports it; with space the cluster continues", async () => {
   await using site = new Site();
   await using profile = await Profile.make();
   const context = await profile.launch();
@@ -106,7 +106,7 @@ Deno.test("a quota that is used up: who can't write gives way or stops, and its 
   browsing.checkConsoles();
 });
 
-Deno.test("a browser is killed in the middle of writes and started again: what was acknowledged is there", async () => {
+Deno.test("acknowledged writes survive a browser that is killed in the middle of writes", async () => {
   await using site = new Site();
   await using profile = await Profile.make();
   const acknowledged = new Map<string, string>();
@@ -120,7 +120,7 @@ Deno.test("a browser is killed in the middle of writes and started again: what w
     const found = await tab.call("list", leader);
     for (const [key, value] of acknowledged) assert.equal(found[key], value, `after ${life} kills`);
     for (const id of MEMBERS) {
-      // Ends with the browser.
+      // It ends with the browser.
       void (async () => {
         for (let i = 0;; i++) {
           const key = `${life}.${id}.${i}`;

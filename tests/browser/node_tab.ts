@@ -1,16 +1,16 @@
-/** Tabs with nodes in them, from the test's side. */
+/** Tabs with nodes, from the test's side. */
 
 import type { BrowserContext, Page } from "playwright-core";
 import { launchChromium, launchWithHiddenPages, listen, Site } from "./browser.ts";
 import type { NodePageCalls, ToldError } from "./node_page.ts";
 import { eventually, freePort } from "../support/server_processes.ts";
 
-/** The page that every tab here shows. */
+/** The page of every tab here. */
 export const NODE_PAGE = "tests/browser/node_page.ts";
 
 type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: ToldError };
 
-/** A RaftError that a page told. */
+/** A RaftError of a page. */
 export class PageError extends Error {
   readonly code: string;
   readonly outcome: string;
@@ -27,7 +27,7 @@ export class PageError extends Error {
 /** One tab. */
 export class NodeTab {
   readonly page: Page;
-  /** What it said on its console. */
+  /** Its console messages. */
   readonly said: string[];
 
   private constructor(page: Page) {
@@ -43,7 +43,7 @@ export class NodeTab {
     return tab;
   }
 
-  /** Calls what node_page.ts offers. @throws {PageError} */
+  /** Calls a function of node_page.ts. @throws {PageError} */
   async call<K extends keyof NodePageCalls>(
     name: K,
     ...args: Parameters<NodePageCalls[K]>
@@ -54,7 +54,7 @@ export class NodeTab {
     return answer.value as Awaited<ReturnType<NodePageCalls[K]>>;
   }
 
-  /** The same, as a failure. */
+  /** Returns the error of a call that must fail. */
   async failure<K extends keyof NodePageCalls>(name: K, ...args: Parameters<NodePageCalls[K]>): Promise<PageError> {
     const error = await this.call(name, ...args).then(() => null, (error) => error as unknown);
     if (!(error instanceof PageError)) throw new Error(`${name} did not fail as a RaftError: ${error}`);
@@ -68,11 +68,11 @@ export class Browsing implements AsyncDisposable {
   readonly context: BrowserContext;
   /** By node. */
   readonly tabs = new Map<string, NodeTab>();
-  /** Every tab that was opened, gone or not. */
+  /** Every tab that was opened, even if it is closed. */
   readonly all: NodeTab[] = [];
   readonly #end: () => Promise<void>;
 
-  /** @param site another that outlives this */
+  /** @param site a site that outlives this browser */
   constructor(context: BrowserContext, end: () => Promise<void>, site?: Site) {
     this.context = context;
     this.site = site ?? new Site();
@@ -87,7 +87,7 @@ export class Browsing implements AsyncDisposable {
     return new Browsing(await browser.newContext(), () => browser.close());
   }
 
-  /** Of a browser whose pages are hidden when another is in front. */
+  /** Launches a browser whose pages are hidden when another is in front. */
   static async startHiding(): Promise<Browsing> {
     const browser = await launchWithHiddenPages(await freePort());
     return new Browsing(browser.contexts()[0]!, () => browser.close());
@@ -108,7 +108,7 @@ export class Browsing implements AsyncDisposable {
     return tab;
   }
 
-  /** Begins a cluster, each node in a tab of its own. */
+  /** Starts a cluster, each node in a tab of its own. */
   async begin(members: readonly string[], options: Partial<Parameters<NodePageCalls["open"]>[0]> = {}): Promise<void> {
     for (const id of members) await this.open({ id, bootstrap: { members }, ...options });
     for (const id of members) await this.of(id).call("running", id);
@@ -121,13 +121,13 @@ export class Browsing implements AsyncDisposable {
     return tab;
   }
 
-  /** Closes a tab, as a person does. */
+  /** Closes a tab as a user does. */
   async closeTab(id: string): Promise<void> {
     await this.of(id).page.close();
     this.tabs.delete(id);
   }
 
-  /** Who leads now, as it says itself. */
+  /** Returns the node that considers itself leader. */
   leader(...but: readonly string[]): Promise<string> {
     return eventually("a node leads", async () => {
       for (const [id, tab] of this.tabs) {
@@ -139,7 +139,7 @@ export class Browsing implements AsyncDisposable {
     });
   }
 
-  /** @throws {Error} if a page said something on its console, but what is expected */
+  /** @throws {Error} if a page's console has an unexpected message */
   checkConsoles(expected = /^$/): void {
     const said = this.all.flatMap((tab) => tab.said).filter((line) => !expected.test(line));
     if (said.length > 0) throw new Error(`pages said:\n${said.join("\n")}`);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../support/server_processes.ts";
 import { Browsing } from "./node_tab.ts";
 
-Deno.test("one node alone, in a worker on IndexedDB", async () => {
+Deno.test("a single node runs in a worker on IndexedDB", async () => {
   await using browsing = await Browsing.start();
   const tab = await browsing.open({ id: "n1", bootstrap: { members: ["n1"] } });
   await tab.call("running", "n1");
@@ -13,7 +13,7 @@ Deno.test("one node alone, in a worker on IndexedDB", async () => {
   browsing.checkConsoles();
 });
 
-Deno.test("three nodes in three workers of one page; the leader's worker is killed, and another leads", async () => {
+Deno.test("three nodes run in three workers of one page; when the leader's worker is killed, another leads", async () => {
   await using browsing = await Browsing.start();
   const tab = await browsing.tab();
   const members = ["n1", "n2", "n3"];
@@ -37,7 +37,7 @@ Deno.test("three nodes in three workers of one page; the leader's worker is kill
   browsing.checkConsoles();
 });
 
-Deno.test("three tabs form a cluster; one is closed and opened again, and recovers from its disk", async () => {
+Deno.test("three tabs form a cluster; one is closed and reopened, and recovers from its disk", async () => {
   await using browsing = await Browsing.start();
   const members = ["n1", "n2", "n3"];
   await browsing.begin(members);
@@ -59,7 +59,7 @@ Deno.test("three tabs form a cluster; one is closed and opened again, and recove
   browsing.checkConsoles();
 });
 
-Deno.test("the leader's tab is closed: another leads, and no acknowledged write is lost", async () => {
+Deno.test("when the leader's tab is closed, another leads, and no acknowledged write is lost", async () => {
   await using browsing = await Browsing.start();
   const members = ["n1", "n2", "n3"];
   await browsing.begin(members);
@@ -80,7 +80,7 @@ Deno.test("the leader's tab is closed: another leads, and no acknowledged write 
   browsing.checkConsoles();
 });
 
-Deno.test("all tabs are closed and opened again: the cluster has everything from its disks", async () => {
+Deno.test("when all tabs are closed and reopened, the cluster recovers from its disks", async () => {
   await using browsing = await Browsing.start();
   const members = ["n1", "n2", "n3"];
   await browsing.begin(members);

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** A node as its name says: JSON of what a test chose. */
+/** A node whose settings are the worker's name, as JSON. */
 
 import { startBrowserNode } from "../../browser/mod.ts";
 import type { BrowserNodeOptions } from "../../browser/mod.ts";
@@ -7,7 +7,7 @@ import { KeyValue } from "../../mod.ts";
 import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { BroadcastChannelTransport } from "../../transport/tab/mod.ts";
 
-/** What a test chooses. */
+/** The settings of a test. */
 export type ChosenOptions = Pick<
   BrowserNodeOptions,
   "id" | "bootstrap" | "join" | "electionTimeoutMs" | "heartbeatIntervalMs" | "leaseReads"
@@ -15,7 +15,7 @@ export type ChosenOptions = Pick<
 
 const chosen = JSON.parse((globalThis as unknown as { readonly name: string }).name) as ChosenOptions;
 
-// What goes wrong is the page's to know.
+// The page receives the error.
 startBrowserNode({
   clusterId: "tabs",
   storage: createIndexedDbStorage,

@@ -1,4 +1,4 @@
-/** Browsers whose data are on a disk: any other Chromium keeps IndexedDB in memory. And how to kill them. */
+/** Browsers with their data on a disk (any other Chromium keeps IndexedDB in memory), and their kills. */
 
 import type { BrowserContext, Page } from "playwright-core";
 import { launchProfile, listen, Site } from "./browser.ts";
@@ -21,7 +21,7 @@ export class Profile implements AsyncDisposable {
     return launchProfile(this.#folder, args);
   }
 
-  /** Kills the browser as a whole: it has no time to write anything. */
+  /** Kills the whole browser, without time to write anything. */
   async kill(context: BrowserContext): Promise<void> {
     const closed = new Promise((resolve) => context.once("close", resolve));
     for (const pid of await this.#processes()) {
@@ -38,7 +38,7 @@ export class Profile implements AsyncDisposable {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
-  /** The processes that were started with this folder. */
+  /** Returns the processes that were started with this folder. */
   async #processes(): Promise<number[]> {
     const found: number[] = [];
     for await (const { name } of Deno.readDir("/proc")) {
@@ -51,7 +51,7 @@ export class Profile implements AsyncDisposable {
   }
 }
 
-/** Like {@linkcode inChromium}, in a browser whose data are on a disk. */
+/** Works like {@linkcode inChromium}, in a browser with its data on a disk. */
 export async function onDisk(module: string, work: (page: Page, site: Site) => Promise<void>): Promise<void> {
   await using site = new Site();
   await using profile = await Profile.make();

@@ -1,4 +1,4 @@
-/** The transport suite over a relay: each endpoint is a page's end of its own, all at the server in `?server=`. */
+/** The transport suite over a relay: each endpoint has a client of its own, all at the server in `?server=`. */
 
 import { transportConformance } from "../../conformance.ts";
 import type { TransportEndpoint, TransportFixture } from "../../transport/conformance.ts";
@@ -7,7 +7,7 @@ import { offer } from "./suite_page.ts";
 
 const query = new URL(location.href).searchParams;
 const server = query.get("server")!;
-/** Takes connections, and answers nothing. */
+/** Accepts connections, and never answers. */
 const hanging = query.get("hanging")!;
 
 let lastTab = 0;
@@ -30,7 +30,7 @@ function fixture(): TransportFixture {
     hanging: () => Promise.resolve({ address: hanging, close: () => Promise.resolve() }),
     async until(condition, what) {
       for (const end = performance.now() + 20_000; !condition();) {
-        if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
+        if (performance.now() > end) throw new Error(`timed out: ${what}`);
         await pause(5);
       }
     },

@@ -1,4 +1,4 @@
-/** A tab that answers calls: `?server=` says through which server, `?name=` under which name. */
+/** A tab that answers calls, through the server in `?server=` and under the name in `?name=`. */
 
 import { RelayClient } from "../../transport/relay/mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
@@ -14,12 +14,12 @@ const decoder = new TextDecoder();
 transport.serve((_method, request) => Promise.resolve(encoder.encode(`${name} heard ${decoder.decode(request)}`)));
 
 Object.assign(globalThis, {
-  /** How this page is connected, and what is wrong if it isn't. */
+  /** Returns the state of the connection, with the error if there is one. */
   relayState() {
     const { state, error } = relay.servers[0]!;
     return { state, code: error?.code ?? "", message: error?.message ?? "", hint: error?.hint ?? "" };
   },
-  /** Asks another tab, and says what came back. */
+  /** Calls another tab, and returns the answer. */
   async ask(other: string): Promise<string> {
     try {
       return decoder.decode(await transport.call(tabAddress(other), "any", encoder.encode(name)));

@@ -52,7 +52,7 @@ Deno.test("transport over the relay, in Chromium", async (test) => {
   }
 });
 
-Deno.test("eight tabs at once: four are attached and work, the others say so, and one takes over when one closes", async () => {
+Deno.test("of eight tabs four are attached, the others report that they wait, and one takes over when one closes", async () => {
   await using site = new Site();
   await using server = await serve({ allowOrigin: [site.origin] });
   const browser = await launchChromium();
@@ -85,7 +85,7 @@ Deno.test("eight tabs at once: four are attached and work, the others say so, an
       for (const other of attached) {
         if (name !== other) assert.equal(await ask(tabs.get(name)!, other), `${other} heard ${name}`);
       }
-      // Whoever waits is not reached, and that is said soon.
+      // A tab that waits is not reachable, and a call to it fails soon.
       assert.match(await ask(tabs.get(name)!, waiting[0]!), /RaftError/);
     }
 
@@ -104,7 +104,7 @@ Deno.test("eight tabs at once: four are attached and work, the others say so, an
   }
 });
 
-Deno.test("a page of another origin is refused, and hears what to do; the server goes on", async () => {
+Deno.test("a page of another origin is refused with advice, and the server continues", async () => {
   await using site = new Site();
   await using server = await serve({ allowOrigin: ["http://another.example"] });
   const browser = await launchChromium();
@@ -124,7 +124,7 @@ Deno.test("a page of another origin is refused, and hears what to do; the server
   }
 });
 
-Deno.test("a server that restarts is attached to again, and its tabs reach each other as before", async () => {
+Deno.test("tabs attach again to a server that restarts, and reach each other as before", async () => {
   await using site = new Site();
   const port = await freePort();
   const options = {

@@ -3,12 +3,12 @@
 import type { Page } from "playwright-core";
 import { inChromium } from "./browser.ts";
 
-/** A test whose steps are the checks of `module`, which calls `offer` of suite_page.ts. */
+/** Registers a test whose steps are the checks of `module`, which calls `offer` of suite_page.ts. */
 export function pageSuite(name: string, module: string): void {
   Deno.test(name, (test) => inChromium(module, (page) => runChecks(test, page)));
 }
 
-/** Runs the checks of a page that is open. */
+/** Runs the checks of an open page. */
 export async function runChecks(test: Deno.TestContext, page: Page): Promise<void> {
   await page.waitForFunction("globalThis.checks !== undefined");
   const checks = await page.evaluate("globalThis.checks") as string[];

@@ -1,6 +1,6 @@
-/** What a page that runs a list of checks is made of: `globalThis.checks` has their names, `globalThis.runCheck(name)` runs one. */
+/** The base of a page with checks: `globalThis.checks` has their names, and `globalThis.runCheck(name)` runs one. */
 
-/** One check, as the conformance suites have them. */
+/** A check, as in the conformance suites. */
 export interface PageCheck {
   readonly name: string;
   run(): Promise<void>;

@@ -29,7 +29,7 @@ class Meeting {
   }
 }
 
-/** Every second endpoint is at the far end. What hangs is a worker that does. */
+/** Puts every second endpoint at the far end. A hanging one is in a worker that hangs. */
 async function farFixture(makeEnd: () => Promise<FarEnd>): Promise<TransportFixture> {
   const way = new Meeting();
   const ends = [await makeEnd()];
@@ -68,7 +68,7 @@ async function farFixture(makeEnd: () => Promise<FarEnd>): Promise<TransportFixt
   };
 }
 
-/** Whoever ends without a goodbye is known to be gone, and calls to it end. */
+/** Checks that an end without a goodbye is noticed, and that calls to it fail. */
 async function departs(makeEnd: () => Promise<FarEnd>): Promise<void> {
   const way = new Meeting();
   const departed: string[] = [];
@@ -84,14 +84,14 @@ async function departs(makeEnd: () => Promise<FarEnd>): Promise<void> {
   await until(() => departed.length > 0, "the far end is gone");
   const error = await call;
   if (!(error instanceof RaftError) || error.code !== "unreachable" || error.outcome !== "unknown") throw error;
-  if (near.peers.length > 0) throw new Error("the dead are counted among the peers");
+  if (near.peers.length > 0) throw new Error("a dead peer is listed among the peers");
   const { dropped } = near.counts;
   near.send(FAR, sampleEnvelope({ type: "TimeoutNow", term: 1 }));
-  if (near.counts.dropped !== dropped + 1) throw new Error("a message to the dead is not counted as dropped");
+  if (near.counts.dropped !== dropped + 1) throw new Error("a message to a dead peer is not counted as dropped");
   await near.close();
 }
 
-/** A node here would be in nobody's way: three are elsewhere, and this page is their client. */
+/** Runs three nodes elsewhere, with this page as their client. */
 async function clusterOfThree(): Promise<void> {
   const way = new Meeting();
   const addresses = ["n1", "n2", "n3"].map(tabAddress);
@@ -107,7 +107,7 @@ async function clusterOfThree(): Promise<void> {
   for (const size of [10, 1.5 * 2 ** 20]) {
     await client.propose(encodePut(key, new Uint8Array(size)));
     const answer = decodeGetAnswer((await client.read(encodeGet(key))).result);
-    if (!answer.ok || answer.entry?.value.length !== size) throw new Error("the value does not come back");
+    if (!answer.ok || answer.entry?.value.length !== size) throw new Error("the value was not read back");
     if (size > 10) break;
     const { address } = await client.leader();
     ends[addresses.indexOf(address)]!.dispose();
@@ -117,7 +117,7 @@ async function clusterOfThree(): Promise<void> {
   for (const end of ends) end.dispose();
 }
 
-/** The second one is told why it may not be. */
+/** Checks that a duplicate is refused with a reason. */
 async function duplicateIsRefused(makeEnd: () => Promise<FarEnd>): Promise<void> {
   const way = new Meeting();
   const near = way.near(NEAR);

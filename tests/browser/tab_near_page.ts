@@ -1,4 +1,4 @@
-/** The transport between tabs, all within one page. */
+/** The transport between tabs, within one page. */
 
 import { transportConformance } from "../../conformance.ts";
 import { tabChecks } from "../support/tab_checks.ts";

@@ -1,6 +1,6 @@
 /**
  * The far end of tests of transports between tabs, as a worker or as a page of
- * its own: it opens transports and nodes as it is told. See far_end.ts.
+ * its own: it opens transports and nodes on request. See far_end.ts.
  */
 
 import type { Envelope } from "../../lib/transport.ts";
@@ -16,7 +16,7 @@ import {
   serveNode,
 } from "../../transport/tab/mod.ts";
 
-/** What the near end says. */
+/** A message of the near end. */
 export type Order =
   | {
     readonly op: "open";
@@ -33,7 +33,7 @@ export type Order =
   | { readonly op: "hang" }
   | { readonly op: "die" };
 
-/** What the far end says. */
+/** A message of the far end. */
 export type Report =
   | { readonly ready: true }
   | { readonly done: number; readonly failure: string }

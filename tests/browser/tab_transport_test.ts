@@ -4,7 +4,7 @@ import { pageSuite } from "./suite.ts";
 pageSuite("transports between tabs, within one page in Chromium", "tests/browser/tab_near_page.ts");
 pageSuite("transports between tabs, workers and pages in Chromium", "tests/browser/tab_far_page.ts");
 
-Deno.test("a tab whose process dies is gone for the others, and one that is loaded again takes its own place", async () => {
+Deno.test("a tab whose process dies is gone for the others, and a reloaded one takes its place again", async () => {
   await using site = new Site();
   const browser = await launchChromium();
   try {

@@ -1,4 +1,4 @@
-/** A transport on the channel of all such pages, and who is there: `globalThis.peers()`. */
+/** A transport on the channel of all such pages, with its peers: `globalThis.peers()`. */
 
 import { BroadcastChannelTransport, tabAddress } from "../../transport/tab/mod.ts";
 

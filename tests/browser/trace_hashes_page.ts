@@ -1,4 +1,4 @@
-/** What the page of simulation_test.ts runs. */
+/** The page of simulation_test.ts. */
 
 import { traceHashes } from "../support/trace_hashes.ts";
 

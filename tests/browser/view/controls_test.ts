@@ -75,7 +75,7 @@ viewSuite("the controls of the view", [
       await asks(demo, () => demo.button("Kill: n3").click(), "kill", "n3");
       await asks(demo, () => demo.button("Start again: n3").click(), "restart", "n3");
       await asks(demo, () => demo.button("Wipe its disk: n3").click(), "wipe", "n3");
-      await demo.says("raft-node-panel .reason", /its disk was wiped/);
+      await demo.says("raft-node-panel .reason", /Its disk was wiped\./);
       await asks(demo, () => demo.button("Remove: n3").click(), "removeNode", "n3");
       await demo.page.locator('[data-node="n3"]').waitFor({ state: "detached" });
     },
