@@ -1,7 +1,7 @@
 /**
  * A cluster in virtual time, with loss, partitions, crashes and disk faults. One
- * seed gives one run. What must hold at any time is checked all the time: one
- * leader a term, and the same command at the same index on every node.
+ * seed gives one run. Two rules are checked at all times: at most one leader per
+ * term, and the same command at the same index on every node.
  *
  * @module
  */
@@ -28,20 +28,20 @@ export type TestStorage = Storage & { crash(): void };
 export interface ClusterOptions<S extends TestStorage = MemoryStorage> {
   /** @default 1 */
   readonly seed?: number;
-  /** How many voters begin. @default 3 */
+  /** The number of initial voters. @default 3 */
   readonly voters?: number;
-  /** For every node. */
+  /** Options of every node. */
   readonly node?: Partial<RaftNodeOptions>;
   readonly network?: Partial<NetworkFaults>;
-  /** Milliseconds of one write. @default 1 */
+  /** The duration of one write. @default 1 */
   readonly persistMs?: number;
-  /** Milliseconds of one command; without it the state machine answers at once. */
+  /** The duration of one command; without it the state machine answers at once. */
   readonly applyMs?: number;
   /** Opens a node's storage, at its first and at every later start. @default a MemoryStorage */
   readonly openStorage?: (id: NodeId, host: Host) => S;
 }
 
-/** One node of a {@linkcode Cluster}, and what outlives its crash. */
+/** One node of a {@linkcode Cluster}, with the parts that outlive its crash. */
 export interface TestNode<S extends TestStorage = MemoryStorage> {
   readonly id: NodeId;
   readonly disk: MemoryDisk;
@@ -49,18 +49,18 @@ export interface TestNode<S extends TestStorage = MemoryStorage> {
   host: VirtualNodeHost;
   machine: Journal;
   transport: MemoryTransport;
-  /** Aborted by a crash, for requests that would wait for ever. */
+  /** Aborted by a crash, for requests that would wait forever. */
   power: AbortController;
   node: RaftNode;
   up: boolean;
 }
 
-/** The record of a node in a membership. */
+/** Returns the record of a node in a membership. */
 export function member(id: NodeId): Member {
   return { id, address: id, incarnation: `inc-${id}` };
 }
 
-/** See the head of this file. */
+/** A cluster for tests. */
 export class Cluster<S extends TestStorage = MemoryStorage> {
   readonly time: VirtualTime;
   readonly network: MemoryNetwork;
@@ -84,7 +84,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     return cluster;
   }
 
-  /** Starts a node on a new disk; it waits to be added unless it is one of the first. */
+  /** Starts a node on a new disk; without `bootstrap` it waits to be added. */
   async add(id: NodeId, bootstrap = false, incarnation = `inc-${id}`): Promise<TestNode<S>> {
     const disk = new MemoryDisk();
     const test = await this.#launch(id, disk, bootstrap, incarnation);
@@ -98,7 +98,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     return test;
   }
 
-  /** As a power failure: what was not durable is gone. */
+  /** Simulates a power failure: everything that was not durable is lost. */
   async crash(id: NodeId): Promise<void> {
     const test = this.get(id);
     test.up = false;
@@ -117,14 +117,14 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     return test;
   }
 
-  /** Closes a node in order. */
+  /** Closes a node regularly. */
   async close(id: NodeId): Promise<void> {
     const test = this.get(id);
     await this.settle(test.node.close());
     test.up = false;
   }
 
-  /** Those that run. */
+  /** The running nodes. */
   get running(): TestNode<S>[] {
     return [...this.nodes.values()].filter((test) => test.up && test.node.lifecycle === "running");
   }
@@ -135,7 +135,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
       .sort((a, b) => b.node.status().term - a.node.status().term)[0];
   }
 
-  /** Runs until one node leads, and all `among` (by default all that run) follow it. */
+  /** Runs until one node leads, and all `among` (by default all running nodes) follow it. */
   async leader(among?: readonly NodeId[]): Promise<TestNode<S>> {
     let leader: TestNode<S> | undefined;
     await this.until(() => {
@@ -165,7 +165,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     return result;
   }
 
-  /** Runs until the condition holds, checking what must always hold. */
+  /** Runs until the condition holds, and checks the rules meanwhile. */
   async until(condition: () => boolean, what = "the condition", withinMs = 60_000): Promise<void> {
     await this.time.until(
       () => {
@@ -177,7 +177,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     );
   }
 
-  /** Lets virtual time pass, checking what must always hold. */
+  /** Lets virtual time pass, and checks the rules meanwhile. */
   async pass(durationMs: number): Promise<void> {
     const endMs = this.time.nowMs + durationMs;
     while (this.time.nowMs < endMs) {
@@ -186,7 +186,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     }
   }
 
-  /** Runs until all running nodes have applied the same. */
+  /** Runs until all running nodes have applied the same commands. */
   async converge(withinMs?: number): Promise<void> {
     await this.until(
       () => {
@@ -203,7 +203,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     for (const commands of rest) assert.deepEqual(commands, first);
   }
 
-  /** Election safety (figure 3): at most one leader a term. */
+  /** Checks election safety (figure 3): at most one leader per term. */
   check(): void {
     for (const { id, node } of this.running) {
       if (!node.isLeader) continue;
@@ -238,7 +238,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
       stateMachine: machine,
       storage,
       transport: {
-        // A process that stands still receives nothing.
+        // A paused process receives nothing.
         start: (receive) => transport.start((envelope) => host.receive(() => receive(envelope))),
         send: (address, envelope) => transport.send(address, envelope),
         close: () => transport.close(),
@@ -260,7 +260,7 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
     });
   }
 
-  /** State machine safety (figure 3): no two nodes apply different commands at the same index. */
+  /** Checks state machine safety (figure 3): no two nodes apply different commands at the same index. */
   #observe(id: NodeId, { index, term, data }: AppliedCommand): void {
     const command = `${term}:${text(data)}`;
     const other = this.#applied.get(index) ?? command;
@@ -282,5 +282,5 @@ export async function rejection<S extends TestStorage>(
     }
     throw error;
   }
-  return assert.fail("the promise was to reject");
+  return assert.fail("the promise should have been rejected");
 }

@@ -1,5 +1,5 @@
 /**
- * A state machine for tests: remembers every command that was applied.
+ * A state machine for tests, which remembers every applied command.
  *
  * @module
  */
@@ -9,32 +9,32 @@ import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Bytes of a text. */
+/** Encodes a text. */
 export function bytes(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** The text of some bytes. */
+/** Decodes a text. */
 export function text(data: Uint8Array): string {
   return decoder.decode(data);
 }
 
-/** How a {@linkcode Journal} behaves. */
+/** Options of {@linkcode Journal}. */
 export interface JournalOptions {
-  /** Told of each command before it is applied; throws if another one was applied at this index elsewhere. */
+  /** Called with each command before it is applied; throws if another node has applied a different one at this index. */
   readonly observe?: (command: AppliedCommand) => void;
-  /** Makes `apply` take its time. */
+  /** Delays `apply`. */
   readonly delay?: () => Promise<void>;
 }
 
 /**
- * Applies a command by writing it down, and answers with how many there are now.
- * `boom` makes it throw. A query answers with the newest command, `all` with
- * all of them.
+ * A list of commands. Applying a command appends it, and answers with the number of
+ * commands so far; `boom` makes it throw. A query answers with the newest command,
+ * `all` with all of them.
  */
 export class Journal implements StateMachine {
   commands: string[] = [];
-  /** How often its state was replaced. */
+  /** The number of times that its state was replaced. */
   restores = 0;
   readonly #options: JournalOptions;
   #inside = false;
@@ -88,7 +88,7 @@ export class Journal implements StateMachine {
     return bytes(String(this.commands.length));
   }
 
-  /** Calls must never overlap. */
+  /** Checks that calls never overlap. */
   #enter(): void {
     if (this.#inside) throw new Error("two calls of the state machine overlap");
     this.#inside = true;

@@ -1,6 +1,6 @@
 /**
- * The transport in memory as its conformance suite wants it, in real or virtual
- * time.
+ * The fixture of the transport in memory for its conformance suite, in real or
+ * virtual time.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { TransportFixture } from "../../transport/conformance.ts";
 import type { MemoryNetwork } from "../../transport/memory.ts";
 
-/** A fixture on this network; `time` says how it waits. */
+/** Makes a fixture on this network; `time` provides its waiting. */
 export function memoryTransportFixture(
   network: MemoryNetwork,
   time: Pick<TransportFixture, "until" | "pause">,

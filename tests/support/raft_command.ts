@@ -1,5 +1,5 @@
 /**
- * The command line, as a user starts it.
+ * The command line, started like by a user.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Nodes } from "./server_processes.ts";
 const MAIN = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** What a command did. */
+/** The result of a command. */
 export interface CommandResult {
   readonly code: number;
   readonly stdout: string;

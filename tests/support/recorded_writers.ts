@@ -1,6 +1,6 @@
 /**
- * Concurrent writers through one Coordinator, and the proof that what they were
- * told is what happened.
+ * Concurrent writers through one Coordinator, and the check that their outcomes are
+ * true.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/mod.ts";
 import { connectClientTransport } from "../../transport/connect/mod.ts";
 
-/** What became of the writes. */
+/** The summary of the writes. */
 export interface WriterReport {
   readonly acknowledged: number;
   readonly unknown: number;
@@ -20,7 +20,7 @@ export interface WriterReport {
   readonly longestGapMs: number;
 }
 
-/** Each write has a key of its own, so that a second application shows: it would give the key a later version. */
+/** Writers of unique keys, so that a second application of a write shows: it would give the key a later version. */
 export class RecordedWriters {
   readonly #coordinator: Coordinator;
   readonly #kv: KeyValueClient;
@@ -41,7 +41,7 @@ export class RecordedWriters {
     }
   }
 
-  /** Writes acknowledged so far. */
+  /** The number of writes acknowledged so far. */
   get acknowledged(): number {
     return this.#acknowledged.size;
   }
@@ -62,19 +62,19 @@ export class RecordedWriters {
     }
   }
 
-  /** Ends the writers, and checks every write against what the cluster holds. */
+  /** Ends the writers, and checks every write against the state of the cluster. */
   async verify(): Promise<WriterReport> {
     this.#running = false;
     await Promise.all(this.#loops);
-    assert.deepEqual(this.#errors, [], "a writer got an error that is no RaftError");
+    assert.deepEqual(this.#errors, [], "a writer received an error that is not a RaftError");
     const held = await this.#readAll();
     for (const [key, version] of this.#acknowledged) {
       const entry = held.get(key);
-      assert.ok(entry !== undefined, `${key} was acknowledged and is lost`);
+      assert.ok(entry !== undefined, `${key} was acknowledged but is lost`);
       assert.equal(entry.value, `value of ${key}`);
       assert.equal(entry.version, version, `${key} was applied again after its acknowledgement`);
     }
-    for (const key of this.#rejected) assert.ok(!held.has(key), `${key} was rejected, and is there`);
+    for (const key of this.#rejected) assert.ok(!held.has(key), `${key} was rejected but exists`);
     for (const key of held.keys()) {
       assert.ok(this.#acknowledged.has(key) || this.#unknown.has(key), `${key} was never written`);
     }

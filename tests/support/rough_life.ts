@@ -1,11 +1,12 @@
 /**
- * A random life of a cluster, with everything that may go wrong: loss, crashes,
- * partitions, pauses, failing and hanging disks, changes of membership,
- * transfers. One seed gives one life.
+ * A random run of a cluster with all kinds of faults: loss, crashes, partitions,
+ * pauses, failing and hanging disks, membership changes, transfers. One seed gives
+ * one run.
  *
- * What is checked: every request ends; what was acknowledged is applied once,
- * what was rejected never, anything else at most once; a linearizable read sees
- * what was acknowledged, or read, before it began; progress once the faults stop.
+ * These rules are checked: every request ends; acknowledged commands are applied
+ * once, rejected ones never, all others at most once; a linearizable read sees
+ * everything acknowledged or read before it began; the cluster makes progress once
+ * the faults stop.
  *
  * @module
  */
@@ -18,18 +19,18 @@ import { Cluster } from "./cluster.ts";
 import type { TestNode } from "./cluster.ts";
 import { bytes, text } from "./journal.ts";
 
-/** What may happen in a {@linkcode RoughLife}. */
+/** Options of {@linkcode RoughLife}. */
 export interface RoughLifeOptions {
   readonly seed: number;
   /** @default 80 */
   readonly rounds?: number;
 }
 
-/** See the head of this file. */
+/** One random run. */
 export class RoughLife {
   readonly cluster: Cluster;
   readonly #rounds: number;
-  /** The chance of a misfortune in each round. */
+  /** The probability of a fault in each round. */
   readonly #roughness: number;
   readonly #random: () => number;
   readonly #done: string[] = [];
@@ -38,11 +39,11 @@ export class RoughLife {
   readonly #paused = new Set<NodeId>();
   readonly #hung = new Set<NodeId>();
   readonly #problems: string[] = [];
-  /** How many commands were applied, as far as any client was told. */
+  /** The largest number of applied commands in any answer so far. */
   #known = 0;
   #commands = 0;
   #open = 0;
-  /** What happened how often, so that a test can tell that it is no idle one. */
+  /** The number of events of each kind, so that a test can check that it is not idle. */
   readonly counts: Record<string, number> = {};
 
   private constructor(cluster: Cluster, { seed, rounds = 80 }: RoughLifeOptions) {
@@ -53,7 +54,7 @@ export class RoughLife {
     for (const id of cluster.nodes.keys()) this.#incarnations.set(id, `inc-${id}`);
   }
 
-  /** Lives one life to its end. */
+  /** Runs one seed to its end. */
   static async live(options: RoughLifeOptions): Promise<RoughLife> {
     const { seed } = options;
     const cluster = await Cluster.start({
@@ -96,7 +97,7 @@ export class RoughLife {
     await this.cluster.end();
   }
 
-  // What clients do
+  // Requests of clients
 
   #target(): TestNode | undefined {
     const { running } = this.cluster;
@@ -144,7 +145,7 @@ export class RoughLife {
     }
   }
 
-  /** Some give up by themselves. */
+  /** Returns the signal of a request; some clients give up by themselves. */
   #signal(target: TestNode): AbortSignal {
     if (this.#random() > 0.1) return target.power.signal;
     const impatience = new AbortController();
@@ -162,7 +163,7 @@ export class RoughLife {
     if (!(error instanceof RaftError) || error.code === "internal") this.#problems.push(String(error));
   }
 
-  // What goes wrong
+  // Faults
 
   async #misfortune(): Promise<void> {
     const victim = this.#pick([...this.cluster.nodes.values()])!;
@@ -252,7 +253,7 @@ export class RoughLife {
     return { id, address: id, incarnation: this.#incarnations.get(id)! };
   }
 
-  /** Everyone is voter, learner, or out, as it comes; three voters at least. */
+  /** Makes each node a voter, a learner, or neither, at random, with at least three voters. */
   #change(): void {
     const ids = this.#shuffled([...this.cluster.nodes.keys()]);
     const one = this.#random() < 0.5;
@@ -293,7 +294,7 @@ export class RoughLife {
     });
   }
 
-  /** A removed member comes back with an empty disk of another incarnation. */
+  /** Replaces a removed member by one with an empty disk of another incarnation. */
   async #replace(id: NodeId): Promise<void> {
     const leader = this.cluster.leaderNow;
     if (leader === undefined || leader.id === id) return;
@@ -326,7 +327,7 @@ export class RoughLife {
     this.cluster.network.setFaults({ loss: 0, duplication: 0, reordering: 0 });
     await this.cluster.pass(6_000);
     for (const { id } of this.#down()) await this.#restart(id);
-    // A fault may still wait for its write.
+    // A fault may still be waiting for a write.
     for (let i = 0; i < 10; i++) {
       await this.cluster.pass(5_000);
       this.#propose(1);

@@ -1,6 +1,6 @@
 /**
- * A small cluster in one process, each node behind the server's HTTP app: for
- * tests of what the app says, with no port and no disk.
+ * A small cluster in one process, each node behind the server's HTTP app, for tests
+ * of the app without a port or a disk.
  *
  * @module
  */
@@ -22,11 +22,11 @@ export interface Served {
   readonly id: string;
   readonly node: RaftNode;
   readonly app: App;
-  /** What other nodes passed on to this one. */
+  /** The requests that other nodes forwarded to this one. */
   readonly passedOn: { proposals: number; queries: number };
 }
 
-/** Calls nodes of the same process by their address; like the real one, it never passes on. */
+/** A client that calls nodes of the same process by their address; like the real one, it never forwards. */
 class DirectClient implements ClientTransport {
   readonly #served: ReadonlyMap<string, Served>;
 
@@ -55,17 +55,17 @@ class DirectClient implements ClientTransport {
 
   #at(endpoint: string): Served {
     const served = this.#served.get(endpoint);
-    if (served === undefined) throw new RaftError("unreachable", `nobody answers at ${endpoint}`);
+    if (served === undefined) throw new RaftError("unreachable", `no node answers at ${endpoint}`);
     return served;
   }
 }
 
-/** Use with `await using`. */
+/** A cluster, for `await using`. */
 export class ServedCluster {
   readonly served: Map<string, Served> = new Map<string, Served>();
   readonly network: MemoryNetwork = new MemoryNetwork();
 
-  /** Starts n1, n2, …; returns once one of them leads and all follow it. */
+  /** Starts n1, n2, …; resolves once one of them leads and all follow it. */
   static async start(size = 3, options: Partial<AppOptions> = {}): Promise<ServedCluster> {
     const cluster = new ServedCluster();
     const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
@@ -90,7 +90,7 @@ export class ServedCluster {
     return cluster;
   }
 
-  /** The leader, once every open node follows it. */
+  /** Resolves with the leader, once every open node follows it. */
   async leader(): Promise<Served> {
     return await eventually("a leader whom all follow", () => {
       const open = [...this.served.values()].filter(({ node }) => node.lifecycle === "running");
@@ -100,7 +100,7 @@ export class ServedCluster {
     });
   }
 
-  /** A node that doesn't lead. */
+  /** Resolves with a node that doesn't lead. */
   async follower(): Promise<Served> {
     const leader = await this.leader();
     const follower = [...this.served.values()].find((served) =>

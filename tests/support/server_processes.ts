@@ -16,23 +16,23 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 
-/** Three nodes in the runtime that runs this. */
+/** Returns commands for three nodes in the present runtime. */
 export function threeNodes(): (readonly string[])[] {
   return [ownCommand(), ownCommand(), ownCommand()];
 }
 
-/** The command, a program and its first arguments, that runs server/main.ts in this runtime. */
+/** Returns the command, a program and its first arguments, that runs server/main.ts in this runtime. */
 export function ownCommand(): readonly string[] {
   const flags = "Deno" in globalThis ? ["run", "--allow-all", "--no-check"] : [];
   return [process.execPath, ...flags, MAIN];
 }
 
-/** Commands for a cluster whose nodes run in several runtimes. */
+/** Returns the command that runs a program in a runtime, for clusters of several runtimes. */
 export function commandOf(runtime: "deno" | "node" | "bun", program: string): readonly string[] {
   return [program, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check"] : []), MAIN];
 }
 
-/** Waits until `condition` gives something other than undefined, null or false. */
+/** Waits until `condition` returns something other than undefined, null or false. */
 export async function eventually<T>(
   what: string,
   condition: () => Promise<T | undefined | null | false> | T | undefined | null | false,
@@ -47,11 +47,11 @@ export async function eventually<T>(
   }
 }
 
-/** Below where systems take the ports of outgoing connections from: such a port stays free while its server is down. */
+/** Ports below those that systems use for outgoing connections: they stay free while their server is down. */
 const PORTS = { first: 20_000, count: 12_000 };
 const given = new Set<number>();
 
-/** A port that is free, and was not given to anybody here before. */
+/** Returns a free port that was not returned before. */
 export async function freePort(): Promise<number> {
   for (let attempts = 0; attempts < 1000; attempts++) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
@@ -70,7 +70,7 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** What these tests read of `GET /status`. */
+/** The part of `GET /status` that these tests read. */
 export interface Status {
   readonly id: string;
   readonly lifecycle: string;
@@ -101,17 +101,17 @@ export class Node {
     this.#command = command;
   }
 
-  /** Everything that its processes have printed. */
+  /** The output of its processes. */
   get output(): string {
     return this.#output;
   }
 
-  /** Of the process that runs; undefined if none does. */
+  /** The id of the running process; undefined if there is none. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** Waits for a line: what a running process prints comes by another way than its answers, and may come later. */
+  /** Waits for a line of output, which may arrive later than the process's answers. */
   async printed(pattern: RegExp): Promise<void> {
     await eventually(`${this.id} printing ${pattern}`, () => pattern.test(this.#output));
   }
@@ -147,7 +147,7 @@ export class Node {
     return this.#exit;
   }
 
-  /** `null` if it doesn't answer, or is only starting. */
+  /** Reads its status; `null` if it doesn't answer, or is still starting. */
   async status(): Promise<Status | null> {
     try {
       const response = await fetch(`${this.address}/status`, { signal: AbortSignal.timeout(2000) });
@@ -158,19 +158,19 @@ export class Node {
     }
   }
 
-  /** Puts until it is acknowledged; the same value twice does no harm. */
+  /** Puts a value, and retries until it is acknowledged; writing it twice does no harm. */
   async put(key: string, value: string): Promise<Response> {
     return await answered(() => fetch(`${this.address}/kv/${key}`, { method: "PUT", body: value }));
   }
 
-  /** The value, or the status if there is none. */
+  /** Gets a value; returns the status code if there is none. */
   async get(key: string, query = ""): Promise<string> {
     const response = await answered(() => fetch(`${this.address}/kv/${key}${query}`));
     const text = await response.text();
     return response.ok ? text : `status ${response.status}`;
   }
 
-  /** A Connect call in plain JSON. */
+  /** Makes a Connect call in plain JSON. */
   async call(method: string, body: unknown): Promise<{ readonly status: number; readonly text: string }> {
     const response = await fetch(`${this.address}/raft.v1.${method}`, {
       method: "POST",
@@ -181,7 +181,7 @@ export class Node {
   }
 }
 
-/** Asks again while the answer is 503: that a leader on a busy machine loses its followers, and another is elected, is no failure. */
+/** Retries while the answer is 503: on a busy machine a leader may lose its followers, which is not a failure. */
 async function answered(ask: () => Promise<Response>, withinMs = 30_000): Promise<Response> {
   for (const end = performance.now() + withinMs;;) {
     const response = await ask();
@@ -202,7 +202,7 @@ export class Nodes {
     this.#flags = flags;
   }
 
-  /** Starts them, does `work` once one leads and all follow it, and ends them, whatever comes. */
+  /** Starts the nodes, calls `work` once one leads and all follow it, and always ends them. */
   static async run(
     commands: readonly (readonly string[])[],
     work: (nodes: Nodes) => Promise<void>,
@@ -224,14 +224,14 @@ export class Nodes {
     }
   }
 
-  /** One more node, not started. */
+  /** Makes one more node, and doesn't start it. */
   async make(id: string, command: readonly string[]): Promise<Node> {
     const node = new Node(id, `http://127.0.0.1:${await freePort()}`, join(this.#folder, id), command);
     this.all.push(node);
     return node;
   }
 
-  /** One more node, on an empty folder or on its own, to be added by an operator; returns once it listens. */
+  /** Starts one more node, to be added by an operator; resolves once it listens. */
   async join(id: string, command: readonly string[] = ownCommand()): Promise<Node> {
     const node = this.all.find((other) => other.id === id) ?? await this.make(id, command);
     this.start(node, "--join");
@@ -239,7 +239,7 @@ export class Nodes {
     return node;
   }
 
-  /** Where clients go. */
+  /** The endpoints of clients. */
   get endpoints(): string[] {
     return this.all.map(({ address }) => address);
   }
@@ -248,7 +248,7 @@ export class Nodes {
     node.start([...this.#flags, ...(flags.length > 0 ? flags : ["--peers", this.#peers])]);
   }
 
-  /** The leader whom all that answer follow. */
+  /** Resolves with the leader that all answering nodes follow. */
   async leader(not?: Node): Promise<Node> {
     return await eventually("a leader", async () => {
       const statuses = (await Promise.all(this.all.map((node) => node.status()))).filter((status) => status !== null);
@@ -264,7 +264,7 @@ export class Nodes {
     return node;
   }
 
-  /** All but one. */
+  /** Returns all nodes except one. */
   others(node: Node): [Node, ...Node[]] {
     const [first, ...rest] = this.all.filter((other) => other !== node);
     if (first === undefined) throw new Error("there is no other");

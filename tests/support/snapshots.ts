@@ -4,7 +4,7 @@
  * @module
  */
 
-/** All bytes of a stream. */
+/** Reads all bytes of a stream. */
 export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -21,7 +21,7 @@ export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8A
   return bytes;
 }
 
-/** The bytes as a stream that is cut at random places, empty chunks included. */
+/** Yields the bytes as chunks that are cut at random places, including empty ones. */
 export async function* recut(bytes: Uint8Array, random: () => number): AsyncIterable<Uint8Array> {
   for (let offset = 0; offset < bytes.length;) {
     const length = Math.floor(random() * random() * 3000);
@@ -30,7 +30,7 @@ export async function* recut(bytes: Uint8Array, random: () => number): AsyncIter
   }
 }
 
-/** Whether two byte arrays are equal; quicker than a deep comparison. */
+/** Reports whether two byte arrays are equal; faster than a deep comparison. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -1,7 +1,7 @@
 /**
- * What transports between tabs do besides the contract of Transport: who is
- * there, and clients' calls. Bound to no test runner, for Deno, Node, Bun and
- * Chromium.
+ * Checks of transports between tabs beyond the contract of Transport: presence of
+ * peers, and clients' calls. They are independent of test runners, for Deno, Node,
+ * Bun and Chromium.
  *
  * @module
  */
@@ -25,7 +25,7 @@ function ensure(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(what);
 }
 
-/** Both are plain data. */
+/** Compares plain data. */
 function same(found: unknown, wanted: unknown): void {
   const [a, b] = [JSON.stringify(found), JSON.stringify(wanted)];
   ensure(a === b, `found ${a}, wanted ${b}`);
@@ -39,7 +39,7 @@ async function rejects(call: Promise<unknown>, code: string, outcome: string): P
 
 const [A, B] = [tabAddress("a"), tabAddress("b")];
 
-/** What a transport is told of the others, as it is told. */
+/** Makes a log of the events about other transports. */
 function diary() {
   const said: string[] = [];
   return {
@@ -165,7 +165,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     const client = new Coordinator({ endpoints: addresses, transport: page.client, timeoutMs: 20_000 });
     try {
       const key = new Uint8Array([1]);
-      // As large as a command may be, nearly.
+      // Nearly as large as a command may be.
       for (const size of [10, 1.5 * 2 ** 20]) {
         await client.propose(encodePut(key, new Uint8Array(size)));
         const answer = decodeGetAnswer((await client.read(encodeGet(key))).result);
@@ -179,7 +179,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   },
 };
 
-/** The checks, over meshes that `make` makes. */
+/** Returns the checks, to be run on meshes that `make` makes. */
 export function tabChecks(make: () => Mesh): readonly TabCheck[] {
   return Object.entries(checks).map(([name, body]) => ({
     name,

@@ -8,10 +8,10 @@ import { MemoryStorage } from "../../storage/memory.ts";
 import { serveNode, tabAddress } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
 
-/** Where they are. */
+/** Their addresses. */
 export const addresses: readonly string[] = ["n1", "n2", "n3"].map(tabAddress);
 
-/** Starts them, in memory; each answers calls. @param join makes a transport at an address */
+/** Starts the nodes in memory; each answers calls. @param join makes a transport at an address */
 export async function startThree(join: (address: string) => TabTransport): Promise<RaftNode[]> {
   const members = addresses.map((address) => ({ id: address.slice("tab:".length), address, incarnation: "" }));
   return await Promise.all(members.map(async ({ id, address }) => {

@@ -1,5 +1,5 @@
 /**
- * The transports between tabs as their conformance suite wants them: all in one
+ * The fixture of the transports between tabs for their conformance suite: all in one
  * context, a page or a process.
  *
  * @module
@@ -17,11 +17,11 @@ export function pause(durationMs: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, durationMs));
 }
 
-/** Waits for a condition, for twenty seconds at most. */
+/** Waits for a condition, for at most twenty seconds. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
   const end = performance.now() + 20_000;
   while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
+    if (performance.now() > end) throw new Error(`did not happen in time: ${what}`);
     await pause(5);
   }
 }
@@ -32,7 +32,7 @@ type Options = Partial<BroadcastChannelTransportOptions>;
 export interface Mesh {
   /** Makes a transport at the address. */
   join(address: string, options?: Options): BroadcastChannelTransport;
-  /** Says hello from this address, and reads nothing of what comes. */
+  /** Announces this address, but reads no message. */
   hang(address: string): () => void;
   close(): void;
 }
@@ -41,7 +41,7 @@ const header = { raftCore: 1, session: "hanging" };
 const hello = { ...header, to: "", kind: "hello", locked: false, answer: true };
 const packet = { ...header, kind: "packet", packet: null, ackRequest: 0 };
 
-/** On a BroadcastChannel of its own. */
+/** Makes a mesh on a BroadcastChannel of its own. */
 export function broadcastMesh(clusterId: string = crypto.randomUUID()): Mesh {
   return {
     join: (address, options = {}) => new BroadcastChannelTransport({ clusterId, address, ...options }),
@@ -61,7 +61,7 @@ export function broadcastMesh(clusterId: string = crypto.randomUUID()): Mesh {
   };
 }
 
-/** A fixture for the conformance suite. */
+/** Makes a fixture for the conformance suite. */
 export function tabFixture(mesh: Mesh): TransportFixture {
   const open = new Set<TransportEndpoint>();
   let last = 0;

@@ -5,7 +5,7 @@ import { simulate } from "../../simulation/mod.ts";
 /** Seeds with small and large clusters, with and without faults. */
 export const SEEDS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8];
 
-/** `seed hash` of each, line by line. */
+/** Returns a line `seed hash` for each seed. */
 export async function traceHashes(): Promise<string> {
   const lines: string[] = [];
   for (const seed of SEEDS) {

@@ -14,7 +14,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A seeded generator of numbers in [0, 1) (mulberry32). */
+/** Returns a seeded generator of numbers in [0, 1) (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -26,16 +26,16 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** Lets every promise that can settle without time passing do so. */
+/** Waits until every promise has settled that can do so without time passing. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** Clock, random source and task queue that move only when a test says so. */
+/** A clock, random source and task queue that advance only on a test's request. */
 export class VirtualHost implements Host {
   readonly clock: Clock;
   readonly random: () => number;
-  /** What `clock.wallMs()` is ahead of `clock.monotonicMs()`; a test may move it. */
+  /** The lead of `clock.wallMs()` over `clock.monotonicMs()`; a test may change it. */
   wallOffsetMs = 1_700_000_000_000;
   #now = 0;
   #order = 0;
@@ -62,12 +62,12 @@ export class VirtualHost implements Host {
     return this.#now;
   }
 
-  /** Timers that are set and not cancelled: zero once everything is closed. */
+  /** The number of pending timers: zero once everything is closed. */
   get pendingTimers(): number {
     return this.#timers.size;
   }
 
-  /** Runs what needs no time: promises, and queued tasks until none is left. */
+  /** Runs everything that needs no time: promises, and queued tasks until none is left. */
   async drain(): Promise<void> {
     await settle();
     while (this.#tasks.length > 0) {
@@ -99,7 +99,7 @@ export class VirtualHost implements Host {
     this.#now = end;
   }
 
-  /** Runs until `promise` settles, and returns or throws what it did. */
+  /** Runs until `promise` settles, and settles in the same way. */
   async run<T>(promise: Promise<T>, maxMs = 60_000): Promise<T> {
     let done = false;
     const mark = (): void => void (done = true);
@@ -108,7 +108,7 @@ export class VirtualHost implements Host {
     return await promise;
   }
 
-  /** Fires the earliest timer that is due by `end`; false if there is none. */
+  /** Fires the earliest timer that is due by `end`; returns false if there is none. */
   async #fireNext(end: number): Promise<boolean> {
     let next: Timer | undefined;
     for (const timer of this.#timers) {

@@ -1,6 +1,6 @@
 /**
- * Virtual time shared by the nodes of a cluster, each of which can be killed:
- * nothing waits for real, and one seed gives one run.
+ * Virtual time shared by the nodes of a cluster, each of which can be killed. There
+ * is no real waiting, and one seed gives one run.
  *
  * @module
  */
@@ -9,22 +9,22 @@ import type { Cancel, Host } from "../../lib/clock.ts";
 import { EventQueue } from "../../simulation/scheduler.ts";
 import { seededRandom, settle } from "./virtual_host.ts";
 
-/** A {@linkcode Host} of the virtual world; killing it makes it forget its timers and tasks. */
+/** A {@linkcode Host} in virtual time; killing it drops its timers and tasks. */
 export interface VirtualNodeHost extends Host {
-  /** As if the machine had lost power: nothing queued or timed runs any more. */
+  /** Simulates a power failure: no queued task or timer runs from now on. */
   kill(): void;
-  /** As if the process stood still: what is queued or timed waits until {@linkcode VirtualNodeHost.resume}. */
+  /** Pauses the process: tasks and timers wait until {@linkcode VirtualNodeHost.resume}. */
   pause(): void;
   resume(): void;
-  /** Runs at once, or when the process goes on: what comes from outside. */
+  /** Runs a task from outside: at once, or when the process continues. */
   receive(task: () => void): void;
-  /** Shifts the wall clock by so much more, as a correction or a sleep does. */
+  /** Shifts the wall clock by this much more, like a correction or a sleep. */
   shiftWallMs(byMs: number): void;
 }
 
 const MAX_TURNS = 100_000;
 
-/** The virtual world: one clock and one task queue for all hosts made from it. */
+/** One clock and one task queue for all hosts made from it. */
 export class VirtualTime {
   readonly random: () => number;
   readonly #seed: number;
@@ -40,12 +40,12 @@ export class VirtualTime {
     this.random = seededRandom(seed);
   }
 
-  /** Virtual milliseconds since the world began. */
+  /** Virtual milliseconds since the beginning. */
   get nowMs(): number {
     return this.#nowMs;
   }
 
-  /** A host of its own: clock and queue are the world's, random numbers its own. */
+  /** Makes a host with the shared clock and queue, but its own random numbers. */
   host(): VirtualNodeHost {
     const random = seededRandom(this.#seed + 0x9e3779b1 * ++this.#hosts);
     let alive = true;
@@ -75,7 +75,7 @@ export class VirtualTime {
     };
   }
 
-  /** Runs until `condition` holds. @throws if it does not within so many virtual milliseconds. */
+  /** Runs until `condition` holds. @throws if it does not within `withinMs` of virtual time */
   async until(condition: () => boolean, withinMs = 60_000, what = "the condition"): Promise<void> {
     const deadlineMs = this.#nowMs + withinMs;
     for (;;) {
@@ -85,14 +85,14 @@ export class VirtualTime {
     }
   }
 
-  /** Lets so much virtual time pass. */
+  /** Lets virtual time pass. */
   async pass(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs;
     do await settle(); while (this.#turn(endMs));
     this.#nowMs = endMs;
   }
 
-  /** Runs until the promise settles, and returns or throws what it gives. */
+  /** Runs until the promise settles, and settles in the same way. */
   async settle<T>(promise: Promise<T>, withinMs = 60_000): Promise<T> {
     let settled = false;
     promise.then(() => (settled = true), () => (settled = true));
@@ -100,12 +100,12 @@ export class VirtualTime {
     return await promise;
   }
 
-  /** As if the whole machine had stood still: time has passed, and no timer ran. */
+  /** Simulates a pause of the whole machine: time passes, but no timer runs. */
   freeze(durationMs: number): void {
     this.#nowMs += durationMs;
   }
 
-  /** Runs what is queued, or else the next timer; false if there is neither before `deadlineMs`. */
+  /** Runs the queued tasks, or else the next timer; returns false if there is neither before `deadlineMs`. */
   #turn(deadlineMs: number): boolean {
     if (this.#tasks.length > 0) {
       if (++this.#turns > MAX_TURNS) throw new Error(`the tasks at ${this.#nowMs} virtual ms never end`);
