@@ -51,6 +51,14 @@ for (const program of programs.filter(({ kind }) => kind === "ts run")) {
   });
 }
 
+Deno.test("docs: three nodes in parts take at most 40 lines", () => {
+  const parts = programs.find(({ place, text }) =>
+    place.startsWith("docs/embedding.md:") && text.includes("serveRaft(")
+  );
+  assert.ok(parts !== undefined && parts.kind === "ts run");
+  assert.ok(parts.text.trimEnd().split("\n").length <= 40);
+});
+
 Deno.test("docs: README's first program is five lines, and runs from a URL without an import map", async () => {
   await using server = serveProject();
   await using folder = await emptyFolder();
