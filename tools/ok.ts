@@ -21,6 +21,7 @@ function stages(): Stage[] {
   return [
     { name: "format", command: [deno, "fmt", "--check"] },
     { name: "lint", command: [deno, "lint", "--quiet"] },
+    { name: "imports", command: [deno, "task", "--quiet", "imports"] },
     { name: "types", command: [deno, "check", "--quiet"] },
     {
       name: "types with DOM libraries alone",
