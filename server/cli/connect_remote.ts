@@ -1,57 +1,45 @@
 /**
- * A cluster over Connect: keys and values through the Coordinator, the rest at
- * whichever server answers.
+ * A cluster over Connect.
  *
  * @module
  */
 
-import type { Client } from "@connectrpc/connect";
-import { systemClock } from "../../lib/host.ts";
-import { pause } from "../../lib/pause.ts";
+import { systemHost } from "../../lib/host.ts";
 import { createClient } from "@connectrpc/connect";
-import type { ClientTransport } from "../../lib/client/client_transport.ts";
+import type { NewMember } from "../../lib/client/admin_calls.ts";
+import type { AdminTransport, ClientTransport } from "../../lib/client/client_transport.ts";
+import { ClusterAdmin } from "../../lib/client/cluster_admin.ts";
 import { Coordinator } from "../../lib/client/coordinator.ts";
-import { RaftError } from "../../lib/errors.ts";
+import { LeaderFinder } from "../../lib/client/leader_finder.ts";
+import { abortedError, RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/client.ts";
 import type { CompareResult, KeyValueList } from "../../lib/kv/client.ts";
 import type { ExpectedVersion, VersionedValue } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { safeInteger } from "../../transport/wire/checked.ts";
-import { AdminService } from "../../transport/wire/gen/raft/v1/admin_pb.ts";
 import { ChangeType, KeyValueService } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
 import type { Change } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
 import { called, fetchTransport } from "../../transport/connect/http_client.ts";
-import { memberFromWire } from "../../transport/wire/membership_codec.ts";
-import { isTabAddress } from "../../transport/wire/addresses.ts";
-import { suffrageFromWire } from "../../transport/wire/status_codec.ts";
 import type { StatusDocument } from "../status.ts";
-import { answering } from "./answering.ts";
-import { withoutEffect } from "./errors.ts";
+import { noServerAnswers } from "./errors.ts";
 import { readStatus } from "./read_status.ts";
 import type { ListOptions, MemberList, ReadOptions, Remote, RemoteCallOptions } from "./remote.ts";
 
 /** Options of {@linkcode ConnectRemote}. */
 export interface ConnectRemoteOptions {
-  /** At least one. */
+  /** The servers to ask, at least one. */
   readonly endpoints: readonly string[];
-  /** Carries commands and queries. */
-  readonly client: ClientTransport;
+  /** Carries commands, queries and an operator's calls. */
+  readonly client: ClientTransport & AdminTransport;
   /** @default the runtime's */
   readonly fetch?: Fetch;
 }
 
-type Admin = Client<typeof AdminService>;
-
-/** How long to wait before all servers are asked again. */
-const RETRY_MS = 100;
-/** A server that is told the deadline answers with what it knows; so its answer is waited for a little longer. */
-const GRACE_MS = 250;
-
-/** The real {@linkcode Remote}. */
+/** The real {@linkcode Remote}: a Coordinator and a ClusterAdmin. */
 export class ConnectRemote implements Remote {
   readonly #endpoints: readonly string[];
-  readonly #client: ClientTransport;
+  readonly #client: ClientTransport & AdminTransport;
   readonly #fetch: Fetch | undefined;
   #coordinator: Coordinator | undefined;
 
@@ -110,46 +98,32 @@ export class ConnectRemote implements Remote {
   }
 
   async listMembers(options: RemoteCallOptions): Promise<MemberList> {
-    try {
-      const answer = await this.#admin(options, (admin, call) => admin.listMembers({}, call));
-      return {
-        clusterId: answer.clusterId,
-        leader: answer.leaderId === "" ? null : answer.leaderId,
-        members: answer.members.map(({ member, suffrage }) => {
-          if (member === undefined) throw new RaftError("internal", "a member of the answer is empty");
-          return { ...memberFromWire(member), suffrage: suffrageFromWire(suffrage) };
-        }),
-        membershipIndex: safeInteger(answer.membershipIndex, "membership_index"),
-        membershipCommitted: answer.membershipCommitted,
-      };
-    } catch (error) {
-      throw withoutEffect(error);
-    }
+    const { leader, membership: _membership, ...list } = await (await this.#admin(options)).members(options);
+    return { ...list, leader: leader?.id ?? null };
   }
 
-  async addMember(
-    member: { readonly id: string; readonly address: string; readonly learner: boolean },
-    options: RemoteCallOptions,
-  ): Promise<void> {
-    await this.#admin(options, (admin, call) => admin.addMember(member, call));
+  async addMember(member: NewMember, options: RemoteCallOptions): Promise<void> {
+    await (await this.#admin(options)).add(member, options);
   }
 
   async promoteMember(id: string, options: RemoteCallOptions): Promise<void> {
-    await this.#admin(options, (admin, call) => admin.promoteMember({ id }, call));
+    await (await this.#admin(options)).promote(id, options);
+  }
+
+  async demoteMember(id: string, options: RemoteCallOptions): Promise<void> {
+    await (await this.#admin(options)).demote(id, options);
   }
 
   async removeMember(id: string, options: RemoteCallOptions): Promise<void> {
-    await this.#admin(options, (admin, call) => admin.removeMember({ id }, call));
+    await (await this.#admin(options)).remove(id, options);
   }
 
   async transferLeadership(to: string | null, options: RemoteCallOptions): Promise<string> {
-    const request = to === null ? {} : { to };
-    return (await this.#admin(options, (admin, call) => admin.transferLeadership(request, call))).leaderId;
+    return await (await this.#admin(options)).transferLeadership(to ?? undefined, options);
   }
 
   async takeSnapshot(endpoint: string, options: RemoteCallOptions): Promise<number> {
-    const { index } = await this.#adminAt(endpoint, options, (admin, call) => admin.takeSnapshot({}, call));
-    return safeInteger(index, "index");
+    return await (await this.#admin(options)).takeSnapshot(endpoint, options);
   }
 
   async close(): Promise<void> {
@@ -157,94 +131,49 @@ export class ConnectRemote implements Remote {
     await (this.#coordinator ?? this.#client).close?.();
   }
 
-  /**
-   * The key-value client, once some server has answered. Its coordinator would go on
-   * trying until the deadline; but that nobody is there at all is better said at once.
-   */
+  /** Returns the key-value client, once a server has answered. */
   async #reach(options: RemoteCallOptions): Promise<KeyValueClient> {
     if (this.#coordinator === undefined) {
-      await this.#answering(options);
+      await this.#requireServer(options);
       this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
     }
     return new KeyValueClient(this.#coordinator);
   }
 
-  async #answering(options: RemoteCallOptions): Promise<string[]> {
-    return [...await answering(this.#endpoints, options, (endpoint, ask) => this.status(endpoint, ask))];
+  /** Returns the operator's client, once a server has answered. */
+  async #admin(options: RemoteCallOptions): Promise<ClusterAdmin> {
+    await this.#requireServer(options);
+    return new ClusterAdmin({ endpoints: this.#endpoints, transport: this.#client });
   }
 
   /**
-   * Asks the servers that answer, likely leaders first; each passes the request
-   * on to the leader. Goes on only after what surely had no effect, until the
-   * deadline; but not if nobody is there.
+   * Fails at once if no server answers: the clients would try until the deadline.
+   * Does not wait for a server that hangs once another one knows a leader.
    */
-  async #admin<Answer>(
-    options: RemoteCallOptions,
-    call: (admin: Admin, options: CallSettings) => Promise<Answer>,
-  ): Promise<Answer> {
-    const end = performance.now() + options.timeoutMs;
-    const left = (): RemoteCallOptions => ({ ...options, timeoutMs: Math.max(1, Math.ceil(end - performance.now())) });
-    let before: RaftError | undefined;
-    for (;;) {
-      let failure: RaftError | undefined;
-      const queue = await this.#answering(left()).catch((error) => {
-        // Too little time was left to hear from anybody again: what they said before is what is known.
-        throw before !== undefined && performance.now() >= end ? before : error;
-      });
-      for (let hops = 0; queue.length > 0; hops++) {
-        try {
-          return await this.#adminAt(queue.shift() as string, left(), call);
-        } catch (error) {
-          if (!(error instanceof RaftError) || !mayTryElsewhere(error)) throw error;
-          // Of several reasons "nobody answers" is the least telling.
-          if (failure === undefined || failure.code === "unreachable") failure = error;
-          const hint = error.leader?.address;
-          if (hint !== undefined && !isTabAddress(hint) && hops < MAX_HOPS) queue.unshift(hint);
-        }
+  async #requireServer({ signal, timeoutMs }: RemoteCallOptions): Promise<void> {
+    const failures: unknown[] = [];
+    const status = async (endpoint: string, options: { readonly signal?: AbortSignal } = {}) => {
+      try {
+        return await this.status(endpoint, { signal: options.signal ?? signal, timeoutMs });
+      } catch (error) {
+        failures.push(error);
+        throw error;
       }
-      before = failure;
-      if (failure !== undefined && performance.now() + RETRY_MS > end) throw failure;
-      await pause(systemClock, RETRY_MS, options.signal);
-      if (options.signal.aborted) throw new RaftError("aborted", "interrupted");
-    }
-  }
-
-  async #adminAt<Answer>(
-    endpoint: string,
-    { signal, timeoutMs }: RemoteCallOptions,
-    call: (admin: Admin, options: CallSettings) => Promise<Answer>,
-  ): Promise<Answer> {
-    const admin = createClient(AdminService, fetchTransport(endpoint, this.#fetch));
-    const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs + GRACE_MS)]);
-    const headers = { "Connect-Timeout-Ms": String(timeoutMs) };
+    };
+    const finder = new LeaderFinder({
+      endpoints: this.#endpoints,
+      transport: { status },
+      host: systemHost(),
+      attemptTimeoutMs: timeoutMs,
+      signal,
+    });
     try {
-      return await called(ended, () => call(admin, { signal: ended, headers }));
+      await finder.search();
     } catch (error) {
-      throw signal.aborted ? error : deadlinePassed(error, endpoint, timeoutMs);
+      if (signal.aborted) throw abortedError(signal);
+      if (!(error instanceof RaftError) || error.code !== "no_leader") throw noServerAnswers(this.#endpoints, failures);
     }
   }
-}
-
-/** Without Ctrl-C nothing but the deadline ends a call, here or at the server. */
-function deadlinePassed(error: unknown, endpoint: string, timeoutMs: number): unknown {
-  if (!(error instanceof RaftError) || (error.code !== "aborted" && error.code !== "timeout")) return error;
-  const { outcome, hint } = error;
-  const message = `no answer from ${new URL(endpoint).host} within ${timeoutMs} ms`;
-  return new RaftError("timeout", message, { outcome, hint, cause: error });
-}
-
-/** What a Connect call takes. */
-interface CallSettings {
-  readonly signal: AbortSignal;
-  readonly headers: Record<string, string>;
-}
-
-/** Leader hints that are followed in one round. */
-const MAX_HOPS = 3;
-
-function mayTryElsewhere({ code, outcome }: RaftError): boolean {
-  return outcome === "rejected" && ["unreachable", "not_leader", "no_leader", "leadership_lost", "stopped", "closed"]
-    .includes(code);
 }
 
 function changeOf({ type, key, value, version }: Change): KeyValueChange {

@@ -11,7 +11,7 @@ import { aboutMembers, CliError } from "./errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
-import { askAll } from "./survey.ts";
+import { clusterHealth } from "./cluster_health.ts";
 import { shortAddress } from "./text.ts";
 
 /** Longer than the election timeout that a transfer may take. */
@@ -55,15 +55,15 @@ async function nodeToAsk(
   session: Session,
   id: string | undefined,
 ): Promise<{ readonly id: string; readonly address: string }> {
-  const survey = await askAll(session);
+  const health = await clusterHealth(session);
   if (id === undefined) {
-    const leader = survey.leader;
+    const leader = health.leader;
     if (leader !== null) return leader;
     throw new CliError("no_leader", EXIT.noLeader, "there is no leader now", {
       hint: "Name the node: raft snapshot take ID",
     });
   }
-  const node = survey.nodes.find((other) => other.id === id);
+  const node = health.nodes.find((other) => other.id === id);
   if (node === undefined) {
     throw new CliError("invalid_argument", EXIT.failed, `node ${id} is not a member of this cluster`, {
       hint: "See: raft member list",

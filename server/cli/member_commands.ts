@@ -1,5 +1,5 @@
 /**
- * `member list`, `add`, `promote` and `remove`.
+ * `member list`, `add`, `promote`, `demote` and `remove`.
  *
  * @module
  */
@@ -76,6 +76,16 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     const before = await memberNow(session, id);
     await changed(() => session.remote.promoteMember(id, session.call(CHANGE_TIMEOUT_MS)));
     await printChange(session, id, before, "voter");
+  });
+
+  const demote = withCommonOptions(member.command("demote"), CHANGE_TIMEOUT_MS)
+    .description("Makes a voter a learner; refused if the other voters that are up are no quorum.")
+    .argument("<id>", "the voter", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft member demote n3");
+  registry.handle<CommonOptions>(demote, async (session, [id = ""]) => {
+    const before = await memberNow(session, id);
+    await changed(() => session.remote.demoteMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await printChange(session, id, before, "learner");
   });
 
   const remove = withCommonOptions(member.command("remove").alias("rm"), CHANGE_TIMEOUT_MS)

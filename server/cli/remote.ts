@@ -1,9 +1,10 @@
 /**
- * What the commands need of a cluster.
+ * The cluster, as the commands need it.
  *
  * @module
  */
 
+import type { NewMember } from "../../lib/client/admin_calls.ts";
 import type { CompareResult, KeyValueList } from "../../lib/kv/client.ts";
 import type { ExpectedVersion, VersionedValue } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
@@ -11,23 +12,23 @@ import type { Consistency, Suffrage } from "../../lib/node/types.ts";
 import type { Member } from "../../lib/raft/types.ts";
 import type { StatusDocument } from "../status.ts";
 
-/** Who is in the cluster, as one node has it. */
+/** The members of a cluster, as one node knows them. */
 export interface MemberList {
   readonly clusterId: string;
   /** `null` if none is known. */
   readonly leader: string | null;
   readonly members: readonly (Member & { readonly suffrage: Suffrage })[];
-  /** The entry that set the membership. */
+  /** The index of the entry that set the membership. */
   readonly membershipIndex: number;
-  /** Whether that entry is committed. */
+  /** Reports whether that entry is committed. */
   readonly membershipCommitted: boolean;
 }
 
 /** Options of every call. */
 export interface RemoteCallOptions {
-  /** Fires by Ctrl-C. */
+  /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
-  /** How long the call may take in all; a whole number, as Node wants it. */
+  /** The time limit of the whole call; a whole number, as Node requires. */
   readonly timeoutMs: number;
 }
 
@@ -45,27 +46,26 @@ export interface ListOptions extends ReadOptions {
 }
 
 /**
- * A cluster, reached through some of its servers. Whatever a call rejects with
- * is a `RaftError`.
+ * A cluster, reached through some of its servers. Calls reject with a `RaftError`.
  */
 export interface Remote {
-  /** Asks one server about itself. */
+  /** Returns the status of one server. */
   status(endpoint: string, options: RemoteCallOptions): Promise<StatusDocument>;
 
-  /** Writes exactly once, whatever is retried. */
+  /** Writes exactly once, even if requests are retried. */
   put(
     key: Uint8Array,
     value: Uint8Array,
     expected: ExpectedVersion | undefined,
     options: RemoteCallOptions,
   ): Promise<CompareResult>;
-  /** Removes exactly once. */
+  /** Removes a key exactly once. */
   delete(key: Uint8Array, expected: ExpectedVersion | undefined, options: RemoteCallOptions): Promise<CompareResult>;
   /** `null` if there is no such key. */
   get(key: Uint8Array, options: ReadOptions): Promise<VersionedValue | null>;
-  /** One page. */
+  /** Reads one page of keys. */
   list(options: ListOptions): Promise<KeyValueList>;
-  /** Changes from a version on, until the signal fires; ends with an error if the connection breaks. */
+  /** Yields changes from a version on, until the signal fires; throws if the connection breaks. */
   watch(
     endpoint: string,
     prefix: Uint8Array,
@@ -74,15 +74,13 @@ export interface Remote {
   ): AsyncIterable<KeyValueChange>;
 
   listMembers(options: RemoteCallOptions): Promise<MemberList>;
-  addMember(
-    member: { readonly id: string; readonly address: string; readonly learner: boolean },
-    options: RemoteCallOptions,
-  ): Promise<void>;
+  addMember(member: NewMember, options: RemoteCallOptions): Promise<void>;
   promoteMember(id: string, options: RemoteCallOptions): Promise<void>;
+  demoteMember(id: string, options: RemoteCallOptions): Promise<void>;
   removeMember(id: string, options: RemoteCallOptions): Promise<void>;
-  /** Resolves with the new leader. */
+  /** Transfers leadership. Resolves with the new leader. */
   transferLeadership(to: string | null, options: RemoteCallOptions): Promise<string>;
-  /** Makes the server at the endpoint take a snapshot; resolves with the index it covers. */
+  /** Makes the server at the endpoint take a snapshot. Resolves with the index it covers. */
   takeSnapshot(endpoint: string, options: RemoteCallOptions): Promise<number>;
 
   close(): Promise<void>;

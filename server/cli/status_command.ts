@@ -15,8 +15,8 @@ import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
-import type { Survey, SurveyedNode } from "./survey.ts";
-import { askAll, exitCodeOfSurvey, peerOf, troubleOf } from "./survey.ts";
+import type { ClusterHealth, NodeHealth } from "./cluster_health.ts";
+import { clusterHealth, exitCodeOfHealth, peerOf, troubleOf } from "./cluster_health.ts";
 import type { Column } from "./text.ts";
 import { count, duration, safeText, shortAddress, table } from "./text.ts";
 
@@ -46,9 +46,9 @@ export function addStatusCommand(root: Command, registry: Registry): void {
     .addHelpText("after", HELP.trimEnd());
   registry.handle<StatusOptions>(status, async (session, _, options) => {
     if (options.watch === true) return await watch(session, options.intervalMs);
-    const survey = await askAll(session);
-    await session.print(survey, () => statusText(session, survey));
-    return exitCodeOfSurvey(survey);
+    const health = await clusterHealth(session);
+    await session.print(health, () => statusText(session, health));
+    return exitCodeOfHealth(health);
   });
 }
 
@@ -59,9 +59,9 @@ async function watch(session: Session, intervalMs: number): Promise<number> {
     let document: unknown;
     let text: string;
     try {
-      const survey = await askAll(session);
-      document = survey;
-      text = statusText(session, survey);
+      const health = await clusterHealth(session);
+      document = health;
+      text = statusText(session, health);
     } catch (error) {
       if (io.signal.aborted) break;
       // A watch continues while the cluster is down.
@@ -93,26 +93,26 @@ const COLUMNS: readonly Column[] = [
   { title: "HEALTH" },
 ];
 
-function statusText(session: Session, survey: Survey): string {
+function statusText(session: Session, health: ClusterHealth): string {
   const { paint } = session;
-  const rows = survey.nodes.map((node) => row(session, survey, node));
-  const voters = survey.nodes.filter(({ suffrage }) => suffrage === "voter" || suffrage === "outgoing");
+  const rows = health.nodes.map((node) => row(session, health, node));
+  const voters = health.nodes.filter(({ suffrage }) => suffrage === "voter" || suffrage === "outgoing");
   const up = voters.filter(({ status }) => status?.lifecycle === "running").length;
-  const leader = survey.leader === null
+  const leader = health.leader === null
     ? paint("red", "no leader")
-    : `leader ${paint("bold", safeText(survey.leader.id))} (${shortAddress(survey.leader.address)})`;
-  const begun = survey.clusterId === "" ? "no cluster yet" : `cluster ${safeText(survey.clusterId)}`;
+    : `leader ${paint("bold", safeText(health.leader.id))} (${shortAddress(health.leader.address)})`;
+  const begun = health.clusterId === "" ? "no cluster yet" : `cluster ${safeText(health.clusterId)}`;
   const present = `${up} of ${count(voters.length, "voter")} up`;
   const head = [
     begun,
     leader,
-    `term ${survey.term}`,
+    `term ${health.term}`,
     voters.length === 0 ? "" : up < voters.length ? paint("yellow", present) : present,
   ].filter((part) => part !== "").join(", ");
-  return `${head}\n\n${table(COLUMNS, rows)}${warnings(session, survey)}`;
+  return `${head}\n\n${table(COLUMNS, rows)}${warnings(session, health)}`;
 }
 
-function row(session: Session, survey: Survey, node: SurveyedNode): readonly string[] {
+function row(session: Session, health: ClusterHealth, node: NodeHealth): readonly string[] {
   const { paint } = session;
   const { status } = node;
   const trouble = troubleOf(node);
@@ -122,9 +122,9 @@ function row(session: Session, survey: Survey, node: SurveyedNode): readonly str
     const role = isTabAddress(node.address) ? "?" : paint("red", "down");
     return [name, shortAddress(node.address), role, "", "", "", "", "", "", "", safeText(trouble)];
   }
-  const leads = node.id === survey.leader?.id && status.role === "leader";
-  const lead = survey.nodes.find(({ id }) => id === survey.leader?.id)?.status;
-  const peer = peerOf(survey, node.id);
+  const leads = node.id === health.leader?.id && status.role === "leader";
+  const lead = health.nodes.find(({ id }) => id === health.leader?.id)?.status;
+  const peer = peerOf(health, node.id);
   const lag = peer === undefined || lead === undefined ? "" : String(Math.max(0, lead.lastIndex - peer.matchIndex));
   return [
     leads ? paint("bold", name) : name,
@@ -141,14 +141,14 @@ function row(session: Session, survey: Survey, node: SurveyedNode): readonly str
   ];
 }
 
-function roleOf({ status, suffrage }: SurveyedNode): string {
+function roleOf({ status, suffrage }: NodeHealth): string {
   if (status?.role === "follower" && suffrage === "learner") return "learner";
   if (status?.role === "follower" && suffrage === null) return "not a member";
   return status?.role === "preCandidate" ? "candidate" : status?.role ?? "";
 }
 
-function warnings(session: Session, survey: Survey): string {
-  const clusters = new Set(survey.nodes.flatMap(({ status }) => status?.clusterId ? [status.clusterId] : []));
+function warnings(session: Session, health: ClusterHealth): string {
+  const clusters = new Set(health.nodes.flatMap(({ status }) => status?.clusterId ? [status.clusterId] : []));
   if (clusters.size < 2) return "";
   return `\n${session.paint("yellow", "warning:")} these servers belong to ${clusters.size} clusters.\n`;
 }

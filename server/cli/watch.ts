@@ -12,7 +12,7 @@ import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
 import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 import type { Session } from "./session.ts";
-import { askAll } from "./survey.ts";
+import { clusterHealth } from "./cluster_health.ts";
 import { showBytes } from "./text.ts";
 
 const RETRY_MS = 250;
@@ -73,7 +73,7 @@ async function versionNow(session: Session, prefix: Uint8Array): Promise<number 
 
 /** Returns a server to watch: the next one of those that answer and follow a leader. */
 async function liveEndpoint(session: Session, turn: number): Promise<string> {
-  const { nodes } = await askAll(session);
+  const { nodes } = await clusterHealth(session);
   const live = nodes.filter(({ status }) => status?.lifecycle === "running" && status.leader !== null);
   const node = live[turn % live.length];
   if (node === undefined) throw new RaftError("no_leader", "there is no leader now");

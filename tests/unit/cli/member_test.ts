@@ -14,7 +14,7 @@ function cluster(overrides: Partial<Remote> = {}): { remote: Partial<Remote>; ca
   const remote: Partial<Remote> = {
     status: () => Promise.resolve(statusOf("n5")),
     listMembers: () => Promise.resolve(listOf(members)),
-    addMember({ id, address, learner }) {
+    addMember({ id, address, learner = false }) {
       calls.push({ id, address, learner });
       members = members.filter((member) => member.id !== id);
       members.push({ id, address, incarnation: `folder-${id}`, suffrage: learner ? "learner" : "voter" });
@@ -22,6 +22,10 @@ function cluster(overrides: Partial<Remote> = {}): { remote: Partial<Remote>; ca
     },
     promoteMember(id) {
       members = members.map((member) => member.id === id ? { ...member, suffrage: "voter" } : member);
+      return Promise.resolve();
+    },
+    demoteMember(id) {
+      members = members.map((member) => member.id === id ? { ...member, suffrage: "learner" } : member);
       return Promise.resolve();
     },
     removeMember(id) {
@@ -77,8 +81,10 @@ Deno.test("member add: for a voter there is nothing to wait for", async () => {
   assert.deepEqual([ran.code, ran.out, ran.err], [0, "n1 is already a voter. 3 voters in all.\n", ""]);
 });
 
-Deno.test("member promote and remove", async () => {
+Deno.test("member promote, demote and remove", async () => {
   const { remote } = cluster();
+  assert.equal((await cli(["member", "demote", "n3"], { remote })).out, "n3 is a learner now. 2 voters in all.\n");
+  assert.equal((await cli(["member", "promote", "n3"], { remote })).out, "n3 is a voter now. 3 voters in all.\n");
   assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is a voter now. 4 voters in all.\n");
   assert.equal((await cli(["member", "promote", "n4"], { remote })).out, "n4 is already a voter. 4 voters in all.\n");
   const removed = await cli(["member", "remove", "n4"], { remote });

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
-import { answering } from "../../../server/cli/answering.ts";
 import { ConnectRemote } from "../../../server/cli/connect_remote.ts";
 import { readStatus } from "../../../server/cli/read_status.ts";
-import type { StatusDocument } from "../../../server/status.ts";
 import { connectClientTransport } from "../../../transport/connect/client_transport.ts";
 import { statusOf } from "./support.ts";
 
@@ -66,38 +64,6 @@ Deno.test("nobody there, and somebody who hangs", async () => {
     })),
     "aborted",
   );
-});
-
-function ask(answers: Record<string, StatusDocument | "refused" | "hangs">) {
-  return (endpoint: string, { signal }: { signal: AbortSignal }): Promise<StatusDocument> => {
-    const answer = answers[endpoint];
-    if (answer === "hangs") return hangs(signal);
-    if (answer === undefined || answer === "refused") {
-      return Promise.reject(new RaftError("unreachable", `no server answers at ${endpoint}`));
-    }
-    return Promise.resolve(answer);
-  };
-}
-
-Deno.test("servers that answer: the leader first, and no waiting for one that hangs", async () => {
-  const began = performance.now();
-  const found = await answering(["a", "b", "c"], OPTIONS, ask({ a: "hangs", b: statusOf("n1"), c: statusOf("n2") }));
-  assert.equal(found[0], "c");
-  assert.ok(performance.now() - began < 1500);
-});
-
-Deno.test("servers that answer: who knows a leader comes before who doesn't, and a stopped node is last", async () => {
-  const answers = {
-    a: statusOf("n1", { lifecycle: "stopped" }),
-    b: statusOf("n1", { leader: null }),
-    c: statusOf("n3"),
-    d: "refused" as const,
-  };
-  assert.deepEqual(await answering(["a", "b", "c", "d"], OPTIONS, ask(answers)), ["c", "b", "a"]);
-});
-
-Deno.test("no server answers", async () => {
-  assert.equal(await codeOf(answering(["http://a:1", "http://b:2"], OPTIONS, ask({}))), "unreachable");
 });
 
 Deno.test("keys, values and members: nobody there is told at once", async () => {

@@ -14,7 +14,7 @@ import { noServerAnswers, reasonOf } from "./errors.ts";
 import type { Session } from "./session.ts";
 
 /** A server that was asked. */
-export interface SurveyedNode {
+export interface NodeHealth {
   /** `null` if it didn't answer and no member has its address. */
   readonly id: string | null;
   readonly address: string;
@@ -28,13 +28,13 @@ export interface SurveyedNode {
 }
 
 /** What all of them said: the document of `raft status --json`. */
-export interface Survey {
+export interface ClusterHealth {
   /** Empty if no node is part of a cluster yet. */
   readonly clusterId: string;
   /** The highest that anybody knows. */
   readonly term: number;
   readonly leader: LeaderHint | null;
-  readonly nodes: readonly SurveyedNode[];
+  readonly nodes: readonly NodeHealth[];
 }
 
 /** One node may hang while others answer. */
@@ -47,7 +47,7 @@ type Answer = { readonly status: StatusDocument } | { readonly error: unknown };
  *
  * @throws {RaftError} what the first endpoint failed with, if none answered.
  */
-export async function askAll(session: Session): Promise<Survey> {
+export async function clusterHealth(session: Session): Promise<ClusterHealth> {
   const answers = new Map<string, Answer>();
   const ask = async (endpoint: string): Promise<void> => {
     try {
@@ -74,7 +74,7 @@ export async function askAll(session: Session): Promise<Survey> {
     members.filter(({ id, address }) => !answered.has(id) && !answers.has(address)).map(({ address }) => ask(address)),
   );
   throwIfInterrupted(session);
-  return surveyOf(session, answers, found());
+  return healthOf(session, answers, found());
 }
 
 function throwIfInterrupted({ io }: Session): void {
@@ -97,9 +97,13 @@ function bestInformed(statuses: readonly StatusDocument[]): StatusDocument {
   return best as StatusDocument;
 }
 
-function surveyOf(session: Session, answers: ReadonlyMap<string, Answer>, statuses: readonly StatusDocument[]): Survey {
+function healthOf(
+  session: Session,
+  answers: ReadonlyMap<string, Answer>,
+  statuses: readonly StatusDocument[],
+): ClusterHealth {
   const best = bestInformed(statuses);
-  const nodes = new Map<string, SurveyedNode>();
+  const nodes = new Map<string, NodeHealth>();
   for (const [endpoint, answer] of answers) {
     const member = best.members.find((other) =>
       "status" in answer ? other.id === answer.status.id : other.address === endpoint
@@ -114,7 +118,7 @@ function surveyOf(session: Session, answers: ReadonlyMap<string, Answer>, status
       nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: reasonOf(answer.error) });
     }
   }
-  const byId = (a: SurveyedNode, b: SurveyedNode): number =>
+  const byId = (a: NodeHealth, b: NodeHealth): number =>
     (a.id ?? "￿").localeCompare(b.id ?? "￿", "en", { numeric: true });
   return {
     clusterId: best.clusterId,
@@ -125,7 +129,7 @@ function surveyOf(session: Session, answers: ReadonlyMap<string, Answer>, status
 }
 
 /** How a node is, in a word or two; empty if well. */
-export function troubleOf({ status, error }: SurveyedNode): string {
+export function troubleOf({ status, error }: NodeHealth): string {
   if (status === undefined) return error ?? "unreachable";
   if (!status.storage.healthy) return status.storage.error ?? "its storage failed";
   if (status.lifecycle !== "running") return status.reason ?? status.lifecycle;
@@ -133,7 +137,7 @@ export function troubleOf({ status, error }: SurveyedNode): string {
 }
 
 /** What `raft status` ends with: an unhealthy node comes before a missing leader, being its likely cause. */
-export function exitCodeOfSurvey({ nodes, leader }: Survey): ExitCode {
+export function exitCodeOfHealth({ nodes, leader }: ClusterHealth): ExitCode {
   const unhealthy = nodes.some(({ status }) =>
     status !== undefined && (!status.storage.healthy || status.lifecycle !== "running")
   );
@@ -142,7 +146,7 @@ export function exitCodeOfSurvey({ nodes, leader }: Survey): ExitCode {
 }
 
 /** A peer as the leader sees it, if the leader answered. */
-export function peerOf(survey: Survey, id: string | null): PeerStatus | undefined {
-  const leader = survey.nodes.find((node) => node.id === survey.leader?.id)?.status;
+export function peerOf(health: ClusterHealth, id: string | null): PeerStatus | undefined {
+  const leader = health.nodes.find((node) => node.id === health.leader?.id)?.status;
   return leader?.peers.find((peer) => peer.id === id);
 }
