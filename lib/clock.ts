@@ -1,28 +1,29 @@
 /**
- * Time, chance and the task queue are handed in, so that a simulator can own them.
+ * Clock, random source and task queue, which are handed in so that a simulator can
+ * control them.
  *
  * @module
  */
 
-/** Cancels what it was returned for; calling it again does nothing. */
+/** Cancels the timer that returned it; another call does nothing. */
 export type Cancel = () => void;
 
-/** Where time comes from. */
+/** A source of time. */
 export interface Clock {
-  /** Milliseconds from a monotonic clock: never goes back, may stop while the machine sleeps. */
+  /** Returns milliseconds of a monotonic clock: never goes back, may stop while the machine sleeps. */
   monotonicMs(): number;
-  /** Milliseconds since the epoch: may jump either way, does not stop in sleep. */
+  /** Returns milliseconds since the epoch: may jump either way, does not stop in sleep. */
   wallMs(): number;
   /** Calls `callback` once, `delayMs` or more from now. Timers may be late; they are never early. */
   setTimer(delayMs: number, callback: () => void): Cancel;
 }
 
-/** What a node needs of the machine it runs on. */
+/** The parts of a machine that a node needs. */
 export interface Host {
-  /** Where time comes from. */
+  /** The source of time. */
   readonly clock: Clock;
-  /** A number in [0, 1), like `Math.random`; need not be fit for secrets. */
+  /** Returns a number in [0, 1), like `Math.random`; need not be fit for secrets. */
   random(): number;
-  /** Runs `task` soon, after what is already queued, without the delay of a timer. */
+  /** Runs `task` soon, after the tasks already queued, without the delay of a timer. */
   enqueue(task: () => void): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The default clock, random source and task queue. This is the one file of lib/
- * that reads the machine's; every other is handed them.
+ * The default clock, random source and task queue. This is the only file of lib/
+ * that uses the machine's own.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import type { Cancel, Clock, Host } from "./clock.ts";
 
 /**
- * Runs `wake` in a task of its own, in some 2 to 9 µs, where a timer costs a
- * millisecond or more. `setImmediate` where there is one: a process ends when
- * nothing waits in it. A MessagePort would keep Deno alive for good, since there
- * `unref` does not take back a `ref`; in a browser that is no matter.
+ * Returns a function that runs `wake` in a task of its own, within some 2 to 9 µs;
+ * a timer would take a millisecond or more. Uses `setImmediate` if there is one, so
+ * that a process ends when no task waits. A MessagePort would keep Deno alive for
+ * good, since `unref` there does not undo a `ref`; in a browser that does not matter.
  */
 function taskSource(wake: () => void): () => void {
   const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => unknown };
@@ -21,7 +21,7 @@ function taskSource(wake: () => void): () => void {
   return () => channel.port2.postMessage(null);
 }
 
-/** A queue of tasks; those that are there when it wakes run in one go. */
+/** Returns a queue of tasks; the tasks that are queued when it wakes run in one go. */
 function taskQueue(): (task: () => void) => void {
   const tasks: (() => void)[] = [];
   const wakeSoon = taskSource(() => {
@@ -38,7 +38,7 @@ function taskQueue(): (task: () => void) => void {
   };
 }
 
-/** Throws outside of the running task, as an event listener's error would. */
+/** Throws outside of the running task, like the error of an event listener. */
 function reportError(error: unknown): void {
   queueMicrotask(() => {
     throw error;

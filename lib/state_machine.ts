@@ -1,5 +1,6 @@
 /**
- * What is replicated. The first of the three contracts that a user implements.
+ * The replicated state machine: the first of the three contracts that a user may
+ * implement.
  *
  * @module
  */
@@ -10,44 +11,43 @@ export interface AppliedCommand {
   readonly index: number;
   /** The entry's term. */
   readonly term: number;
-  /** The bytes that were proposed; not to be changed or kept by reference across calls unless copied. */
+  /** The bytes that were proposed. They must not be changed, and not be kept after the call unless copied. */
   readonly data: Uint8Array;
 }
 
 /**
  * A deterministic state machine: equal commands in equal order give equal states
- * and equal answers on every node (§2 of the paper). So it must not look at a
- * clock, a random source or anything else outside the command and its own state.
+ * and equal answers on every node (§2 of the paper). So it must not use a clock, a
+ * random source or anything else outside the command and its own state.
  *
  * Calls never overlap: `apply`, `query`, `snapshot` and `restore` each end before
- * the next begins. A command that the state machine can't accept is an answer,
- * not an exception: whatever `apply` throws stops the node, because the state is
- * then unknown.
+ * the next begins. A command that the state machine can't accept gets an answer, not
+ * an exception: an error thrown by `apply` stops the node, because the state is then
+ * unknown.
  */
 export interface StateMachine {
   /**
-   * Carries out one committed, durable command and returns the answer for whoever
-   * proposed it. Called once per command in log order, after a restart again from
-   * the last snapshot on.
+   * Executes one committed, durable command, and returns the answer for its
+   * proposer. Called once per command in log order; after a restart, again for the
+   * commands after the last snapshot.
    */
   apply(command: AppliedCommand): Uint8Array | Promise<Uint8Array>;
 
-  /** Answers a question without changing anything. */
+  /** Answers a query without changing anything. */
   query(query: Uint8Array): Uint8Array | Promise<Uint8Array>;
 
   /**
-   * Captures the state as it is now, and returns its bytes as a stream. The
-   * capture is done in this call, or in the first `next`, which the consumer
-   * calls in the same turn: so this may be an async generator that captures
-   * before its first await. Commands that are applied while the stream is read
-   * must not show in it. The consumer reads to the end or calls `return()`.
+   * Captures the present state, and returns its bytes as a stream. The capture is
+   * made in this call, or in the first `next`, which the consumer calls in the same
+   * turn: so this may be an async generator that captures before its first await.
+   * Commands that are applied while the stream is read must not be part of it. The
+   * consumer reads to the end or calls `return()`.
    */
   snapshot(): AsyncIterable<Uint8Array>;
 
   /**
-   * Replaces the whole state by what a `snapshot` of an equal state machine gave.
-   * The chunks may be cut elsewhere than they were written. If it throws, the
-   * node stops.
+   * Replaces the whole state by the `snapshot` of an equal state machine. The chunk
+   * boundaries may differ from those written. If this throws, the node stops.
    */
   restore(snapshot: AsyncIterable<Uint8Array>): Promise<void>;
 }

@@ -1,24 +1,24 @@
 /**
- * What makes a node survive a crash. The second of the three contracts.
+ * The durable state of a node: the second of the three contracts.
  *
  * @module
  */
 
 import type { Entry, PersistBatch, RestoredState, SnapshotMeta } from "./raft/types.ts";
 
-/** Who a data folder belongs to. */
+/** The identity of a data folder. */
 export interface Identity {
   /** The node's name. */
   readonly nodeId: string;
-  /** Random, made once with the folder: a wiped folder is another node. */
+  /** A random id, created with the folder: a wiped folder has another one. */
   readonly incarnation: string;
-  /** Empty until the node has become part of a cluster; never changes after. */
+  /** The id of the cluster; empty until the node has joined one, and constant afterwards. */
   readonly clusterId: string;
 }
 
-/** What {@linkcode Storage.load} found. */
+/** The state that {@linkcode Storage.load} found. */
 export interface LoadedState extends RestoredState {
-  /** `null` if the storage is new: call {@linkcode Storage.initialize} before anything else. */
+  /** The identity; `null` if the storage is new: call {@linkcode Storage.initialize} before anything else. */
   readonly identity: Identity | null;
 }
 
@@ -27,48 +27,48 @@ export function isEmpty({ hardState, lastIndex, snapshot }: LoadedState): boolea
   return hardState.term === 0 && lastIndex === 0 && snapshot === null;
 }
 
-/** A snapshot being written. Nothing of it shows before it is persisted. */
+/** A snapshot being written. It is not visible before it is persisted. */
 export interface SnapshotWriter {
-  /** Bytes written so far. */
+  /** The number of bytes written so far. */
   readonly offset: number;
-  /** CRC-32C of them. */
+  /** The CRC-32C of these bytes. */
   readonly checksum: number;
   /** Appends a chunk. One call at a time. */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Makes the bytes durable, aside from the current snapshot (staged). They take
-   * its place when a {@linkcode PersistBatch} names `meta` as its snapshot.
+   * Makes the bytes durable beside the current snapshot (staged). They replace it
+   * when a {@linkcode PersistBatch} names `meta` as its snapshot.
    *
    * @throws {StorageError} `damaged` if size or checksum differ from `meta`'s.
    */
   stage(meta: SnapshotMeta): Promise<void>;
-  /** Discards it, staged or not. */
+  /** Discards the snapshot, staged or not. */
   abort(): Promise<void>;
 }
 
-/** The newest durable snapshot, open for reading; stays readable until closed, even when a newer one replaces it. */
+/** The newest durable snapshot, open for reading. It stays readable until closed, even if a newer one replaces it. */
 export interface SnapshotReader {
-  /** What it is. */
+  /** The description of the snapshot. */
   readonly meta: SnapshotMeta;
   /** Reads up to `length` bytes; fewer only at the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Lets go of it. */
+  /** Releases the snapshot. */
   close(): Promise<void>;
 }
 
 /**
- * Durable log, term, vote and snapshots of one node.
+ * The durable log, term, vote and snapshots of one node.
  *
  * - `load` comes first, `initialize` next if the storage is new.
  * - There is at most one `persist` at a time, and batches come in order.
- *   Everything else may be called while a `persist` is under way.
- * - A promise that resolves means durable: power may fail the next instant.
- * - A rejection is a {@linkcode StorageError} that tells whether the disk is
- *   unchanged. After one that left it `in_doubt` every later `persist` rejects.
+ *   All other methods may be called while a `persist` is under way.
+ * - A write whose promise resolves is durable, even if power fails the next instant.
+ * - A rejection is a {@linkcode StorageError} that says whether the disk is
+ *   unchanged. After one that left it `in_doubt`, every later `persist` rejects.
  */
 export interface Storage {
   /**
-   * Reads what is there and cuts off what a crash left half-written.
+   * Reads the state, and cuts off a write that a crash left incomplete.
    *
    * @throws {StorageError} `locked`, `damaged` (names file and offset), or `unsupported_version`.
    */
@@ -83,7 +83,7 @@ export interface Storage {
   initialize(identity: Identity): Promise<void>;
 
   /**
-   * Makes one batch durable, all or nothing. `batch.snapshot` must have been
+   * Makes one batch durable, all or nothing. `batch.snapshot` must be
    * staged; it becomes the newest snapshot, and the log is kept if it has an
    * entry with the snapshot's index and term, and emptied otherwise, before
    * `batch.entries` are written.
@@ -91,16 +91,16 @@ export interface Storage {
   persist(batch: PersistBatch): Promise<void>;
 
   /**
-   * Reads durable entries back: `from` to at most `to`, inclusive, as many as fit
-   * in `maxBytes` of data, but at least one.
+   * Reads durable entries from `from` up to `to`, inclusive: as many as fit in
+   * `maxBytes` of data, but at least one.
    *
    * @throws {StorageError} `damaged`; or `storage` for an index that is compacted away or not there.
    */
   entries(from: number, to: number, maxBytes: number): Promise<Entry[]>;
 
   /**
-   * Forgets entries up to `index`, inclusive, which the newest snapshot covers.
-   * May keep some of them longer; never one more than asked.
+   * Removes entries up to `index`, inclusive, which the newest snapshot covers. May
+   * keep some of them longer, but never removes others.
    */
   compact(index: number): Promise<void>;
 
@@ -110,6 +110,6 @@ export interface Storage {
   /** Opens the newest durable snapshot; `null` if there is none. */
   openSnapshot(): Promise<SnapshotReader | null>;
 
-  /** Waits for what is under way, and lets go of the lock. Later calls reject with `closed`. */
+  /** Waits for calls under way, and releases the lock. Later calls reject with `closed`. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 /**
- * How nodes reach each other. The third of the three contracts.
+ * Messages between nodes: the third of the three contracts.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Message, NodeId } from "./raft/types.ts";
 /** The version of the protocol between nodes. Nodes of another version are refused. */
 export const PROTOCOL_VERSION = 1;
 
-/** A message with who sent it and for whom it is, checked by the receiver before anything else. */
+/** A message with its sender and receiver, which the receiver checks first. */
 export interface Envelope {
   /** {@linkcode PROTOCOL_VERSION} of the sender. */
   readonly protocolVersion: number;
@@ -20,35 +20,35 @@ export interface Envelope {
   readonly from: NodeId;
   /** The identity of the sender's data. */
   readonly fromIncarnation: string;
-  /** Where the sender is reached: a new node answers its leader before it knows any membership. */
+  /** The address of the sender: a new node answers its leader before it has a membership. */
   readonly fromAddress: string;
   /** The receiver. */
   readonly to: NodeId;
   /** The incarnation that the sender's membership has for the receiver; empty if it has none. */
   readonly toIncarnation: string;
-  /** What it says. */
+  /** The message. */
   readonly message: Message;
 }
 
 /**
- * Takes what arrives. Called once per message, never after `close` has resolved.
- * Returns why a message was refused, for a transport that can tell its sender;
- * nothing is owed to it.
+ * Receives messages. Called once per message, never after `close` has resolved.
+ * Returns the reason if a message is refused, for a transport that can report it to
+ * the sender; it need not.
  */
 export type Receive = (envelope: Envelope) => RaftError | void;
 
 /**
  * Carries envelopes between nodes. Messages may be lost, repeated, reordered or
- * late; they are never altered (damaged ones are dropped). Raft needs no more.
+ * late, but are never altered (damaged ones are dropped).
  */
 export interface Transport {
   /** Begins to deliver to `receive`. Called once, before any `send`. */
   start(receive: Receive): Promise<void>;
 
   /**
-   * Sends to the node at `address`, or drops. Returns at once, never throws, and
-   * never queues without bound; a peer that is gone costs a drop. Each peer has
-   * a lane of its own, so that one that hangs never holds up another.
+   * Sends to the node at `address`, or drops the message. Returns at once, never
+   * throws, and never queues without bound. Each peer has a queue of its own, so that
+   * a peer that hangs never holds up another.
    */
   send(address: string, envelope: Envelope): void;
 

@@ -1,5 +1,5 @@
 /**
- * The one place that calls the state machine: commands in log order, questions,
+ * The one place that calls the state machine: commands in log order, queries,
  * captures and restores, none of them overlapping.
  *
  * @module
@@ -25,7 +25,7 @@ export interface ApplierParts {
   readonly advanced: () => void;
 }
 
-/** The state at one index, as a stream whose capture is done. */
+/** The captured state at one index, as a stream. */
 export interface Capture {
   readonly index: number;
   readonly term: number;
@@ -39,9 +39,9 @@ interface CaptureRequest {
   readonly reject: (error: RaftError) => void;
 }
 
-/** Entries applied before other tasks get their turn. */
+/** The number of entries applied before other tasks get their turn. */
 const SLICE_ENTRIES = 512;
-/** Read from the storage at once: some slices of small entries. */
+/** The bytes read from the storage at once: several slices of small entries. */
 const READ_BYTES = 256 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
@@ -54,10 +54,10 @@ export class Applier {
   #appliedBytes = 0;
   #busy = false;
   #stopped = false;
-  /** The log begins after this one; entries before it must not be applied any more. */
+  /** The snapshot that replaced the log; entries before its end must no longer be applied. */
   #replacement: SnapshotMeta | null = null;
   #replacementDurable = false;
-  /** What was read from the storage beyond one slice. All of it is committed, so that it never changes. */
+  /** Entries read from the storage beyond one slice. They are committed, and so never change. */
   #ahead: readonly Entry[] = [];
 
   constructor(context: NodeContext, stateMachine: StateMachine, parts: ApplierParts) {
@@ -79,7 +79,7 @@ export class Applier {
     return this.#appliedBytes;
   }
 
-  /** Does what can be done now. Cheap when that is nothing. */
+  /** Does all work that is ready. Cheap if there is none. */
   pump(): void {
     if (this.#busy || this.#stopped) return;
     try {
@@ -90,7 +90,7 @@ export class Applier {
     }
   }
 
-  /** Captures the state once whatever runs has ended. @throws {RaftError} if a snapshot from the leader is about to replace it, or the node ends. */
+  /** Captures the state once the call under way has ended. @throws {RaftError} if a snapshot from the leader is about to replace it, or the node ends. */
   capture(): Promise<Capture> {
     return new Promise((resolve, reject) => {
       this.#captures.push({ resolve, reject });
@@ -98,19 +98,19 @@ export class Applier {
     });
   }
 
-  /** The core has put a snapshot in place of its log: nothing older is applied from now on. */
+  /** Stops applying, because a snapshot has replaced the core's log. */
   expectRestore(meta: SnapshotMeta): void {
     this.#replacement = meta;
     this.#replacementDurable = false;
   }
 
-  /** That snapshot is the storage's newest now. */
+  /** Restores that snapshot, which is durable now. */
   restoreDurable(meta: SnapshotMeta): void {
     if (this.#replacement?.id === meta.id) this.#replacementDurable = true;
     this.pump();
   }
 
-  /** Puts the storage's newest snapshot in place of the state; at start, before anything else. */
+  /** Replaces the state by the storage's newest snapshot; at start, before anything else. */
   async restoreNewest(): Promise<void> {
     const reader = await this.#context.storage.openSnapshot();
     if (reader === null) throw new RaftError("internal", "the storage has no snapshot to restore");
@@ -125,13 +125,13 @@ export class Applier {
     this.#restored(reader.meta);
   }
 
-  /** Nothing is called any more, and who waits for a capture is told. Reads are ended by their owner. */
+  /** Stops for good, and rejects pending captures. Reads are ended by their owner. */
   stop(error: RaftError): void {
     this.#stopped = true;
     this.#rejectCaptures(error);
   }
 
-  /** One job after the other, until there is none or one of them takes its time. */
+  /** Does one job after another. Returns a promise if a job is asynchronous, `null` once there is none. */
   #work(): Promise<void> | null {
     let budget = SLICE_ENTRIES;
     for (;;) {
@@ -173,7 +173,7 @@ export class Applier {
     );
   }
 
-  /** Entries from `from` on, as far as they are in memory. */
+  /** Returns the entries from `from` on that are in memory. */
   #entriesAt(from: number, to: number): readonly Entry[] {
     const cached = this.#context.raft.cachedEntries(from, to);
     if (cached.length > 0) return cached;
@@ -187,12 +187,12 @@ export class Applier {
     try {
       this.#ahead = await this.#context.storage.entries(from, this.#context.raft.applicableIndex, READ_BYTES);
     } catch (error) {
-      // A snapshot came in between, and with it the end of these entries.
+      // A snapshot may have replaced these entries meanwhile.
       if (this.#replacement === null && !this.#stopped) throw error;
     }
   }
 
-  /** Without a promise as long as the state machine gives none. */
+  /** Applies entries, without a promise as long as the state machine returns none. */
   #applyAll(entries: readonly Entry[]): Promise<void> | null {
     const startedMs = this.#host.clock.monotonicMs();
     for (let i = 0; i < entries.length; i++) {
@@ -215,11 +215,11 @@ export class Applier {
     for (let i = at;;) {
       if (this.#stopped) return;
       this.#advance(entries[i]!, result);
-      // A snapshot has taken the place of the rest; the core knows no such index any more.
+      // A snapshot has replaced the rest; the core no longer has this index.
       if (this.#replacement !== null) return;
       this.#advanced(i === at ? at + 1 : 1, startedMs);
       if (++i === entries.length) return;
-      // Nobody waits for the rest of a slow slice.
+      // Captures and reads don't wait for the rest of a slow slice.
       if (this.#captures.length > 0 || this.#parts.reads.hasDue(this.#appliedIndex)) return;
       startedMs = this.#host.clock.monotonicMs();
       const given = this.#apply(entries[i]!);
@@ -279,7 +279,7 @@ export class Applier {
     }
   }
 
-  /** A question that the state machine throws at is the asker's trouble alone: nothing has changed. */
+  /** Serves a read. An error of the state machine concerns the reader alone: nothing has changed. */
   #ask(read: PendingRead): Promise<void> | null {
     const answer = (result: Uint8Array) => read.settle({ result, appliedIndex: this.#appliedIndex });
     const trouble = (cause: unknown) =>
@@ -314,7 +314,7 @@ export class Applier {
     for (const request of requests) {
       try {
         const chunks = this.#stateMachine.snapshot()[Symbol.asyncIterator]();
-        // The capture happens in this call, so that later commands don't show in it.
+        // The capture happens in this call, so that it has no later commands.
         const first = chunks.next();
         first.catch(() => {});
         request.resolve({ index, term, membership: this.#context.raft.membershipAt(index), chunks, first });
@@ -330,7 +330,7 @@ export class Applier {
     for (const request of requests) request.reject(error);
   }
 
-  /** Other tasks get their turn after each chunk, heartbeats above all. */
+  /** Yields the chunks of a snapshot. Other tasks, such as heartbeats, get their turn after each of them. */
   async *#chunksOf(reader: SnapshotReader): AsyncGenerator<Uint8Array> {
     const { size, checksum } = reader.meta;
     let actual = 0;

@@ -1,5 +1,5 @@
 /**
- * Options with their defaults filled in and checked.
+ * Options, checked and with their defaults.
  *
  * @module
  */
@@ -15,14 +15,14 @@ const MIB = 1024 * KIB;
 /** The largest chunk of a snapshot that a message may carry. */
 export const MAX_CHUNK_BYTES = 256 * KIB;
 
-/** {@linkcode RaftNodeOptions} without the optional parts, and what follows from them. */
+/** {@linkcode RaftNodeOptions} with defaults, and values derived from them. */
 export interface NodeConfig {
   readonly id: string;
   readonly address: string;
   readonly host: Host;
   readonly electionTimeoutMs: number;
   readonly leaseReads: boolean;
-  /** How long a lease lasts from the sending of its round. */
+  /** The duration of a lease from the sending of its round. */
   readonly leaseMs: number;
   readonly tickMs: number;
   readonly electionTicks: number;
@@ -41,7 +41,7 @@ export interface NodeConfig {
   readonly storageStallTicks: number;
 }
 
-/** @throws {RaftError} `invalid_argument` that names the option. */
+/** Checks options and fills in defaults. @throws {RaftError} `invalid_argument` that names the option */
 export function resolveConfig(options: RaftNodeOptions): NodeConfig {
   if (options.id === "") throw invalid("id", "must not be empty");
   const electionTimeoutMs = number(options, "electionTimeoutMs", 1000, 1);
@@ -60,8 +60,7 @@ export function resolveConfig(options: RaftNodeOptions): NodeConfig {
     leaseReads: options.leaseReads ?? false,
     leaseMs: electionTimeoutMs * (1 - maxClockDrift),
     tickMs,
-    // One tick more: the first may come right after the counting began, and no
-    // vote may be granted before a lease that lasts for electionTimeoutMs ends.
+    // One tick more: the first may come right after the counting began (lib/raft/lease.ts).
     electionTicks: Math.ceil(electionTimeoutMs / tickMs) + 1,
     heartbeatTicks: Math.max(1, Math.round(heartbeatIntervalMs / tickMs)),
     snapshotEntries: number(options, "snapshotEntries", 10_000, 0),

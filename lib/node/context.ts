@@ -16,7 +16,7 @@ export interface NodeContext {
   readonly raft: Raft;
   readonly storage: Storage;
   readonly events: EventHub;
-  /** Plans a turn of the loop: the core may have something to send or to write. */
+  /** Schedules a turn of the loop: the core may have something to send or to write. */
   wake(): void;
   /** Runs a call of the core, unless the node has ended; a broken invariant stops the node. */
   guard(run: () => void): void;

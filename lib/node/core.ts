@@ -1,6 +1,6 @@
 /**
- * The loop around one {@linkcode Raft}: what arrives in the same turn of the task
- * queue is one batch; writing, sending and applying go on side by side.
+ * The loop around one {@linkcode Raft}: inputs of the same turn of the task queue
+ * are one batch; writing, sending and applying go on in parallel.
  *
  * @module
  */
@@ -30,7 +30,7 @@ import { describe } from "./status.ts";
 import { Ticker } from "./ticker.ts";
 import type { Consistency, Lifecycle, NodeStatus, RaftNodeOptions } from "./types.ts";
 
-/** One running node, without the conveniences of its face. */
+/** One running node, behind the interface of {@linkcode RaftNode}. */
 export class NodeCore implements NodeContext {
   readonly config: NodeConfig;
   readonly raft: Raft;
@@ -92,14 +92,14 @@ export class NodeCore implements NodeContext {
     return this.#lifecycle;
   }
 
-  /** Where the leader is, if one is known. */
+  /** The leader and its address; `null` if there is none, or this node leads. */
   get leaderHint(): LeaderHint | null {
     const id = this.raft.leader;
     if (id === null || id === this.raft.id) return null;
     return this.#messenger.locate(id);
   }
 
-  /** Restores the state machine, and begins to listen and to tick. */
+  /** Restores the state machine, and begins to receive and to tick. */
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
     await this.#messenger.open();
@@ -130,7 +130,7 @@ export class NodeCore implements NodeContext {
     if (this.raft.role !== "leader") throw notLeader(this.leaderHint);
   }
 
-  /** Where a read may be served without asking anybody; `null` if a quorum has to confirm it. */
+  /** Returns the index at which a read may be served without a round; `null` if a quorum has to confirm it. */
   readableNow(consistency: Consistency): number | null {
     if (consistency === "stale") return 0;
     if (consistency !== "lease" || !this.config.leaseReads || !this.raft.leaseAllowed) return null;
@@ -138,7 +138,7 @@ export class NodeCore implements NodeContext {
     return this.lease.valid ? this.raft.commitIndex : null;
   }
 
-  /** Plans a turn of the loop. */
+  /** Schedules a turn of the loop. */
   wake(): void {
     if (this.#turnScheduled || this.#lifecycle !== "running") return;
     this.#turnScheduled = true;
@@ -148,7 +148,7 @@ export class NodeCore implements NodeContext {
     });
   }
 
-  /** Runs a piece of the core; an invariant that does not hold stops the node. */
+  /** Runs a call of the core; a broken invariant stops the node. */
   guard(run: () => void): void {
     if (this.#lifecycle !== "running") return;
     try {
@@ -158,7 +158,7 @@ export class NodeCore implements NodeContext {
     }
   }
 
-  /** Fail-stop: no vote, no acknowledgement, nothing but an account of why. */
+  /** Stops the node for good (fail-stop): it neither votes nor acknowledges, and only reports the reason. */
   stop(error: RaftError): void {
     if (this.#lifecycle !== "running") return;
     this.#stopError = error;
@@ -168,7 +168,7 @@ export class NodeCore implements NodeContext {
     this.events.emit("stopped", { error });
   }
 
-  /** The end that was asked for. */
+  /** Ends the node in order. */
   async close(): Promise<void> {
     if (this.#lifecycle === "running") {
       this.#end("closed", (outcome) => closedError("the node", outcome));
@@ -203,7 +203,7 @@ export class NodeCore implements NodeContext {
 
   // The turn
 
-  /** Hands over what was asked so far; before a request that takes effect at once, to keep the order of calls. */
+  /** Hands queued requests to the core. Called before a request that takes effect at once, to keep the order of calls. */
   submit(): void {
     const explain = (refused: Refused) => refusal(refused, this.leaderHint);
     this.proposals.submit(this.raft, explain);
@@ -225,13 +225,13 @@ export class NodeCore implements NodeContext {
     for (const event of effects.events) this.admin.observe(event);
     this.#observeLeadership();
     if (this.config.leaseReads) {
-      // Before the messages leave: a follower's patience begins no earlier.
+      // Before the messages are sent: the promises of followers begin no earlier.
       if (effects.roundStarted > 0) this.lease.roundStarted(effects.roundStarted);
       this.lease.roundConfirmed(this.raft.confirmedRound);
     }
     for (const { to, message } of effects.messages) this.#messenger.send(to, message);
     for (const read of effects.entryReads) this.#logWriter.read(read);
-    // First what ended, then what begins: the core may ask for a peer's next snapshot as soon as it has installed one.
+    // Answers first: the core may request a peer's next snapshot as soon as it has installed one.
     for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
     for (const peer of effects.snapshotSends) this.#senders.start(peer);
     for (const { from, message } of effects.snapshotChunks) this.#receiver.received(from, message);
@@ -270,7 +270,7 @@ export class NodeCore implements NodeContext {
     this.wake();
   }
 
-  /** Tells of role, term and leader as they are, if they are not as last told. */
+  /** Reports role, term and leader to observers if they have changed. */
   #reportState(): void {
     const role = this.#lifecycle === "running" ? this.raft.role : "follower";
     const leader = this.#lifecycle === "running" ? this.raft.leader : null;

@@ -1,12 +1,12 @@
 /**
- * Where other nodes are reached.
+ * The addresses of other nodes.
  *
  * @module
  */
 
 import type { Membership, NodeId } from "../raft/types.ts";
 
-/** What is needed to write an envelope. */
+/** The address of a node, and its data folder. */
 export interface Peer {
   readonly address: string;
   /** Empty if not known. */
@@ -16,18 +16,18 @@ export interface Peer {
 const MAX_OTHERS = 128;
 
 /**
- * The members as the newest membership has them. Beside them a bounded number of
- * others, most recent last: removed members, who may still have to be told, and
- * senders that this node's membership doesn't know yet (dissertation §4.1).
+ * The members of the newest membership, and a bounded number of other nodes, most
+ * recent last: removed members, which may still have to receive their removal, and
+ * senders that are not in this node's membership yet (dissertation §4.1).
  */
 export class Directory {
   #membership: Membership | null = null;
   #members = new Map<NodeId, Peer>();
   readonly #others = new Map<NodeId, Peer>();
-  /** Senders under a member's name, but with another data folder: this node's membership, or theirs, is an old one. */
+  /** Senders with a member's name and another data folder: this node's membership, or theirs, is outdated. */
   readonly #namesakes = new Map<NodeId, Peer>();
 
-  /** Takes over a membership; those who are in it no more are remembered. */
+  /** Takes over a membership, and remembers removed members. */
   update(membership: Membership): void {
     if (membership === this.#membership) return;
     this.#membership = membership;
@@ -40,8 +40,8 @@ export class Directory {
     }
   }
 
-  /** Remembers a sender, unless the membership knows it better. */
-  heardFrom(id: NodeId, address: string, incarnation: string): void {
+  /** Remembers the address of a sender that is not a member. */
+  recordSender(id: NodeId, address: string, incarnation: string): void {
     if (address === "") return;
     const member = this.#members.get(id);
     if (member !== undefined) {
@@ -58,12 +58,12 @@ export class Directory {
     return this.#members.get(id) ?? this.#others.get(id);
   }
 
-  /** Who last asked under this name: the one to answer. */
-  asker(id: NodeId): Peer | undefined {
+  /** Returns the node that last sent a request under this name: the one to answer. */
+  requester(id: NodeId): Peer | undefined {
     return this.#namesakes.get(id) ?? this.lookup(id);
   }
 
-  /** The member of the newest membership, if it is one. */
+  /** Returns the member of the newest membership; `undefined` if it is not one. */
   member(id: NodeId): Peer | undefined {
     return this.#members.get(id);
   }

@@ -21,7 +21,7 @@ export type Verdict =
 const step: Verdict = { action: "step" };
 const adopt: Verdict = { action: "adopt" };
 const MAX_REPORTED = 1024;
-/** Candidates that are remembered, each with its term. */
+/** The number of candidates that are remembered, each with its term. */
 const MAX_CANDIDATES = 64;
 
 /** Checks envelopes, and remembers which refusals were reported. */
@@ -31,9 +31,10 @@ export class EnvelopeCheck {
   readonly #candidates = new Map<string, string>();
 
   /**
-   * A node without a cluster adopts that of the first who addresses it as a member.
+   * Returns the action for an envelope. A node without a cluster adopts that of the
+   * first sender that addresses it as a member.
    *
-   * @param leaderless whether this node hears of no leader, and so may have an old membership
+   * @param leaderless set if this node has no leader, and so may have an outdated membership
    */
   check(envelope: Envelope, own: Identity, directory: Directory, leaderless: boolean): Verdict {
     if (envelope.protocolVersion !== PROTOCOL_VERSION) {
@@ -54,8 +55,8 @@ export class EnvelopeCheck {
     }
     const known = directory.member(envelope.from);
     const another = known !== undefined && known.incarnation !== "" && known.incarnation !== envelope.fromIncarnation;
-    const heard = leaderless || directory.asker(envelope.from)?.incarnation === envelope.fromIncarnation;
-    if (another && (isAnswer(envelope.message) || !heard)) return refuseNamesake(envelope);
+    const expected = leaderless || directory.requester(envelope.from)?.incarnation === envelope.fromIncarnation;
+    if (another && (isAnswer(envelope.message) || !expected)) return refuseNamesake(envelope);
     if (envelope.clusterId === "") return refuse("cluster", "the sender is in no cluster");
     if (own.clusterId === envelope.clusterId) {
       return this.#isSecondCandidate(envelope) ? refuseNamesake(envelope) : step;
@@ -67,9 +68,9 @@ export class EnvelopeCheck {
   }
 
   /**
-   * A vote names the candidate, and not its data folder. A removed node that
-   * does not know it yet, and the one that came in its place, must not both get
-   * a vote of the same term.
+   * Reports whether another data folder of this name already was a candidate of the
+   * term. A vote names the candidate, and not its data folder: a removed node that has
+   * not learned of it, and its replacement, must not both get a vote of the same term.
    */
   #isSecondCandidate({ from, fromIncarnation, message }: Envelope): boolean {
     if (message.type !== "RequestVote" || message.preVote) return false;
@@ -86,7 +87,7 @@ export class EnvelopeCheck {
     return false;
   }
 
-  /** Whether this kind of refusal of this sender is new. */
+  /** Reports whether this kind of refusal of this sender is new. */
   firstTime(from: NodeId, kind: string): boolean {
     const key = `${kind}\0${from}`;
     if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTED) return false;
@@ -96,20 +97,21 @@ export class EnvelopeCheck {
 }
 
 /**
- * A leader has the node in its membership. So has a candidate that knows its
- * incarnation: should the leader that added the node crash before it reached it,
- * the others may need its vote to elect the next one.
+ * Reports whether a node without a cluster may adopt the sender's. A leader has the
+ * node in its membership. So does a candidate that has its incarnation: if the leader
+ * that added the node crashes before it reaches it, the others may need its vote to
+ * elect the next one.
  */
 function mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
   return type === "AppendEntries" || type === "InstallSnapshot" || (type === "RequestVote" && toIncarnation !== "");
 }
 
 /**
- * What counts in a quorum must come from the very member: a voter with another
- * data folder has forgotten its votes. What a candidate or a leader asks does not
- * depend on it (dissertation §4.1); a node without a leader must hear it, since
- * its membership may be the one that is behind: the member left, and came again
- * with a new data folder.
+ * Reports whether a message is an answer. Answers count in quorums, and so must come
+ * from the member itself: a voter with another data folder has forgotten its votes.
+ * Requests of candidates and leaders do not depend on that (dissertation §4.1). A
+ * node without a leader must process them, since its membership may be outdated: the
+ * member may have left, and come back with a new data folder.
  */
 export function isAnswer({ type }: Message): boolean {
   return type === "RequestVoteResponse" || type === "AppendEntriesResponse" || type === "InstallSnapshotResponse";

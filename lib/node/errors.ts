@@ -9,10 +9,10 @@ import type { LeaderHint, Outcome } from "../errors.ts";
 import type { Refused } from "../raft/types.ts";
 import type { NodeContext } from "./context.ts";
 
-/** An error without the outcome, which each request has of its own. */
+/** Creates an error with the outcome of a request. */
 export type MakeError = (outcome: Outcome) => RaftError;
 
-/** Nobody but the leader can do this. */
+/** Creates the error of a request that only the leader can serve. */
 export function notLeader(leader: LeaderHint | null): RaftError {
   if (leader === null) {
     return new RaftError("no_leader", "this node knows no leader now", {
@@ -25,7 +25,7 @@ export function notLeader(leader: LeaderHint | null): RaftError {
   });
 }
 
-/** Turns what the core refuses into what a caller can handle. */
+/** Converts a refusal of the core to an error. */
 export function refusal({ reason, detail }: Refused, leader: LeaderHint | null): RaftError {
   switch (reason) {
     case "not_leader":
@@ -59,7 +59,7 @@ export function refusal({ reason, detail }: Refused, leader: LeaderHint | null):
   }
 }
 
-/** Nothing was taken on, because too much is under way. */
+/** Creates the error of a request refused because too much is under way. */
 export function busy(what: string): RaftError {
   return new RaftError("busy", what, { hint: "Try again later, or send less at once." });
 }

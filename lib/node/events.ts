@@ -1,6 +1,6 @@
 /**
- * Tells observers, who can never slow the core down: events wait in a bounded
- * buffer, listeners run in a later task, and what does not fit is counted.
+ * Events for observers, which can never slow the core down: events wait in a
+ * bounded buffer, listeners run in a later task, and dropped events are counted.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { RaftNodeEventMap } from "./types.ts";
 /** The name of an event. */
 export type RaftNodeEventType = keyof RaftNodeEventMap;
 
-/** What a listener is called with. */
+/** An event as a listener receives it. */
 export interface RaftNodeEvent<K extends RaftNodeEventType = RaftNodeEventType> {
-  /** Which event it is. */
+  /** The name of the event. */
   readonly type: K;
-  /** What it tells. */
+  /** The contents, by the name. */
   readonly detail: RaftNodeEventMap[K];
 }
 
-/** Hears of events of one type. What it throws is dropped. */
+/** Receives events of one type. Errors that it throws are dropped. */
 export type RaftNodeListener<K extends RaftNodeEventType> = (event: RaftNodeEvent<K>) => void;
 
 const MAX_BUFFERED = 8192;
@@ -37,12 +37,12 @@ export class EventHub {
     this.#enqueue = enqueue;
   }
 
-  /** Events that found the buffer full. */
+  /** The number of events that found the buffer full. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Whether anybody listens; saves making what nobody hears. */
+  /** Reports whether the type has a listener, so that events without one need not be created. */
   has(type: RaftNodeEventType): boolean {
     return this.#listeners.has(type);
   }
@@ -80,7 +80,7 @@ export class EventHub {
         try {
           listener(event);
         } catch {
-          // An observer's fault is not the node's.
+          // An error of an observer is not the node's.
         }
       }
     }

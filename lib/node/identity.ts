@@ -8,7 +8,7 @@ import { RaftError, StorageError } from "../errors.ts";
 import type { NodeId } from "../raft/types.ts";
 import type { Identity, Storage } from "../storage.ts";
 
-/** Reads who the storage belongs to, or gives a new one to this node. */
+/** Returns the identity of a storage; a new storage gets the wanted one. */
 export async function establishIdentity(
   storage: Storage,
   found: Identity | null,
@@ -28,7 +28,7 @@ export async function establishIdentity(
   return found;
 }
 
-/** @throws {RaftError} `identity_mismatch` if the storage is in another cluster. */
+/** Checks the cluster of a storage. @throws {RaftError} `identity_mismatch` if it is another one */
 export function requireCluster(identity: Identity, clusterId: string): void {
   if (identity.clusterId === "" || identity.clusterId === clusterId) return;
   throw new RaftError(

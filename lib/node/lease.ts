@@ -1,6 +1,7 @@
 /**
- * The leader's lease (dissertation §6.4.1): within it no other leader can have
- * been elected, so a read needs no round of heartbeats.
+ * The clock of a leader's lease (dissertation §6.4.1): within a lease no other
+ * leader can have been elected, so a read needs no round of heartbeats.
+ * lib/raft/lease.ts has the argument.
  *
  * @module
  */
@@ -14,12 +15,9 @@ interface Mark {
 }
 
 /**
- * A lease runs from the *sending* of the round that a quorum acknowledged, since
- * a follower's election timeout began no earlier. It must be shorter than the
- * least election timeout by what clocks may drift apart.
- *
- * It ends by whichever clock shows more time: a monotonic clock may stop while
- * the machine sleeps, a wall clock may be set back.
+ * The lease of one leadership. It runs from the *sending* of the newest round that
+ * a quorum acknowledged, and ends by whichever clock shows more time: a monotonic
+ * clock may stop while the machine sleeps, a wall clock may be set back.
  */
 export class Lease {
   readonly #clock: Clock;
@@ -33,18 +31,18 @@ export class Lease {
     this.#durationMs = durationMs;
   }
 
-  /** Leadership began or ended: nothing from before counts. */
+  /** Ends the lease, because leadership began or ended. */
   reset(): void {
     this.#marks = [];
     this.#start = null;
   }
 
-  /** The messages of this round leave next. */
+  /** Notes the time of a round whose messages are sent next. */
   roundStarted(round: number): void {
     this.#marks.push({ round, monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() });
   }
 
-  /** A quorum has acknowledged this round. */
+  /** Starts the lease from the sending of a round that a quorum acknowledged. */
   roundConfirmed(round: number): void {
     let confirmed = 0;
     for (; confirmed < this.#marks.length; confirmed++) {
@@ -55,7 +53,7 @@ export class Lease {
     if (confirmed > 0) this.#marks.splice(0, confirmed);
   }
 
-  /** Whether a read may be served now without asking anybody. */
+  /** Reports whether a read may be served now without a round. */
   get valid(): boolean {
     if (this.#start === null) return false;
     const monotonicMs = this.#clock.monotonicMs() - this.#start.monotonicMs;

@@ -1,6 +1,6 @@
 /**
- * What the node makes of its storage: writes in order, and the rules of a disk
- * that fails or hangs.
+ * The node's use of its storage: writes in order, and the rules for a disk that
+ * fails or hangs.
  *
  * @module
  */
@@ -40,12 +40,12 @@ export class LogWriter {
     });
   }
 
-  /** What is wrong; `null` once a write has succeeded again. */
+  /** The last failure; `null` once a write has succeeded again. */
   get error(): Error | null {
     return this.#error;
   }
 
-  /** Begins the next write, if none is under way: group commit of all that came meanwhile. */
+  /** Begins the next write if none is under way: a group commit of everything that arrived meanwhile. */
   writeNext(): void {
     this.#queue.startSnapshot();
     if (!this.#queue.idle) return;
@@ -53,7 +53,7 @@ export class LogWriter {
     if (batch !== null) this.#queue.write(batch);
   }
 
-  /** Something beside the log failed. Nothing depends on it but space: only a disk in doubt is as bad as for the log. */
+  /** Handles a failure outside the log, such as compaction. It only costs space, unless the disk is left in doubt. */
   failedBeside(cause: unknown): void {
     this.#context.guard(() => {
       if (cause instanceof StorageError && cause.disk === "in_doubt") this.#stop(cause);
@@ -81,13 +81,13 @@ export class LogWriter {
       this.#context.wake();
     };
     storage.entries(read.from, read.to, read.maxBytes).then(answer, (error) => {
-      // What was compacted away meanwhile is no failure.
+      // Entries that were compacted away meanwhile are not a failure.
       if (raft.firstIndex <= read.from) this.failedBeside(error);
       answer([]);
     });
   }
 
-  /** Forgets what a snapshot covers, but for what slow followers may still need. */
+  /** Compacts the log behind a snapshot, except for entries that slow followers may still need. */
   compactBehind(snapshot: SnapshotMeta): void {
     const { raft, storage, config } = this.#context;
     const index = snapshot.index - config.trailingEntries;
@@ -96,7 +96,7 @@ export class LogWriter {
     storage.compact(index).catch((error) => this.failedBeside(error));
   }
 
-  /** A write that never returns deposes a leader as surely as one that fails (rule 9), and stops any node in the end. */
+  /** Checks for a write that does not return: it deposes a leader as surely as one that fails (rule 9), and finally stops any node. */
   tick(): void {
     const { raft, config } = this.#context;
     const ticks = this.#queue.tick();
@@ -130,9 +130,9 @@ export class LogWriter {
   }
 
   /**
-   * A leader whose disk is known to be unchanged gives up leadership, and goes on.
-   * Everybody else stops: a follower can't promise anything any more, and what
-   * a disk in doubt holds only a restart can tell.
+   * Handles a failed batch. A leader whose disk is unchanged gives up leadership and
+   * goes on. Any other node stops: a follower can no longer promise anything, and only
+   * a restart shows the contents of a disk in doubt.
    */
   #failed(batch: PersistBatch, cause: unknown): void {
     const { raft } = this.#context;
@@ -145,7 +145,7 @@ export class LogWriter {
       return;
     }
     this.#report(error, led ? "steppedDown" : "ignored");
-    // What was never sent and is not on disk is nowhere.
+    // Commands that were never sent and are not on disk have no effect.
     if (led) this.#endProposals(error, Math.max(raft.durableIndex, this.#parts.messenger.sentIndex));
   }
 

@@ -49,7 +49,7 @@ export class Messenger {
     return this.#sentIndex;
   }
 
-  /** Begins a new leadership, or none. */
+  /** Forgets the entries sent in an earlier leadership. */
   resetSentIndex(): void {
     this.#sentIndex = 0;
   }
@@ -58,33 +58,33 @@ export class Messenger {
     return this.#identity;
   }
 
-  /** Begins to deliver. */
+  /** Begins to receive. */
   async open(): Promise<void> {
     await this.#transport.start((envelope) => this.#receive(envelope));
   }
 
-  /** Nothing is sent or delivered any more. */
+  /** Stops sending and receiving, and closes the transport. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#transport.close().catch(() => {});
   }
 
-  /** Takes over who is where. */
+  /** Takes over the addresses of a membership. */
   update(membership: Membership): void {
     this.#directory.update(membership);
   }
 
-  /** Where this node is reached; the address is empty if not known. */
+  /** Returns a node with its address, which is empty if not known. */
   locate(id: NodeId): LeaderHint {
-    return { id, address: this.#directory.asker(id)?.address ?? "" };
+    return { id, address: this.#directory.requester(id)?.address ?? "" };
   }
 
-  /** Sends, or drops what is for somebody who can't be reached. */
+  /** Sends a message, or drops it if the receiver's address is not known. */
   send(to: NodeId, message: Message): void {
     if (message.type === "AppendEntries") {
       this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
     }
-    const peer = isAnswer(message) ? this.#directory.asker(to) : this.#directory.lookup(to);
+    const peer = isAnswer(message) ? this.#directory.requester(to) : this.#directory.lookup(to);
     if (peer === undefined || this.#closed) return;
     this.#transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
@@ -112,13 +112,13 @@ export class Messenger {
       this.#adopt(envelope);
       return undefined;
     }
-    this.#directory.heardFrom(from, envelope.fromAddress, envelope.fromIncarnation);
+    this.#directory.recordSender(from, envelope.fromAddress, envelope.fromIncarnation);
     this.#context.guard(() => raft.step(from, message));
     this.#context.wake();
     return undefined;
   }
 
-  /** Makes the cluster id durable before anything of the cluster is looked at. */
+  /** Adopts the sender's cluster: makes its id durable before the message is processed. */
   #adopt(envelope: Envelope): void {
     if (this.#adopting) return;
     this.#adopting = true;

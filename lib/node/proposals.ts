@@ -1,5 +1,5 @@
 /**
- * Commands on their way from the proposer to the state machine and back.
+ * Proposals under way, from the caller to the state machine and back.
  *
  * @module
  */
@@ -22,7 +22,7 @@ interface Pending {
   index: number;
   term: number;
   settled: boolean;
-  /** Lets go of the caller's signal. */
+  /** Removes the proposal from its signal. */
   detach: (() => void) | null;
 }
 
@@ -32,16 +32,16 @@ interface Watched {
   readonly onAbort: () => void;
 }
 
-/** What a command costs beside its bytes, so that empty ones are bounded too. */
+/** The cost of a command beside its bytes, so that empty ones are bounded too. */
 const OVERHEAD_BYTES = 64;
 
 /**
- * Every proposal ends exactly once: with the state machine's answer, `rejected`
- * if its command surely has no effect, or else `unknown`.
+ * All proposals of a node. Each ends exactly once: with the state machine's answer,
+ * as `rejected` if its command certainly has no effect, or else as `unknown`.
  *
- * A leader that is deposed by another usually learns within moments what became
- * of its last entries: they are applied, or others are committed in their
- * place. So their proposals wait (orphaned) for one election timeout at most.
+ * A deposed leader usually learns the fate of its last entries within moments: they
+ * are applied, or other entries are committed in their place. So their proposals wait
+ * (orphaned) for up to one election timeout.
  */
 export class Proposals {
   readonly #clock: Clock;
@@ -53,7 +53,7 @@ export class Proposals {
   readonly #watched = new Map<AbortSignal, Watched>();
   #orphans: Pending[] = [];
   #orphansUntilMs = 0;
-  /** Of all that are not settled. */
+  /** The bytes of all proposals that have not ended. */
   #bytes = 0;
   #count = 0;
 
@@ -71,17 +71,17 @@ export class Proposals {
     this.#report = options.report;
   }
 
-  /** Proposals that have not ended. */
+  /** The number of proposals that have not ended. */
   get count(): number {
     return this.#count;
   }
 
-  /** Bytes of those, with something for each: zero when idle. */
+  /** Their bytes, with a fixed cost for each; zero when idle (rule 10). */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Queues a command for the next {@linkcode submit}. The bytes are copied: what was sent must stay what it is. */
+  /** Queues a command for the next {@linkcode submit}. The bytes are copied, since a command must never change. */
   add(command: Uint8Array, signal: AbortSignal | undefined): Promise<Required<ProposeResult>> {
     const cost = command.length + OVERHEAD_BYTES;
     if (this.#count > 0 && this.#bytes + cost > this.#maxBytes) {
@@ -105,7 +105,7 @@ export class Proposals {
     });
   }
 
-  /** Hands all that is queued to the core, as one batch. */
+  /** Hands the queued commands to the core, as one batch. */
   submit(target: Pick<Raft, "propose">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
     const queued = this.#queued.filter((pending) => !pending.settled);
@@ -121,7 +121,7 @@ export class Proposals {
     }
   }
 
-  /** An entry was applied; `result` is `null` if it is not a command. */
+  /** Ends the proposal of an applied entry; `result` is `null` if that is not a command. */
   applied(entry: Entry, result: Uint8Array | null): void {
     if (this.#count === 0) return;
     const pending = this.#logged.get(entry.index);
@@ -132,7 +132,7 @@ export class Proposals {
     if (this.#orphans.length > 0) this.#concludeOrphans(entry, result);
   }
 
-  /** Another leader may finish what this one began. */
+  /** Orphans the logged proposals of a deposed leader, which the next one may still commit. */
   orphan(): void {
     this.#orphansUntilMs = this.#clock.monotonicMs() + this.#graceMs;
     for (const pending of this.#logged.values()) this.#orphans.push(pending);
@@ -145,7 +145,7 @@ export class Proposals {
     this.endOrphans();
   }
 
-  /** The log jumped over entries by a snapshot: what became of them can't be told. */
+  /** Ends all orphans as unknown; also when a snapshot replaced the entries that would decide them. */
   endOrphans(make: MakeError = leadershipLost): void {
     const orphans = this.#orphans;
     this.#orphans = [];
@@ -153,15 +153,15 @@ export class Proposals {
   }
 
   /**
-   * Ends everything.
+   * Ends all proposals.
    *
-   * @param rejectedAfter commands that this leadership logged after this index have surely no effect
+   * @param rejectedAfter commands that this leadership logged after this index certainly have no effect
    */
   endAll(make: MakeError, rejectedAfter = Infinity): void {
     const queued = this.#queued;
     this.#queued = [];
     for (const pending of queued) this.#fail(pending, make("rejected"));
-    // What an earlier leadership has sent may be in a log elsewhere, and be committed yet (figure 8).
+    // Entries that an earlier leadership sent may be in another log, and still be committed (figure 8).
     this.endOrphans(make);
     const logged = [...this.#logged.values()];
     this.#logged.clear();
@@ -197,7 +197,7 @@ export class Proposals {
     }
   }
 
-  /** Index and term name an entry (Log Matching, §5.3): another term is another command, committed in its place. */
+  /** Ends a proposal by the entry at its index. Index and term identify an entry (Log Matching, §5.3): with another term another command was committed in its place. */
   #conclude(pending: Pending, entry: Entry, result: Uint8Array | null): void {
     if (pending.term !== entry.term || result === null) {
       this.#fail(pending, leadershipLost("rejected"));
@@ -237,7 +237,7 @@ export class Proposals {
       pending: new Set(),
       onAbort: () => {
         for (const pending of watched.pending) {
-          // An orphan's index may be another's by now.
+          // Another proposal may have an orphan's index by now.
           if (this.#logged.get(pending.index) === pending) this.#logged.delete(pending.index);
           this.#fail(pending, abortedError(signal, pending.index === 0 ? "rejected" : "unknown"));
         }
@@ -249,7 +249,7 @@ export class Proposals {
   }
 }
 
-/** The node was deposed while a request was under way. */
+/** Creates the error of a request that was under way when the node lost its leadership. */
 export const leadershipLost: MakeError = (outcome) =>
   new RaftError("leadership_lost", "the node lost its leadership while the request was under way", {
     outcome,

@@ -1,5 +1,5 @@
 /**
- * One member of a cluster, as a program uses it.
+ * The interface of one node of a cluster.
  *
  * @module
  */
@@ -26,19 +26,19 @@ import type {
 
 /** Options of a request. */
 export interface RequestOptions {
-  /** Gives up waiting. What was sent may still be carried out; the error's `outcome` tells. */
+  /** Aborts the wait. The request may still take effect; see the error's `outcome`. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of {@linkcode RaftNode.read}. */
 export interface ReadOptions extends RequestOptions {
-  /** How fresh the answer must be. @default "linearizable" */
+  /** The consistency of the answer. @default "linearizable" */
   readonly consistency?: Consistency;
 }
 
 /** Options of {@linkcode RaftNode.transferLeadership}. */
 export interface TransferOptions extends RequestOptions {
-  /** Who is to lead. @default the voter with the longest log */
+  /** The next leader. @default the voter with the longest log */
   readonly to?: NodeId;
 }
 
@@ -46,13 +46,13 @@ export interface TransferOptions extends RequestOptions {
  * Runs one Raft node against a storage, a transport, a state machine and a clock.
  *
  * Every request ends: with its result, or with a {@linkcode RaftError} whose
- * `outcome` tells whether it had no effect (`rejected`) or may have had one
- * (`unknown`). Only a leader takes proposals, linearizable reads and changes;
- * others reject with `not_leader`, which names the leader, or `no_leader`.
+ * `outcome` says whether it had no effect (`rejected`) or may have had one
+ * (`unknown`). Only a leader accepts proposals, linearizable reads and changes;
+ * other nodes reject with `not_leader`, which names the leader, or `no_leader`.
  *
- * A node whose storage or state machine fails stops itself: it neither votes nor
- * acknowledges any more, {@linkcode RaftNode.status} tells why, and `close` is
- * still to be called.
+ * A node whose storage or state machine fails stops itself: it no longer votes or
+ * acknowledges, and {@linkcode RaftNode.status} has the reason. It must still be
+ * closed.
  *
  * @example
  * ```ts
@@ -94,8 +94,8 @@ export class RaftNode {
 
   /**
    * Loads the storage, restores the state machine from its newest snapshot, and
-   * begins to take part. Storage and transport are the node's from here on: if
-   * this rejects, they are closed.
+   * begins to take part. The node owns storage and transport from here on; if this
+   * rejects, they are closed.
    *
    * @throws {RaftError} `invalid_argument` for an option, `identity_mismatch` for the storage of another node or cluster
    * @throws {StorageError} if the storage can't be loaded
@@ -118,17 +118,17 @@ export class RaftNode {
     return this.#core.raft.id;
   }
 
-  /** Whether it runs, has stopped itself, or is closed. */
+  /** The life of this node: running, stopped by a failure, or closed. */
   get lifecycle(): Lifecycle {
     return this.#core.lifecycle;
   }
 
-  /** Whether this node leads, as far as it knows; another may have been elected meanwhile. */
+  /** Reports whether this node believes to be the leader; another one may have been elected meanwhile. */
   get isLeader(): boolean {
     return this.lifecycle === "running" && this.#core.raft.role === "leader";
   }
 
-  /** Events that were dropped because observers were too slow. */
+  /** The number of events dropped because observers were too slow. */
   get droppedEvents(): number {
     return this.#core.events.dropped;
   }
@@ -157,7 +157,7 @@ export class RaftNode {
   }
 
   /**
-   * Asks the state machine a question.
+   * Queries the state machine.
    *
    * @throws {RaftError} always `rejected`: a read has no effect. `not_leader`, `no_leader`, `busy`,
    * `leadership_lost`, `stopped`, `closed` or `aborted`; or what the state machine threw
@@ -171,12 +171,12 @@ export class RaftNode {
     return await result;
   }
 
-  /** This node's account of itself; also after it has stopped or was closed. */
+  /** Returns the status of this node; also after it has stopped or was closed. */
   status(): NodeStatus {
     return this.#core.status();
   }
 
-  /** What the protocol knows now, entry by entry; also after the node has stopped. For those who look on. */
+  /** Returns a view of the protocol's state, for observers; also after the node has stopped. */
   inspect(): RaftView {
     return this.#core.raft;
   }
@@ -193,17 +193,16 @@ export class RaftNode {
    * an entry of its own term, and with it everything that earlier leaders
    * acknowledged. There is at most one call per term, and calls never overlap: a
    * leadership that begins while the callback still runs waits until it has
-   * returned, and is skipped if it ends before.
+   * returned, and is skipped if it ends before that.
    *
    * The call's `signal` aborts as soon as this node learns that it no longer leads,
    * stops itself, or is being closed. Another leader may exist by then: protect
-   * effects outside the cluster with `term`, the fencing token. Commands need no such care, since a deposed leader's proposals
-   * are refused.
+   * effects outside the cluster with `term`, the fencing token.
    *
    * Resolves when `options.signal` aborts or the node is closed, once a call under
-   * way has returned. An error thrown by the callback ends it too, and rejects; the
-   * node goes on leading, so hand leadership over if another node shall try. Errors
-   * thrown after the call's signal has aborted are ignored.
+   * way has returned. Rejects with an error thrown by the callback, which is not
+   * called again; the node goes on leading, so hand leadership over if another node
+   * shall try. Errors thrown after the call's signal has aborted are ignored.
    *
    * @example
    * ```ts
@@ -225,9 +224,10 @@ export class RaftNode {
   }
 
   /**
-   * Changes who is in the cluster, and resolves with the new membership when it is
-   * committed, and left again if it took a joint configuration. Nothing to change
-   * is no error. A member keeps its incarnation for as long as it keeps its id.
+   * Changes the membership, and resolves with the new one once it is committed, and
+   * a joint configuration on the way has been left. It is not an error if nothing
+   * changes. A member keeps its incarnation for as long as it keeps its id, and a
+   * learner that lacks more than 1000 entries can't become a voter yet.
    *
    * @throws {RaftError} `membership_change_in_progress`, `not_ready`, `invalid_argument`, `refused`, `not_leader` or
    * `no_leader` (all `rejected`); `leadership_lost`, `stopped`, `closed` or `aborted`, `unknown`
@@ -262,13 +262,13 @@ export class RaftNode {
       throw refusal(taken, core.leaderHint);
     }
     core.wake();
-    // The core gives up after one election timeout; an election may have begun by then.
+    // The core gives up after one election timeout, but an election may have begun by then.
     return await core.admin.transfer(taken.to, options.to !== undefined, core.config.electionTicks * 3, options.signal);
   }
 
   /**
    * Takes a snapshot now, or waits for the one under way, and resolves when it is
-   * durable. Gives the newest one if nothing was applied since.
+   * durable. Returns the newest one if nothing was applied since.
    *
    * @throws {RaftError} `not_ready` if nothing is applied, `busy` if one from the leader comes first; `storage`, `stopped`, `closed`, `aborted`
    */
@@ -277,21 +277,21 @@ export class RaftNode {
     return await withSignal(core.taker.take(), options.signal);
   }
 
-  /** Calls `listener` in a task of its own for each event of this type; what it throws is dropped. */
+  /** Calls `listener` in a task of its own for each event of this type; errors that it throws are dropped. */
   addEventListener<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
     this.#core.events.add(type, listener);
   }
 
-  /** Takes {@linkcode RaftNode.addEventListener} back. */
+  /** Removes a listener. */
   removeEventListener<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
     this.#core.events.remove(type, listener);
   }
 
   /**
-   * Ends the node. A leader hands leadership over first, and waits for what it
-   * was asked for, both together for at most two election timeouts; what is left
-   * is rejected as `closed`. Then transport and storage are closed. If a write
-   * hangs, the storage is left to itself after one more election timeout.
+   * Closes the node. A leader first hands leadership over and waits for its
+   * proposals, for up to two election timeouts in all; other requests are rejected as
+   * `closed`. Then transport and storage are closed. If a write hangs, `close` stops
+   * waiting for the storage after one more election timeout.
    */
   close(): Promise<void> {
     return this.#closing ??= this.#close();

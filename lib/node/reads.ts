@@ -1,6 +1,6 @@
 /**
- * Reads on their way: confirmed by a quorum (dissertation §6.4), then served once
- * the state machine has caught up.
+ * Reads under way: confirmed by a quorum (dissertation §6.4), then served once the
+ * state machine has caught up.
  *
  * @module
  */
@@ -12,23 +12,23 @@ import type { ConfirmedRead, Refused } from "../raft/types.ts";
 import { busy } from "./errors.ts";
 import type { ReadResult } from "./types.ts";
 
-/** A question that waits for its turn at the state machine. */
+/** A query that waits for its turn at the state machine. */
 export interface PendingRead {
   readonly query: Uint8Array;
-  /** Serve when applied up to here. */
+  /** The entry that must be applied before it is served. */
   index: number;
   settled: boolean;
   settle(result: ReadResult): void;
   fail(error: RaftError): void;
 }
 
-/** Reads under way, at most; more are refused as `busy`. */
+/** The maximum number of reads under way; more are refused as `busy`. */
 export const MAX_READS = 32_768;
 
-/** Reads that their callers gave up, and that are kept nevertheless, at most. */
+/** The maximum number of aborted reads that are kept. */
 const MAX_GIVEN_UP = 1024;
 
-/** Reads that wait: for the next turn, for a quorum, or for the state machine. All of a turn share one confirmation. */
+/** Reads that wait for the next turn, for a quorum, or for the state machine. The reads of a turn share one confirmation. */
 export class Reads {
   #queued: PendingRead[] = [];
   readonly #rounds = new Map<number, readonly PendingRead[]>();
@@ -38,26 +38,26 @@ export class Reads {
   #count = 0;
   #lastId = 0;
 
-  /** Reads that have not ended. */
+  /** The number of reads that have not ended. */
   get count(): number {
     return this.#count;
   }
 
-  /** Reads that are kept until the state machine gets to them: those, and a bounded number that were given up. */
+  /** The number of reads that wait for the state machine, with a bounded number of aborted ones. */
   get held(): number {
     return this.#due.length + this.#waiting.length;
   }
 
-  /** Whether a read may be served at this applied index. */
+  /** Reports whether a read may be served at this applied index. */
   hasDue(appliedIndex: number): boolean {
     const next = this.#waiting[0];
     return this.#due.length > 0 || (next !== undefined && next.index <= appliedIndex);
   }
 
   /**
-   * Takes a read on.
+   * Adds a read.
    *
-   * @param index where it may be served; `null` if a quorum has to say first
+   * @param index the applied index at which it may be served; `null` if a quorum has to confirm it first
    */
   add(query: Uint8Array, index: number | null, signal: AbortSignal | undefined): Promise<ReadResult> {
     if (this.#count >= MAX_READS) return Promise.reject(busy("too many reads are under way"));
@@ -88,7 +88,7 @@ export class Reads {
     });
   }
 
-  /** Asks the core once for all reads of this turn. */
+  /** Begins one confirmation for all reads of this turn. */
   submit(target: Pick<Raft, "readIndex">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
     const batch = this.#queued;
@@ -99,7 +99,7 @@ export class Reads {
     else for (const read of batch) read.fail(explain({ ok: false, reason: refused, detail: "" }));
   }
 
-  /** A quorum has answered. */
+  /** Releases reads that a quorum has confirmed. */
   confirmed({ id, index }: ConfirmedRead): void {
     for (const read of this.#rounds.get(id) ?? []) {
       read.index = index;
@@ -108,13 +108,13 @@ export class Reads {
     this.#rounds.delete(id);
   }
 
-  /** No quorum will answer. A read has no effect, so it is always `rejected`. */
+  /** Ends reads that no quorum will confirm. A read has no effect, so it is always `rejected`. */
   rejected(id: number, make: () => RaftError): void {
     for (const read of this.#rounds.get(id) ?? []) read.fail(make());
     this.#rounds.delete(id);
   }
 
-  /** The reads that may be served at this applied index; each is given out once. */
+  /** Returns the reads that may be served at this applied index, each once. */
   takeDue(appliedIndex: number): PendingRead[] {
     const due = this.#due;
     this.#due = [];
@@ -124,7 +124,7 @@ export class Reads {
     return due;
   }
 
-  /** Ends everything. */
+  /** Ends all reads. */
   endAll(make: () => RaftError): void {
     const all = [...this.#queued, ...this.#due, ...this.#waiting, ...[...this.#rounds.values()].flat()];
     this.#queued = [];
@@ -134,7 +134,7 @@ export class Reads {
     for (const read of all) read.fail(make());
   }
 
-  /** Confirmed indexes never go down, as the commit index does not; a stale read waits for none. */
+  /** Queues a read for the state machine. Confirmed indexes never go down, since the commit index does not; a stale read has none. */
   #ready(read: PendingRead): void {
     if (read.index === 0) this.#due.push(read);
     else this.#waiting.push(read);

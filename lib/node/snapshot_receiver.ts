@@ -1,7 +1,7 @@
 /**
- * Collects the chunks of a snapshot from the leader (§7), and stages it when all
- * of it is there. Two snapshots are never mixed: equal index and term are not
- * equal bytes.
+ * Collects the chunks of a snapshot from the leader (§7), and stages it once it is
+ * complete. Two snapshots are never mixed: equal index and term do not mean equal
+ * bytes.
  *
  * @module
  */
@@ -26,22 +26,22 @@ export type ReceiverContext = Pick<NodeContext, "storage" | "wake"> & {
 
 interface Incoming {
   readonly meta: SnapshotMeta;
-  /** Chunks in order that wait to be written. */
+  /** Chunks that wait to be written, in order. */
   readonly queue: Uint8Array[];
   writer: SnapshotWriter | null;
-  /** The next byte wanted, what is queued included. */
+  /** The next byte wanted, after the queued ones. */
   expected: number;
-  /** Who sent the last chunk, and in which round: the one to answer. */
+  /** The sender of the last chunk, and its round: the one to answer. */
   from: NodeId;
   round: number;
   working: boolean;
-  /** Another has taken its place, or it failed. */
+  /** Set if another snapshot has replaced it, or it failed. */
   dropped: boolean;
 }
 
 const MAX_QUEUED = 8;
 
-/** At most one snapshot at a time; a newer one takes the place of an older, and a new leader's that of the old one's. */
+/** Receives at most one snapshot at a time. A newer one replaces an older one, and a new leader's that of the old leader. */
 export class SnapshotReceiver {
   readonly #context: ReceiverContext;
   readonly #parts: ReceiverParts;
@@ -53,7 +53,7 @@ export class SnapshotReceiver {
     this.#parts = parts;
   }
 
-  /** A chunk from the current leader. */
+  /** Takes a chunk from the current leader. */
   received(from: NodeId, message: InstallSnapshot): void {
     if (this.#stopped) return;
     const incoming = this.#incomingFor(from, message);
@@ -64,7 +64,7 @@ export class SnapshotReceiver {
     if (end > incoming.meta.size) return;
     const wanted = message.offset === incoming.expected && (message.data.length > 0 || incoming.meta.size === 0);
     if (!wanted || incoming.queue.length >= MAX_QUEUED) {
-      // Repeated, or ahead of one that was lost: say what is missing.
+      // Repeated, or ahead of a lost chunk: answer with the missing offset.
       this.#answer(incoming, incoming.expected);
       return;
     }
@@ -73,17 +73,17 @@ export class SnapshotReceiver {
     this.#work(incoming);
   }
 
-  /** Nothing is staged any more. */
+  /** Stops for good, and drops the snapshot under way. */
   stop(): void {
     this.#stopped = true;
     if (this.#incoming !== null) this.#drop(this.#incoming);
   }
 
-  /** The transfer that the chunk belongs to; `null` if to none any more. */
+  /** Returns the transfer of a chunk; `null` if the chunk is late. */
   #incomingFor(from: NodeId, { snapshot, offset, round }: InstallSnapshot): Incoming | null {
     const current = this.#incoming;
     if (current?.meta.id === snapshot.id) return current;
-    // A late chunk of the same leader. Of a dead one's newer snapshot nothing would ever come any more.
+    // A late chunk of the same leader. An older snapshot of a new leader goes on, since the old leader sends no more of its own.
     if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
     if (offset !== 0) {
       this.#context.raft.snapshotProgress(from, snapshot.id, 0, "accepted", round);
@@ -119,7 +119,7 @@ export class SnapshotReceiver {
     });
   }
 
-  /** After each await the transfer may have been dropped; its writer is aborted once this has ended. */
+  /** Writes the queued chunks. After each await the transfer may have been dropped; its writer is aborted once this has ended. */
   async #writeAll(incoming: Incoming): Promise<void> {
     if (incoming.writer === null) {
       incoming.writer = await this.#context.storage.createSnapshot();

@@ -1,6 +1,6 @@
 /**
- * Sends the newest snapshot to peers that the log can't help any more (§7): a few
- * chunks at a time, no faster than the cap, on from wherever the peer says.
+ * Sends the newest snapshot to peers whose next entry is compacted away (§7): a few
+ * chunks at a time, no faster than the cap, from the offset that the peer asks for.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import type { NodeContext } from "./context.ts";
 import type { LogWriter } from "./log_writer.ts";
 import type { Messenger } from "./messenger.ts";
 
-/** Chunks sent and not acknowledged, at most. */
+/** The maximum number of unacknowledged chunks. */
 const WINDOW_CHUNKS = 4;
-/** Silent resends after which a newer snapshot is preferred, and the core asked again. */
+/** The number of unanswered resends after which a newer snapshot is preferred. */
 const MAX_RESENDS = 10;
 
-/** All transfers of this node. */
+/** The snapshot transfers of this node. */
 export class SnapshotSenders {
   readonly #context: NodeContext;
   readonly #messenger: Messenger;
@@ -30,12 +30,12 @@ export class SnapshotSenders {
     this.#logWriter = logWriter;
   }
 
-  /** Transfers under way. */
+  /** The number of transfers under way. */
   get count(): number {
     return this.#transfers.size;
   }
 
-  /** Begins, unless a transfer to this peer goes on; then the core is asked again when that ends. */
+  /** Begins a transfer. If one to this peer is under way, the core is asked again when that ends. */
   start(peer: NodeId): void {
     const current = this.#transfers.get(peer);
     if (current !== undefined) {
@@ -51,43 +51,43 @@ export class SnapshotSenders {
     transfer.open();
   }
 
-  /** The peer's answer. */
+  /** Takes the answer of a peer. */
   answered(from: NodeId, answer: InstallSnapshotResponse): void {
     this.#transfers.get(from)?.answered(answer);
   }
 
-  /** Ends all: leadership is gone, or the node. */
+  /** Ends all transfers, because the leadership or the node has ended. */
   stop(): void {
     for (const transfer of [...this.#transfers.values()]) transfer.abandon();
   }
 }
 
-/** Takes the messages of a transfer, and its end. */
+/** Receives the messages of a transfer, and its end. */
 interface TransferListener {
   send(message: Message): void;
   failed(error: unknown): void;
   ended(): void;
 }
 
-/** One snapshot to one peer. The reader stays open, so a newer snapshot does not disturb it. */
+/** The transfer of one snapshot to one peer. The reader stays open, so that a newer snapshot does not disturb it. */
 class Transfer {
-  /** Whether the core has asked for a snapshot once more meanwhile. */
+  /** Set if the core has requested a snapshot again meanwhile. */
   askAgain = false;
   readonly #peer: NodeId;
   readonly #context: NodeContext;
   readonly #listener: TransferListener;
   #reader: SnapshotReader | null = null;
-  /** What lies before this the peer has. `0 <= acked <= next <= size` */
+  /** The bytes that the peer has. `0 <= acked <= next <= size` */
   #acked = 0;
   /** The next byte to send. */
   #next = 0;
-  /** What the peer wanted when it last answered. */
+  /** The offset that the peer wanted in its last answer. */
   #reported = 0;
-  /** Answers since the last progress that asked for `acked` again: a chunk was lost. */
+  /** Answers since the last progress that asked for `acked` again, because a chunk was lost. */
   #repeats = 0;
   #resends = 0;
   #finalSent = false;
-  /** The cap: nothing leaves before. */
+  /** The time before which the cap allows no further chunk. */
   #earliestMs = 0;
   #reading = false;
   #ended = false;
@@ -120,7 +120,7 @@ class Transfer {
     if (answer.status === "installed") {
       this.#end();
     } else if (answer.status === "failed") {
-      // Not again at once: a peer whose disk is full would fail as fast as we send.
+      // Not again at once: a peer whose disk is full would fail as fast as the chunks arrive.
       this.#reported = 0;
       this.#next = reader.meta.size;
       this.#finalSent = true;
@@ -129,7 +129,7 @@ class Transfer {
     }
   }
 
-  /** Ends without a word to the core. */
+  /** Ends without notifying the core. */
   abandon(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -197,9 +197,9 @@ class Transfer {
     reader.read(offset, length).then((data) => {
       this.#reading = false;
       if (this.#ended) return;
-      // An answer may have moved on meanwhile; then another chunk is wanted.
+      // An answer may have moved `next` meanwhile; then another chunk is wanted.
       if (this.#next === offset) this.#dispatch(reader.meta, offset, data);
-      // Heartbeats and others first.
+      // Heartbeats and other messages first.
       if (!this.#ended) this.#context.config.host.enqueue(() => this.#pump());
     }).catch((error) => {
       this.#reading = false;
@@ -234,7 +234,7 @@ class Transfer {
     else this.abandon();
   }
 
-  /** What can't be read now would fail again as fast as the core asks for it. */
+  /** Gives up after a while: a snapshot that can't be read now would fail again as fast as the core requests it. */
   #giveUpLater(): void {
     if (this.#ended) return;
     this.#cancelPace?.();

@@ -12,10 +12,10 @@ import type { Applier, Capture } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
 import type { LogWriter } from "./log_writer.ts";
 
-/** How much is written before other tasks get their turn. */
+/** The bytes written before other tasks get their turn. */
 const YIELD_BYTES = 256 * 1024;
 
-/** One snapshot at a time. */
+/** Takes one snapshot at a time. */
 export class SnapshotTaker {
   readonly #context: NodeContext;
   readonly #applier: Applier;
@@ -43,7 +43,7 @@ export class SnapshotTaker {
     this.take().catch(() => {});
   }
 
-  /** Takes a snapshot, or waits for the one under way; the newest if nothing was applied since. */
+  /** Takes a snapshot, or waits for the one under way. Returns the newest one if nothing was applied since. */
   take(): Promise<SnapshotMeta> {
     const newest = this.#context.raft.snapshot;
     if (newest !== null && newest.index === this.#applier.appliedIndex) return Promise.resolve(newest);
@@ -57,10 +57,10 @@ export class SnapshotTaker {
     return this.#current;
   }
 
-  /** Takes none any more; who waits for one is told. */
+  /** Stops for good, and rejects callers that wait for a snapshot. */
   stop(error: RaftError): void {
     this.#ended = error;
-    // A write that hangs must hold nobody.
+    // A write that hangs must not hold up callers.
     this.#giveUp(error);
   }
 
@@ -74,7 +74,7 @@ export class SnapshotTaker {
     } catch (error) {
       this.#notBeforeMs = this.#context.config.host.clock.monotonicMs() + this.#context.config.electionTimeoutMs;
       if (this.#ended !== null) throw this.#ended;
-      // That there is nothing to take, or that a newer one came first, is no failure.
+      // It is not a failure that there is nothing to take, or that a newer snapshot came first.
       const refused = error instanceof RaftError && (error.code === "busy" || error.code === "not_ready");
       if (!refused) this.#logWriter.failedBeside(error);
       throw error;

@@ -1,5 +1,5 @@
 /**
- * What happens before the loop begins: identity, and the first membership.
+ * The start of a node, before its loop: identity, and the first membership.
  *
  * @module
  */
@@ -13,19 +13,19 @@ import type { Identity, LoadedState, Storage } from "../storage.ts";
 import { establishIdentity, requireCluster } from "./identity.ts";
 import type { RaftNodeOptions } from "./types.ts";
 
-/** What the storage holds once the node may begin. */
+/** The state of the storage once the node may begin. */
 export interface Prepared {
   readonly identity: Identity;
   readonly state: LoadedState;
-  /** Batches written so far. */
+  /** The number of batches written so far. */
   readonly sequence: number;
 }
 
 /**
- * Loads the storage, gives a new one its identity, and writes the first
- * membership if one is given and the storage is new.
+ * Loads the storage, and gives a new one its identity and, if there is one, the
+ * first membership.
  *
- * @throws {RaftError} if the storage is another node's or cluster's
+ * @throws {RaftError} if the storage belongs to another node or cluster
  */
 export async function prepare(options: RaftNodeOptions, random: () => number): Promise<Prepared> {
   const { storage, bootstrap } = options;
@@ -42,7 +42,7 @@ export async function prepare(options: RaftNodeOptions, random: () => number): P
   return { identity: named, ...await writeFirstMembership(storage, state, bootstrap.membership) };
 }
 
-/** The same on every node that starts with it: log matching holds from the first entry on. */
+/** Writes the first membership: the same entry on every node that starts with it, so that log matching holds from the first entry on. */
 async function writeFirstMembership(
   storage: Storage,
   state: LoadedState,
@@ -58,7 +58,7 @@ async function writeFirstMembership(
   };
 }
 
-/** A crash may have come between identity and first membership: then only the rest is done. */
+/** Gives the storage its cluster id, unless it has one: a crash may have come between identity and first membership. */
 async function nameCluster(storage: Storage, identity: Identity, clusterId: string): Promise<Identity> {
   if (identity.clusterId === clusterId) return identity;
   const named = { ...identity, clusterId };

@@ -1,5 +1,5 @@
 /**
- * A node's account of itself.
+ * The status of a node.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Raft } from "../raft/mod.ts";
 import type { Identity } from "../storage.ts";
 import type { Lifecycle, NodeStatus, Suffrage } from "./types.ts";
 
-/** What a status is made of besides the core. */
+/** The parts of a status besides the core. */
 export interface StatusParts {
   readonly identity: Identity;
   readonly lifecycle: Lifecycle;
@@ -19,7 +19,7 @@ export interface StatusParts {
   readonly uptimeMs: number;
 }
 
-/** Describes the node as it is now. */
+/** Returns the present status. */
 export function describe(raft: Raft, parts: StatusParts): NodeStatus {
   const { membership } = raft;
   const running = parts.lifecycle === "running";

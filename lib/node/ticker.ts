@@ -6,7 +6,7 @@
 
 import type { Cancel, Clock } from "../clock.ts";
 
-/** Calls back once every tick. A late timer gives one tick, not many: nobody could have heard of a leader in a frozen process. */
+/** Calls back once every tick. A late timer gives one tick, not many: a frozen process could not have received from a leader. */
 export class Ticker {
   readonly #clock: Clock;
   readonly #tickMs: number;

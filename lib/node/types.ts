@@ -1,5 +1,5 @@
 /**
- * What a {@linkcode RaftNode} takes and tells.
+ * The options, results and events of a {@linkcode RaftNode}.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import type { LoadedState, Storage } from "../storage.ts";
 import type { Transport } from "../transport.ts";
 
 /**
- * How fresh a read is.
+ * The consistency of a read.
  *
  * - `linearizable`: sees everything acknowledged before it began; costs a round of heartbeats, shared by many reads.
- * - `lease`: the same without the round, as long as clocks drift less than stated; falls back to `linearizable` without a lease.
- * - `stale`: what this node has applied, however old.
+ * - `lease`: the same without the round, as long as clocks drift less than `maxClockDrift`; falls back to `linearizable` without a lease.
+ * - `stale`: sees what this node has applied, however old.
  */
 export type Consistency = "linearizable" | "lease" | "stale";
 
 /** Options of {@linkcode RaftNode.start}. Sizes in bytes, times in milliseconds. */
 export interface RaftNodeOptions {
-  /** This node's name; must be the storage's. */
+  /** This node's name; must match the storage's. */
   readonly id: NodeId;
-  /** Where other nodes reach this one. It travels in each envelope, so that a node that knows no membership yet can answer. */
+  /** This node's address for other nodes. Each envelope carries it, so that a node without a membership can answer. */
   readonly address: string;
-  /** What is replicated; driven by the node alone. */
+  /** The replicated state machine; called by the node alone. */
   readonly stateMachine: StateMachine;
   /** Loaded and closed by the node. */
   readonly storage: Storage;
@@ -47,37 +47,37 @@ export interface RaftNodeOptions {
   readonly bootstrap?: { readonly clusterId: string; readonly membership: Membership };
   /** For a new storage: its incarnation. @default random */
   readonly incarnation?: string;
-  /** A follower campaigns when it has not heard from a leader for this long, to twice as long. @default 1000 */
+  /** The minimum election timeout: a follower campaigns after this long without a leader, up to twice as long. @default 1000 */
   readonly electionTimeoutMs?: number;
-  /** How often a leader sends when it has nothing to say. @default 100 */
+  /** The interval of a leader's heartbeats. @default 100 */
   readonly heartbeatIntervalMs?: number;
-  /** Serve `lease` reads from a lease. @default false */
+  /** Set to serve `lease` reads from a lease. @default false */
   readonly leaseReads?: boolean;
-  /** How far clocks may drift apart in an election timeout, as a part of it. @default 0.1 */
+  /** The drift between clocks in an election timeout that leases allow for, as a fraction of it. @default 0.1 */
   readonly maxClockDrift?: number;
-  /** Take a snapshot after so many applied entries; 0 for never. @default 10000 */
+  /** The number of applied entries after which a snapshot is taken; 0 for never. @default 10000 */
   readonly snapshotEntries?: number;
-  /** …or so many bytes of them; 0 for never. @default 64 MiB */
+  /** The bytes of applied entries after which a snapshot is taken; 0 for never. @default 64 MiB */
   readonly snapshotBytes?: number;
-  /** Entries kept before a snapshot's index, so that a slow follower needs no snapshot. @default 1000 */
+  /** The number of entries kept before a snapshot's index, so that a slow follower needs no snapshot. @default 1000 */
   readonly trailingEntries?: number;
-  /** Snapshot bytes sent a second to one peer; 0 for no cap. @default 64 MiB */
+  /** The maximum snapshot bytes per second to one peer; 0 for no cap. @default 64 MiB */
   readonly snapshotBytesPerSecond?: number;
-  /** Bytes of one chunk, at most 256 KiB. @default 256 KiB */
+  /** The bytes of one snapshot chunk, up to 256 KiB. @default 256 KiB */
   readonly snapshotChunkBytes?: number;
-  /** Bytes of entries that one message carries, at most (one entry may be more). @default 512 KiB */
+  /** The maximum bytes of entries per message; a single entry may be larger. @default 512 KiB */
   readonly maxBatchBytes?: number;
-  /** AppendEntries on their way to one peer, at most. @default 128 */
+  /** The maximum number of unanswered AppendEntries per peer. @default 128 */
   readonly maxInflightMessages?: number;
-  /** Bytes on their way to one peer, at most. @default 8 MiB */
+  /** The maximum unanswered bytes per peer. @default 8 MiB */
   readonly maxInflightBytes?: number;
-  /** Bytes proposed and not committed yet, at most; more is refused as `busy`. @default 64 MiB */
+  /** The maximum bytes proposed and not committed; more are refused as `busy`. @default 64 MiB */
   readonly maxUncommittedBytes?: number;
-  /** Bytes of entries kept in memory after they are durable and applied. @default 32 MiB */
+  /** The maximum bytes of entries kept in memory after they are durable and applied. @default 32 MiB */
   readonly maxCachedBytes?: number;
-  /** Bytes of one command, at most. @default 2 MiB */
+  /** The maximum bytes of one command. @default 2 MiB */
   readonly maxCommandBytes?: number;
-  /** A node whose write has not returned for this long stops. @default 30000 */
+  /** The time after which a node stops if a write has not returned. @default 30000 */
   readonly storageStallTimeoutMs?: number;
 }
 
@@ -95,31 +95,31 @@ export interface ProposeResult {
 export interface ReadResult {
   /** The state machine's answer. */
   readonly result: Uint8Array;
-  /** The last entry applied when it was given. */
+  /** The last entry that was applied before the answer. */
   readonly appliedIndex: number;
 }
 
-/** Whether a node runs: `stopping` after it stopped itself, while it still tells why. */
+/** The life of a node: `stopped` after it stopped itself because of a failure, `closed` after `close`. */
 export type Lifecycle = "running" | "stopped" | "closed";
 
-/** A peer as the leader sees it. */
+/** The leader's view of a peer. */
 export interface PeerStatus {
   /** The peer's name. */
   readonly id: NodeId;
-  /** What it has, durable and equal to the leader's, ends here. */
+  /** The last entry that is durable at the peer and equal to the leader's. */
   readonly matchIndex: number;
   /** The next entry to send to it. */
   readonly nextIndex: number;
-  /** How it is sent to: one at a time to find where the logs agree, many at once, or a snapshot. */
+  /** The mode of sending: one message at a time to find where the logs agree, a pipeline, or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Milliseconds since it last answered; `null` if never in this term. */
   readonly lastContactMs: number | null;
 }
 
-/** How a member takes part. */
+/** The part of a member in elections and commits; an `outgoing` voter leaves with a joint configuration. */
 export type Suffrage = "voter" | "learner" | "outgoing";
 
-/** A node's account of itself. */
+/** The status of a node. */
 export interface NodeStatus {
   /** The node's name. */
   readonly id: NodeId;
@@ -127,17 +127,17 @@ export interface NodeStatus {
   readonly incarnation: string;
   /** Its cluster; empty until it belongs to one. */
   readonly clusterId: string;
-  /** Whether it runs. */
+  /** The life of the node. */
   readonly lifecycle: Lifecycle;
-  /** What it does in the protocol. */
+  /** The role in the protocol. */
   readonly role: Role;
   /** The latest term it has seen. */
   readonly term: number;
-  /** Who leads, as far as it knows. */
+  /** The leader, if known. */
   readonly leader: { readonly id: NodeId; readonly address: string } | null;
-  /** The last entry it knows to be committed. */
+  /** The last entry known to be committed. */
   readonly commitIndex: number;
-  /** The last entry its state machine has. */
+  /** The last entry that the state machine has. */
   readonly appliedIndex: number;
   /** The last entry that is durable here. */
   readonly durableIndex: number;
@@ -147,25 +147,25 @@ export interface NodeStatus {
   readonly firstIndex: number;
   /** The last entry that its newest snapshot covers; 0 without one. */
   readonly snapshotIndex: number;
-  /** Everyone in the cluster, with their part in it. */
+  /** All members of the cluster. */
   readonly members: readonly (Member & { readonly suffrage: Suffrage })[];
-  /** The same as the protocol has it. */
+  /** The membership in force. */
   readonly membership: Membership;
-  /** The index of the entry that set the membership, and whether it is committed. */
+  /** The index of the entry that set it. */
   readonly membershipIndex: number;
-  /** Whether that entry is committed. */
+  /** Set if that entry is committed. */
   readonly membershipCommitted: boolean;
-  /** On the leader; otherwise empty. */
+  /** The leader's peers; empty on other nodes. */
   readonly peers: readonly PeerStatus[];
-  /** Whether its storage works, and what failed last. */
+  /** The health of the storage, and its last failure. */
   readonly storage: { readonly healthy: boolean; readonly error: string | null };
   /** Milliseconds since it started. */
   readonly uptimeMs: number;
 }
 
 /**
- * The protocol's own state, for reading alone: what simulators check and pictures
- * show. It is the state itself, not a copy, and changes as the node goes on.
+ * A read-only view of the protocol's state, for simulators and visualisations. It is
+ * the state itself, not a copy, and changes as the node goes on.
  */
 export type RaftView = Pick<
   Raft,
@@ -190,11 +190,11 @@ export type RaftView = Pick<
   | "progress"
 >;
 
-/** Who is to be in the cluster. Members named nowhere leave it. */
+/** The wanted members of a cluster. All other members leave it. */
 export interface MembershipChange {
-  /** Who votes. */
+  /** The voters. */
   readonly voters: readonly Member[];
-  /** Who receives the log without a vote. @default none */
+  /** The nodes that receive the log without a vote. @default none */
   readonly learners?: readonly Member[];
 }
 
@@ -206,20 +206,20 @@ export type NodeMetric =
 
 /** The events of a {@linkcode RaftNode}, by name. */
 export interface RaftNodeEventMap {
-  /** Role, term or leader changed. */
+  /** Emitted when role, term or leader change. */
   readonly state: { readonly role: Role; readonly term: number; readonly leader: NodeId | null };
-  /** What the protocol did, and why. */
+  /** An event of the protocol, and its reason. */
   readonly raft: RaftEvent;
-  /** The state machine has everything up to here. */
+  /** Emitted when the state machine has everything up to `index`. */
   readonly applied: { readonly index: number };
-  /** A snapshot was taken here, or came from the leader. */
+  /** Emitted when a snapshot was taken here, or installed from the leader. */
   readonly snapshot: { readonly index: number; readonly size: number; readonly reason: "taken" | "installed" };
-  /** The storage failed, and what the node did about it. */
+  /** A failure of the storage, and its consequence. */
   readonly storageError: { readonly error: Error; readonly consequence: "steppedDown" | "stopped" | "ignored" };
-  /** A message was refused for its identity; each kind is told once. */
+  /** Emitted when a message is refused for its identity; once for each kind and sender. */
   readonly refused: { readonly from: NodeId; readonly reason: string };
   /** A duration, for metrics. */
   readonly metric: NodeMetric;
-  /** The node stopped itself. */
+  /** Emitted when the node stops itself. */
   readonly stopped: { readonly error: Error };
 }

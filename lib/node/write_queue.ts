@@ -1,6 +1,6 @@
 /**
- * One write at a time, in order, watched by ticks. What arrives meanwhile forms
- * the next batch: group commit.
+ * Writes to the storage, one at a time, in order and watched by ticks. Requests that
+ * arrive meanwhile form the next batch (group commit).
  *
  * @module
  */
@@ -8,10 +8,10 @@
 import type { PersistBatch, SnapshotMeta } from "../raft/types.ts";
 import type { Storage } from "../storage.ts";
 
-/** A local snapshot that is staged and shall become the newest one. */
+/** A staged local snapshot that shall become the newest one. */
 export interface SnapshotJob {
   readonly meta: SnapshotMeta;
-  /** Asked right before the write: a newer one may have been installed meanwhile. */
+  /** Called right before the write: a newer snapshot may have been installed meanwhile. */
   readonly wanted: () => boolean;
   readonly done: (outcome: SnapshotOutcome) => void;
 }
@@ -23,11 +23,11 @@ export type SnapshotOutcome = "durable" | "superseded" | { readonly error: unkno
 export interface WriteListener {
   persisted(batch: PersistBatch, durationMs: number): void;
   failed(batch: PersistBatch, error: unknown): void;
-  /** The disk is idle: the core's next batch may be taken. */
+  /** Called when the disk is idle, and the core's next batch may be taken. */
   idle(): void;
 }
 
-/** Carries batches to the storage. */
+/** Writes batches to the storage. */
 export class WriteQueue {
   readonly #storage: Storage;
   readonly #nowMs: () => number;
@@ -35,10 +35,10 @@ export class WriteQueue {
   readonly #snapshots: SnapshotJob[] = [];
   #busy = false;
   #sequence: number;
-  /** Whole ticks that the write under way has taken. */
+  /** The whole ticks that the write under way has taken. */
   #ticks = 0;
 
-  /** @param sequence of the last batch that the storage was given before */
+  /** @param sequence that of the last batch written before */
   constructor(storage: Storage, nowMs: () => number, sequence: number, listener: WriteListener) {
     this.#storage = storage;
     this.#nowMs = nowMs;
@@ -46,17 +46,17 @@ export class WriteQueue {
     this.#listener = listener;
   }
 
-  /** Whether no write is under way. */
+  /** Reports whether no write is under way. */
   get idle(): boolean {
     return !this.#busy;
   }
 
-  /** A tick passed; returns how many the write under way has seen. A frozen process sees few, so a long sleep is no stall. */
+  /** Counts a tick. Returns the ticks of the write under way; a frozen process has few, so that a long sleep is not a stall. */
   tick(): number {
     return this.#busy ? ++this.#ticks : 0;
   }
 
-  /** Writes a batch of the core. Only when idle. */
+  /** Writes a batch of the core; only when idle. */
   write(batch: PersistBatch): void {
     const startedMs = this.#nowMs();
     this.#run(
@@ -71,12 +71,12 @@ export class WriteQueue {
     this.#snapshots.push(job);
   }
 
-  /** Local snapshots that wait are not written any more. */
+  /** Drops queued local snapshots. */
   end(): void {
     for (const job of this.#snapshots.splice(0)) job.done("superseded");
   }
 
-  /** Begins with the next local snapshot, if there is one and the disk is idle. */
+  /** Writes the next local snapshot, if there is one and the disk is idle. */
   startSnapshot(): void {
     while (!this.#busy) {
       const job = this.#snapshots.shift();
@@ -101,7 +101,7 @@ export class WriteQueue {
       report();
       this.#listener.idle();
     };
-    // The storage counts all writes, the core only its own.
+    // The storage counts all writes, the core only its own batches.
     persist(this.#storage, { ...batch, sequence: ++this.#sequence }).then(
       () => ended(done),
       (error) => ended(() => failed(error)),
@@ -109,7 +109,7 @@ export class WriteQueue {
   }
 }
 
-/** Makes a synchronous throw a rejection too. */
+/** Persists a batch; a synchronous throw becomes a rejection too. */
 async function persist(storage: Storage, batch: PersistBatch): Promise<void> {
   await storage.persist(batch);
 }

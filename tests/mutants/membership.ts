@@ -216,8 +216,8 @@ export const membership: readonly Mutant[] = [
     rule: "Only answers from the member's own data folder count in a quorum: a wiped one has forgotten its votes.",
     edits: [{
       file: "lib/node/envelope_check.ts",
-      find: "if (another && (isAnswer(envelope.message) || !heard)) return",
-      replace: "if (another && !isAnswer(envelope.message) && !heard) return",
+      find: "if (another && (isAnswer(envelope.message) || !expected)) return",
+      replace: "if (another && !isAnswer(envelope.message) && !expected) return",
     }],
     killedBy: "test",
     test: {

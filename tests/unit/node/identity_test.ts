@@ -57,13 +57,13 @@ Deno.test("answers of a member with another data folder are refused; its request
   assert.equal(verdict(granted, wiped, true), "senderIncarnation");
   assert.equal(verdict(vote(1), wiped), "senderIncarnation");
   assert.equal(verdict(vote(1), wiped, true), "step");
-  directory.heardFrom("n2", "elsewhere", "other");
-  assert.deepEqual(directory.asker("n2"), { address: "elsewhere", incarnation: "other" });
+  directory.recordSender("n2", "elsewhere", "other");
+  assert.deepEqual(directory.requester("n2"), { address: "elsewhere", incarnation: "other" });
   assert.equal(directory.lookup("n2")!.incarnation, "i2", "what this node asks is still for the member");
   assert.equal(verdict(vote(2), wiped), "step", "it may be the leader that this node has now");
   assert.equal(verdict(granted, wiped), "senderIncarnation");
-  directory.heardFrom("n2", "n2", "i2");
-  assert.equal(directory.asker("n2")!.incarnation, "i2");
+  directory.recordSender("n2", "n2", "i2");
+  assert.equal(directory.requester("n2")!.incarnation, "i2");
 });
 
 Deno.test("of two data folders under one name only one is a candidate of a term: a vote names no data folder", () => {
