@@ -1,6 +1,6 @@
 /**
- * What every adapter must do: a suite of checks for each contract, bound to no
- * test runner, for tests of adapters of your own.
+ * The contracts of all adapters, each as a suite of checks that is independent of
+ * test runners, for tests of your own adapters.
  *
  * @example
  * ```ts

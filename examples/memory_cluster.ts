@@ -1,7 +1,7 @@
 /**
- * Three nodes of a replicated key-value store in one process, in memory: to play
- * with, and to begin a test with. It needs nothing but `mod.ts`, so it imports
- * from a URL, too.
+ * Three nodes of a replicated key-value store in one process, in memory, for
+ * experiments and as the beginning of a test. It needs only `mod.ts`, so it can be
+ * imported from a URL, too.
  *
  * @module
  */
@@ -21,9 +21,9 @@ import {
 export interface MemoryCluster extends AsyncDisposable {
   /** The nodes by name, which is also their address. */
   readonly nodes: Map<string, RaftNode>;
-  /** What carries their messages: cut links, lose messages, let them be late. */
+  /** The network between the nodes, which can cut links, and lose or delay messages. */
   readonly network: MemoryNetwork;
-  /** Finds the leader, wherever it is. */
+  /** A client that finds the leader. */
   readonly client: Coordinator;
   /** Closes client and nodes. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * How to test a state machine of one's own in the simulator: a bank, and the same
- * with a planted bug, which is found and cut down to a story.
+ * A test of your own state machine in the simulator: a bank, and the same with a
+ * planted bug, which is found and reduced to a short story.
  *
  *     deno run examples/simulated_bank.ts
  *
@@ -14,7 +14,7 @@ import type { Request, Stream, Workload } from "../simulation/mod.ts";
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes));
 
-/** Accounts, and transfers between them. Who has too little sends nothing. */
+/** Accounts, and transfers between them. A transfer without enough money does nothing. */
 export class Bank implements StateMachine {
   balances: Record<string, number> = { ann: 100, bob: 100, cleo: 100 };
   transfers = 0;
@@ -44,7 +44,7 @@ export class Bank implements StateMachine {
   }
 }
 
-/** The bug: it does not restore how many transfers there were, so that numbers are given out twice. */
+/** A bank with a bug: it does not restore the number of transfers, so that numbers are used twice. */
 export class ForgetfulBank extends Bank {
   override async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
     await super.restore(snapshot);
@@ -52,7 +52,7 @@ export class ForgetfulBank extends Bank {
   }
 }
 
-/** What clients ask for. */
+/** The requests of clients. */
 export class Transfers implements Workload {
   next(_client: string, _name: string, chance: Stream): Request {
     if (chance.chance(0.3)) return { type: "query", bytes: new Uint8Array(), text: "balances" };
@@ -62,7 +62,7 @@ export class Transfers implements Workload {
   }
 }
 
-/** Runs seeds until one fails; the story of a small run that fails in the same way, or `null`. */
+/** Runs seeds until one fails; returns the story of a small run that fails in the same way, or `null`. */
 export async function findBug(stateMachine: () => StateMachine, seeds: number): Promise<string | null> {
   for (let seed = 1; seed <= seeds; seed++) {
     const options = { seed, stateMachine, workload: () => new Transfers() };

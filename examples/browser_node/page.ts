@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-// Notes that live in the tabs which show them. Open page.html?id=n1, ?id=n2 and ?id=n3, each in a tab of its own.
+// Notes stored in the tabs that show them. Open page.html?id=n1, ?id=n2 and ?id=n3, each in a tab of its own.
 import { connectBrowserNode } from "../../browser/mod.ts";
 import { KeyValueClient, RaftError } from "../../mod.ts";
 import { requestPersistence } from "../../storage/indexeddb/mod.ts";
@@ -23,9 +23,9 @@ try {
     const field = input as HTMLInputElement;
     await notes.put(`${Date.now()} ${id}`, field.value);
     field.value = "";
-    await requestPersistence(); // a person has just put something here
+    await requestPersistence(); // the user has just stored something here
   });
-  // What this node has: nobody else is asked, so it works while there is no leader, and may be old.
+  // Reads this node's own state: it works without a leader, but may be outdated.
   const own = new KeyValueClient(node.local);
   const refresh = async () => {
     const { entries } = await own.list({ consistency: "stale" });

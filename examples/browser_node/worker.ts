@@ -13,6 +13,6 @@ startBrowserNode({
   storage: createIndexedDbStorage,
   transport: (place) => new BroadcastChannelTransport(place),
   stateMachine: new KeyValue(),
-  // The first three begin the cluster together; any other asks to be added, and gets the notes without a vote.
+  // The first three bootstrap the cluster together; any other asks to be added, and gets the notes without a vote.
   ...(members.includes(id) ? { bootstrap: { members } } : { join: {} }),
-}).catch(() => {}); // The page is told.
+}).catch(() => {}); // The page is notified.

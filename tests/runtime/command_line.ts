@@ -1,4 +1,4 @@
-/** The command line against real servers, in-process and as a process of its own. */
+/** The command line against real servers, in this process and as a process of its own. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -20,7 +20,7 @@ const quiet = { info() {}, warn() {}, error() {} };
 interface Cluster {
   readonly servers: readonly Server[];
   readonly folder: string;
-  /** For `--server`. */
+  /** The value of `--server`. */
   readonly hosts: string;
 }
 
@@ -70,7 +70,7 @@ async function cli(args: readonly string[], signal: AbortSignal = new AbortContr
   return { code, out, err };
 }
 
-/** Runs a command that must succeed; its document. */
+/** Runs a command that must succeed; returns its document. */
 async function json(args: readonly string[]): Promise<Record<string, unknown>> {
   const ran = await cli([...args, "--json"]);
   assert.equal(ran.code, 0, `${args.join(" ")}: ${ran.err}`);
@@ -102,7 +102,7 @@ async function keysAndValues({ hosts }: Cluster): Promise<void> {
   assert.deepEqual([watched.code, types], [0, ["put", "delete"]]);
 }
 
-/** A learner that lacks much of the log is refused, as etcd does; so an operator tries until it has caught up. */
+/** Retries a promotion: a learner that lacks much of the log is refused, as in etcd, until it has caught up. */
 async function promoted(id: string, server: readonly string[]): Promise<void> {
   for (const end = Date.now() + 30_000;;) {
     const ran = await cli(["member", "promote", id, "--json", ...server]);
@@ -121,7 +121,7 @@ async function membersAndLeadership({ hosts, servers }: Cluster): Promise<void> 
   assert.equal((await json(["member", "add", "n4", address, ...server]))["changed"], false);
 
   assert.equal((await json(["leader", "transfer", "n4", ...server]))["leader"], "n4");
-  // n4 is in none of the flags: it must have been learned.
+  // n4 is in none of the flags: the client must have discovered it.
   assert.equal((await cli(["kv", "get", "colour", ...server])).out, "blue");
   const { leader, nodes } = await json(["status", ...server]) as { leader: { id: string }; nodes: { id: string }[] };
   assert.deepEqual([leader.id, nodes.map(({ id }) => id)], ["n4", ["n1", "n2", "n3", "n4"]]);
@@ -142,7 +142,7 @@ async function theLog({ hosts, folder }: Cluster): Promise<void> {
   assert.ok(requests.some(({ request, key }) => request === "put" && key === "colour"));
 }
 
-/** What starts the program in this runtime. */
+/** Returns the command that starts the program in this runtime. */
 function program(args: readonly string[]): [string, string[]] {
   const main = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
   const flags = "Deno" in globalThis ? ["run", "--allow-all", "--no-check"] : [];
@@ -177,7 +177,7 @@ function start(args: readonly string[], stdin?: Uint8Array): Process {
   });
   return {
     ended,
-    printed, // Not child.kill: Deno then tells the signal, and not the exit code.
+    printed, // Not child.kill: Deno then reports the signal instead of the exit code.
     interrupt: () => void process.kill(child.pid as number, "SIGINT"),
     closeOutput: () => child.stdout.destroy(),
   };
@@ -211,12 +211,12 @@ async function asProcess({ hosts }: Cluster): Promise<void> {
 async function withoutQuorum({ servers, hosts }: Cluster): Promise<void> {
   const server = ["--server", hosts];
   await json(["kv", "put", "k", "v", "--timeout-ms", "20000", ...server]);
-  // Enough for a busy server to say that nobody leads: one that has no time for that is unreachable, which is 3.
+  // Enough for a busy server to report that there is no leader: one without time for that is unreachable, which is 3.
   const patience = ["--timeout-ms", "3000"];
   const watching = cli(["kv", "watch", ...patience, ...server]);
   await Promise.all(servers.slice(1).map((each) => each.close()));
 
-  // The last one leads for an election timeout at most; what was asked of it in that time may be unknown.
+  // The last one leads for at most an election timeout; requests to it in that time may have an unknown outcome.
   const status = async (): Promise<number> => (await cli(["status", ...server])).code;
   for (const end = Date.now() + 20_000; await status() !== 4;) assert.ok(Date.now() < end, "it gives leadership up");
   await Promise.all([["kv", "get", "k"], ["kv", "put", "k", "w"], ["member", "remove", "n2"]].map(async (args) => {

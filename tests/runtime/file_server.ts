@@ -1,4 +1,4 @@
-/** Serves the project's files over HTTP, as any web server would. */
+/** A web server for the project's files. */
 
 import { ROOT } from "../../tools/run.ts";
 
@@ -6,7 +6,7 @@ import { ROOT } from "../../tools/run.ts";
 export interface FileServer extends AsyncDisposable {
   /** Its address, with a slash at the end. */
   readonly url: string;
-  /** The paths that were asked for. */
+  /** The paths of all requests. */
   readonly requested: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function serveProject(): FileServer {
   };
 }
 
-/** A new empty folder, removed at the end. */
+/** Makes an empty folder, which is removed at the end. */
 export async function emptyFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await Deno.makeTempDir({ prefix: "raft-core-" });
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };

@@ -1,4 +1,4 @@
-/** examples/ledger.ts as its reader would run it: three processes, in each runtime, and one of each. */
+/** examples/ledger.ts, run like by its reader: three processes, in each runtime, and one of each. */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -42,7 +42,7 @@ class Serving {
     }
   }
 
-  /** Signals it by its process id, and waits for its end. */
+  /** Sends a signal to its process id, and waits for its end. */
   async end(signal: "SIGKILL" | "SIGTERM"): Promise<Deno.CommandStatus> {
     try {
       Deno.kill(this.#child.pid, signal);
@@ -60,7 +60,7 @@ async function leader(nodes: ReadonlyMap<string, Serving>): Promise<string> {
   });
 }
 
-/** A ledger on three processes, whose leader is killed while transfers go on. */
+/** Runs a ledger on three processes, and kills the leader during transfers. */
 async function ledgerOn(commands: readonly [Command, Command, Command]): Promise<void> {
   await using folder = await emptyFolder();
   const ports = [await freePort(), await freePort(), await freePort()];

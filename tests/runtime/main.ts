@@ -1,5 +1,5 @@
 /**
- * Runs the portable suites in whatever runtime starts it:
+ * Runs the portable suites in the runtime that starts it:
  *
  *     deno run -A tests/runtime/main.ts
  *     node tests/runtime/main.ts

@@ -1,4 +1,4 @@
-/** The ways in which docs/embedding.md imports the library from another project. */
+/** All ways in which docs/embedding.md imports the library from another project. */
 
 import assert from "node:assert/strict";
 import { ROOT, run } from "../../tools/run.ts";
@@ -8,7 +8,7 @@ import { emptyFolder } from "./file_server.ts";
 const files: Record<string, string> = { "": "mod.ts" };
 for (const part of ["server", "storage/file", "transport/connect"]) files[`/${part}`] = `${part}/mod.ts`;
 
-/** Imports everything, and prints a name of each. */
+/** Returns a program that imports everything, and checks a name of each module. */
 function program(specifier: (path: string) => string): string {
   return `
     import { Coordinator } from "${specifier("")}";
@@ -50,7 +50,7 @@ Deno.test("own project: Node and Bun, by path and as a linked package", async ()
   await using folder = await emptyFolder();
   await Deno.writeTextFile(`${folder.path}/package.json`, JSON.stringify({ type: "module" }));
   await Deno.mkdir(`${folder.path}/node_modules`);
-  // What `npm install FOLDER` makes.
+  // The same link as that of `npm install FOLDER`.
   await Deno.symlink(ROOT, `${folder.path}/node_modules/raft-core`);
   await Deno.writeTextFile(`${folder.path}/path.ts`, byPath);
   await Deno.writeTextFile(`${folder.path}/package.ts`, program((path) => `raft-core${path}`));

@@ -1,9 +1,9 @@
 /**
- * A test suite that is bound to no test runner: a list of cases, run one after
- * the other, counted. The same bodies run under Deno, Node and Bun.
+ * Test suites that are independent of test runners: lists of cases, which are run
+ * one after the other and counted. The same bodies run under Deno, Node and Bun.
  */
 
-/** One case: fails by throwing. */
+/** One case, which fails by throwing. */
 export interface Case {
   readonly name: string;
   run(): void | Promise<void>;
@@ -15,7 +15,7 @@ export interface Suite {
   readonly cases: readonly Case[];
 }
 
-/** A case that takes longer than this has hung. */
+/** The time limit of a case. */
 const CASE_TIMEOUT_MS = 120_000;
 
 /** Rejects when `work` takes too long. */
@@ -31,7 +31,7 @@ async function inTime(work: void | Promise<void>): Promise<void> {
   }
 }
 
-/** Runs every case, tells of each failure, and prints the count alone on the last line. Returns how many failed. */
+/** Runs every case, prints each failure, and the counts on the last line. Returns the number of failures. */
 export async function runSuites(suites: readonly Suite[], print: (line: string) => void): Promise<number> {
   let passed = 0;
   let failed = 0;

@@ -1,4 +1,4 @@
-/** What simulation_test.ts starts in every runtime. */
+/** The program that simulation_test.ts starts in every runtime. */
 
 import { traceHashes } from "../support/trace_hashes.ts";
 

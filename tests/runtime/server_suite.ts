@@ -1,6 +1,6 @@
 /**
- * What a server must do in every runtime, and in a cluster of several: real
- * processes, real ports, real disks.
+ * The suite of servers, for each runtime and for a cluster of several: real processes,
+ * ports and disks.
  */
 
 import assert from "node:assert/strict";
@@ -31,8 +31,8 @@ async function checkAll(node: Node, prefix: string, count: number): Promise<void
 /**
  * The suite.
  *
- * @param name What runs the servers.
- * @param commands How n1, n2 and n3 are started.
+ * @param name the runtime of the servers
+ * @param commands the commands that start n1, n2 and n3
  */
 export function serverSuite(name: string, commands: readonly (readonly string[])[]): Suite {
   const [command = []] = commands;

@@ -1,4 +1,4 @@
-/** What must come out the same in every runtime: the pieces that everything else stands on. */
+/** Checks of the foundations, which must behave the same in every runtime. */
 
 import assert from "node:assert/strict";
 import {

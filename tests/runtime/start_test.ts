@@ -1,5 +1,5 @@
 /**
- * `deno task start`, as whoever types it sees it.
+ * `deno task start`, as its user sees it.
  */
 
 import assert from "node:assert/strict";
@@ -44,7 +44,7 @@ class Started implements AsyncDisposable {
   }
 }
 
-/** The first of three ports that are free now. */
+/** Returns the first of three ports in a row that are free now. */
 async function freePorts(): Promise<number> {
   for (;;) {
     const port = await freePort();
@@ -55,7 +55,7 @@ async function freePorts(): Promise<number> {
   }
 }
 
-Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at the ports of others", async () => {
+Deno.test("start: three nodes, Ctrl-C, and a restart with the same data; never at the ports of others", async () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "raft-start-")));
   try {
     const port = await freePorts();
@@ -66,7 +66,7 @@ Deno.test("start: three nodes, Ctrl-C, and again with the same data; never at th
       assert.match(cluster.output, /A cluster of 3 is running/);
       assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
 
-      // Whoever answers at these addresses, it is not this cluster.
+      // Another cluster answers at these addresses.
       await using second = new Started(folder, "--port", String(port), "--data", "other");
       assert.equal(await second.ended, 1, second.output);
       assert.match(second.output, /is in use by another process/);

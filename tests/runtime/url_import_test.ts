@@ -4,7 +4,7 @@ import { run } from "../../tools/run.ts";
 import { emptyFolder, serveProject } from "./file_server.ts";
 import { Nodes } from "../support/server_processes.ts";
 
-/** Runs Deno in a folder of its own, with a cache of its own, and returns what it printed last. */
+/** Runs Deno in a folder with a cache of its own, and returns the last line of output. */
 async function denoIn(folder: string, ...args: string[]): Promise<string> {
   const env = { DENO_DIR: `${folder}/.cache`, NO_COLOR: "1" };
   const ran = await run([Deno.execPath(), ...args], { cwd: folder, env, quiet: true, timeoutMs: 60_000 });

@@ -1,7 +1,6 @@
 /**
- * A follower that was away for 20,000 writes, with a snapshot every 1,000
- * entries, comes back by snapshot, and its state equals the leader's byte for
- * byte.
+ * A follower that was away for 20,000 writes, with a snapshot every 1,000 entries,
+ * catches up by a snapshot, and its state equals the leader's byte for byte.
  */
 
 import assert from "node:assert/strict";
@@ -15,7 +14,7 @@ import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts
 const WRITES = 20_000;
 const CONCURRENT = 500;
 
-/** Overwrites, deletes and keeps, so that the state is more than a list of what was written last. */
+/** Overwrites, deletes and keeps keys, so that the state is more than a list of the last writes. */
 async function write(kv: KeyValueClient, n: number): Promise<void> {
   if (n % 7 === 6) await kv.delete(`key-${(n * 31) % 3000}`);
   else await kv.put(`key-${(n * 17) % 3000}`, `value ${n}`);
@@ -32,7 +31,7 @@ async function snapshotOf(data: string): Promise<{ index: number; bytes: Uint8Ar
   return { index, bytes };
 }
 
-Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals the leader byte for byte", async () => {
+Deno.test("a follower away for 20,000 writes catches up by snapshot, and equals the leader byte for byte", async () => {
   await Nodes.run(threeNodes(), async (nodes) => {
     const leader = await nodes.leader();
     const away = nodes.others(leader)[0];
@@ -45,7 +44,7 @@ Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals 
     }
     await coordinator.close();
     const before = (await leader.status())!;
-    assert.ok(before.snapshotIndex > WRITES - 5000, "the leader took snapshots, and forgot the entries before them");
+    assert.ok(before.snapshotIndex > WRITES - 5000, "the leader took snapshots, and dropped the entries before them");
 
     nodes.start(away);
     await eventually("the follower's return", async () => {
@@ -55,13 +54,13 @@ Deno.test("a follower away for 20,000 writes comes back by snapshot, and equals 
     });
     await away.printed(/Installed a snapshot/);
 
-    // Both take a snapshot of the same state, and stop: what is on disk is compared.
+    // Both take a snapshot of the same state, and stop: their disks are compared.
     for (const { id } of [leader, away]) await raftCommand(nodes, ["snapshot", "take", id]);
     for (const node of nodes.all) assert.equal(await node.end("SIGTERM"), 0, node.output);
     const [first, second] = [await snapshotOf(leader.data), await snapshotOf(away.data)];
     assert.equal(first.index, second.index);
     assert.ok(first.bytes.length > 10_000);
     assert.deepEqual(second.bytes, first.bytes);
-    // No election may come between the two snapshots: its first entry would be in one of them only.
+    // No election may happen between the two snapshots: its first entry would be in only one of them.
   }, ["--snapshot-entries", "1000", "--election-timeout-ms", "3000"]);
 });

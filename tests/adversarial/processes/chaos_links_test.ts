@@ -1,6 +1,6 @@
 /**
- * The network of `deno task chaos`: it knows whose a connection is, and cuts one
- * direction alone.
+ * The network of `deno task chaos`: it determines the sender of a connection, and
+ * cuts single directions.
  */
 
 import assert from "node:assert/strict";
@@ -8,7 +8,7 @@ import { Links } from "../../chaos/links.ts";
 import { canTellProcesses, processOf } from "../../chaos/sockets.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";
 
-/** A node that says what it heard, and remembers it. */
+/** A node that sends back what it received, and remembers it. */
 class Echo {
   heard = "";
   readonly #listener: Deno.TcpListener;
@@ -37,7 +37,7 @@ class Echo {
   }
 }
 
-/** Reads until the connection ends; resolves then, however it ended. */
+/** Reads until the connection ends in any way; resolves then. */
 async function readAll(conn: Deno.TcpConn, hear: (text: string) => void): Promise<void> {
   const buffer = new Uint8Array(1024);
   try {
@@ -72,7 +72,7 @@ async function withLinks(work: (links: Links, echo: Echo, port: number) => Promi
 
 const say = (conn: Deno.TcpConn, text: string) => conn.write(new TextEncoder().encode(text));
 
-Deno.test("a silent link keeps what is sent, one direction alone, and brings it once it is healed", async () => {
+Deno.test("a silent link holds back the bytes of one direction, and delivers them once it is healed", async () => {
   await withLinks(async (links, echo, port) => {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port });
     let answer = "";
@@ -99,7 +99,7 @@ Deno.test("a silent link keeps what is sent, one direction alone, and brings it 
   });
 });
 
-Deno.test("a link that is reset breaks what there is, and takes nothing new", async () => {
+Deno.test("a link that is reset breaks its connections, and accepts no new ones", async () => {
   await withLinks(async (links, echo, port) => {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port });
     await say(conn, "a");
@@ -119,7 +119,7 @@ Deno.test("a link that is reset breaks what there is, and takes nothing new", as
 });
 
 Deno.test("the process that has a connection is found by the kernel's tables", async () => {
-  // Elsewhere the links are left out, and the tool says so.
+  // On other systems the links are left out, and the tool reports it.
   if (!canTellProcesses()) return;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });

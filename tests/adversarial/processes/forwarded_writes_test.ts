@@ -1,7 +1,7 @@
 /**
- * Writes without a session, through followers, while the leader is killed: each
- * is sent on once at most. What is answered as done is there once, what is
- * answered as rejected is not there, and only what is unknown may be either.
+ * Writes without a session, through followers, while the leader is killed: each is
+ * forwarded at most once. A write that was acknowledged was applied once, a rejected
+ * one was not, and only an unknown one may be either.
  */
 
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import type { Node } from "../../support/server_processes.ts";
 const KILLS = 3;
 const WRITERS = 16;
 
-/** One PUT on a connection of its own: `fetch` may send a request again by itself when a connection that it keeps breaks. */
+/** Sends one PUT on a connection of its own: `fetch` may retry by itself when a kept connection breaks. */
 function put(node: Node, key: string): Promise<{ status: number; body: Record<string, unknown> }> {
   return new Promise((resolve, reject) => {
     const call = request(`${node.address}/kv/${key}`, { method: "PUT", agent: false }, (response) => {
@@ -27,7 +27,7 @@ function put(node: Node, key: string): Promise<{ status: number; body: Record<st
   });
 }
 
-Deno.test("writes without a session through followers, while leaders are killed, are never sent on twice", async () => {
+Deno.test("writes without a session through followers, while leaders are killed, are never forwarded twice", async () => {
   await Nodes.run(threeNodes(), async (nodes) => {
     const done = new Map<string, number>();
     const rejected = new Set<string>();
@@ -70,10 +70,10 @@ Deno.test("writes without a session through followers, while leaders are killed,
       more = page.more;
     }
     for (const [key, version] of done) {
-      assert.equal(held.get(key), version, `${key} was written, and is not there as it was`);
+      assert.equal(held.get(key), version, `${key} was written, but differs`);
     }
-    for (const key of rejected) assert.ok(!held.has(key), `${key} was rejected, and is there`);
-    for (const key of held.keys()) assert.ok(done.has(key) || unknown.has(key), `nobody wrote ${key}`);
+    for (const key of rejected) assert.ok(!held.has(key), `${key} was rejected, but exists`);
+    for (const key of held.keys()) assert.ok(done.has(key) || unknown.has(key), `no client wrote ${key}`);
     console.log(
       "forwarded writes",
       JSON.stringify({ done: done.size, rejected: rejected.size, unknown: unknown.size }),

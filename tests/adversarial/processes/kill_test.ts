@@ -1,6 +1,6 @@
 /**
- * `kill -9` under load: every acknowledged write is there afterwards, none was
- * applied twice, and the clients go on by themselves.
+ * `kill -9` under load: every acknowledged write survives, none is applied twice, and
+ * the clients continue by themselves.
  *
  * RAFT_TEST_KILLS (rounds) and RAFT_TEST_LOAD_MS (load before each kill) make the
  * runs longer.
@@ -12,12 +12,12 @@ import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts
 const KILLS = Number(Deno.env.get("RAFT_TEST_KILLS") ?? 10);
 const LOAD_MS = Number(Deno.env.get("RAFT_TEST_LOAD_MS") ?? 500);
 
-/** The moment of a kill is meant to be anywhere in the load. */
+/** Waits for a random time, so that kills happen anywhere in the load. */
 function sometimeWithin(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.random() * ms));
 }
 
-/** Waits until the writers have got so many more acknowledgements. */
+/** Waits until the writers have received this many more acknowledgements. */
 async function progress(writers: RecordedWriters, more = 100): Promise<void> {
   const goal = writers.acknowledged + more;
   await eventually(`${more} more acknowledged writes`, () => writers.acknowledged >= goal, 60_000);

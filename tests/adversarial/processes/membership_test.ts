@@ -1,6 +1,6 @@
 /**
- * A node more and a node less through the command line, under load; and a node
- * whose disk is gone.
+ * Adding and removing a node through the command line, under load; and a node whose
+ * disk was lost.
  */
 
 import assert from "node:assert/strict";
@@ -24,7 +24,7 @@ Deno.test("a fourth node is added and the leader removed through the command lin
     const leader = await nodes.leader();
     assert.deepEqual(await votersAt(leader), ["n1", "n2", "n3", "n4"]);
 
-    // The leader itself, so that leadership moves too.
+    // The leader itself, so that leadership moves, too.
     await raftCommand(nodes, ["member", "remove", leader.id]);
     const next = await eventually("another leader", async () => {
       const statuses = await Promise.all(nodes.all.map((node) => node.status()));
@@ -39,7 +39,7 @@ Deno.test("a fourth node is added and the leader removed through the command lin
   });
 });
 
-Deno.test("an empty folder under an old id is refused, and the message's way to replace the node works", async () => {
+Deno.test("an empty folder under an old id is refused, and replacing the node as the message says works", async () => {
   await Nodes.run(threeNodes(), async (nodes) => {
     const lost = nodes.others(await nodes.leader())[0];
     await lost.end("SIGKILL");

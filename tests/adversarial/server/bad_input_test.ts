@@ -1,5 +1,6 @@
 /**
- * Bad input over real sockets: each gets a typed error, and the node goes on.
+ * Bad input over real sockets: each request gets a typed error, and the node
+ * continues.
  */
 
 import assert from "node:assert/strict";
@@ -13,7 +14,7 @@ import { eventually } from "../../support/server_processes.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
 
-/** One server that leads a cluster of its own. */
+/** Starts a server that leads a cluster of its own. */
 async function start(): Promise<Server> {
   const port = { hostname: "127.0.0.1", port: 0 };
   const server = await startServer({
@@ -34,7 +35,7 @@ async function start(): Promise<Server> {
 
 const url = (server: Server, path: string) => `http://127.0.0.1:${server.port}${path}`;
 
-/** The node still does its work, in the term in which it did it before. */
+/** Asserts that the node still serves requests, in the same term as before. */
 async function goesOn(server: Server, term: number): Promise<void> {
   const put = await fetch(url(server, "/kv/alive"), { method: "PUT", body: "yes" });
   assert.ok(put.ok, `status ${put.status}`);
@@ -87,7 +88,7 @@ Deno.test("keys: odd bytes, empty, too long, badly encoded", async () => {
   await goesOn(server, term);
 });
 
-/** What comes back for a request whose path no client library touches. */
+/** Sends a request whose path no client library normalizes; returns the raw answer. */
 function rawRequest(server: Server, method: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port: server.port });
@@ -100,7 +101,7 @@ function rawRequest(server: Server, method: string, path: string): Promise<strin
   });
 }
 
-Deno.test("paths with dots are no keys: nothing is written under another name", async () => {
+Deno.test("paths with dots are not keys: nothing is written under another name", async () => {
   await using server = await start();
   const { term } = server.status();
   for (const path of ["/kv/../status", "/kv/..", "/kv/%2e%2e/x", "/kv/a/../../kvstore/x"]) {
@@ -113,7 +114,7 @@ Deno.test("paths with dots are no keys: nothing is written under another name", 
   await goesOn(server, term);
 });
 
-Deno.test("HEAD tells the length of the value, and has no body", async () => {
+Deno.test("HEAD returns the length of the value, and no body", async () => {
   await using server = await start();
   await (await fetch(url(server, "/kv/value"), { method: "PUT", body: "hello" })).body?.cancel();
   const answer = await rawRequest(server, "HEAD", "/kv/value");
@@ -141,7 +142,7 @@ Deno.test("unknown paths, methods and services", async () => {
   await goesOn(server, term);
 });
 
-/** A Connect call in JSON. */
+/** Makes a Connect call in JSON. */
 async function call(
   server: Server,
   method: string,
@@ -155,7 +156,7 @@ async function call(
   return { status: response.status, answer: await response.json() };
 }
 
-/** The code in the detail that every error of ours carries. */
+/** Returns the code in the detail of the library's errors. */
 function detailCode(answer: Record<string, unknown>): unknown {
   const [detail] = answer["details"] as { debug?: { code?: unknown }; value?: string }[] ?? [];
   if (detail?.debug?.code !== undefined) return detail.debug.code;
@@ -187,7 +188,7 @@ Deno.test("malformed JSON and protobuf", async () => {
   await goesOn(server, term);
 });
 
-Deno.test("garbage for commands and queries is answered, not obeyed", async () => {
+Deno.test("garbage for commands and queries is refused", async () => {
   await using server = await start();
   const { term } = server.status();
   for (const bytes of ["", "/w==", "AAAA", "AQI=", btoa("x".repeat(1000))]) {
@@ -308,7 +309,7 @@ Deno.test("messages for another cluster, node or incarnation, or of another prot
   assert.ok(server.status().lastIndex > lastIndex);
 });
 
-Deno.test("membership changes that make no sense", async () => {
+Deno.test("invalid membership changes", async () => {
   await using server = await start();
   const { term } = server.status();
   for (
@@ -334,7 +335,7 @@ Deno.test("membership changes that make no sense", async () => {
   await goesOn(server, term);
 });
 
-Deno.test("bytes that are no HTTP, headers that never end, connections that say nothing", async () => {
+Deno.test("bytes that are not HTTP, headers that never end, silent connections", async () => {
   await using server = await start();
   const { term } = server.status();
   const send = (bytes: string | Uint8Array) =>
