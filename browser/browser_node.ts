@@ -5,7 +5,8 @@
  */
 
 import { DirectClientTransport } from "../lib/client/direct.ts";
-import type { ClientTransport } from "../lib/client/client_transport.ts";
+import type { AdminCalls as Calls, AdminMethod } from "../lib/client/admin_calls.ts";
+import type { AdminTransport, ClientTransport } from "../lib/client/client_transport.ts";
 import { closedError, RaftError } from "../lib/errors.ts";
 import { systemHost } from "../lib/host.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
@@ -236,7 +237,7 @@ class WorkerNode implements BrowserNode {
       status: () => node.status(),
       through: () => joinThrough(this.#options, transport),
       address: this.address,
-      transport,
+      client: transport.client,
       waiting: (error) => empty ? this.#live("waiting", error.message) : undefined,
       signal,
     }, wanted.as ?? "learner");
@@ -287,11 +288,18 @@ class WorkerNode implements BrowserNode {
     throw this.#state.error ?? starting();
   }
 
-  #clientOf(endpoint: string): ClientTransport {
-    const { node } = this.#requireServed();
+  #clientOf(endpoint: string): ClientTransport & AdminTransport {
+    const { node, admin } = this.#requireServed();
     if (endpoint !== this.address) return this.#opened!.transport.client;
     if (this.#host.paused) throw paused();
-    return new DirectClientTransport(new Map([[endpoint, node]]));
+    return Object.assign(new DirectClientTransport(new Map([[endpoint, node]])), {
+      admin: <Method extends AdminMethod>(
+        _endpoint: string,
+        method: Method,
+        request: Calls[Method]["request"],
+        { signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {},
+      ) => admin.call(method, request, { signal }),
+    });
   }
 
   #observe(event: keyof RaftNodeEventMap, tell: (detail: object) => void): () => void {

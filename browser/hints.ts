@@ -14,9 +14,9 @@ export const BROWSER_HINTS: Hints = {
   startFirst: "Start it first, with an empty storage and join.",
   startEmpty: "Delete its storage, and start it with join.",
   stillBehind: "Wait until it has caught up: status() of the leader shows its progress.",
-  removeFirst: (id) => `Remove it first: removeMember("${id}").`,
-  promoteLater: (id) => `It keeps catching up. Then: promoteMember("${id}").`,
+  removeFirst: (id) => `Remove it first: admin.remove("${id}").`,
+  promoteLater: (id) => `It keeps catching up. Then: admin.promote("${id}").`,
   replace: (id) =>
-    `Its storage was deleted, or evicted by the browser. To replace the node: removeMember("${id}") at a running ` +
+    `Its storage was deleted, or evicted by the browser. To replace the node: admin.remove("${id}") at a running ` +
     `node, then start this one with join instead of bootstrap.`,
 };

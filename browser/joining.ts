@@ -1,40 +1,36 @@
 /**
- * How a node gets into a cluster that runs: it asks to be added.
+ * The way of a node into a running cluster: it asks to be added.
  *
  * @module
  */
 
-import { isRetryable, RaftError } from "../lib/errors.ts";
+import type { AdminTransport } from "../lib/client/client_transport.ts";
+import { ClusterAdmin } from "../lib/client/cluster_admin.ts";
+import { RaftError } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
-import { pause } from "../lib/pause.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
-import { AdminService } from "../transport/wire/gen/raft/v1/admin_pb.ts";
-import { callUnary } from "../transport/packet/packet_client.ts";
-import type { CallSender } from "../transport/packet/packet_client.ts";
+import { pause } from "../lib/pause.ts";
 
-/** What {@linkcode join} needs. */
+/** A node that wants to join. */
 export interface JoiningNode {
-  /** The account of the node that joins. */
+  /** Returns its status. */
   status(): NodeStatus;
-  /** Where others reach it. */
+  /** Its address for other nodes. */
   readonly address: string;
-  /** The addresses of those to ask now. */
+  /** Returns the addresses of the nodes to ask now. */
   through(): readonly string[];
-  /** Reaches those who are asked. */
-  readonly transport: { readonly call: CallSender };
-  /** Told of what goes wrong, while it is tried again. */
+  /** Reaches those nodes. */
+  readonly client: AdminTransport;
+  /** Receives the error of each attempt that another one follows. */
   waiting(error: RaftError): void;
   readonly signal: AbortSignal;
-  /** How long to wait for one before another is asked. @default 10000 */
+  /** The longest wait for one node before another is asked. @default 10000 */
   readonly attemptTimeoutMs?: number;
 }
 
 const ASK_INTERVAL_MS = 250;
 
-/** One that knows no leader holds a request for longer, while another may know. To ask again goes on where it ended. */
-const ATTEMPT_TIMEOUT_MS = 10_000;
-
-/** Whether the membership that the node has names it, its data included, as it wants to be. */
+/** Reports whether the node's own membership names it, with its current data, in the role that it wants. */
 function takesPart({ id, incarnation, members }: NodeStatus, as: "learner" | "voter"): boolean {
   return members.some((member) =>
     member.id === id && member.incarnation === incarnation && (as === "learner" || member.suffrage === "voter")
@@ -42,28 +38,18 @@ function takesPart({ id, incarnation, members }: NodeStatus, as: "learner" | "vo
 }
 
 /**
- * Asks one node after the other to add this one, until its own log says that it
- * takes part. Whoever is asked passes the request on to the leader.
+ * Asks to be added, until the node's own log shows that it takes part.
  *
- * @throws {RaftError} what the cluster refuses for good; `aborted`
+ * @throws {RaftError} if the cluster refuses for good; `aborted`
  */
 export async function join(node: JoiningNode, as: "learner" | "voter"): Promise<void> {
-  const { signal, transport, address, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS } = node;
-  for (let turn = 0; !takesPart(node.status(), as); turn++) {
+  const { signal, address, client, attemptTimeoutMs = 10_000 } = node;
+  const admin = new ClusterAdmin({ endpoints: () => node.through(), transport: client, attemptTimeoutMs });
+  const options = { signal, timeoutMs: Infinity, onRetry: (error: RaftError) => node.waiting(error) };
+  while (!takesPart(node.status(), as)) {
     if (signal.aborted) throw new RaftError("aborted", "the node was closed before it had joined");
     const { id, incarnation } = node.status();
-    const request = { id, address, incarnation, learner: as === "learner" };
-    const through = node.through();
-    const to = through[turn % through.length];
-    try {
-      if (to === undefined) throw new RaftError("unreachable", "No member of the cluster has answered yet.");
-      const late = AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
-      await callUnary(transport, AdminService.method.addMember, to, request, { signal: late });
-    } catch (error) {
-      // A page's client answers `unsupported`; the next one may be a node.
-      if (!(error instanceof RaftError) || !(isRetryable(error, true) || error.code === "unsupported")) throw error;
-      node.waiting(error);
-    }
+    await admin.add({ id, address, incarnation, learner: as === "learner" }, options);
     if (!takesPart(node.status(), as)) await pause(systemClock, ASK_INTERVAL_MS, signal);
   }
 }

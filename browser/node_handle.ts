@@ -1,51 +1,53 @@
 /**
- * A page's handle of the node in its worker.
+ * The page's handle of the node in its worker.
  *
  * @module
  */
 
-import type { ClientTransport } from "../lib/client/client_transport.ts";
+import type { AdminCalls, AdminMethod } from "../lib/client/admin_calls.ts";
+import type { AdminTransport, ClientTransport } from "../lib/client/client_transport.ts";
+import { ClusterAdmin } from "../lib/client/cluster_admin.ts";
 import { Coordinator } from "../lib/client/coordinator.ts";
 import type { ClientRequestOptions } from "../lib/client/coordinator.ts";
-import { RaftError } from "../lib/errors.ts";
+import { closedError, RaftError } from "../lib/errors.ts";
 import type { Consistency, NodeStatus, ProposeResult, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
-import type { Membership, NodeId } from "../lib/raft/types.ts";
+import type { NodeId } from "../lib/raft/types.ts";
 import { thisPage, watchLifecycle } from "./page_lifecycle.ts";
 import { detailFromClone } from "./protocol.ts";
 import type { LifeState } from "./protocol.ts";
 import { WorkerPort } from "./worker_port.ts";
 import type { WorkerEnd } from "./worker_port.ts";
 
-/** The events of a {@linkcode BrowserNodeHandle}: those of the node, and how far it is. */
+/** The events of a {@linkcode BrowserNodeHandle}: those of the node, and changes of its state. */
 export interface BrowserNodeEventMap extends RaftNodeEventMap {
-  /** How far the node is, and why. */
+  /** The state of the node changed. */
   readonly life: LifeState;
 }
 
-/** Hears of events of one name. What it throws is reported, and stops nothing. */
+/** Receives events of one name. Errors that it throws are reported, and have no other effect. */
 export type BrowserNodeListener<K extends keyof BrowserNodeEventMap> = (
   event: { readonly type: K; readonly detail: BrowserNodeEventMap[K] },
 ) => void;
 
 /** Options of {@linkcode connectBrowserNode}. */
 export interface ConnectBrowserNodeOptions {
-  /** Tell the node when the page is frozen, goes on, or goes away. @default true */
+  /** Tell the node when the page is frozen, resumed or left. @default true */
   readonly lifecycle?: boolean;
-  /** Gives up waiting for the worker. */
+  /** Ends the wait for the worker. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of a request. */
 export interface HandleRequestOptions {
-  /** Ends the request with `aborted`; what became of it is then unknown. */
+  /** Ends the request with `aborted`; its outcome is then unknown. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Reaches the node that `startBrowserNode` starts in `worker`. Resolves once its
- * storage is open. From then on the node hears of the page's lifecycle.
+ * Connects to the node that `startBrowserNode` starts in `worker`. Resolves once its
+ * storage is open. From then on the node follows the page's lifecycle.
  *
- * @throws {RaftError} what `startBrowserNode` threw there, such as `locked`; `internal` if the worker's script failed; `aborted`
+ * @throws {RaftError} the error of `startBrowserNode`, such as `locked`; `internal` if the worker's script failed; `aborted`
  *
  * @example
  * ```ts
@@ -67,10 +69,10 @@ export function connectBrowserNode(
 
 type AnyListener = (event: { readonly type: string; readonly detail: unknown }) => void;
 
-/** A node in a worker, as its page has it. Made by {@linkcode connectBrowserNode}. */
+/** A node in a worker, as its page sees it. Created by {@linkcode connectBrowserNode}. */
 export class BrowserNodeHandle {
-  /** For a Coordinator: its endpoints are addresses of nodes, and the worker passes its calls on. */
-  readonly client: ClientTransport;
+  /** A transport for a Coordinator or ClusterAdmin: endpoints are addresses of nodes, and the worker forwards the calls. */
+  readonly client: ClientTransport & AdminTransport;
   /** Resolves once the node takes part. Rejects if it never will. */
   readonly running: Promise<void>;
   readonly #port: WorkerPort;
@@ -81,6 +83,7 @@ export class BrowserNodeHandle {
   #address = "";
   #life: LifeState = { life: "starting", reason: "", error: null };
   #leads = false;
+  #admin: ClusterAdmin | null = null;
   #coordinator: Coordinator | null = null;
   #local: Coordinator | null = null;
   #unwatch: () => void = () => {};
@@ -134,12 +137,12 @@ export class BrowserNodeHandle {
     return this.#id;
   }
 
-  /** Where others reach it; an endpoint of {@linkcode BrowserNodeHandle.client}. */
+  /** The node's address for other nodes; an endpoint of {@linkcode BrowserNodeHandle.client}. */
   get address(): string {
     return this.#address;
   }
 
-  /** How far the node is, and why. */
+  /** The state of the node, with the reason. */
   get life(): LifeState {
     return this.#life;
   }
@@ -149,18 +152,23 @@ export class BrowserNodeHandle {
     return this.#coordinator ??= new Coordinator({ endpoints: [this.#address], transport: this.client });
   }
 
-  /** A client of this node alone: for `stale` reads of what it has. It finds the leader only if that is this node. */
+  /** An operator's client of the whole cluster, by way of this node. */
+  get admin(): ClusterAdmin {
+    return this.#admin ??= new ClusterAdmin({ endpoints: [this.#address], transport: this.client });
+  }
+
+  /** A client of this node alone, for `stale` reads. It finds the leader only if that is this node. */
   get local(): Coordinator {
     const endpointOf = (address: string): string | null => address === this.#address ? address : null;
     return this.#local ??= new Coordinator({ endpoints: [this.#address], transport: this.client, endpointOf });
   }
 
-  /** Has a command carried out once, wherever the leader is. @throws {RaftError} see {@linkcode Coordinator.propose} */
+  /** Carries out a command exactly once, wherever the leader is. @throws {RaftError} see {@linkcode Coordinator.propose} */
   propose(command: Uint8Array, options: ClientRequestOptions = {}): Promise<ProposeResult> {
     return this.coordinator.propose(command, options);
   }
 
-  /** Asks the state machine: the leader's, or with `stale` this node's. @throws {RaftError} see {@linkcode Coordinator.query} */
+  /** Reads from the state machine: the leader's, or with `stale` this node's. @throws {RaftError} see {@linkcode Coordinator.query} */
   read(
     query: Uint8Array,
     options: ClientRequestOptions & {
@@ -171,51 +179,22 @@ export class BrowserNodeHandle {
     return (options.consistency === "stale" ? this.local : this.coordinator).read(query, options);
   }
 
-  /** The node's account of itself; also while it is paused, and after it stopped. @throws {RaftError} if it never was */
+  /** Returns the status of the node; also while it is paused, and after it stopped. @throws {RaftError} if it never started */
   status(options: HandleRequestOptions = {}): Promise<NodeStatus> {
     return this.#port.call("status", { endpoint: "" }, options.signal);
   }
 
-  /** Adds a node with an empty storage: a learner, or a voter once it has caught up. Any node passes it on to the leader. */
-  addMember(
-    member: { readonly id: NodeId; readonly address: string; readonly learner?: boolean },
-    options: HandleRequestOptions = {},
-  ): Promise<Membership> {
-    const { id, address, learner = false } = member;
-    return this.#port.call("addMember", { id, address, learner }, options.signal);
-  }
-
-  /** Makes a learner that has caught up a voter. */
-  promoteMember(id: NodeId, options: HandleRequestOptions = {}): Promise<Membership> {
-    return this.#port.call("promoteMember", { id }, options.signal);
-  }
-
-  /** Takes a node out, unless the rest could not form a quorum. */
-  removeMember(id: NodeId, options: HandleRequestOptions = {}): Promise<Membership> {
-    return this.#port.call("removeMember", { id }, options.signal);
-  }
-
-  /** Has the leader hand leadership over; to the most up-to-date voter unless told otherwise. Resolves with who leads then. */
-  transferLeadership(options: HandleRequestOptions & { readonly to?: NodeId } = {}): Promise<NodeId> {
-    return this.#port.call("transferLeadership", { to: options.to ?? null }, options.signal);
-  }
-
-  /** Has this node take a snapshot. */
-  takeSnapshot(options: HandleRequestOptions = {}): Promise<{ readonly index: number }> {
-    return this.#port.call("takeSnapshot", null, options.signal);
-  }
-
-  /** Lets the node stand still, as if its page were frozen without a warning. */
+  /** Pauses the node, as if its page were frozen without a warning. */
   async pause(): Promise<void> {
     await this.#port.call("pause", { by: "user" });
   }
 
-  /** Lets it go on. */
+  /** Resumes the node. */
   async resume(): Promise<void> {
     await this.#port.call("resume", { by: "user" });
   }
 
-  /** Calls `listener` for each event of this name. The worker sends those that somebody listens to. */
+  /** Calls `listener` for each event of this name. The worker sends only events that have a listener. */
   addEventListener<K extends keyof BrowserNodeEventMap>(type: K, listener: BrowserNodeListener<K>): void {
     let listeners = this.#listeners.get(type);
     if (listeners === undefined) {
@@ -225,7 +204,7 @@ export class BrowserNodeHandle {
     listeners.add(listener as AnyListener);
   }
 
-  /** Takes {@linkcode BrowserNodeHandle.addEventListener} back. */
+  /** Removes a listener. */
   removeEventListener<K extends keyof BrowserNodeEventMap>(type: K, listener: BrowserNodeListener<K>): void {
     const listeners = this.#listeners.get(type);
     if (listeners?.delete(listener as AnyListener) !== true || listeners.size > 0) return;
@@ -233,18 +212,18 @@ export class BrowserNodeHandle {
     if (type !== "life") this.#port.observe(type as keyof RaftNodeEventMap, false);
   }
 
-  /** Closes the node: a leader hands leadership over first. Its storage is free then, and the worker may be terminated. */
+  /** Closes the node: a leader hands leadership over first. Then its storage is free, and the worker may be terminated. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
   }
 
   /**
-   * Lets go of a worker that was terminated, or is about to be: what waits ends as
-   * `closed`, its outcome unknown, and the page's lifecycle is no matter any more.
-   * A page is not told that its worker has ended, so without this its calls would wait forever.
+   * Releases a worker that was terminated, or is about to be: pending calls end as
+   * `closed`, outcome unknown, and the page's lifecycle is no longer watched. A page
+   * is not notified of the end of its worker, so without this its calls would wait forever.
    */
   disconnect(): void {
-    const error = new RaftError("closed", "the page has let go of the worker");
+    const error = new RaftError("closed", "the page has released the worker");
     this.#unwatch();
     this.#port.close(error);
     this.#running.reject(error);
@@ -263,7 +242,7 @@ export class BrowserNodeHandle {
     try {
       await this.#port.call("close", null);
     } finally {
-      this.#port.close(new RaftError("closed", "the node was closed"));
+      this.#port.close(closedError("the node"));
     }
   }
 
@@ -285,7 +264,7 @@ export class BrowserNodeHandle {
     const { life, error } = state;
     if (life === "running") this.#running.resolve();
     if (life === "stopped" || life === "closed") {
-      const why = error ?? new RaftError("closed", "the node was closed");
+      const why = error ?? closedError("the node");
       this.#running.reject(why);
       this.#opened.reject(why);
     }
@@ -303,16 +282,16 @@ export class BrowserNodeHandle {
   }
 }
 
-/** What a leader needs to tell another to take over; most of it is for the worker to get its turn. */
+/** Time for a leader to hand leadership over; most of it passes until the worker is scheduled. */
 const HAND_OVER_MS = 50;
 
-/** A worker is frozen, or ended, once its page's listeners have returned. Nobody looks at the page any more. */
+/** Blocks: a worker is frozen, or ended, once its page's listeners have returned. The page is no longer visible. */
 function holdUp(ms: number): void {
   const endMs = performance.now() + ms;
   while (performance.now() < endMs);
 }
 
-function portClient(port: WorkerPort): ClientTransport {
+function portClient(port: WorkerPort): ClientTransport & AdminTransport {
   return {
     async propose(endpoint, commands, { signal } = {}) {
       const results = await port.call("propose", { endpoint, commands }, signal);
@@ -321,5 +300,11 @@ function portClient(port: WorkerPort): ClientTransport {
     read: (endpoint, query, { signal, consistency = "linearizable" } = {}) =>
       port.call("read", { endpoint, query, consistency }, signal),
     status: (endpoint, { signal } = {}) => port.call("status", { endpoint }, signal),
+    admin: <Method extends AdminMethod>(
+      endpoint: string,
+      method: Method,
+      request: AdminCalls[Method]["request"],
+      { signal }: HandleRequestOptions = {},
+    ) => port.call("admin", { endpoint, method, request }, signal) as Promise<AdminCalls[Method]["answer"]>,
   };
 }

@@ -1,27 +1,26 @@
 /**
- * What a page may ask of its node.
+ * The calls of a page to its node.
  *
  * @module
  */
 
-import type { ClientTransport } from "../lib/client/client_transport.ts";
-import type { AdminCalls } from "../hosting/admin_calls.ts";
+import type { AdminTransport, ClientTransport } from "../lib/client/client_transport.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import type { CallTable } from "./page_link.ts";
 import type { Pauser } from "./protocol.ts";
 
-/** What the calls are carried out with. */
+/** Options of {@linkcode callTable}. */
 export interface PageCallsOptions {
-  /** Reaches the node at an endpoint. @throws {RaftError} if none is reached from here now */
-  clientOf(endpoint: string): ClientTransport;
-  /** The node as it is now. @throws {RaftError} if there is none yet */
-  served(): { readonly node: ServedNode; readonly admin: AdminCalls };
+  /** Returns a client of the node at an endpoint. @throws {RaftError} if it can't be reached now */
+  clientOf(endpoint: string): ClientTransport & AdminTransport;
+  /** Returns the node. @throws {RaftError} if there is none yet */
+  served(): { readonly node: ServedNode };
   pause(by: Pauser): Promise<void>;
   resume(by: Pauser): void;
   close(): Promise<void>;
 }
 
-/** The calls by name. */
+/** Returns the calls by name. */
 export function callTable(options: PageCallsOptions): CallTable {
   const { clientOf, served } = options;
   return {
@@ -33,15 +32,8 @@ export function callTable(options: PageCallsOptions): CallTable {
       await clientOf(endpoint).read(endpoint, query, { consistency, signal }),
     status: async ({ endpoint }, signal) =>
       endpoint === "" ? served().node.status() : await clientOf(endpoint).status(endpoint, { signal }),
-    addMember: async (member, signal) => await served().admin.call("addMember", member, { signal }),
-    promoteMember: async ({ id }, signal) => await served().admin.call("promoteMember", { id }, { signal }),
-    removeMember: async ({ id }, signal) => await served().admin.call("removeMember", { id }, { signal }),
-    transferLeadership: async ({ to }, signal) =>
-      await served().admin.call("transferLeadership", to === null ? {} : { to }, { signal }),
-    async takeSnapshot() {
-      const { index } = await served().node.takeSnapshot();
-      return { index };
-    },
+    admin: async ({ endpoint, method, request }, signal) =>
+      await clientOf(endpoint).admin(endpoint, method, request, { signal }),
     async pause({ by }) {
       await options.pause(by);
       return null;

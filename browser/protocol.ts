@@ -4,11 +4,12 @@
  * @module
  */
 
+import type { AdminCalls, AdminMethod } from "../lib/client/admin_calls.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { RaftErrorJson } from "../lib/errors.ts";
 import type { Consistency, Lifecycle, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
 import type { NodeStatus } from "../lib/node/types.ts";
-import type { Membership, NodeId } from "../lib/raft/types.ts";
+import type { NodeId } from "../lib/raft/types.ts";
 
 /**
  * The life of a node in a tab: that of any node, and
@@ -45,11 +46,14 @@ export interface WorkerCalls {
     ReadResult,
   ];
   readonly status: [{ readonly endpoint: string }, NodeStatus];
-  readonly addMember: [{ readonly id: NodeId; readonly address: string; readonly learner: boolean }, Membership];
-  readonly promoteMember: [{ readonly id: NodeId }, Membership];
-  readonly removeMember: [{ readonly id: NodeId }, Membership];
-  readonly transferLeadership: [{ readonly to: NodeId | null }, NodeId];
-  readonly takeSnapshot: [null, { readonly index: number }];
+  readonly admin: [
+    {
+      readonly endpoint: string;
+      readonly method: AdminMethod;
+      readonly request: AdminCalls[AdminMethod]["request"];
+    },
+    AdminCalls[AdminMethod]["answer"],
+  ];
   readonly pause: [{ readonly by: Pauser }, null];
   readonly resume: [{ readonly by: Pauser }, null];
   readonly close: [null, null];

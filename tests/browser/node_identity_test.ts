@@ -19,7 +19,7 @@ Deno.test("a node whose database was deleted gets no vote under the old id, but 
   const refused = await tab.failure("running", wiped);
   assert.deepEqual([refused.code, refused.outcome], ["refused", "rejected"]);
   assert.match(refused.message, /could vote twice/);
-  assert.match(refused.hint, /evicted by the browser.*removeMember.*join/);
+  assert.match(refused.hint, /evicted by the browser.*admin\.remove.*join/);
   assert.equal((await tab.call("life", wiped)).life, "stopped");
   await tab.call("close", wiped);
 

@@ -95,9 +95,9 @@ const nodes = {
     const answer = decodeGetAnswer(result);
     return answer.ok && answer.entry !== null ? text.decode(answer.entry.value) : null;
   },
-  removeMember: (id: string, member: string) => the(id).handle.removeMember(member),
-  promoteMember: (id: string, member: string) => the(id).handle.promoteMember(member),
-  transferLeadership: (id: string, to: string) => the(id).handle.transferLeadership({ to }),
+  removeMember: (id: string, member: string) => the(id).handle.admin.remove(member),
+  promoteMember: (id: string, member: string) => the(id).handle.admin.promote(member),
+  transferLeadership: (id: string, to: string) => the(id).handle.admin.transferLeadership(to),
   async close(id: string): Promise<void> {
     const { handle, worker } = the(id);
     await handle.close();

@@ -58,13 +58,13 @@ Deno.test("a wiped node does not begin again under its old id: the page is told 
   const refused = await handle.running.then(() => null, (error) => error as RaftError);
   assert.ok(refused instanceof RaftError);
   assert.equal(refused.code, "refused");
-  assert.match(refused.hint, /removeMember\("n3"\).*join/);
+  assert.match(refused.hint, /admin\.remove\("n3"\).*join/);
   assert.equal(handle.life.life, "stopped");
   assert.equal(handle.life.error?.code, "refused");
   await tabs.stop("n3");
 
   const there = tabs.tab("n1").handle;
-  await there.removeMember("n3");
+  await there.admin.remove("n3");
   const again = await tabs.start("n3", { join: { through: ["tab:n1", "tab:n2"], as: "voter" } });
   await again.handle.running;
   const { members: now } = await again.handle.status();
@@ -80,7 +80,7 @@ Deno.test("a wiped node that joins under a name that is taken is told to remove 
   const { handle } = await tabs.start("n3", { join: { through: ["tab:n1"], as: "voter" } });
   const refused = await handle.running.then(() => null, (error) => error as RaftError);
   assert.equal(refused?.code, "refused");
-  assert.match(refused?.hint ?? "", /removeMember\("n3"\)/);
+  assert.match(refused?.hint ?? "", /admin\.remove\("n3"\)/);
 });
 
 Deno.test("a node joins as a learner unless asked otherwise, and becomes a voter when it asks again", async () => {
@@ -104,7 +104,7 @@ Deno.test("a node joins as a learner unless asked otherwise, and becomes a voter
   });
   // Asked of one that does not lead: it passes the request on.
   const other = await tabs.leader() === "n1" ? "n2" : "n1";
-  assert.notEqual(await tabs.tab(other).handle.transferLeadership({ to: other }), "");
+  assert.notEqual(await tabs.tab(other).handle.admin.transferLeadership(other), "");
   await eventually("it leads", () => tabs.tab(other).node.status().role === "leader");
 });
 
@@ -230,7 +230,7 @@ Deno.test("nodes with data are no empty nodes while they start: one whose data a
   for (const id of ["n2", "n3"]) {
     const { node, handle } = tabs.tab(id);
     await eventually(`${id} has the write`, () => node.status().appliedIndex >= 4);
-    await handle.takeSnapshot();
+    await handle.admin.takeSnapshot(handle.address);
   }
   for (const id of members) await tabs.stop(id);
   tabs.disks.delete("n1");

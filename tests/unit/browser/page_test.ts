@@ -64,19 +64,25 @@ Deno.test("a page's request can be given up, and says that its outcome is unknow
   await using tabs = new Tabs();
   const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
   const controller = new AbortController();
-  const removing = handle.removeMember("n2", { signal: controller.signal });
+  const removing = handle.client.admin(handle.address, "removeMember", { id: "n2" }, { signal: controller.signal });
   controller.abort();
   await assert.rejects(removing, { code: "aborted", outcome: "unknown" });
-  await assert.rejects(handle.removeMember("n2", { signal: controller.signal }), {
-    code: "aborted",
-    outcome: "rejected",
-  });
+  await assert.rejects(
+    handle.client.admin(handle.address, "removeMember", { id: "n2" }, { signal: controller.signal }),
+    {
+      code: "aborted",
+      outcome: "rejected",
+    },
+  );
 });
 
 Deno.test("what waits when the handle is closed ends as closed, and what comes later too", async () => {
   await using tabs = new Tabs();
   const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
-  const removing = handle.removeMember("n2").then(() => null, (error) => error as RaftError);
+  const removing = handle.client.admin(handle.address, "removeMember", { id: "n2" }).then(
+    () => null,
+    (error) => error as RaftError,
+  );
   await handle.close();
   assert.ok(["closed", "timeout", "aborted"].includes((await removing)?.code ?? ""));
   await assert.rejects(handle.status(), { code: "closed" });
@@ -86,7 +92,7 @@ Deno.test("what waits when the handle is closed ends as closed, and what comes l
 Deno.test("a handle that lets go of its worker: what waits ends, and the node hears nothing more", async () => {
   await using tabs = new Tabs();
   const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
-  const removing = handle.removeMember("n2");
+  const removing = handle.client.admin(handle.address, "removeMember", { id: "n2" });
   handle.disconnect();
   await assert.rejects(removing, { code: "closed", outcome: "unknown" });
   await assert.rejects(handle.running, { code: "closed" });
