@@ -148,7 +148,7 @@ Deno.test("a snapshot that can't be written is taken again, and stops no node", 
   await cluster.end();
 });
 
-/** A cluster in which a follower is cut off, and what it lacks is compacted away. */
+/** Starts a cluster in which a follower is cut off, and the entries that it lacks are compacted away. */
 async function needingSnapshot() {
   const cluster = await Cluster.start({ node: { snapshotEntries: 0, trailingEntries: 0 } });
   const leader = await cluster.leader();

@@ -76,7 +76,7 @@ Deno.test("a late timer gives one tick, not many, so that a frozen process does 
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const { term } = leader.node.status();
-  // Everybody's loop stands still for much longer than an election timeout.
+  // All loops are paused for much longer than an election timeout.
   cluster.time.freeze(30_000);
   await cluster.pass(3_000);
   assert.equal((await cluster.leader()).node.status().term, term);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Cluster, member, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 
-/** Proposes one command every 20 ms until told to stop; gives back how many were acknowledged. */
+/** Proposes one command every 20 ms until stopped. Returns the number of acknowledged ones. */
 function load(cluster: Cluster): { stop: () => Promise<number> } {
   let going = true;
   let done = 0;
@@ -46,7 +46,7 @@ Deno.test("a learner is added and promoted, and the old leader removed, while co
   const next = await cluster.leader(rest.map(({ id }) => id));
   const { term } = next.node.status();
   await cluster.pass(5_000);
-  assert.equal((await cluster.leader(rest.map(({ id }) => id))).node.status().term, term, "it disturbs nobody");
+  assert.equal((await cluster.leader(rest.map(({ id }) => id))).node.status().term, term, "it disturbs no node");
   assert(await background.stop() > 50);
   await cluster.crash(leader.id);
   await cluster.converge();
@@ -125,7 +125,7 @@ Deno.test("rule 7: a learner receives the log, and never campaigns", async () =>
   await cluster.pass(20_000);
   const status = cluster.get("n2").node.status();
   assert.deepEqual([status.role, status.term], ["follower", term]);
-  assert.equal(status.leader, null, "it does not go on believing in a leader that is gone");
+  assert.equal(status.leader, null, "it forgets a leader that is gone");
   await cluster.end();
 });
 

@@ -58,7 +58,7 @@ for (const consistency of ["lease", "linearizable"] as const) {
     const rest = cluster.running.map(({ id }) => id).filter((id) => id !== old.id);
     const next = await cluster.leader(rest);
     await cluster.propose(next, "b");
-    assert(old.node.isLeader, "it knows nothing yet");
+    assert(old.node.isLeader, "it has not learned of the new leader yet");
     old.host.resume();
     const error = await rejection(cluster, old.node.read(bytes(""), { consistency }));
     assert.deepEqual([error.code, error.outcome], ["leadership_lost", "rejected"]);
@@ -76,7 +76,7 @@ Deno.test("a lease read costs no message, and a lease ends without a quorum", as
   assert.equal(text((await cluster.settle(served, 0)).result), "a");
   assert.equal(cluster.network.counts.sent, before);
   cluster.network.isolate(leader.id);
-  // 900 ms after the last round that was acknowledged the lease is over; by then the leader still leads.
+  // The lease ends 900 ms after the last acknowledged round, while the leader still leads.
   await cluster.pass(905);
   assert(leader.node.isLeader);
   assert.equal(
@@ -106,7 +106,7 @@ Deno.test("a leader that has sent a TimeoutNow serves no read from its lease", a
   for (const id of [to!, other!]) cluster.network.block(id, old.id);
   await cluster.until(() => cluster.get(to!).node.isLeader, "the successor's election", 100);
   await cluster.propose(cluster.get(to!), "b");
-  assert(old.node.isLeader, "it heard of nothing, and its last round was acknowledged a moment ago");
+  assert(old.node.isLeader, "it has not learned of it, and its last round was acknowledged a moment ago");
   const error = await rejection(cluster, old.node.read(bytes(""), { consistency: "lease" }));
   assert.equal(error.code, "leadership_lost");
   await transfer;

@@ -9,7 +9,7 @@ interface Tally {
   readonly unknown: string[];
 }
 
-/** Proposes to whoever leads at the moment, as clients do that know no better. */
+/** Proposes to the present leader, as a simple client does. */
 function proposeSome(cluster: Cluster, count: number, tally: Tally): void {
   for (let i = 0; i < count; i++) {
     const running = cluster.running;

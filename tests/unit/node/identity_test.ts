@@ -59,7 +59,7 @@ Deno.test("answers of a member with another data folder are refused; its request
   assert.equal(verdict(vote(1), wiped, true), "step");
   directory.recordSender("n2", "elsewhere", "other");
   assert.deepEqual(directory.requester("n2"), { address: "elsewhere", incarnation: "other" });
-  assert.equal(directory.lookup("n2")!.incarnation, "i2", "what this node asks is still for the member");
+  assert.equal(directory.lookup("n2")!.incarnation, "i2", "this node's own requests still go to the member");
   assert.equal(verdict(vote(2), wiped), "step", "it may be the leader that this node has now");
   assert.equal(verdict(granted, wiped), "senderIncarnation");
   directory.recordSender("n2", "n2", "i2");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { LeaderTerm } from "../../../lib/node/mod.ts";
 import { Cluster, rejection } from "../../support/cluster.ts";
 
-/** A callback that notes its calls, and runs until its signal aborts. */
+/** Returns a callback that records its calls, and runs until its signal aborts. */
 function recorder() {
   const calls: LeaderTerm[] = [];
   let running = 0;

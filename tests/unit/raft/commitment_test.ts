@@ -48,7 +48,7 @@ Deno.test("§10.2.1: the leader sends while it writes, and its own vote counts o
   assert.equal(s.sent("AppendEntries", "n2")[0]?.entries.length, 1, "sent before it is on the leader's disk");
   const write = s.beginPersist();
   s.ack("n2");
-  assert.equal(s.raft.commitIndex, 2, "n2 alone is no majority");
+  assert.equal(s.raft.commitIndex, 2, "n2 alone is not a majority");
   s.endPersist(write);
   assert.equal(s.raft.commitIndex, 3);
 });
@@ -72,13 +72,13 @@ Deno.test("§5.4.2: entries of older terms are not committed by counting replica
   assert.equal(s.raft.commitIndex, 4, "the no-op of its own term commits them");
 });
 
-/** Figure 8: S1 to S5; entry 1 is the membership everyone has, so that the figure's index n is n + 1 here. */
+/** Figure 8: S1 to S5; entry 1 is the common membership, so that the figure's index n is n + 1 here. */
 function figure8(): Record<"s1" | "s2" | "s3" | "s4" | "s5", Server> {
   const make = (id: string) => new Server(id, { voters: ["s1", "s2", "s3", "s4", "s5"] });
   return { s1: make("s1"), s2: make("s2"), s3: make("s3"), s4: make("s4"), s5: make("s5") };
 }
 
-/** (a) to (c): S1 leads term 2 and replicates its entry to S2 alone; S5 leads term 3 with S3 and S4; S1 leads term 4. */
+/** Plays (a) to (c): S1 leads term 2 and replicates its entry to S2 alone; S5 leads term 3 with S3 and S4; S1 leads term 4. */
 function figure8UpToC() {
   const all = figure8();
   const { s1, s2, s3, s4, s5 } = all;
@@ -152,7 +152,7 @@ Deno.test("§5.3: followers learn the commit index, but never beyond what is pro
   );
   assert.deepEqual([s.raft.commitIndex, s.raft.applicableIndex], [1, 1]);
   s.deliver("n1", appendEntries({ term: 1, prevLogIndex: 2, prevLogTerm: 1, leaderCommit: 2 }));
-  assert.deepEqual([s.raft.commitIndex, s.raft.applicableIndex], [2, 1], "only what is on its disk is applied");
+  assert.deepEqual([s.raft.commitIndex, s.raft.applicableIndex], [2, 1], "only durable entries are applied");
   s.persist();
   assert.equal(s.raft.applicableIndex, 2);
 });

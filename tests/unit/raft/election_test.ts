@@ -99,7 +99,7 @@ Deno.test("§5.2: denials of a majority end the campaign", () => {
 });
 
 Deno.test("§5.2: a late denial of an older request does not hide a later vote", () => {
-  // Terms 2 and 3 are campaigns of n1. The answer to the first carries term 3: n2 knows of it by then.
+  // Terms 2 and 3 are campaigns of n1. The answer to the first carries term 3, which n2 has seen by then.
   const s = new Server("n1", { voters: three });
   s.timeout();
   s.deliver("n2", vote({ term: 2, preVote: true })).persist();
@@ -207,7 +207,7 @@ Deno.test("§9.6: a pre-vote changes no node's term or vote, and a grant carries
   assert.deepEqual([s.raft.term, s.raft.votedFor], [4, null]);
   assert.equal(s.beginPersist(), null, "nothing to write");
   s.deliver("n3", requestVote({ term: 5, preVote: true }));
-  assert.equal(s.sent("RequestVoteResponse")[0]!.voteGranted, true, "a pre-vote is no promise");
+  assert.equal(s.sent("RequestVoteResponse")[0]!.voteGranted, true, "a pre-vote is not a promise");
   s.deliver("n2", requestVote({ term: 90, preVote: true }));
   assert.deepEqual(s.sent("RequestVoteResponse"), [vote({ term: 90, preVote: true })]);
   assert.deepEqual([s.raft.term, s.raft.votedFor], [4, null], "however far ahead the term is");
@@ -341,7 +341,7 @@ Deno.test("a single voter leads as soon as its vote is on disk", () => {
 });
 
 Deno.test("a node with another data folder has no vote where the log says that its name had one", () => {
-  // It was removed, and came again with an empty folder: the log that it is sent begins with what its name once was.
+  // It was removed, and came back with an empty folder: its log begins with a membership in which its name had a vote.
   const replaced = (voters: readonly string[]) => {
     const entries = logOf([1], membership([...voters]));
     return new Server("n1", { entries, settled: false, config: { incarnation: "another" } });
@@ -360,7 +360,7 @@ Deno.test("§4.2.2: the only voter of an uncommitted membership does not depose 
     assert.deepEqual([s.raft.role, s.raft.term], ["follower", 1]);
   }
   const restarted = new Server("n2", { entries, settled: false }).tick(ELECTION_TICKS - 1);
-  assert.equal(restarted.raft.role, "follower", "its older self may have heard that leader");
+  assert.equal(restarted.raft.role, "follower", "it may have received from that leader before the restart");
 });
 
 Deno.test("no node campaigns while its term and vote are not on disk", () => {
@@ -380,7 +380,7 @@ Deno.test("rule 7: learners answer a vote request, and never campaign", () => {
   s.tick(20 * ELECTION_TICKS);
   assert.deepEqual([s.raft.role, s.raft.term], ["follower", 2]);
   s.deliver("n2", appendEntries({ term: 2 })).deliver("n2", timeoutNow(2));
-  assert.equal(s.raft.role, "follower", "not even when told to");
+  assert.equal(s.raft.role, "follower", "not even by TimeoutNow");
 });
 
 Deno.test("§4.2.1: a learner's vote elects no node, should it send one", () => {
@@ -418,7 +418,7 @@ Deno.test("rule 7: a node that returns with a durable term that is higher causes
   a.timeout();
   exchange(a, b);
   assert.deepEqual([a.raft.role, a.raft.term], ["leader", 2]);
-  // The stale AppendEntries is answered with the newer term; without that c could never take part again.
+  // The stale AppendEntries is answered with the newer term; otherwise c could never take part again.
   a.tick(HEARTBEAT_TICKS);
   exchange(a, b, c);
   assert.deepEqual([a.raft.role, a.raft.term], ["follower", 9]);
@@ -432,7 +432,7 @@ Deno.test("rule 7: a node that returns with a durable term that is higher causes
 });
 
 Deno.test("§4.2.2: a server outside its newest membership campaigns while that is not committed, without a vote of its own", () => {
-  // Figure 4.6: n1 removed itself, crashed before anyone had the entry, and has the longest log.
+  // Figure 4.6: n1 removed itself, crashed before any other node had the entry, and has the longest log.
   const entries = [...logOf([1], membership(["n1", "n2"])), membershipEntry(2, 1, membership(["n2"]))];
   const a = new Server("n1", { entries });
   const b = new Server("n2", { voters: ["n1", "n2"] });

@@ -1,7 +1,7 @@
 /**
- * Drives one `Raft` by hand: deliver a message, pass ticks, end a write, look at
- * what it wants to send. The disk is a simulated one that keeps what was written
- * and nothing else.
+ * Drives one `Raft` by hand: delivers messages, passes ticks, ends writes and
+ * collects the messages to send. The simulated disk keeps what was written and
+ * nothing else.
  *
  * @module
  */
@@ -37,11 +37,11 @@ import type {
   TimeoutNow,
 } from "../../../lib/raft/types.ts";
 
-/** Ticks of the tests: a follower waits 10 to 19, a leader beats every 2. */
+/** Ticks of the tests: a follower waits 10 to 19, a leader sends a heartbeat every 2. */
 export const ELECTION_TICKS = 10;
 export const HEARTBEAT_TICKS = 2;
 
-/** Seeds whose first timeout is 16 ticks or more, so that a grace passes without a campaign. */
+/** Seeds whose first timeout is 16 ticks or more, so that the grace after a start ends before a campaign. */
 const SEEDS = [92, 94, 95, 99, 104, 105, 109, 119, 121, 128];
 
 export function config(id: NodeId, overrides: Partial<RaftConfig> = {}): RaftConfig {
@@ -72,7 +72,7 @@ export function membership(voters: NodeId[], learners: NodeId[] = []): Membershi
   return membershipOf({ voters: members(...voters), learners: members(...learners) });
 }
 
-/** A joint configuration of plain ids (dissertation §4.3). */
+/** Returns a joint configuration (dissertation §4.3). */
 export function joint(outgoing: NodeId[], voters: NodeId[], learnersNext: NodeId[] = []): Membership {
   const everyone = [...new Set([...outgoing, ...voters])].sort();
   return {
@@ -96,7 +96,7 @@ export function membershipEntry(index: number, term: number, value: Membership):
   return { index, term, type: "membership", data: encodeMembership(value) };
 }
 
-/** A log written as in the paper's figures: the term of each entry. Entry 1 is the first membership. */
+/** Returns a log written as in the paper's figures: by the term of each entry. Entry 1 is the first membership. */
 export function logOf(terms: readonly number[], first: Membership): Entry[] {
   return terms.map((term, i) => i === 0 ? membershipEntry(1, term, first) : command(i + 1, term));
 }
@@ -105,11 +105,11 @@ export function snapshotMeta(index: number, term: number, value: Membership, id 
   return { id, index, term, membership: value, size: 8, checksum: 0 };
 }
 
-/** What a node's disk holds. Batches are atomic and come in order. */
+/** A node's disk. Batches are atomic and come in order. */
 export class Disk {
   hardState: HardState = { term: 0, votedFor: null };
   snapshot: SnapshotMeta | null = null;
-  /** Entries after `base`. */
+  /** The entries after `base`. */
   entries: Entry[] = [];
   base = 0;
   #sequence = 0;
@@ -122,7 +122,7 @@ export class Disk {
     return this.entries[index - this.base - 1];
   }
 
-  /** Whether everything up to `index` survives a crash; the log's own invariant makes one look enough. */
+  /** Reports whether everything up to `index` survives a crash. */
   covers(index: number): boolean {
     return index <= (this.snapshot?.index ?? 0) || index <= this.base + this.entries.length;
   }
@@ -146,7 +146,7 @@ export class Disk {
     this.entries.forEach((entry, i) => assert.equal(entry.index, this.base + i + 1));
   }
 
-  /** A snapshot of the node's own state. */
+  /** Saves a snapshot of the node's own state. */
   saveSnapshot(meta: SnapshotMeta): void {
     this.snapshot = meta;
   }
@@ -175,18 +175,18 @@ export class Disk {
 }
 
 export interface ServerOptions {
-  /** The first membership; an empty disk without it. */
+  /** The voters of the first membership; without them the disk is empty. */
   readonly voters?: NodeId[];
   readonly learners?: NodeId[];
-  /** The log by terms, entry 1 included. @default [1] */
+  /** The terms of the log, from entry 1 on. @default [1] */
   readonly log?: readonly number[];
-  /** The log itself, instead. */
+  /** The log itself, instead of its terms. */
   readonly entries?: readonly Entry[];
   readonly snapshot?: SnapshotMeta;
   /** The durable term. @default the last entry's */
   readonly term?: number;
   readonly votedFor?: NodeId;
-  /** Whether to let the time pass in which a restarted node grants no vote. @default true */
+  /** Set to let the time pass in which a restarted node grants no vote. @default true */
   readonly settled?: boolean;
   readonly config?: Partial<RaftConfig>;
 }
@@ -231,7 +231,7 @@ export class Server {
     return this.drain();
   }
 
-  /** Loses what is not on disk, and starts again. */
+  /** Loses everything that is not on disk, and starts again. */
   crash(): this {
     this.raft = new Raft(config(this.id, this.#overrides), this.disk.restored());
     if (this.disk.snapshot !== null) this.raft.applied(this.disk.snapshot.index);
@@ -239,7 +239,7 @@ export class Server {
     return this;
   }
 
-  /** A message arrives. */
+  /** Delivers a message. */
   deliver(from: NodeId, message: Message): this {
     this.raft.step(from, message);
     return this;
@@ -250,13 +250,13 @@ export class Server {
     return this;
   }
 
-  /** Hands out the next batch, and leaves it under way. */
+  /** Begins the next write, and leaves it under way. */
   beginPersist(): PersistBatch | null {
     this.collect();
     return this.raft.takePersist();
   }
 
-  /** Ends a write that was begun. */
+  /** Ends a write. */
   endPersist(batch: PersistBatch | null): this {
     assert.ok(batch !== null, "there is a write under way");
     this.disk.write(batch);
@@ -272,7 +272,7 @@ export class Server {
 
   #outbox: OutboundMessage[] = [];
 
-  /** Takes the effects, and keeps them apart by kind. */
+  /** Takes the effects, and sorts them by kind. */
   collect(): Effects {
     const effects = this.raft.takeEffects();
     this.#outbox.push(...effects.messages);
@@ -286,7 +286,7 @@ export class Server {
     return effects;
   }
 
-  /** Answers wishes for entries that only the disk still has. */
+  /** Answers requests for entries that only the disk still has. */
   answerEntryReads(): this {
     this.collect();
     for (const read of this.entryReads.splice(0)) {
@@ -295,13 +295,13 @@ export class Server {
     return this;
   }
 
-  /** What may leave now, each message once. */
+  /** Returns the messages that may leave now, each once. */
   messages(): OutboundMessage[] {
     this.collect();
     return this.#outbox.splice(0);
   }
 
-  /** What may leave now of one type, to one receiver if given; everything else is dropped. */
+  /** Returns the messages of one type that may leave now, to one receiver if given; drops all others. */
   sent<T extends Message["type"]>(type: T, to?: NodeId): Extract<Message, { readonly type: T }>[] {
     const found: Extract<Message, { readonly type: T }>[] = [];
     for (const outbound of this.messages()) {
@@ -324,7 +324,7 @@ export class Server {
     return this;
   }
 
-  /** Ticks until a campaign begins; returns how many it took. */
+  /** Ticks until a campaign begins. Returns the number of ticks. */
   timeout(): number {
     const started = this.event("electionStarted").length;
     for (let ticks = 1; ticks <= 2 * ELECTION_TICKS; ticks++) {
@@ -348,17 +348,17 @@ export class Server {
     return this;
   }
 
-  /** Elected, with the no-op of its term on disk and acknowledged by `voters`: it knows what is committed. */
+  /** Becomes leader, with the no-op of its term on disk, acknowledged by `voters` and committed. */
   lead(...voters: NodeId[]): this {
     this.elect(...voters).persist();
     for (const id of voters) this.ack(id);
     assert.equal(this.raft.commitIndex, this.raft.lastIndex);
-    // Who acknowledged hears of the commit at once; that round is over too.
+    // The voters receive the commit index at once; that round is over too.
     this.drain();
     return this;
   }
 
-  /** A peer acknowledges the log up to `matchIndex`. */
+  /** Acknowledges the log up to `matchIndex` for a peer. */
   ack(from: NodeId, matchIndex = this.raft.lastIndex, round = 0): this {
     return this.deliver(from, appendedResponse({ term: this.raft.term, matchIndex, prevLogIndex: matchIndex, round }));
   }
@@ -375,7 +375,7 @@ export class Server {
     return found;
   }
 
-  /** The log by terms, what is compacted away aside. */
+  /** Returns the terms of the log that is not compacted. */
   terms(): number[] {
     const terms: number[] = [];
     for (let i = this.raft.firstIndex; i <= this.raft.lastIndex; i++) terms.push(this.raft.termAt(i)!);
@@ -388,7 +388,7 @@ export class Server {
   }
 }
 
-/** The reason why a request was refused; the result itself if it was not. */
+/** Returns the reason why a request was refused; the result itself if it was not. */
 export function reasonOf<T>(result: RequestResult<T>): Refusal | T {
   return result.ok ? result : result.reason;
 }
@@ -397,7 +397,7 @@ function isOfType<T extends Message["type"]>(message: Message, type: T): message
   return message.type === type;
 }
 
-// Messages, with what a test does not care about filled in.
+// Messages, with defaults for the fields that a test does not care about.
 
 export function requestVote(parts: Partial<RequestVote> & { term: number }): RequestVote {
   return { type: "RequestVote", lastLogIndex: 1, lastLogTerm: 1, preVote: false, leadershipTransfer: false, ...parts };
@@ -448,7 +448,7 @@ export function timeoutNow(term: number): TimeoutNow {
   return { type: "TimeoutNow", term };
 }
 
-/** Delivers what each server wants to say to the others of the list until all is said; every write ends at once. */
+/** Delivers the messages between servers until there are none left; every write ends at once. Returns their number. */
 export function exchange(...servers: Server[]): number {
   const byId = new Map(servers.map((server) => [server.id, server]));
   let delivered = 0;
@@ -459,7 +459,7 @@ export function exchange(...servers: Server[]): number {
         const receiver = byId.get(to);
         if (receiver === undefined) continue;
         quiet = false;
-        if (++delivered > 10_000) throw new Error("they never stop talking");
+        if (++delivered > 10_000) throw new Error("the servers never stop sending");
         receiver.deliver(server.id, message);
       }
     }

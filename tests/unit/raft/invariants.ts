@@ -1,7 +1,7 @@
 /**
  * The safety properties of figure 3, and the promises of this implementation,
- * checked after each step of a whole cluster. It knows everything that ever
- * happened, which no node does.
+ * checked after each step of a whole cluster. Unlike a node, the checker has the
+ * whole history.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import { hasQuorum } from "../../../lib/raft/quorum.ts";
 import type { Entry, Membership, NodeId, OutboundMessage, RaftEvent } from "../../../lib/raft/types.ts";
 import type { Disk } from "./harness.ts";
 
-/** What the checker needs of a node. */
+/** The parts of a node that the checker needs. */
 export interface Subject {
   readonly id: NodeId;
   readonly raft: Raft;
   readonly disk: Disk;
-  /** Whether it runs; its disk stays in any case. */
+  /** Set while the node runs; its disk stays in any case. */
   readonly up: boolean;
 }
 
-/** What was last seen of a running node. */
+/** The last observed state of a running node. */
 interface Seen {
   raft: Raft;
   term: number;
@@ -35,7 +35,7 @@ interface Seen {
 export class Invariants {
   /** The term of each committed entry, by index. */
   readonly committed: number[] = [0];
-  /** What was applied at each index. */
+  /** The entry applied at each index. */
   readonly #applied = new Map<number, string>();
   /** Every entry ever seen: its bytes and the term before it. */
   readonly #entries = new Map<string, { text: string; before: number }>();
@@ -47,7 +47,7 @@ export class Invariants {
   readonly #rounds = new Map<string, number>();
   readonly #cluster: () => Iterable<Subject>;
   readonly #electionTicks: number;
-  /** How many elections there were. */
+  /** The number of elections. */
   elections = 0;
 
   constructor(cluster: () => Iterable<Subject>, electionTicks: number) {
@@ -59,7 +59,7 @@ export class Invariants {
     return this.committed.length - 1;
   }
 
-  /** After anything happened to a node. `fellBack`: a failed write may take its commit index back. */
+  /** Checks a node after each step. With `fellBack` its commit index may have gone back by a failed write. */
   check(subject: Subject, fellBack = false): void {
     const { id, raft } = subject;
     const before = this.#seen.get(id);
@@ -88,7 +88,7 @@ export class Invariants {
     });
   }
 
-  /** Election Safety; Leader Completeness; and no lease of another leader still runs. */
+  /** Checks Election Safety, Leader Completeness, and that no lease of another leader still runs. */
   #elected({ id, raft }: Subject): void {
     this.elections++;
     assert.equal(this.#leaders.get(raft.term) ?? id, id, `term ${raft.term} has two leaders`);
@@ -100,19 +100,19 @@ export class Invariants {
       if (other.id === id || !other.up || !other.raft.leaseAllowed || other.raft.term > raft.term) continue;
       const began = this.#rounds.get(`${other.id} ${other.raft.term} ${other.raft.confirmedRound}`);
       if (began === undefined) continue;
-      // A tick may come right after a leader was heard: the promise is one tick shorter than its count.
+      // A tick may come right after a leader's message: the promise is one tick shorter than its count.
       assert.ok(this.now - began >= this.#electionTicks - 1, `${id} was elected while ${other.id} had a lease`);
     }
   }
 
-  /** Leader Append-Only. */
+  /** Checks Leader Append-Only. */
   #appendOnly(id: NodeId, raft: Raft, before: Seen): void {
     assert.ok(raft.lastIndex >= before.lastIndex, `leader ${id} deleted entries`);
     const term = raft.termAt(before.lastIndex);
     if (term !== undefined) assert.equal(term, before.lastTerm, `leader ${id} overwrote an entry`);
   }
 
-  /** Log Matching, by induction: an index and a term name one entry, and one entry before it. */
+  /** Checks Log Matching, by induction: an index and a term identify one entry, and one entry before it. */
   #logMatching(id: NodeId, raft: Raft): void {
     for (const entry of raft.cachedEntries(Math.max(raft.firstIndex, raft.lastIndex - 40), raft.lastIndex)) {
       assert.equal(entry.term, raft.termAt(entry.index));
@@ -126,7 +126,7 @@ export class Invariants {
     }
   }
 
-  /** What was committed once stays: the same entry everywhere, durable on a quorum. */
+  /** Checks that committed entries stay: the same on every node, durable on a quorum. */
   #commits({ id, raft }: Subject, leading: boolean, from: number): void {
     for (let index = Math.max(from + 1, raft.firstIndex); index <= raft.commitIndex; index++) {
       const term = raft.termAt(index)!;
@@ -146,7 +146,7 @@ export class Invariants {
     }
   }
 
-  /** State Machine Safety. */
+  /** Checks State Machine Safety. */
   applied(id: NodeId, entry: Entry): void {
     const text = `${entry.term} ${textOf(entry)}`;
     const known = this.#applied.get(entry.index);
@@ -165,7 +165,7 @@ export class Invariants {
     assert.equal(raft.campaignBlocked, false, `${id} campaigned before a write succeeded`);
   }
 
-  /** One uncommitted membership at a time, and none before the leader committed in its own term. */
+  /** Checks that there is one uncommitted membership at a time, and none before the leader has committed in its own term (rule 1). */
   membershipAppended(id: NodeId, index: number, previous: { index: number; membership: Membership }): void {
     assert.ok(
       previous.index <= this.commitIndex,
@@ -173,7 +173,7 @@ export class Invariants {
     );
   }
 
-  /** Nothing that promises durability leaves before it is durable (figure 2). */
+  /** Checks that no message promises durability before it is given (rule 2). */
   leaves({ id, disk }: Subject, { to, message }: OutboundMessage): void {
     const { term, votedFor } = disk.hardState;
     const tells = `${id} told ${to} of`;

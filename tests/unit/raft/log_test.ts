@@ -91,7 +91,7 @@ Deno.test("only durable entries are evicted, oldest first, and the rest is a run
   log.durableIndex = 6;
   log.evict(5, 0);
   assert.deepEqual([log.cached(5, 9).length, log.cached(6, 9).length], [0, 1]);
-  assert.equal(log.termAt(2), 1, "their terms stay known");
+  assert.equal(log.termAt(2), 1, "their terms are kept");
 });
 
 Deno.test("a read of the cache returns at least one entry, and as many as fit", () => {
@@ -219,7 +219,7 @@ Deno.test("a configuration has the membership of each index", () => {
   assert.equal(configuration.truncateFrom(6), false);
   assert.equal(configuration.truncateFrom(5), true);
   assert.deepEqual([configuration.current, configuration.index], [a, 3]);
-  assert.equal(configuration.truncateFrom(1), false, "what a snapshot holds is committed");
+  assert.equal(configuration.truncateFrom(1), false, "a snapshot's entries are committed");
   configuration.append(7, b);
   configuration.append(9, c);
   configuration.compact(8);

@@ -35,7 +35,7 @@ function change(s: Server, voters: string[], learners: string[] = []): unknown {
   return reasonOf(s.raft.changeMembership({ voters: members(...voters), learners: members(...learners) }));
 }
 
-/** A log with the first membership and then a joint one. */
+/** Returns a log with the first membership and then a joint one. */
 function jointLog(outgoing: string[], voters: string[], learnersNext: string[] = []) {
   return [...logOf([1], membership(outgoing)), membershipEntry(2, 1, joint(outgoing, voters, learnersNext))];
 }
@@ -88,8 +88,12 @@ Deno.test("rule 1: one uncommitted change at a time", () => {
 
 Deno.test("rule 1: no membership change until an entry of the leader's own term has committed", () => {
   const s = new Server("n1", { voters: three, log: [1, 1] }).elect("n2").persist();
-  assert.equal(change(s, four), "membership_change_in_progress", "it does not even know that the first one committed");
-  // A leader knows of an old commit from its time as a follower; that is not enough.
+  assert.equal(
+    change(s, four),
+    "membership_change_in_progress",
+    "it has not even learned that the first one committed",
+  );
+  // The leader has learned of an old commit while it was a follower; that is not enough.
   const f = new Server("n1", { voters: three, log: [1, 1] });
   f.deliver("n3", appendEntries({ term: 1, prevLogIndex: 2, prevLogTerm: 1, leaderCommit: 2 }));
   f.elect("n2").persist();
@@ -100,7 +104,7 @@ Deno.test("rule 1: no membership change until an entry of the leader's own term 
 
 Deno.test("rule 1: two leaders' single-server changes can't have quorums that do not overlap", () => {
   // Ongaro on raft-dev, July 2015: n1 adds n5 in term 2, alone; n2 leads term 3 and removes n1;
-  // n1 leads again. Had n2 not to commit in its own term first, {n1,n2,n5...} and {n2,n3,n4} could both decide.
+  // n1 leads again. If n2 did not have to commit in its own term first, {n1,n2,n5...} and {n2,n3,n4} could both decide.
   const voters = four;
   const n1 = new Server("n1", { voters }).lead("n2", "n3");
   assert.equal(typeof change(n1, [...voters, "n5"]), "object");
@@ -109,7 +113,7 @@ Deno.test("rule 1: two leaders' single-server changes can't have quorums that do
   n2.tick(ELECTION_TICKS).elect("n3", "n4").persist();
   assert.equal(n2.raft.membershipCommitted, true);
   assert.equal(change(n2, ["n2", "n3", "n4"]), "not_ready");
-  // Its no-op on a majority makes n1's log one that can't win any more: only then may it change the membership.
+  // With its no-op on a majority n1's log can no longer win: only then may it change the membership.
   n2.ack("n3").ack("n4");
   assert.equal(typeof change(n2, ["n2", "n3", "n4"]), "object");
   const n3 = new Server("n3", { voters, entries: n2.disk.entries.slice(0, 3), term: 3 });
@@ -266,19 +270,19 @@ Deno.test("§4.2.2: a removed leader leads until its removal has committed, and 
   assert.deepEqual(
     sent.filter(({ message }) => message.type === "AppendEntries" && message.leaderCommit === 3).map(({ to }) => to),
     ["n2", "n3"],
-    "and everybody was told of the commit before",
+    "and all peers received the commit index before",
   );
   assert.equal(s.raft.role, "follower");
   s.tick(10 * ELECTION_TICKS);
-  assert.equal(s.raft.role, "follower", "it does not come back");
+  assert.equal(s.raft.role, "follower", "it does not campaign");
 });
 
 Deno.test("§4.2.2: a leader whose removal has just committed begins no other change", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   change(s, ["n2", "n3"]);
   s.persist().ack("n2").ack("n3");
-  assert.equal(s.raft.role, "leader", "it has not got round to its retirement yet");
-  // Its successor in the name would be counted with this node's disk.
+  assert.equal(s.raft.role, "leader", "it has not retired yet");
+  // Its replacement of the same name would be counted with this node's disk.
   const voters = [member("n1", "another"), member("n2"), member("n3")];
   assert.equal(reasonOf(s.raft.changeMembership({ voters, learners: [] })), "not_leader");
 });
@@ -314,7 +318,7 @@ Deno.test("rule 7: a removed server that has not learned of it disturbs no node 
     b.tick();
     c.tick();
     exchange(a, b);
-    // What the removed one says is heard; what is said to it gets lost.
+    // Messages of the removed node arrive; messages to it are lost.
     for (const { to, message } of c.persist().messages()) (to === "n1" ? a : b).deliver("n3", message);
   }
   assert.deepEqual([a.raft.role, a.raft.term, b.raft.leader, c.raft.term], ["leader", 2, "n1", 2]);

@@ -21,7 +21,7 @@ import type {
 import { bytes, config, Disk, ELECTION_TICKS, members, membership, membershipEntry } from "./harness.ts";
 import { Invariants } from "./invariants.ts";
 
-/** How bad the world is; all chances are per mille and step. */
+/** The faults of a run; all chances are per mille and step. */
 export interface Faults {
   loss: number;
   duplicate: number;
@@ -46,7 +46,7 @@ export const NO_FAULTS: Faults = {
   pause: 0,
 };
 
-/** What a state machine would be: the last index, and a digest of all that was applied. */
+/** The state of a state machine: the last index, and a digest of everything applied. */
 interface Applied {
   readonly index: number;
   readonly digest: number;
@@ -63,22 +63,22 @@ interface Outgoing {
   since: number;
 }
 
-/** One process: a core, its disk, and what its driver remembers. */
+/** One process: a core, its disk, and the state of its driver. */
 export class Process {
   readonly id: NodeId;
   readonly disk = new Disk();
   raft: Raft;
   up = true;
   applied: Applied = { index: 0, digest: 0 };
-  /** Until then it neither ticks nor reads; the world goes on. */
+  /** The end of a pause, in which the process neither ticks nor receives. */
   pausedUntil = 0;
-  /** Counts starts, so that a job of an earlier life does nothing. */
+  /** Counts starts, so that a task from before a crash does nothing. */
   life = 0;
   inflight: { batch: PersistBatch; since: number } | null = null;
   readonly outgoing = new Map<NodeId, Outgoing>();
   staging: { id: string; offset: number } | null = null;
   takingSnapshot = false;
-  /** The commit index of the cluster when each read was asked for. */
+  /** The commit index of the cluster when each read began. */
   reads = new Map<number, number>();
 
   constructor(id: NodeId) {
@@ -95,7 +95,7 @@ export class Network {
   readonly random: SeededRandom;
   faults: Faults;
   now = 0;
-  /** How often things happened that a good run must contain. */
+  /** Counts of the events that a good run must contain. */
   readonly counts: Record<string, number> = {};
   #jobs: Job[] = [];
   readonly #cut = new Set<string>();
@@ -142,7 +142,7 @@ export class Network {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
-  /** One step of time: clocks tick, what is due happens. */
+  /** Advances the time by one step: clocks tick, and due tasks run. */
   step(): void {
     this.now++;
     this.invariants.now = this.now;
@@ -167,13 +167,13 @@ export class Network {
     for (let i = 0; i < steps; i++) this.step();
   }
 
-  /** Gives a core an input, carries out what it wants, and checks everything. */
+  /** Gives a core an input, carries out its effects, and checks everything. */
   act(process: Process, input: () => void): void {
     if (!process.up) return;
     const { raft } = process;
     const membershipBefore = { index: raft.membershipIndex, membership: raft.membership };
     input();
-    // Before a leader that retires is none any more.
+    // Before a retiring leader steps down.
     this.invariants.check(process);
     this.#carryOut(process, raft.takeEffects(), membershipBefore);
     if (!process.up || process.raft !== raft) return;
@@ -184,7 +184,7 @@ export class Network {
 
   crash(process: Process): void {
     this.count("crash");
-    // The write may have reached the disk although nobody was told.
+    // The write may have reached the disk although the process did not learn of it.
     if (process.inflight !== null && this.random.below(2) === 0) this.#toDisk(process, process.inflight.batch);
     process.up = false;
     process.life++;
@@ -271,7 +271,7 @@ export class Network {
       process.reads.delete(read.id);
     }
     for (const read of effects.rejectedReads) {
-      assert.ok(process.reads.delete(read), "only what was asked is rejected");
+      assert.ok(process.reads.delete(read), "only pending reads are rejected");
       this.count("rejectedRead");
     }
     for (const read of effects.entryReads) {
@@ -418,7 +418,7 @@ export class Network {
     });
   }
 
-  // What users do
+  // Requests of clients
 
   propose(process: Process): void {
     this.act(process, () => {
@@ -440,7 +440,7 @@ export class Network {
     });
   }
 
-  /** Asks for a random membership of at least one voter. */
+  /** Requests a random membership of at least one voter. */
   changeMembership(process: Process): void {
     const roles = [...this.processes.keys()].map((id) => ({ id, role: this.random.below(4) }));
     const voters = roles.filter(({ role }) => role >= 2).map(({ id }) => id);
@@ -452,7 +452,7 @@ export class Network {
     });
   }
 
-  /** One voter more or less. */
+  /** Requests one voter more or less. */
   changeOne(process: Process): void {
     const { voters } = process.raft.membership;
     const id = this.pick([...this.processes.keys()])!;

@@ -36,7 +36,7 @@ Deno.test("rule 2: a candidate asks for votes once its own is on disk, and count
   assert.deepEqual(write?.hardState, { term: 2, votedFor: "n1" });
   assert.deepEqual(s.messages(), []);
   s.deliver("n2", vote({ term: 2 }));
-  assert.equal(s.raft.role, "candidate", "a vote that can't be: nobody was asked yet");
+  assert.equal(s.raft.role, "candidate", "a vote that no node can have given yet");
   s.endPersist(write);
   assert.equal(s.raft.role, "leader");
 });
@@ -129,7 +129,11 @@ Deno.test("rule 6: a late completion of an overwritten write acknowledges nothin
   s.deliver("n3", appendEntries({ term: 2, prevLogIndex: 2, prevLogTerm: 1, entries: other, leaderCommit: 4 }));
   s.endPersist(write);
   assert.deepEqual([s.raft.durableIndex, s.raft.applicableIndex], [2, 2], "entries 3 and 4 on disk are others");
-  assert.deepEqual(s.messages(), [], "the acknowledgement to the old leader is dropped, the new one's is not due");
+  assert.deepEqual(
+    s.messages(),
+    [],
+    "the acknowledgement to the old leader is dropped, that to the new one is not due",
+  );
   const next = s.beginPersist();
   assert.deepEqual(next?.entries, other);
   s.endPersist(next);
@@ -187,7 +191,7 @@ Deno.test("after a failed write a node does not campaign until a write succeeds;
   assert.equal(s.beginPersist(), null, "and is not repeated at once");
   s.deliver("n2", appendEntries({ term: 2, prevLogIndex: 2, prevLogTerm: 2, leaderCommit: 0 }));
   s.deliver("n2", timeoutNow(2));
-  assert.equal(s.raft.role, "follower", "not even when told to");
+  assert.equal(s.raft.role, "follower", "not even by TimeoutNow");
   s.tick(3 * ELECTION_TICKS).persist();
   assert.equal(s.raft.campaignBlocked, false);
   s.tick(2 * ELECTION_TICKS);

@@ -22,7 +22,11 @@ Deno.test("in replicate the next index runs ahead, and messages in flight are co
   peer.sent(6, 30);
   assert.deepEqual([peer.nextIndex, peer.inflightMessages, peer.inflightBytes], [7, 3, 60]);
   assert.equal(peer.acknowledge(4), true);
-  assert.deepEqual([peer.matchIndex, peer.inflightMessages, peer.inflightBytes], [4, 2, 50], "a message counts whole");
+  assert.deepEqual(
+    [peer.matchIndex, peer.inflightMessages, peer.inflightBytes],
+    [4, 2, 50],
+    "a message is freed as a whole",
+  );
   assert.equal(peer.acknowledge(6), true);
   assert.deepEqual([peer.nextIndex, peer.inflightMessages, peer.inflightBytes], [7, 0, 0]);
 });

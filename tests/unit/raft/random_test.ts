@@ -1,6 +1,6 @@
 /**
- * Whole clusters of cores under random faults, one life a seed. More or other
- * lives: `SEED=1000 SEEDS=5000 deno test --allow-env tests/unit/raft/random_test.ts`.
+ * Whole clusters of cores under random faults, one run per seed. For more or other
+ * runs: `SEED=1000 SEEDS=5000 deno test --allow-env tests/unit/raft/random_test.ts`.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ELECTION_TICKS } from "./harness.ts";
 import { Network, NO_FAULTS } from "./network.ts";
 import type { Process } from "./network.ts";
 
-/** One life of a cluster: faults and users' requests at random, then calm, in which it must make progress. */
+/** Runs one cluster: faults and requests at random, then calm, in which it must make progress. */
 function live(seed: number): Network {
   const voters = 3 + (seed % 3);
   const spares = seed % 2 === 0 ? 0 : 5 - voters;
@@ -41,7 +41,7 @@ function ask(network: Network, process: Process): void {
   if (network.chance(20)) network.changeOne(process);
 }
 
-/** Faults stop: within bounded time there is a leader, and it commits; everyone ends with the same state. */
+/** Stops the faults: within bounded time there is a leader, and it commits; all nodes end with the same state. */
 function calm(network: Network): void {
   network.faults = NO_FAULTS;
   network.heal();
@@ -75,7 +75,7 @@ const first = Number(Deno.env.get("SEED") ?? 1);
 const last = Number(Deno.env.get("SEEDS") ?? 150) + first - 1;
 const GROUP = 10;
 
-/** What happened in all lives together. */
+/** Counts of the events in all runs together. */
 const counts: Record<string, number> = {};
 
 for (let from = first; from <= last; from += GROUP) {

@@ -16,7 +16,7 @@ import {
 
 const three = ["n1", "n2", "n3"];
 
-/** The newest round that the leader told `to`. */
+/** Returns the newest round that the leader sent to `to`. */
 function round(s: Server, to = "n2"): number {
   return s.sent("AppendEntries", to).at(-1)!.round;
 }
@@ -111,7 +111,7 @@ Deno.test("rule 8: a refused AppendEntries of an older term acknowledges no roun
   s.deliver("n2", appendEntries({ term: 1, prevLogIndex: 1, prevLogTerm: 1, round: 50 }));
   assert.equal(s.sent("AppendEntriesResponse", "n2")[0]?.round, 0);
   s.deliver("n2", installSnapshot({ term: 1, snapshot: snapshotMeta(9, 1, membership(three)), round: 50 }));
-  assert.equal(s.sent("InstallSnapshotResponse", "n2")[0]?.round, 2, "round 2 of term 3 was heard indeed");
+  assert.equal(s.sent("InstallSnapshotResponse", "n2")[0]?.round, 2, "round 2 of term 3 was received");
 });
 
 Deno.test("rule 8: a chunk's answer that the disk delayed into a newer term acknowledges no round of it", () => {
@@ -121,12 +121,12 @@ Deno.test("rule 8: a chunk's answer that the disk delayed into a newer term ackn
   s.deliver("n2", appendEntries({ term: 3, prevLogIndex: 1, prevLogTerm: 1, round: 2 })).persist().drain();
   s.raft.snapshotProgress("n2", meta.id, 4, "accepted", 50);
   const [accepted] = s.persist().sent("InstallSnapshotResponse");
-  assert.deepEqual([accepted?.term, accepted?.round], [3, 2], "only what was heard in this term");
+  assert.deepEqual([accepted?.term, accepted?.round], [3, 2], "only rounds of this term");
   assert.equal(s.raft.installSnapshot("n2", meta, 50), true);
   const [installed] = s.persist().sent("InstallSnapshotResponse");
   assert.deepEqual([installed?.term, installed?.round], [3, 2]);
   s.raft.snapshotProgress("n3", meta.id, 4, "accepted", 50);
-  assert.equal(s.persist().sent("InstallSnapshotResponse")[0]?.round, 0, "and nothing to who does not lead");
+  assert.equal(s.persist().sent("InstallSnapshotResponse")[0]?.round, 0, "and none to a node that does not lead");
 });
 
 Deno.test("§6.4: reads are rejected when the leader steps down, each once", () => {

@@ -71,9 +71,9 @@ Deno.test("§5.3: a follower refuses entries that do not follow its log, and ret
     conflictIndex: number,
     conflictTerm: number,
   ][] = [
-    [[1, 1], 5, 1, 3, 1], // too short
+    [[1, 1], 5, 1, 3, 1], // the log is too short
     [[1, 1, 2, 2, 2], 5, 4, 5, 2], // the whole of term 2 may still match: its term is older than the leader's there
-    [[1, 1, 4, 4, 4], 5, 2, 3, 1], // none of term 4 can
+    [[1, 1, 4, 4, 4], 5, 2, 3, 1], // no entry of term 4 can match
   ];
   for (const [log, prevLogIndex, prevLogTerm, conflictIndex, conflictTerm] of cases) {
     const s = new Server("n1", { voters: three, log, term: 5 });
@@ -102,7 +102,7 @@ Deno.test("rule 5: a late or repeated AppendEntries never truncates entries that
   assert.equal(s.raft.lastIndex, 4);
   assert.deepEqual(s.event("logTruncated"), []);
   assert.equal(s.beginPersist(), null, "nothing to write again");
-  assert.equal(s.sent("AppendEntriesResponse")[0]?.matchIndex, 2, "it acknowledges what the message proved");
+  assert.equal(s.sent("AppendEntriesResponse")[0]?.matchIndex, 2, "it acknowledges no more than the message proved");
   s.deliver("n2", appendEntries({ term: 1, prevLogIndex: 2, prevLogTerm: 1, entries: entries.slice(1) })).persist();
   assert.equal(s.sent("AppendEntriesResponse")[0]?.matchIndex, 4);
 });
@@ -210,7 +210,7 @@ Deno.test("§7: a full window whose entries were lost, and then compacted away, 
   a.raft.applied(7);
   a.raft.snapshotTaken(snapshotMeta(7, 2, first));
   a.raft.compact(7);
-  // The follower has entry 2 only; a heartbeat at index 4 can't be compared any more, and says nothing.
+  // The follower has entry 2 only; a heartbeat at index 4 can no longer be compared, and proves nothing.
   const b = new Server("n2", { voters: three, entries: a.disk.entries.slice(0, 2), term: 2 });
   a.tick(HEARTBEAT_TICKS);
   exchange(a, b);
@@ -317,7 +317,7 @@ Deno.test("§5.3: a late refusal does not move a peer back", () => {
   s.deliver("n2", appendedResponse({ term: 2, success: false, prevLogIndex: 3, conflictIndex: 1, conflictTerm: 0 }));
   assert.deepEqual([s.progress("n2").matchIndex, s.progress("n2").state], [4, "replicate"]);
   s.deliver("n2", appendedResponse({ term: 2, matchIndex: 2, prevLogIndex: 2 }));
-  assert.equal(s.progress("n2").matchIndex, 4, "nor does a late acknowledgement");
+  assert.equal(s.progress("n2").matchIndex, 4, "nor does a late acknowledgement move it back");
 });
 
 Deno.test("an acknowledgement beyond the leader's log is ignored", () => {
@@ -342,7 +342,7 @@ Deno.test("figure 3: two leaders in one term are a fault, and the node must stop
 });
 
 Deno.test("rule 3: inputs are synchronous, so that nothing happens between a check and its use", () => {
-  // The core has no promise to await: each input returns a plain value, and what it checked it used by then.
+  // The core has no promise to await: each input returns a plain value, and has used what it checked by then.
   const s = new Server("n1", { voters: three, settled: false });
   const inputs: [string, () => unknown][] = [
     ["tick", () => s.raft.tick()],

@@ -42,7 +42,11 @@ Deno.test("§7: a peer whose next entry is compacted away gets a snapshot, and t
   assert.deepEqual(s.progress("n2").matchIndex, 8);
   const [append] = s.answerEntryReads().sent("AppendEntries", "n2");
   assert.deepEqual([append?.prevLogIndex, append?.prevLogTerm, append?.entries.length], [8, 1, 2]);
-  assert.equal(s.raft.snapshotMessage("n2", s.raft.snapshot!, 0, new Uint8Array(0)), null, "no more is wanted");
+  assert.equal(
+    s.raft.snapshotMessage("n2", s.raft.snapshot!, 0, new Uint8Array(0)),
+    null,
+    "no further chunk is wanted",
+  );
 });
 
 Deno.test("§7: heartbeats go on while a snapshot is sent, and claim nothing that the leader can't compare", () => {
@@ -145,7 +149,7 @@ Deno.test("§7: a snapshot that is not newer than what is committed is never ins
   s.deliver("n1", appendEntries({ term: 2, prevLogIndex: 4, prevLogTerm: 1, leaderCommit: 4 })).drain();
   const meta = snapshotMeta(3, 1, first);
   s.deliver("n1", installSnapshot({ term: 2, snapshot: meta, round: 2 })).collect();
-  assert.deepEqual(s.snapshotChunks, [], "not even its bytes are wanted");
+  assert.deepEqual(s.snapshotChunks, [], "not even its bytes are requested");
   assert.deepEqual(s.sent("InstallSnapshotResponse"), [
     installResponse({ term: 2, snapshotId: "s3", matchIndex: 4, round: 2 }),
   ]);
@@ -162,7 +166,7 @@ Deno.test("§7: a log that has the snapshot's last entry keeps what follows it",
 });
 
 Deno.test("§7: entries that arrived while a snapshot was stored are kept: they were acknowledged", () => {
-  // The chunks came from the old leader. A new one had all the entries, and counts on n2's disk for 5.
+  // The chunks came from the old leader. The new leader had all the entries, and counts n2's disk for entry 5.
   const s = new Server("n2", { voters: three, log: [1], term: 2 });
   const meta = snapshotMeta(3, 1, first);
   s.deliver("n1", installSnapshot({ term: 2, snapshot: meta, round: 2 })).collect();
@@ -259,7 +263,7 @@ Deno.test("§7: only a follower installs a snapshot; a candidate ignores it", ()
 });
 
 Deno.test("rule 6: a write that ends after an installed snapshot replaced it acknowledges none of its entries", () => {
-  // The write is longer than the snapshot, and of another leader: none of it is left in the log.
+  // The write goes beyond the snapshot, and is of another leader: none of it is left in the log.
   const s = new Server("n2", { voters: three, term: 1 });
   const entries = Array.from({ length: 12 }, (_, i) => command(i + 2, 1));
   s.deliver("n3", appendEntries({ term: 1, prevLogIndex: 1, prevLogTerm: 1, entries }));

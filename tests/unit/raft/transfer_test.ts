@@ -75,13 +75,13 @@ Deno.test("§6.4.1: a leader has no lease from its first TimeoutNow of a term on
   other.raft.transferLeadership("n2");
   assert.equal(other.raft.leaseAllowed, false, "nor while one may leave any moment");
   for (let i = 0; i < ELECTION_TICKS; i++) other.tick().ack("n3");
-  assert.equal(other.raft.leaseAllowed, true, "but none had left");
+  assert.equal(other.raft.leaseAllowed, true, "no TimeoutNow was sent in that transfer");
 });
 
 Deno.test("§3.10: TimeoutNow counts only from the leader of the term", () => {
   const s = new Server("n1", { voters: three, term: 3 });
   s.deliver("n2", timeoutNow(3));
-  assert.equal(s.raft.role, "follower", "who leads is not known");
+  assert.equal(s.raft.role, "follower", "the leader is not known");
   s.deliver("n2", appendEntries({ term: 3 }));
   s.deliver("n3", timeoutNow(3)).deliver("n2", timeoutNow(2)).deliver("n2", timeoutNow(4));
   assert.deepEqual([s.raft.role, s.raft.term], ["follower", 3]);
@@ -102,7 +102,11 @@ Deno.test("§3.10: by default the voter with the longest log that answers takes 
   other.propose("a");
   other.persist().ack("n3");
   for (let i = 0; i < ELECTION_TICKS; i++) other.tick().ack("n2", 2);
-  assert.deepEqual(other.raft.transferLeadership(null), { ok: true, to: "n2" }, "n3 has more, and is gone");
+  assert.deepEqual(
+    other.raft.transferLeadership(null),
+    { ok: true, to: "n2" },
+    "n3 has more of the log, but does not answer",
+  );
 });
 
 Deno.test("§3.10: a refused transfer has a reason", () => {
