@@ -302,8 +302,8 @@ class WorkerNode implements BrowserNode {
     });
   }
 
-  #observe(event: keyof RaftNodeEventMap, tell: (detail: object) => void): () => void {
-    const listener = ({ detail }: { readonly detail: object }): void => tell(detail);
+  #observe(event: keyof RaftNodeEventMap, report: (detail: object) => void): () => void {
+    const listener = ({ detail }: { readonly detail: object }): void => report(detail);
     const attach = (node: RaftNode): void => node.addEventListener(event, listener);
     this.#observers.add(attach);
     if (this.#node !== null) attach(this.#node);
@@ -319,13 +319,13 @@ class WorkerNode implements BrowserNode {
     if (handOver && this.#node?.isLeader === true) await this.#node.transferLeadership().catch(() => {});
     if (!this.#pausers.has(by) || this.#closing.signal.aborted) return;
     this.#host.pause();
-    this.#tellLife();
+    this.#postLife();
   }
 
   #resume(by: Pauser): void {
     if (!this.#pausers.delete(by) || this.#pausers.size > 0) return;
     this.#host.resume();
-    this.#tellLife();
+    this.#postLife();
   }
 
   async #close(): Promise<void> {
@@ -362,10 +362,10 @@ class WorkerNode implements BrowserNode {
     const before = this.#state.life;
     if (before === "closed" || (before === "stopped" && life !== "closed")) return;
     this.#state = { life, reason, error };
-    this.#tellLife();
+    this.#postLife();
   }
 
-  #tellLife(): void {
+  #postLife(): void {
     this.#page?.life(this.life);
   }
 }

@@ -247,15 +247,15 @@ export class BrowserNodeHandle {
   }
 
   #lifecycle() {
-    const tell = (call: Promise<unknown>): void => void call.catch(() => {});
-    const tellInTime = (call: Promise<unknown>): void => {
-      tell(call);
+    const send = (call: Promise<unknown>): void => void call.catch(() => {});
+    const sendInTime = (call: Promise<unknown>): void => {
+      send(call);
       if (this.#leads) holdUp(HAND_OVER_MS);
     };
     return {
-      freeze: () => tellInTime(this.#port.call("pause", { by: "page" })),
-      thaw: () => tell(this.#port.call("resume", { by: "page" })),
-      leave: () => tellInTime(this.#port.call("close", null)),
+      freeze: () => sendInTime(this.#port.call("pause", { by: "page" })),
+      thaw: () => send(this.#port.call("resume", { by: "page" })),
+      leave: () => sendInTime(this.#port.call("close", null)),
     };
   }
 

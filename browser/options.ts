@@ -1,5 +1,5 @@
 /**
- * What a node in a tab is made of.
+ * The options of a node in a tab.
  *
  * @module
  */
@@ -13,17 +13,17 @@ import { tabAddress } from "../transport/tab/mod.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
 import type { PageEnd } from "./page_link.ts";
 
-/** What a node's storage and transport are made from: the options that `createIndexedDbStorage` and the transports take. */
+/** The options that `createIndexedDbStorage` and the transports take. */
 export interface NodePlace {
   /** The cluster's name within the origin. */
   readonly clusterId: string;
   /** The node's name. */
   readonly nodeId: NodeId;
-  /** Where others reach it, by convention: `tab:` and its name. */
+  /** The node's address for other nodes, by convention `tab:` and its name. */
   readonly address: string;
-  /** A page that is reloaded finds the lock of its predecessor still held for a moment. In milliseconds. */
+  /** Milliseconds to wait for the lock: after a reload, the previous page still holds it for a moment. */
   readonly lockWaitMs: number;
-  /** To be called once if the data are deleted under the node: it stops then. */
+  /** Must be called once if the data is deleted under the node, which then stops. */
   readonly onLost: (error: StorageError) => void;
 }
 
@@ -31,77 +31,76 @@ export interface NodePlace {
 export interface FirstMember {
   /** The node's name. */
   readonly id: NodeId;
-  /** Where others reach it. */
+  /** The node's address for other nodes. */
   readonly address: string;
 }
 
-/** How a node comes into a cluster that runs. */
+/** Options of a node that joins a running cluster. */
 export interface JoinOptions {
-  /** The addresses of nodes to ask, tabs or servers; one that answers is enough. @default whom the transport knows */
+  /** The addresses of nodes to ask, tabs or servers; one that answers is enough. @default the peers that the transport knows */
   readonly through?: readonly string[];
-  /** A learner has no vote, so a tab that goes away holds nothing up. @default "learner" */
+  /** The role to take. A learner has no vote, so the loss of its tab does not block the cluster. @default "learner" */
   readonly as?: "learner" | "voter";
 }
 
-/** Options of {@linkcode startBrowserNode}: those of a RaftNode, and what is a tab's own. */
+/** Options of {@linkcode startBrowserNode}: those of a RaftNode, and those of a tab. */
 export interface BrowserNodeOptions
-  extends Omit<RaftNodeOptions, "address" | "storage" | "transport" | "bootstrap" | "incarnation"> {
-  /** The cluster's name within the origin: what `storage` and `transport` are kept apart by. */
+  extends Omit<RaftNodeOptions, "address" | "storage" | "loaded" | "transport" | "bootstrap" | "incarnation"> {
+  /** The cluster's name within the origin; separates its storage and transport from those of other clusters. */
   readonly clusterId: string;
-  /** Loaded and closed by the node; or how to open it. */
+  /** The storage, loaded and closed by the node; or a function that creates it. */
   readonly storage: Storage | ((place: NodePlace) => Storage);
-  /** Started and closed by the node; or how to make it. */
+  /** The transport, started and closed by the node; or a function that creates it. */
   readonly transport: TabTransport | ((place: NodePlace) => TabTransport);
   /**
-   * For an empty storage: the nodes that begin a new cluster together, this one
-   * too; by name where they are tabs. It begins once every one of them was
-   * reached, with an empty storage or as one that knows this very storage. Not
-   * looked at once there is data.
+   * For an empty storage: all nodes of a new cluster, including this one; tabs by
+   * their names alone. It starts once each of them was reached, with an empty storage
+   * or as a node that knows this very storage. Ignored once there is data.
    */
   readonly bootstrap?: { readonly members: readonly (NodeId | FirstMember)[] };
-  /** For an empty storage: ask to be added to a cluster that runs. */
+  /** For an empty storage: ask to be added to a running cluster. */
   readonly join?: JoinOptions;
-  /** Where its pages are heard. @default the worker's global scope; nowhere if this is no worker */
+  /** The connection to its pages. @default the worker's global scope; none outside of a worker */
   readonly page?: PageEnd | null;
 }
 
-/** A worker that was terminated lets go of its lock within some milliseconds. */
+/** A terminated worker releases its lock within some milliseconds. */
 const LOCK_WAIT_MS = 1000;
 
-/** Where the node of these options is. */
+/** Returns the place of the node with these options. */
 export function nodePlace({ clusterId, id }: BrowserNodeOptions, onLost: NodePlace["onLost"]): NodePlace {
   return { clusterId, nodeId: id, address: tabAddress(id), lockWaitMs: LOCK_WAIT_MS, onLost };
 }
 
-/** The members of `bootstrap`, with their addresses. @throws {RaftError} `invalid_argument` if this node is none */
+/** Returns the members of `bootstrap`, with their addresses. @throws {RaftError} `invalid_argument` if this node is missing */
 export function firstMembers(options: BrowserNodeOptions): readonly FirstMember[] {
   const members = options.bootstrap?.members ?? [];
   const named = members.map((member) =>
     typeof member === "string" ? { id: member, address: tabAddress(member) } : member
   );
   if (named.some(({ id }) => id === options.id)) return named;
-  throw new RaftError("invalid_argument", `The members of bootstrap don't name this node, ${options.id}.`, {
+  throw new RaftError("invalid_argument", `the members of bootstrap do not include this node, ${options.id}`, {
     hint: "Name every node of the new cluster, or use join.",
   });
 }
 
-/** @throws {RaftError} `invalid_argument` */
+/** Checks the options. @throws {RaftError} `invalid_argument` */
 export function checkOptions({ clusterId, id, bootstrap, join }: BrowserNodeOptions): void {
   const invalid = (message: string, hint: string) => new RaftError("invalid_argument", message, { hint });
-  if (clusterId === "") throw invalid("A cluster needs a name.", "Set clusterId.");
-  if (id === "") throw invalid("A node needs a name.", "Set id.");
+  if (clusterId === "") throw invalid("a cluster needs a name", "Set clusterId.");
+  if (id === "") throw invalid("a node needs a name", "Set id.");
   if (bootstrap !== undefined && join !== undefined) {
-    throw invalid("A node begins a cluster or joins one.", "Give bootstrap or join, not both.");
+    throw invalid("bootstrap and join exclude each other", "Set one of them: a node starts a cluster or joins one.");
   }
-  if (join?.through?.length === 0) throw invalid("Nobody is named to join through.", "Name the address of a node.");
+  if (join?.through?.length === 0) throw invalid("join.through is empty", "Name the address of a node.");
 }
 
-/** The addresses to join through. A transport that knows who is there tells. */
+/** Returns the addresses to join through: those of the options, else the peers that the transport knows. */
 export function joinThrough({ join }: BrowserNodeOptions, transport: TabTransport): readonly string[] {
   return join?.through ?? (transport as { readonly peers?: readonly string[] }).peers ?? [];
 }
 
-/** The worker's own scope. A window would post to itself. */
+/** Returns the worker's own scope; `null` in a window, which would post to itself. */
 export function workerScope(): PageEnd | null {
   const scope = globalThis as unknown as Partial<PageEnd>;
   return "document" in globalThis || scope.postMessage === undefined ? null : scope as PageEnd;

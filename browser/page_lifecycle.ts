@@ -1,40 +1,39 @@
 /**
- * What happens to a page, in the order in which its node has to care.
+ * The lifecycle of a page, as far as it matters to its node.
  *
  * @module
  */
 
-/** What a page's node is to do. */
+/** Receives the changes that matter to a node. */
 export interface LifecycleListener {
   /** The page is about to be frozen. */
   freeze(): void;
-  /** It goes on. */
+  /** The page was resumed. */
   thaw(): void;
-  /** It is about to be gone for good. */
+  /** The page is about to go away for good. */
   leave(): void;
 }
 
-/** A page, as far as its lifecycle goes: `document` and `window`. */
+/** The parts of a page that its lifecycle needs: `document` and `window`. */
 export interface PageScope {
   readonly document: EventTarget & { readonly visibilityState: string };
   readonly window: EventTarget;
 }
 
-/** Of `pagehide` and `pageshow`: whether the page is kept, and may come back as it is. */
+/** Reports whether the page of a `pagehide` or `pageshow` is kept, and may come back as it is. */
 const kept = (event: Event): boolean => (event as { readonly persisted?: boolean }).persisted === true;
 
-/** The page that this runs in; `null` in a worker. */
+/** Returns the page that this runs in; `null` in a worker. */
 export function thisPage(): PageScope | null {
   const { document, window } = globalThis as unknown as Partial<PageScope>;
   return document === undefined || window === undefined ? null : { document, window };
 }
 
 /**
- * Begins to tell. A hidden page is no matter: its worker's timers are not
- * throttled. A page that went into the back-forward cache stands still like a
- * frozen one.
+ * Watches the lifecycle of a page. A hidden page needs no action: its worker's timers
+ * are not throttled. A page in the back-forward cache is paused like a frozen one.
  *
- * @returns how to end it
+ * @returns a function that stops watching
  */
 export function watchLifecycle({ document, window }: PageScope, listener: LifecycleListener): () => void {
   const stop = new AbortController();

@@ -1,5 +1,5 @@
 /**
- * The worker's side of the way to its pages.
+ * The worker's side of the connection to its pages.
  *
  * @module
  */
@@ -10,30 +10,30 @@ import type { NodeId } from "../lib/raft/types.ts";
 import { cloneDetail } from "./protocol.ts";
 import type { CallName, Connect, LifeState, Listening, ToPage, ToWorker, WorkerCalls } from "./protocol.ts";
 
-/** Where pages are heard: the global scope of a dedicated worker is one. */
+/** The connection of a worker to its pages. The global scope of a dedicated worker is one. */
 export interface PageEnd {
-  /** Hears of what a page posts to the worker. */
+  /** Listens to the messages that a page posts to the worker. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  /** Takes it back. */
+  /** Removes a listener. */
   removeEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  /** Posts to whoever made the worker. */
+  /** Posts to the page that created the worker. */
   postMessage(message: unknown): void;
 }
 
-/** Carries out what pages ask. */
+/** Carries out the calls of pages. */
 export type CallTable = {
   readonly [K in CallName]: (input: WorkerCalls[K][0], signal: AbortSignal) => Promise<WorkerCalls[K][1]>;
 };
 
-/** What a {@linkcode PageLink} is made of. */
+/** Options of {@linkcode PageLink}. */
 export interface PageLinkOptions {
   readonly end: PageEnd;
   readonly calls: CallTable;
-  /** Begins to listen to an event of the node; returns how to stop. */
-  observe(event: keyof RaftNodeEventMap, tell: (detail: object) => void): () => void;
+  /** Starts observing an event of the node; returns a function that stops. */
+  observe(event: keyof RaftNodeEventMap, report: (detail: object) => void): () => void;
 }
 
-/** Bytes alone: a clone of a view would take the whole buffer along. */
+/** Returns bytes in a buffer of their own: a clone of a view would copy the whole buffer. */
 function ownBytes(output: unknown): unknown {
   if (!(output instanceof Uint8Array) || output.byteLength === output.buffer.byteLength) return output;
   return output.slice();
@@ -45,10 +45,10 @@ function withOwnBytes(output: unknown): unknown {
   return { ...output, result: ownBytes(output.result) };
 }
 
-/** Who answers at each end: a worker may start another node after one that failed. */
+/** Stops the link in use at each end: a worker may start another node after one that failed. */
 const answering = new WeakMap<PageEnd, () => void>();
 
-/** Talks to every page that connects. */
+/** Serves every page that connects. */
 export class PageLink {
   readonly #options: PageLinkOptions;
   readonly #ports = new Map<MessagePort, Map<string, () => void>>();
@@ -57,7 +57,7 @@ export class PageLink {
   #life: ToPage | null = null;
   #leads: ToPage | null = null;
 
-  /** Begins to listen, and says so. */
+  /** Begins to listen, and announces it. */
   constructor(options: PageLinkOptions) {
     this.#options = options;
     const { end } = options;
@@ -67,22 +67,22 @@ export class PageLink {
     end.postMessage({ raftCore: "listening" } satisfies Listening);
   }
 
-  /** The storage is open. */
+  /** Announces that the storage is open. */
   opened(id: NodeId, address: string): void {
     this.#opened = { type: "opened", id, address };
-    this.#tellAll(this.#opened);
+    this.#postAll(this.#opened);
   }
 
-  /** How far the node is. */
+  /** Announces the state of the node. */
   life({ life, reason, error }: LifeState): void {
     this.#life = { type: "life", life, reason, error: error === null ? null : error.toJSON() };
-    this.#tellAll(this.#life);
+    this.#postAll(this.#life);
   }
 
-  /** Whether the node leads. */
+  /** Announces whether the node leads. */
   leads(leads: boolean): void {
     this.#leads = { type: "leads", leads };
-    this.#tellAll(this.#leads);
+    this.#postAll(this.#leads);
   }
 
   #connected(data: unknown): void {
@@ -111,7 +111,7 @@ export class PageLink {
     let answer: ToPage;
     try {
       const call = this.#options.calls[name] as (input: unknown, signal: AbortSignal) => Promise<unknown>;
-      if (call === undefined) throw new RaftError("unsupported", `the worker knows no call "${name}"`);
+      if (call === undefined) throw new RaftError("unsupported", `the worker has no call "${name}"`);
       answer = { type: "answer", id, output: withOwnBytes(await call(input, controller.signal)) };
     } catch (error) {
       answer = { type: "failure", id, error: RaftError.from(error).toJSON() };
@@ -129,13 +129,13 @@ export class PageLink {
     observed.get(event)?.();
     observed.delete(event);
     if (!on) return;
-    const tell = (detail: object): void => {
+    const report = (detail: object): void => {
       port.postMessage({ type: "event", event, detail: cloneDetail(detail) } satisfies ToPage);
     };
-    observed.set(event, this.#options.observe(event, tell));
+    observed.set(event, this.#options.observe(event, report));
   }
 
-  #tellAll(message: ToPage): void {
+  #postAll(message: ToPage): void {
     for (const port of this.#ports.keys()) port.postMessage(message);
   }
 }

@@ -1,16 +1,16 @@
 /**
- * A host that can stand still, as a frozen page does.
+ * A host that can be paused, as a frozen page is.
  *
  * @module
  */
 
 import type { Cancel, Clock, Host } from "../lib/clock.ts";
 
-/** Passes another host's time on. While it stands still, what is due waits; clocks go on, as they do in a frozen page. */
+/** Wraps another host. While it is paused, due tasks wait; clocks keep running, as they do in a frozen page. */
 export class PausableHost implements Host {
   readonly clock: Clock;
   readonly #host: Host;
-  /** What came due meanwhile, in order. */
+  /** Tasks that came due during the pause, in order. */
   readonly #due = new Set<{ run(): void }>();
   #paused = false;
 
@@ -23,7 +23,7 @@ export class PausableHost implements Host {
     };
   }
 
-  /** Whether it stands still. */
+  /** Reports whether it is paused. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -36,12 +36,12 @@ export class PausableHost implements Host {
     this.#host.enqueue(() => this.#run({ run: task }));
   }
 
-  /** Runs nothing from now on. */
+  /** Runs no tasks from now on. */
   pause(): void {
     this.#paused = true;
   }
 
-  /** Runs what came due, each in a task of its own, and goes on. */
+  /** Runs the tasks that came due, each in a task of its own, and resumes. */
   resume(): void {
     this.#paused = false;
     for (const task of this.#due) this.#host.enqueue(() => this.#run(task, this.#due.delete(task)));

@@ -1,6 +1,5 @@
 /**
- * What is done to the members of a cluster: the rules behind AdminService, free
- * of any wire format.
+ * The rules of membership changes behind AdminService, free of any wire format.
  *
  * @module
  */
@@ -16,30 +15,30 @@ import { MAX_ADDRESS_LENGTH } from "../transport/wire/checked.ts";
 import type { Hints } from "./hints.ts";
 import type { ServedNode } from "./served_node.ts";
 
-/** Who answers at an address. */
+/** The node that answers at an address. */
 export interface Identified {
   readonly nodeId: string;
   readonly incarnation: string;
-  /** Empty if it is part of none yet. */
+  /** Empty if it does not belong to a cluster yet. */
   readonly clusterId: string;
-  /** Whether it holds nothing but its own identity. */
+  /** Reports whether it holds nothing but its own identity. */
   readonly empty: boolean;
 }
 
 /** Options of {@linkcode Admin}. */
 export interface AdminOptions {
   readonly node: ServedNode;
-  /** Asks a node who it is. @throws {RaftError} `unreachable` */
+  /** Asks a node for its identity. @throws {RaftError} `unreachable` */
   identify(address: string, signal: AbortSignal): Promise<Identified>;
-  /** The hints of what is thrown. */
+  /** The hints of the errors. */
   readonly hints: Hints;
-  /** A voter counts as present if it answered within. @default 3000 */
+  /** A voter counts as present if it answered within this many milliseconds. @default 3000 */
   readonly presenceMs?: number;
-  /** How often to look whether a learner has caught up. @default 50 */
+  /** Milliseconds between two checks whether a learner has caught up. @default 50 */
   readonly pollIntervalMs?: number;
 }
 
-/** Adds, promotes and removes members. To be used at the leader; elsewhere its calls end as `not_leader`. */
+/** Adds, promotes, demotes and removes members, at the leader; at any other node its calls end as `not_leader`. */
 export class Admin {
   readonly #node: ServedNode;
   readonly #identify: AdminOptions["identify"];
@@ -58,18 +57,18 @@ export class Admin {
   /**
    * Adds an empty node as a learner; unless it is to stay one, waits until it
    * has caught up and makes it a voter (dissertation §4.2.1). Calling it again
-   * after a failure goes on where it ended.
+   * after a failure continues where it ended.
    */
   async add(request: NewMember, signal: AbortSignal): Promise<Membership> {
     const { id, address } = request;
-    if (id === "" || address === "") throw new RaftError("invalid_argument", "A member needs an id and an address.");
+    if (id === "" || address === "") throw new RaftError("invalid_argument", "a member needs an id and an address");
     checkLength(address);
     const found = await this.#ask(id, address, signal);
     const before = this.#status();
     const known = before.members.find((member) => member.id === id);
     if (known !== undefined) {
       if (hasOtherDataFolder(before.membership, { id, incarnation: found.incarnation })) {
-        throw new RaftError("refused", `${id} is already a member, with another data folder.`, {
+        throw new RaftError("refused", `node ${id} is already a member, with another data folder`, {
           hint: this.#hints.replace(id, known.address),
         });
       }
@@ -86,17 +85,17 @@ export class Admin {
     return this.#status().membership;
   }
 
-  /** Makes a learner that has caught up a voter. */
+  /** Promotes a learner that has caught up to a voter. */
   async promote(id: NodeId, signal: AbortSignal): Promise<Membership> {
     const status = this.#status();
     const { voters, learners } = halves(status);
     if (voters.some((member) => member.id === id)) return status.membership;
     const learner = learners.find((member) => member.id === id);
-    if (learner === undefined) throw new RaftError("invalid_argument", `${id} is not a learner of this cluster.`);
+    if (learner === undefined) throw new RaftError("invalid_argument", `node ${id} is not a learner of this cluster`);
     const matchIndex = matchIndexOf(status, id);
     if (matchIndex === 0 || !mayPromote(status.commitIndex, { matchIndex })) {
       const problem = matchIndex === 0 ? "has not answered yet" : `lacks ${status.commitIndex - matchIndex} entries`;
-      throw new RaftError("not_ready", `${id} ${problem}.`, { hint: this.#hints.stillBehind });
+      throw new RaftError("not_ready", `node ${id} ${problem}`, { hint: this.#hints.stillBehind });
     }
     const after = [...voters, learner];
     this.#checkQuorum(status, after);
@@ -106,28 +105,28 @@ export class Admin {
     );
   }
 
-  /** Makes a voter a learner, unless the other voters could not form a quorum. */
+  /** Demotes a voter to a learner, unless the other voters could not form a quorum. */
   async demote(id: NodeId, signal: AbortSignal): Promise<Membership> {
     const status = this.#status();
     const { voters, learners } = halves(status);
     if (learners.some((member) => member.id === id)) return status.membership;
     const voter = voters.find((member) => member.id === id);
-    if (voter === undefined) throw new RaftError("invalid_argument", `${id} is not a voter of this cluster`);
+    if (voter === undefined) throw new RaftError("invalid_argument", `node ${id} is not a voter of this cluster`);
     const after = voters.filter((member) => member.id !== id);
-    if (after.length === 0) throw new RaftError("refused", `${id} is the last voter`);
+    if (after.length === 0) throw new RaftError("refused", `node ${id} is the last voter`);
     this.#checkQuorum(status, after);
     return await this.#node.changeMembership({ voters: after, learners: [...learners, voter] }, { signal });
   }
 
-  /** Takes a node out, unless the rest could not form a quorum. */
+  /** Removes a node, unless the rest could not form a quorum. */
   async remove(id: NodeId, signal: AbortSignal): Promise<Membership> {
     const status = this.#status();
     const { voters, learners } = halves(status);
     if (!status.members.some((member) => member.id === id)) {
-      throw new RaftError("invalid_argument", `${id} is not a member of this cluster.`);
+      throw new RaftError("invalid_argument", `node ${id} is not a member of this cluster`);
     }
     const after = voters.filter((member) => member.id !== id);
-    if (after.length === 0) throw new RaftError("refused", `${id} is the last voter.`);
+    if (after.length === 0) throw new RaftError("refused", `node ${id} is the last voter`);
     if (after.length < voters.length) this.#checkQuorum(status, after);
     return await this.#node.changeMembership(
       { voters: after, learners: learners.filter((member) => member.id !== id) },
@@ -135,7 +134,7 @@ export class Admin {
     );
   }
 
-  /** Sets all at once. Members that are known need only their id; new ones are asked who they are. */
+  /** Sets all members at once. Known members need only their id; new ones are asked for their identity. */
   async change(
     to: { readonly voters: readonly Member[]; readonly learners: readonly Member[] },
     signal: AbortSignal,
@@ -153,29 +152,29 @@ export class Admin {
     };
     const voters = await Promise.all(to.voters.map(complete));
     const learners = await Promise.all(to.learners.map(complete));
-    if (voters.length === 0) throw new RaftError("refused", "A cluster needs a voter.");
+    if (voters.length === 0) throw new RaftError("refused", "a cluster needs a voter");
     return await this.#node.changeMembership({ voters, learners }, { signal });
   }
 
-  /** The status of a leader; every rule here depends on what only it knows. */
+  /** Returns the status of this leader; all rules here depend on facts that only a leader knows. */
   #status(): NodeStatus {
     const status = this.#node.status();
     if (status.role !== "leader") {
-      throw new RaftError("not_leader", `${status.id} does not lead.`, {
+      throw new RaftError("not_leader", `node ${status.id} does not lead`, {
         ...(status.leader === null ? {} : { leader: status.leader }),
       });
     }
     return status;
   }
 
-  /** A question changes nothing, so what became of it is never in doubt. */
+  /** Asks a new member for its identity. Its failures have no effect, so they are `rejected`. */
   async #ask(id: NodeId, address: string, signal: AbortSignal): Promise<Identified> {
     try {
       return await this.#identify(address, signal);
     } catch (error) {
       const code = error instanceof RaftError ? error.code : "unreachable";
       const why = error instanceof Error ? error.message : String(error);
-      throw new RaftError(code, `${id} does not answer at ${address}: ${why}`, {
+      throw new RaftError(code, `node ${id} does not answer at ${address}: ${why}`, {
         hint: this.#hints.startFirst,
         cause: error,
       });
@@ -189,24 +188,24 @@ export class Admin {
   ): void {
     const { id, address } = request;
     if (found.nodeId !== id) {
-      throw new RaftError("identity_mismatch", `The node at ${address} is ${found.nodeId}, not ${id}.`);
+      throw new RaftError("identity_mismatch", `the node at ${address} is ${found.nodeId}, not ${id}`);
     }
     if (request.incarnation && request.incarnation !== found.incarnation) {
-      throw new RaftError("identity_mismatch", `${id} has another data folder than the request says.`);
+      throw new RaftError("identity_mismatch", `node ${id} has another data folder than the request expects`);
     }
     if (found.clusterId !== "" && found.clusterId !== status.clusterId) {
-      throw new RaftError("refused", `${id} belongs to another cluster.`, {
+      throw new RaftError("refused", `node ${id} belongs to another cluster`, {
         hint: this.#hints.startEmpty,
       });
     }
     if (!found.empty) {
-      throw new RaftError("refused", `${id} already has data of its own.`, {
+      throw new RaftError("refused", `node ${id} already has data of its own`, {
         hint: `Only an empty node can be added. ${this.#hints.startEmpty}`,
       });
     }
     const other = status.members.find((member) => member.address === address);
     if (other !== undefined) {
-      throw new RaftError("refused", `${other.id} is already a member at ${address}.`, {
+      throw new RaftError("refused", `node ${other.id} is already a member at ${address}`, {
         hint: this.#hints.removeFirst(other.id),
       });
     }
@@ -216,12 +215,12 @@ export class Admin {
     for (;;) {
       const status = this.#status();
       if (!status.members.some((member) => member.id === id)) {
-        throw new RaftError("refused", `${id} was removed while it caught up.`, { outcome: "unknown" });
+        throw new RaftError("refused", `node ${id} was removed while it caught up`, { outcome: "unknown" });
       }
       const matchIndex = matchIndexOf(status, id);
       if (matchIndex > 0 && mayPromote(status.commitIndex, { matchIndex }) && status.membershipCommitted) return;
       if (signal.aborted) {
-        throw new RaftError("not_ready", `${id} was added as a learner, and has not caught up yet.`, {
+        throw new RaftError("not_ready", `node ${id} was added as a learner, and has not caught up yet`, {
           outcome: "unknown",
           hint: this.#hints.promoteLater(id),
         });
@@ -241,7 +240,7 @@ export class Admin {
     if (present.length >= quorum) return;
     throw new RaftError(
       "refused",
-      `Of the ${voters.length} voters after this change only ${present.length} are up; ${quorum} are needed.`,
+      `only ${present.length} of the ${voters.length} voters after this change are up; ${quorum} are needed`,
       { hint: "Bring a node back first, or remove one that is down." },
     );
   }
@@ -252,16 +251,16 @@ function matchIndexOf(status: NodeStatus, id: NodeId): number {
   return status.peers.find((peer) => peer.id === id)?.matchIndex ?? 0;
 }
 
-/** A membership travels with every snapshot and every status, and who reads those refuses what is longer. */
+/** Checks the length of an address: every snapshot and status carries it, and their readers refuse longer ones. */
 function checkLength(address: string): void {
   if (address.length <= MAX_ADDRESS_LENGTH) return;
-  throw new RaftError("invalid_argument", `An address has at most ${MAX_ADDRESS_LENGTH} characters.`);
+  throw new RaftError("invalid_argument", `an address has at most ${MAX_ADDRESS_LENGTH} characters`);
 }
 
-/** Voters and learners now, for a change to begin with. A joint configuration must end first. */
+/** Returns the current voters and learners, as the base of a change. A joint configuration must end first. */
 function halves(status: NodeStatus): { readonly voters: readonly Member[]; readonly learners: readonly Member[] } {
   if (status.membership.outgoing.length > 0) {
-    throw new RaftError("membership_change_in_progress", "Another change of the membership is under way.", {
+    throw new RaftError("membership_change_in_progress", "another membership change is in progress", {
       hint: "Try again once it is done.",
     });
   }
