@@ -18,7 +18,6 @@ export interface StorageFixture {
    * that can't be simulated.
    */
   crash?(storage: Storage): Promise<void> | void;
-  /** Removes the place. */
   dispose(): Promise<void> | void;
 }
 
@@ -75,7 +74,6 @@ export class Bench {
     await this.storage.persist({ sequence: ++this.#sequence, hardState, snapshot, entries });
   }
 
-  /** Stages a snapshot of some bytes. */
   async stage(index: number, term: number, content: string): Promise<{ meta: SnapshotMeta; writer: SnapshotWriter }> {
     const bytes = text.encode(content);
     const writer = await this.storage.createSnapshot();

@@ -99,7 +99,6 @@ export const identityChecks: readonly Check[] = [
   },
 ];
 
-/** Checks of term, vote and entries. */
 export const logChecks: readonly Check[] = [
   {
     name: "term, vote and entries survive",

@@ -69,7 +69,6 @@ async function buildDemo(): Promise<boolean> {
   return weigh(`${DEMO}/`, (await Promise.all(sizes)).reduce((sum, size) => sum + size), DEMO_MAX_BYTES);
 }
 
-/** Builds everything, and returns the exit code. */
 async function main(): Promise<number> {
   const foreign = await foreignModules("mod.ts");
   if (foreign.length > 0) {

@@ -64,7 +64,6 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   };
 }
 
-/** Reports whether a file or folder exists. */
 export function exists(path: string): boolean {
   try {
     Deno.statSync(ROOT + path);

@@ -51,7 +51,6 @@ async function find(candidates: readonly string[], version: string): Promise<str
   return null;
 }
 
-/** Installs missing programs, and returns the paths of all. */
 async function install(): Promise<Runtimes> {
   const { dependencies: wanted } = readJson(`${FOLDER}package.json`) as { dependencies: { node: string; bun: string } };
   for (const folder of ["", FOLDER]) {

@@ -57,7 +57,6 @@ export function countPortable(output: string): { passed: number; failed: number 
   return found === null ? null : { passed: Number(found[1]), failed: Number(found[2]) };
 }
 
-/** Reports whether a folder has tests, at any depth. */
 function hasTests(folder: string): boolean {
   for (const entry of Deno.readDirSync(folder)) {
     if (entry.isDirectory ? hasTests(`${folder}/${entry.name}`) : entry.name.endsWith("_test.ts")) return true;
@@ -65,7 +64,6 @@ function hasTests(folder: string): boolean {
   return false;
 }
 
-/** Returns one run for each folder of tests/. */
 function folderPlans(): Plan[] {
   const kinds = [...Deno.readDirSync(`${ROOT}tests`)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
   return kinds.sort().filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => ({
@@ -132,7 +130,6 @@ async function carryOutAll(plans: readonly Plan[]): Promise<Outcome[]> {
   return plans.flatMap((plan) => outcomes.get(plan) ?? []);
 }
 
-/** Runs the requested kinds, and prints the sum. */
 async function main(asked: readonly string[]): Promise<number> {
   const plans = [...folderPlans(), ...portablePlans()]
     .filter((plan) => asked.length === 0 || asked.some((name) => plan.name.split(" ").includes(name)));

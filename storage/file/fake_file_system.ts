@@ -10,7 +10,6 @@
 import { StorageError } from "../../lib/errors.ts";
 import type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
 
-/** The operations of a {@linkcode FakeFileSystem}. */
 export type FakeOperationType =
   | "open"
   | "read"
@@ -51,7 +50,6 @@ export type FakeFault =
   | { readonly type: "hang" }
   | { readonly type: "crash"; readonly when: "before" | "after" };
 
-/** Options of {@linkcode FakeFileSystem}. */
 export interface FakeFileSystemOptions {
   /** Called before each operation; may return a fault, at once or in virtual time. @default none */
   readonly intercept?: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
@@ -63,7 +61,6 @@ export interface FakeFileSystemOptions {
  */
 export type Survival = "none" | "all" | "random" | "garbled";
 
-/** The fate of one unsynced sector. */
 type Fate = "kept" | "dropped" | "zeroed" | "garbage";
 const fates: readonly Fate[] = ["kept", "dropped", "zeroed", "garbage"];
 
@@ -71,7 +68,6 @@ const sectorBytes = 512;
 
 type Change = { readonly at: number; readonly data: Uint8Array } | { readonly size: number };
 
-/** A growing array of bytes. */
 class Image {
   #data: Uint8Array = new Uint8Array();
   size = 0;
@@ -107,7 +103,6 @@ class Inode {
   readonly seen: Image = new Image();
   /** The bytes that the disk holds for certain. */
   readonly durable: Image = new Image();
-  /** The changes since the last sync. */
   changes: Change[] = [];
   /** The offset of the bytes that the last sync made durable: rot from there on looks like a torn write. */
   lastSyncedAt = 0;
@@ -188,7 +183,6 @@ export class FakeFileSystem implements FileSystem {
     this.intercept = options.intercept ?? (() => undefined);
   }
 
-  /** The number of operations so far. */
   get operations(): number {
     return this.#operations;
   }
@@ -229,7 +223,6 @@ export class FakeFileSystem implements FileSystem {
     return this.#inode(path).seen.bytes.slice();
   }
 
-  /** Replaces a file's bytes, durably. */
   setBytes(path: string, bytes: Uint8Array): void {
     const inode = this.#names.get(path) ?? new Inode();
     inode.seen.set(bytes);
@@ -259,13 +252,11 @@ export class FakeFileSystem implements FileSystem {
     for (const image of [inode.seen, inode.durable]) if (offset < image.size) image.bytes[offset]! ^= bits;
   }
 
-  /** Removes a file, durably. */
   remove(path: string): void {
     this.#names.delete(path);
     this.#durableNames.delete(path);
   }
 
-  /** Lists all files, sorted. */
   paths(): string[] {
     return [...this.#names.keys()].sort();
   }

@@ -38,7 +38,6 @@ export interface LockOwner {
   readonly pid: number;
   /** Its start time, in the unit of the system; empty if unknown. */
   readonly startedAt: string;
-  /** The machine's name. */
   readonly machine: string;
   /** An id that changes with each start of the machine; empty if unknown. */
   readonly boot: string;
@@ -64,15 +63,12 @@ export interface LockHost {
   listen(path: string): Promise<LockSocket | undefined>;
   /** Reports whether a process listens on a socket file; `dead` only if it is certain that none does. */
   ask(path: string): Promise<"alive" | "dead" | "unknown">;
-  /** Returns a short random name. */
   randomName(): string;
   readDirectory(path: string): Promise<string[]>;
   readText(path: string): Promise<string>;
-  /** Writes a new file. */
   writeNew(path: string, text: string): Promise<void>;
   /** Gives a file a second name; `EEXIST` if it is taken. */
   link(from: string, to: string): Promise<void>;
-  /** Empties a file. */
   truncate(path: string): Promise<void>;
   unlink(path: string): Promise<void>;
 }

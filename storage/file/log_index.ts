@@ -59,7 +59,6 @@ export class LogIndex {
     if (this.#segments.at(-1)?.segment !== segment) this.#segments.push({ index, segment });
   }
 
-  /** Removes entries after `last`. */
   truncate(last: number): void {
     this.#last = last;
     while (this.#terms.length > 0 && this.#terms.at(-1)!.index > last) this.#terms.pop();
@@ -67,7 +66,6 @@ export class LogIndex {
     this.#chunks.length = Math.ceil((last + 1 - this.#base) / chunkEntries);
   }
 
-  /** Removes entries before `first`. */
   dropBefore(first: number): void {
     if (first <= this.#first) return;
     if (first > this.#last) return this.reset(first);

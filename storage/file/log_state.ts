@@ -15,7 +15,6 @@ export interface CommittedBatch {
   readonly hardState: HardState | null;
   /** The snapshot put in force; `keepsLog` is true if the log continues (§7). */
   readonly snapshot: (SnapshotRef & { readonly keepsLog: boolean }) | null;
-  /** The index of the first entry. */
   readonly firstIndex: number;
   /** The term of each entry, and its offset in the segment. */
   readonly terms: readonly number[];
@@ -78,7 +77,6 @@ export class LogState implements DurableLog {
     this.index.reset(header.lastIndex + 1);
   }
 
-  /** Returns the header of the next segment. */
   header(sequence: number, logId: number, previous: number): SegmentHeader {
     return {
       sequence,

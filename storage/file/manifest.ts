@@ -63,7 +63,6 @@ function decodeManifest(path: string, bytes: Uint8Array): Identity {
   return { nodeId, incarnation, clusterId };
 }
 
-/** Replaces the manifest, durably. */
 export async function writeManifest(
   fs: FileSystem,
   dir: string,

@@ -37,7 +37,6 @@
 import { crc32c } from "../../lib/crc32c.ts";
 import type { EntryType } from "../../lib/raft/types.ts";
 
-/** Bytes before the payload. */
 export const recordHeaderBytes = 32;
 /** Bytes of a commit, including its header. */
 export const commitBytes = recordHeaderBytes + 24;
@@ -58,7 +57,6 @@ const typeByNumber: readonly (RecordType | undefined)[] = [
 ];
 const numberByType = new Map(typeByNumber.map((type, number) => [type, number]));
 
-/** A record as it was read. */
 export interface LogRecord {
   /** `undefined` for an unknown type. */
   readonly type: RecordType | undefined;
@@ -75,7 +73,6 @@ export interface LogRecord {
   readonly size: number;
 }
 
-/** Reports whether a record is an entry of the replicated log. */
 export function isEntryType(type: RecordType | undefined): type is EntryType {
   return type === "command" || type === "noop" || type === "membership";
 }
@@ -86,7 +83,6 @@ export function readUint64(view: DataView, offset: number): number {
   return Number.isSafeInteger(value) ? value : NaN;
 }
 
-/** Writes a safe integer into eight bytes. */
 export function writeUint64(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);

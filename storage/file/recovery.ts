@@ -71,7 +71,6 @@ export class LogRecovery {
     return this.#checksum;
   }
 
-  /** The membership entries of the log, in order. */
   get memberships(): readonly Entry[] {
     return this.#memberships;
   }

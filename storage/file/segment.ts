@@ -40,7 +40,6 @@ export interface SnapshotRef {
 }
 
 export interface SegmentHeader {
-  /** The number in the file's name. */
   readonly sequence: number;
   /** CRC-32C of the folder's incarnation. */
   readonly logId: number;
@@ -55,7 +54,6 @@ export interface SegmentHeader {
   readonly snapshot: SnapshotRef | null;
 }
 
-/** Returns the name of a segment's file. */
 export function segmentName(sequence: number): string {
   return `log-${String(sequence).padStart(10, "0")}`;
 }

@@ -46,7 +46,6 @@ export class SegmentFiles {
     return this.#segments.at(-1)!;
   }
 
-  /** Returns the segment with this number, if it still exists. */
   get(sequence: number): SegmentFile | undefined {
     return this.#segments[sequence - (this.#segments[0]?.sequence ?? 0)];
   }

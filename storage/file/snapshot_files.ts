@@ -45,7 +45,6 @@ import { renameDurably } from "./write_ahead_log.ts";
 const magic = new TextEncoder().encode("RAFTSNAP");
 const headerBytes = 16;
 
-/** Returns the name of a snapshot's file. */
 export function snapshotName(file: number): string {
   return `snapshot-${String(file).padStart(10, "0")}`;
 }
@@ -159,7 +158,6 @@ export class SnapshotFiles {
     return reader;
   }
 
-  /** Closes readers, and discards snapshots that are not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close().catch(() => {});
     await this.#writers.close();
@@ -186,7 +184,6 @@ class SnapshotFile implements SnapshotMedium {
     this.number = number;
   }
 
-  /** Creates the file, and writes its header. */
   static async create(fs: FileSystem, dir: string, health: DiskHealth, number: number): Promise<SnapshotFile> {
     const path = `${dir}/${snapshotName(number)}.tmp`;
     let file: FileHandle | undefined;

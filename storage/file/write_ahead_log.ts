@@ -21,7 +21,6 @@ import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 const maxBatchBytes = 1024 ** 3;
 const readBytes = 256 * 1024;
 
-/** The parts and settings of a {@linkcode WriteAheadLog}. */
 export interface WriteAheadLogParts {
   readonly fs: FileSystem;
   readonly dir: string;
@@ -36,7 +35,6 @@ export interface WriteAheadLogParts {
   readonly segmentBytes: number;
 }
 
-/** The log of one folder, open. */
 export class WriteAheadLog {
   readonly #fs: FileSystem;
   readonly #dir: string;
@@ -292,7 +290,6 @@ export async function writeTemporary(
   return file;
 }
 
-/** Renames a durable file, and makes the new name durable. */
 export async function renameDurably(
   fs: FileSystem,
   health: DiskHealth,

@@ -35,7 +35,6 @@ function openConnection(name: string): Promise<IDBDatabase> {
   });
 }
 
-/** Deletes a database, if it exists. */
 export function deleteDatabase(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = factory().deleteDatabase(name);

@@ -38,7 +38,6 @@ export function placeName(clusterId: string, nodeId: string): string {
   return `raft-core:${part(clusterId)}:${part(nodeId)}`;
 }
 
-/** Returns the key of one record of an index. */
 export function keyOf(name: IndexedName, index: number): IDBValidKey {
   return [name, index];
 }
@@ -57,7 +56,6 @@ export function chunkRange(snapshot: number, from = 0, to = Number.MAX_SAFE_INTE
   return IDBKeyRange.bound(chunkKey(snapshot, from), chunkKey(snapshot, to));
 }
 
-/** Returns the keys of all chunks of all snapshots. */
 export function everyChunk(): IDBKeyRange {
   return IDBKeyRange.bound(chunkKey(0, 0), chunkKey(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
 }

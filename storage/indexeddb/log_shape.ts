@@ -16,7 +16,6 @@ export interface SnapshotRef {
   readonly meta: SnapshotMeta;
 }
 
-/** The parts of a {@linkcode LogShape}. */
 export interface LogParts {
   readonly hardState: HardState;
   readonly snapshotRef: SnapshotRef | null;
@@ -43,7 +42,6 @@ export class LogShape implements DurableLog, LogParts {
     this.termStarts = parts.termStarts;
   }
 
-  /** Returns the shape of a new node. */
   static empty(): LogShape {
     const hardState: HardState = { term: 0, votedFor: null };
     return new LogShape({ hardState, snapshotRef: null, firstIndex: 1, lastIndex: 0, termStarts: [] });

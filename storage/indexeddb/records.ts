@@ -24,7 +24,6 @@ export function putRecord(store: IDBObjectStore, name: RecordName, value: unknow
   store.put(value, name);
 }
 
-/** Writes the range of indexes. */
 export function putRange(store: IDBObjectStore, { firstIndex, lastIndex }: LogShape): void {
   putRecord(store, "log", { firstIndex, lastIndex });
 }

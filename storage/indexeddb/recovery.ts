@@ -19,11 +19,9 @@ import { LogShape } from "./log_shape.ts";
 import type { SnapshotRef } from "./log_shape.ts";
 import { decodeEntry } from "./records.ts";
 
-/** The content of a database. */
 export interface Recovered {
   readonly identity: Identity | null;
   readonly log: LogShape;
-  /** The membership entries of the log. */
   readonly memberships: readonly Entry[];
   /** The numbers of snapshots that have chunks but are not in force. */
   readonly leftovers: ReadonlySet<number>;

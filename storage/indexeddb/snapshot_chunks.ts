@@ -82,7 +82,6 @@ export class SnapshotChunks {
     return reader;
   }
 
-  /** Closes readers, and discards snapshots that are not in force. */
   async close(): Promise<void> {
     for (const reader of [...this.#readers]) await reader.close();
     await this.#writers.close();

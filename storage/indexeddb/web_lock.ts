@@ -9,7 +9,6 @@
 
 import { errorName, missing } from "./database_errors.ts";
 
-/** A lock that is held. */
 export interface HeldLock {
   /** Releases the lock; resolves once others can take it. */
   release(): Promise<void>;

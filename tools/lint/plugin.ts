@@ -237,7 +237,6 @@ const errorMessages: Deno.lint.Rule = {
   },
 };
 
-/** The plugin that deno.json names. */
 const plugin: Deno.lint.Plugin = {
   name: "raft",
   rules: {

@@ -10,9 +10,7 @@
  * literals over several lines are not recognised: comments in them count.
  */
 
-/** A sentence of a comment. */
 export interface Sentence {
-  /** Its words on one line. */
   readonly text: string;
   /** The line of the file that it begins on, from 1. */
   readonly line: number;
@@ -85,7 +83,6 @@ export function sentencesOf(source: string): Sentence[] {
   return [...comments(source)].flatMap(texts).flatMap(split);
 }
 
-/** Returns the sentences of one text. */
 function split(text: readonly Line[]): Sentence[] {
   const whole = text.map((line) => line.text).join("\n");
   const begins = [0, ...[...whole.matchAll(END)].map((end) => end.index + end[0].length), whole.length];

@@ -11,7 +11,6 @@ export type Verdict =
     readonly result: "killed";
     /** The invariant, or the test. */
     readonly by: string;
-    /** The message of the violation. */
     readonly message: string;
     /** `null` for a test. */
     readonly seed: number | null;

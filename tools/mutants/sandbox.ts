@@ -38,7 +38,6 @@ export class MutantSandbox {
     }
   }
 
-  /** Reverts all edits. */
   async restore(): Promise<void> {
     for (const [file, text] of this.#originals) await Deno.writeTextFile(`${this.root}/${file}`, text);
     this.#originals.clear();

@@ -24,7 +24,6 @@ export function parseSeeds(text: string): number[] {
   return seeds;
 }
 
-/** Simulates, and stops at the first violation. */
 async function main(seeds: readonly number[], mutant: string): Promise<number> {
   const found: SimulationOptions[] = FOUND.filter((each) => each.mutant === mutant);
   for (const options of [...found, ...seeds.map((seed) => ({ seed }))]) {

@@ -10,7 +10,6 @@ export interface MutantResult {
   readonly seconds: number;
 }
 
-/** Formats a table in Markdown. */
 export function table(results: readonly MutantResult[]): string {
   const rows = results.map(({ mutant, verdict }) =>
     `| ${mutant.rule} | \`${mutant.name}\` | ${killer(mutant, verdict)} |`

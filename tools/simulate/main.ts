@@ -74,7 +74,6 @@ function simulationOf({ nodes, faults, seconds }: Options): Omit<SimulationOptio
   };
 }
 
-/** Returns the command that replays this seed. */
 function replayCommand(seed: number, { nodes, faults, seconds }: Options): string {
   return [
     `deno task simulate --seed ${seed}`,
@@ -149,12 +148,10 @@ async function runMany([first, last]: readonly [number, number], options: Option
   return summary.failed.length === 0 ? 0 : 1;
 }
 
-/** Overwrites the line on the terminal. */
 function note(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }
 
-/** Runs the command; its result is the exit code. */
 async function main(args: readonly string[]): Promise<number> {
   const command = new Command("simulate")
     .description("Runs clusters in virtual time, from seeds, and checks them after each event.")

@@ -18,13 +18,11 @@ export interface Summary {
   readonly seeds: number;
   readonly failed: readonly SimulationResult[];
   readonly counts: Readonly<Record<string, number>>;
-  /** The median number of committed entries. */
   readonly medianCommits: number;
   readonly medianVirtualMs: number;
   readonly seconds: number;
 }
 
-/** Runs the seeds, and sums up their results. */
 export async function runSeeds(options: PoolOptions): Promise<Summary> {
   const { first, last, jobs, keepGoing = false } = options;
   const began = performance.now();
@@ -51,7 +49,6 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
   };
 }
 
-/** Runs seeds on one thread until none is left. */
 async function runLane(
   { simulation }: PoolOptions,
   take: () => number | null,
