@@ -18,6 +18,7 @@ export interface StorageFixture {
    * that can't be simulated.
    */
   crash?(storage: Storage): Promise<void> | void;
+  /** Removes the place and its data. */
   dispose(): Promise<void> | void;
 }
 
