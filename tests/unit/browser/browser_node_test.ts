@@ -13,7 +13,7 @@ import { Tabs } from "./tabs.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 
-Deno.test("a node alone begins, takes a write, and has it after a restart", async () => {
+Deno.test("a single node bootstraps, takes a write, and has it after a restart", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1"]);
   await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
@@ -23,7 +23,7 @@ Deno.test("a node alone begins, takes a write, and has it after a restart", asyn
   assert.equal(text(read?.value), "1");
 });
 
-Deno.test("three nodes begin once all are there, and a write by any page is there for all", async () => {
+Deno.test("three nodes bootstrap once all are there, and all pages read the writes of each", async () => {
   await using tabs = new Tabs();
   const bootstrap = { members: ["n1", "n2", "n3"] };
   const { handle } = await tabs.start("n1", { bootstrap });
@@ -47,7 +47,7 @@ Deno.test("three nodes begin once all are there, and a write by any page is ther
   }
 });
 
-Deno.test("a wiped node does not begin again under its old id: the page is told what to do, and that works", async () => {
+Deno.test("a wiped node does not start under its old id: the page receives a hint, and following it works", async () => {
   await using tabs = new Tabs();
   const members = ["n1", "n2", "n3"];
   await tabs.begin(members);
@@ -72,7 +72,7 @@ Deno.test("a wiped node does not begin again under its old id: the page is told 
   assert.notEqual(now.find(({ id }) => id === "n3")?.incarnation, old);
 });
 
-Deno.test("a wiped node that joins under a name that is taken is told to remove it first", async () => {
+Deno.test("a wiped node that joins under a taken name gets a hint to remove it first", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   await tabs.stop("n3");
@@ -130,7 +130,7 @@ Deno.test("storage and transport are made from the cluster's name and the node's
   assert.equal(places.length, 2);
 });
 
-Deno.test("an empty storage needs to be told how to begin; the page hears of it in full", async () => {
+Deno.test("an empty storage without bootstrap or join is refused; the page receives the whole error", async () => {
   await using tabs = new Tabs();
   const { page, worker } = tabs.worker();
   const common = {
@@ -164,7 +164,7 @@ Deno.test("a bootstrap that does not name the node, and the storage of another, 
   await assert.rejects(starting, { code: "identity_mismatch" });
 });
 
-Deno.test("a node whose disk fails stops, and its page is told why", async () => {
+Deno.test("a node whose disk fails stops, and its page receives the reason", async () => {
   await using tabs = new Tabs();
   const storage = new MemoryStorage(tabs.disk("n1"));
   const { handle } = await tabs.start("n1", { storage, bootstrap: { members: ["n1"] } });
@@ -180,7 +180,7 @@ Deno.test("a node whose disk fails stops, and its page is told why", async () =>
   assert.ok(heard[0] instanceof RaftError);
 });
 
-Deno.test("data that are deleted under a node stop it, even if it has nothing to write", async () => {
+Deno.test("deleting a node's data stops it, even if it has nothing to write", async () => {
   await using tabs = new Tabs();
   let lose: () => void = () => {};
   const { handle } = await tabs.start("n1", {
@@ -221,7 +221,7 @@ function restoredLate(): { readonly stateMachine: KeyValue; readonly go: () => v
   return { stateMachine, go: gate.resolve };
 }
 
-Deno.test("nodes with data are no empty nodes while they start: one whose data are gone founds nothing with them", async () => {
+Deno.test("nodes with data don't pass for empty ones while they start: a wiped node bootstraps nothing with them", async () => {
   await using tabs = new Tabs();
   const members = ["n1", "n2", "n3"];
   await tabs.begin(members);
@@ -250,7 +250,7 @@ Deno.test("nodes with data are no empty nodes while they start: one whose data a
   assert.equal(tabs.tab("n2").node.status().clusterId, clusterId);
 });
 
-Deno.test("data that are deleted under a node that waits: no cluster begins that counts on it", async () => {
+Deno.test("deleting the data of a waiting node: no cluster starts that counts on it", async () => {
   await using tabs = new Tabs();
   let lose: () => void = () => {};
   const bootstrap = { members: ["n1", "n2"] };
@@ -274,7 +274,7 @@ Deno.test("data that are deleted under a node that waits: no cluster begins that
   assert.match(node.life.reason, /was deleted/);
 });
 
-Deno.test("data that are deleted under a node that stands still: it lets go of what is left of them", async () => {
+Deno.test("deleting the data of a paused node: it releases the storage", async () => {
   await using tabs = new Tabs();
   let lose: () => void = () => {};
   const storage = new MemoryStorage(tabs.disk("n1"));
@@ -294,7 +294,7 @@ Deno.test("data that are deleted under a node that stands still: it lets go of w
   );
 });
 
-Deno.test("a node that stops while it joins stays stopped, and asks nobody any more", async () => {
+Deno.test("a node that stops while it joins stays stopped, and asks no other node", async () => {
   await using tabs = new Tabs();
   let lose: () => void = () => {};
   const { handle } = await tabs.start("n2", {
@@ -341,7 +341,7 @@ Deno.test("a node whose disk fails while it asks for a vote is stopped, and asks
   assert.ok(asked <= before + 1, `it has asked ${asked - before} times more`);
 });
 
-Deno.test("options that make no sense are told to the page, too", async () => {
+Deno.test("invalid options are reported to the page, too", async () => {
   await using tabs = new Tabs();
   const { page, worker } = tabs.worker();
   const connecting = connectBrowserNode(worker).then(() => null, (error) => error as RaftError);

@@ -52,7 +52,7 @@ function calls(some: Partial<CallTable>): CallTable {
   return some as CallTable;
 }
 
-Deno.test("a page that asks before the worker listens is heard once it does", async () => {
+Deno.test("a call made before the worker listens is answered once it does", async () => {
   const late = new LateWorker();
   const connecting = connectBrowserNode(late.worker);
   await new Promise((resolve) => setTimeout(resolve, 10));
@@ -67,7 +67,7 @@ Deno.test("a page that asks before the worker listens is heard once it does", as
   await handle.close();
 });
 
-Deno.test("a worker whose script fails before it listens: the page is told", async () => {
+Deno.test("a worker whose script fails before it listens: the page receives the error", async () => {
   const late = new LateWorker();
   const connecting = connectBrowserNode(late.worker);
   late.fail("SyntaxError: no");
@@ -78,12 +78,12 @@ Deno.test("a worker whose script fails before it listens: the page is told", asy
   });
 });
 
-Deno.test("a page that does not want to wait for its worker gives up", async () => {
+Deno.test("a page can stop waiting for its worker", async () => {
   const connecting = connectBrowserNode(new LateWorker().worker, { signal: AbortSignal.abort() });
   await assert.rejects(connecting, { code: "aborted" });
 });
 
-Deno.test("a call that the page gives up is given up in the worker too", async () => {
+Deno.test("aborting a call in the page aborts it in the worker", async () => {
   let signal: AbortSignal | null = null;
   const port = await portTo({ admin: (_input, given) => (signal = given, new Promise(() => {})) });
   const controller = new AbortController();
@@ -95,7 +95,7 @@ Deno.test("a call that the page gives up is given up in the worker too", async (
   port.close(closedError("the page"));
 });
 
-Deno.test("an answer is posted with its own bytes, not with the whole buffer that it is a view of", async () => {
+Deno.test("an answer is posted with its own bytes, not with the whole buffer behind them", async () => {
   const whole = new Uint8Array(1000).fill(7);
   const result = whole.subarray(10, 12);
   const port = await portTo({
@@ -162,7 +162,7 @@ Deno.test("a node that joins finds the leader beside a page without a node and a
   assert.deepEqual(errors, ["unreachable", "unreachable"]);
 });
 
-Deno.test("a node that came back with new data has not joined while its log names the old ones", async () => {
+Deno.test("a node that came back with new data has not joined while its log names the old data", async () => {
   const membership = (incarnation: string) => membershipOf({ voters: [{ id: "n2", address: "tab:n2", incarnation }] });
   let asked = 0;
   await join({

@@ -15,7 +15,7 @@ class Page {
   }
 }
 
-Deno.test("a page that is frozen, kept or left is told as such; a hidden one is not", () => {
+Deno.test("freezing, caching and leaving a page are reported; hiding it is not", () => {
   const page = new Page();
   const told: string[] = [];
   const stop = watchLifecycle(page, {
@@ -40,7 +40,7 @@ Deno.test("a page that is frozen, kept or left is told as such; a hidden one is 
   assert.equal(told.length, 6);
 });
 
-Deno.test("errors come through the port as whole as they were", () => {
+Deno.test("errors pass through the port unchanged", () => {
   const leader = { id: "n2", address: "tab:n2" };
   const error = new RaftError("not_leader", "n1 does not lead", { outcome: "unknown", hint: "Ask n2.", leader });
   const found = RaftError.fromJSON(structuredClone(error.toJSON()));
@@ -60,7 +60,7 @@ Deno.test("errors come through the port as whole as they were", () => {
   assert.deepEqual([event.error.disk, event.error.hint, event.consequence], ["unchanged", "Make room.", "steppedDown"]);
 });
 
-Deno.test("a page's request can be given up, and says that its outcome is unknown", async () => {
+Deno.test("a page's request can be aborted, outcome unknown", async () => {
   await using tabs = new Tabs();
   const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
   const controller = new AbortController();
@@ -76,7 +76,7 @@ Deno.test("a page's request can be given up, and says that its outcome is unknow
   );
 });
 
-Deno.test("what waits when the handle is closed ends as closed, and what comes later too", async () => {
+Deno.test("pending and later calls of a closed handle end as closed", async () => {
   await using tabs = new Tabs();
   const { handle } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
   const removing = handle.client.admin(handle.address, "removeMember", { id: "n2" }).then(
@@ -89,7 +89,7 @@ Deno.test("what waits when the handle is closed ends as closed, and what comes l
   await assert.rejects(handle.running, { code: "closed" });
 });
 
-Deno.test("a handle that lets go of its worker: what waits ends, and the node hears nothing more", async () => {
+Deno.test("a handle that releases its worker: pending calls end, and the node receives nothing more", async () => {
   await using tabs = new Tabs();
   const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1", "n2"] } });
   const removing = handle.client.admin(handle.address, "removeMember", { id: "n2" });
@@ -101,7 +101,7 @@ Deno.test("a handle that lets go of its worker: what waits ends, and the node he
   assert.equal(node.life.life, "waiting");
 });
 
-Deno.test("a page hears of the events that it listens to, and of no others", async () => {
+Deno.test("a page receives the events that it listens to, and no others", async () => {
   await using tabs = new Tabs();
   const { handle, node } = await tabs.start("n1", { bootstrap: { members: ["n1"] } });
   const states: string[] = [];

@@ -8,7 +8,7 @@ import { Tabs } from "./tabs.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 
-Deno.test("a host that stands still runs what is due once it goes on, and nothing that was cancelled", async () => {
+Deno.test("a paused host runs due tasks once it is resumed, and no cancelled ones", async () => {
   const host = new PausableHost(systemHost());
   const ran: string[] = [];
   host.pause();
@@ -23,7 +23,7 @@ Deno.test("a host that stands still runs what is due once it goes on, and nothin
   assert.deepEqual(ran, ["task", "timer"]);
 });
 
-Deno.test("a leader that stood still serves no stale read from its lease, and is deposed without an election of its own", async () => {
+Deno.test("a paused leader serves no stale read from its lease, and is deposed without an election of its own", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"], { leaseReads: true });
   const slept = await tabs.leader();
@@ -51,7 +51,7 @@ Deno.test("a leader that stood still serves no stale read from its lease, and is
   assert.equal(tabs.tab(next).node.status().role, "leader");
 });
 
-Deno.test("a leader whose page is frozen hands leadership over, stands still, and comes back", async () => {
+Deno.test("a leader whose page is frozen hands leadership over, pauses, and comes back", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   const frozen = await tabs.leader();
@@ -75,7 +75,7 @@ Deno.test("a leader whose page is frozen hands leadership over, stands still, an
   await eventually("it has what it missed", () => node.status().appliedIndex === node.status().commitIndex);
 });
 
-Deno.test("a node that stands still answers nobody but its page, until all who stopped it let it go on", async () => {
+Deno.test("a paused node answers only its page, until all pauses are resumed", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   const follower = [...tabs.open.keys()].find((id) => tabs.tab(id).node.status().role !== "leader")!;
@@ -97,7 +97,7 @@ Deno.test("a node that stands still answers nobody but its page, until all who s
   assert.equal(node.status().term, term);
 });
 
-Deno.test("a leader that stands still can be closed", async () => {
+Deno.test("a paused leader can be closed", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   const leader = await tabs.leader();
@@ -107,7 +107,7 @@ Deno.test("a leader that stands still can be closed", async () => {
   assert.equal(handle.life.life, "closed");
 });
 
-Deno.test("a page that goes on while its node hands over finds it running", async () => {
+Deno.test("a page that is resumed while its node hands over finds it running", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   const { node } = tabs.tab(await tabs.leader());

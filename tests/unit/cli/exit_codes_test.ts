@@ -38,18 +38,18 @@ Deno.test("each cause has its exit code", async () => {
   }
 });
 
-Deno.test("an unknown outcome says to look before doing it again", async () => {
+Deno.test("an unknown outcome advises to check before repeating", async () => {
   const ran = await cli(["kv", "put", "k", "v"], putFails(new RaftError("timeout", "late", { outcome: "unknown" })));
   assert.match(ran.err, /^error: Late\.\nhint: It may have been carried out/);
 });
 
-Deno.test("an error's leader is told", async () => {
+Deno.test("the leader of an error is reported", async () => {
   const leader = { id: "n2", address: "http://h:2" };
   const ran = await cli(["kv", "put", "k", "v", "--json"], putFails(new RaftError("not_leader", "x", { leader })));
   assert.deepEqual(errorOf(ran)["leader"], leader);
 });
 
-Deno.test("Ctrl-C comes before any other cause, and keeps the outcome", async () => {
+Deno.test("Ctrl-C takes precedence over any other cause, and keeps the outcome", async () => {
   const interrupted = new AbortController();
   const ran = await cli(["kv", "put", "k", "v", "--json"], {
     signal: interrupted.signal,
@@ -64,7 +64,7 @@ Deno.test("Ctrl-C comes before any other cause, and keeps the outcome", async ()
   assert.deepEqual([errorOf(ran)["code"], errorOf(ran)["outcome"]], ["aborted", "unknown"]);
 });
 
-Deno.test("a reader that has gone away, as head does, is no failure", async () => {
+Deno.test("a reader that has gone away, as head does, is not a failure", async () => {
   const closed = () => Promise.reject(new OutputClosed("EPIPE"));
   const sink = { isTerminal: false, write: closed };
   const code = await run(["--help"], {
@@ -80,7 +80,7 @@ Deno.test("a reader that has gone away, as head does, is no failure", async () =
   assert.equal(code, 0);
 });
 
-Deno.test("the cluster is left properly, whether a command succeeds or fails", async () => {
+Deno.test("the client is closed, whether a command succeeds or fails", async () => {
   let closed = 0;
   const close = (): Promise<void> => {
     closed++;
@@ -91,7 +91,7 @@ Deno.test("the cluster is left properly, whether a command succeeds or fails", a
   assert.equal(closed, 2);
 });
 
-Deno.test("the docs have all exit codes in one table", async () => {
+Deno.test("the docs list all exit codes in one table", async () => {
   const text = await Deno.readTextFile(new URL("../../../docs/exit_codes.md", import.meta.url));
   const listed = [...text.matchAll(/^\| +(\d+) \|/gm)].map((match) => Number(match[1]));
   assert.deepEqual(listed, Object.values(EXIT));

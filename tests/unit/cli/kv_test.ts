@@ -32,7 +32,7 @@ Deno.test("put: an empty value is one", async () => {
   assert.equal(calls[0]?.value.length, 0);
 });
 
-Deno.test("put: a value from standard input, as its bytes are", async () => {
+Deno.test("put: a value from standard input, byte for byte", async () => {
   const { calls, remote } = putter();
   const stdin = [new Uint8Array([0, 255]), new Uint8Array([10])];
   assert.equal((await cli(["kv", "put", "k", "-"], { remote, stdin })).code, 0);
@@ -60,7 +60,7 @@ Deno.test("put: a file that can't be read", async () => {
   assert.match(folder.err, /it is a folder/);
 });
 
-Deno.test("put: a value over the limit is not sent, and an endless one not read to its end", async () => {
+Deno.test("put: a value over the limit is not sent, and an endless one is not read to its end", async () => {
   let read = 0;
   async function* endless(): AsyncGenerator<Uint8Array> {
     for (;;) {
@@ -105,7 +105,7 @@ Deno.test("put --json", async () => {
   assert.deepEqual(JSON.parse(ran.out), { key: "k", version: 7, previousVersion: 4 });
 });
 
-Deno.test("put: Ctrl-C while standard input says nothing", async () => {
+Deno.test("put: Ctrl-C while standard input is silent", async () => {
   const interrupted = new AbortController();
   async function* silent(): AsyncGenerator<Uint8Array> {
     queueMicrotask(() => interrupted.abort());
@@ -125,13 +125,13 @@ Deno.test("get: the bytes alone, a newline on a terminal only", async () => {
   assert.equal((await cli(["kv", "get", "k"], { remote: line, terminal: true })).out, "x\n");
 });
 
-Deno.test("get --json: base64 for what is no UTF-8", async () => {
+Deno.test("get --json: base64 for bytes that are not UTF-8", async () => {
   const remote: Partial<Remote> = { get: () => Promise.resolve({ value: new Uint8Array([255]), version: 3 }) };
   const ran = await cli(["kv", "get", "/w==", "--base64", "--json"], { remote });
   assert.deepEqual(JSON.parse(ran.out), { keyBase64: "/w==", valueBase64: "/w==", version: 3 });
 });
 
-Deno.test("get: a key that is not there ends with 1, and prints nothing", async () => {
+Deno.test("get: a missing key ends with 1, and prints nothing", async () => {
   const remote: Partial<Remote> = { get: () => Promise.resolve(null) };
   const ran = await cli(["kv", "get", "a\x1b[2Jb"], { remote });
   assert.deepEqual([ran.code, ran.out], [1, ""]);
@@ -139,7 +139,7 @@ Deno.test("get: a key that is not there ends with 1, and prints nothing", async 
   assert.equal(errorOf(await cli(["kv", "get", "k", "--json"], { remote }))["code"], "not_found");
 });
 
-Deno.test("get: the consistency asked for", async () => {
+Deno.test("get: the requested consistency", async () => {
   const asked: string[] = [];
   const remote: Partial<Remote> = {
     get(_, { consistency }) {
@@ -152,7 +152,7 @@ Deno.test("get: the consistency asked for", async () => {
   assert.deepEqual(asked, ["linearizable", "stale"]);
 });
 
-Deno.test("delete: says whether there was anything", async () => {
+Deno.test("delete: reports whether there was such a key", async () => {
   const remote = (previousVersion: number): Partial<Remote> => ({
     delete: () => Promise.resolve({ ok: true, version: 9, previousVersion }),
   });
@@ -203,7 +203,7 @@ Deno.test("list: a table", async () => {
   assert.equal(ran.err, "");
 });
 
-Deno.test("list: pages until the limit, and says that there is more", async () => {
+Deno.test("list: reads pages up to the limit, and reports that there is more", async () => {
   const { remote, limits } = lister(2500, 700);
   const ran = await cli(["kv", "list", "--limit", "1500", "--keys-only"], { remote });
   assert.equal(ran.out.split("\n").length, 1501);
@@ -211,7 +211,7 @@ Deno.test("list: pages until the limit, and says that there is more", async () =
   assert.match(ran.err, /There are more keys\. Continue with --after "k01499", or use --limit 0\./);
 });
 
-Deno.test("list: all of them, and from one on", async () => {
+Deno.test("list: all keys, and those after a key", async () => {
   const { remote } = lister(2500);
   assert.equal((await cli(["kv", "list", "--limit", "0", "-k"], { remote })).out.split("\n").length, 2501);
   const rest = await cli(["kv", "list", "--after", "k02497", "-k"], { remote });
@@ -259,7 +259,7 @@ const put = (version: number): KeyValueChange => ({
 });
 const removal = (version: number): KeyValueChange => ({ type: "delete", key: bytes("k"), value: null, version });
 
-Deno.test("watch: begins after what is there, and goes on without a gap where a connection broke", async () => {
+Deno.test("watch: begins after the current state, and continues without a gap after a broken connection", async () => {
   const { remote, from } = watched([[put(44)], [], [removal(47), put(50)]]);
   const ran = await cli(["kv", "watch", "--json", "--count", "3"], { remote });
   assert.equal(ran.code, 0);
@@ -278,7 +278,7 @@ Deno.test("watch: from a version", async () => {
   assert.equal(ran.out, "       7  put     k  v7\n");
 });
 
-Deno.test("watch: Ctrl-C ends it with 130, and says nothing", async () => {
+Deno.test("watch: Ctrl-C ends it with 130, and prints nothing", async () => {
   const interrupted = new AbortController();
   const remote: Partial<Remote> = {
     ...watched([]).remote,
@@ -294,7 +294,7 @@ Deno.test("watch: Ctrl-C ends it with 130, and says nothing", async () => {
   assert.match(ran.out, /v44/);
 });
 
-Deno.test("watch: changes that are no longer kept", async () => {
+Deno.test("watch: changes that have been discarded", async () => {
   const remote: Partial<Remote> = {
     ...watched([]).remote,
     // deno-lint-ignore require-yield -- it fails before it has anything to yield

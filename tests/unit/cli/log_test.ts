@@ -56,7 +56,7 @@ async function withFolder(test: (dir: string, parent: string) => Promise<void>):
 
 const log = fileLogTools();
 
-Deno.test("log verify: a whole folder", async () => {
+Deno.test("log verify: an intact folder", async () => {
   await withFolder(async (dir) => {
     const ran = await cli(["log", "verify", dir], { log });
     assert.equal(ran.code, 0);
@@ -72,7 +72,7 @@ Deno.test("log verify: a whole folder", async () => {
   });
 });
 
-Deno.test("log verify: a torn tail is told, and no damage", async () => {
+Deno.test("log verify: a torn tail is reported, and is not damage", async () => {
   await withFolder(async (dir) => {
     const file = await Deno.open(`${dir}/log-0000000001`, { append: true });
     await file.write(new Uint8Array(17).fill(1));
@@ -85,7 +85,7 @@ Deno.test("log verify: a torn tail is told, and no damage", async () => {
   });
 });
 
-Deno.test("damage ends with 5, and names file and offset; dump shows what stands before it", async () => {
+Deno.test("damage ends with 5, and names file and offset; dump prints the records before it", async () => {
   await withFolder(async (dir) => {
     const path = `${dir}/log-0000000001`;
     const lines = (await cli(["log", "dump", dir, "--json"], { log })).out.trim().split("\n").map((line) =>
@@ -152,7 +152,7 @@ Deno.test("log dump --json: documents, within bounds", async () => {
   });
 });
 
-Deno.test("a folder that is none, or holds those of several nodes, is told from a damaged one", async () => {
+Deno.test("a path that is not a data folder, or the parent of several, is distinguished from a damaged one", async () => {
   await withFolder(async (_, parent) => {
     const several = await cli(["log", "verify", parent], { log });
     assert.equal(several.code, 1);

@@ -48,7 +48,7 @@ Deno.test("member list", async () => {
   assert.deepEqual(JSON.parse((await cli(["member", "ls", "--json"], { remote })).out), listOf(MEMBERS));
 });
 
-Deno.test("member add: waits for a voter, and says what happened", async () => {
+Deno.test("member add: waits for a voter, and reports the result", async () => {
   const { remote, calls } = cluster();
   const ran = await cli(["member", "add", "n5", "127.0.0.1:7005"], { remote });
   assert.equal(ran.code, 0);
@@ -75,7 +75,7 @@ Deno.test("member add: a node that can't be reached from here may be reached by 
   assert.match(ran.err, /^No server answers at 127\.0\.0\.1:7005 from here\./);
 });
 
-Deno.test("member add: for a voter there is nothing to wait for", async () => {
+Deno.test("member add: does not wait for a node that is already a voter", async () => {
   const { remote } = cluster();
   const ran = await cli(["member", "add", "n1", "127.0.0.1:7001"], { remote });
   assert.deepEqual([ran.code, ran.out, ran.err], [0, "n1 is already a voter. 3 voters in all.\n", ""]);
@@ -91,7 +91,7 @@ Deno.test("member promote, demote and remove", async () => {
   assert.equal(removed.out, "n4 was removed from the cluster. 3 voters in all.\n");
 });
 
-Deno.test("what a safety check refuses ends with 6, with its hint", async () => {
+Deno.test("a refusal by a safety check ends with 6, with its hint", async () => {
   const refusals = [
     new RaftError("refused", "n1 is the last voter.", { hint: "Add one first." }),
     new RaftError("not_ready", "n4 lacks 5000 entries.", { hint: "Wait until it has caught up." }),
@@ -115,7 +115,7 @@ Deno.test("what a safety check refuses ends with 6, with its hint", async () => 
   }
 });
 
-Deno.test("an unknown member is a plain failure that says where to look", async () => {
+Deno.test("an unknown member is a plain failure with a hint", async () => {
   const unknown = (): Promise<never> => Promise.reject(new RaftError("invalid_argument", "n9 is not a member."));
   const { remote } = cluster({ removeMember: unknown, transferLeadership: unknown });
   for (const args of [["member", "remove", "n9"], ["leader", "transfer", "n9"]]) {

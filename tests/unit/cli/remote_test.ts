@@ -37,7 +37,7 @@ Deno.test("a status is read whether the node runs (200) or stopped (503)", async
   }
 });
 
-Deno.test("something else that answers there is `unsupported`", async () => {
+Deno.test("another program that answers there is `unsupported`", async () => {
   const answers = [
     new Response("<html>", { status: 200 }),
     new Response("{}", { status: 200 }),
@@ -52,7 +52,7 @@ Deno.test("something else that answers there is `unsupported`", async () => {
   }
 });
 
-Deno.test("nobody there, and somebody who hangs", async () => {
+Deno.test("no server there, and a server that hangs", async () => {
   assert.equal(await codeOf(readStatus("http://h:1", OPTIONS, refused)), "unreachable");
   const short = { ...OPTIONS, timeoutMs: 20 };
   assert.equal(await codeOf(readStatus("http://h:1", short, (_, { signal }) => hangs(signal))), "timeout");
@@ -66,7 +66,7 @@ Deno.test("nobody there, and somebody who hangs", async () => {
   );
 });
 
-Deno.test("keys, values and members: nobody there is told at once", async () => {
+Deno.test("keys, values and members: an unreachable cluster is reported at once", async () => {
   const endpoints = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
   const remote = new ConnectRemote({ endpoints, client: connectClientTransport({ fetch: refused }), fetch: refused });
   const key = new Uint8Array([1]);

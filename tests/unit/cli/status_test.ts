@@ -4,7 +4,7 @@ import { cli, errorOf, MEMBERS, statuses, statusOf } from "./support.ts";
 
 const ALL = { n1: {}, n2: {}, n3: {}, n4: {} };
 
-Deno.test("status: everybody, members that no flag named included", async () => {
+Deno.test("status: all nodes, including members that no flag named", async () => {
   const ran = await cli(["status", "--server", "127.0.0.1:7003"], { remote: statuses(ALL) });
   assert.equal(ran.code, 0);
   assert.equal(
@@ -22,7 +22,7 @@ Deno.test("status: everybody, members that no flag named included", async () => 
   );
 });
 
-Deno.test("status: a node that is down is a row, and no failure", async () => {
+Deno.test("status: a node that is down is a row, not a failure", async () => {
   const ran = await cli(["status"], { remote: statuses({ n2: {}, n3: {} }) });
   assert.equal(ran.code, 0);
   assert.match(ran.out, /2 of 3 voters up/);
@@ -55,7 +55,7 @@ Deno.test("status: no server answers", async () => {
   assert.match(ran.err, /^error: No server answers at a:1, b:2\.\nhint: /);
 });
 
-Deno.test("status: nobody leads", async () => {
+Deno.test("status: no leader", async () => {
   const ran = await cli(["status"], { remote: statuses({ n1: { leader: null, role: "candidate" } }) });
   assert.equal(ran.code, 4);
   assert.match(ran.out, /no leader/);
@@ -73,12 +73,12 @@ Deno.test("status: a node whose storage failed, or that stopped, ends it with 5"
   assert.match(other.out, /^n1 .* fsync failed$/m);
 });
 
-Deno.test("status: what a server says can't drive the terminal", async () => {
+Deno.test("status: text from a server can't control the terminal", async () => {
   const ran = await cli(["status"], { remote: statuses({ ...ALL, n1: { reason: "a\x1b]0;b\x07\nc" } }) });
   assert.match(ran.out, /a\\x1b\]0;b\\x07\\nc$/m);
 });
 
-Deno.test("status: a deposed leader's word counts less than a higher term's", async () => {
+Deno.test("status: a higher term takes precedence over a deposed leader", async () => {
   const old = { role: "leader" as const, term: 2, leader: { id: "n1", address: "http://127.0.0.1:7001" } };
   const ran = await cli(["status", "--json"], { remote: statuses({ ...ALL, n1: old }) });
   assert.equal(JSON.parse(ran.out).leader.id, "n2");
@@ -97,7 +97,7 @@ Deno.test("status: colours on a terminal, not without one, and not with NO_COLOR
   assert.ok(!(await cli(["status"], { remote, terminal: true, env: { TERM: "dumb" } })).out.includes("\x1b"));
 });
 
-Deno.test("status --watch: a document a line, over a cluster that is down, until Ctrl-C", async () => {
+Deno.test("status --watch: one document per line, even while the cluster is down, until Ctrl-C", async () => {
   const interrupted = new AbortController();
   let rounds = 0;
   const ran = await cli(["status", "--watch", "--interval-ms", "50", "--json", "--server", "127.0.0.1:7001"], {
@@ -118,7 +118,7 @@ Deno.test("status --watch: a document a line, over a cluster that is down, until
   assert.equal(lines[1].error.code, "unreachable");
 });
 
-Deno.test("snapshot take: the leader, or the node that is named", async () => {
+Deno.test("snapshot take: the leader, or the named node", async () => {
   const asked: string[] = [];
   const remote = {
     ...statuses(ALL),

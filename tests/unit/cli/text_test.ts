@@ -3,7 +3,7 @@ import { count, duration, safeLines, showBytes, table } from "../../../server/cl
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-Deno.test("bytes for people: text as it is, without what could drive a terminal", () => {
+Deno.test("bytes for people: text as it is, without characters that control a terminal", () => {
   assert.equal(showBytes(bytes("grün 日本 👍")), "grün 日本 👍");
   assert.equal(showBytes(bytes("a\n\t\r\\")), "a\\n\\t\\r\\\\");
   assert.equal(showBytes(bytes("\x1b[31m\x00\x7f")), "\\x1b[31m\\x00\\x7f");
@@ -20,11 +20,11 @@ Deno.test("bytes for people: long ones are cut, never within a character", () =>
   }
 });
 
-Deno.test("messages keep their lines, and nothing else that controls", () => {
+Deno.test("messages keep their line breaks, and no other control characters", () => {
   assert.equal(safeLines("a\nb\x1b\x07"), "a\nb\\x1b\\x07");
 });
 
-Deno.test("tables are aligned by what is seen", () => {
+Deno.test("tables are aligned by visible width", () => {
   const columns = [{ title: "K" }, { title: "N", align: "right" as const }, { title: "V" }];
   assert.equal(table(columns, [["日本", "1", "x"], ["a", "100", ""]]), "K       N  V\n日本    1  x\na     100\n");
   assert.equal(table([{ title: "K" }, { title: "V" }], [["\x1b[1mab\x1b[0m", "x"]]), "K   V\n\x1b[1mab\x1b[0m  x\n");

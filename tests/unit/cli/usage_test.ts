@@ -40,7 +40,7 @@ Deno.test("the version", async () => {
   assert.match((await cli(["--version"])).out, /^\d+\.\d+\.\d+\n$/);
 });
 
-Deno.test("what is not understood ends with 2, and reaches no server", async () => {
+Deno.test("an invalid command line ends with 2, and reaches no server", async () => {
   const lines = [
     "",
     "kv",
@@ -78,11 +78,11 @@ Deno.test("what is not understood ends with 2, and reaches no server", async () 
   }
 });
 
-Deno.test("an empty key is a mistake, too", async () => {
+Deno.test("an empty key is a usage error", async () => {
   assert.equal((await cli(["kv", "get", ""])).code, 2);
 });
 
-Deno.test("a key over the limit is a mistake, too", async () => {
+Deno.test("a key over the limit is a usage error", async () => {
   assert.equal((await cli(["kv", "get", "k".repeat(1025)])).code, 2);
 });
 
@@ -92,7 +92,7 @@ Deno.test("a typo gets a suggestion", async () => {
   assert.match((await cli(["status", "--jsn"])).err, /Did you mean --json\?/);
 });
 
-Deno.test("with --json a mistake is JSON", async () => {
+Deno.test("with --json a usage error is JSON", async () => {
   for (
     const args of [["kv", "putt", "--json"], ["kv", "get", "--json"], ["--json", "kv", "put", "a"], ["kv", "--json"]]
   ) {
@@ -106,7 +106,7 @@ Deno.test("with --json a mistake is JSON", async () => {
   }
 });
 
-Deno.test("servers: the flag comes before RAFT_SERVER, and that before the default", async () => {
+Deno.test("servers: the flag takes precedence over RAFT_SERVER, and that over the default", async () => {
   const remote = { get: () => Promise.resolve({ value: new Uint8Array(), version: 1 }) };
   const servers = async (args: string[], env: Record<string, string> = {}) =>
     (await cli([...args, "kv", "get", "k"].filter((arg) => arg !== ""), { remote, env })).endpoints;
@@ -125,13 +125,13 @@ Deno.test("servers: the flag comes before RAFT_SERVER, and that before the defau
   assert.deepEqual(inner.endpoints, ["http://b:2"]);
 });
 
-Deno.test("RAFT_SERVER is checked as the flag is", async () => {
+Deno.test("RAFT_SERVER is checked like the flag", async () => {
   const ran = await cli(["status"], { env: { RAFT_SERVER: "nonsense" } });
   assert.equal(ran.code, 2);
   assert.match(ran.err, /Invalid server "nonsense"/);
 });
 
-Deno.test("what follows -- is never an option", async () => {
+Deno.test("arguments after -- are never options", async () => {
   let value = "";
   const ran = await cli(["kv", "put", "k", "--", "--json"], {
     remote: {

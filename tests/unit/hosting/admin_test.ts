@@ -89,13 +89,13 @@ Deno.test("add: a learner first, a voter once it has caught up (dissertation §4
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
 });
 
-Deno.test("add: a learner that is to stay one isn't waited for", async () => {
+Deno.test("add: does not wait for a node that stays a learner", async () => {
   const { node, admin } = setUp();
   await admin.add({ ...n4, learner: true }, signal);
   assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
 });
 
-Deno.test("add: goes on where an earlier call ended, and does nothing twice", async () => {
+Deno.test("add: continues where an earlier call ended, and does nothing twice", async () => {
   const { node, admin } = setUp({ empty: false, clusterId: "c" });
   node.learners = [member(4)];
   node.match.set("n4", 5000);
@@ -106,7 +106,7 @@ Deno.test("add: goes on where an earlier call ended, and does nothing twice", as
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
 });
 
-Deno.test("add: a learner that doesn't catch up in time stays one, and the hint says how to go on", async () => {
+Deno.test("add: a learner that doesn't catch up in time stays one, and the hint says how to continue", async () => {
   const { node, admin } = setUp();
   const late = AbortSignal.abort();
   await assert.rejects(admin.add(n4, late), (error: RaftError) => {
@@ -135,7 +135,7 @@ for (
   });
 }
 
-Deno.test("add is refused: nobody answers there", async () => {
+Deno.test("add is refused: no node answers at the address", async () => {
   const node = new Leader();
   const admin = new Admin({
     node,
@@ -158,7 +158,7 @@ Deno.test("promote: only a learner that has caught up", async () => {
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
 });
 
-Deno.test("remove: a voter, a learner, nobody unknown", async () => {
+Deno.test("remove: a voter, a learner, but not an unknown node", async () => {
   const { node, admin } = setUp();
   node.learners = [member(4)];
   await admin.remove("n4", signal);
@@ -173,7 +173,7 @@ Deno.test("remove: the last voter stays", async () => {
   await assert.rejects(admin.remove("n1", signal), { code: "refused" });
 });
 
-Deno.test("remove: refused if those who are up could not commit afterwards; one who is down may go", async () => {
+Deno.test("remove: refused if the remaining nodes that are up could not commit; a node that is down may be removed", async () => {
   const { node, admin } = setUp();
   node.contact.set("n3", 60_000);
   await assert.rejects(admin.remove("n2", signal), {
@@ -190,7 +190,7 @@ Deno.test("nothing is changed during a joint change", async () => {
   await assert.rejects(admin.remove("n2", signal), { code: "membership_change_in_progress", outcome: "rejected" });
 });
 
-Deno.test("change: members keep their folder, new ones are asked for theirs", async () => {
+Deno.test("change: members keep their incarnation, new ones are asked for theirs", async () => {
   const { node, admin } = setUp();
   const blank = (id: string, address = "") => ({ id, address, incarnation: "" });
   await admin.change({ voters: [blank("n1"), blank("n2")], learners: [blank("n4", "http://h:4")] }, signal);
@@ -198,7 +198,7 @@ Deno.test("change: members keep their folder, new ones are asked for theirs", as
   await assert.rejects(admin.change({ voters: [], learners: [] }, signal), { code: "refused" });
 });
 
-Deno.test("a node that doesn't lead says who does", async () => {
+Deno.test("a node that doesn't lead names the leader", async () => {
   class Follower extends Leader {
     override status(): NodeStatus {
       return { ...super.status(), role: "follower", leader: { id: "n2", address: "http://h:2" } };

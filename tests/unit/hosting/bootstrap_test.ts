@@ -28,7 +28,7 @@ function decide(n: number, answers: readonly PeerIdentity[]) {
 const first = membershipOf({ voters: [member(1), member(2), member(3)] });
 const running = { clusterId: clusterIdOf(first), empty: false };
 
-Deno.test("all empty and all reached: every node finds the same cluster", () => {
+Deno.test("all empty and all reached: every node bootstraps the same cluster", () => {
   const decisions = [
     decide(1, [answer(2), answer(3)]),
     decide(2, [answer(3), answer(1)]),
@@ -40,7 +40,7 @@ Deno.test("all empty and all reached: every node finds the same cluster", () => 
   assert.match(running.clusterId, /^[0-9a-f]{32}$/);
 });
 
-Deno.test("one is missing: wait, and say for whom", () => {
+Deno.test("one is missing: wait, and name it", () => {
   assert.deepEqual(decide(1, [answer(2)]), { type: "wait", missing: ["n3"] });
 });
 
@@ -60,7 +60,7 @@ Deno.test("the cluster has changed since: this node waits for the leader's log",
   assert.deepEqual(decision, { type: "join", clusterId: running.clusterId });
 });
 
-Deno.test("a membership that isn't the cluster's first, or hasn't this folder, is not begun with", () => {
+Deno.test("a membership that isn't the cluster's first, or lacks this folder, is not used to bootstrap", () => {
   const other = membershipOf({ voters: [member(1), member(2), { ...member(3), incarnation: "old" }] });
   for (const firstMembership of [other, membershipOf({ voters: [member(1), member(3)] })]) {
     const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership })]);
@@ -88,7 +88,7 @@ Deno.test("another incarnation gives another cluster", () => {
   assert.notEqual(clusterIdOf(again), running.clusterId);
 });
 
-Deno.test("asks again until all have answered, and tells once who is missing", async () => {
+Deno.test("asks again until all have answered, and reports the missing ones once", async () => {
   let asked = 0;
   const told: (readonly string[])[] = [];
   const decision = await awaitBootstrap({

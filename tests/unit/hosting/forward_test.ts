@@ -32,7 +32,7 @@ Deno.test("waits for a leader", async () => {
   assert.equal(result, 1);
 });
 
-Deno.test("tries again what surely had no effect", async () => {
+Deno.test("tries again after an error without effect", async () => {
   let calls = 0;
   const there = () => {
     calls++;
@@ -56,7 +56,7 @@ for (const code of ["unreachable", "timeout", "leadership_lost", "no_leader"] as
   });
 }
 
-Deno.test("what was passed on once is not passed on again, and not waited with", async () => {
+Deno.test("a forwarded request is neither forwarded again nor delayed", async () => {
   const forwarded = { timeoutMs: 5000, forwarded: true };
   await assert.rejects(atLeader(node(follows), { here: never, there: never }, forwarded), {
     code: "not_leader",
@@ -84,7 +84,7 @@ Deno.test("no answer until the timeout: the outcome stays unknown", async () => 
   });
 });
 
-Deno.test("the caller's own signal ends it as aborted", async () => {
+Deno.test("the caller's signal ends it as aborted", async () => {
   const caller = new AbortController();
   const here = (signal: AbortSignal) =>
     new Promise<never>((_, reject) => {
@@ -96,7 +96,7 @@ Deno.test("the caller's own signal ends it as aborted", async () => {
   });
 });
 
-Deno.test("a stopped node tells its own error", async () => {
+Deno.test("a stopped node reports its own error", async () => {
   const here = () => Promise.reject(new RaftError("stopped", "the disk failed"));
   await assert.rejects(atLeader(node({ lifecycle: "stopped" }), { here, there: never }, { timeoutMs: 1000 }), {
     code: "stopped",

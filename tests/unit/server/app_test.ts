@@ -49,7 +49,7 @@ Deno.test("put, get, delete: raw bytes, and the version as ETag", async () => {
   assert.equal((await app.request("/kv/a", { method: "DELETE" })).status, 404);
 });
 
-Deno.test("compare-and-set by If-Match and If-None-Match", async () => {
+Deno.test("compare-and-set with If-Match and If-None-Match", async () => {
   await using cluster = await one();
   const served = await cluster.leader();
   const { app } = served;
@@ -80,7 +80,7 @@ Deno.test("compare-and-set by If-Match and If-None-Match", async () => {
   assert.equal((await put(served, "/kv/a", "4", { "if-none-match": "*", "if-match": etag })).status, 400);
 });
 
-Deno.test("the key is all that follows, percent-decoded to bytes", async () => {
+Deno.test("the key is the rest of the path, percent-decoded to bytes", async () => {
   await using cluster = await one();
   const served = await cluster.leader();
   for (const path of ["/kv/a/b/c", "/kv/a%2Fb%00%FF", "/kv/%F0%9F%98%80", "/kv/%25", "/kv/a%20b%3Fc", "/kv//"]) {
@@ -98,7 +98,7 @@ Deno.test("the key is all that follows, percent-decoded to bytes", async () => {
   ]);
 });
 
-Deno.test("list: prefix, limit, going on after a key, keys alone", async () => {
+Deno.test("list: prefix, limit, continuing after a key, keys only", async () => {
   await using cluster = await one();
   const served = await cluster.leader();
   for (const key of ["a1", "a2", "a3", "b1"]) await put(served, `/kv/${key}`, `value of ${key}`);
@@ -161,7 +161,7 @@ Deno.test("watch: changes as server-sent events, from a version on", async () =>
   );
 });
 
-Deno.test("watch: a node that is cut off says so, in place of standing still", async () => {
+Deno.test("watch: a node that is cut off reports it instead of staying silent", async () => {
   await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 500 });
   const follower = await cluster.follower();
   const response = await follower.app.request("/kv?watch");
@@ -176,7 +176,7 @@ Deno.test("watch: a node that is cut off says so, in place of standing still", a
   assert.match(text, /event: problem\ndata: .*"code":"no_leader"/);
 });
 
-Deno.test("a follower passes writes and reads on, once; a stale read it answers itself", async () => {
+Deno.test("a follower forwards writes and reads once, and answers a stale read itself", async () => {
   await using cluster = await ServedCluster.start(3);
   const leader = await cluster.leader();
   const follower = await cluster.follower();
@@ -200,7 +200,7 @@ Deno.test("a request waits for the next leader", async () => {
   assert.equal(await (await follower.app.request("/kv/a")).text(), "1");
 });
 
-Deno.test("without a quorum: no leader, 503, no effect, and when to try again", async () => {
+Deno.test("without a quorum: no leader, 503, no effect, and a time to retry", async () => {
   await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 1500 });
   const leader = await cluster.leader();
   for (const { id, node } of [...cluster.served.values()]) {
@@ -215,7 +215,7 @@ Deno.test("without a quorum: no leader, 503, no effect, and when to try again", 
   assert.equal((await leader.app.request("/livez")).status, 200);
 });
 
-Deno.test("a write whose end isn't known says so", async () => {
+Deno.test("a write with an unknown outcome says so", async () => {
   await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 100 });
   const leader = await cluster.leader();
   // Sent, and no longer to be taken back; nobody is left to answer.
@@ -227,7 +227,7 @@ Deno.test("a write whose end isn't known says so", async () => {
   assert.equal(response.headers.get("retry-after"), null);
 });
 
-Deno.test("status has all that is promised", async () => {
+Deno.test("the status has all documented fields", async () => {
   await using cluster = await ServedCluster.start(3);
   const leader = await cluster.leader();
   const status = await (await leader.app.request("/status")).json();
@@ -308,7 +308,7 @@ Deno.test("foreign Host and Origin are refused", async () => {
   assert.equal(allowed.headers.get("access-control-allow-origin"), "https://app.example");
 });
 
-Deno.test("an origin that is allowed as a user may write it is told so as browsers write it", async () => {
+Deno.test("an allowed origin in a user's spelling is returned in the spelling of browsers", async () => {
   await using cluster = await ServedCluster.start(1, { origins: ["https://App.example:443/"] });
   const { app } = await cluster.leader();
   const origin = "https://app.example";
@@ -329,7 +329,7 @@ Deno.test("unknown paths and methods", async () => {
   }
 });
 
-Deno.test("the app can be mounted under a path of a user's own", async () => {
+Deno.test("the app can be mounted under another path", async () => {
   await using cluster = await one();
   const { app } = await cluster.leader();
   const own = new Hono();

@@ -19,7 +19,7 @@ function usageError(args: readonly string[]): { error: UsageError; printed: stri
   throw new Error(`accepted: ${args.join(" ")}`);
 }
 
-Deno.test("the least that must be said, and the defaults", () => {
+Deno.test("the required options, and the defaults", () => {
   const options = parse();
   assert.equal(options.id, "n1");
   assert.equal(options.data, "d");
@@ -32,7 +32,7 @@ Deno.test("the least that must be said, and the defaults", () => {
   assert.equal(advertisedAddress(options, 7001), "http://127.0.0.1:7001");
 });
 
-Deno.test("peers become base URLs, and say where this node is reached", () => {
+Deno.test("peers become base URLs, and define the advertised address", () => {
   const options = parse("--peers", "n1=127.0.0.1:7001, n2=http://host:7002,n3=[::1]:7003");
   assert.deepEqual(options.peers, [
     { id: "n1", address: "http://127.0.0.1:7001" },
@@ -78,7 +78,7 @@ for (
   });
 }
 
-Deno.test("help and version are no mistakes", () => {
+Deno.test("help and version are not errors", () => {
   const help = usageError(["--help"]);
   assert.equal(help.error.exitCode, 0);
   assert.match(help.printed, /--election-timeout-ms/);

@@ -116,13 +116,13 @@ Deno.test("problem details tell code, outcome, hint and leader; the inside of a 
   assert.ok(!JSON.stringify(inside).includes("secret"));
 });
 
-Deno.test("an unknown outcome is not told to be tried again", () => {
+Deno.test("an unknown outcome has no retry-after", () => {
   const response = problemResponse(problemOf(new RaftError("timeout", "late", { outcome: "unknown" })));
   assert.equal(response.status, 503);
   assert.equal(response.headers.get("retry-after"), null);
 });
 
-Deno.test("a node that waits for its cluster lives, but is not ready", () => {
+Deno.test("a node that waits for its cluster is alive, but not ready", () => {
   const waiting = new BootstrappingNode({ nodeId: "n1", incarnation: "i", clusterId: "" });
   waiting.waitFor(["n2", "n3"]);
   assert.match(waiting.reason(), /n2, n3/);

@@ -157,7 +157,7 @@ Deno.test("a node in a tab is added by a request to a server over HTTP", async (
   await assert.rejects(add("t3", "tab:t3"), { code: "unreachable" });
 });
 
-Deno.test("a tab that leads is asked through the servers, and its errors come whole", async () => {
+Deno.test("a tab that leads is reached through the servers, and its errors arrive complete", async () => {
   await using mixed = await Mixed.start(2);
   const tab = await mixed.tabLeads();
   assert.equal((await mixed.get("/kv/a", { method: "PUT", body: "1" })).status, 201);
@@ -202,7 +202,7 @@ Deno.test("a tab's clients call servers, and their services, by calls through th
   );
 });
 
-Deno.test("a page that is gone ends the calls to its node", async () => {
+Deno.test("calls to a node end when its page is gone", async () => {
   await using mixed = await Mixed.start(2);
   const relay = mixed.page();
   const transport = relay.transport({ address: tabAddress("deaf") });
@@ -223,7 +223,7 @@ Deno.test("a page that is gone ends the calls to its node", async () => {
   assert.equal(error.code, "unreachable");
 });
 
-Deno.test("a tab that leads and goes: another leads, and a client's write has an outcome", async () => {
+Deno.test("a leading tab is closed: another node leads, and a client's write has an outcome", async () => {
   await using mixed = await Mixed.start(2);
   const tab = await mixed.tabLeads();
   const closing = tab.close();
@@ -237,7 +237,7 @@ Deno.test("a tab that leads and goes: another leads, and a client's write has an
   assert.notEqual(await mixed.leader(), "t1");
 });
 
-Deno.test("an operator's commands know tabs, and work while one leads", async () => {
+Deno.test("the commands of an operator know tabs, and work while one leads", async () => {
   await using mixed = await Mixed.start(2);
   const cluster = { endpoints: mixed.servers.map(({ address }) => address) };
   const tab = await mixed.tab("t1", {});
@@ -259,7 +259,7 @@ Deno.test("an operator's commands know tabs, and work while one leads", async ()
   await second;
 });
 
-Deno.test("/metrics tells of pages and parcels", async () => {
+Deno.test("/metrics reports pages and relayed messages", async () => {
   await using mixed = await Mixed.start(1);
   await mixed.tab("t1", {});
   const text = await (await mixed.get("/metrics")).text();
@@ -269,7 +269,7 @@ Deno.test("/metrics tells of pages and parcels", async () => {
   assert.match(text, /^raft_relay_parcels_total\{result="malformed"\} 0$/m);
 });
 
-Deno.test("pages of origins that were allowed may attach and forward; of others not even their preflights are answered", async () => {
+Deno.test("only pages of allowed origins may attach and forward; preflights of others are refused", async () => {
   await using mixed = await Mixed.start(1, { allowOrigin: ["https://app.example"] });
   const preflight = (method: string, origin: string) =>
     mixed.get(`/raft.v1.RelayService/${method}`, {
@@ -308,7 +308,7 @@ Deno.test("pages of origins that were allowed may attach and forward; of others 
   assert.match(await forwarded.text(), /no page of this name is attached/);
 });
 
-Deno.test("what makes no sense is the page's fault, and the server goes on", async () => {
+Deno.test("malformed messages are the page's fault, and the server goes on", async () => {
   await using mixed = await Mixed.start(1);
   const path = "/raft.v1.RelayService/Forward";
   const headers = { "content-type": "application/proto" };

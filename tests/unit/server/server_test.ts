@@ -25,7 +25,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<Server> {
 
 const get = (server: Server, path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
 
-Deno.test("a node stopped by its storage says why for a while, then the server ends with exit code 5", async () => {
+Deno.test("a node stopped by its storage reports the reason for a while, then the server ends with exit code 5", async () => {
   const storage = new MemoryStorage();
   const logged: string[] = [];
   const error = (line: string) => void logged.push(line);
@@ -55,7 +55,7 @@ Deno.test("a node stopped by its storage says why for a while, then the server e
   await assert.rejects(get(server, "/status"));
 });
 
-Deno.test("while its peers are missing a server answers, and says for whom it waits", async () => {
+Deno.test("while its peers are missing, a server answers and names them", async () => {
   await using server = await start({
     peers: [{ id: "n1", address: "http://127.0.0.1:1" }, { id: "n2", address: "http://127.0.0.1:2" }],
   });
@@ -78,12 +78,12 @@ Deno.test("closing ends a server that waits for its peers", async () => {
   await assert.rejects(server.running);
 });
 
-Deno.test("an empty folder, and nothing that says how to begin", async () => {
+Deno.test("an empty folder, and no option that says how to begin", async () => {
   const { peers: _, ...options } = { peers: [], id: "n1", data: "memory", storage: new MemoryStorage(), logger: quiet };
   await assert.rejects(startServer(options), { code: "invalid_argument", hint: /--peers.*--join/ });
 });
 
-Deno.test("listening for everyone without protection is warned of", async () => {
+Deno.test("listening on a public address without protection logs a warning", async () => {
   const warned: string[] = [];
   const warn = (line: string) => void warned.push(line);
   const server = await start({ listen: { hostname: "0.0.0.0", port: 0 }, logger: { ...quiet, warn } });
@@ -91,7 +91,7 @@ Deno.test("listening for everyone without protection is warned of", async () => 
   assert.equal(warned.filter((line) => line.includes("no protection")).length, 1);
 });
 
-Deno.test("another state machine is served to clients, and no /kv", async () => {
+Deno.test("another state machine is served to clients, without /kv", async () => {
   const count = { total: 0 };
   const answer = () => new Uint8Array([count.total]);
   const stateMachine: StateMachine = {
@@ -117,7 +117,7 @@ Deno.test("another state machine is served to clients, and no /kv", async () => 
   assert.equal((await get(server, "/readyz")).status, 200);
 });
 
-Deno.test("without a place to listen it is the one that the peers know, if that is here", async () => {
+Deno.test("without --listen it listens on its entry in --peers, if that is a loopback address", async () => {
   const port = await freePort();
   await using server = await startServer({
     id: "n1",
