@@ -38,7 +38,7 @@ export type {
   LeaderCallback,
   LeaderTerm,
   Lifecycle,
-  MembershipChange,
+  MembershipTarget,
   NodeMetric,
   NodeStatus,
   PeerStatus,

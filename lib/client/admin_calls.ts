@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MembershipChange } from "../node/types.ts";
+import type { MembershipTarget } from "../node/types.ts";
 import type { Membership, NodeId } from "../raft/types.ts";
 
 /** A node to add. It must run, be empty, and be reachable at its address. */
@@ -36,7 +36,7 @@ export interface AdminCalls {
   /** Removes a member. */
   readonly removeMember: { readonly request: MemberName; readonly answer: Membership };
   /** Sets all members at once. Known members need only their id; the others are asked for their identity. */
-  readonly changeMembership: { readonly request: MembershipChange; readonly answer: Membership };
+  readonly changeMembership: { readonly request: MembershipTarget; readonly answer: Membership };
   /** Transfers leadership, to the most up-to-date voter without `to`; answers with the new leader. */
   readonly transferLeadership: { readonly request: { readonly to?: NodeId }; readonly answer: NodeId };
   /** Makes the node at the endpoint take a snapshot; answers with the last index it covers. */

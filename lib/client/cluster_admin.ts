@@ -8,7 +8,7 @@ import { Backoff } from "../backoff.ts";
 import type { Host } from "../clock.ts";
 import { abortedError, isRetryable, RaftError, retryOf } from "../errors.ts";
 import { systemHost } from "../host.ts";
-import type { MembershipChange, NodeStatus } from "../node/types.ts";
+import type { MembershipTarget, NodeStatus } from "../node/types.ts";
 import { pause } from "../pause.ts";
 import type { Membership, NodeId } from "../raft/types.ts";
 import type { AdminCalls, AdminMethod, NewMember } from "./admin_calls.ts";
@@ -139,7 +139,7 @@ export class ClusterAdmin {
   }
 
   /** Sets all members at once, through a joint configuration where needed. */
-  change(target: MembershipChange, options: AdminRequestOptions = {}): Promise<Membership> {
+  change(target: MembershipTarget, options: AdminRequestOptions = {}): Promise<Membership> {
     return this.#call("changeMembership", target, false, options);
   }
 

@@ -12,7 +12,7 @@ export type { RaftNodeEvent, RaftNodeEventType, RaftNodeListener } from "./event
 export type {
   Consistency,
   Lifecycle,
-  MembershipChange,
+  MembershipTarget,
   NodeMetric,
   NodeStatus,
   PeerStatus,

@@ -16,7 +16,7 @@ import { prepare } from "./startup.ts";
 import type {
   Consistency,
   Lifecycle,
-  MembershipChange,
+  MembershipTarget,
   NodeStatus,
   ProposeResult,
   RaftNodeOptions,
@@ -232,7 +232,7 @@ export class RaftNode {
    * @throws {RaftError} `membership_change_in_progress`, `not_ready`, `invalid_argument`, `refused`, `not_leader` or
    * `no_leader` (all `rejected`); `leadership_lost`, `stopped`, `closed` or `aborted`, `unknown`
    */
-  async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<Membership> {
+  async changeMembership(change: MembershipTarget, options: RequestOptions = {}): Promise<Membership> {
     const core = this.#admit(options.signal);
     core.requireLeader();
     core.submit();

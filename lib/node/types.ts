@@ -190,8 +190,8 @@ export type RaftView = Pick<
   | "progress"
 >;
 
-/** The wanted members of a cluster. All other members leave it. */
-export interface MembershipChange {
+/** The target of a membership change: the wanted members. All other members leave the cluster. */
+export interface MembershipTarget {
   /** The voters. */
   readonly voters: readonly Member[];
   /** The nodes that receive the log without a vote. @default none */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MembershipChange, RaftNode } from "../../lib/node/mod.ts";
+import type { MembershipTarget, RaftNode } from "../../lib/node/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { hasQuorum, majority } from "../../lib/raft/quorum.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
@@ -72,7 +72,7 @@ export class Cluster {
   }
 
   /** Asks the leader to change the membership; resolves with true if it did. */
-  async change(wanted: (membership: Membership) => MembershipChange | null, why: string): Promise<boolean> {
+  async change(wanted: (membership: Membership) => MembershipTarget | null, why: string): Promise<boolean> {
     const node = this.#askable;
     if (node === null) return false;
     const change = wanted(node.inspect().membership);
@@ -83,7 +83,7 @@ export class Cluster {
   }
 
   /** Reports whether enough of the new voters have a good disk. */
-  #keepsQuorum({ voters }: MembershipChange): boolean {
+  #keepsQuorum({ voters }: MembershipTarget): boolean {
     const intact = voters.filter(({ id, incarnation }) => {
       const machine = this.machines.get(id);
       return machine !== undefined && machine.incarnation === incarnation && !machine.lost && !machine.damaged;

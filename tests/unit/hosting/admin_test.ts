@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
-import type { MembershipChange, NodeStatus } from "../../../lib/node/types.ts";
+import type { MembershipTarget, NodeStatus } from "../../../lib/node/types.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
@@ -15,7 +15,7 @@ const { signal } = new AbortController();
 class Leader extends BootstrappingNode {
   voters: readonly Member[] = [1, 2, 3].map(member);
   learners: readonly Member[] = [];
-  readonly changes: MembershipChange[] = [];
+  readonly changes: MembershipTarget[] = [];
   /** What each peer has of 5000 entries. */
   readonly match = new Map<string, number>([["n2", 5000], ["n3", 5000]]);
   /** Milliseconds since each answered. */
@@ -50,7 +50,7 @@ class Leader extends BootstrappingNode {
     };
   }
 
-  override changeMembership(change?: MembershipChange): Promise<never> {
+  override changeMembership(change?: MembershipTarget): Promise<never> {
     this.changes.push(change!);
     this.voters = change!.voters;
     this.learners = change!.learners ?? [];
