@@ -115,3 +115,22 @@ Deno.test("docs: every file and folder of the project that they name exists", as
   }
   assert.deepEqual(missing, []);
 });
+
+Deno.test("docs: every identifier that they name occurs in the source", async () => {
+  // Names made up as examples, names that the code assembles, and one of Deno's.
+  const words = new Set(["createX", "startX", "keyBase64", "valueBase64", "importMap"]);
+  const sources = (await projectFiles()).filter((path) => /\.(ts|html|proto)$|^deno\.json$/.test(path));
+  for (const path of sources) {
+    if (path === "tests/runtime/docs_test.ts") continue;
+    for (const word of (await Deno.readTextFile(ROOT + path)).match(/\w+/g) ?? []) words.add(word);
+  }
+  const missing: string[] = [];
+  for (const path of paths) {
+    const text = (await Deno.readTextFile(ROOT + path)).replace(/^```[\s\S]*?^```$/gm, "");
+    for (const [, code = ""] of text.matchAll(/`([^`\n]+)`/g)) {
+      const names = code.match(/\b(?:[A-Z][a-z]+[A-Za-z]*|[a-z]+[A-Z]\w*)\b/g) ?? [];
+      missing.push(...names.filter((name) => !words.has(name)).map((name) => `${path}: ${name}`));
+    }
+  }
+  assert.deepEqual(missing, []);
+});
