@@ -21,18 +21,18 @@ const CLEAN = {
   "transport/wire/codec.ts": 'import { log } from "../../lib/raft/log.ts";\nexport const size = log.length;\n',
 };
 
-Deno.test("imports: a tree whose arrows all point downwards passes", async () => {
+Deno.test("a tree whose arrows all point downwards passes", async () => {
   assert.deepEqual(await violationsOf(CLEAN), []);
 });
 
-Deno.test("imports: a planted circle is refused, even one of types alone", async () => {
+Deno.test("a planted circle is refused, even one of types alone", async () => {
   const types = `import type { log } from "./log.ts";\n${CLEAN["lib/raft/types.ts"]}export type Log = typeof log;\n`;
   assert.deepEqual(await violationsOf({ ...CLEAN, "lib/raft/types.ts": types }), [
     "circle: lib/raft/log.ts → lib/raft/types.ts → lib/raft/log.ts",
   ]);
 });
 
-Deno.test("imports: a planted arrow against the floors is refused", async () => {
+Deno.test("a planted arrow against the floors is refused", async () => {
   const log = `import { size } from "../../transport/packet/calls.ts";\n${CLEAN["lib/raft/log.ts"]}`;
   const found = await violationsOf({
     ...CLEAN,
@@ -43,7 +43,7 @@ Deno.test("imports: a planted arrow against the floors is refused", async () => 
   assert.match(String(found[0]), /^lib\/raft\/log\.ts: .* but not transport\/packet\/calls\.ts$/);
 });
 
-Deno.test("imports: each file in a circle is reported once, by its shortest way back", () => {
+Deno.test("each file in a circle is reported once, by its shortest way back", () => {
   const graph = new Map([
     ["a.ts", ["./b.ts"]],
     ["b.ts", ["./c.ts", "./a.ts"]],
@@ -59,7 +59,7 @@ Deno.test("imports: each file in a circle is reported once, by its shortest way 
   ], ["self.ts", "self.ts"]]);
 });
 
-Deno.test("imports: each form of an import is found, and none in a comment or a string", () => {
+Deno.test("each form of an import is found, and none in a comment or a string", () => {
   const source = `import { a } from "./a.ts";
 import {
   b,

@@ -19,7 +19,7 @@ function passes(path: string, source: string): void {
   assert.deepEqual(broken(path, source), [], `${path}: ${source}`);
 }
 
-Deno.test("lint: access to the machine is refused anywhere in lib/ and simulation/", () => {
+Deno.test("access to the machine is refused anywhere in lib/ and simulation/", () => {
   const machine = [
     "const a = Date.now();",
     "const a = new Date();",
@@ -56,7 +56,7 @@ Deno.test("lint: access to the machine is refused anywhere in lib/ and simulatio
   }
 });
 
-Deno.test("lint: the same words are allowed as names of a file's own", () => {
+Deno.test("names of globals are allowed as names of a file's own", () => {
   const harmless = [
     "const a = { process: 1, Date: 2, performance() {} };",
     "const a = host.clock.setTimeout(1);",
@@ -73,7 +73,7 @@ Deno.test("lint: the same words are allowed as names of a file's own", () => {
   for (const source of harmless) passes("lib/node/raft_node.ts", source);
 });
 
-Deno.test("lint: imports point one way", () => {
+Deno.test("imports must point one way", () => {
   const bad: [string, string][] = [
     ["lib/raft/log.ts", "../bytes.ts"],
     ["lib/raft/log.ts", "../errors.ts"],
@@ -121,7 +121,7 @@ Deno.test("lint: imports point one way", () => {
   breaks("layers", "lib/kv/kv.ts", "const a = await import(name);");
 });
 
-Deno.test("lint: allowed imports pass", () => {
+Deno.test("allowed imports pass", () => {
   const good: [string, string][] = [
     ["lib/raft/raft.ts", "./types.ts"],
     ["lib/node/raft_node.ts", "../raft/types.ts"],
@@ -149,7 +149,7 @@ Deno.test("lint: allowed imports pass", () => {
   assert.match(String(forbiddenImport("mod.ts", "../x.ts")), /but not \.\.\//);
 });
 
-Deno.test("lint: a face lists its names, and privacy is #", () => {
+Deno.test("a face lists its names, and privacy is #", () => {
   breaks("explicit-exports", "server/mod.ts", 'export * from "./app.ts";');
   breaks("explicit-exports", "server/mod.ts", 'export * as app from "./app.ts";');
   passes("server/mod.ts", 'export { app } from "./app.ts";');
@@ -159,7 +159,7 @@ Deno.test("lint: a face lists its names, and privacy is #", () => {
   passes("server/a.ts", "class A { #a = 1; a(): void {} }");
 });
 
-Deno.test("lint: a sentence of a comment begins with a verb or a noun", () => {
+Deno.test("a sentence of a comment begins with a verb or a noun", () => {
   const bad = [
     "/** Who asks is told. */\nexport const a = 1;",
     "// Whoever asks, waits.\nf();",
@@ -179,7 +179,7 @@ Deno.test("lint: a sentence of a comment begins with a verb or a noun", () => {
   for (const source of good) passes("server/a.ts", source);
 });
 
-Deno.test("lint: a sentence is placed on its own line, and split at its full stop", () => {
+Deno.test("each sentence of a comment has its own line, and ends at its full stop", () => {
   const source = `// First, e.g. this one. Second (§5.4.2) one!
 // Third
 // goes on.
@@ -202,7 +202,7 @@ f(); // A last one.
   assert.ok(!beginsWithQuestion("Whatever it is."));
 });
 
-Deno.test("lint: error messages are in lower case, and no sentences", () => {
+Deno.test("error messages are in lower case, and no sentences", () => {
   const bad = [
     'throw new RaftError("busy", "The node is busy");',
     "throw new RaftError(code, `the node ${id} is busy.`);",

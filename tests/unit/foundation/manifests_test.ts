@@ -38,18 +38,18 @@ function sorted(versions: Record<string, string>): [string, string][] {
   return Object.entries(versions).sort(([a], [b]) => a < b ? -1 : 1);
 }
 
-Deno.test("manifests: deno.json and package.json name the same packages in the same versions", () => {
+Deno.test("deno.json and package.json name the same packages in the same versions", () => {
   assert.deepEqual(sorted({ ...npm.dependencies, ...npm.devDependencies }), sorted(imported()));
 });
 
-Deno.test("manifests: name the same version, licence and exports", () => {
+Deno.test("manifests name the same version, licence and exports", () => {
   assert.equal(npm.version, deno.version);
   assert.equal(npm.license, deno.license);
   assert.deepEqual(npm.exports, deno.exports);
 });
 
 for (const folder of ["", "tools/runtimes/"]) {
-  Deno.test(`manifests: ${folder}package-lock.json belongs to its package.json`, () => {
+  Deno.test(`${folder}package-lock.json belongs to its package.json`, () => {
     const { dependencies, devDependencies = {} } = readJson(`${folder}package.json`) as PackageJson;
     const { packages } = readJson(`${folder}package-lock.json`) as { packages: Record<string, Partial<PackageJson>> };
     assert.deepEqual(packages[""]?.dependencies, dependencies);
@@ -60,12 +60,12 @@ for (const folder of ["", "tools/runtimes/"]) {
   });
 }
 
-Deno.test("manifests: all @connectrpc packages have one version", () => {
+Deno.test("all @connectrpc packages have one version", () => {
   const versions = Object.entries(imported()).filter(([name]) => name.startsWith("@connectrpc/"));
   assert.equal(new Set(versions.map(([, version]) => version)).size, 1);
 });
 
-Deno.test("manifests: lib/ is checked as strictly with DOM libraries as all other code", () => {
+Deno.test("lib/ is checked as strictly with DOM libraries as all other code", () => {
   const { compilerOptions, imports } = readJson("tools/deno.lib.json") as DenoJson;
   const { lib, types, ...rest } = compilerOptions;
   for (const [name, target] of Object.entries(imports)) assert.equal(target, deno.imports[name], name);

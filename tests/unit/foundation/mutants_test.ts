@@ -5,7 +5,7 @@ import { table, violations } from "../../../tools/mutants/table.ts";
 import { FOUND } from "../../seeds/seeds.ts";
 import { mutants } from "../../mutants/mod.ts";
 
-Deno.test("mutants: each applies to the present source", () => {
+Deno.test("each mutant applies to the present source", () => {
   const broken: string[] = [];
   for (const { name, edits } of mutants) {
     for (const { file, find, replace } of edits) {
@@ -17,7 +17,7 @@ Deno.test("mutants: each applies to the present source", () => {
   assert.deepEqual(broken, [], "change the edits in tests/mutants together with the source");
 });
 
-Deno.test("mutants: names are unique, and short enough for a line", () => {
+Deno.test("names of mutants are unique, and short enough for a line", () => {
   const names = mutants.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   for (const name of names) assert.match(name, /^[a-z]+(-[a-z]+)*$/);
@@ -39,7 +39,7 @@ async function testNames(file: string): Promise<string[]> {
   return names;
 }
 
-Deno.test("mutants: each has a directed test of exactly this name", async () => {
+Deno.test("each mutant has a directed test of exactly this name", async () => {
   const names = new Map<string, string[]>();
   const missing: string[] = [];
   for (const { name, test } of mutants) {
@@ -50,13 +50,13 @@ Deno.test("mutants: each has a directed test of exactly this name", async () => 
   assert.deepEqual(missing, []);
 });
 
-Deno.test("mutants: seeds are a range or a list", () => {
+Deno.test("the seeds of mutants are a range or a list", () => {
   assert.deepEqual(parseSeeds("3..6"), [3, 4, 5, 6]);
   assert.deepEqual(parseSeeds("17,3"), [17, 3]);
   for (const wrong of ["", "1..x", "a", "6..3", "1,,2"]) assert.throws(() => parseSeeds(wrong), RangeError, wrong);
 });
 
-Deno.test("mutants: the table shows how each was killed, and violations are counted", () => {
+Deno.test("the table of mutants shows how each was killed, and violations are counted", () => {
   const [mutant] = mutants;
   const by = "election safety";
   const results = [
@@ -79,7 +79,7 @@ Deno.test("mutants: the table shows how each was killed, and violations are coun
   assert.deepEqual([...violations(results, [by, "liveness"])], [[by, 1], ["liveness", 0]]);
 });
 
-Deno.test("mutants: each run that has found a bug names a mutant that exists", () => {
+Deno.test("each run that has found a bug names a mutant that exists", () => {
   const names = new Set(mutants.map(({ name }) => name));
   for (const { mutant, history } of FOUND) assert.ok(names.has(mutant), history);
 });

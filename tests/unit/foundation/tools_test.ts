@@ -14,7 +14,7 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test("tools: the count of a run of deno test is read from its last line", () => {
+Deno.test("the count of a run of deno test is read from its last line", () => {
   assert.deepEqual(countDeno("noise\n\nok | 12 passed | 0 failed (33ms)\n"), { passed: 12, failed: 0 });
   assert.deepEqual(countDeno("FAILED | 3 passed (10 steps) | 2 failed (1 step) (1s)\n\nerror: Test failed"), {
     passed: 3,
@@ -23,16 +23,16 @@ Deno.test("tools: the count of a run of deno test is read from its last line", (
   assert.equal(countDeno("error: Module not found"), null);
 });
 
-Deno.test("tools: an ignored test counts as failed", () => {
+Deno.test("an ignored test counts as failed", () => {
   assert.deepEqual(countDeno("ok | 5 passed | 0 failed | 1 ignored (1s)"), { passed: 5, failed: 1 });
 });
 
-Deno.test("tools: the count of the portable suites stands alone on its line", () => {
+Deno.test("the count of the portable suites stands alone on its line", () => {
   assert.deepEqual(countPortable("ok smoke\n7 passed, 1 failed\n"), { passed: 7, failed: 1 });
   assert.equal(countPortable("it said: 7 passed, 1 failed, and more"), null);
 });
 
-Deno.test("tools: a portable suite continues after a failure, and counts it", async () => {
+Deno.test("a portable suite continues after a failure, and counts it", async () => {
   const lines: string[] = [];
   const fails: Case = { name: "fails", run: () => Promise.reject(new Error("on purpose")) };
   const failed = await runSuites(
@@ -44,7 +44,7 @@ Deno.test("tools: a portable suite continues after a failure, and counts it", as
   assert.equal(lines.at(-1), "2 passed, 1 failed");
 });
 
-Deno.test("tools: the check with only DOM libraries refuses Deno, Node and Bun", async () => {
+Deno.test("the check with only DOM libraries refuses Deno, Node and Bun", async () => {
   await inFolder(async (folder) => {
     const names = ["Deno", "process", "Buffer", "Bun"];
     await Deno.writeTextFile(
@@ -63,7 +63,7 @@ Deno.test("tools: the check with only DOM libraries refuses Deno, Node and Bun",
   });
 });
 
-Deno.test("tools: a package in a module's graph is noticed", async () => {
+Deno.test("a package in a module's graph is noticed", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/b.ts`, 'export { readFile } from "node:fs";\n');
     await Deno.writeTextFile(`${folder}/a.ts`, 'export { readFile } from "./b.ts";\n');
@@ -75,7 +75,7 @@ Deno.test("tools: a package in a module's graph is noticed", async () => {
   });
 });
 
-Deno.test("tools: a program that takes too long is killed", async () => {
+Deno.test("a program that takes too long is killed", async () => {
   const ran = await run([Deno.execPath(), "eval", "setInterval(() => {}, 1000)"], { quiet: true, timeoutMs: 300 });
   assert.deepEqual([ran.ok, ran.timedOut], [false, true]);
 });
