@@ -30,7 +30,7 @@ export interface Problem {
   readonly code: RaftErrorCode | HttpErrorCode;
   /** `rejected`: it had no effect; `unknown`: it may have had one, or may yet have one. */
   readonly outcome: Outcome;
-  /** What to do next. */
+  /** Advice on what to do next. */
   readonly hint?: string;
   /** The leader, if known. */
   readonly leader?: LeaderHint;

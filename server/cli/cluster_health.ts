@@ -1,5 +1,5 @@
 /**
- * Asks every server that can be found about itself.
+ * The status of every server that can be found.
  *
  * @module
  */
@@ -13,39 +13,39 @@ import { EXIT } from "../exit_codes.ts";
 import { noServerAnswers, reasonOf } from "./errors.ts";
 import type { Session } from "./session.ts";
 
-/** A server that was asked. */
+/** The health of one node. */
 export interface NodeHealth {
-  /** `null` if it didn't answer and no member has its address. */
+  /** The node's name; `null` if it didn't answer and no member has its address. */
   readonly id: string | null;
   readonly address: string;
-  /** Its part in the cluster, as the best-informed node has it; `null` if it is no member. */
+  /** Its role in the membership, as the best-informed node has it; `null` if it is not a member. */
   readonly suffrage: Suffrage | null;
   readonly reachable: boolean;
-  /** Why it didn't answer. */
+  /** The reason why it didn't answer. */
   readonly error?: string;
-  /** What it said, as `GET /status`. */
+  /** Its answer to `GET /status`. */
   readonly status?: StatusDocument;
 }
 
-/** What all of them said: the document of `raft status --json`. */
+/** The health of all nodes: the document of `raft status --json`. */
 export interface ClusterHealth {
-  /** Empty if no node is part of a cluster yet. */
+  /** Empty if no node belongs to a cluster yet. */
   readonly clusterId: string;
-  /** The highest that anybody knows. */
+  /** The highest term that a node reports. */
   readonly term: number;
   readonly leader: LeaderHint | null;
   readonly nodes: readonly NodeHealth[];
 }
 
-/** One node may hang while others answer. */
+/** The longest wait for one node: it may hang while others answer. */
 const ANSWER_TIMEOUT_MS = 2000;
 
 type Answer = { readonly status: StatusDocument } | { readonly error: unknown };
 
 /**
- * Asks the endpoints, and then all members they name.
+ * Asks the endpoints, and then all members that they name.
  *
- * @throws {RaftError} what the first endpoint failed with, if none answered.
+ * @throws {RaftError} `unreachable` if no endpoint answers
  */
 export async function clusterHealth(session: Session): Promise<ClusterHealth> {
   const answers = new Map<string, Answer>();
@@ -81,7 +81,7 @@ function throwIfInterrupted({ io }: Session): void {
   if (io.signal.aborted) throw new RaftError("aborted", "interrupted");
 }
 
-/** A leader of the highest term, else who knows the highest term and the most. */
+/** Returns the leader of the highest term, else the node with the highest term and commit index. */
 function bestInformed(statuses: readonly StatusDocument[]): StatusDocument {
   const rank = (status: StatusDocument): number[] => [
     status.clusterId === "" ? 0 : 1,
@@ -113,7 +113,7 @@ function healthOf(
       const { status } = answer;
       nodes.set(status.id, { id: status.id, address: member?.address ?? endpoint, suffrage, reachable: true, status });
     } else if (member === undefined ? session.endpointsGiven : !nodes.has(member.id)) {
-      // Two endpoints may be one node, under two names.
+      // Two endpoints may be one node.
       const id = member?.id ?? null;
       nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: reasonOf(answer.error) });
     }
@@ -128,15 +128,15 @@ function healthOf(
   };
 }
 
-/** How a node is, in a word or two; empty if well. */
+/** Returns the problem of a node in a few words; empty if it is healthy. */
 export function troubleOf({ status, error }: NodeHealth): string {
   if (status === undefined) return error ?? "unreachable";
-  if (!status.storage.healthy) return status.storage.error ?? "its storage failed";
+  if (!status.storage.healthy) return status.storage.error ?? "storage failed";
   if (status.lifecycle !== "running") return status.reason ?? status.lifecycle;
   return status.reason ?? "";
 }
 
-/** What `raft status` ends with: an unhealthy node comes before a missing leader, being its likely cause. */
+/** Returns the exit code of `raft status`: an unhealthy node comes before a missing leader, being its likely cause. */
 export function exitCodeOfHealth({ nodes, leader }: ClusterHealth): ExitCode {
   const unhealthy = nodes.some(({ status }) =>
     status !== undefined && (!status.storage.healthy || status.lifecycle !== "running")
@@ -145,7 +145,7 @@ export function exitCodeOfHealth({ nodes, leader }: ClusterHealth): ExitCode {
   return leader === null ? EXIT.noLeader : EXIT.done;
 }
 
-/** A peer as the leader sees it, if the leader answered. */
+/** Returns a peer as the leader sees it, if the leader answered. */
 export function peerOf(health: ClusterHealth, id: string | null): PeerStatus | undefined {
   const leader = health.nodes.find((node) => node.id === health.leader?.id)?.status;
   return leader?.peers.find((peer) => peer.id === id);

@@ -102,7 +102,7 @@ Deno.test("a node joins as a learner unless asked otherwise, and becomes a voter
     const { members } = await again.handle.status();
     return members.every(({ suffrage }) => suffrage === "voter");
   });
-  // Asked of one that does not lead: it passes the request on.
+  // Asked at a node that does not lead: it forwards the request.
   const other = await tabs.leader() === "n1" ? "n2" : "n1";
   assert.notEqual(await tabs.tab(other).handle.admin.transferLeadership(other), "");
   await eventually("it leads", () => tabs.tab(other).node.status().role === "leader");
@@ -212,7 +212,7 @@ Deno.test("a second node of the same worker answers the page in place of the fir
   await handle.close();
 });
 
-/** A state machine that is restored once a test lets it be. */
+/** A state machine whose restore waits for the test. */
 function restoredLate(): { readonly stateMachine: KeyValue; readonly go: () => void } {
   const gate = Promise.withResolvers<void>();
   const stateMachine = new KeyValue();

@@ -12,7 +12,7 @@ import { emptyMembership, membershipOf } from "../../../lib/raft/membership.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 import { eventually } from "../../support/server_processes.ts";
 
-/** A worker whose script listens late: what was posted before is lost, as nothing waits for a listener that comes later. */
+/** A worker whose script listens late: earlier messages are lost. */
 class LateWorker {
   readonly #inside = new EventTarget();
   readonly #outside = new EventTarget();
@@ -34,7 +34,7 @@ function end(here: EventTarget, there: EventTarget): PageEnd & WorkerEnd {
   };
 }
 
-/** The page's port to a worker that carries out these calls. */
+/** Returns the page's port to a worker that carries out these calls. */
 async function portTo(some: Partial<CallTable>): Promise<WorkerPort> {
   const late = new LateWorker();
   const opened = Promise.withResolvers<void>();
@@ -47,7 +47,7 @@ async function portTo(some: Partial<CallTable>): Promise<WorkerPort> {
 
 const REMOVE = { endpoint: "tab:n1", method: "removeMember", request: { id: "n2" } } as const;
 
-/** Calls of which some are told by a test, and the others fail. */
+/** Returns a table of some calls; the others fail. */
 function calls(some: Partial<CallTable>): CallTable {
   return some as CallTable;
 }

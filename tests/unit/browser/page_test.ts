@@ -5,7 +5,7 @@ import { RaftError, StorageError } from "../../../lib/errors.ts";
 import { eventually } from "../../support/server_processes.ts";
 import { Tabs } from "./tabs.ts";
 
-/** A page, as far as its lifecycle goes. */
+/** The parts of a page that its lifecycle needs. */
 class Page {
   readonly window = new EventTarget();
   readonly document = Object.assign(new EventTarget(), { visibilityState: "visible" });

@@ -43,7 +43,7 @@ Deno.test("a paused leader serves no stale read from its lease, and is deposed w
   const { term } = tabs.tab(next).node.status();
   assert.equal(node.status().role, "leader");
   node.resume();
-  // In the same turn: nobody can have told it anything yet.
+  // In the same turn: no message can have reached it yet.
   const stale = await read().catch((error) => error.code);
   assert.notEqual(stale, "old");
   await eventually("it follows", () => node.status().leader?.id === next);
@@ -88,7 +88,7 @@ Deno.test("a paused node answers only its page, until all pauses are resumed", a
   assert.deepEqual([refused.code, refused.outcome], ["not_ready", "rejected"]);
   await assert.rejects(handle.client.status(handle.address), { code: "not_ready" });
 
-  // It hears nothing, and does not campaign for want of a leader.
+  // It receives nothing, and does not campaign without a leader.
   const { commitIndex, term } = node.status();
   await new KeyValueClient(other.coordinator).put("a", "1");
   assert.deepEqual([node.status().commitIndex, node.status().term], [commitIndex, term]);

@@ -80,7 +80,7 @@ export class Tabs implements AsyncDisposable {
     return tab;
   }
 
-  /** Begins a cluster of these nodes. */
+  /** Starts a cluster of these nodes. */
   async begin(members: readonly string[], options: Partial<BrowserNodeOptions> = {}): Promise<void> {
     await Promise.all(members.map((id) => this.start(id, { bootstrap: { members }, ...options })));
     await Promise.all(members.map((id) => this.tab(id).handle.running));
@@ -93,7 +93,7 @@ export class Tabs implements AsyncDisposable {
     return tab;
   }
 
-  /** Who leads now, as it says itself, `but` for those. */
+  /** Waits for a node that leads by its own account, `but` not for those. */
   leader(...but: readonly string[]): Promise<string> {
     return eventually("a node leads", () => {
       for (const [id, { node }] of this.open) {

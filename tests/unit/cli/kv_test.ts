@@ -7,7 +7,7 @@ import { cli, errorOf, statuses } from "./support.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Remembers what was put, and answers as told. */
+/** Returns a remote that records puts and answers as configured. */
 function putter(answer: Awaited<ReturnType<Remote["put"]>> = { ok: true, version: 7, previousVersion: 4 }) {
   const calls: { key: Uint8Array; value: Uint8Array; expected: unknown }[] = [];
   const remote: Partial<Remote> = {
@@ -176,7 +176,7 @@ Deno.test("delete: a version that differs ends with 6", async () => {
   assert.match(ran.err, /its version is 5/);
 });
 
-/** A store of so many keys, that gives pages of at most `page`. */
+/** Returns a store of this many keys, with pages of at most `page`. */
 function lister(keys: number, page = 1000) {
   const limits: number[] = [];
   const all: KeyValueEntry[] = Array.from({ length: keys }, (_, at) => ({
@@ -235,7 +235,7 @@ Deno.test("list: nothing", async () => {
   assert.deepEqual([ran.code, ran.out, ran.err], [0, "", "There are no keys.\n"]);
 });
 
-/** Changes in runs; each run is one connection, that then breaks. */
+/** Yields changes in runs; each run is one connection, which then breaks. */
 function watched(runs: readonly (readonly KeyValueChange[])[]) {
   const from: number[] = [];
   const remote: Partial<Remote> = {
@@ -297,7 +297,7 @@ Deno.test("watch: Ctrl-C ends it with 130, and prints nothing", async () => {
 Deno.test("watch: changes that have been discarded", async () => {
   const remote: Partial<Remote> = {
     ...watched([]).remote,
-    // deno-lint-ignore require-yield -- it fails before it has anything to yield
+    // deno-lint-ignore require-yield -- it fails before it yields
     async *watch() {
       await Promise.resolve();
       throw new RaftError("compacted", "changes from version 1 on are wanted", { hint: "List the keys again." });

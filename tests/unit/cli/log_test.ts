@@ -9,7 +9,7 @@ import { cli, errorOf } from "./support.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Writes one batch an entry into `dir`. */
+/** Writes one batch per entry into `dir`. */
 async function fill(dir: string, entries: readonly Entry[]): Promise<void> {
   const storage = createFileStorage(dir);
   await storage.load();

@@ -7,7 +7,7 @@ function listOf(members: MemberList["members"]): MemberList {
   return { clusterId: "c1", leader: "n2", members, membershipIndex: 1, membershipCommitted: true };
 }
 
-/** A cluster whose membership changes as it is asked to. */
+/** Returns a cluster that carries out membership changes. */
 function cluster(overrides: Partial<Remote> = {}): { remote: Partial<Remote>; calls: unknown[] } {
   let members = [...MEMBERS];
   const calls: unknown[] = [];

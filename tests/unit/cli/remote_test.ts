@@ -17,7 +17,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   return "none";
 }
 
-/** Connection refused, as fetch tells it. */
+/** Rejects like fetch when the connection is refused. */
 function refused(): Promise<never> {
   return Promise.reject(
     new TypeError("fetch failed", { cause: Object.assign(new Error("x"), { code: "ECONNREFUSED" }) }),

@@ -9,17 +9,17 @@ import type { Remote } from "../../../server/cli/remote.ts";
 import { run } from "../../../server/cli/run.ts";
 import type { StatusDocument } from "../../../server/status.ts";
 
-/** What a run wrote, and how it ended. */
+/** The output and the exit code of a run. */
 export interface Ran {
   readonly code: number;
   readonly out: string;
   readonly err: string;
   readonly bytes: Uint8Array;
-  /** The servers that were connected to, if any were. */
+  /** The servers that the run connected to, if any. */
   readonly endpoints: readonly string[] | null;
 }
 
-/** The world of one run. */
+/** The environment of one run. */
 export interface World {
   readonly remote?: Partial<Remote>;
   readonly log?: Partial<LogTools>;
@@ -29,7 +29,7 @@ export interface World {
   readonly signal?: AbortSignal;
 }
 
-/** Fails the test for whatever isn't expected to be called. */
+/** Fails the test on a call that it does not expect. */
 function only<T extends object>(methods: Partial<T>): T {
   return new Proxy(methods as T, {
     get(target, name) {
@@ -83,7 +83,7 @@ export async function cli(args: readonly string[], world: World = {}): Promise<R
   return { code, out: new TextDecoder().decode(written), err, bytes: written, endpoints };
 }
 
-/** The error document that `--json` puts on standard error. */
+/** Returns the error document that `--json` writes to standard error. */
 export function errorOf({ err }: Ran): Record<string, unknown> {
   return (JSON.parse(err) as { error: Record<string, unknown> }).error;
 }
@@ -99,7 +99,7 @@ export const MEMBERS: readonly (Member & { readonly suffrage: Suffrage })[] = ["
   suffrage: at === 3 ? "learner" : "voter",
 }));
 
-/** A node's status, n2 leading. */
+/** Returns the status of a node, with n2 as the leader. */
 export function statusOf(id: string, more: Partial<StatusDocument> = {}): StatusDocument {
   const peer = (of: string, matchIndex: number): PeerStatus => ({
     id: of,

@@ -16,7 +16,7 @@ class Leader extends BootstrappingNode {
   voters: readonly Member[] = [1, 2, 3].map(member);
   learners: readonly Member[] = [];
   readonly changes: MembershipTarget[] = [];
-  /** What each peer has of 5000 entries. */
+  /** The match index of each peer, of 5000 entries. */
   readonly match = new Map<string, number>([["n2", 5000], ["n3", 5000]]);
   /** Milliseconds since each answered. */
   readonly contact = new Map<string, number>();
@@ -57,7 +57,7 @@ class Leader extends BootstrappingNode {
     return Promise.resolve(this.status().membership as never);
   }
 
-  /** Ids of the voters and learners now. */
+  /** The ids of the current voters and learners. */
   get ids(): [string[], string[]] {
     return [this.voters.map(({ id }) => id), this.learners.map(({ id }) => id)];
   }

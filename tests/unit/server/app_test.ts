@@ -127,7 +127,7 @@ Deno.test("list: prefix, limit, continuing after a key, keys only", async () => 
   for (const query of [...bad, "perfix=a", "from=1", "watch&limit=1"]) {
     assert.equal((await served.app.request(`/kv?${query}`)).status, 400, query);
   }
-  // Misspelt or misplaced, and so a write without its condition.
+  // Misspelt or misplaced: it would drop the condition of a write.
   for (const method of ["PUT", "DELETE"]) {
     const refused = await served.app.request("/kv/a1?ifVersion=7", { method });
     assert.equal(refused.status, 400, method);
@@ -218,7 +218,7 @@ Deno.test("without a quorum: no leader, 503, no effect, and a time to retry", as
 Deno.test("a write with an unknown outcome says so", async () => {
   await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 100 });
   const leader = await cluster.leader();
-  // Sent, and no longer to be taken back; nobody is left to answer.
+  // Sent, and can't be taken back; there is no client left to answer.
   await Promise.all([...cluster.served.values()].filter((served) => served !== leader).map(({ node }) => node.close()));
   const response = await put(leader, "/kv/a", "1");
   assert.equal(response.status, 503);
@@ -266,7 +266,7 @@ Deno.test("metrics", async () => {
   await using cluster = await ServedCluster.start(3);
   const leader = await cluster.leader();
   for (let n = 0; n < 3; n++) await put(leader, "/kv/a", "1");
-  // Counted in a task of their own, so that an observer never holds up the node.
+  // Counted in a task of its own, so that an observer never delays the node.
   const text = await eventually("all are counted", async () => {
     const all = await (await leader.app.request("/metrics")).text();
     return all.includes('raft_proposals_total{result="committed"} 3') ? all : null;

@@ -77,7 +77,7 @@ class Mixed {
     return node;
   }
 
-  /** The tab leads, and the servers know. */
+  /** Makes the tab the leader, as the servers know. */
   async tabLeads(as = "t1"): Promise<BrowserNode> {
     const tab = await this.tab(as, { as: "voter" });
     const { leaderId } = await this.admin.transferLeadership({ to: as });
@@ -148,7 +148,7 @@ Deno.test("a node in a tab is added by a request to a server over HTTP", async (
       throw fromConnectError(error);
     }
   };
-  // It doesn't answer the question of its identity.
+  // It does not answer PeerService.Identify.
   await assert.rejects(add("t1", "tab:t1"), { code: "unsupported" });
   const admin = {} as Parameters<typeof nodeMethods>[0]["admin"];
   transport.serve(nodeMethods({ node, admin, address: transport.address }));
@@ -164,7 +164,7 @@ Deno.test("a tab that leads is reached through the servers, and its errors arriv
   assert.equal(await (await mixed.get("/kv/a")).text(), "1");
   assert.equal(tab.status().role, "leader");
 
-  // A client that follows the leader itself, and can't connect to a tab.
+  // A client that follows the leader itself can't connect to a tab.
   const endpoints = mixed.servers.map(({ address }) => address);
   await using coordinator = new Coordinator({ endpoints, transport: connectClientTransport() });
   const kv = new KeyValueClient(coordinator);
