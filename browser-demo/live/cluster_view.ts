@@ -7,7 +7,7 @@
 
 import { emptyMembership } from "../../mod.ts";
 import type { Membership, NodeId } from "../../mod.ts";
-import type { ClusterEvent, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
+import type { ClusterEvent, LinkView, MessageView, NodeLife, NodeView, SourceListener } from "../source.ts";
 import { isServerAddress } from "./connections.ts";
 import { ASKED_SERVER, AWAY_AFTER_MS, machineMs } from "./host_message.ts";
 import type { HostMessage, NodeReport } from "./host_message.ts";
@@ -204,10 +204,7 @@ export class ClusterView {
 
   #away(known: KnownNode, reason: string): void {
     const { view } = known;
-    this.#keep({
-      ...known,
-      view: { ...view, life: "away", lifeReason: reason, role: "follower", electionTimer: null, progress: [] },
-    });
+    this.#keep({ ...known, view: { ...view, ...inactive("away", reason) } });
     const what = { type: "life", life: "away", reason } as const;
     this.#event({ node: view.id, atMs: machineMs(), what });
   }
@@ -249,20 +246,20 @@ function unreported(id: NodeId, address: string): KnownNode {
   return { page: "", lastMs: nowMs, firstMs: nowMs, view: blankView(id, address) };
 }
 
+/** Returns the part of a view that is the same for all nodes that don't run. */
+export function inactive(life: NodeLife, lifeReason: string) {
+  return { life, lifeReason, role: "follower", leader: null, votes: [], electionTimer: null, progress: [] } as const;
+}
+
 /** Returns the view of a node of which only the name is known. */
 export function blankView(id: NodeId, address: string): NodeView {
   return {
+    ...inactive("away", "its tab is closed"),
     id,
     address,
     home: "another tab",
-    life: "away",
-    lifeReason: "its tab is closed",
-    role: "follower",
     term: 0,
     votedFor: null,
-    leader: null,
-    votes: [],
-    electionTimer: null,
     commitIndex: 0,
     appliedIndex: 0,
     durableIndex: 0,
@@ -272,7 +269,6 @@ export function blankView(id: NodeId, address: string): NodeView {
     membership: emptyMembership,
     membershipIndex: 0,
     entries: [],
-    progress: [],
     seenMs: machineMs(),
   };
 }

@@ -18,7 +18,7 @@ export interface HostCallsOptions {
   readonly page: string;
   readonly cluster: ClusterView;
   readonly nodes: PageNodes;
-  /** Whether it is a cluster of servers, whose members are not all of this origin. */
+  /** Marks a cluster of servers, whose members are not all of this origin. */
   readonly ofServers: boolean;
   send(message: HostMessage): void;
 }

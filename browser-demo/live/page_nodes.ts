@@ -15,7 +15,7 @@ import { tabAddress } from "../../transport/tab/mod.ts";
 import type { NodeLife } from "../source.ts";
 import { readRecord, updateRecord } from "./cluster_record.ts";
 import type { ClusterRecord } from "./cluster_record.ts";
-import { blankView } from "./cluster_view.ts";
+import { blankView, inactive } from "./cluster_view.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Connections } from "./connections.ts";
 import { machineMs } from "./host_message.ts";
@@ -234,21 +234,7 @@ export class PageNodes {
     const { page, cluster, send } = this.#options;
     const known = blank ? undefined : cluster.node(id);
     const { home: _, ...last } = known?.view ?? blankView(id, tabAddress(id));
-    const report: NodeReport = {
-      page,
-      run,
-      view: {
-        ...last,
-        life,
-        lifeReason,
-        role: "follower",
-        leader: null,
-        votes: [],
-        electionTimer: null,
-        progress: [],
-        seenMs: machineMs(),
-      },
-    };
+    const report = { page, run, view: { ...last, ...inactive(life, lifeReason), seenMs: machineMs() } };
     const before = this.#standIns.get(id)?.view;
     this.#standIns.set(id, report);
     const isNew = before?.life !== life || before.lifeReason !== lifeReason;

@@ -8,9 +8,10 @@
 import type { NodeStatus } from "../../mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
 import type { EntryView, NodeView } from "../source.ts";
+import { blankView } from "./cluster_view.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import { isServerAddress } from "./connections.ts";
-import { ASKED_SERVER, ASKED_TAB, isAsked, machineMs } from "./host_message.ts";
+import { ASKED_SERVER, ASKED_TAB, isAsked } from "./host_message.ts";
 
 const ASK_INTERVAL_MS = 400;
 const ANSWER_TIMEOUT_MS = 1500;
@@ -71,16 +72,13 @@ export class ServerWatch {
 function viewOf(status: NodeStatus, asked: string, entries: readonly EntryView[]): Omit<NodeView, "home"> {
   const { id, lifecycle, snapshotIndex, members } = status;
   return {
-    id,
+    ...blankView(id, asked),
     address: members.find((member) => member.id === id)?.address ?? asked,
     life: lifecycle === "running" ? "running" : "stopped",
     lifeReason: status.storage.error ?? "",
     role: status.role,
     term: status.term,
-    votedFor: null,
     leader: status.leader?.id ?? null,
-    votes: [],
-    electionTimer: null,
     commitIndex: status.commitIndex,
     appliedIndex: status.appliedIndex,
     durableIndex: status.durableIndex,
@@ -91,6 +89,5 @@ function viewOf(status: NodeStatus, asked: string, entries: readonly EntryView[]
     membershipIndex: status.membershipIndex,
     entries,
     progress: status.peers.map(({ id, matchIndex, nextIndex, state }) => ({ id, matchIndex, nextIndex, state })),
-    seenMs: machineMs(),
   };
 }

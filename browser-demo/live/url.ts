@@ -15,7 +15,7 @@ export interface PageParameters {
   readonly servers: readonly string[];
   /** The nodes that this page runs; `null` if the address has none. */
   readonly nodes: readonly NodeId[] | null;
-  /** Whether a new node on this page should join. */
+  /** Lets a new node on this page join. */
   readonly join: boolean;
   /** The election timeout of a new cluster, or as set on the servers. */
   readonly electionTimeoutMs: number | null;

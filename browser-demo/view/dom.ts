@@ -70,3 +70,8 @@ export function setOptions(select: HTMLSelectElement, options: readonly { value:
   select.replaceChildren(...options.map(({ value, text }) => h("option", { value }, text)));
   if (options.some(({ value }) => value === chosen)) select.value = chosen;
 }
+
+/** Creates a link that opens in a new tab. */
+export function externalLink(text: string, href: string, attributes: Attributes = {}): HTMLAnchorElement {
+  return h("a", { href, target: "_blank", rel: "noopener", ...attributes }, text);
+}

@@ -113,30 +113,23 @@ export function explain({ node, atMs, what }: ClusterEvent, around: ClusterHisto
 
 function explainLife(node: NodeId, life: NodeLife, reason: string): Explanation {
   const because = reason === "" ? "" : ` (${reason})`;
+  const say = (text: string, tone: Tone = "bad"): Explanation => line(text, paper("§5.5"), tone, true);
   switch (life) {
     case "starting":
       return reason === ""
         ? line(`${node} starts with the term, vote and log on its disk.`, paper("§5.5"))
         : explainEntrance(node, reason);
     case "running":
-      return line(`${node} runs${because}.`, paper("§5.5"), "good", true);
+      return say(`${node} runs${because}.`, "good");
     case "paused":
-      return line(`${node} is paused. To the others it looks dead.`, paper("§5.5"), "bad", true);
+      return say(`${node} is paused. To the others it looks dead.`);
     case "stopped":
-      return line(`${node} stopped itself${because}.`, paper("§5.5"), "bad", true);
+      return say(`${node} stopped itself${because}.`);
     case "killed":
-      return line(
-        `${node} was killed. ${reason === "" ? "Its disk is kept." : sentence(reason)}`,
-        paper("§5.5"),
-        "bad",
-        true,
-      );
+      return say(`${node} was killed. ${reason === "" ? "Its disk is kept." : sentence(reason)}`);
     case "away":
-      return line(
+      return say(
         `${node} is away${because}. The others continue as long as a majority of the voters is available.`,
-        paper("§5.5"),
-        "bad",
-        true,
       );
   }
 }

@@ -52,8 +52,8 @@ export interface HeadlineWords {
 }
 
 /** Describes the state of the cluster in one line. */
-export function headlineOf(picture: ClusterState): HeadlineWords {
-  const { nodes } = picture;
+export function headlineOf(cluster: ClusterState): HeadlineWords {
+  const { nodes } = cluster;
   const membership = membershipOfCluster(nodes);
   if (membership === null || membership.voters.length === 0) {
     const waits = [...nodes.values()].find(({ life, lifeReason }) => life === "starting" && lifeReason !== "");
@@ -64,7 +64,7 @@ export function headlineOf(picture: ClusterState): HeadlineWords {
   }
   const { voters } = membership;
   const leader = leaderOf(nodes);
-  if (leader !== null) return headlineWithLeader(picture, leader);
+  if (leader !== null) return headlineWithLeader(cluster, leader);
   const down = voters.filter((id) => nodes.get(id)?.life !== "running");
   const [up, needed] = [voters.length - down.length, majority(voters.length)];
   if (up < needed) {
@@ -75,7 +75,7 @@ export function headlineOf(picture: ClusterState): HeadlineWords {
     };
   }
   const reachedBy = (id: NodeId): number =>
-    voters.filter((other) => !down.includes(other) && isOpen(picture, id, other)).length;
+    voters.filter((other) => !down.includes(other) && isOpen(cluster, id, other)).length;
   if (!voters.some((id) => !down.includes(id) && reachedBy(id) >= needed)) {
     return {
       text: "No node can lead: too many links are cut",
@@ -101,17 +101,17 @@ export function headlineOf(picture: ClusterState): HeadlineWords {
 }
 
 /** Reports whether two nodes reach each other. */
-function isOpen(picture: ClusterState, a: NodeId, b: NodeId): boolean {
-  return a === b || (picture.linkOf(a, b)?.cut !== true && picture.linkOf(b, a)?.cut !== true);
+function isOpen(cluster: ClusterState, a: NodeId, b: NodeId): boolean {
+  return a === b || (cluster.linkOf(a, b)?.cut !== true && cluster.linkOf(b, a)?.cut !== true);
 }
 
-function headlineWithLeader(picture: ClusterState, leader: NodeView): HeadlineWords {
-  const { nodes } = picture;
+function headlineWithLeader(cluster: ClusterState, leader: NodeView): HeadlineWords {
+  const { nodes } = cluster;
   const { voters, learners } = leader.membership;
   const needed = majority(voters.length);
   const text = `${leader.id} leads ${count(voters.length + learners.length, "node")} in term ${leader.term}`;
   const down = voters.filter((id) => nodes.get(id)?.life !== "running");
-  const reached = voters.filter((id) => !down.includes(id) && isOpen(picture, leader.id, id));
+  const reached = voters.filter((id) => !down.includes(id) && isOpen(cluster, leader.id, id));
   if (reached.length < needed) {
     const detail = `But it reaches ${reached.length} of ${voters.length} voters, and ${needed} are needed: ` +
       "it can't commit anything, and will soon give up.";
@@ -125,7 +125,7 @@ function headlineWithLeader(picture: ClusterState, leader: NodeView): HeadlineWo
     : reached.length === voters.length
     ? `All ${voters.length} voters are available; ${needed} are enough to commit.`
     : `${
-      missingWords(picture, leader, down)
+      missingWords(cluster, leader, down)
     }; ${reached.length} of ${voters.length} voters are left, and ${needed} are enough.`;
   return {
     text,
@@ -135,8 +135,8 @@ function headlineWithLeader(picture: ClusterState, leader: NodeView): HeadlineWo
 }
 
 /** Lists the voters that a leader lacks: "n2 is down, n3 is cut off from n1". */
-function missingWords(picture: ClusterState, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
-  const cut = (from: NodeId, to: NodeId): boolean => picture.linkOf(from, to)?.cut === true;
+function missingWords(cluster: ClusterState, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
+  const cut = (from: NodeId, to: NodeId): boolean => cluster.linkOf(from, to)?.cut === true;
   const up = membership.voters.filter((id) => id !== leader && !down.includes(id));
   const deaf = up.filter((id) => cut(leader, id) && !cut(id, leader));
   const mute = up.filter((id) => cut(id, leader) && !cut(leader, id));
@@ -161,7 +161,7 @@ export interface Waiting {
 
 /** Explains why the leader's entry at `index` (or its first uncommitted one) waits; `null` if it doesn't. */
 export function explainWaiting(
-  picture: ClusterState,
+  cluster: ClusterState,
   leader: NodeView,
   index = leader.commitIndex + 1,
 ): Waiting | null {
@@ -175,7 +175,7 @@ export function explainWaiting(
     const on = holders.length === 0
       ? "on no voter's disk yet"
       : `on ${listOf(holders)}${holders.length === 1 ? " only" : ""}`;
-    const reasons = reasonsBehind(picture, leader, half.filter((id) => !has(id)));
+    const reasons = reasonsBehind(cluster, leader, half.filter((id) => !has(id)));
     const joint = outgoing.length > 0 ? ` of the ${half === voters ? "new" : "old"} membership` : "";
     return {
       index,
@@ -210,10 +210,10 @@ function matchOf(leader: NodeView, id: NodeId): number {
 type Reason = (who: string, are: "is" | "are") => string;
 
 /** Returns the reasons of all voters that are behind, each once. */
-function reasonsBehind(picture: ClusterState, leader: NodeView, behind: readonly NodeId[]): string[] {
+function reasonsBehind(cluster: ClusterState, leader: NodeView, behind: readonly NodeId[]): string[] {
   const groups = new Map<string, { readonly reason: Reason; readonly ids: NodeId[] }>();
   for (const id of behind) {
-    const reason = whyBehind(picture, leader, id);
+    const reason = whyBehind(cluster, leader, id);
     if (reason === null) continue;
     const key = reason("", "is");
     const group = groups.get(key) ?? { reason, ids: [] };
@@ -223,14 +223,14 @@ function reasonsBehind(picture: ClusterState, leader: NodeView, behind: readonly
   return [...groups.values()].map(({ reason, ids }) => reason(listOf(ids), ids.length === 1 ? "is" : "are"));
 }
 
-function whyBehind(picture: ClusterState, leader: NodeView, id: NodeId): Reason | null {
+function whyBehind(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
   if (id === leader.id) return (who) => `${who} has not stored it on its own disk yet`;
-  const view = picture.nodes.get(id);
+  const view = cluster.nodes.get(id);
   if (view === undefined) return (who) => `nothing is known of ${who}`;
   if (view.life !== "running") {
     return (who, are) => `${who} ${are} ${view.life === "starting" ? "still starting" : view.life}`;
   }
-  const [there, back] = [picture.linkOf(leader.id, id), picture.linkOf(id, leader.id)];
+  const [there, back] = [cluster.linkOf(leader.id, id), cluster.linkOf(id, leader.id)];
   if (there?.cut === true && back?.cut === true) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
   if (there?.cut === true) return (who) => `the link from ${leader.id} to ${who} is cut`;
   if (back?.cut === true) return (who) => `the link from ${who} to ${leader.id} is cut`;

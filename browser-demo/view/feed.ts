@@ -5,7 +5,7 @@
  */
 
 import type { ClusterEvent } from "../source.ts";
-import { button, h, setAttribute, setText } from "./dom.ts";
+import { button, externalLink, h, setAttribute, setText } from "./dom.ts";
 import { explain, explainLinks } from "./explain.ts";
 import type { Explanation } from "./explain.ts";
 import { explainWaiting } from "./explain_state.ts";
@@ -115,7 +115,7 @@ export class Feed extends Part {
       "li",
       { "data-tone": line.said.tone },
       h("span", { class: "time" }, `${seconds} s`),
-      h("span", { class: "said" }, text, " ", h("a", { href: url, target: "_blank", rel: "noopener" }, label)),
+      h("span", { class: "said" }, text, " ", externalLink(label, url)),
     );
     this.#list.prepend(element);
     this.#shown.set(line.id, { element, text, line });

@@ -6,7 +6,7 @@
 
 import type { NodeId } from "../../mod.ts";
 import type { NodeView } from "../source.ts";
-import { h, setAttribute, setText } from "./dom.ts";
+import { externalLink, h, setAttribute, setText } from "./dom.ts";
 import { explainWaiting } from "./explain_state.ts";
 import { cellAt, COLUMNS, entryWords, firstColumn, indexWords } from "./log_cells.ts";
 import type { LogCell } from "./log_cells.ts";
@@ -196,11 +196,7 @@ export class LogTable extends Part {
     }
     if (this.#why.firstElementChild?.textContent === waiting.text) return;
     const { label, url } = waiting.section;
-    this.#why.replaceChildren(
-      h("span", {}, waiting.text),
-      " ",
-      h("a", { href: url, target: "_blank", rel: "noopener" }, label),
-    );
+    this.#why.replaceChildren(h("span", {}, waiting.text), " ", externalLink(label, url));
   }
 
   #waitingIndex(leader: NodeView): number {

@@ -104,10 +104,7 @@ export class MessageLayer {
     const [x, y] = [at.x * this.#scale, (at.y + (fate === "lost" ? over * over * 5 : 0)) * this.#scale];
     drawing.globalAlpha = fate === "delivered" ? 1 : 1 - over;
     const colour = fate === "cut" && over > 0 ? palette.bad : palette[flight.kind];
-    const radius = radiusOf(flight) * this.#scale;
-    drawing.beginPath();
-    outline(drawing, flight.kind, x, y, radius);
-    paint(drawing, palette, colour, flight.answer, radius);
+    const radius = this.#drawShape(drawing, palette, flight, x, y, colour);
     if (flight.refusal) {
       drawing.strokeStyle = palette.bad;
       drawing.beginPath();
@@ -125,30 +122,34 @@ export class MessageLayer {
     drawing.moveTo(start.x * this.#scale, start.y * this.#scale);
     drawing.lineTo(stop.x * this.#scale, stop.y * this.#scale);
     drawing.stroke();
+    const colour = flight.fate === "delivered" ? palette[flight.kind] : palette.bad;
+    this.#drawShape(drawing, palette, flight, stop.x * this.#scale, stop.y * this.#scale, colour);
+  }
+
+  /** Draws the shape of a message, hollow if it is an answer, and returns its radius. */
+  #drawShape(
+    drawing: CanvasRenderingContext2D,
+    palette: Palette,
+    flight: Flight,
+    x: number,
+    y: number,
+    colour: string,
+  ): number {
     const radius = radiusOf(flight) * this.#scale;
     drawing.beginPath();
-    outline(drawing, flight.kind, stop.x * this.#scale, stop.y * this.#scale, radius);
-    paint(drawing, palette, flight.fate === "delivered" ? palette[flight.kind] : palette.bad, flight.answer, radius);
+    outline(drawing, flight.kind, x, y, radius);
+    drawing.fillStyle = flight.answer ? palette.surface : colour;
+    drawing.fill();
+    drawing.strokeStyle = colour;
+    drawing.lineWidth = radius * 0.4;
+    drawing.stroke();
+    return radius;
   }
 }
 
 function radiusOf({ kind, messages }: Flight): number {
   const base = kind === "heartbeat" ? 0.6 : kind === "snapshot" ? 1.3 : 0.95;
   return base * (messages > 3 ? 1.3 : messages > 1 ? 1.15 : 1);
-}
-
-function paint(
-  drawing: CanvasRenderingContext2D,
-  palette: Palette,
-  colour: string,
-  hollow: boolean,
-  radius: number,
-): void {
-  drawing.fillStyle = hollow ? palette.surface : colour;
-  drawing.fill();
-  drawing.strokeStyle = colour;
-  drawing.lineWidth = radius * 0.4;
-  drawing.stroke();
 }
 
 /** Votes are diamonds, heartbeats small dots, entries squares, snapshots large squares, TimeoutNow is a triangle. */

@@ -65,7 +65,7 @@ export class NodeBadge {
     setAttribute(element, "data-state", word);
     setAttribute(element, "aria-pressed", String(model.selectedNode === view.id));
     setText(this.#term, `term ${view.term}`);
-    setText(this.#role, word === "asking" ? "asking (pre-vote)" : word);
+    setText(this.#role, word);
     setText(this.#home, view.home === "this page" ? "" : view.home);
     // Its vote matters while there is no leader.
     const voted = view.life === "running" && view.leader === null && view.votedFor !== null &&

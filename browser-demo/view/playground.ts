@@ -101,7 +101,7 @@ export class Playground extends Part {
     setText(this.#kill, leader === null ? "Kill the leader" : `Kill the leader (${leader.id})`);
     setAttribute(this.#kill, "aria-disabled", leader !== null && mine ? null : "true");
     const killed = this.#killed();
-    // The focus of a keyboard goes on from its neighbour.
+    // The keyboard's focus continues from its neighbour.
     if (killed.length === 0 && this.#restart === document.activeElement) this.#kill.focus();
     this.#restart.hidden = killed.length === 0;
     setText(this.#restart, `Start ${listOf(killed)} again`);

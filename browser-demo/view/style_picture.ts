@@ -42,10 +42,10 @@ raft-cluster-picture .home { color: var(--soft); font-size: 0.92em; background: 
 .node[data-state="leader"] .crown { display: block; fill: var(--accent); stroke: var(--surface); stroke-width: 2.5; stroke-linejoin: round; }
 .node[data-state="leader"] .id, .node[data-state="leader"] .term { color: var(--on-accent); }
 .node[data-state="leader"] .role { color: var(--accent); }
-.node[data-state="candidate"] .round, .node[data-state="asking"] .round { display: none; }
-.node[data-state="candidate"] .diamond, .node[data-state="asking"] .diamond { display: block; stroke: var(--amber); }
-.node[data-state="asking"] .diamond { stroke-dasharray: 9 6; }
-.node[data-state="candidate"] .role, .node[data-state="asking"] .role { color: var(--amber); }
+.node[data-state="candidate"] .round, .node[data-state="pre-candidate"] .round { display: none; }
+.node[data-state="candidate"] .diamond, .node[data-state="pre-candidate"] .diamond { display: block; stroke: var(--amber); }
+.node[data-state="pre-candidate"] .diamond { stroke-dasharray: 9 6; }
+.node[data-state="candidate"] .role, .node[data-state="pre-candidate"] .role { color: var(--amber); }
 .node[data-state="learner"] .round { stroke-dasharray: 2 7; stroke-linecap: round; }
 .node:is([data-state="killed"], [data-state="stopped"], [data-state="away"], [data-state="starting"]) .round { fill: var(--raised); stroke: var(--edge); stroke-dasharray: 5 6; }
 .node:is([data-state="killed"], [data-state="stopped"]) .cross { display: block; stroke: var(--bad); stroke-width: 3; opacity: 0.45; }

@@ -61,5 +61,5 @@ export function isLearnerView(view: NodeView): boolean {
 export function stateWord(view: NodeView): string {
   if (view.life !== "running") return view.life;
   if (view.role === "follower") return isLearnerView(view) ? "learner" : "follower";
-  return view.role === "preCandidate" ? "asking" : view.role;
+  return view.role === "preCandidate" ? "pre-candidate" : view.role;
 }

@@ -23,7 +23,7 @@ viewSuite("what the view shows", [
       const words = [
         /leader/,
         /candidate/,
-        /asking \(pre-vote\)/,
+        /pre-candidate/,
         /paused/,
         /killed/,
         /learner/,
