@@ -94,7 +94,7 @@ export class Metrics {
       },
     });
     new Counter({
-      name: "raft_relay_parcels_total",
+      name: "raft_relay_packets_total",
       help: "Messages from and to browser pages, by result.",
       labelNames: ["result"],
       registers,

@@ -1,5 +1,5 @@
 /**
- * The transport between servers: Connect-RPC, one lane a peer.
+ * The transport between servers: Connect-RPC, one peer a peer.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { systemHost } from "../../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { envelopeFromWire, envelopeSize } from "../wire/codec.ts";
 import type { Envelope as WireEnvelope } from "../wire/gen/raft/v1/peer_pb.ts";
-import { Lane, type LaneCounts, type LaneOptions } from "./lane.ts";
+import { PeerConnection, type PeerConnectionCounts, type PeerConnectionOptions } from "./peer_connection.ts";
 import type { PeerConnector } from "./peer_link.ts";
 
 /** Options of a {@linkcode ConnectTransport}. Sizes in bytes, times in milliseconds. */
@@ -66,7 +66,7 @@ export interface ConnectTransportCounts {
 const MIB = 1024 * 1024;
 
 /** For a peer that isn't there: as much as one election and a few heartbeats need. */
-const OFFLINE_QUEUE = { maxMessages: 32, maxBytes: 4 * MIB };
+const OFFLINE_QUEUE = { maxItems: 32, maxBytes: 4 * MIB };
 
 /**
  * Sends by {@linkcode PeerConnector}s, and receives through `peerService`, which
@@ -83,12 +83,12 @@ const OFFLINE_QUEUE = { maxMessages: 32, maxBytes: 4 * MIB };
  * ```
  */
 export class ConnectTransport implements Transport {
-  readonly #lanes = new Map<string, Lane>();
-  readonly #laneOptions: LaneOptions;
+  readonly #peers = new Map<string, PeerConnection>();
+  readonly #peerOptions: PeerConnectionOptions;
   readonly #maxMessageBytes: number;
   readonly #idleTimeoutMs: number;
   readonly #onMalformed: (error: RaftError) => void;
-  readonly #counts: LaneCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
+  readonly #counts: PeerConnectionCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
   /** Streams that arrive here: how to end each, and when it last carried something. */
   readonly #incoming = new Set<IncomingStream>();
   #received = 0;
@@ -99,12 +99,12 @@ export class ConnectTransport implements Transport {
 
   /** Nothing is opened before it is needed. */
   constructor(options: ConnectTransportOptions) {
-    this.#laneOptions = {
+    this.#peerOptions = {
       host: options.host ?? systemHost(),
       connector: options.connector,
-      queue: { maxMessages: options.maxQueuedMessages ?? 4096, maxBytes: options.maxQueuedBytes ?? 32 * MIB },
+      queue: { maxItems: options.maxQueuedMessages ?? 4096, maxBytes: options.maxQueuedBytes ?? 32 * MIB },
       offlineQueue: OFFLINE_QUEUE,
-      batch: { maxMessages: options.maxBatchMessages ?? 128, maxBytes: options.maxBatchBytes ?? MIB },
+      batch: { maxItems: options.maxBatchMessages ?? 128, maxBytes: options.maxBatchBytes ?? MIB },
       minBackoffMs: options.minBackoffMs ?? 50,
       maxBackoffMs: options.maxBackoffMs ?? 1000,
       hangTimeoutMs: options.hangTimeoutMs ?? 5000,
@@ -118,9 +118,9 @@ export class ConnectTransport implements Transport {
   get counts(): ConnectTransportCounts {
     let queuedMessages = 0;
     let queuedBytes = 0;
-    for (const lane of this.#lanes.values()) {
-      queuedMessages += lane.queued.messages;
-      queuedBytes += lane.queued.bytes;
+    for (const peer of this.#peers.values()) {
+      queuedMessages += peer.queued.messages;
+      queuedBytes += peer.queued.bytes;
     }
     return { ...this.#counts, received: this.#received, malformed: this.#malformed, queuedMessages, queuedBytes };
   }
@@ -143,9 +143,11 @@ export class ConnectTransport implements Transport {
       this.#counts.dropped++;
       return;
     }
-    let lane = this.#lanes.get(address);
-    if (lane === undefined) this.#lanes.set(address, lane = new Lane(address, this.#laneOptions, this.#counts));
-    lane.send(envelope);
+    let peer = this.#peers.get(address);
+    if (peer === undefined) {
+      this.#peers.set(address, peer = new PeerConnection(address, this.#peerOptions, this.#counts));
+    }
+    peer.send(envelope);
   }
 
   /** See {@linkcode Transport.close}. */
@@ -154,8 +156,8 @@ export class ConnectTransport implements Transport {
     this.#receive = undefined;
     this.#sweep?.();
     for (const stream of this.#incoming) stream.end();
-    await Promise.all([...this.#lanes.values()].map((lane) => lane.close()));
-    this.#lanes.clear();
+    await Promise.all([...this.#peers.values()].map((peer) => peer.close()));
+    this.#peers.clear();
   }
 
   /** The same as `close`. */
@@ -205,7 +207,7 @@ export class ConnectTransport implements Transport {
    * @internal
    */
   opened(end: () => void): IncomingStream {
-    const { clock } = this.#laneOptions.host;
+    const { clock } = this.#peerOptions.host;
     const stream: IncomingStream = {
       end,
       lastReceivedMs: clock.monotonicMs(),
@@ -218,13 +220,13 @@ export class ConnectTransport implements Transport {
 
   /** Closes what carries nothing. The receiver waits twice as long, so that it is the sender who closes. */
   #scheduleSweep(): void {
-    const { clock } = this.#laneOptions.host;
+    const { clock } = this.#peerOptions.host;
     this.#sweep = clock.setTimer(this.#idleTimeoutMs / 2, () => {
       const nowMs = clock.monotonicMs();
-      for (const [address, lane] of this.#lanes) {
-        if (nowMs - lane.lastSendMs < this.#idleTimeoutMs) continue;
-        this.#lanes.delete(address);
-        void lane.close();
+      for (const [address, peer] of this.#peers) {
+        if (nowMs - peer.lastSendMs < this.#idleTimeoutMs) continue;
+        this.#peers.delete(address);
+        void peer.close();
       }
       for (const stream of this.#incoming) {
         if (nowMs - stream.lastReceivedMs >= 2 * this.#idleTimeoutMs) stream.end();

@@ -20,8 +20,8 @@ export interface RelayClientOptions {
   readonly locks?: SlotLocks | null;
   /** Clock and random source. @default systemHost() */
   readonly host?: Host;
-  /** Parcels that wait for one server, at most. @default 4096 */
-  readonly maxQueuedParcels?: number;
+  /** Packets that wait for one server, at most. @default 4096 */
+  readonly maxQueuedPackets?: number;
   /** Bytes that wait for one server, at most. @default 32 MiB */
   readonly maxQueuedBytes?: number;
   /** Bytes that go in one call, at most (one packet may be more). @default 1 MiB */
@@ -64,7 +64,7 @@ export function linkOptions(options: RelayClientOptions, host: Host): LinkOption
     host,
     fetch: options.fetch,
     locks: options.locks === undefined ? browserLocks() : options.locks,
-    maxQueuedParcels: options.maxQueuedParcels ?? 4096,
+    maxQueuedPackets: options.maxQueuedPackets ?? 4096,
     maxQueuedBytes: options.maxQueuedBytes ?? 32 * MIB,
     maxBatchBytes: options.maxBatchBytes ?? MIB,
     minBackoffMs: options.minBackoffMs ?? 100,

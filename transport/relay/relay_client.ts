@@ -70,10 +70,10 @@ export class RelayClient {
     if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
     this.#page = {
       addresses: () => [...this.#channels.keys()],
-      deliver: (link, parcels) => this.#deliver(link, parcels),
+      deliver: (link, packets) => this.#deliver(link, packets),
       learned: (link, address, servers) => this.#learned(link, address, servers),
-      undelivered: (link, parcels) => this.#undelivered(link, parcels),
-      lost: (parcels) => this.#lost(parcels),
+      undelivered: (link, packets) => this.#undelivered(link, packets),
+      lost: (packets) => this.#lost(packets),
       changed: (link) => this.#changed(link),
     };
     for (const url of urls) {
@@ -217,15 +217,15 @@ export class RelayClient {
     for (const link of this.#links.values()) link.announce();
   }
 
-  /** Whether a parcel is on its way, or has at least not surely been dropped. */
-  #send(parcel: Outgoing): boolean {
-    const neighbour = this.#channels.get(parcel.to);
+  /** Whether a packet is on its way, or has at least not surely been dropped. */
+  #send(item: Outgoing): boolean {
+    const neighbour = this.#channels.get(item.to);
     if (neighbour !== undefined) {
       this.#counts.sent++;
-      this.#host.enqueue(() => this.#channels.get(parcel.to)?.receive(parcel.packet));
+      this.#host.enqueue(() => this.#channels.get(item.to)?.receive(item.packet));
       return true;
     }
-    const sent = this.#wayTo(parcel)?.send(parcel) ?? false;
+    const sent = this.#wayTo(item)?.send(item) ?? false;
     if (sent) this.#counts.sent++;
     else this.#counts.dropped++;
     return sent;
@@ -284,8 +284,8 @@ export class RelayClient {
     void link.close();
   }
 
-  #deliver(link: ServerLink, parcels: readonly RelayedPacket[]): void {
-    for (const { to, from, packet } of parcels) {
+  #deliver(link: ServerLink, packets: readonly RelayedPacket[]): void {
+    for (const { to, from, packet } of packets) {
       if (isTabAddress(from)) this.#remember(from, link);
       const channel = this.#channels.get(to);
       if (channel === undefined) continue;
@@ -301,21 +301,21 @@ export class RelayClient {
   }
 
   /** Another server may have them. */
-  #undelivered(link: ServerLink, parcels: readonly Outgoing[]): void {
+  #undelivered(link: ServerLink, packets: readonly Outgoing[]): void {
     const gone = new Map<string, Set<string>>();
-    for (const parcel of parcels) {
-      if (this.#routes.get(parcel.to) === link) this.#routes.delete(parcel.to);
-      if (this.#send({ ...parcel, triedBy: new Set(parcel.triedBy).add(link) })) continue;
-      const senders = gone.get(parcel.to) ?? new Set();
-      gone.set(parcel.to, senders.add(parcel.from));
+    for (const item of packets) {
+      if (this.#routes.get(item.to) === link) this.#routes.delete(item.to);
+      if (this.#send({ ...item, triedBy: new Set(item.triedBy).add(link) })) continue;
+      const senders = gone.get(item.to) ?? new Set();
+      gone.set(item.to, senders.add(item.from));
     }
     for (const [to, senders] of gone) this.#notify(senders, to);
   }
 
-  #lost(parcels: readonly Outgoing[]): void {
-    this.#counts.dropped += parcels.length;
+  #lost(packets: readonly Outgoing[]): void {
+    this.#counts.dropped += packets.length;
     const receivers = new Map<string, Set<string>>();
-    for (const { to, from } of parcels) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
+    for (const { to, from } of packets) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
     for (const [to, senders] of receivers) this.#notify(senders, to);
   }
 

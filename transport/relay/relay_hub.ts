@@ -9,7 +9,7 @@ import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import { isTabAddress } from "../wire/addresses.ts";
-import type { QueuedParcel } from "./parcel_queue.ts";
+import type { QueuedPacket } from "./packet_queue.ts";
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
 import { RelayPage } from "./relay_page.ts";
 
@@ -23,13 +23,13 @@ export interface RelayHubOptions {
   readonly host?: Host;
   /** Pages that may be attached at a time. @default 1024 */
   readonly maxPages?: number;
-  /** Parcels that wait for one page, at most. @default 4096 */
-  readonly maxQueuedParcels?: number;
+  /** Packets that wait for one page, at most. @default 4096 */
+  readonly maxQueuedPackets?: number;
   /** Bytes that wait for one page, at most. @default 32 MiB */
   readonly maxQueuedBytes?: number;
   /** Bytes that wait for all pages, at most. @default 256 MiB */
   readonly maxTotalBytes?: number;
-  /** Bytes that go down a stream together, at most (one parcel may be more). @default 1 MiB */
+  /** Bytes that go down a stream together, at most (one packet may be more). @default 1 MiB */
   readonly maxBatchBytes?: number;
   /** How often a page hears at least that the stream lives. @default 2000 */
   readonly keepAliveMs?: number;
@@ -41,22 +41,22 @@ export interface RelayHubOptions {
 export interface RelayCounts {
   /** Pages attached now. */
   readonly pages: number;
-  /** Parcels put into the queue of a page. */
+  /** Packets put into the queue of a page. */
   readonly toPages: number;
-  /** Parcels of pages for this server. */
+  /** Packets of pages for this server. */
   readonly toServer: number;
-  /** Parcels dropped: their receiver is not attached, or its queue is full. */
+  /** Packets dropped: their receiver is not attached, or its queue is full. */
   readonly dropped: number;
-  /** Parcels of pages that were malformed, or of senders that are not the page's. */
+  /** Packets of pages that were malformed, or of senders that are not the page's. */
   readonly malformed: number;
-  /** Parcels that wait now, for all pages. */
-  readonly queuedParcels: number;
+  /** Packets that wait now, for all pages. */
+  readonly queuedPackets: number;
 }
 
 /** What goes down a stream. */
 export interface RelayDelivery {
   /** Empty in an answer that says what follows. */
-  readonly parcels: readonly QueuedParcel[];
+  readonly packets: readonly QueuedPacket[];
   /** Where this server says that it is reached. */
   readonly address?: string;
   /** Where the servers of the cluster are reached. */
@@ -98,7 +98,7 @@ export class RelayHub {
       servers: options.servers ?? (() => []),
       host: options.host ?? systemHost(),
       maxPages: options.maxPages ?? 1024,
-      maxQueuedParcels: options.maxQueuedParcels ?? 4096,
+      maxQueuedPackets: options.maxQueuedPackets ?? 4096,
       maxQueuedBytes: options.maxQueuedBytes ?? 32 * MIB,
       maxBatchBytes: options.maxBatchBytes ?? MIB,
       keepAliveMs: options.keepAliveMs ?? 2000,
@@ -108,15 +108,15 @@ export class RelayHub {
 
   /** What happened so far. */
   get counts(): RelayCounts {
-    let queuedParcels = 0;
-    for (const page of this.#pages.values()) queuedParcels += page.queued;
+    let queuedPackets = 0;
+    for (const page of this.#pages.values()) queuedPackets += page.queued;
     return {
       pages: this.#pages.size,
       toPages: this.#toPages,
       toServer: this.#toServer,
       dropped: this.#dropped,
       malformed: this.#malformed,
-      queuedParcels,
+      queuedPackets,
     };
   }
 
@@ -158,10 +158,10 @@ export class RelayHub {
     if (signal.aborted) end();
     try {
       for (;;) {
-        const parcels = await page.next();
-        if (parcels === null) return;
-        if (parcels.length > 0) yield { parcels };
-        else yield { parcels, address: this.address, servers: this.#options.servers() };
+        const packets = await page.next();
+        if (packets === null) return;
+        if (packets.length > 0) yield { packets };
+        else yield { packets, address: this.address, servers: this.#options.servers() };
       }
     } finally {
       signal.removeEventListener("abort", end);
@@ -186,19 +186,19 @@ export class RelayHub {
   }
 
   /**
-   * For `relayService`: takes parcels from a page, once for each number.
+   * For `relayService`: takes packets from a page, once for each number.
    *
    * @internal
    *
    * @returns receivers that are not attached here
    * @throws {RaftError} `not_ready` if no such page is attached
    */
-  forward(name: string, parcels: readonly QueuedParcel[], number: number): string[] {
+  forward(name: string, packets: readonly QueuedPacket[], number: number): string[] {
     const page = this.#attached(name);
     if (number <= page.lastForward) return [];
     page.lastForward = number;
     const unreachable = new Set<string>();
-    for (const { to, from, packet } of parcels) {
+    for (const { to, from, packet } of packets) {
       if (!page.addresses.has(from) || to === "" || to.length > MAX_ADDRESS_LENGTH) {
         this.#malformed++;
       } else if (!isTabAddress(to)) {
@@ -223,8 +223,8 @@ export class RelayHub {
     for (const page of [...this.#pages.values()]) this.#close(page);
   }
 
-  #pass(parcel: QueuedParcel): boolean {
-    const taken = this.#routes.get(parcel.to)?.push(parcel) ?? false;
+  #pass(item: QueuedPacket): boolean {
+    const taken = this.#routes.get(item.to)?.push(item) ?? false;
     if (taken) this.#toPages++;
     else this.#dropped++;
     return taken;

@@ -5,20 +5,20 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
+import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 
 /** What a page needs of its hub's options. */
 export interface RelayPageOptions {
   readonly host: Host;
-  readonly maxQueuedParcels: number;
+  readonly maxQueuedPackets: number;
   readonly maxQueuedBytes: number;
   readonly maxBatchBytes: number;
   readonly keepAliveMs: number;
   readonly hangTimeoutMs: number;
 }
 
-/** Parcels that go down a stream together, at most. */
-const MAX_BATCH_PARCELS = 128;
+/** Packets that go down a stream together, at most. */
+const MAX_BATCH_PACKETS = 128;
 
 /** Made anew with each stream. */
 export class RelayPage {
@@ -28,8 +28,8 @@ export class RelayPage {
   lastForward = 0;
   readonly #options: RelayPageOptions;
   readonly #hung: () => void;
-  readonly #queue: ParcelQueue<QueuedParcel>;
-  /** When the next answer without parcels is due; the first one at once. */
+  readonly #queue: PacketQueue<QueuedPacket>;
+  /** When the next answer without packets is due; the first one at once. */
   #greetMs: number;
   #wake: (() => void) | undefined;
   #hangTimer: Cancel | undefined;
@@ -43,23 +43,23 @@ export class RelayPage {
     this.name = name;
     this.#options = options;
     this.#hung = hung;
-    this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes }, room);
+    this.#queue = new PacketQueue({ maxItems: options.maxQueuedPackets, maxBytes: options.maxQueuedBytes }, room);
     this.#greetMs = options.host.clock.monotonicMs();
   }
 
-  /** Parcels that wait. */
+  /** Packets that wait. */
   get queued(): number {
     return this.#queue.length;
   }
 
   /** Adds one; false if there is no room for it. */
-  push(parcel: QueuedParcel): boolean {
-    if (this.#ended || !this.#queue.push(parcel)) return false;
+  push(item: QueuedPacket): boolean {
+    if (this.#ended || !this.#queue.push(item)) return false;
     this.#wake?.();
     return true;
   }
 
-  /** Ends it, and returns how many parcels that dropped. */
+  /** Ends it, and returns how many packets that dropped. */
   end(): number {
     this.#ended = true;
     this.#hangTimer?.();
@@ -72,14 +72,14 @@ export class RelayPage {
    * `null` at the end. Asked again only once the last one is on its way: a page
    * for which that takes too long hangs.
    */
-  async next(): Promise<readonly QueuedParcel[] | null> {
+  async next(): Promise<readonly QueuedPacket[] | null> {
     const { clock } = this.#options.host;
     this.#hangTimer?.();
     while (!this.#ended && this.#queue.length === 0 && clock.monotonicMs() < this.#greetMs) await this.#something();
     if (this.#ended) return null;
     this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, this.#hung);
     if (clock.monotonicMs() < this.#greetMs) {
-      return this.#queue.take({ maxParcels: MAX_BATCH_PARCELS, maxBytes: this.#options.maxBatchBytes });
+      return this.#queue.take({ maxItems: MAX_BATCH_PACKETS, maxBytes: this.#options.maxBatchBytes });
     }
     this.#greetMs = clock.monotonicMs() + this.#options.keepAliveMs;
     return [];

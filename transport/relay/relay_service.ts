@@ -11,16 +11,16 @@ import type { RelayServiceImpl } from "../connect/rpc_types.ts";
 export function relayService(hub: RelayHub): RelayServiceImpl {
   return {
     async *attach({ page, addresses, forwarded }, { signal }) {
-      for await (const { parcels, address, servers } of hub.attach(page, addresses, signal, forwarded)) {
-        yield { parcels: [...parcels], address: address ?? "", servers: [...(servers ?? [])] };
+      for await (const { packets, address, servers } of hub.attach(page, addresses, signal, forwarded)) {
+        yield { packets: [...packets], address: address ?? "", servers: [...(servers ?? [])] };
       }
     },
     announce({ page, addresses }) {
       hub.announce(page, addresses);
       return {};
     },
-    forward({ page, parcels, number }) {
-      return { unreachable: hub.forward(page, parcels, number) };
+    forward({ page, packets, number }) {
+      return { unreachable: hub.forward(page, packets, number) };
     },
   };
 }

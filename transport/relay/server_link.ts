@@ -12,7 +12,7 @@ import { Backoff } from "../../lib/backoff.ts";
 import { pause } from "../../lib/pause.ts";
 import type { RelayedPacket, RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 import { relayCalls, relayError, type RelayFetch } from "./relay_calls.ts";
-import { ParcelQueue, type QueuedParcel } from "./parcel_queue.ts";
+import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 import { type SlotLocks, takeSlot } from "./slots.ts";
 
 /**
@@ -26,8 +26,8 @@ import { type SlotLocks, takeSlot } from "./slots.ts";
  */
 export type RelayLinkState = "connecting" | "attached" | "waiting" | "failed" | "closed";
 
-/** A parcel on its way up, and the servers that could not deliver it. */
-export interface Outgoing extends QueuedParcel {
+/** A packet on its way up, and the servers that could not deliver it. */
+export interface Outgoing extends QueuedPacket {
   readonly triedBy: ReadonlySet<ServerLink>;
 }
 
@@ -36,13 +36,13 @@ export interface LinkPage {
   /** The addresses of its nodes now. */
   addresses(): string[];
   /** Takes what came down. */
-  deliver(link: ServerLink, parcels: readonly RelayedPacket[]): void;
+  deliver(link: ServerLink, packets: readonly RelayedPacket[]): void;
   /** The server said where it and the cluster's others are. */
   learned(link: ServerLink, address: string, servers: readonly string[]): void;
-  /** The server has nobody at the receivers' addresses: these parcels went no further. */
-  undelivered(link: ServerLink, parcels: readonly Outgoing[]): void;
+  /** The server has nobody at the receivers' addresses: these packets went no further. */
+  undelivered(link: ServerLink, packets: readonly Outgoing[]): void;
   /** The connection broke; whether these arrived is not known. */
-  lost(parcels: readonly Outgoing[]): void;
+  lost(packets: readonly Outgoing[]): void;
   /** The state has changed. */
   changed(link: ServerLink): void;
 }
@@ -52,7 +52,7 @@ export interface LinkOptions {
   readonly host: Host;
   readonly fetch: RelayFetch | undefined;
   readonly locks: SlotLocks | null;
-  readonly maxQueuedParcels: number;
+  readonly maxQueuedPackets: number;
   readonly maxQueuedBytes: number;
   readonly maxBatchBytes: number;
   readonly minBackoffMs: number;
@@ -60,8 +60,8 @@ export interface LinkOptions {
   readonly hangTimeoutMs: number;
 }
 
-/** Parcels that go in one call, at most. */
-const MAX_BATCH_PARCELS = 128;
+/** Packets that go in one call, at most. */
+const MAX_BATCH_PACKETS = 128;
 
 /** Keeps a stream to one server, for as long as it isn't closed. */
 export class ServerLink {
@@ -73,7 +73,7 @@ export class ServerLink {
   readonly #options: LinkOptions;
   readonly #calls: Client<typeof RelayService>;
   readonly #backoff: Backoff;
-  readonly #queue: ParcelQueue<Outgoing>;
+  readonly #queue: PacketQueue<Outgoing>;
   readonly #closing = new AbortController();
   #state: RelayLinkState = "connecting";
   #error: RaftError | null = null;
@@ -96,7 +96,7 @@ export class ServerLink {
     this.#options = options;
     this.#calls = relayCalls(url, options.fetch);
     this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
-    this.#queue = new ParcelQueue({ maxParcels: options.maxQueuedParcels, maxBytes: options.maxQueuedBytes });
+    this.#queue = new PacketQueue({ maxItems: options.maxQueuedPackets, maxBytes: options.maxQueuedBytes });
     this.#done = this.#run();
   }
 
@@ -125,14 +125,14 @@ export class ServerLink {
     return this.attached && this.#announced === namesOf(this.#page.addresses());
   }
 
-  /** Parcels that wait. */
+  /** Packets that wait. */
   get queued(): number {
     return this.#queue.length;
   }
 
-  /** Queues a parcel; false if the server isn't there, or the queue is full. */
-  send(parcel: Outgoing): boolean {
-    if (!this.attached || !this.#queue.push(parcel)) return false;
+  /** Queues a packet; false if the server isn't there, or the queue is full. */
+  send(item: Outgoing): boolean {
+    if (!this.attached || !this.#queue.push(item)) return false;
     void this.#pump();
     return true;
   }
@@ -198,10 +198,10 @@ export class ServerLink {
       for await (const delivery of this.#calls.attach(request, { signal: stream.signal })) {
         silent();
         silent = this.#silence(stream);
-        const { parcels, address, servers } = delivery;
+        const { packets, address, servers } = delivery;
         if (!this.attached) this.#attach();
         if (address !== "") this.#page.learned(this, address, servers);
-        if (parcels.length > 0) this.#page.deliver(this, parcels);
+        if (packets.length > 0) this.#page.deliver(this, packets);
       }
       return new RaftError("unreachable", `${this.url} ended the stream`, {
         hint: "It may be stopping, or restarting.",
@@ -268,11 +268,11 @@ export class ServerLink {
   }
 
   async #forward(stream: AbortController): Promise<void> {
-    const parcels = this.#queue.take({ maxParcels: MAX_BATCH_PARCELS, maxBytes: this.#options.maxBatchBytes });
+    const packets = this.#queue.take({ maxItems: MAX_BATCH_PACKETS, maxBytes: this.#options.maxBatchBytes });
     const request = {
       page: this.#name,
       number: ++this.#forwarded,
-      parcels: parcels.map(({ to, from, packet }) => ({ to, from, packet })),
+      packets: packets.map(({ to, from, packet }) => ({ to, from, packet })),
     };
     try {
       const { unreachable } = await this.#call(
@@ -281,9 +281,9 @@ export class ServerLink {
       );
       if (unreachable.length === 0) return;
       const to = new Set(unreachable);
-      this.#page.undelivered(this, parcels.filter((parcel) => to.has(parcel.to)));
+      this.#page.undelivered(this, packets.filter((item) => to.has(item.to)));
     } catch (error) {
-      this.#page.lost(parcels);
+      this.#page.lost(packets);
       throw error;
     }
   }

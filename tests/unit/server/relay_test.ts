@@ -264,9 +264,9 @@ Deno.test("/metrics reports pages and relayed messages", async () => {
   await mixed.tab("t1", {});
   const text = await (await mixed.get("/metrics")).text();
   assert.match(text, /^raft_relay_pages 1$/m);
-  assert.match(text, /^raft_relay_parcels_total\{result="to_page"\} [1-9]/m);
-  assert.match(text, /^raft_relay_parcels_total\{result="to_server"\} [1-9]/m);
-  assert.match(text, /^raft_relay_parcels_total\{result="malformed"\} 0$/m);
+  assert.match(text, /^raft_relay_packets_total\{result="to_page"\} [1-9]/m);
+  assert.match(text, /^raft_relay_packets_total\{result="to_server"\} [1-9]/m);
+  assert.match(text, /^raft_relay_packets_total\{result="malformed"\} 0$/m);
 });
 
 Deno.test("only pages of allowed origins may attach and forward; preflights of others are refused", async () => {
@@ -322,7 +322,7 @@ Deno.test("malformed messages are the page's fault, and the server goes on", asy
   await relay.attached();
   for (const bytes of [[], [1, 2, 3], [255, 255], [10, 1]]) channel.send(mixed.first.address, new Uint8Array(bytes));
   await eventually("they are counted", async () => {
-    return /^raft_relay_parcels_total\{result="malformed"\} 4$/m.test(await (await mixed.get("/metrics")).text());
+    return /^raft_relay_packets_total\{result="malformed"\} 4$/m.test(await (await mixed.get("/metrics")).text());
   });
   assert.equal((await mixed.get("/kv/a", { method: "PUT", body: "1" })).status, 201);
 });

@@ -319,7 +319,7 @@ Deno.test("relay: what waits for a server is bounded in number and bytes, and wh
   const forwards = countedForwards(({ signal }) =>
     new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)))
   );
-  const relay = pageOf([served.url], { fetch: forwards.fetch, maxQueuedParcels: 10, maxQueuedBytes: 100_000 });
+  const relay = pageOf([served.url], { fetch: forwards.fetch, maxQueuedPackets: 10, maxQueuedBytes: 100_000 });
   const node = await answering(relay);
   await attached(relay);
   for (let i = 0; i < 100; i++) node.send(served.url, envelope);

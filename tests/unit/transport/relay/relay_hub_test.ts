@@ -14,22 +14,22 @@ function hubOf(options: Partial<RelayHubOptions> = {}): { hub: RelayHub; host: V
   return { hub, host, gone };
 }
 
-async function parcelsOf(stream: AsyncIterator<RelayDelivery>): Promise<RelayDelivery["parcels"]> {
+async function packetsOf(stream: AsyncIterator<RelayDelivery>): Promise<RelayDelivery["packets"]> {
   const { done, value } = await stream.next();
-  return done === true ? [] : value.parcels;
+  return done === true ? [] : value.packets;
 }
 
 Deno.test("hub: the first answer comes at once and says who is there; then what is for the page, together", async () => {
   const { hub } = hubOf({ servers: () => ["http://n2.example:7001"] });
   const stream = hub.attach("p", ["tab:a", "tab:b"], never);
-  assert.deepEqual((await stream.next()).value, { parcels: [], address, servers: ["http://n2.example:7001"] });
+  assert.deepEqual((await stream.next()).value, { packets: [], address, servers: ["http://n2.example:7001"] });
   assert.ok(hub.send("tab:a", packet(1)));
   assert.ok(hub.send("tab:b", packet(2)));
   assert.ok(!hub.send("tab:c", packet(3)));
   assert.deepEqual((await stream.next()).value, {
-    parcels: [{ to: "tab:a", from: address, packet: packet(1) }, { to: "tab:b", from: address, packet: packet(2) }],
+    packets: [{ to: "tab:a", from: address, packet: packet(1) }, { to: "tab:b", from: address, packet: packet(2) }],
   });
-  assert.deepEqual(hub.counts, { pages: 1, toPages: 2, toServer: 0, dropped: 1, malformed: 0, queuedParcels: 0 });
+  assert.deepEqual(hub.counts, { pages: 1, toPages: 2, toServer: 0, dropped: 1, malformed: 0, queuedPackets: 0 });
 });
 
 Deno.test("hub: a page hears that the stream lives, however much there is for it", async () => {
@@ -38,20 +38,20 @@ Deno.test("hub: a page hears that the stream lives, however much there is for it
   await stream.next();
   const waiting = stream.next();
   await host.runFor(100);
-  assert.deepEqual((await waiting).value?.parcels, []);
+  assert.deepEqual((await waiting).value?.packets, []);
   hub.send("tab:a", packet(1));
   await host.runFor(100);
   assert.deepEqual((await stream.next()).value?.servers, []);
-  assert.equal((await stream.next()).value?.parcels.length, 1);
+  assert.equal((await stream.next()).value?.packets.length, 1);
 });
 
 Deno.test("hub: what waits for a page is bounded in number and bytes, and what is over is dropped and counted", async () => {
-  const { hub } = hubOf({ maxQueuedParcels: 3, maxQueuedBytes: 100 });
+  const { hub } = hubOf({ maxQueuedPackets: 3, maxQueuedBytes: 100 });
   const stream = hub.attach("p", ["tab:a"], never);
   await stream.next();
   for (let i = 0; i < 5; i++) hub.send("tab:a", packet(i));
-  assert.deepEqual([hub.counts.queuedParcels, hub.counts.dropped], [3, 2]);
-  assert.deepEqual((await parcelsOf(stream)).map((parcel) => parcel.packet[0]), [0, 1, 2]);
+  assert.deepEqual([hub.counts.queuedPackets, hub.counts.dropped], [3, 2]);
+  assert.deepEqual((await packetsOf(stream)).map((item) => item.packet[0]), [0, 1, 2]);
   assert.ok(hub.send("tab:a", new Uint8Array(60)));
   assert.ok(!hub.send("tab:a", new Uint8Array(60)));
   assert.ok(!hub.send("tab:a", new Uint8Array(101)));
@@ -76,15 +76,15 @@ Deno.test("hub: pages that take nothing leave room for what is for others", asyn
   for (const address of hung) await hub.attach(address, [address], never).next();
   for (let i = 0; i < 100; i++) for (const address of hung) hub.send(address, new Uint8Array(10));
   await hub.attach("p", ["tab:p"], never).next();
-  for (let i = 0; i < 5; i++) assert.ok(hub.send("tab:p", new Uint8Array(10)), `the parcel ${i}`);
+  for (let i = 0; i < 5; i++) assert.ok(hub.send("tab:p", new Uint8Array(10)), `the packet ${i}`);
 });
 
-Deno.test("hub: a stream carries batches of limited size, one parcel at least", async () => {
+Deno.test("hub: a stream carries batches of limited size, one packet at least", async () => {
   const { hub } = hubOf({ maxBatchBytes: 100 });
   const stream = hub.attach("p", ["tab:a"], never);
   await stream.next();
   for (const length of [60, 60, 30, 300]) hub.send("tab:a", new Uint8Array(length));
-  const lengths = async () => (await parcelsOf(stream)).map((parcel) => parcel.packet.length);
+  const lengths = async () => (await packetsOf(stream)).map((item) => item.packet.length);
   assert.deepEqual(await lengths(), [60]);
   assert.deepEqual(await lengths(), [60, 30]);
   assert.deepEqual(await lengths(), [300]);
@@ -99,7 +99,7 @@ Deno.test("hub: a second attachment of a page ends the first, and its addresses 
   assert.equal((await first.next()).done, true);
   assert.deepEqual(gone, ["tab:b"]);
   hub.send("tab:a", packet(1));
-  assert.equal((await second.next()).value?.parcels.length, 1);
+  assert.equal((await second.next()).value?.packets.length, 1);
   assert.equal(hub.counts.pages, 1);
 });
 
@@ -114,7 +114,7 @@ Deno.test("hub: an address is whose page named it last; who lost it takes nothin
   await first.return(undefined);
   assert.deepEqual(gone, ["tab:a"]);
   hub.send("tab:a", packet(1));
-  assert.equal((await second.next()).value?.parcels.length, 1);
+  assert.equal((await second.next()).value?.packets.length, 1);
   const third = hub.attach("p3", [], never);
   await third.next();
   hub.announce("p3", ["tab:a"]);
@@ -129,10 +129,10 @@ Deno.test("hub: an address that a page takes from another, as a duplicated tab d
   gone.length = 0;
   await third!.return(undefined);
   hub.send("tab:a", packet(1));
-  assert.equal((await second!.next()).value?.parcels.length, 1);
+  assert.equal((await second!.next()).value?.packets.length, 1);
   hub.announce("p2", []);
   hub.send("tab:a", packet(2));
-  assert.equal((await first!.next()).value?.parcels.length, 1);
+  assert.equal((await first!.next()).value?.packets.length, 1);
   assert.deepEqual(gone, []);
   await first!.return(undefined);
   assert.deepEqual(gone, ["tab:a"]);
@@ -168,14 +168,14 @@ Deno.test("hub: a page that takes nothing for too long is let go, and what waits
   assert.equal((await stream.next()).done, true);
 });
 
-Deno.test("hub: parcels go to this server or to other pages; only under the page's own addresses, and once", async () => {
+Deno.test("hub: packets go to this server or to other pages; only under the page's own addresses, and once", async () => {
   const { hub } = hubOf();
   const arrived: Uint8Array[] = [];
   hub.start((one) => void arrived.push(one), () => {});
   const [a, b] = [hub.attach("pa", ["tab:a"], never), hub.attach("pb", ["tab:b"], never)];
   await a.next();
   await b.next();
-  const parcels = [
+  const packets = [
     { to: address, from: "tab:a", packet: packet(1) },
     { to: "http://another.name:7001", from: "tab:a", packet: packet(2) },
     { to: "tab:b", from: "tab:a", packet: packet(3) },
@@ -184,18 +184,18 @@ Deno.test("hub: parcels go to this server or to other pages; only under the page
     { to: "", from: "tab:a", packet: packet(6) },
     { to: "x".repeat(2000), from: "tab:a", packet: packet(7) },
   ];
-  assert.deepEqual(hub.forward("pa", parcels, 1), ["tab:nobody"]);
+  assert.deepEqual(hub.forward("pa", packets, 1), ["tab:nobody"]);
   assert.deepEqual(arrived, [packet(1), packet(2)]);
-  assert.deepEqual((await b.next()).value?.parcels, [{ to: "tab:b", from: "tab:a", packet: packet(3) }]);
+  assert.deepEqual((await b.next()).value?.packets, [{ to: "tab:b", from: "tab:a", packet: packet(3) }]);
   assert.equal(hub.counts.malformed, 3);
   // A browser sent the same request again.
-  assert.deepEqual(hub.forward("pa", parcels, 1), []);
+  assert.deepEqual(hub.forward("pa", packets, 1), []);
   assert.equal(arrived.length, 2);
-  assert.throws(() => hub.forward("nobody", parcels, 1), { code: "not_ready" });
+  assert.throws(() => hub.forward("nobody", packets, 1), { code: "not_ready" });
   // And once more, when the page had lost its stream and has another.
   await hub.attach("pa", ["tab:a"], never, 1).next();
-  assert.deepEqual(hub.forward("pa", parcels, 1), []);
-  hub.forward("pa", parcels, 2);
+  assert.deepEqual(hub.forward("pa", packets, 1), []);
+  hub.forward("pa", packets, 2);
   assert.equal(arrived.length, 4);
 });
 

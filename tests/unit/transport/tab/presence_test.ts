@@ -113,7 +113,7 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   await a.start(() => {});
   const hello = { raftCore: 1, to: "", from: B, kind: "hello", locked: false, answer: true };
   const pair = meeting.pair(A, B);
-  const parcel = { raftCore: 1, to: A, from: B, kind: "packet", packet: null, ackRequest: 1 };
+  const frame = { raftCore: 1, to: A, from: B, kind: "packet", packet: null, ackRequest: 1 };
   const { promise: opened, resolve } = Promise.withResolvers<unknown>();
   pair.onmessage = resolve;
   meeting.post({ ...hello, session: "first" });
@@ -122,11 +122,11 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   const { dropped, malformed } = a.counts;
   a.send(B, vote);
   assert.equal(a.counts.dropped, dropped + 1, "nothing is sent to who may not hear it");
-  pair.postMessage({ ...parcel, session: "of an earlier life" });
+  pair.postMessage({ ...frame, session: "of an earlier life" });
   pair.postMessage("a mark: all before it was read");
   await until(() => a.counts.malformed > malformed, "a has read both");
   assert.deepEqual(a.peers, [], "what comes from an earlier life says nothing of this one");
-  pair.postMessage({ ...parcel, session: "first" });
+  pair.postMessage({ ...frame, session: "first" });
   await until(() => a.peers.includes(B), "b is there");
   const call = a.call(B, "test.Method/Never", new Uint8Array(1));
   meeting.post({ ...hello, session: "first" });
@@ -134,7 +134,7 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   await assert.rejects(call, (error) => error instanceof RaftError && error.code === "unreachable");
   assert.deepEqual([said, a.peers], [["tab:b arrived", "tab:b departed"], []]);
   await until(() => {
-    pair.postMessage({ ...parcel, session: "second" });
+    pair.postMessage({ ...frame, session: "second" });
     return a.peers.includes(B);
   }, "b is there again");
   meeting.post({ ...hello, session: "third" });

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file raft/v1/relay.proto.
  */
 export const file_raft_v1_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChNyYWZ0L3YxL3JlbGF5LnByb3RvEgdyYWZ0LnYxIjkKDVJlbGF5ZWRQYWNrZXQSCgoCdG8YASABKAkSDAoEZnJvbRgCIAEoCRIOCgZwYWNrZXQYAyABKAwiQwoNQXR0YWNoUmVxdWVzdBIMCgRwYWdlGAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRIRCglmb3J3YXJkZWQYAyABKA0iWwoOQXR0YWNoUmVzcG9uc2USJwoHcGFyY2VscxgBIAMoCzIWLnJhZnQudjEuUmVsYXllZFBhY2tldBIPCgdhZGRyZXNzGAIgASgJEg8KB3NlcnZlcnMYAyADKAkiMgoPQW5ub3VuY2VSZXF1ZXN0EgwKBHBhZ2UYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJIhIKEEFubm91bmNlUmVzcG9uc2UiVwoORm9yd2FyZFJlcXVlc3QSDAoEcGFnZRgBIAEoCRInCgdwYXJjZWxzGAIgAygLMhYucmFmdC52MS5SZWxheWVkUGFja2V0Eg4KBm51bWJlchgDIAEoDSImCg9Gb3J3YXJkUmVzcG9uc2USEwoLdW5yZWFjaGFibGUYASADKAkyygEKDFJlbGF5U2VydmljZRI7CgZBdHRhY2gSFi5yYWZ0LnYxLkF0dGFjaFJlcXVlc3QaFy5yYWZ0LnYxLkF0dGFjaFJlc3BvbnNlMAESPwoIQW5ub3VuY2USGC5yYWZ0LnYxLkFubm91bmNlUmVxdWVzdBoZLnJhZnQudjEuQW5ub3VuY2VSZXNwb25zZRI8CgdGb3J3YXJkEhcucmFmdC52MS5Gb3J3YXJkUmVxdWVzdBoYLnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChNyYWZ0L3YxL3JlbGF5LnByb3RvEgdyYWZ0LnYxIjkKDVJlbGF5ZWRQYWNrZXQSCgoCdG8YASABKAkSDAoEZnJvbRgCIAEoCRIOCgZwYWNrZXQYAyABKAwiQwoNQXR0YWNoUmVxdWVzdBIMCgRwYWdlGAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRIRCglmb3J3YXJkZWQYAyABKA0iWwoOQXR0YWNoUmVzcG9uc2USJwoHcGFja2V0cxgBIAMoCzIWLnJhZnQudjEuUmVsYXllZFBhY2tldBIPCgdhZGRyZXNzGAIgASgJEg8KB3NlcnZlcnMYAyADKAkiMgoPQW5ub3VuY2VSZXF1ZXN0EgwKBHBhZ2UYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJIhIKEEFubm91bmNlUmVzcG9uc2UiVwoORm9yd2FyZFJlcXVlc3QSDAoEcGFnZRgBIAEoCRInCgdwYWNrZXRzGAIgAygLMhYucmFmdC52MS5SZWxheWVkUGFja2V0Eg4KBm51bWJlchgDIAEoDSImCg9Gb3J3YXJkUmVzcG9uc2USEwoLdW5yZWFjaGFibGUYASADKAkyygEKDFJlbGF5U2VydmljZRI7CgZBdHRhY2gSFi5yYWZ0LnYxLkF0dGFjaFJlcXVlc3QaFy5yYWZ0LnYxLkF0dGFjaFJlc3BvbnNlMAESPwoIQW5ub3VuY2USGC5yYWZ0LnYxLkFubm91bmNlUmVxdWVzdBoZLnJhZnQudjEuQW5ub3VuY2VSZXNwb25zZRI8CgdGb3J3YXJkEhcucmFmdC52MS5Gb3J3YXJkUmVxdWVzdBoYLnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * An encoded Packet with its addresses outside: who passes it on looks no further.
@@ -79,12 +79,12 @@ export const AttachRequestSchema: GenMessage<AttachRequest> = /*@__PURE__*/
  */
 export type AttachResponse = Message<"raft.v1.AttachResponse"> & {
   /**
-   * @generated from field: repeated raft.v1.RelayedPacket parcels = 1;
+   * @generated from field: repeated raft.v1.RelayedPacket packets = 1;
    */
-  parcels: RelayedPacket[];
+  packets: RelayedPacket[];
 
   /**
-   * Where the server says that it is reached. Like what follows, in answers without parcels alone.
+   * Where the server says that it is reached. Like what follows, in answers without packets alone.
    *
    * @generated from field: string address = 2;
    */
@@ -150,9 +150,9 @@ export type ForwardRequest = Message<"raft.v1.ForwardRequest"> & {
   page: string;
 
   /**
-   * @generated from field: repeated raft.v1.RelayedPacket parcels = 2;
+   * @generated from field: repeated raft.v1.RelayedPacket packets = 2;
    */
-  parcels: RelayedPacket[];
+  packets: RelayedPacket[];
 
   /**
    * Counts these calls from 1: a browser may send a request twice when a
@@ -197,8 +197,8 @@ export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
  */
 export const RelayService: GenService<{
   /**
-   * Carries parcels to the addresses of one page, for as long as the page lives.
-   * The first answer comes at once, and ones without parcels now and then after it.
+   * Carries packets to the addresses of one page, for as long as the page lives.
+   * The first answer comes at once, and ones without packets now and then after it.
    *
    * @generated from rpc raft.v1.RelayService.Attach
    */
@@ -218,7 +218,7 @@ export const RelayService: GenService<{
     output: typeof AnnounceResponseSchema;
   },
   /**
-   * Takes parcels from a page: for this server, or through it for another page.
+   * Takes packets from a page: for this server, or through it for another page.
    *
    * @generated from rpc raft.v1.RelayService.Forward
    */

@@ -5,15 +5,18 @@
  * @module
  */
 
+import { Backoff } from "../../lib/backoff.ts";
+import type { QueueLimits } from "../../lib/bounded_queue.ts";
 import type { Cancel, Host } from "../../lib/clock.ts";
+import { pause } from "../../lib/pause.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import { envelopeToWire } from "../wire/codec.ts";
 import { Interruptible } from "./interruptible.ts";
-import { LaneQueue, type QueueLimits } from "./lane_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 import type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 
 /** What all lanes of a transport share. Times in milliseconds. */
-export interface LaneOptions {
+export interface PeerConnectionOptions {
   readonly host: Host;
   readonly connector: PeerConnector;
   /** What waits on a connection that works, at most. */
@@ -30,7 +33,7 @@ export interface LaneOptions {
 }
 
 /** Counts over all lanes of a transport. */
-export interface LaneCounts {
+export interface PeerConnectionCounts {
   /** Handed to a connection; whether they arrived isn't known. */
   sent: number;
   dropped: number;
@@ -43,31 +46,32 @@ export interface LaneCounts {
 }
 
 /** One lane. It never throws and never waits for its caller. */
-export class Lane {
+export class PeerConnection {
   readonly address: string;
-  readonly #options: LaneOptions;
-  readonly #counts: LaneCounts;
-  readonly #queue = new LaneQueue();
+  readonly #options: PeerConnectionOptions;
+  readonly #counts: PeerConnectionCounts;
+  readonly #queue = new SendQueue();
   #running: Promise<void> | undefined;
-  #closed = false;
+  readonly #backoff: Backoff;
+  readonly #closing = new AbortController();
   /** Whether the present connection has shown that it works. */
   #online = false;
-  #failures = 0;
   /** Tells the connection that there is something to send. */
   #wake: (() => void) | undefined;
   /** Ends what is under way: a connection or a pause. */
   #interrupt: (() => void) | undefined;
   #lastSendMs: number;
   #ack = 0;
-  #askNext = false;
-  #ackAskedMs = 0;
+  #requestNext = false;
+  #ackRequestedMs = 0;
   /** Set while an acknowledgement is awaited. */
   #hangTimer: Cancel | undefined;
 
-  constructor(address: string, options: LaneOptions, counts: LaneCounts) {
+  constructor(address: string, options: PeerConnectionOptions, counts: PeerConnectionCounts) {
     this.address = address;
     this.#options = options;
     this.#counts = counts;
+    this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
     this.#lastSendMs = options.host.clock.monotonicMs();
   }
 
@@ -83,7 +87,7 @@ export class Lane {
 
   /** Sends it, or drops it. */
   send(envelope: Envelope): void {
-    if (this.#closed) {
+    if (this.#closing.signal.aborted) {
       this.#counts.dropped++;
       return;
     }
@@ -91,15 +95,15 @@ export class Lane {
     const nowMs = host.clock.monotonicMs();
     this.#lastSendMs = nowMs;
     this.#counts.dropped += this.#queue.push(envelope, this.#online ? queue : offlineQueue, !this.#online);
-    const askedLongAgo = nowMs - this.#ackAskedMs >= hangTimeoutMs / 4;
-    if (this.#online && askedLongAgo && this.#hangTimer === undefined) this.#expectAck();
+    const requestedLongAgo = nowMs - this.#ackRequestedMs >= hangTimeoutMs / 4;
+    if (this.#online && requestedLongAgo && this.#hangTimer === undefined) this.#expectAck();
     this.#wake?.();
     this.#running ??= this.#run();
   }
 
   /** Drops what waits, and ends the connection. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#counts.dropped += this.#queue.clear();
     this.#interrupt?.();
     await this.#running;
@@ -108,11 +112,11 @@ export class Lane {
   async #run(): Promise<void> {
     // What is sent in this turn goes in one batch.
     await Promise.resolve();
-    while (!this.#closed && this.#queue.length > 0) {
+    while (!this.#closing.signal.aborted && this.#queue.length > 0) {
       const worked = await this.#connection();
-      if (this.#closed) break;
-      if (worked) this.#failures = 0;
-      else await this.#pause();
+      if (this.#closing.signal.aborted) break;
+      if (worked) this.#backoff.reset();
+      else await pause(this.#options.host.clock, this.#backoff.nextMs(), this.#closing.signal);
     }
     this.#running = undefined;
   }
@@ -145,7 +149,7 @@ export class Lane {
     this.#wake = undefined;
     abort.abort();
     link?.close();
-    if (!ended && !this.#closed) this.#counts.failed++;
+    if (!ended && !this.#closing.signal.aborted) this.#counts.failed++;
     return ended;
   }
 
@@ -155,14 +159,14 @@ export class Lane {
       this.#wake = undefined;
       const envelopes = this.#queue.take(this.#options.batch);
       this.#counts.sent += envelopes.length;
-      yield { envelopes: envelopes.map(envelopeToWire), ack: this.#ackToAsk() };
+      yield { envelopes: envelopes.map(envelopeToWire), ack: this.#nextAckRequest() };
     }
   }
 
   /** A number for the batch that is to ask for an acknowledgement, 0 for the others. */
-  #ackToAsk(): number {
-    if (!this.#askNext) return 0;
-    this.#askNext = false;
+  #nextAckRequest(): number {
+    if (!this.#requestNext) return 0;
+    this.#requestNext = false;
     return ++this.#ack;
   }
 
@@ -173,8 +177,8 @@ export class Lane {
    */
   #expectAck(): void {
     const { clock } = this.#options.host;
-    this.#askNext = true;
-    this.#ackAskedMs = clock.monotonicMs();
+    this.#requestNext = true;
+    this.#ackRequestedMs = clock.monotonicMs();
     this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, () => {
       this.#hangTimer = undefined;
       this.#counts.hung++;
@@ -188,23 +192,7 @@ export class Lane {
     this.#hangTimer = undefined;
     if (this.#online) return;
     this.#online = true;
-    this.#failures = 0;
+    this.#backoff.reset();
     this.#counts.connected++;
-  }
-
-  /** Exponential back-off with jitter, so that those who lost a peer together don't come back together. */
-  #pause(): Promise<void> {
-    const { host, minBackoffMs, maxBackoffMs } = this.#options;
-    const fullMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#failures);
-    this.#failures = Math.min(this.#failures + 1, 30);
-    return new Promise((resolve) => {
-      const done = (): void => {
-        cancel();
-        this.#interrupt = undefined;
-        resolve();
-      };
-      const cancel = host.clock.setTimer(fullMs * (0.5 + host.random() / 2), done);
-      this.#interrupt = done;
-    });
   }
 }

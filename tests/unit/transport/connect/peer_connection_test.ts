@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import type { Message } from "../../../../lib/raft/types.ts";
 import type { Envelope } from "../../../../lib/transport.ts";
 import { sampleEnvelope, sampleMessages } from "../../../../transport/conformance.ts";
-import { Lane, type LaneCounts, type LaneOptions } from "../../../../transport/connect/lane.ts";
-import { LaneQueue } from "../../../../transport/connect/lane_queue.ts";
+import {
+  PeerConnection,
+  type PeerConnectionCounts,
+  type PeerConnectionOptions,
+} from "../../../../transport/connect/peer_connection.ts";
+import { SendQueue } from "../../../../transport/connect/send_queue.ts";
 import type { PeerBatch, PeerConnector } from "../../../../transport/connect/peer_link.ts";
 import { VirtualHost } from "../../../support/virtual_host.ts";
 
-const ROOMY = { maxMessages: 1000, maxBytes: 1e9 };
+const ROOMY = { maxItems: 1000, maxBytes: 1e9 };
 
 function heartbeat(term: number): Envelope {
   return sampleEnvelope({ type: "TimeoutNow", term });
@@ -33,33 +37,33 @@ function command(term: number, length: number): Envelope {
 
 const terms = (envelopes: readonly Envelope[]): number[] => envelopes.map(({ message }) => message.term);
 
-Deno.test("lane queue: chunks go behind everything else, one with each batch", () => {
-  const queue = new LaneQueue();
+Deno.test("send queue: chunks go behind everything else, one with each batch", () => {
+  const queue = new SendQueue();
   for (const envelope of [chunk(100), chunk(101), heartbeat(1), heartbeat(2), heartbeat(3)]) {
     assert.equal(queue.push(envelope, ROOMY, false), 0);
   }
-  assert.deepEqual(terms(queue.take({ maxMessages: 2, maxBytes: 1e9 })), [1, 2, 100]);
-  assert.deepEqual(terms(queue.take({ maxMessages: 2, maxBytes: 1e9 })), [3, 101]);
+  assert.deepEqual(terms(queue.take({ maxItems: 2, maxBytes: 1e9 })), [1, 2, 100]);
+  assert.deepEqual(terms(queue.take({ maxItems: 2, maxBytes: 1e9 })), [3, 101]);
   assert.deepEqual([queue.length, queue.bytes], [0, 0]);
 });
 
-Deno.test("lane queue: a batch has a limit in bytes, and one message may be over it", () => {
-  const queue = new LaneQueue();
+Deno.test("send queue: a batch has a limit in bytes, and one message may be over it", () => {
+  const queue = new SendQueue();
   for (const length of [5000, 100, 100, 5000]) queue.push(command(length, length), ROOMY, false);
-  const limits = { maxMessages: 10, maxBytes: 1000 };
+  const limits = { maxItems: 10, maxBytes: 1000 };
   assert.deepEqual([1, 2, 3].map(() => terms(queue.take(limits))), [[5000], [100, 100], [5000]]);
 });
 
-Deno.test("lane queue: over its limits it drops the new, or the oldest, and chunks don't crowd out heartbeats", () => {
-  const limits = { maxMessages: 3, maxBytes: 1e9 };
-  const queue = new LaneQueue();
+Deno.test("send queue: over its limits it drops the new, or the oldest, and chunks don't crowd out heartbeats", () => {
+  const limits = { maxItems: 3, maxBytes: 1e9 };
+  const queue = new SendQueue();
   const drops = [1, 2, 3, 4].map((term) => queue.push(heartbeat(term), limits, false));
   assert.deepEqual(drops, [0, 0, 0, 1]);
   assert.equal(queue.push(heartbeat(5), limits, true), 1);
   for (let term = 100; term < 110; term++) queue.push(chunk(term), limits, false);
   assert.equal(queue.push(heartbeat(6), limits, true), 1);
   assert.deepEqual(terms(queue.take(ROOMY)), [3, 5, 6, 100]);
-  assert.equal(queue.push(command(1, 5000), { maxMessages: 3, maxBytes: 4000 }, true), 1, "what never fits is dropped");
+  assert.equal(queue.push(command(1, 5000), { maxItems: 3, maxBytes: 4000 }, true), 1, "what never fits is dropped");
   assert.equal(queue.clear(), 2);
   assert.deepEqual([queue.length, queue.bytes], [0, 0]);
 });
@@ -67,8 +71,8 @@ Deno.test("lane queue: over its limits it drops the new, or the oldest, and chun
 /** What a peer does with a connection. */
 type Peer = (batches: AsyncIterable<PeerBatch>, signal: AbortSignal) => AsyncIterable<number>;
 
-/** A lane to a peer in virtual time. */
-function laneTo(peer: Peer, options: Partial<LaneOptions> = {}) {
+/** A connection to a peer in virtual time. */
+function connectionTo(peer: Peer, options: Partial<PeerConnectionOptions> = {}) {
   const host = new VirtualHost(3);
   const attemptsMs: number[] = [];
   let closed = 0;
@@ -76,19 +80,19 @@ function laneTo(peer: Peer, options: Partial<LaneOptions> = {}) {
     attemptsMs.push(host.now);
     return { carry: peer, close: () => void closed++ };
   };
-  const counts: LaneCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
-  const lane = new Lane("n2", {
+  const counts: PeerConnectionCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
+  const connection = new PeerConnection("n2", {
     host,
     connector,
-    queue: { maxMessages: 10, maxBytes: 1e6 },
-    offlineQueue: { maxMessages: 4, maxBytes: 1e6 },
-    batch: { maxMessages: 5, maxBytes: 1e6 },
+    queue: { maxItems: 10, maxBytes: 1e6 },
+    offlineQueue: { maxItems: 4, maxBytes: 1e6 },
+    batch: { maxItems: 5, maxBytes: 1e6 },
     minBackoffMs: 50,
     maxBackoffMs: 1000,
     hangTimeoutMs: 400,
     ...options,
   }, counts);
-  return { host, lane, counts, attemptsMs, closedLinks: () => closed };
+  return { host, connection, counts, attemptsMs, closedLinks: () => closed };
 }
 
 /** Acknowledges what it is asked to, and keeps what arrives. */
@@ -108,32 +112,32 @@ const absentPeer: Peer = async function* () {
   throw new Error("nobody is there");
 };
 
-Deno.test("lane: what is sent in one turn goes together, and acknowledgements are asked for seldom", async () => {
+Deno.test("peer connection: what is sent in one turn goes together, and acknowledgements are asked for seldom", async () => {
   const batches: number[][] = [];
   const acks: number[] = [];
-  const { host, lane, counts } = laneTo(goodPeer(batches, acks));
-  for (const term of [1, 2, 3]) lane.send(heartbeat(term));
+  const { host, connection, counts } = connectionTo(goodPeer(batches, acks));
+  for (const term of [1, 2, 3]) connection.send(heartbeat(term));
   await host.drain();
   for (let term = 4; term <= 8; term++) {
-    lane.send(heartbeat(term));
+    connection.send(heartbeat(term));
     await host.drain();
   }
   await host.runFor(150);
-  lane.send(heartbeat(9));
+  connection.send(heartbeat(9));
   await host.drain();
   assert.deepEqual(batches, [[1, 2, 3], [4], [5], [6], [7], [8], [9]]);
   assert.deepEqual(acks, [1, 0, 0, 0, 0, 0, 2]);
   assert.deepEqual(counts, { sent: 9, dropped: 0, connected: 1, failed: 0, hung: 0 });
-  await lane.close();
+  await connection.close();
   assert.equal(host.pendingTimers, 0);
 });
 
-Deno.test("lane: a peer that is gone is tried at growing, random pauses, and only the newest messages wait", async () => {
-  const { host, lane, counts, attemptsMs } = laneTo(absentPeer);
+Deno.test("peer connection: a peer that is gone is tried at growing, random pauses, and only the newest messages wait", async () => {
+  const { host, connection, counts, attemptsMs } = connectionTo(absentPeer);
   for (let term = 1; term <= 100; term++) {
-    lane.send(heartbeat(term));
+    connection.send(heartbeat(term));
     await host.runFor(100);
-    assert.ok(lane.queued.messages <= 4);
+    assert.ok(connection.queued.messages <= 4);
   }
   const pauses = attemptsMs.slice(1).map((atMs, i) => atMs - attemptsMs[i]!);
   pauses.slice(0, 5).forEach((pauseMs, i) => {
@@ -145,46 +149,48 @@ Deno.test("lane: a peer that is gone is tried at growing, random pauses, and onl
   assert.equal(counts.failed, attemptsMs.length);
   assert.equal(counts.sent, 0);
   assert.ok(counts.dropped >= 90);
-  await lane.close();
-  assert.deepEqual([host.pendingTimers, lane.queued.messages, lane.queued.bytes], [0, 0, 0]);
+  await connection.close();
+  assert.deepEqual([host.pendingTimers, connection.queued.messages, connection.queued.bytes], [0, 0, 0]);
   assert.equal(counts.dropped, 100);
 });
 
-Deno.test("lane: after a peer came back the pauses begin anew", async () => {
+Deno.test("peer connection: after a peer came back the pauses begin anew", async () => {
   let there = false;
   const batches: number[][] = [];
   const good = goodPeer(batches);
-  const { host, lane, attemptsMs } = laneTo((arriving, signal) => (there ? good : absentPeer)(arriving, signal));
-  lane.send(heartbeat(1));
+  const { host, connection, attemptsMs } = connectionTo((arriving, signal) =>
+    (there ? good : absentPeer)(arriving, signal)
+  );
+  connection.send(heartbeat(1));
   await host.runFor(10_000);
   there = true;
   await host.runUntil(() => batches.length > 0);
   assert.deepEqual(batches, [[1]], "what waited is sent");
   there = false;
-  await lane.close();
+  await connection.close();
   assert.ok(attemptsMs.length > 5);
 });
 
-Deno.test("lane: a peer that takes everything and says nothing is connected to again", async () => {
+Deno.test("peer connection: a peer that takes everything and says nothing is connected to again", async () => {
   const silent: Peer = async function* (arriving) {
     for await (const _ of arriving);
     await new Promise(() => {});
     yield 0;
   };
-  const { host, lane, counts, attemptsMs, closedLinks } = laneTo(silent);
+  const { host, connection, counts, attemptsMs, closedLinks } = connectionTo(silent);
   for (let i = 0; i < 30; i++) {
-    lane.send(heartbeat(i));
+    connection.send(heartbeat(i));
     await host.runFor(100);
   }
   assert.ok(counts.hung >= 3, `given up ${counts.hung} times`);
   assert.equal(counts.connected, 0);
   for (const [i, atMs] of attemptsMs.slice(1).entries()) assert.ok(atMs - attemptsMs[i]! >= 400);
-  await lane.close();
+  await connection.close();
   assert.equal(closedLinks(), attemptsMs.length, "every link was closed");
   assert.equal(host.pendingTimers, 0);
 });
 
-Deno.test("lane: a peer that hangs after it worked is noticed, and the queue stays within its limits", async () => {
+Deno.test("peer connection: a peer that hangs after it worked is noticed, and the queue stays within its limits", async () => {
   const stalling: Peer = async function* (arriving) {
     for await (const { ack } of arriving) {
       if (ack !== 0) yield ack;
@@ -192,30 +198,30 @@ Deno.test("lane: a peer that hangs after it worked is noticed, and the queue sta
     }
     await new Promise(() => {});
   };
-  const { host, lane, counts, attemptsMs } = laneTo(stalling);
-  lane.send(heartbeat(0));
+  const { host, connection, counts, attemptsMs } = connectionTo(stalling);
+  connection.send(heartbeat(0));
   await host.drain();
   assert.equal(counts.connected, 1);
-  for (let i = 0; i < 100; i++) lane.send(heartbeat(i));
-  assert.equal(lane.queued.messages, 10);
+  for (let i = 0; i < 100; i++) connection.send(heartbeat(i));
+  assert.equal(connection.queued.messages, 10);
   assert.equal(counts.dropped, 90);
   await host.runFor(150);
-  lane.send(heartbeat(100));
+  connection.send(heartbeat(100));
   await host.runFor(400);
   assert.equal(counts.hung, 1, "given up, though it took no batch that could ask");
   await host.runFor(1000);
   assert.ok(attemptsMs.length > 1);
-  await lane.close();
+  await connection.close();
 });
 
-Deno.test("lane: an idle connection sets no timers, and close ends it", async () => {
+Deno.test("peer connection: an idle connection sets no timers, and close ends it", async () => {
   const batches: number[][] = [];
-  const { host, lane, closedLinks } = laneTo(goodPeer(batches));
-  lane.send(heartbeat(1));
+  const { host, connection, closedLinks } = connectionTo(goodPeer(batches));
+  connection.send(heartbeat(1));
   await host.drain();
   assert.equal(host.pendingTimers, 0);
-  await lane.close();
-  lane.send(heartbeat(2));
+  await connection.close();
+  connection.send(heartbeat(2));
   await host.runFor(1000);
   assert.deepEqual(batches, [[1]]);
   assert.equal(closedLinks(), 1);
