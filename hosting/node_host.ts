@@ -11,6 +11,7 @@ import { RaftNode } from "../lib/node/mod.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { randomId } from "../lib/random_id.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
+import { isEmpty } from "../lib/storage.ts";
 import type { Identity, LoadedState, Storage } from "../lib/storage.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/wire/identity.ts";
 import { awaitBootstrap } from "./bootstrap.ts";
@@ -49,7 +50,7 @@ export interface OpenedStorage {
 export async function openStorage(storage: Storage, options: OpenStorageOptions): Promise<OpenedStorage> {
   try {
     const loaded = await storage.load();
-    const empty = loaded.hardState.term === 0 && loaded.lastIndex === 0 && loaded.snapshot === null;
+    const empty = isEmpty(loaded);
     const identity = check(loaded.identity, empty, options) ??
       { nodeId: options.id, incarnation: randomId(secureRandom), clusterId: "" };
     if (loaded.identity === null) await storage.initialize(identity);

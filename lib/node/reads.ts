@@ -23,7 +23,7 @@ export interface PendingRead {
 }
 
 /** The maximum number of reads under way; more are refused as `busy`. */
-export const MAX_READS = 32_768;
+const MAX_READS = 32_768;
 
 /** The maximum number of aborted reads that are kept. */
 const MAX_GIVEN_UP = 1024;

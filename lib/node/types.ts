@@ -6,7 +6,7 @@
 
 import type { Host } from "../clock.ts";
 import type { Raft } from "../raft/mod.ts";
-import type { Member, Membership, NodeId, RaftEvent, Role } from "../raft/types.ts";
+import type { Member, Membership, NodeId, PeerProgress, RaftEvent, Role } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
 import type { LoadedState, Storage } from "../storage.ts";
 import type { Transport } from "../transport.ts";
@@ -103,15 +103,7 @@ export interface ReadResult {
 export type Lifecycle = "running" | "stopped" | "closed";
 
 /** The leader's view of a peer. */
-export interface PeerStatus {
-  /** The peer's name. */
-  readonly id: NodeId;
-  /** The last entry that is durable at the peer and equal to the leader's. */
-  readonly matchIndex: number;
-  /** The next entry to send to it. */
-  readonly nextIndex: number;
-  /** The mode of sending: one message at a time to find where the logs agree, a pipeline, or a snapshot. */
-  readonly state: "probe" | "replicate" | "snapshot";
+export interface PeerStatus extends Pick<PeerProgress, "id" | "matchIndex" | "nextIndex" | "state"> {
   /** Milliseconds since it last answered; `null` if never in this term. */
   readonly lastContactMs: number | null;
 }

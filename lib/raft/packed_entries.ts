@@ -24,7 +24,7 @@ interface Block {
 }
 
 /** Returns the packed size of an entry. */
-export function packedBytes(entry: Entry): number {
+function packedBytes(entry: Entry): number {
   return HEADER_BYTES + entry.data.length;
 }
 

@@ -6,9 +6,6 @@
 
 import type { NodeId, PeerProgress } from "./types.ts";
 
-/** The mode of sending to a peer: one message at a time until the leader has found where their logs meet, then a pipeline; or a snapshot. */
-export type ProgressState = "probe" | "replicate" | "snapshot";
-
 /**
  * The progress of one peer. Invariant: `0 <= matchIndex < nextIndex`, and
  * `matchIndex` never goes back within one leadership.
@@ -21,7 +18,7 @@ export class Progress {
   matchIndex = 0;
   /** The next entry to send. In `replicate` it runs ahead of what was acknowledged. */
   nextIndex: number;
-  state: ProgressState = "probe";
+  state: PeerProgress["state"] = "probe";
   /** In `probe`: a message is under way; wait for its answer, or a heartbeat's. */
   probing = false;
   /** Set while entries for this peer are read from the storage. */

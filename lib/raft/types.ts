@@ -346,7 +346,7 @@ export interface PeerProgress {
   readonly matchIndex: number;
   /** The next entry to send. */
   readonly nextIndex: number;
-  /** The mode of sending: one message at a time to find where the logs agree, a pipeline, or a snapshot. */
+  /** The mode of sending: one message at a time until the leader has found where the logs meet, then a pipeline; or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Ticks since it last answered in this term. */
   readonly ticksSinceContact: number;
