@@ -107,7 +107,7 @@ export function fetchTransport(address: string, fetch?: Fetch): RpcTransport {
 function unreachable(request: UniversalClientRequest, cause: unknown): unknown {
   const { host } = new URL(request.url);
   const rejected = surelyNotSent(cause);
-  return new RaftError("unreachable", rejected ? `nobody answers at ${host}` : `the connection to ${host} failed`, {
+  return new RaftError("unreachable", rejected ? `no node answers at ${host}` : `the connection to ${host} failed`, {
     outcome: rejected ? "rejected" : "unknown",
     hint: `Check that a node runs at ${host}.`,
     cause,

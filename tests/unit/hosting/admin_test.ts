@@ -139,7 +139,7 @@ Deno.test("add is refused: no node answers at the address", async () => {
   const node = new Leader();
   const admin = new Admin({
     node,
-    identify: () => Promise.reject(new RaftError("unreachable", "nobody answers")),
+    identify: () => Promise.reject(new RaftError("unreachable", "no node answers")),
     hints: SERVER_HINTS,
   });
   await assert.rejects(admin.add(n4, signal), { code: "unreachable" });

@@ -186,7 +186,7 @@ Deno.test("client transport: what the server throws arrives as it was, and a fau
 Deno.test("client transport: nobody at the address is a rejection; a connection that breaks is not", async () => {
   const transport = connectClientTransport();
   const propose = (endpoint: string) => transport.propose(endpoint, [new Uint8Array(1)]);
-  await assert.rejects(propose(await goneAddress()), isRaftError("unreachable", "rejected", /nobody answers/));
+  await assert.rejects(propose(await goneAddress()), isRaftError("unreachable", "rejected", /no node answers/));
   await assert.rejects(propose("name.invalid:7001"), isRaftError("unreachable", "rejected"));
   await assert.rejects(propose("not an address"), isRaftError("invalid_argument", "rejected"));
   const breaking = await serveNothing();

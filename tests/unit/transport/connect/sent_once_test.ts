@@ -52,7 +52,7 @@ for (const gone of [true, false]) {
     const transport = connectClientTransport();
     const propose = () =>
       transport.propose(address, [new Uint8Array([1])]).then(
-        () => assert.fail("nobody answers"),
+        () => assert.fail("no node answers"),
         (error: RaftError) => `${error.code} ${error.outcome}`,
       );
     assert.equal(await propose(), "unsupported rejected");
