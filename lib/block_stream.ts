@@ -39,7 +39,7 @@ export class BlockReader {
     return await this.#take(length);
   }
 
-  /** What follows the blocks taken so far. Nothing else may be called after. */
+  /** The bytes after the blocks taken so far. Nothing else may be called after. */
   async *rest(): AsyncIterable<Uint8Array> {
     try {
       if (this.#chunk.length > 0) yield this.#chunk;

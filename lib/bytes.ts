@@ -57,7 +57,7 @@ export function concatBytes<Memory extends ArrayBufferLike>(
 export class ByteWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
-  /** Whether `#buffer` becomes the scratch buffer once it isn't needed here. */
+  /** Set if `#buffer` becomes the scratch buffer once it isn't needed here. */
   #returns: boolean;
 
   /** Begins with room for so many bytes. */
@@ -120,7 +120,7 @@ export class ByteWriter {
     return this;
   }
 
-  /** What was written; a copy, as {@linkcode copyBytes} makes it. */
+  /** Returns the written bytes as a copy, made by {@linkcode copyBytes}. */
   finish(): Uint8Array {
     const written = copyBytes(this.#buffer, this.#length);
     this.#replaceBuffer(written);

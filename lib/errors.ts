@@ -55,7 +55,7 @@ export type RaftErrorCode =
   | "internal";
 
 /**
- * What a code means for sending the same request again:
+ * The meaning of a code for sending the same request again:
  * - `leader`: it is a matter for the leader, as soon as there is one.
  * - `elsewhere`: another node may do it; this one won't soon.
  * - `later`: the same node may do it later.
@@ -160,7 +160,7 @@ export class RaftError extends Error {
   readonly code: RaftErrorCode;
   /** The fate of the request. */
   readonly outcome: Outcome;
-  /** What to do next; empty if the message says it all. */
+  /** The next step for the caller; empty if the message is enough. */
   readonly hint: string;
   /** The leader, if known. */
   readonly leader: LeaderHint | undefined;

@@ -51,7 +51,7 @@ export class Pending<T> {
     });
   }
 
-  /** Whether it has ended. */
+  /** True once it has ended. */
   get settled(): boolean {
     return this.#settled;
   }

@@ -1,5 +1,5 @@
 /**
- * The calls of an operator: requests and answers by name, whatever carries them.
+ * The calls of an operator: requests and answers by name, for every transport.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface NewMember {
   readonly address: string;
   /** The identity of its data. @default found out by asking the node at the address */
   readonly incarnation?: string;
-  /** Whether it stays without a vote. Otherwise it becomes a voter as soon as it has caught up. @default false */
+  /** Keeps it without a vote. Otherwise it becomes a voter as soon as it has caught up. @default false */
   readonly learner?: boolean;
 }
 
@@ -27,7 +27,7 @@ export interface MemberName {
 
 /** Requests and answers of the calls that {@linkcode AdminTransport.admin} carries, by name. */
 export interface AdminCalls {
-  /** Adds a node; what was done already is not done again. */
+  /** Adds a node; steps that were done already are skipped. */
   readonly addMember: { readonly request: NewMember; readonly answer: Membership };
   /** Makes a learner a voter; nothing changes if it is one. */
   readonly promoteMember: { readonly request: MemberName; readonly answer: Membership };

@@ -12,7 +12,7 @@ import { Pending } from "../pending.ts";
  * Calls `call`, and gives up on it after `timeoutMs` or when a signal fires, even
  * if it never ends. The signal passed to it fires then.
  *
- * @throws {RaftError} what it threw; or `timeout` or `aborted`, outcome unknown
+ * @throws {RaftError} the call's own error; or `timeout` or `aborted`, outcome unknown
  */
 export function attempt<T>(
   host: Host,
@@ -27,7 +27,7 @@ export function attempt<T>(
     onEnd: (givenUp) => givenUp !== null && controller.abort(givenUp),
   });
   if (pending.settled) return pending.promise;
-  // In a function of its own, so that what it throws at once is a rejection too.
+  // In a function of its own, so that an immediate throw is a rejection, too.
   (async () => await call(controller.signal))().then(
     (value) => pending.resolve(value),
     (error) => pending.reject(RaftError.from(error, "unreachable")),

@@ -1,5 +1,5 @@
 /**
- * How a client reaches a node.
+ * The transport between clients and nodes.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type ProposeOutcome =
 
 /** Options of every call. */
 export interface CallOptions {
-  /** Gives the call up; what became of it is then unknown. */
+  /** Gives up the call; its outcome is then unknown. */
   readonly signal?: AbortSignal;
 }
 
@@ -29,9 +29,9 @@ export interface AdminCallOptions extends CallOptions {
  * One call, one answer, to a node at an endpoint. It never retries: that is the
  * Coordinator's part.
  *
- * What a call rejects with is a {@linkcode RaftError}; its `outcome` is
- * `rejected` only if the request has surely not reached the node (or the node
- * said so), and `unknown` otherwise.
+ * A call rejects with a {@linkcode RaftError}; its `outcome` is `rejected` only if
+ * the request has certainly not reached the node, or the node refused it, and
+ * `unknown` otherwise.
  */
 export interface ClientTransport {
   /** Proposes the commands in order, in one call; the results are in the same order. Only a leader takes them. */
@@ -48,11 +48,11 @@ export interface ClientTransport {
   close?(): Promise<void>;
 }
 
-/** A way to nodes for an operator, with the contract of {@linkcode ClientTransport}. */
+/** The transport of an operator, with the contract of {@linkcode ClientTransport}. */
 export interface AdminTransport extends Pick<ClientTransport, "status"> {
   /**
-   * Carries out an operator's call. Except for `takeSnapshot`, a node that does
-   * not lead passes it on to the leader once, where the transport can.
+   * Executes an operator's call. Except for `takeSnapshot`, a node that does not lead
+   * forwards it to the leader once, if the transport can.
    */
   admin<Method extends AdminMethod>(
     endpoint: string,

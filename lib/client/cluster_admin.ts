@@ -56,9 +56,9 @@ export type MemberList = Pick<
   "clusterId" | "leader" | "members" | "membership" | "membershipIndex" | "membershipCommitted"
 >;
 
-/** A node answers by its deadline with what it knows; so its answer is waited for a little longer. */
+/** The extra time to wait for an answer, because a node answers at its deadline. */
 const GRACE_MS = 250;
-/** Time for a node to answer with its status. */
+/** The time limit for a node's status. */
 const STATUS_TIMEOUT_MS = 2000;
 /** The longest that a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -131,7 +131,7 @@ export class ClusterAdmin {
     try {
       return await this.#call("removeMember", { id }, true, options);
     } catch (error) {
-      // It is gone, so an earlier attempt has removed it: that is why the outcome is unknown.
+      // It is gone, so an earlier attempt with an unknown outcome has removed it.
       const gone = error instanceof RaftError && error.code === "invalid_argument" && error.outcome === "unknown";
       if (!gone) throw error;
       return (await this.members(options)).membership;
@@ -205,7 +205,7 @@ export class ClusterAdmin {
         if (endpoint !== null && !anywhere && error.outcome === "unknown") inDoubt = true;
         const outcome = inDoubt ? "unknown" : "rejected";
         if (signal?.aborted) throw abortedError(signal, outcome);
-        // That a node did not answer says less than what was heard before.
+        // An earlier error says more than a node that did not answer.
         if (told === null || (error.code !== "unreachable" && error.code !== "timeout")) told = error;
         const final = !this.#isWorthRepeating(error, harmless || !inDoubt, options.waitUntilReady === true, detour);
         if (final) throw error.withOutcome(outcome);
@@ -213,7 +213,7 @@ export class ClusterAdmin {
         if (clock.monotonicMs() + pauseMs > deadlineMs) throw told.withOutcome(outcome);
         options.onRetry?.(error);
         const hinted = endpoint !== null && !detour && this.#finder.failed(endpoint, error);
-        // A leader that is out of reach from here may be in reach of another node, which passes the request on.
+        // A leader that is unreachable from here may be reachable for another node, which forwards the request.
         detour = !detour && endpoint !== null && (error.code === "unreachable" || error.code === "timeout");
         if (!hinted) await pause(clock, pauseMs, signal);
         if (signal?.aborted) throw abortedError(signal, outcome);
@@ -232,7 +232,7 @@ export class ClusterAdmin {
 
   /** Reports whether another attempt is safe and has a chance. */
   #isWorthRepeating(error: RaftError, harmless: boolean, waitUntilReady: boolean, detour: boolean): boolean {
-    // On a detour that was no node that passes requests on.
+    // That detour was not a node that forwards requests.
     if (error.code === "unsupported") return detour;
     if (!isRetryable(error, harmless)) return false;
     return retryOf(error.code) !== "later" || error.code === "timeout" || waitUntilReady;

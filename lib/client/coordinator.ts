@@ -36,13 +36,13 @@ export interface CoordinatorOptions {
   readonly session?: boolean;
   /** The state machine is not wrapped in Sessions: send commands as they are, without a session. @default false */
   readonly raw?: boolean;
-  /** Commands in one call, at most. @default 1024 */
+  /** The largest number of commands in one call. @default 1024 */
   readonly maxBatchCommands?: number;
-  /** Bytes of commands in one call, at most; one command may be more. @default 1 MiB */
+  /** The largest size of the commands in one call; a single command may be larger. @default 1 MiB */
   readonly maxBatchBytes?: number;
-  /** Calls under way at a time; what comes meanwhile waits for the next and shares it. @default 2 */
+  /** The number of concurrent calls; further commands wait for the next call and share it. @default 2 */
   readonly maxInflightCalls?: number;
-  /** Bytes of commands without an outcome, at most; more is refused as `busy`. @default 64 MiB */
+  /** The largest size of commands without an outcome; more are refused as `busy`. @default 64 MiB */
   readonly maxQueuedBytes?: number;
   /** The first pause after a failure; each is twice the one before, with jitter. @default 20 */
   readonly minBackoffMs?: number;
@@ -65,16 +65,16 @@ export interface ClientRequestOptions {
 }
 
 /**
- * Proposes commands and asks questions, wherever the leader is.
+ * A client that proposes commands and reads, on whichever node leads.
  *
  * It finds the leader, follows hints, and tries again with pauses that grow until
  * the request's deadline. Commands proposed at the same time share a call. Those
- * that are under way together may be carried out in any order; one that is
- * proposed after another's outcome is carried out after it.
+ * under way together may be executed in any order; one that is proposed after
+ * another's outcome is executed after it.
  *
- * Every failure is a {@linkcode RaftError} whose `outcome` says what is known:
- * `rejected`, the command was not carried out and never will be by this request;
- * `unknown`, it may have been, or may yet be. Its `cause` is the last attempt's.
+ * Every failure is a {@linkcode RaftError} with an `outcome`: `rejected`, the command
+ * was not executed and never will be by this request; `unknown`, it may have been, or
+ * may yet be. Its `cause` is the error of the last attempt.
  *
  * @example
  * ```ts
@@ -141,7 +141,7 @@ export class Coordinator {
   }
 
   /**
-   * Has a command carried out. The bytes must not change before the outcome.
+   * Proposes a command. The bytes must not change before the outcome.
    *
    * @throws {RaftError} `timeout`, `aborted` or `closed`, with their outcome;
    * `session_expired`, outcome unknown; `busy` if too much waits here; and what
@@ -171,7 +171,7 @@ export class Coordinator {
   }
 
   /**
-   * What a node says about itself: the one at `endpoint`, or the first to answer.
+   * Returns the status of a node: the one at `endpoint`, or the first to answer.
    *
    * @throws {RaftError} `unreachable`, `timeout`, `aborted` or `closed`
    */
@@ -190,15 +190,15 @@ export class Coordinator {
   }
 
   /**
-   * Who leads now, by asking every endpoint.
+   * Finds the present leader by asking every endpoint.
    *
-   * @throws {RaftError} `timeout` if nobody is known to lead until the deadline; `aborted` or `closed`
+   * @throws {RaftError} `timeout` if no leader is found before the deadline; `aborted` or `closed`
    */
   leader(options: ClientRequestOptions = {}): Promise<KnownLeader> {
     return this.#retry(options, false, () => this.#finder.search());
   }
 
-  /** Ends what is under way with `closed`, and closes the transport. */
+  /** Ends requests under way with `closed`, and closes the transport. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       this.#closing.abort(closedError("the client"));
@@ -212,7 +212,7 @@ export class Coordinator {
     return this.close();
   }
 
-  /** Tries something that has no effect, and so may be tried at will, until it works or the time is over. */
+  /** Repeats a request without an effect until it succeeds or the time is over. */
   async #retry<T>(
     { signal, timeoutMs = this.#timeoutMs }: ClientRequestOptions,
     atLeader: boolean,
@@ -238,7 +238,7 @@ export class Coordinator {
         return result;
       } catch (thrown) {
         const error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
-        // What the deadline cut short says less than what was heard before.
+        // An earlier error says more than an attempt that the deadline cut short.
         if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
         if (!isRetryable(error) || signals.some((signal) => signal?.aborted)) throw error;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;

@@ -1,5 +1,5 @@
 /**
- * A way to nodes in the same process, for tests and small programs.
+ * The transport to nodes in the same process, for tests and small programs.
  *
  * @module
  */
@@ -15,8 +15,8 @@ import { type AdminNode, carryOut } from "./direct_admin.ts";
 export type DirectNode = Pick<RaftNode, "propose" | "read" | "status">;
 
 /**
- * Calls nodes directly. The map is looked up at each call, so nodes may be added,
- * replaced and removed while it is in use; one that isn't there is `unreachable`.
+ * A transport that calls nodes directly. It looks up the map at each call, so nodes
+ * may be added, replaced and removed at any time; a missing one is `unreachable`.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export type DirectNode = Pick<RaftNode, "propose" | "read" | "status">;
 export class DirectClientTransport implements ClientTransport, AdminTransport {
   readonly #nodes: ReadonlyMap<string, DirectNode & AdminNode>;
 
-  /** Reaches these nodes. @param nodes by endpoint, which is the node's address in the membership */
+  /** Creates a transport to these nodes. @param nodes by endpoint, which is the node's address in the membership */
   constructor(nodes: ReadonlyMap<string, DirectNode & AdminNode>) {
     this.#nodes = nodes;
   }

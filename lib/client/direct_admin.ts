@@ -61,7 +61,7 @@ const CARRY: { readonly [Method in AdminMethod]: Carry<Method> } = {
   takeSnapshot: async ({ node, signal }) => (await node.takeSnapshot(signal)).index,
 };
 
-/** Carries out a call at a node. @throws {RaftError} see RaftNode; `unreachable` if no node is at a new member's address */
+/** Executes a call at a node. @throws {RaftError} see RaftNode; `unreachable` if no node is at a new member's address */
 export function carryOut<Method extends AdminMethod>(
   node: AdminNode,
   statusAt: (address: string) => NodeStatus,

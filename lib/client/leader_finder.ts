@@ -1,5 +1,5 @@
 /**
- * Which endpoints there are, and which one leads.
+ * The search for the leader among known endpoints.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { NodeStatus } from "../node/types.ts";
 import { attempt } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 
-/** What a {@linkcode LeaderFinder} is made of. */
+/** Options of {@linkcode LeaderFinder}. */
 export interface LeaderFinderOptions {
   readonly transport: Pick<ClientTransport, "status">;
   readonly host: Host;
@@ -22,24 +22,24 @@ export interface LeaderFinderOptions {
   readonly endpointOf?: (address: string) => string | null;
 }
 
-/** Who leads, and where. */
+/** A leader and its endpoint. */
 export interface KnownLeader {
   /** The leader's name. */
   readonly id: string;
   /** Its address in the membership. */
   readonly address: string;
-  /** Where this client reaches it. */
+  /** The endpoint at which this client reaches it. */
   readonly endpoint: string;
   /** The term that it leads. */
   readonly term: number;
 }
 
-/** Once a node has named a leader, others have so long to name a newer one. */
+/** The time for other nodes to name a newer leader, once one was named. */
 const GRACE_MS = 50;
-/** Hints followed without a pause, at most: two nodes may name each other for a while. */
+/** The largest number of hints followed without a pause: two nodes may name each other for a while. */
 const MAX_HOPS = 3;
 
-/** Finds the leader by hints and, without one, by asking every endpoint. */
+/** A search for the leader, by hints and, without one, by asking every endpoint. */
 export class LeaderFinder {
   readonly #options: LeaderFinderOptions;
   readonly #given: () => readonly string[];
@@ -48,7 +48,7 @@ export class LeaderFinder {
   #learnedIndex = -1;
   #leader: string | null = null;
   #hops = 0;
-  /** A node that didn't answer as a leader, and until when others' word for it isn't taken. */
+  /** A node that didn't answer as a leader, and the time until which hints to it are ignored. */
   #avoided: { readonly endpoint: string; readonly untilMs: number } | null = null;
   #turn = 0;
   #search: Promise<KnownLeader> | null = null;
@@ -64,17 +64,17 @@ export class LeaderFinder {
     this.#options = options;
   }
 
-  /** The endpoint that is thought to lead. */
+  /** The endpoint of the presumed leader. */
   get leader(): string | null {
     return this.#leader;
   }
 
-  /** Those given first, then those learned from the membership. */
+  /** The endpoints: the given ones first, then those from the membership. */
   get endpoints(): readonly string[] {
     return [...new Set([...this.#given(), ...this.#learned])];
   }
 
-  /** Any endpoint: each gets its turn. */
+  /** Returns an endpoint, each in turn. */
   next(): string {
     const { endpoints } = this;
     const endpoint = endpoints[this.#turn++ % endpoints.length];
@@ -82,23 +82,23 @@ export class LeaderFinder {
     return endpoint;
   }
 
-  /** The leader's endpoint. @throws {RaftError} `no_leader` or `unreachable`; not before every endpoint was asked */
+  /** Finds the leader's endpoint. @throws {RaftError} `no_leader` or `unreachable`, after every endpoint was asked */
   async find(): Promise<string> {
     return this.#leader ?? (await this.search()).endpoint;
   }
 
-  /** Asks every endpoint who leads. Searches at the same time are one. */
+  /** Asks every endpoint for the leader. Concurrent searches are shared. */
   search(): Promise<KnownLeader> {
     this.#search ??= this.#ask().finally(() => this.#search = null);
     return this.#search;
   }
 
-  /** A call to `endpoint` as the leader went well. */
+  /** Notes that a call to `endpoint` as the leader succeeded. */
   succeeded(): void {
     this.#hops = 0;
   }
 
-  /** A call to `endpoint` failed. Returns whether there is a new leader to try at once. */
+  /** Notes that a call to `endpoint` failed; returns true if there is a new leader to try at once. */
   failed(endpoint: string, error: RaftError): boolean {
     if (error.code === "busy") return false;
     if (error.code === "timeout") {
@@ -126,7 +126,7 @@ export class LeaderFinder {
     for (const { leader, term, lifecycle } of answers) {
       const endpoint = leader === null ? null : this.#endpointOf(leader.address);
       if (leader === null || endpoint === null || lifecycle !== "running" || this.#avoids(endpoint)) continue;
-      // A deposed leader may not know yet: the highest term is right.
+      // A deposed leader may still consider itself the leader: the highest term is right.
       if (best === null || term > best.term) best = { ...leader, endpoint, term };
     }
     if (best !== null) {
@@ -145,7 +145,7 @@ export class LeaderFinder {
     });
   }
 
-  /** Asks all, and waits until all have answered, or for the grace time after the first who names a leader. */
+  /** Asks all, and waits until all have answered, or for the grace time after the first answer that names a leader. */
   async #gather(answers: NodeStatus[], errors: RaftError[]): Promise<void> {
     const { host, transport, attemptTimeoutMs } = this.#options;
     const enough = new AbortController();

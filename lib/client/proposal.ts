@@ -1,5 +1,5 @@
 /**
- * One command on its way.
+ * One proposed command.
  *
  * @module
  */
@@ -15,13 +15,13 @@ export class Proposal {
   readonly deadlineMs: number;
   /** Its place in a session; `null` before it is first sent, and without one. */
   ticket: Ticket | null = null;
-  /** Whether an attempt that is over may have carried it out, now or later. */
+  /** Set if an earlier attempt may have executed it, or may yet do so. */
   maybeApplied = false;
-  /** Why the last attempt failed. */
+  /** The error of the last attempt. */
   lastError: RaftError | null = null;
   readonly #timeoutMs: number;
   readonly #pending: Pending<ProposeResult>;
-  /** Set while an attempt is under way: tells it that its answer is not needed. */
+  /** Set while an attempt is under way: aborts it once its answer is not needed. */
   #abandonCall: (() => void) | null = null;
 
   constructor(
@@ -51,34 +51,34 @@ export class Proposal {
     return this.#pending.promise;
   }
 
-  /** Whether it has its outcome. */
+  /** True once it has its outcome. */
   get settled(): boolean {
     return this.#pending.settled;
   }
 
-  /** An attempt begins. */
+  /** Begins an attempt. */
   sent(abandonCall: () => void): void {
     this.#abandonCall = abandonCall;
   }
 
-  /** The attempt is over. */
+  /** Ends an attempt. */
   back(): void {
     this.#abandonCall = null;
   }
 
-  /** It was carried out. */
+  /** Settles it as executed. */
   resolve(proposed: ProposeResult): null {
     this.#pending.resolve(proposed);
     return null;
   }
 
-  /** It failed for good. */
+  /** Settles it as failed. */
   reject(error: RaftError): null {
     this.#pending.reject(error);
     return null;
   }
 
-  /** Its deadline has passed. */
+  /** Settles it after its deadline. */
   timedOut(): void {
     const { lastError } = this;
     const why = lastError === null ? "" : `; the last attempt: ${lastError.message}`;
@@ -91,12 +91,12 @@ export class Proposal {
     );
   }
 
-  /** The client was closed. */
+  /** Settles it because the client was closed. */
   closed(): void {
     this.reject(closedError("the client", this.#outcome()));
   }
 
-  /** A command that was never sent, or whose attempts were all surely refused, is `rejected`. */
+  /** Returns the outcome: `rejected` for a command that was never sent, or that every attempt refused. */
   #outcome(): Outcome {
     return this.maybeApplied || this.#abandonCall !== null ? "unknown" : "rejected";
   }

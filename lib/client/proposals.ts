@@ -1,5 +1,5 @@
 /**
- * The proposals of a client: what waits, what is under way, what is sent again.
+ * The proposals of a client: waiting, under way, and to be sent again.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { ProposeResult } from "../node/types.ts";
 import { Proposal } from "./proposal.ts";
 import { ClientSession, type CommandMode, encodeEntry, readReply, replyError } from "./session_user.ts";
 
-/** What {@linkcode Proposals} is made of. */
+/** Options of {@linkcode Proposals}. */
 export interface ProposalsOptions {
   readonly transport: ClientTransport;
   readonly host: Host;
@@ -33,7 +33,7 @@ export interface ProposalsOptions {
 }
 
 /**
- * Sends commands to the leader, those that wait together in one call.
+ * The sender of commands to the leader; waiting commands share a call.
  *
  * Invariants: a proposal is in `#queue`, in a call, or settled; all that are not
  * settled are in `#open`. Without a session a command is never sent again once
@@ -67,7 +67,7 @@ export class Proposals {
     const proposal = new Proposal(command, timeoutMs, deadlineMs, signal, (settled) => {
       this.#open.delete(settled);
       this.#bytes -= settled.command.length;
-      // What no longer waits for an answer makes room in the session.
+      // Commands that no longer wait for an answer make room in the session.
       if (this.#queue.length > 0) this.#schedule();
     });
     if (proposal.settled) return proposal.promise;
@@ -79,7 +79,7 @@ export class Proposals {
     return proposal.promise;
   }
 
-  /** Sends soon: what is proposed in the same turn goes together. */
+  /** Sends soon, so that commands proposed in the same turn share a call. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -89,7 +89,7 @@ export class Proposals {
     });
   }
 
-  /** Sends as much as may be under way. */
+  /** Starts as many calls as may be under way. */
   #pump(): void {
     const { finder, mode, maxInflightCalls, signal } = this.#options;
     while (this.#callsInFlight < maxInflightCalls && this.#pause === null && !signal.aborted) {
@@ -117,7 +117,7 @@ export class Proposals {
       this.#succeeded();
     } catch (thrown) {
       const error = RaftError.from(thrown, "unreachable");
-      // Neither a search nor a registration carries out a command.
+      // Neither a search nor a registration executes a command.
       const retryable = isRetryable(error, true);
       for (const proposal of this.#queue) {
         if (retryable) proposal.lastError = error;
@@ -153,7 +153,7 @@ export class Proposals {
     }
   }
 
-  /** Takes what goes into the next call off the queue. */
+  /** Removes the commands of the next call from the queue. */
   #takeBatch(): Proposal[] {
     const { maxBatchCommands, maxBatchBytes } = this.#options;
     const session = this.#session;
@@ -174,7 +174,7 @@ export class Proposals {
   async #send(leader: string, batch: readonly Proposal[]): Promise<void> {
     const { host, transport, finder, mode, attemptTimeoutMs } = this.#options;
     const call = new AbortController();
-    // Nobody needs the call's answer any more once all have given up.
+    // The call's answer is no longer needed once all its proposals have given up.
     let waiting = batch.length;
     for (const proposal of batch) proposal.sent(() => --waiting === 0 && call.abort());
     this.#callsInFlight++;
@@ -208,7 +208,7 @@ export class Proposals {
     this.#schedule();
   }
 
-  /** Settles what has its outcome, and queues the rest again. */
+  /** Settles proposals with an outcome, and queues the others again. */
   #take(leader: string, batch: readonly Proposal[], results: readonly ProposeOutcome[]): void {
     const again: Proposal[] = [];
     let failure: RaftError | null = null;
@@ -227,7 +227,7 @@ export class Proposals {
     if (!this.#options.finder.failed(leader, failure)) this.#waitABit();
   }
 
-  /** Settles a proposal by the answer to it; or returns why it has to be sent again. */
+  /** Settles a proposal by its answer; or returns the error for which it has to be sent again. */
   #takeResult(proposal: Proposal, result: ProposeOutcome): RaftError | null {
     const { mode } = this.#options;
     let error: RaftError;
@@ -271,7 +271,7 @@ export class Proposals {
     });
   }
 
-  /** Makes sure that deadlines are looked at by then. One timer serves all. */
+  /** Sets the one timer that checks deadlines, to this time or earlier. */
   #sweepBy(atMs: number): void {
     if (this.#sweep !== null && this.#sweep.atMs <= atMs) return;
     this.#sweep?.cancel();

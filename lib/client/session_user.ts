@@ -1,5 +1,5 @@
 /**
- * How a client's commands become log entries: as they are, marked as without a
+ * The encoding of a client's commands as log entries: raw, marked as without a
  * session, or numbered within one.
  *
  * @module
@@ -28,7 +28,7 @@ export class ClientSession {
     return this.#nextSequence;
   }
 
-  /** Whether the session would take another command beside those outstanding. */
+  /** True if the session accepts another command beside those outstanding. */
   get hasRoom(): boolean {
     return this.#nextSequence - this.lowestOutstanding < this.#maxOutstanding;
   }
@@ -40,7 +40,7 @@ export class ClientSession {
     return sequence;
   }
 
-  /** The outcome of `sequence` is known, or not wanted any more. */
+  /** Notes that the outcome of `sequence` is known, or no longer wanted. */
   settle(sequence: number): void {
     this.#outstanding.delete(sequence);
   }
@@ -53,15 +53,15 @@ export interface Ticket {
 }
 
 /**
- * How commands are sent.
+ * The form in which commands are sent.
  *
- * - `session`: numbered, so that each is carried out once.
+ * - `session`: numbered, so that each is executed once.
  * - `plain`: to a state machine wrapped in Sessions, without using one.
  * - `raw`: as they are, to a state machine that is not wrapped.
  */
 export type CommandMode = "session" | "plain" | "raw";
 
-/** The bytes of a log entry. */
+/** Encodes a log entry. */
 export function encodeEntry(mode: CommandMode, command: Uint8Array, ticket: Ticket | null): Uint8Array {
   if (mode === "raw") return command;
   if (ticket === null) return encodePlain(command);
@@ -82,7 +82,7 @@ export function readReply(result: Uint8Array): SessionReply {
   }
 }
 
-/** What a reply other than `applied` means for a command. */
+/** Returns the error for a command whose reply is not `applied`. */
 export function replyError(reply: Exclude<SessionReply, { type: "applied" }>): RaftError {
   switch (reply.type) {
     case "session_expired":

@@ -20,7 +20,7 @@ interface Change extends Request<Membership> {
 
 interface Transfer extends Request<NodeId> {
   readonly to: NodeId;
-  /** Whether only `to` will do. */
+  /** Set if only `to` is acceptable. */
   readonly exact: boolean;
   ticksLeft: number;
 }

@@ -9,7 +9,7 @@ import { ByteReader, ByteWriter } from "../bytes.ts";
 
 /** A command of a session. */
 export interface SessionCommand {
-  /** Which entry. */
+  /** The kind of the entry. */
   readonly type: "command";
   /** The session's id: the index of the entry that registered it. */
   readonly session: number;
@@ -20,29 +20,29 @@ export interface SessionCommand {
    * `sequence`. Replies to lower ones are forgotten.
    */
   readonly lowestOutstanding: number;
-  /** For the state machine inside. */
+  /** The command for the state machine inside. */
   readonly command: Uint8Array;
 }
 
-/** What a log entry says to {@linkcode Sessions}. */
+/** A log entry for {@linkcode Sessions}. */
 export type SessionEntry =
   | SessionCommand
-  /** A command without a session: carried out as often as it is in the log. */
+  /** A command without a session: executed as often as it is in the log. */
   | { readonly type: "plain"; readonly command: Uint8Array }
   /** Makes a new session. */
   | { readonly type: "register" };
 
-/** What {@linkcode Sessions} answers. */
+/** An answer of {@linkcode Sessions}. */
 export type SessionReply =
-  /** The command was carried out, now or when it first came. */
+  /** The command was executed, now or at its first occurrence. */
   | {
     readonly type: "applied";
-    /** Where in the log it was carried out. */
+    /** The index at which it was executed. */
     readonly index: number;
     /** The answer of the state machine inside. */
     readonly result: Uint8Array;
   }
-  /** It was carried out at `index`, but its answer was too large to be kept for this repetition. */
+  /** It was executed at `index`, but its answer was too large to be kept for this repetition. */
   | { readonly type: "reply_dropped"; readonly index: number }
   /** The new session, and how far `sequence` may be above `lowestOutstanding`, exclusive. */
   | { readonly type: "registered"; readonly session: number; readonly maxOutstanding: number }
@@ -98,7 +98,7 @@ export function decodeEntry(bytes: Uint8Array): SessionEntry {
   return { type: "command", session, sequence, lowestOutstanding, command: reader.rest() };
 }
 
-/** The bytes of a reply. */
+/** Encodes a reply. */
 export function encodeReply(reply: SessionReply): Uint8Array {
   switch (reply.type) {
     case "applied":

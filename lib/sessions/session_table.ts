@@ -1,5 +1,5 @@
 /**
- * The sessions themselves: who there is, what each was answered, who has to go.
+ * The table of sessions, with the kept answers and the rules by which sessions end.
  * All of it follows from the log alone.
  *
  * @module
@@ -11,11 +11,11 @@
  * life; a snapshot made with others is refused.
  */
 export interface SessionLimits {
-  /** Sessions, at most; one more ends the one whose last command is the oldest in the log. @default 10000 */
+  /** The largest number of sessions; one more ends the one whose last command is the oldest in the log. @default 10000 */
   readonly maxSessions?: number;
-  /** A session ends when so many log entries follow its last command. @default 10000000 */
+  /** A session ends when this many log entries follow its last command. @default 10000000 */
   readonly maxIdleEntries?: number;
-  /** A session's sequences reach less than so far above its lowest outstanding one. @default 4096 */
+  /** The range of a session's sequences, from its lowest outstanding one. @default 4096 */
   readonly maxOutstanding?: number;
   /** Bytes of answers kept for a session; an answer that would exceed them is not kept. @default 1 MiB */
   readonly maxReplyBytes?: number;
@@ -40,7 +40,7 @@ const DEFAULT_LIMITS: Required<SessionLimits> = {
   maxTotalReplyBytes: 64 * 1024 * 1024,
 };
 
-/** What is kept of a command that was carried out; `null` if its answer was too large. */
+/** The kept answer of an executed command; `null` if it was too large. */
 export interface KeptReply {
   readonly index: number;
   readonly result: Uint8Array | null;
@@ -63,7 +63,7 @@ export interface Session {
 /** All sessions, the one whose last command is oldest first. */
 export class SessionTable {
   readonly limits: Required<SessionLimits>;
-  /** Ordered by `lastIndex`, because whoever has a command is moved to the end. */
+  /** Ordered by `lastIndex`, because a session with a new command is moved to the end. */
   readonly #sessions = new Map<number, Session>();
   #replyBytes = 0;
   #epoch = 0;
@@ -79,7 +79,7 @@ export class SessionTable {
     }
   }
 
-  /** How many sessions there are. */
+  /** The number of sessions. */
   get size(): number {
     return this.#sessions.size;
   }
@@ -128,7 +128,7 @@ export class SessionTable {
     return session;
   }
 
-  /** Forgets the answers below the lowest outstanding sequence, which never goes back. */
+  /** Drops the answers below the lowest outstanding sequence, which never decreases. */
   settle(session: Session, lowestOutstanding: number): void {
     if (lowestOutstanding <= session.lowestOutstanding) return;
     const before = session.lowestOutstanding;
@@ -142,7 +142,7 @@ export class SessionTable {
     }
   }
 
-  /** Keeps the answer of a command that was carried out at `index`, or at least that it was. */
+  /** Keeps the answer of a command that was executed at `index`, or at least the index. */
   keep(session: Session, sequence: number, index: number, result: Uint8Array): void {
     const fits = session.replyBytes + result.length <= this.limits.maxReplyBytes;
     session.replies.set(sequence, { index, result: fits ? result : null });

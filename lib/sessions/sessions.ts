@@ -12,9 +12,8 @@ import { maxSessionBlockBytes, readSessions, writeSessions } from "./session_sna
 import { type Session, type SessionLimits, SessionTable } from "./session_table.ts";
 
 /**
- * Wraps a state machine so that a client which repeats a command, because it
- * lost the answer, gets the first answer again, and the command is carried out
- * once.
+ * A wrapper of a state machine: a client that repeats a command, because the answer
+ * was lost, receives the first answer again, and the command is executed once.
  *
  * A session is made by a log entry, whose index is its id. A command carries its
  * session, a sequence that is unique in it, and the lowest sequence that is
@@ -57,7 +56,7 @@ export class Sessions implements StateMachine {
     this.#table = new SessionTable(limits);
   }
 
-  /** How many sessions there are. */
+  /** The number of sessions. */
   get size(): number {
     return this.#table.size;
   }

@@ -12,7 +12,7 @@ import type { Consistency, NodeStatus, ReadResult } from "../../../lib/node/type
 import type { StateMachine } from "../../../lib/state_machine.ts";
 
 /**
- * What happens to a call.
+ * The fate of a call.
  *
  * - `refused`: it surely never arrived.
  * - `lost`: it never arrived, but the caller can't know.
@@ -47,7 +47,7 @@ export class FakeCluster implements ClientTransport {
   readonly ids: readonly string[];
   leader: string | null;
   term = 1;
-  /** Who each node believes to lead, where it differs from `leader`. */
+  /** The leader according to each node, where it differs from `leader`. */
   readonly beliefs = new Map<string, string | null>();
   /** Decides about each call; without a decision it goes well. */
   fault: (method: "propose" | "read" | "status", endpoint: string) => Fault = () => "none";

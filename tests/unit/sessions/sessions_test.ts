@@ -158,7 +158,7 @@ Deno.test("sessions: an answer that doesn't fit is not kept, but that it was app
   assert.equal(await machine.command(session, 2, 1, "67890"), "67890:2 @3");
   assert.equal(await machine.command(session, 1, 1, "12345"), "12345:1 @2");
   assert.equal(await machine.command(session, 2, 1, "67890"), "reply_dropped");
-  // What is settled makes room.
+  // A settled command makes room.
   assert.equal(await machine.command(session, 3, 2, "abcde"), "abcde:3 @6");
   assert.equal(await machine.command(session, 3, 2, "abcde"), "abcde:3 @6");
   assert.equal(machine.inner.applied.length, 3);
