@@ -10,7 +10,7 @@ import { KeyValueClient } from "../lib/kv/mod.ts";
 import { ownCommand } from "../server/own_command.ts";
 import type { Node } from "../tests/support/server_processes.ts";
 import { eventually, Nodes } from "../tests/support/server_processes.ts";
-import { connectClientTransport } from "../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../transport/connect/mod.ts";
 import { residentBytes } from "./load.ts";
 import type { Row } from "./table.ts";
 import { number, printTable } from "./table.ts";
@@ -70,7 +70,7 @@ function memoryOf(nodes: Nodes): number[] {
 
 /** Writes the entries; returns the time in seconds, including followers. */
 async function fill(nodes: Nodes, entries: number, writers: number): Promise<number> {
-  await using client = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
+  await using client = new Coordinator({ endpoints: nodes.endpoints, transport: createConnectClientTransport() });
   const kv = new KeyValueClient(client);
   const start = performance.now();
   let n = 0;

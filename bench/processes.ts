@@ -8,7 +8,7 @@ import { Coordinator } from "../lib/client/mod.ts";
 import { KeyValueClient } from "../lib/kv/mod.ts";
 import { ownCommand } from "../server/own_command.ts";
 import { Nodes } from "../tests/support/server_processes.ts";
-import { connectClientTransport } from "../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../transport/connect/mod.ts";
 import type { Load, Operation } from "./load.ts";
 import { load } from "./load.ts";
 
@@ -39,7 +39,7 @@ export async function loadTarget({ write, read }: Target, seconds: number, limit
 export async function loadOwn(seconds: number, limit: number): Promise<Loads> {
   let loads: Loads | null = null;
   await Nodes.run([ownCommand(), ownCommand(), ownCommand()], async (nodes) => {
-    await using client = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
+    await using client = new Coordinator({ endpoints: nodes.endpoints, transport: createConnectClientTransport() });
     const kv = new KeyValueClient(client);
     loads = await loadTarget(
       {

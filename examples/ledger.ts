@@ -1,11 +1,10 @@
-// Accounts and transfers between them, on three processes: a state machine of one's own.
+// Accounts and transfers between them, on three processes: your own state machine.
 //   ledger.ts serve n1                    one node; n2 and n3 in terminals of their own
-//   ledger.ts transfer bank alice 100
-//   ledger.ts balances
+//   ledger.ts transfer bank alice 100     and then: ledger.ts balances
 import process from "node:process";
 import { type AppliedCommand, Coordinator, type StateMachine } from "../mod.ts";
 import { onShutdownSignal, startServer } from "../server/mod.ts";
-import { connectClientTransport } from "../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../transport/connect/mod.ts";
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
@@ -52,7 +51,8 @@ if (verb === "serve") {
   onShutdownSignal(() => void server.close());
   process.exit((await server.ended).exitCode);
 }
-const client = new Coordinator({ endpoints: peers.map(({ address }) => address), transport: connectClientTransport() });
+const transport = createConnectClientTransport();
+const client = new Coordinator({ endpoints: peers.map(({ address }) => address), transport });
 const transfer = encode({ from: id, to, amount: Number(amount) });
 const { result } = await (verb === "transfer" ? client.propose(transfer) : client.read(new Uint8Array()));
 console.log(decode(result));

@@ -12,7 +12,7 @@ import type { NodeStatus } from "../lib/node/types.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Storage } from "../lib/storage.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
-import { connectClientTransport, ConnectTransport, http2Connector } from "../transport/connect/mod.ts";
+import { ConnectTransport, createConnectClientTransport, http2Connector } from "../transport/connect/mod.ts";
 import { BootstrappingNode } from "../hosting/bootstrapping_node.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
@@ -172,7 +172,7 @@ class RunningServer implements Server {
       address: this.address,
       members: () => this.#node?.status().members.map(({ address }) => address) ?? [],
       transport: this.#transport,
-      client: connectClientTransport(),
+      client: createConnectClientTransport(),
     });
     try {
       const opened = await openStorage(storage ?? createFileStorage(data), {

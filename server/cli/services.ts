@@ -4,7 +4,7 @@
  * @module
  */
 
-import { connectClientTransport } from "../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import { ConnectRemote } from "./connect_remote.ts";
 import { fileLogTools } from "./log_tools.ts";
 import type { Services } from "./session.ts";
@@ -12,7 +12,7 @@ import type { Services } from "./session.ts";
 /** Returns the access to real servers and folders. */
 export function systemServices(): Services {
   return {
-    connect: (endpoints) => new ConnectRemote({ endpoints, client: connectClientTransport() }),
+    connect: (endpoints) => new ConnectRemote({ endpoints, client: createConnectClientTransport() }),
     log: fileLogTools(),
   };
 }

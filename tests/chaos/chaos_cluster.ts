@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { RaftError } from "../../lib/errors.ts";
 import { ConnectRemote } from "../../server/cli/connect_remote.ts";
 import type { RemoteCallOptions } from "../../server/cli/remote.ts";
-import { connectClientTransport } from "../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import type { Status } from "../support/server_processes.ts";
 import { eventually, freePort, ownCommand } from "../support/server_processes.ts";
 import { ChaosNode } from "./chaos_node.ts";
@@ -65,7 +65,7 @@ export class ChaosCluster {
     if (!canTellProcesses()) impossible.set("links", "there is no /proc that tells whose a connection is");
     if (noDisks !== null) impossible.set("disks", noDisks);
     this.impossible = impossible;
-    this.#remote = new ConnectRemote({ endpoints: this.endpoints, client: connectClientTransport() });
+    this.#remote = new ConnectRemote({ endpoints: this.endpoints, client: createConnectClientTransport() });
   }
 
   /** Creates disks and proxies; no node runs yet. */

@@ -8,7 +8,7 @@ import { Coordinator } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/mod.ts";
 import type { KeyValueInput, KeyValueOutput, Operation } from "../../simulation/linearizability/mod.ts";
-import { connectClientTransport } from "../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import { SharedKeys } from "./shared_keys.ts";
 
 /** One operation of the history. */
@@ -151,7 +151,7 @@ export class Clients {
 
 /** Connects to one node, which forwards requests to the leader: it may be a leader that was deposed. */
 function connectTo(endpoint: string): Coordinator {
-  const transport = connectClientTransport({ forward: true });
+  const transport = createConnectClientTransport({ forward: true });
   return new Coordinator({ endpoints: [endpoint], endpointOf: () => endpoint, transport, ...BOUND_TIMEOUTS });
 }
 
@@ -159,7 +159,7 @@ function connectTo(endpoint: string): Coordinator {
 export function connect(options: Pick<ClientsOptions, "endpoints" | "endpointOf">, timeouts = TIMEOUTS): Coordinator {
   const { endpoints } = options;
   const endpointOf = (address: string): string | null => options.endpointOf(address);
-  return new Coordinator({ endpoints, endpointOf, transport: connectClientTransport(), ...timeouts });
+  return new Coordinator({ endpoints, endpointOf, transport: createConnectClientTransport(), ...timeouts });
 }
 
 /** Reads all keys, after all clients have stopped, so that no page is older than another. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { Coordinator } from "../../mod.ts";
-import { connectClientTransport } from "../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import { runtimes } from "../../tools/runtimes.ts";
 import { run } from "../../tools/run.ts";
 import { eventually, freePort } from "../support/server_processes.ts";
@@ -81,7 +81,7 @@ async function ledgerOn(commands: readonly [Command, Command, Command]): Promise
     assert.match(await ledger("transfer", "bank", "alice", "100"), /bank: -100, alice: 100/);
     assert.match(await ledger("transfer", "alice", "bob", "101"), /refused: 'alice has 100'/);
 
-    await using client = new Coordinator({ endpoints, transport: connectClientTransport(), timeoutMs: 30_000 });
+    await using client = new Coordinator({ endpoints, transport: createConnectClientTransport(), timeoutMs: 30_000 });
     assert.deepEqual(decode((await client.propose(new Uint8Array([255]))).result), {
       refused: "a transfer has from, to and amount",
     });
@@ -98,7 +98,7 @@ async function ledgerOn(commands: readonly [Command, Command, Command]): Promise
     serve(killed);
     const expected = { bank: -100, alice: 60, bob: 40 };
     assert.deepEqual(decode((await client.read(new Uint8Array())).result), expected);
-    const direct = connectClientTransport();
+    const direct = createConnectClientTransport();
     await eventually("the node that was killed has it all", async () => {
       try {
         const address = nodes.get(killed)!.address;

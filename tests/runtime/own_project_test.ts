@@ -14,8 +14,8 @@ function program(specifier: (path: string) => string): string {
     import { Coordinator } from "${specifier("")}";
     import { startServer } from "${specifier("/server")}";
     import { createFileStorage } from "${specifier("/storage/file")}";
-    import { connectClientTransport } from "${specifier("/transport/connect")}";
-    console.log([Coordinator, startServer, createFileStorage, connectClientTransport].every((it) => it instanceof Function));
+    import { createConnectClientTransport } from "${specifier("/transport/connect")}";
+    console.log([Coordinator, startServer, createFileStorage, createConnectClientTransport].every((it) => it instanceof Function));
   `;
 }
 

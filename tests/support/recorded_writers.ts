@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { Coordinator } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/mod.ts";
-import { connectClientTransport } from "../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 
 /** The summary of the writes. */
 export interface WriterReport {
@@ -34,7 +34,7 @@ export class RecordedWriters {
   #longestGapMs = 0;
 
   constructor(endpoints: readonly string[], writers = 32) {
-    this.#coordinator = new Coordinator({ endpoints, transport: connectClientTransport(), timeoutMs: 30_000 });
+    this.#coordinator = new Coordinator({ endpoints, transport: createConnectClientTransport(), timeoutMs: 30_000 });
     this.#kv = new KeyValueClient(this.#coordinator);
     for (let writer = 0; writer < writers; writer++) {
       this.#loops.push(this.#write(writer).catch((error) => void this.#errors.push(error)));

@@ -19,13 +19,13 @@ import { resultsFromWire } from "../wire/result_codec.ts";
 import type { AdminServiceClient, ClientServiceClient, KeyValueServiceClient } from "./rpc_types.ts";
 import { consistencyToWire, statusFromWire } from "../wire/status_codec.ts";
 
-/** Options of {@linkcode connectClientTransport} and {@linkcode createRaftClients}. */
+/** Options of {@linkcode createConnectClientTransport} and {@linkcode createRaftClients}. */
 export interface ClientTransportOptions {
   /** What carries the calls. @default globalThis.fetch */
   readonly fetch?: Fetch;
 }
 
-/** Options of {@linkcode connectClientTransport}. */
+/** Options of {@linkcode createConnectClientTransport}. */
 export interface ConnectClientTransportOptions extends ClientTransportOptions {
   /**
    * Whether a node that doesn't lead may pass a call on to the leader. Without
@@ -68,13 +68,15 @@ const MAX_CLIENTS = 256;
  * @example
  * ```ts
  * import { Coordinator } from "./mod.ts";
- * import { connectClientTransport } from "./transport/connect/mod.ts";
+ * import { createConnectClientTransport } from "./transport/connect/mod.ts";
  *
- * await using client = new Coordinator({ transport: connectClientTransport(), endpoints: ["127.0.0.1:7001"] });
+ * await using client = new Coordinator({ transport: createConnectClientTransport(), endpoints: ["127.0.0.1:7001"] });
  * console.log((await client.status()).leader);
  * ```
  */
-export function connectClientTransport(options: ConnectClientTransportOptions = {}): ClientTransport & AdminTransport {
+export function createConnectClientTransport(
+  options: ConnectClientTransportOptions = {},
+): ClientTransport & AdminTransport {
   const clients = new Map<string, RaftClients["client"]>();
   const servers = new AnsweringServers();
   const clientOf = (endpoint: string): RaftClients["client"] => {

@@ -8,7 +8,7 @@
  */
 
 export { baseUrl } from "../wire/address.ts";
-export { connectClientTransport, createRaftClients } from "./client_transport.ts";
+export { createConnectClientTransport, createRaftClients } from "./client_transport.ts";
 export type { ClientTransportOptions, ConnectClientTransportOptions, RaftClients } from "./client_transport.ts";
 export { decodeEnvelope, encodeEnvelope, envelopeFromWire, envelopeToWire } from "../wire/codec.ts";
 export { ConnectTransport } from "./connect_transport.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Coordinator } from "../../../lib/client/mod.ts";
 import { KeyValueClient } from "../../../lib/kv/mod.ts";
 import { createFileStorage } from "../../../storage/file/mod.ts";
-import { connectClientTransport } from "../../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../../transport/connect/mod.ts";
 import { raftCommand } from "../../support/raft_command.ts";
 import { eventually, Nodes, threeNodes } from "../../support/server_processes.ts";
 
@@ -37,7 +37,7 @@ Deno.test("a follower away for 20,000 writes catches up by snapshot, and equals 
     const away = nodes.others(leader)[0];
     await away.end("SIGKILL");
 
-    const coordinator = new Coordinator({ endpoints: nodes.endpoints, transport: connectClientTransport() });
+    const coordinator = new Coordinator({ endpoints: nodes.endpoints, transport: createConnectClientTransport() });
     const kv = new KeyValueClient(coordinator);
     for (let n = 0; n < WRITES; n += CONCURRENT) {
       await Promise.all(Array.from({ length: CONCURRENT }, (_, i) => write(kv, n + i)));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import { ConnectRemote } from "../../../server/cli/connect_remote.ts";
 import { readStatus } from "../../../server/cli/read_status.ts";
-import { connectClientTransport } from "../../../transport/connect/client_transport.ts";
+import { createConnectClientTransport } from "../../../transport/connect/client_transport.ts";
 import { statusOf } from "./support.ts";
 
 const OPTIONS = { signal: new AbortController().signal, timeoutMs: 3000 };
@@ -68,7 +68,11 @@ Deno.test("no server there, and a server that hangs", async () => {
 
 Deno.test("keys, values and members: an unreachable cluster is reported at once", async () => {
   const endpoints = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
-  const remote = new ConnectRemote({ endpoints, client: connectClientTransport({ fetch: refused }), fetch: refused });
+  const remote = new ConnectRemote({
+    endpoints,
+    client: createConnectClientTransport({ fetch: refused }),
+    fetch: refused,
+  });
   const key = new Uint8Array([1]);
   const began = performance.now();
   assert.equal(await codeOf(remote.put(key, key, undefined, OPTIONS)), "unreachable");

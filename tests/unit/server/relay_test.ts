@@ -11,7 +11,7 @@ import { Sessions } from "../../../lib/sessions/mod.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
-import { connectClientTransport, createRaftClients, fromConnectError } from "../../../transport/connect/mod.ts";
+import { createConnectClientTransport, createRaftClients, fromConnectError } from "../../../transport/connect/mod.ts";
 import type { RelayClient } from "../../../transport/relay/mod.ts";
 import { tabAddress } from "../../../transport/tab/mod.ts";
 import { raftCommand } from "../../support/raft_command.ts";
@@ -166,7 +166,7 @@ Deno.test("a tab that leads is reached through the servers, and its errors arriv
 
   // A client that follows the leader itself can't connect to a tab.
   const endpoints = mixed.servers.map(({ address }) => address);
-  await using coordinator = new Coordinator({ endpoints, transport: connectClientTransport() });
+  await using coordinator = new Coordinator({ endpoints, transport: createConnectClientTransport() });
   const kv = new KeyValueClient(coordinator);
   await kv.put("b", "2");
   assert.equal(new TextDecoder().decode((await kv.get("b"))?.value), "2");

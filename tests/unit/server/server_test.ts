@@ -4,7 +4,7 @@ import type { StateMachine } from "../../../lib/state_machine.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
-import { connectClientTransport } from "../../../transport/connect/mod.ts";
+import { createConnectClientTransport } from "../../../transport/connect/mod.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";
 
 const quiet = { info() {}, warn() {}, error() {} };
@@ -110,7 +110,7 @@ Deno.test("another state machine is served to clients, without /kv", async () =>
   });
   const node = await server.running;
   await node.leadership();
-  await using client = new Coordinator({ endpoints: [server.address], transport: connectClientTransport() });
+  await using client = new Coordinator({ endpoints: [server.address], transport: createConnectClientTransport() });
   assert.deepEqual((await client.propose(new Uint8Array())).result, new Uint8Array([1]));
   assert.equal((await get(server, "/kv/a")).status, 404);
   assert.equal((await get(server, "/raft.v1.KeyValueService/Get", { method: "POST", body: "{}" })).status, 404);

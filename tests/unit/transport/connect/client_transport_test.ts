@@ -5,7 +5,7 @@ import { RaftError } from "../../../../lib/errors.ts";
 import type { NodeStatus } from "../../../../lib/node/types.ts";
 import { membershipOf } from "../../../../lib/raft/membership.ts";
 import { baseUrl } from "../../../../transport/wire/address.ts";
-import { connectClientTransport, createRaftClients } from "../../../../transport/connect/client_transport.ts";
+import { createConnectClientTransport, createRaftClients } from "../../../../transport/connect/client_transport.ts";
 import { errorToDetail } from "../../../../transport/wire/error_detail.ts";
 import {
   connectFetchHandler,
@@ -68,7 +68,7 @@ async function withServer(
 ): Promise<void> {
   const server = serve(connectFetchHandler(createRaftRoutes(services, { clientMaxBytes: 1000 })));
   try {
-    await body(server.address, connectClientTransport());
+    await body(server.address, createConnectClientTransport());
   } finally {
     await server.close();
   }
@@ -111,7 +111,7 @@ Deno.test("client transport: proposals and their results keep their order, error
       "rejected",
       leader,
     ]);
-    await connectClientTransport({ forward: true }).propose(address, []);
+    await createConnectClientTransport({ forward: true }).propose(address, []);
     assert.deepEqual(requests.map(({ forwarded }) => forwarded), [true, false]);
   });
 });
@@ -184,7 +184,7 @@ Deno.test("client transport: what the server throws arrives as it was, and a fau
 });
 
 Deno.test("client transport: nobody at the address is a rejection; a connection that breaks is not", async () => {
-  const transport = connectClientTransport();
+  const transport = createConnectClientTransport();
   const propose = (endpoint: string) => transport.propose(endpoint, [new Uint8Array(1)]);
   await assert.rejects(propose(await goneAddress()), isRaftError("unreachable", "rejected", /no node answers/));
   await assert.rejects(propose("name.invalid:7001"), isRaftError("unreachable", "rejected"));
@@ -201,7 +201,7 @@ Deno.test("client transport: nobody at the address is a rejection; a connection 
 });
 
 Deno.test("client transport: a failure that has no cause, as in a browser, is never a rejection", async () => {
-  const transport = connectClientTransport({ fetch: () => Promise.reject(new TypeError("Failed to fetch")) });
+  const transport = createConnectClientTransport({ fetch: () => Promise.reject(new TypeError("Failed to fetch")) });
   await assert.rejects(transport.status("127.0.0.1:7001"), isRaftError("unreachable", "unknown"));
   // As Node and Bun say it.
   const refused = Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
@@ -212,16 +212,16 @@ Deno.test("client transport: a failure that has no cause, as in a browser, is ne
       Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" }),
     ]
   ) {
-    const other = connectClientTransport({ fetch: () => Promise.reject(error) });
+    const other = createConnectClientTransport({ fetch: () => Promise.reject(error) });
     await assert.rejects(other.status("127.0.0.1:7001"), isRaftError("unreachable", "rejected"));
   }
   const mixed = new TypeError("failed", { cause: new AggregateError([refused, new Error("reset")]) });
-  const other = connectClientTransport({ fetch: () => Promise.reject(mixed) });
+  const other = createConnectClientTransport({ fetch: () => Promise.reject(mixed) });
   await assert.rejects(other.status("127.0.0.1:7001"), isRaftError("unreachable", "unknown"));
 });
 
 Deno.test("client transport: a signal before the call rejects it, one during it leaves the outcome unknown", async () => {
-  const transport = connectClientTransport();
+  const transport = createConnectClientTransport();
   const hanging = await serveNothing();
   const propose = (signal: AbortSignal) => transport.propose(hanging.address, [new Uint8Array(1)], { signal });
   await assert.rejects(propose(AbortSignal.abort()), isRaftError("aborted", "rejected"));
@@ -275,7 +275,7 @@ Deno.test("addresses: host and port, or a URL", () => {
 
 Deno.test("a code that could be a connection's is proof only if it was the connecting that failed", async () => {
   const failing = (code: string, syscall: string): ClientTransport =>
-    connectClientTransport({
+    createConnectClientTransport({
       fetch: () => {
         const cause = Object.assign(new Error(`${syscall} ${code}`), { code, syscall });
         return Promise.reject(new TypeError("fetch failed", { cause }));
@@ -311,7 +311,7 @@ Deno.test("a server that tells that a tab is unreachable has answered, and is as
     await other.close();
   });
   // One that is gone has not.
-  const transport = connectClientTransport();
+  const transport = createConnectClientTransport();
   const gone = await goneAddress();
   await assert.rejects(transport.status(gone), { code: "unreachable" });
   await assert.rejects(transport.propose("tab:t1", [new Uint8Array()]), { message: /no server is known/ });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import type { RaftError } from "../../../../lib/errors.ts";
-import { connectClientTransport } from "../../../../transport/connect/client_transport.ts";
+import { createConnectClientTransport } from "../../../../transport/connect/client_transport.ts";
 
 /** Whether all of a request is there, whichever way its length is told. */
 function isWhole(received: string): boolean {
@@ -49,7 +49,7 @@ async function servePoorly(gone: boolean) {
 for (const gone of [true, false]) {
   Deno.test(`a command that a dying server has read is not sent again, and its outcome is unknown: ${gone}`, async () => {
     const { address, counts, close } = await servePoorly(gone);
-    const transport = connectClientTransport();
+    const transport = createConnectClientTransport();
     const propose = () =>
       transport.propose(address, [new Uint8Array([1])]).then(
         () => assert.fail("no node answers"),

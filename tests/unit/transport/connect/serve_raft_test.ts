@@ -6,8 +6,8 @@ import { Coordinator, KeyValue, KeyValueClient, membershipOf, RaftNode, Sessions
 import { listen, type Listener } from "../../../../server/mod.ts";
 import { createFileStorage } from "../../../../storage/file/mod.ts";
 import {
-  connectClientTransport,
   ConnectTransport,
+  createConnectClientTransport,
   fromConnectError,
   http2Connector,
   serveRaft,
@@ -66,7 +66,7 @@ async function withThreeNodes(
 
 Deno.test("three nodes in parts elect a leader over serveRaft, and a Coordinator writes and reads", async () => {
   await withThreeNodes(async (nodes, endpoints) => {
-    const coordinator = new Coordinator({ transport: connectClientTransport(), endpoints });
+    const coordinator = new Coordinator({ transport: createConnectClientTransport(), endpoints });
     const store = new KeyValueClient(coordinator);
     await store.put("key", "value");
     assert.equal(new TextDecoder().decode((await store.get("key"))!.value), "value");
@@ -80,7 +80,7 @@ Deno.test("a node behind serveRaft that doesn't lead names the leader", async ()
     await until(() => nodes.every((node) => node.status().leader !== null), "every node knows the leader");
     const leader = nodes[0]!.status().leader!;
     const other = addresses.find((address) => address !== leader.address)!;
-    const client = connectClientTransport();
+    const client = createConnectClientTransport();
     const [result] = await client.propose(other, [new Uint8Array(1)]);
     assert(result?.ok === false);
     assert.equal(result.error.code, "not_leader");

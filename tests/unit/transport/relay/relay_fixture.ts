@@ -8,7 +8,7 @@ import { listen } from "../../../../server/listen.ts";
 import type { Listener } from "../../../../server/listener.ts";
 import { ServerRelay } from "../../../../server/relay.ts";
 import type { TransportEndpoint, TransportFixture } from "../../../../transport/conformance.ts";
-import { connectClientTransport } from "../../../../transport/connect/client_transport.ts";
+import { createConnectClientTransport } from "../../../../transport/connect/client_transport.ts";
 import { ConnectTransport } from "../../../../transport/connect/connect_transport.ts";
 import {
   connectFetchHandler,
@@ -123,7 +123,7 @@ export function relayFixture(first: End, second: End): TransportFixture {
       address: listener.url,
       members: () => [],
       transport,
-      client: connectClientTransport(),
+      client: createConnectClientTransport(),
     });
     servers.add(listener.url);
     return {
