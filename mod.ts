@@ -92,9 +92,14 @@ export { KeyValueClient } from "./lib/kv/client.ts";
 export type {
   BytesOrText,
   CompareResult,
+  KeyValueClientOptions,
+  KeyValueCluster,
   KeyValueList,
   KeyValueListOptions,
+  KeyValueReading,
   KeyValueReadOptions,
+  KeyValueWatchOptions,
+  WatchSource,
 } from "./lib/kv/client.ts";
 
 // Exactly once.

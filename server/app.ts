@@ -17,7 +17,7 @@ import { Metrics } from "./metrics.ts";
 import { problem, problemOf, problemResponse } from "./problem.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { KeyValueCalls } from "./services/kv.ts";
-import type { Watchable } from "./services/kv.ts";
+import type { WatchSource } from "../lib/kv/client.ts";
 import { statusDocument } from "./status.ts";
 
 /** Options of {@linkcode createApp}. */
@@ -25,7 +25,7 @@ export interface AppOptions {
   /** The node to serve. */
   readonly node: ServedNode;
   /** Its key-value state machine, to watch. Without it (another state machine) `/kv` is not served. */
-  readonly store?: Watchable;
+  readonly store?: WatchSource;
   /** Reaches other nodes, for requests that only the leader can handle. */
   readonly client: ClientTransport;
   /** Answers Connect-RPC calls; without it only HTTP is served. */

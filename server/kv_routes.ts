@@ -62,14 +62,14 @@ function flag(context: Context, name: string): boolean {
 
 async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context, "consistency");
-  const { entry, revision } = await calls.get(keyOf(context), readOptions(context));
+  const { value, version, revision } = await calls.keys.get(keyOf(context), readOptions(context));
   const headers = { "raft-revision": String(revision), "cache-control": "no-store" };
-  if (entry === null) return problemResponse(problem("not_found", "there is no such key"), headers);
-  const etag = etagOf(entry.version);
-  if (matches(context.req.header("if-none-match"), entry.version)) {
+  if (value === undefined) return problemResponse(problem("not_found", "there is no such key"), headers);
+  const etag = etagOf(version);
+  if (matches(context.req.header("if-none-match"), version)) {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
   }
-  return new Response(body(entry.value), {
+  return new Response(body(value), {
     headers: {
       ...headers,
       etag,
@@ -77,7 +77,7 @@ async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
       "content-type": "application/octet-stream",
       "x-content-type-options": "nosniff",
       // Set here, because the answer to a HEAD has no body to measure.
-      "content-length": String(entry.value.length),
+      "content-length": String(value.length),
     },
   });
 }
@@ -87,7 +87,7 @@ async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
   const key = keyOf(context);
   const expected = condition(context);
   const value = await readBody(context.req.raw, VALUE_MAX_BYTES);
-  const answer = await calls.put(key, value, expected, { signal: context.req.raw.signal });
+  const answer = await calls.keys.compareAndSet(key, expected, value, { signal: context.req.raw.signal });
   if (!answer.ok) return conflict(answer.currentVersion);
   return written(answer.previousVersion === 0 ? 201 : 200, {
     version: answer.version,
@@ -97,7 +97,9 @@ async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
 
 async function remove(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context);
-  const answer = await calls.delete(keyOf(context), condition(context), { signal: context.req.raw.signal });
+  const answer = await calls.keys.compareAndSet(keyOf(context), condition(context), null, {
+    signal: context.req.raw.signal,
+  });
   if (!answer.ok) return conflict(answer.currentVersion);
   if (answer.previousVersion === 0) return problemResponse(problem("not_found", "there is no such key"));
   return json(200, { deleted: true, version: answer.version, previousVersion: answer.previousVersion });
@@ -108,12 +110,13 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
   const url = new URL(context.req.url);
   const startAfter = queryBytes(url, "after");
   const keysOnly = flag(context, "keys");
-  const answer = await calls.list({
+  const answer = await calls.keys.list({
     prefix: queryBytes(url, "prefix") ?? new Uint8Array(0),
     ...(startAfter === null ? {} : { startAfter }),
     limit: number(context, "limit", 1, LIST_MAX_ENTRIES) ?? 1000,
     keysOnly,
-  }, readOptions(context));
+    ...readOptions(context),
+  });
   return json(200, {
     entries: answer.entries.map(({ key, value, version }) => ({
       ...jsonBytes("key", key),

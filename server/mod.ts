@@ -21,6 +21,5 @@ export type { HttpErrorCode, Problem } from "./problem.ts";
 export type { ServedNode } from "../hosting/served_node.ts";
 export { startServer } from "./server.ts";
 export type { Server, ServerEnd, ServerOptions } from "./server.ts";
-export type { Watchable } from "./services/kv.ts";
 export { onShutdownSignal } from "./shutdown.ts";
 export { VERSION } from "./version.ts";

@@ -22,7 +22,7 @@ import type { ServedNode } from "../hosting/served_node.ts";
 import { Admin } from "../hosting/admin.ts";
 import { AdminCalls, adminService } from "../hosting/admin_calls.ts";
 import { KeyValueCalls } from "./services/kv.ts";
-import type { Watchable } from "./services/kv.ts";
+import type { WatchSource } from "../lib/kv/client.ts";
 import { keyValueService } from "./services/kv_service.ts";
 import { VERSION } from "./version.ts";
 
@@ -30,7 +30,7 @@ import { VERSION } from "./version.ts";
 export interface NodeHandlerOptions {
   readonly node: ServedNode;
   /** The state machine of the node, if that is the key-value store. */
-  readonly store: Watchable | null;
+  readonly store: WatchSource | null;
   readonly transport: ConnectTransport;
   /** Reaches other nodes, including those in tabs. */
   readonly relay: ServerRelay;

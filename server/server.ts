@@ -32,7 +32,7 @@ import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { ServerRelay } from "./relay.ts";
-import type { Watchable } from "./services/kv.ts";
+import type { WatchSource } from "../lib/kv/client.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
 export interface ServerOptions {
@@ -251,7 +251,7 @@ class RunningServer implements Server {
     return node;
   }
 
-  #serve(relay: ServerRelay, node: ServedNode, store: Watchable | null, reason: () => string | undefined): void {
+  #serve(relay: ServerRelay, node: ServedNode, store: WatchSource | null, reason: () => string | undefined): void {
     const { allowHost = [], allowOrigin = [], requestTimeoutMs = 5000, electionTimeoutMs = 1000 } = this.#options;
     this.#node = node;
     const metrics = new Metrics(() => node.status());

@@ -4,9 +4,13 @@
  * @module
  */
 
-import type { ClientRequestOptions, Coordinator } from "../client/coordinator.ts";
-import { type Outcome, RaftError } from "../errors.ts";
-import type { Consistency } from "../node/types.ts";
+import { Backoff } from "../backoff.ts";
+import type { ClientRequestOptions } from "../client/coordinator.ts";
+import type { Host } from "../clock.ts";
+import { abortedError, isRetryable, type Outcome, RaftError } from "../errors.ts";
+import { systemHost } from "../host.ts";
+import type { Consistency, ProposeResult, ReadResult } from "../node/types.ts";
+import { pause } from "../pause.ts";
 import {
   decodeGetAnswer,
   decodeListAnswer,
@@ -17,28 +21,77 @@ import {
   encodePut,
   type ExpectedVersion,
   type InvalidAnswer,
+  keyProblem,
   type KeyValueEntry,
   type ListQuery,
-  type VersionedValue,
+  valueProblem,
   type WriteAnswer,
 } from "./commands.ts";
+import type { KeyValueChange, WatchOptions } from "./watch.ts";
 
 /** A key or a value; a string means its UTF-8. */
 export type BytesOrText = string | Uint8Array;
 
+/** A cluster that replicates a {@linkcode KeyValue}. A {@linkcode Coordinator} is one. */
+export interface KeyValueCluster {
+  /** Carries a command out. */
+  propose(command: Uint8Array, options?: ClientRequestOptions): Promise<ProposeResult>;
+  /** Asks the state machine. */
+  read(query: Uint8Array, options?: KeyValueReadOptions): Promise<ReadResult>;
+}
+
+/** A copy of the state that reports its changes. A {@linkcode KeyValue} is one. */
+export interface WatchSource {
+  /**
+   * Yields the changes from a revision on, in order, without gaps. Called again
+   * after each failure; a source with several nodes takes another one then.
+   */
+  watch(prefix: Uint8Array, fromRevision: number, options: WatchOptions): AsyncIterable<KeyValueChange>;
+}
+
+/** Options of {@linkcode KeyValueClient}. */
+export interface KeyValueClientOptions {
+  /** Where changes are watched. @default none: `watch` is `unsupported` */
+  readonly watchSource?: WatchSource;
+  /** Clock and random source. @default systemHost() */
+  readonly host?: Host;
+}
+
 /** Options of reads. */
 export interface KeyValueReadOptions extends ClientRequestOptions {
-  /** How fresh it must be. @default "linearizable" */
+  /** How fresh the answer must be. @default "linearizable" */
   readonly consistency?: Consistency;
 }
 
-/** What {@linkcode KeyValueClient.list} takes. */
+/** Options of {@linkcode KeyValueClient.watch}. */
+export interface KeyValueWatchOptions extends WatchOptions {
+  /** The beginning of the keys. @default all keys */
+  readonly prefix?: BytesOrText;
+  /** The first revision that matters: that of a list or of the last change, plus 1. @default from now on */
+  readonly fromRevision?: number;
+  /** Ends the watch if it could not be resumed for this long, in milliseconds. @default 10000 */
+  readonly timeoutMs?: number;
+  /** Called with each error after which the watch goes on. */
+  readonly onRetry?: (error: RaftError) => void;
+}
+
+/** The answer to {@linkcode KeyValueClient.get}. */
+export interface KeyValueReading {
+  /** The value; `undefined` if the key is not there. */
+  readonly value: Uint8Array | undefined;
+  /** The log index of the value's last change; 0 if the key is not there. */
+  readonly version: number;
+  /** The state that was read; watch from the next revision. */
+  readonly revision: number;
+}
+
+/** Options of {@linkcode KeyValueClient.list}. */
 export interface KeyValueListOptions extends KeyValueReadOptions {
-  /** What the keys begin with. @default all keys */
+  /** The beginning of the keys. @default all keys */
   readonly prefix?: BytesOrText;
   /** Only keys after this one. */
   readonly startAfter?: BytesOrText;
-  /** Entries, at most. @default 1000 */
+  /** At most this many entries. @default 1000 */
   readonly limit?: number;
   /** Leaves the values out. @default false */
   readonly keysOnly?: boolean;
@@ -50,20 +103,20 @@ export interface KeyValueList {
   readonly entries: readonly KeyValueEntry[];
   /** Whether there are more: ask on with `startAfter` the last key. */
   readonly more: boolean;
-  /** The state that was read; watch from the next version. */
+  /** The state that was read; watch from the next revision. */
   readonly revision: number;
 }
 
-/** What became of a conditional write. */
+/** The result of a conditional write. */
 export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
 
 /**
- * Reads and writes keys through a {@linkcode Coordinator}.
+ * Reads, writes and watches keys through a {@linkcode Coordinator}.
  *
- * All methods throw the RaftErrors of {@linkcode Coordinator}, `invalid_argument`
- * for an empty key, `too_large` for a key or a value over its limit, and
- * `unsupported` if the cluster replicates another state machine (a write is then
- * `unknown`: that one made of it what it could).
+ * All methods throw the RaftErrors of the cluster, `invalid_argument` for an empty
+ * key, `too_large` for a key or a value over its limit, and `unsupported` if the
+ * cluster replicates another state machine (the outcome of a write is then
+ * `unknown`: that state machine may have taken it for a command of its own).
  *
  * @example
  * ```ts
@@ -77,11 +130,15 @@ export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
  * ```
  */
 export class KeyValueClient {
-  readonly #coordinator: Pick<Coordinator, "propose" | "read">;
+  readonly #cluster: KeyValueCluster;
+  readonly #source: WatchSource | undefined;
+  readonly #host: Host | undefined;
 
-  /** Wraps a coordinator. @param coordinator stays the caller's to close */
-  constructor(coordinator: Pick<Coordinator, "propose" | "read">) {
-    this.#coordinator = coordinator;
+  /** Creates a client. @param cluster such as a Coordinator; the caller closes it */
+  constructor(cluster: KeyValueCluster, options: KeyValueClientOptions = {}) {
+    this.#cluster = cluster;
+    this.#source = options.watchSource;
+    this.#host = options.host;
   }
 
   /** Sets a value, whatever was there. */
@@ -90,8 +147,7 @@ export class KeyValueClient {
     value: BytesOrText,
     options: ClientRequestOptions = {},
   ): Promise<{ readonly version: number; readonly previousVersion: number }> {
-    const { version, previousVersion } = unconditional(await this.#write(encodePut(bytes(key), bytes(value)), options));
-    return { version, previousVersion };
+    return unconditional(await this.compareAndSet(key, undefined, value, options));
   }
 
   /** Removes a key; `previousVersion` is 0 if it was not there. */
@@ -99,32 +155,37 @@ export class KeyValueClient {
     key: BytesOrText,
     options: ClientRequestOptions = {},
   ): Promise<{ readonly version: number; readonly previousVersion: number }> {
-    const { version, previousVersion } = unconditional(await this.#write(encodeDelete(bytes(key)), options));
-    return { version, previousVersion };
+    return unconditional(await this.compareAndSet(key, undefined, null, options));
   }
 
-  /** Sets a value, or removes the key (`null`), if the key has the expected version; 0: if it is not there. */
-  compareAndSet(
+  /**
+   * Sets a value, or removes the key (`null`), if the key has the expected
+   * version: 0 if it must not be there, `undefined` for any.
+   */
+  async compareAndSet(
     key: BytesOrText,
-    expectedVersion: ExpectedVersion,
+    expectedVersion: ExpectedVersion | undefined,
     value: BytesOrText | null,
     options: ClientRequestOptions = {},
   ): Promise<CompareResult> {
     const command = value === null
-      ? encodeDelete(bytes(key), expectedVersion)
-      : encodePut(bytes(key), bytes(value), expectedVersion);
-    return this.#write(command, options);
+      ? encodeDelete(validKey(key), expectedVersion)
+      : encodePut(validKey(key), validValue(value), expectedVersion);
+    const { result } = await this.#cluster.propose(command, options);
+    const answer = decoded(decodeWriteAnswer, result, "unknown");
+    if (!answer.ok && answer.reason !== "conflict") throw invalid(answer);
+    return answer;
   }
 
-  /** The value of a key; `null` if it is not there. */
-  async get(key: BytesOrText, options: KeyValueReadOptions = {}): Promise<VersionedValue | null> {
-    const { result } = await this.#coordinator.read(encodeGet(bytes(key)), options);
+  /** Returns the value of a key. */
+  async get(key: BytesOrText, options: KeyValueReadOptions = {}): Promise<KeyValueReading> {
+    const { result } = await this.#cluster.read(encodeGet(validKey(key)), options);
     const answer = decoded(decodeGetAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
-    return answer.entry;
+    return { value: undefined, version: 0, ...answer.entry, revision: answer.revision };
   }
 
-  /** The keys that begin with a prefix, in the order of their bytes. */
+  /** Returns the keys that begin with a prefix, in the order of their bytes. */
   async list(options: KeyValueListOptions = {}): Promise<KeyValueList> {
     const { prefix = "", startAfter, limit, keysOnly } = options;
     const query: Omit<ListQuery, "type"> = {
@@ -133,24 +194,81 @@ export class KeyValueClient {
       ...(limit === undefined ? {} : { limit }),
       ...(keysOnly === undefined ? {} : { keysOnly }),
     };
-    const { result } = await this.#coordinator.read(encodeList(query), options);
+    const { result } = await this.#cluster.read(encodeList(query), options);
     const answer = decoded(decodeListAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
     return { entries: answer.entries, more: answer.more, revision: answer.revision };
   }
 
-  async #write(command: Uint8Array, options: ClientRequestOptions): Promise<CompareResult> {
-    const { result } = await this.#coordinator.propose(command, options);
-    const answer = decoded(decodeWriteAnswer, result, "unknown");
-    if (!answer.ok && answer.reason !== "conflict") throw invalid(answer);
-    return answer;
+  /**
+   * Yields the changes of keys that begin with a prefix, in order, none left out
+   * and none twice: a watch that breaks is resumed after the last change.
+   *
+   * @throws {RaftError} `compacted` if changes from there on have been discarded;
+   * `aborted` by the signal; the last error if it could not be resumed in time
+   */
+  async *watch(options: KeyValueWatchOptions = {}): AsyncGenerator<KeyValueChange> {
+    const { prefix = "", signal, timeoutMs = 10_000, onRetry } = options;
+    const source = this.#source;
+    if (source === undefined) throw new RaftError("unsupported", "this client has no source of changes");
+    const host = this.#host ?? systemHost();
+    const request = signal === undefined ? {} : { signal };
+    let next = options.fromRevision ??
+      (await this.list({ prefix, limit: 1, keysOnly: true, timeoutMs, ...request })).revision + 1;
+    const backoff = new Backoff(host, MIN_RESUME_MS, MAX_RESUME_MS);
+    let brokenSinceMs = host.clock.monotonicMs();
+    for (;;) {
+      const beganMs = host.clock.monotonicMs();
+      let error = new RaftError("unreachable", "the watch ended");
+      try {
+        for await (const change of source.watch(bytes(prefix), next, request)) {
+          if (change.version < next) continue;
+          next = change.version + 1;
+          brokenSinceMs = Infinity;
+          yield change;
+        }
+      } catch (thrown) {
+        error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
+      }
+      if (signal?.aborted) throw abortedError(signal);
+      if (!isRetryable(error)) throw error;
+      const nowMs = host.clock.monotonicMs();
+      if (brokenSinceMs === Infinity || nowMs - beganMs > GOOD_MS) {
+        brokenSinceMs = nowMs;
+        backoff.reset();
+      }
+      if (nowMs - brokenSinceMs > timeoutMs) throw error;
+      onRetry?.(error);
+      await pause(host.clock, backoff.nextMs(), signal);
+      if (signal?.aborted) throw abortedError(signal);
+    }
   }
 }
+
+/** Pauses before a watch is resumed. */
+const MIN_RESUME_MS = 50;
+const MAX_RESUME_MS = 500;
+/** A watch that lasted this long had a good source. */
+const GOOD_MS = 1000;
 
 const utf8 = new TextEncoder();
 
 function bytes(text: BytesOrText): Uint8Array {
   return typeof text === "string" ? utf8.encode(text) : text;
+}
+
+function validKey(key: BytesOrText): Uint8Array {
+  return checked(bytes(key), keyProblem);
+}
+
+function validValue(value: BytesOrText): Uint8Array {
+  return checked(bytes(value), valueProblem);
+}
+
+function checked(bytes: Uint8Array, problemOf: (bytes: Uint8Array) => InvalidAnswer | null): Uint8Array {
+  const problem = problemOf(bytes);
+  if (problem !== null) throw invalid(problem);
+  return bytes;
 }
 
 /** Reads an answer. One that can't be read comes from another state machine. */
@@ -166,9 +284,9 @@ function decoded<Answer>(decode: (result: Uint8Array) => Answer, result: Uint8Ar
   }
 }
 
-function unconditional(result: CompareResult): CompareResult & { readonly ok: true } {
-  if (result.ok) return result;
-  throw new RaftError("internal", "a write without a condition had a conflict", { outcome: "rejected" });
+function unconditional(result: CompareResult): { readonly version: number; readonly previousVersion: number } {
+  if (!result.ok) throw new RaftError("internal", "a write without a condition had a conflict");
+  return { version: result.version, previousVersion: result.previousVersion };
 }
 
 function invalid({ reason, message }: InvalidAnswer): RaftError {

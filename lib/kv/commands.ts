@@ -155,6 +155,22 @@ const START_AFTER_FLAG = 1;
 const KEYS_ONLY_FLAG = 2;
 const LIST_DEFAULT_ENTRIES = 1000;
 
+/** Returns the problem with a key; `null` if it has 1 to {@linkcode KEY_MAX_BYTES} bytes. */
+export function keyProblem(key: Uint8Array): InvalidAnswer | null {
+  if (key.length > 0 && key.length <= KEY_MAX_BYTES) return null;
+  return {
+    ok: false,
+    reason: key.length === 0 ? "invalid" : "too_large",
+    message: `a key has 1 to ${KEY_MAX_BYTES} bytes`,
+  };
+}
+
+/** Returns the problem with a value; `null` if it has up to {@linkcode VALUE_MAX_BYTES} bytes. */
+export function valueProblem(value: Uint8Array): InvalidAnswer | null {
+  if (value.length <= VALUE_MAX_BYTES) return null;
+  return { ok: false, reason: "too_large", message: `a value has at most ${VALUE_MAX_BYTES} bytes` };
+}
+
 /** The bytes of a command. @throws {RangeError} for an expected version that is no safe integer from 0. */
 export function encodeCommand(command: KeyValueCommand): Uint8Array {
   const { key, expectedVersion } = command;

@@ -13,13 +13,13 @@ import {
   encodeInvalid,
   encodeWriteAnswer,
   type ExpectedVersion,
-  KEY_MAX_BYTES,
+  keyProblem,
   type KeyValueCommand,
   type KeyValueQuery,
   LIST_ENTRY_MARK,
   LIST_MAX_ENTRIES,
   type ListQuery,
-  VALUE_MAX_BYTES,
+  valueProblem,
 } from "./commands.ts";
 import { binaryString, pack, writePacked } from "./packed.ts";
 import { type KeyValueState, readSnapshot, type Stored, writeSnapshot } from "./snapshot.ts";
@@ -87,10 +87,8 @@ export class KeyValue implements StateMachine {
       return encodeInvalid({ ok: false, reason: "invalid", message: "not a key-value command" });
     }
     const { key, expectedVersion } = command;
-    if (key.length === 0 || key.length > KEY_MAX_BYTES) return invalidKey(key);
-    if (command.type === "put" && command.value.length > VALUE_MAX_BYTES) {
-      return encodeInvalid({ ok: false, reason: "too_large", message: `a value has ${VALUE_MAX_BYTES} bytes at most` });
-    }
+    const problem = keyProblem(key) ?? (command.type === "put" ? valueProblem(command.value) : null);
+    if (problem !== null) return encodeInvalid(problem);
     return this.#write(index, binaryString(key), command.type === "put" ? command.value : null, expectedVersion);
   }
 
@@ -152,7 +150,8 @@ export class KeyValue implements StateMachine {
   }
 
   #get(key: Uint8Array): Uint8Array {
-    if (key.length === 0 || key.length > KEY_MAX_BYTES) return invalidKey(key);
+    const problem = keyProblem(key);
+    if (problem !== null) return encodeInvalid(problem);
     const stored = this.#entries.get(binaryString(key));
     const writer = beginAnswer(this.#version, (stored?.value.length ?? 0) + 32);
     if (stored === undefined) return writer.varint(0).finish();
@@ -162,8 +161,9 @@ export class KeyValue implements StateMachine {
   }
 
   #list({ prefix, startAfter, limit = LIST_MAX_ENTRIES, keysOnly = false }: ListQuery): Uint8Array {
-    if (prefix.length > KEY_MAX_BYTES || (startAfter !== undefined && startAfter.length > KEY_MAX_BYTES)) {
-      return invalidKey(prefix);
+    for (const part of [prefix, startAfter]) {
+      const problem = part === undefined || part.length === 0 ? null : keyProblem(part);
+      if (problem !== null) return encodeInvalid(problem);
     }
     const start = binaryString(prefix);
     // Nothing lies between a key and the same with a zero byte added.
@@ -187,9 +187,4 @@ export class KeyValue implements StateMachine {
     });
     return writer.byte(more ? 1 : 0).finish();
   }
-}
-
-function invalidKey(key: Uint8Array): Uint8Array {
-  const reason = key.length === 0 ? "invalid" : "too_large";
-  return encodeInvalid({ ok: false, reason, message: `a key has 1 to ${KEY_MAX_BYTES} bytes` });
 }

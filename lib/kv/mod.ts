@@ -8,7 +8,18 @@ export { KeyValue } from "./key_value.ts";
 export type { KeyValueOptions } from "./key_value.ts";
 export type { KeyValueChange, WatchOptions } from "./watch.ts";
 export { KeyValueClient } from "./client.ts";
-export type { BytesOrText, CompareResult, KeyValueList, KeyValueListOptions, KeyValueReadOptions } from "./client.ts";
+export type {
+  BytesOrText,
+  CompareResult,
+  KeyValueClientOptions,
+  KeyValueCluster,
+  KeyValueList,
+  KeyValueListOptions,
+  KeyValueReading,
+  KeyValueReadOptions,
+  KeyValueWatchOptions,
+  WatchSource,
+} from "./client.ts";
 export {
   decodeCommand,
   decodeGetAnswer,

@@ -75,7 +75,8 @@ export class ConnectRemote implements Remote {
   }
 
   async get(key: Uint8Array, options: ReadOptions): Promise<VersionedValue | null> {
-    return await (await this.#reach(options)).get(key, options);
+    const { value, version } = await (await this.#reach(options)).get(key, options);
+    return value === undefined ? null : { value, version };
   }
 
   async list(options: ListOptions): Promise<KeyValueList> {

@@ -7,59 +7,32 @@
 
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
-import type { Consistency } from "../../lib/node/types.ts";
-import {
-  decodeGetAnswer,
-  decodeListAnswer,
-  decodeWriteAnswer,
-  encodeCommand,
-  encodeQuery,
-  KEY_MAX_BYTES,
-  VALUE_MAX_BYTES,
-} from "../../lib/kv/commands.ts";
-import type { ExpectedVersion, GetAnswer, InvalidAnswer, ListAnswer, WriteAnswer } from "../../lib/kv/commands.ts";
+import { KeyValueClient } from "../../lib/kv/client.ts";
+import type { KeyValueReadOptions, WatchSource } from "../../lib/kv/client.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
+import type { ProposeResult, ReadResult } from "../../lib/node/types.ts";
 import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
-
-/** Options of every call. */
-export interface KeyValueCallOptions {
-  /** The caller's; when it aborts, a write that has left has an unknown outcome. */
-  readonly signal?: AbortSignal;
-  /** @default "linearizable" */
-  readonly consistency?: Consistency;
-}
-
-/** Where changes are watched: the node's own state machine. */
-export interface Watchable {
-  /** Changes of keys that begin with `prefix`, from a version on. */
-  watch(
-    prefix: Uint8Array,
-    fromVersion: number,
-    options?: { readonly signal?: AbortSignal },
-  ): AsyncIterableIterator<KeyValueChange>;
-}
 
 /** Options of {@linkcode KeyValueCalls}. */
 export interface KeyValueCallsOptions {
   readonly node: ServedNode;
   /** Reaches the leader. */
   readonly client: ClientTransport;
-  /** What the node applies to. */
-  readonly store: Watchable;
+  /** The node's own state machine. */
+  readonly store: WatchSource;
   /** How long a call waits for a leader and a quorum, and a watch without a leader. */
   readonly timeoutMs: number;
 }
 
-/** A write that was carried out, or found another version. */
-export type Written = Exclude<WriteAnswer, InvalidAnswer>;
-
-/** Puts, gets, deletes, lists and watches, at the leader wherever it is. */
+/** Reads and writes at the leader wherever it is, and watches this node's copy. */
 export class KeyValueCalls {
+  /** Puts, gets, deletes and lists. */
+  readonly keys: KeyValueClient;
   readonly #node: ServedNode;
   readonly #client: ClientTransport;
-  readonly #store: Watchable;
+  readonly #store: WatchSource;
   readonly #timeoutMs: number;
 
   constructor(options: KeyValueCallsOptions) {
@@ -67,51 +40,10 @@ export class KeyValueCalls {
     this.#client = options.client;
     this.#store = options.store;
     this.#timeoutMs = options.timeoutMs;
-  }
-
-  /** Writes a value, if the key's version is as expected. */
-  async put(
-    key: Uint8Array,
-    value: Uint8Array,
-    expectedVersion?: ExpectedVersion,
-    options: KeyValueCallOptions = {},
-  ): Promise<Written> {
-    checkKey(key);
-    if (value.length > VALUE_MAX_BYTES) {
-      throw new RaftError("too_large", `A value has at most ${VALUE_MAX_BYTES} bytes, this one has ${value.length}.`);
-    }
-    const command = encodeCommand({ type: "put", key, value, ...expecting(expectedVersion) });
-    return valid(decodeWriteAnswer(await this.#propose(command, options)));
-  }
-
-  /** Removes a key, if its version is as expected. */
-  async delete(
-    key: Uint8Array,
-    expectedVersion?: ExpectedVersion,
-    options: KeyValueCallOptions = {},
-  ): Promise<Written> {
-    checkKey(key);
-    const command = encodeCommand({ type: "delete", key, ...expecting(expectedVersion) });
-    return valid(decodeWriteAnswer(await this.#propose(command, options)));
-  }
-
-  /** Reads a value. */
-  async get(key: Uint8Array, options: KeyValueCallOptions = {}): Promise<Exclude<GetAnswer, InvalidAnswer>> {
-    checkKey(key);
-    return valid(decodeGetAnswer(await this.#query(encodeQuery({ type: "get", key }), options)));
-  }
-
-  /** Lists keys that begin with `prefix`, in the order of their bytes. */
-  async list(
-    list: {
-      readonly prefix: Uint8Array;
-      readonly startAfter?: Uint8Array;
-      readonly limit?: number;
-      readonly keysOnly?: boolean;
-    },
-    options: KeyValueCallOptions = {},
-  ): Promise<Exclude<ListAnswer, InvalidAnswer>> {
-    return valid(decodeListAnswer(await this.#query(encodeQuery({ type: "list", ...list }), options)));
+    this.keys = new KeyValueClient({
+      propose: (command, { signal } = {}) => this.#propose(command, signal),
+      read: (query, options = {}) => this.#read(query, options),
+    });
   }
 
   /**
@@ -133,7 +65,7 @@ export class KeyValueCalls {
   }
 
   async *#whileFollowing(
-    changes: AsyncIterableIterator<KeyValueChange>,
+    changes: AsyncIterable<KeyValueChange>,
     lost: AbortController,
   ): AsyncGenerator<KeyValueChange> {
     let followedMs = performance.now();
@@ -158,69 +90,43 @@ export class KeyValueCalls {
     }
   }
 
-  async #propose(plain: Uint8Array, { signal }: KeyValueCallOptions): Promise<Uint8Array> {
+  async #propose(plain: Uint8Array, signal: AbortSignal | undefined): Promise<ProposeResult> {
     const command = encodePlain(plain);
-    const reply = await atLeader<Uint8Array>(this.#node, {
-      here: async (signal) => (await this.#node.propose(command, { signal })).result,
+    const { index, result } = await atLeader<ProposeResult>(this.#node, {
+      here: (signal) => this.#node.propose(command, { signal }),
       there: async (leader, signal) => {
         const [answer] = await this.#client.propose(leader.address, [command], { signal });
-        if (answer === undefined) throw broken();
+        if (answer === undefined) throw noResult();
         if (!answer.ok) throw answer.error;
-        return answer.result;
+        return answer;
       },
     }, { timeoutMs: this.#timeoutMs, signal });
-    const applied = decodeReply(reply);
-    if (applied.type !== "applied") throw broken();
-    return applied.result;
+    const applied = decodeReply(result);
+    if (applied.type !== "applied") throw noResult();
+    return { index, result: applied.result };
   }
 
-  async #query(query: Uint8Array, { consistency = "linearizable", signal }: KeyValueCallOptions): Promise<Uint8Array> {
+  async #read(
+    query: Uint8Array,
+    { consistency = "linearizable", signal }: KeyValueReadOptions,
+  ): Promise<ReadResult> {
     if (consistency === "stale") {
-      return (await this.#node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) })).result;
+      return await this.#node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) });
     }
     return await atLeader(this.#node, {
-      here: async (signal) => (await this.#node.read(query, { consistency, signal })).result,
+      here: (signal) => this.#node.read(query, { consistency, signal }),
       there: async (leader, signal) => {
         try {
-          return (await this.#client.read(leader.address, query, { consistency, signal })).result;
+          return await this.#client.read(leader.address, query, { consistency, signal });
         } catch (error) {
-          // A read changes nothing, so what became of it is never in doubt.
-          throw error instanceof RaftError && error.outcome === "unknown" ? withoutEffect(error) : error;
+          // A read changes nothing, so its outcome is never in doubt.
+          throw RaftError.from(error).withOutcome("rejected");
         }
       },
     }, { timeoutMs: this.#timeoutMs, signal });
   }
 }
 
-function withoutEffect(error: RaftError): RaftError {
-  return new RaftError(error.code, error.message, {
-    hint: error.hint,
-    cause: error,
-    ...(error.leader === undefined ? {} : { leader: error.leader }),
-  });
-}
-
-function expecting(expectedVersion: ExpectedVersion | undefined): { readonly expectedVersion?: ExpectedVersion } {
-  return expectedVersion === undefined ? {} : { expectedVersion };
-}
-
-function checkKey(key: Uint8Array): void {
-  if (key.length === 0) throw new RaftError("invalid_argument", "A key has at least one byte.");
-  if (key.length > KEY_MAX_BYTES) {
-    throw new RaftError("too_large", `A key has at most ${KEY_MAX_BYTES} bytes, this one has ${key.length}.`);
-  }
-}
-
-function broken(): RaftError {
-  return new RaftError("internal", "The leader's answer holds no result.", { outcome: "unknown" });
-}
-
-/** Turns the state machine's complaint about a command or query into an error; nothing was changed then. */
-function valid<Answer extends { readonly ok: boolean }>(
-  answer: Answer | InvalidAnswer,
-): Exclude<Answer, InvalidAnswer> {
-  if (!answer.ok && "message" in answer) {
-    throw new RaftError(answer.reason === "too_large" ? "too_large" : "invalid_argument", answer.message);
-  }
-  return answer as Exclude<Answer, InvalidAnswer>;
+function noResult(): RaftError {
+  return new RaftError("internal", "the leader's answer holds no result", { outcome: "unknown" });
 }

@@ -13,36 +13,37 @@ import type { CompareAndSetRequest } from "../../transport/wire/gen/raft/v1/kv_p
 import { consistencyFromWire } from "../../transport/wire/status_codec.ts";
 import type { KeyValueCalls } from "./kv.ts";
 
-/** The service to mount. */
+/** Returns the service to mount. */
 export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyValueService> {
+  const { keys } = calls;
   return {
     async put({ key, value }, { signal }) {
-      const answer = await calls.put(key, value, undefined, { signal });
-      if (!answer.ok) throw new RaftError("internal", "A put without a condition found a conflict.");
-      return { version: BigInt(answer.version) };
+      return { version: BigInt((await keys.put(key, value, { signal })).version) };
     },
     async get({ key, consistency }, { signal }) {
-      const { entry } = await calls.get(key, { signal, consistency: consistencyFromWire(consistency) });
-      return entry === null ? {} : { item: { key, value: entry.value, version: BigInt(entry.version) } };
+      const { value, version } = await keys.get(key, { signal, consistency: consistencyFromWire(consistency) });
+      return value === undefined ? {} : { item: { key, value, version: BigInt(version) } };
     },
     async delete({ key, ifVersion }, { signal }) {
       const expected = ifVersion === undefined ? undefined : safeInteger(ifVersion, "if_version");
-      const answer = await calls.delete(key, expected, { signal });
+      const answer = await keys.compareAndSet(key, expected, null, { signal });
       if (!answer.ok) return { deleted: false, version: BigInt(answer.currentVersion) };
       return { deleted: answer.previousVersion !== 0, version: BigInt(answer.previousVersion) };
     },
     async compareAndSet(request, { signal }) {
-      const answer = await calls.put(request.key, request.value, conditionOf(request), { signal });
+      const answer = await keys.compareAndSet(request.key, conditionOf(request), request.value, { signal });
       return answer.ok
         ? { written: true, version: BigInt(answer.version) }
         : { written: false, version: BigInt(answer.currentVersion) };
     },
     async list({ prefix, limit, startAfter, consistency }, { signal }) {
-      const answer = await calls.list({
+      const answer = await keys.list({
         prefix,
         ...(startAfter.length === 0 ? {} : { startAfter }),
         ...(limit === 0 ? {} : { limit }),
-      }, { signal, consistency: consistencyFromWire(consistency) });
+        signal,
+        consistency: consistencyFromWire(consistency),
+      });
       return {
         items: answer.entries.map(({ key, value, version }) => ({ key, value, version: BigInt(version) })),
         more: answer.more,
@@ -72,6 +73,6 @@ function conditionOf({ condition }: CompareAndSetRequest): ExpectedVersion {
     case "ifExists":
       return condition.value ? "any" : 0;
     default:
-      throw new RaftError("invalid_argument", "A compare-and-set needs a condition.");
+      throw new RaftError("invalid_argument", "a compare-and-set needs a condition");
   }
 }

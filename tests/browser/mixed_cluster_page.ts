@@ -48,7 +48,7 @@ async function work(from: number): Promise<void> {
 async function ask(input: KeyValueInput): Promise<KeyValueOutput> {
   if (input.type === "put") return await kv.put(input.key, input.value);
   const found = await kv.get(input.key);
-  return found === null ? null : { value: decoder.decode(found.value), version: found.version };
+  return found.value === undefined ? null : { value: decoder.decode(found.value), version: found.version };
 }
 
 Object.assign(globalThis, {
@@ -65,7 +65,7 @@ Object.assign(globalThis, {
   async held(keys: readonly string[]): Promise<(string | null)[]> {
     return await Promise.all(keys.map(async (key) => {
       const found = await kv.get(key, { consistency: "stale" });
-      return found === null ? null : decoder.decode(found.value);
+      return found.value === undefined ? null : decoder.decode(found.value);
     }));
   },
 });

@@ -80,7 +80,7 @@ const nodes = {
   async get(id: string, key: string, consistency: Consistency = "linearizable"): Promise<string | null> {
     const { keys, own } = the(id);
     const found = await (consistency === "stale" ? own : keys).get(key, { consistency });
-    return found === null ? null : text.decode(found.value);
+    return found.value === undefined ? null : text.decode(found.value);
   },
   async list(id: string): Promise<Record<string, string>> {
     const { entries } = await the(id).keys.list();

@@ -188,7 +188,9 @@ async function ask(kv: KeyValueClient, input: KeyValueInput): Promise<KeyValueOu
   switch (input.type) {
     case "get": {
       const found = await kv.get(input.key);
-      return found === null ? null : { value: new TextDecoder().decode(found.value), version: found.version };
+      return found.value === undefined
+        ? null
+        : { value: new TextDecoder().decode(found.value), version: found.version };
     }
     case "put":
       return await kv.put(input.key, input.value);

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { RaftError } from "../../../lib/errors.ts";
+import { KeyValueClient, type WatchSource } from "../../../lib/kv/client.ts";
+import { encodePut } from "../../../lib/kv/commands.ts";
+import { KeyValue } from "../../../lib/kv/key_value.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+function put(state: KeyValue, index: number, key: string): void {
+  state.apply({ index, term: 1, data: encodePut(bytes(key), bytes("v")) });
+}
+
+function clientOf(state: KeyValue, watchSource: WatchSource): KeyValueClient {
+  return new KeyValueClient({
+    propose: () => assert.fail("a watch proposes nothing"),
+    read: (query) => Promise.resolve({ result: state.query(query), appliedIndex: state.version }),
+  }, { watchSource });
+}
+
+Deno.test("a watch that breaks is resumed after the last change, without gaps or repetitions", async () => {
+  const state = new KeyValue();
+  for (const index of [1, 2, 3, 4]) put(state, index, `k${index}`);
+  const from: number[] = [];
+  const source: WatchSource = {
+    async *watch(prefix, fromRevision, options) {
+      from.push(fromRevision);
+      // Each connection brings one change.
+      for await (const change of state.watch(prefix, fromRevision, options)) {
+        yield change;
+        throw new RaftError("unreachable", "the connection broke", { outcome: "unknown" });
+      }
+    },
+  };
+  const seen: number[] = [];
+  for await (const { version } of clientOf(state, source).watch({ prefix: "k", fromRevision: 2 })) {
+    if (seen.push(version) === 3) break;
+  }
+  assert.deepEqual([seen, from], [[2, 3, 4], [2, 3, 4]]);
+});
+
+Deno.test("a watch without a revision begins now, and ends with its signal", async () => {
+  const state = new KeyValue();
+  put(state, 1, "old");
+  const controller = new AbortController();
+  const changes = clientOf(state, state).watch({ signal: controller.signal });
+  const first = changes.next();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  put(state, 2, "new");
+  assert.equal((await first).value?.version, 2);
+  const next = changes.next();
+  controller.abort();
+  await assert.rejects(next, { code: "aborted" });
+});
+
+Deno.test("a watch ends with what no other node would change, and when it can't be resumed in time", async () => {
+  const failing = (code: "compacted" | "unreachable"): WatchSource => ({
+    watch: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new RaftError(code, "no")) }) }),
+  });
+  const state = new KeyValue();
+  const compacted = clientOf(state, failing("compacted")).watch({ fromRevision: 1 });
+  await assert.rejects(compacted.next(), { code: "compacted" });
+  const late = clientOf(state, failing("unreachable")).watch({ fromRevision: 1, timeoutMs: 20 });
+  await assert.rejects(late.next(), { code: "unreachable", outcome: "rejected" });
+});
