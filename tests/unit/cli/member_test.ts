@@ -93,10 +93,10 @@ Deno.test("member promote, demote and remove", async () => {
 
 Deno.test("a refusal by a safety check ends with 6, with its hint", async () => {
   const refusals = [
-    new RaftError("refused", "n1 is the last voter.", { hint: "Add one first." }),
-    new RaftError("not_ready", "n4 lacks 5000 entries.", { hint: "Wait until it has caught up." }),
-    new RaftError("membership_change_in_progress", "Another change is under way.", { hint: "Try again." }),
-    new RaftError("identity_mismatch", "That is n7, not n5.", { hint: "Look." }),
+    new RaftError("refused", "n1 is the last voter", { hint: "Add one first." }),
+    new RaftError("not_ready", "n4 lacks 5000 entries", { hint: "Wait until it has caught up." }),
+    new RaftError("membership_change_in_progress", "another change is under way", { hint: "Try again." }),
+    new RaftError("identity_mismatch", "the node is n7, not n5", { hint: "Look." }),
   ];
   for (const refusal of refusals) {
     const fails = (): Promise<never> => Promise.reject(refusal);
@@ -116,12 +116,12 @@ Deno.test("a refusal by a safety check ends with 6, with its hint", async () => 
 });
 
 Deno.test("an unknown member is a plain failure with a hint", async () => {
-  const unknown = (): Promise<never> => Promise.reject(new RaftError("invalid_argument", "n9 is not a member."));
+  const unknown = (): Promise<never> => Promise.reject(new RaftError("invalid_argument", "n9 is not a member"));
   const { remote } = cluster({ removeMember: unknown, transferLeadership: unknown });
   for (const args of [["member", "remove", "n9"], ["leader", "transfer", "n9"]]) {
     const ran = await cli(args, { remote });
     assert.equal(ran.code, 1);
-    assert.equal(ran.err, "error: n9 is not a member.\nhint: See: raft member list\n");
+    assert.equal(ran.err, "error: n9 is not a member\nhint: See: raft member list\n");
   }
 });
 
