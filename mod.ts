@@ -178,3 +178,13 @@ export type {
 // Tools for state machines and adapters.
 export { ByteReader, ByteWriter } from "./lib/bytes.ts";
 export { crc32c } from "./lib/crc32c.ts";
+
+// State machines over values.
+export { jsonCodec, TypedClient, typedStateMachine } from "./lib/typed/typed_state_machine.ts";
+export type {
+  Codec,
+  TypedCluster,
+  TypedCodecs,
+  TypedDefinition,
+  TypedReadOptions,
+} from "./lib/typed/typed_state_machine.ts";
