@@ -101,7 +101,7 @@ export interface KeyValueListOptions extends KeyValueReadOptions {
 export interface KeyValueList {
   /** Keys, values and versions. */
   readonly entries: readonly KeyValueEntry[];
-  /** Whether there are more: ask on with `startAfter` the last key. */
+  /** True if there are more keys: continue with `startAfter` the last one. */
   readonly more: boolean;
   /** The state that was read; watch from the next revision. */
   readonly revision: number;

@@ -9,16 +9,16 @@
 
 import { ByteReader, ByteWriter } from "../bytes.ts";
 
-/** Bytes of a key, at most; at least one. */
+/** The largest size of a key in bytes; the smallest is 1. */
 export const KEY_MAX_BYTES = 1024;
-/** Bytes of a value, at most; a value may be empty. */
+/** The largest size of a value in bytes; a value may be empty. */
 export const VALUE_MAX_BYTES = 1.5 * 1024 * 1024;
-/** Entries that one list answers with, at most. */
+/** The largest number of entries in the answer to a list. */
 export const LIST_MAX_ENTRIES = 10_000;
 
 /**
- * What must hold for a write to happen: the key's version, `0` for a key that
- * must not be there, or `"any"` for one that must. Left out, nothing must.
+ * The condition of a write: the key's version, `0` for a key that must not exist, or
+ * `"any"` for one that must. Without one the write is unconditional.
  */
 export type ExpectedVersion = number | "any";
 
@@ -30,7 +30,7 @@ export interface PutCommand {
   readonly key: Uint8Array;
   /** Up to {@linkcode VALUE_MAX_BYTES} bytes. */
   readonly value: Uint8Array;
-  /** What must hold. @default nothing */
+  /** The condition. @default none */
   readonly expectedVersion?: ExpectedVersion;
 }
 
@@ -40,7 +40,7 @@ export interface DeleteCommand {
   readonly type: "delete";
   /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
   readonly key: Uint8Array;
-  /** What must hold. @default nothing */
+  /** The condition. @default none */
   readonly expectedVersion?: ExpectedVersion;
 }
 
@@ -72,13 +72,13 @@ export interface ListQuery {
 /** A question. */
 export type KeyValueQuery = GetQuery | ListQuery;
 
-/** Why a command or a query was not carried out, its bytes being wrong. */
+/** The error of a command or a query that was not executed because its bytes are invalid. */
 export interface InvalidAnswer {
-  /** It was not carried out. */
+  /** It was not executed. */
   readonly ok: false;
-  /** What is wrong: the bytes or the key, or the size. */
+  /** The kind of error: in the bytes or the key, or in the size. */
   readonly reason: "invalid" | "too_large";
-  /** The same in words. */
+  /** The error in words. */
   readonly message: string;
 }
 
@@ -130,7 +130,7 @@ export type ListAnswer =
   | {
     readonly ok: true;
     readonly entries: readonly KeyValueEntry[];
-    /** Whether there are more; ask on with `startAfter` the last key. */
+    /** True if there are more keys; continue with `startAfter` the last one. */
     readonly more: boolean;
     /** The last command that this answer reflects. */
     readonly revision: number;

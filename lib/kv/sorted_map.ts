@@ -10,7 +10,7 @@ const NODE_MAX = 64;
 /** A node with fewer is merged into a neighbour where both fit into one. */
 const NODE_MIN = NODE_MAX / 4;
 
-/** Who may change a node; compared by identity. */
+/** The owner that may change a node; compared by identity. */
 type Owner = Record<never, never>;
 
 interface Leaf<V> {
@@ -41,7 +41,7 @@ export class SortedMap<V> {
   #owner: Owner = {};
   #root: Node<V> = { owner: this.#owner, keys: [], values: [], children: null };
   #size = 0;
-  /** What the insertion under way has replaced. */
+  /** The value that the insertion under way has replaced. */
   #replaced: V | undefined;
 
   /** How many keys there are. */
@@ -203,7 +203,7 @@ function width<V>(node: Node<V>): number {
   return node.children === null ? node.keys.length : node.children.length;
 }
 
-/** Whether the children at `at` and `at + 1` fit into one node. */
+/** Reports whether the children at `at` and `at + 1` fit into one node. */
 function fits<V>(branch: Branch<V>, at: number): boolean {
   return width(branch.children[at]!) + width(branch.children[at + 1]!) <= NODE_MAX;
 }

@@ -10,7 +10,7 @@ import { binaryBytes, binaryString, type Packed, unpack } from "./packed.ts";
 
 /** A change of one key. */
 export interface KeyValueChange {
-  /** What happened. */
+  /** The kind of the change. */
   readonly type: "put" | "delete";
   /** The key that changed. */
   readonly key: Uint8Array;
@@ -189,7 +189,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
       }
       const change = this.#history.find(this, this.#nextVersion);
       if (change === null) {
-        // What was passed over isn't looked at again, and may be forgotten.
+        // Changes that were passed over are not needed again.
         this.#nextVersion = Math.max(this.#nextVersion, this.#history.newestVersion + 1);
         return this.#history.addIdle(this);
       }

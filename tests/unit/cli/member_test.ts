@@ -121,7 +121,7 @@ Deno.test("an unknown member is a plain failure with a hint", async () => {
   for (const args of [["member", "remove", "n9"], ["leader", "transfer", "n9"]]) {
     const ran = await cli(args, { remote });
     assert.equal(ran.code, 1);
-    assert.equal(ran.err, "error: n9 is not a member\nhint: See: raft member list\n");
+    assert.equal(ran.err, "error: n9 is not a member.\nhint: See: raft member list\n");
   }
 });
 
