@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { Coordinator } from "../../mod.ts";
+import { Coordinator, TypedClient } from "../../mod.ts";
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import { runtimes } from "../../tools/runtimes.ts";
 import { run } from "../../tools/run.ts";
@@ -10,9 +10,6 @@ import { eventually, freePort } from "../support/server_processes.ts";
 import { emptyFolder } from "./file_server.ts";
 
 const LEDGER = fileURLToPath(new URL("../../examples/ledger.ts", import.meta.url));
-
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-const decode = (bytes: Uint8Array): Record<string, unknown> => JSON.parse(new TextDecoder().decode(bytes));
 
 type Command = readonly [string, ...string[]];
 
@@ -82,10 +79,12 @@ async function ledgerOn(commands: readonly [Command, Command, Command]): Promise
     assert.match(await ledger("transfer", "alice", "bob", "101"), /refused: 'alice has 100'/);
 
     await using client = new Coordinator({ endpoints, transport: createConnectClientTransport(), timeoutMs: 30_000 });
-    assert.deepEqual(decode((await client.propose(new Uint8Array([255]))).result), {
-      refused: "a transfer has from, to and amount",
-    });
-    const transfer = () => client.propose(encode({ from: "alice", to: "bob", amount: 1 }));
+    const ledgerClient = new TypedClient<unknown, unknown, null, unknown>({ version: 1 }, client);
+    assert.deepEqual([...(await client.propose(new Uint8Array([255]))).result], [1]);
+    for (const unsound of [null, 7, { from: "alice" }]) {
+      assert.deepEqual(await ledgerClient.propose(unsound), { refused: "a transfer has from, to and amount" });
+    }
+    const transfer = () => ledgerClient.propose({ from: "alice", to: "bob", amount: 1 });
     const before = Array.from({ length: 20 }, transfer);
     await before[0];
     const killed = await leader(nodes);
@@ -97,13 +96,16 @@ async function ledgerOn(commands: readonly [Command, Command, Command]): Promise
 
     serve(killed);
     const expected = { bank: -100, alice: 60, bob: 40 };
-    assert.deepEqual(decode((await client.read(new Uint8Array())).result), expected);
+    assert.deepEqual(await ledgerClient.read(null), expected);
     const direct = createConnectClientTransport();
     await eventually("the node that was killed has it all", async () => {
       try {
         const address = nodes.get(killed)!.address;
-        const { result } = await direct.read(address, new Uint8Array(), { consistency: "stale" });
-        return decode(result)["bob"] === 40 ? true : null;
+        const own = new TypedClient<unknown, unknown, null, Record<string, number>>({ version: 1 }, {
+          propose: (command) => client.propose(command),
+          read: (query, options = {}) => direct.read(address, query, options),
+        });
+        return (await own.read(null, { consistency: "stale" }))["bob"] === 40 ? true : null;
       } catch {
         return null;
       }
