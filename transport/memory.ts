@@ -11,15 +11,15 @@ import { RaftError } from "../lib/errors.ts";
 import { systemHost } from "../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../lib/transport.ts";
 
-/** What a {@linkcode MemoryNetwork} does to messages. Chances are between 0 and 1, times in milliseconds. */
+/** The faults of a {@linkcode MemoryNetwork}. Chances are between 0 and 1, times in milliseconds. */
 export interface NetworkFaults {
   /** The chance that a message is lost. @default 0 */
   readonly loss: number;
   /** The chance that a message arrives twice. @default 0 */
   readonly duplication: number;
-  /** How long a message takes, at least. @default 0 */
+  /** The shortest delay of a message. @default 0 */
   readonly minDelayMs: number;
-  /** How long a message takes, at most; messages overtake each other where this is more than the least. @default 0 */
+  /** The longest delay of a message; messages overtake each other where this is more than the shortest. @default 0 */
   readonly maxDelayMs: number;
   /** The chance that a message is late by up to `lateByMs` more. @default 0 */
   readonly reordering: number;
@@ -31,22 +31,22 @@ export interface NetworkFaults {
 export interface MemoryNetworkOptions extends Partial<NetworkFaults> {
   /** Delays and chances come from here. @default systemHost() */
   readonly host?: Host;
-  /** Messages on their way from one address to another, at most; more are dropped. @default 4096 */
+  /** At most this many messages are on their way from one address to another; further ones are dropped. @default 4096 */
   readonly maxInflightMessages?: number;
   /**
-   * What a message goes through on its way, such as a codec and back. What throws is dropped, as a damaged message
-   * would be. Without it the receiver gets the sender's own object.
+   * Transforms each message on its way, such as by a codec and back. A message for which it throws is dropped, as a
+   * damaged one would be. Without it the receiver gets the sender's own object.
    */
   readonly carry?: (envelope: Envelope) => Envelope;
 }
 
-/** What became of the messages handed to a {@linkcode MemoryNetwork}; a repeated one counts as two. */
+/** The fates of the messages handed to a {@linkcode MemoryNetwork}; a repeated one counts as two. */
 export interface NetworkCounts {
   /** Handed in by transports. */
   readonly sent: number;
   /** Arrived. */
   readonly delivered: number;
-  /** Lost by chance, or for want of a way, a receiver or room. */
+  /** Lost by chance, or for lack of a way, a receiver or room. */
   readonly dropped: number;
   /** On their way. */
   readonly inFlight: number;
@@ -89,7 +89,7 @@ export class MemoryNetwork {
   #delivered = 0;
   #dropped = 0;
 
-  /** Joins nothing yet. */
+  /** Creates a network without transports. */
   constructor(options: MemoryNetworkOptions = {}) {
     const { host, maxInflightMessages, carry, ...faults } = options;
     this.#host = host ?? systemHost();
@@ -98,12 +98,12 @@ export class MemoryNetwork {
     this.#faults = checkedFaults({ ...NO_FAULTS, ...faults });
   }
 
-  /** A transport at `address`. It is reached from its `start` on until its `close`. */
+  /** Creates a transport at `address`. It is reachable from its `start` until its `close`. */
   transport(address: string): MemoryTransport {
     return new MemoryTransport(this, address);
   }
 
-  /** What happened so far. */
+  /** The counts so far. */
   get counts(): NetworkCounts {
     let inFlight = 0;
     for (const count of this.#inFlight.values()) inFlight += count;
@@ -115,17 +115,17 @@ export class MemoryNetwork {
     this.#faults = checkedFaults({ ...this.#faults, ...faults });
   }
 
-  /** Lets messages pass within each group only; an address in no group reaches nobody. Replaces an earlier partition. */
+  /** Lets messages pass within each group only; an address in no group reaches none. Replaces an earlier partition. */
   partition(...groups: readonly (readonly string[])[]): void {
     this.#groups = new Map(groups.flatMap((group, number) => group.map((address) => [address, number] as const)));
   }
 
-  /** Cuts one way: what `from` sends does not reach `to`. The other way stays. */
+  /** Cuts one direction: messages from `from` don't reach `to`. The other direction stays. */
   block(from: string, to: string): void {
     this.#cut.add(way(from, to));
   }
 
-  /** Takes a {@linkcode block} back. */
+  /** Undoes a {@linkcode MemoryNetwork.block}. */
   unblock(from: string, to: string): void {
     this.#cut.delete(way(from, to));
   }
@@ -142,7 +142,7 @@ export class MemoryNetwork {
     this.#isolated.clear();
   }
 
-  /** Whether a message from one address would find its way to another now. */
+  /** Reports whether a message from one address would reach another now. */
   reaches(from: string, to: string): boolean {
     if (this.#cut.has(way(from, to)) || this.#isolated.has(from) || this.#isolated.has(to)) return false;
     if (this.#groups.size === 0 || from === to) return true;

@@ -1,5 +1,5 @@
 /**
- * How a client calls nodes: Connect over `fetch`, in every runtime, the browser included.
+ * Calls of clients to nodes: Connect over `fetch`, in every runtime, browsers included.
  *
  * @module
  */
@@ -21,23 +21,23 @@ import { consistencyToWire, statusFromWire } from "../wire/status_codec.ts";
 
 /** Options of {@linkcode createConnectClientTransport} and {@linkcode createRaftClients}. */
 export interface ClientTransportOptions {
-  /** What carries the calls. @default globalThis.fetch */
+  /** Carries the calls. @default globalThis.fetch */
   readonly fetch?: Fetch;
 }
 
 /** Options of {@linkcode createConnectClientTransport}. */
 export interface ConnectClientTransportOptions extends ClientTransportOptions {
   /**
-   * Whether a node that doesn't lead may pass a call on to the leader. Without
-   * it the node says who leads, which is what the Coordinator and a node that
-   * passes on itself want.
+   * Whether a node that doesn't lead may forward a call to the leader, for clients
+   * that reach one node only. Without it the node answers with the leader's
+   * address, and the Coordinator follows.
    *
    * @default false
    */
   readonly forward?: boolean;
 }
 
-/** Typed clients of one node. What they throw becomes a RaftError by `fromConnectError`. */
+/** Typed clients of one node. Their errors become RaftErrors by `fromConnectError`. */
 export interface RaftClients {
   /** Proposals, queries, status. */
   readonly client: ClientServiceClient;
@@ -47,7 +47,7 @@ export interface RaftClients {
   readonly kv: KeyValueServiceClient;
 }
 
-/** Clients of the node at `endpoint`. @throws {RaftError} `invalid_argument` if that is no address */
+/** Returns clients of the node at `endpoint`. @throws {RaftError} `invalid_argument` if that is not an address */
 export function createRaftClients(endpoint: string, options: ClientTransportOptions = {}): RaftClients {
   const transport = fetchTransport(endpoint, options.fetch);
   return {
@@ -57,13 +57,12 @@ export function createRaftClients(endpoint: string, options: ClientTransportOpti
   };
 }
 
-/** Endpoints whose clients are kept. */
+/** The most endpoints whose clients are kept. */
 const MAX_CLIENTS = 256;
 
 /**
- * A {@linkcode ClientTransport} over Connect. Nobody can connect to a node in a
- * browser tab: if such a one leads, what is for it goes to a server, which
- * passes it on.
+ * A {@linkcode ClientTransport} over Connect. A node in a browser tab can't be connected to:
+ * if one leads, requests go to a server, which forwards them.
  *
  * @example
  * ```ts
@@ -95,20 +94,20 @@ export function createConnectClientTransport(
     async propose(endpoint, commands, { signal } = {}) {
       const { server, forwarded } = wayTo(endpoint);
       const call = () => clientOf(server).propose({ commands: [...commands], forwarded }, signalOf(signal));
-      const { results } = await servers.heard(server, () => called(signal, call));
+      const { results } = await servers.track(server, () => called(signal, call));
       return resultsFromWire(results, commands.length);
     },
     async read(endpoint, query, { signal, consistency = "linearizable" } = {}) {
       const { server, forwarded } = wayTo(endpoint);
       const request = { query, consistency: consistencyToWire(consistency), forwarded };
       const call = () => clientOf(server).read(request, signalOf(signal));
-      const answer = await servers.heard(server, () => called(signal, call));
+      const answer = await servers.track(server, () => called(signal, call));
       return { result: answer.result, appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex") };
     },
     async status(endpoint, { signal } = {}) {
       if (isTabAddress(endpoint)) throw new RaftError("unreachable", `only servers reach ${endpoint}`);
       const call = () => clientOf(endpoint).status({}, signalOf(signal));
-      const { status } = await servers.heard(endpoint, () => called(signal, call));
+      const { status } = await servers.track(endpoint, () => called(signal, call));
       return statusFromWire(present(status, "status"));
     },
     admin(endpoint, name, request, { signal, timeoutMs } = {}) {
@@ -119,7 +118,7 @@ export function createConnectClientTransport(
         const transport = fetchTransport(server, options.fetch);
         return (await transport.unary(method, signal, undefined, headers, message)).message;
       };
-      return servers.heard(server, () => called(signal, () => callAdmin(send, name, request)));
+      return servers.track(server, () => called(signal, () => callAdmin(send, name, request)));
     },
     close() {
       clients.clear();
@@ -128,12 +127,12 @@ export function createConnectClientTransport(
   };
 }
 
-/** The servers that answered when they were asked last. */
+/** The servers that answered their last call. */
 class AnsweringServers {
   /** The best one last. */
   #servers: readonly string[] = [];
 
-  /** The last that was heard of; one that reached nobody only if there is no other. @throws {RaftError} `unreachable` if there is none */
+  /** Returns the server that answered last; one that reached no leader only if there is no other. @throws {RaftError} `unreachable` if there is none */
   any(endpoint: string): string {
     const server = this.#servers.at(-1);
     if (server !== undefined) return server;
@@ -142,15 +141,15 @@ class AnsweringServers {
     });
   }
 
-  /** Remembers whether a server answers; an error that it tells is an answer. */
-  async heard<T>(server: string, ask: () => Promise<T>): Promise<T> {
+  /** Remembers whether a server answers; an error that it answers with counts. */
+  async track<T>(server: string, ask: () => Promise<T>): Promise<T> {
     try {
       const answer = await ask();
       this.#remember(server, "best");
       return answer;
     } catch (error) {
       const reached = !(error instanceof RaftError) || (error.code !== "unreachable" && error.code !== "timeout");
-      this.#remember(server, reached ? "best" : isTold(error) ? "last resort" : "silent");
+      this.#remember(server, reached ? "best" : isFromNode(error) ? "last resort" : "silent");
       throw error;
     }
   }
@@ -162,8 +161,8 @@ class AnsweringServers {
   }
 }
 
-/** Whether a node told the error: of others that it did not reach, perhaps. */
-function isTold({ cause }: RaftError): boolean {
+/** Reports whether a node answered with the error, perhaps about others that it did not reach. */
+function isFromNode({ cause }: RaftError): boolean {
   return cause instanceof ConnectError && cause.findDetails(RaftErrorDetailSchema).length > 0;
 }
 

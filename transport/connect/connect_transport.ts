@@ -1,5 +1,5 @@
 /**
- * The transport between servers: Connect-RPC, one peer a peer.
+ * The transport between servers: Connect-RPC, with one connection per peer.
  *
  * @module
  */
@@ -15,17 +15,17 @@ import type { PeerConnector } from "./peer_link.ts";
 
 /** Options of a {@linkcode ConnectTransport}. Sizes in bytes, times in milliseconds. */
 export interface ConnectTransportOptions {
-  /** Makes the connections: `http2Connector()` between servers, `unaryConnector()` in a tab. */
+  /** Makes the connections, such as `http2Connector()`. */
   readonly connector: PeerConnector;
   /** Clock and random source. @default systemHost() */
   readonly host?: Host;
-  /** Messages that wait for one peer, at most. @default 4096 */
+  /** At most this many messages wait for one peer. @default 4096 */
   readonly maxQueuedMessages?: number;
-  /** Bytes that wait for one peer, at most. @default 32 MiB */
+  /** At most this many bytes wait for one peer. @default 32 MiB */
   readonly maxQueuedBytes?: number;
-  /** Bytes of messages that go together, at most (one message may be more). @default 1 MiB */
+  /** At most this many bytes of messages go together (one message may be more). @default 1 MiB */
   readonly maxBatchBytes?: number;
-  /** Messages that go together, at most. @default 128 */
+  /** At most this many messages go together. @default 128 */
   readonly maxBatchMessages?: number;
   /** A larger message is dropped. @default 32 MiB */
   readonly maxMessageBytes?: number;
@@ -33,19 +33,19 @@ export interface ConnectTransportOptions {
   readonly minBackoffMs?: number;
   /** The longest pause. @default 1000 */
   readonly maxBackoffMs?: number;
-  /** A peer that takes a connection, but acknowledges nothing for so long, is connected to again. @default 5000 */
+  /** A peer that accepts a connection, but acknowledges nothing for this long, is connected to again. @default 5000 */
   readonly hangTimeoutMs?: number;
-  /** A connection that carries nothing for so long is closed. @default 60000 */
+  /** A connection that carries nothing for this long is closed. @default 60000 */
   readonly idleTimeoutMs?: number;
-  /** Told of messages that arrived malformed, and were dropped. */
+  /** Called for each malformed message, which is dropped. */
   readonly onMalformed?: (error: RaftError) => void;
 }
 
-/** What a {@linkcode ConnectTransport} did so far. */
+/** Counts of a {@linkcode ConnectTransport} so far. */
 export interface ConnectTransportCounts {
-  /** Handed to a connection; whether they arrived isn't known. */
+  /** Handed to a connection; they may or may not have arrived. */
   readonly sent: number;
-  /** For want of a connection or of room. */
+  /** Dropped for lack of a connection or of room. */
   readonly dropped: number;
   /** Connections that worked. */
   readonly connected: number;
@@ -57,7 +57,7 @@ export interface ConnectTransportCounts {
   readonly received: number;
   /** Arrived, but could not be read. */
   readonly malformed: number;
-  /** Messages that wait now, for all peers. */
+  /** Messages now waiting, for all peers. */
   readonly queuedMessages: number;
   /** Their bytes, roughly. */
   readonly queuedBytes: number;
@@ -65,7 +65,7 @@ export interface ConnectTransportCounts {
 
 const MIB = 1024 * 1024;
 
-/** For a peer that isn't there: as much as one election and a few heartbeats need. */
+/** Limits for a peer that isn't there: as much as one election and a few heartbeats need. */
 const OFFLINE_QUEUE = { maxItems: 32, maxBytes: 4 * MIB };
 
 /**
@@ -97,7 +97,7 @@ export class ConnectTransport implements Transport {
   #closed = false;
   #sweep: Cancel | undefined;
 
-  /** Nothing is opened before it is needed. */
+  /** Opens nothing before it is needed. */
   constructor(options: ConnectTransportOptions) {
     this.#peerOptions = {
       host: options.host ?? systemHost(),
@@ -114,7 +114,7 @@ export class ConnectTransport implements Transport {
     this.#onMalformed = options.onMalformed ?? (() => {});
   }
 
-  /** What happened so far. */
+  /** The counts so far. */
   get counts(): ConnectTransportCounts {
     let queuedMessages = 0;
     let queuedBytes = 0;
@@ -202,7 +202,7 @@ export class ConnectTransport implements Transport {
   }
 
   /**
-   * For `peerService`: remembers a stream, to end it on close and when it carries nothing any more.
+   * For `peerService`: registers a stream, to end it on close or once it no longer carries anything.
    *
    * @internal
    */
@@ -218,7 +218,7 @@ export class ConnectTransport implements Transport {
     return stream;
   }
 
-  /** Closes what carries nothing. The receiver waits twice as long, so that it is the sender who closes. */
+  /** Closes idle connections. The receiver waits twice as long, so that it is the sender that closes. */
   #scheduleSweep(): void {
     const { clock } = this.#peerOptions.host;
     this.#sweep = clock.setTimer(this.#idleTimeoutMs / 2, () => {

@@ -24,7 +24,7 @@ import type {
   RpcRoutes,
 } from "./rpc_types.ts";
 
-/** The services of a node. What is left out isn't served. */
+/** The services of a node. Those left out aren't served. */
 export interface RaftServices {
   /** Between nodes. */
   readonly peer?: PeerServiceImpl;
@@ -63,8 +63,8 @@ export function createRaftRoutes(services: RaftServices, limits: ConnectLimits =
 }
 
 /**
- * A function that answers Connect and gRPC-Web calls, and gives `null` for any
- * other path. gRPC itself needs trailers, which a `Response` doesn't have.
+ * Returns a function that answers Connect and gRPC-Web calls, and returns `null`
+ * for any other path. gRPC itself needs trailers, which a `Response` doesn't have.
  */
 export function connectFetchHandler(
   routes: RpcRoutes,
@@ -79,17 +79,16 @@ export function connectFetchHandler(
 }
 
 /**
- * Some calls fail before any interceptor sees them, and without a detail that
- * says so: bytes that are no protobuf, which Connect calls the server's fault
- * (`internal`), and messages over the limit. They are the client's, and nothing
- * was done.
+ * Blames the client where Connect blames the server. Some calls fail before any
+ * interceptor sees them, and without a detail: bytes that are not protobuf, which
+ * Connect reports as `internal`, and messages over the limit. Nothing was done.
  */
 async function blamingTheClient(response: Response): Promise<Response> {
   const { status, headers } = response;
   if ((status !== 500 && status !== 429) || headers.get("content-type") !== "application/json") return response;
   const text = await response.text();
   if (status === 500 && text.includes('"parse binary: ')) {
-    return refusal(400, malformed("the bytes are no message of this method"));
+    return refusal(400, malformed("the bytes are not a message of this method"));
   }
   if (status === 429 && !text.includes('"details"')) {
     return refusal(413, new RaftError("too_large", "the message is larger than this node takes"));
@@ -98,7 +97,7 @@ async function blamingTheClient(response: Response): Promise<Response> {
 }
 
 /**
- * An error as the answer to a unary call.
+ * Returns an error as the answer to a unary call.
  *
  * @internal
  */
@@ -108,8 +107,8 @@ export function refusal(status: number, error: RaftError): Response {
 }
 
 /**
- * A call's signal fires when its answer is no longer wanted, and never by the
- * request's own: Deno fires that one after every answer, the good ones too.
+ * Answers a call. Its signal fires when the answer is no longer wanted, and is not
+ * the request's own: Deno fires that one after every answer, successful or not.
  */
 async function answer(handler: UniversalHandler, request: Request): Promise<Response> {
   const gone = new AbortController();
@@ -131,7 +130,7 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
 /** Read at once when not over this: a web stream for each small call costs more than the call. */
 const SMALL_BYTES = 1024 * 1024;
 
-/** Whether a unary call says that it is short. What a request says of its length is true, or it fails. */
+/** Reports whether a unary call declares a small body. The declared length is true, or the request fails. */
 function isSmall({ headers, body }: Request): boolean {
   const length = headers.get("content-length");
   const streams = headers.get("content-type")?.startsWith("application/connect+") ?? true;
@@ -142,7 +141,7 @@ async function* whole(request: Request): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(await request.arrayBuffer());
 }
 
-/** An answer that doesn't stream, as bytes. */
+/** Collects an answer that doesn't stream. */
 async function collected({ body }: UniversalServerResponse): Promise<Uint8Array<ArrayBuffer> | null> {
   if (body === undefined) return null;
   const chunks: Uint8Array[] = [];

@@ -12,8 +12,8 @@ import { type PeerConnector, streamLink } from "./peer_link.ts";
 
 /**
  * Makes links of one HTTP/2 connection each, cleartext unless the address
- * begins with `https://`. Whether a peer is alive is for the transport to find
- * out, by the acknowledgements that it asks for.
+ * begins with `https://`. The transport finds out
+ * whether a peer is alive, by the acknowledgements that it requests.
  */
 export function http2Connector(): PeerConnector {
   return (address) => {
@@ -31,7 +31,7 @@ export function http2Connector(): PeerConnector {
 }
 
 /**
- * One connection, for one stream. Connect's own session manager lets go of its
+ * One connection, for one stream. Connect's own session manager removes its
  * error listener while the connection can still fail (a peer that doesn't speak
  * HTTP/2, in Deno), and such an error would end the process.
  */

@@ -1,6 +1,6 @@
 /**
  * Connect over `fetch`, in every runtime. A request's body is collected first:
- * Chromium and Node take a stream as body only in half duplex, which says no to
+ * Chromium and Node take a stream as body only in half duplex, which rules out
  * Connect's own fetch client. So this carries unary calls, and answers that
  * stream; not requests that stream.
  *
@@ -33,8 +33,8 @@ const NOT_SENT_CODES = new Set([
 ]);
 
 /**
- * Whether a failed call has surely not reached anyone: there was no connection.
- * A browser doesn't say why a fetch failed, so there it is never sure.
+ * Reports whether a failed call has surely not reached a server: there was no
+ * connection. A browser doesn't say why a fetch failed, so there it is never sure.
  */
 export function surelyNotSent(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
@@ -50,7 +50,7 @@ export function surelyNotSent(error: unknown): boolean {
 }
 
 /**
- * An HTTP client for Connect's transports.
+ * Returns an HTTP client for Connect's transports.
  *
  * @internal
  */
@@ -74,10 +74,10 @@ export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetc
 }
 
 /**
- * A body that is sent once at most. Deno's fetch sends a POST again, on a new
+ * Returns a body that is sent at most once. Deno's fetch sends a POST again, on a new
  * connection, when one that was kept alive ends before the answer: a command
- * that the dying server has read could be applied twice, and if nobody listens
- * any more, the error would say that nothing was sent. It can't repeat a stream.
+ * that the dying server has read could be applied twice, and if the port is
+ * closed by then, the error would say that nothing was sent. It can't repeat a stream.
  */
 function sentOnce(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> {
   if (!("Deno" in globalThis)) return bytes;
@@ -89,7 +89,7 @@ function sentOnce(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | Rea
   });
 }
 
-/** A Connect transport to a node, over {@linkcode bufferedHttpClient}. */
+/** Returns a Connect transport to a node, over {@linkcode bufferedHttpClient}. */
 export function fetchTransport(address: string, fetch?: Fetch): RpcTransport {
   return createTransport({
     baseUrl: baseUrl(address),
@@ -130,7 +130,7 @@ async function collected(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<Ar
   return whole;
 }
 
-/** Answers are read to their end at once, so that nothing stays open when the protocol rejects one; streams aside. */
+/** Reads answers to their end at once, except streams, so that nothing stays open when the protocol rejects one. */
 async function universalResponse(response: Response): Promise<UniversalClientResponse> {
   const { status, headers: header } = response;
   const streams = header.get("Content-Type")?.startsWith("application/connect+") ?? false;
@@ -157,7 +157,7 @@ async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Runs one call; what it throws is a {@linkcode RaftError}, `aborted` or `timeout` if the caller's signal ended it. */
+/** Runs one call; its error is a {@linkcode RaftError}, `aborted` or `timeout` if the caller's signal ended it. */
 export async function called<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
   if (signal?.aborted) throw abortedError(signal, "rejected");
   try {

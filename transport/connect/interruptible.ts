@@ -5,8 +5,8 @@
  */
 
 /**
- * Passes on what another iterator gives, until `end` is called: then the call
- * of `next` that waits is done, whatever the other one does. (Racing each step
+ * Passes on the results of another iterator until `end` is called: then a
+ * waiting call of `next` is done, whatever the other one does. (Racing each step
  * against one long-lived promise would make that promise remember every step.)
  */
 export class Interruptible<T> implements AsyncIterableIterator<T> {
@@ -18,7 +18,7 @@ export class Interruptible<T> implements AsyncIterableIterator<T> {
     this.#inner = inner[Symbol.asyncIterator]();
   }
 
-  /** Ends it. What the other iterator gives later, an error included, is not looked at. */
+  /** Ends it. Later results of the other iterator, errors included, are ignored. */
   end(): void {
     this.#ended = true;
     this.#waiting?.({ done: true, value: undefined });
@@ -32,13 +32,13 @@ export class Interruptible<T> implements AsyncIterableIterator<T> {
     });
   }
 
-  /** Ends it: for a consumer that wants no more. */
+  /** Ends it, for a consumer that stops early. */
   return(): Promise<IteratorResult<T>> {
     this.end();
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Ends it: for a consumer that failed. */
+  /** Ends it, for a consumer that failed. */
   throw(error: unknown): Promise<IteratorResult<T>> {
     this.end();
     return Promise.reject(error);

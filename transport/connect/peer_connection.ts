@@ -1,6 +1,6 @@
 /**
- * The way to one peer: a bounded queue, and a connection that is made when there
- * is something to send, and again with growing pauses when it breaks.
+ * The way to one peer: a bounded queue, and a connection that is opened when there
+ * is something to send, and reopened with growing pauses when it breaks.
  *
  * @module
  */
@@ -15,24 +15,24 @@ import { Interruptible } from "./interruptible.ts";
 import { SendQueue } from "./send_queue.ts";
 import type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 
-/** What all lanes of a transport share. Times in milliseconds. */
+/** Options that all connections of a transport share. Times in milliseconds. */
 export interface PeerConnectionOptions {
   readonly host: Host;
   readonly connector: PeerConnector;
-  /** What waits on a connection that works, at most. */
+  /** Limits of the queue while the connection works. */
   readonly queue: QueueLimits;
-  /** What waits for a peer that isn't there, at most; the oldest is dropped. */
+  /** Limits of the queue for a peer that isn't there; the oldest messages are dropped. */
   readonly offlineQueue: QueueLimits;
-  /** What goes together in one message of the stream, at most. */
+  /** Limits of one message of the stream. */
   readonly batch: QueueLimits;
   /** The first pause after a failure; doubled by each further one. */
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
-  /** A peer that acknowledges nothing for so long is given up, and connected to again. */
+  /** A peer that acknowledges nothing for this long is given up, and connected to again. */
   readonly hangTimeoutMs: number;
 }
 
-/** Counts over all lanes of a transport. */
+/** Counts over all connections of a transport. */
 export interface PeerConnectionCounts {
   /** Handed to a connection; whether they arrived isn't known. */
   sent: number;
@@ -45,7 +45,7 @@ export interface PeerConnectionCounts {
   hung: number;
 }
 
-/** One lane. It never throws and never waits for its caller. */
+/** Sends to one peer. It never throws, and its caller never waits. */
 export class PeerConnection {
   readonly address: string;
   readonly #options: PeerConnectionOptions;
@@ -56,9 +56,9 @@ export class PeerConnection {
   readonly #closing = new AbortController();
   /** Whether the present connection has shown that it works. */
   #online = false;
-  /** Tells the connection that there is something to send. */
+  /** Wakes the connection when there is something to send. */
   #wake: (() => void) | undefined;
-  /** Ends what is under way: a connection or a pause. */
+  /** Ends the connection that is under way. */
   #interrupt: (() => void) | undefined;
   #lastSendMs: number;
   #ack = 0;
@@ -163,7 +163,7 @@ export class PeerConnection {
     }
   }
 
-  /** A number for the batch that is to ask for an acknowledgement, 0 for the others. */
+  /** Returns the number of the next batch's request to acknowledge, 0 for none. */
   #nextAckRequest(): number {
     if (!this.#requestNext) return 0;
     this.#requestNext = false;
@@ -173,7 +173,7 @@ export class PeerConnection {
   /**
    * Has the next batch ask for an acknowledgement, within the time in which a
    * peer must answer. That time runs from now on, whether or not the batch
-   * leaves: a peer that hangs may take nothing any more.
+   * leaves: a peer that hangs may no longer take anything.
    */
   #expectAck(): void {
     const { clock } = this.#options.host;

@@ -1,5 +1,5 @@
 /**
- * One connection to a peer, whatever carries it.
+ * One connection to a peer, by any protocol.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { PeerService, type StreamRequestSchema } from "../wire/gen/raft/v1/peer_
 import type { RpcTransport } from "./rpc_types.ts";
 
 /**
- * Some envelopes, and the acknowledgement that is asked for.
+ * Some envelopes, and the number of the requested acknowledgement (0 for none).
  *
  * @internal
  */
@@ -20,7 +20,7 @@ export type PeerBatch = MessageInitShape<typeof StreamRequestSchema> & { readonl
 export interface PeerLink {
   /**
    * Carries batches until they end, the other side ends, or the connection
-   * fails, and gives the acknowledgements that come back. Asks for the next
+   * fails, and yields the acknowledgements that come back. Takes the next
    * batch only when the last one is on its way.
    */
   carry(batches: AsyncIterable<PeerBatch>, signal: AbortSignal): AsyncIterable<number>;
@@ -28,10 +28,10 @@ export interface PeerLink {
   close(): void;
 }
 
-/** Makes a link to an address; it connects in `carry`. @throws {RaftError} `invalid_argument` if it is no address */
+/** Makes a link to an address; it connects in `carry`. @throws {RaftError} `invalid_argument` if it is not an address */
 export type PeerConnector = (address: string) => PeerLink;
 
-/** A link over one bidirectional stream. */
+/** Returns a link over one bidirectional stream. */
 export function streamLink(transport: RpcTransport, close: () => void): PeerLink {
   const client = createClient(PeerService, transport);
   return {

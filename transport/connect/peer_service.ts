@@ -1,5 +1,5 @@
 /**
- * The receiving side of the transport between servers, and the question who a node is.
+ * The receiving side of the transport between servers, and the question of a node's identity.
  *
  * @module
  */

@@ -20,11 +20,11 @@ import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 
 /** Options of a call that is answered. */
 export interface ServedCallOptions {
-  /** Fires when the caller is gone, when nobody waits any more, and when the transport is closed. */
+  /** Fires when the caller is gone, the call has timed out, or the transport is closed. */
   readonly signal: AbortSignal;
 }
 
-/** Answers calls of every method. What it throws is the answer too, if it is a RaftError. */
+/** Answers calls of every method. A RaftError that it throws is an answer too. */
 export type CallHandler = (method: string, request: Uint8Array, options: ServedCallOptions) => Promise<Uint8Array>;
 
 /** Answers calls of one method. */
@@ -41,7 +41,7 @@ export type CallMethods = Readonly<Record<string, CallMethod>>;
 export type UnaryMethod<I extends DescMessage, O extends DescMessage> = DescMethodUnary<I, O>;
 
 /**
- * The name by which a method is called.
+ * Returns the name by which a method is called.
  *
  * @internal
  */
@@ -50,7 +50,7 @@ export function methodName(method: { readonly name: string; readonly parent: { r
 }
 
 /**
- * A method of a generated service, for a table of {@linkcode CallMethods}.
+ * Returns a method of a generated service, for a table of {@linkcode CallMethods}.
  *
  * @internal
  */
@@ -75,8 +75,8 @@ export function unary<I extends DescMessage, O extends DescMessage>(
 }
 
 /**
- * What answers ClientService's calls for a node, and those of `more`. A call
- * that only a leader takes is not passed on: the error says who leads.
+ * Returns a handler for the calls of ClientService, and those of `more`. A call
+ * that only a leader takes is not forwarded: the error names the leader.
  */
 export function serveNode(node: DirectNode, more: CallMethods = {}): CallHandler {
   const methods = new Map(Object.entries({ ...clientMethods(node), ...more }));

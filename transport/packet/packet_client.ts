@@ -48,7 +48,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   return readable(() => fromBinary(method.output, answer));
 }
 
-/** A client whose endpoints are the addresses of nodes. It does not own `transport`. */
+/** Returns a client whose endpoints are the addresses of nodes. It does not own `transport`. */
 export function tabClient(transport: { readonly call: CallSender }): ClientTransport & AdminTransport {
   const { propose, read, status } = ClientService.method;
   return {
@@ -77,7 +77,7 @@ export function tabClient(transport: { readonly call: CallSender }): ClientTrans
   };
 }
 
-/** An answer that can't be read says nothing of what became of the request. */
+/** Reads an answer. If it can't be read, the outcome of the request is unknown. */
 function readable<T>(read: () => T): T {
   try {
     return read();

@@ -14,7 +14,7 @@ import { type Answer as WireAnswer, type Packet as WirePacket, PacketSchema } fr
 
 /** A unary call of a service. */
 export interface Call {
-  /** Which kind of body it is. */
+  /** The kind of the body. */
   readonly type: "call";
   /** Names the call among those of its sender. */
   readonly id: number;
@@ -24,9 +24,9 @@ export interface Call {
   readonly request: Uint8Array;
 }
 
-/** What became of a call. */
+/** The result of a call. */
 export interface Answer {
-  /** Which kind of body it is. */
+  /** The kind of the body. */
   readonly type: "answer";
   /** The call's. */
   readonly id: number;
@@ -36,29 +36,29 @@ export interface Answer {
 
 /** A message of the protocol. */
 export interface EnvelopeBody {
-  /** Which kind of body it is. */
+  /** The kind of the body. */
   readonly type: "envelope";
-  /** The message, and who sent it. */
+  /** The message, with its sender. */
   readonly envelope: Envelope;
 }
 
-/** What goes from one address to another. */
+/** A message from one address to another. */
 export interface Packet {
   /** The address of the receiver. */
   readonly to: string;
   /** The address of the sender, where an answer goes. */
   readonly from: string;
-  /** What it holds. */
+  /** Its content. */
   readonly body: EnvelopeBody | Call | Answer;
 }
 
-/** The bytes of one packet, in a buffer of their own. */
+/** Encodes one packet, in a buffer of its own. */
 export function encodePacket({ to, from, body }: Packet): Uint8Array<ArrayBuffer> {
   return toBinary(PacketSchema, create(PacketSchema, { to, from, body: bodyToWire(body) }));
 }
 
 /**
- * Reads what {@linkcode encodePacket} wrote. What it holds are views of `bytes`.
+ * Decodes the output of {@linkcode encodePacket}. The content consists of views of `bytes`.
  *
  * @throws {RaftError} `invalid_argument` for anything else
  */
@@ -106,7 +106,7 @@ function bodyFromWire(wire: WirePacket["body"]): Packet["body"] {
     case "answer":
       return { type: "answer", id: wire.value.id, outcome: outcomeFromWire(wire.value.outcome) };
     case undefined:
-      throw malformed("what the packet holds is missing or unknown");
+      throw malformed("the content of the packet is missing or unknown");
   }
 }
 

@@ -18,18 +18,18 @@ import { type Answer, decodePacket, encodePacket, type Packet } from "./packet_c
 import { ServedCalls } from "./served_calls.ts";
 import { tabClient } from "./packet_client.ts";
 
-/** A transport that carries clients' calls too: nobody can connect to a tab in another way. */
+/** A transport that carries clients' calls too, since a tab can't be connected to in another way. */
 export interface TabTransport extends Transport {
   /** Where others reach it. */
   readonly address: string;
   /** Calls other nodes, whose endpoints are their addresses, and the one here. Ends with the transport. */
   readonly client: ClientTransport & AdminTransport;
-  /** Answers the calls of others from now on. Until then they are `unsupported`. */
+  /** Answers the calls of others from now on. Before, they are `unsupported`. */
   serve(handler: CallHandler): void;
   /**
-   * Calls a method of whoever is at `to`.
+   * Calls a method of the node at `to`.
    *
-   * @throws {RaftError} what the other side says; `unreachable` if nobody is there, where that can be known; `timeout`,
+   * @throws {RaftError} the error that the other side answers with; `unreachable` if no node is there, where that can be known; `timeout`,
    * `aborted`, `busy`, `too_large` or `closed`. Its outcome is `rejected` only if the call has surely not arrived, or the
    * other side says so
    */
@@ -44,13 +44,13 @@ export interface TabTransportOptions {
   readonly host?: Host;
   /** A larger message, call or answer is dropped. @default 32 MiB */
   readonly maxMessageBytes?: number;
-  /** Calls that wait for their answers, at most. @default 1024 */
+  /** At most this many calls wait for their answers. @default 1024 */
   readonly maxPendingCalls?: number;
-  /** Calls of others that are under way here, at most; more are refused as `busy`. @default 1024 */
+  /** At most this many calls of others are served at a time; further ones are refused as `busy`. @default 1024 */
   readonly maxServedCalls?: number;
-  /** A call ends after so long at the latest, here and there. @default 30000 */
+  /** A call ends after this long at the latest, here and there. @default 30000 */
   readonly callTimeoutMs?: number;
-  /** Told of what arrived malformed, and was dropped. */
+  /** Called for each malformed arrival, which is dropped. */
   readonly onMalformed?: (error: RaftError) => void;
 }
 
@@ -60,11 +60,11 @@ export interface PacketTransportOptions extends TabTransportOptions {
   readonly channel: PacketChannel;
 }
 
-/** What a {@linkcode PacketTransport} did so far. */
+/** Counts of a {@linkcode PacketTransport} so far. */
 export interface PacketTransportCounts {
-  /** Handed to the carrier; whether they arrived isn't known. */
+  /** Handed to the channel; they may or may not have arrived. */
   readonly sent: number;
-  /** For want of a receiver or of room. */
+  /** Dropped for lack of a receiver or of room. */
   readonly dropped: number;
   /** Arrived, and handed on. */
   readonly received: number;
@@ -76,7 +76,7 @@ export interface PacketTransportCounts {
 
 const MIB = 1024 * 1024;
 
-/** Where a node in a tab is reached. */
+/** Returns the address of a node in a tab. */
 export function tabAddress(id: string): string {
   return `tab:${id}`;
 }
@@ -130,7 +130,7 @@ export class PacketTransport implements TabTransport {
     this.#served = new ServedCalls({ host, timeoutMs, maxServed: options.maxServedCalls ?? 1024 });
   }
 
-  /** What happened so far. */
+  /** The counts so far. */
   get counts(): PacketTransportCounts {
     return { ...this.#counts, pendingCalls: this.#calls.size };
   }
@@ -193,7 +193,7 @@ export class PacketTransport implements TabTransport {
     return this.close();
   }
 
-  /** Hands a packet to the carrier; `false` if it has surely not left. */
+  /** Hands a packet to the channel; returns false if it has surely not left. */
   #post(packet: Packet): boolean {
     const sent = this.#receive !== undefined && this.#handOn(packet);
     if (sent) this.#counts.sent++;
@@ -201,7 +201,7 @@ export class PacketTransport implements TabTransport {
     return sent;
   }
 
-  /** A client here may well call the node here, if that one leads. */
+  /** A client may well call the node at its own address, if that one leads. */
   #handOn(packet: Packet): boolean {
     const bytes = encodePacket(packet);
     if (packet.to !== this.address) return this.#channel.send(packet.to, bytes) !== false;

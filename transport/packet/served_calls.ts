@@ -1,5 +1,5 @@
 /**
- * Calls of others that are being answered.
+ * Calls that are being answered.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import { wireError } from "../wire/error_detail.ts";
 import type { CallHandler } from "./methods.ts";
 import type { Answer, Call } from "./packet_codec.ts";
 
-/** What {@linkcode ServedCalls} needs. Times in milliseconds. */
+/** Options of {@linkcode ServedCalls}. Times in milliseconds. */
 export interface ServedCallsOptions {
   readonly host: Host;
-  /** Calls under way, at most; more are refused as `busy`. */
+  /** At most this many calls are under way; further ones are refused as `busy`. */
   readonly maxServed: number;
-  /** A call that takes longer is given up: nobody waits for it any more. */
+  /** A call that takes longer is given up: its caller has stopped waiting. */
   readonly timeoutMs: number;
 }
 
@@ -30,7 +30,7 @@ export class ServedCalls {
     this.#options = options;
   }
 
-  /** Takes a call, and answers it in its time. */
+  /** Takes a call, and answers it once it is done. */
   async serve(caller: string, { id, method, request }: Call, answer: (answer: Answer) => void): Promise<void> {
     const { host, maxServed, timeoutMs } = this.#options;
     const { handler } = this;

@@ -1,5 +1,5 @@
 /**
- * By which a node in a browser tab is a member of a cluster of servers: one
+ * Makes nodes in browser tabs members of a cluster of servers: one
  * stream from each server to the page, calls from the page to the servers.
  *
  * A page makes one {@linkcode RelayClient} for all of its nodes; servers are

@@ -1,5 +1,5 @@
 /**
- * What a page's relay is told, and tells.
+ * Options and counts of a page's relay.
  *
  * @module
  */
@@ -14,23 +14,23 @@ import { browserLocks, type SlotLocks } from "./slots.ts";
 export interface RelayClientOptions {
   /** Base URLs of servers to begin with, one at least. The others of their cluster are learned from them. */
   readonly servers: readonly string[];
-  /** What carries calls and streams. @default globalThis.fetch */
+  /** Carries calls and streams. @default globalThis.fetch */
   readonly fetch?: RelayFetch;
   /** Where slots for streams are taken; `null` for no such limit. @default navigator.locks, where there is one */
   readonly locks?: SlotLocks | null;
   /** Clock and random source. @default systemHost() */
   readonly host?: Host;
-  /** Packets that wait for one server, at most. @default 4096 */
+  /** At most this many packets wait for one server. @default 4096 */
   readonly maxQueuedPackets?: number;
-  /** Bytes that wait for one server, at most. @default 32 MiB */
+  /** At most this many bytes wait for one server. @default 32 MiB */
   readonly maxQueuedBytes?: number;
-  /** Bytes that go in one call, at most (one packet may be more). @default 1 MiB */
+  /** At most this many bytes go in one call (one packet may be more). @default 1 MiB */
   readonly maxBatchBytes?: number;
   /** The pause after a first failure; doubled by each further one, and shortened by up to a half at random. @default 100 */
   readonly minBackoffMs?: number;
   /** The longest pause. @default 2000 */
   readonly maxBackoffMs?: number;
-  /** A server from which nothing comes for so long is connected to again. @default 10000 */
+  /** A server from which nothing comes for this long is connected to again. @default 10000 */
   readonly hangTimeoutMs?: number;
 }
 
@@ -44,7 +44,7 @@ export interface RelayServer {
   readonly error: RaftError | null;
 }
 
-/** What a {@linkcode RelayClient} did so far. */
+/** Counts of a {@linkcode RelayClient} so far. */
 export interface RelayClientCounts {
   /** Packets queued for a server. */
   readonly sent: number;
@@ -58,7 +58,7 @@ export interface RelayClientCounts {
 
 const MIB = 1024 * 1024;
 
-/** The options of each link, with what is left out. */
+/** Returns the options of each link, with their defaults. */
 export function linkOptions(options: RelayClientOptions, host: Host): LinkOptions {
   return {
     host,

@@ -19,21 +19,21 @@ import { RelayPort } from "./relay_port.ts";
 import { RelayChannel, RelayTransport } from "./relay_transport.ts";
 import { type LinkOptions, type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
 
-/** Servers that are learned, at most. */
+/** The most servers that are learned. */
 const MAX_LEARNED = 32;
 
-/** Senders of whom it is remembered where they were heard of. */
+/** The most senders whose server is remembered. */
 const MAX_ROUTES = 1024;
 
-/** A learned server that nobody names any more is forgotten after so many failures. */
+/** A learned server that no other server names is forgotten after this many failures. */
 const MAX_FAILURES = 5;
 
-const NOBODY: ReadonlySet<ServerLink> = new Set();
+const NONE: ReadonlySet<ServerLink> = new Set();
 
 /**
  * Keeps one stream to each server of a cluster, and carries the packets of all
- * nodes of a page over them. What is for a server goes to it; what is for a node
- * in a tab goes where that was last heard of, or through any server that has it.
+ * nodes of a page over them. Packets for a server go to it; packets for a
+ * node in a tab go to the server that it last sent through, or through any other.
  *
  * @example
  * ```ts
@@ -50,9 +50,9 @@ export class RelayClient {
   readonly #links = new Map<string, ServerLink>();
   /** Of those, the servers that the user named. */
   readonly #given = new Set<string>();
-  /** Servers under another name: where they say that they are reached. */
+  /** Servers under another name: their advertised address. */
   readonly #aliases = new Map<string, ServerLink>();
-  /** What each server said of the others. */
+  /** The other servers that each server named. */
   readonly #named = new Map<ServerLink, readonly string[]>();
   readonly #routes = new Map<string, ServerLink>();
   readonly #channels = new Map<string, RelayChannel>();
@@ -62,7 +62,7 @@ export class RelayClient {
   readonly #counts = { sent: 0, dropped: 0, received: 0 };
   #closed = false;
 
-  /** Connects at once. @throws {RaftError} `invalid_argument` without a server, or for what is no URL */
+  /** Connects at once. @throws {RaftError} `invalid_argument` without a server, or for an invalid URL */
   constructor(options: RelayClientOptions) {
     this.#host = options.host ?? systemHost();
     this.#options = linkOptions(options, this.#host);
@@ -82,7 +82,7 @@ export class RelayClient {
     }
   }
 
-  /** What happened so far. */
+  /** The counts so far. */
   get counts(): RelayClientCounts {
     let queued = 0;
     for (const link of this.#links.values()) queued += link.queued;
@@ -98,7 +98,7 @@ export class RelayClient {
    * Calls `listener` whenever the state of a server changes, such as to
    * `waiting` when other tabs hold all streams.
    *
-   * @returns what takes it back
+   * @returns a function that removes the listener
    */
   onChange(listener: (servers: readonly RelayServer[]) => void): Cancel {
     this.#listeners.add(listener);
@@ -118,7 +118,7 @@ export class RelayClient {
     }
     return new RelayChannel(address, {
       open: (channel) => this.#open(channel),
-      send: (to, packet) => this.#send({ to, from: address, packet, triedBy: NOBODY }),
+      send: (to, packet) => this.#send({ to, from: address, packet, triedBy: NONE }),
       close: (channel) => this.#close(channel),
     });
   }
@@ -133,7 +133,7 @@ export class RelayClient {
    * A port to this relay, for a node in a worker: the worker makes its transport
    * of it, by `relayPortTransport`. It takes the place of an earlier one, and has
    * the address once that transport starts: the worker of a duplicated tab, which
-   * finds its storage locked, takes the address from nobody.
+   * finds its storage locked, takes the address from no other.
    *
    * @throws {RaftError} `refused` if a transport of this page is at the address; `invalid_argument`
    */
@@ -183,7 +183,7 @@ export class RelayClient {
     });
   }
 
-  /** Ends all streams. Nodes that go on reach nobody. */
+  /** Ends all streams. Nodes that go on reach no other. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const port of [...this.#ports.values()]) port.close();
@@ -217,7 +217,7 @@ export class RelayClient {
     for (const link of this.#links.values()) link.announce();
   }
 
-  /** Whether a packet is on its way, or has at least not surely been dropped. */
+  /** Returns false if a packet has surely been dropped. */
   #send(item: Outgoing): boolean {
     const neighbour = this.#channels.get(item.to);
     if (neighbour !== undefined) {
@@ -265,7 +265,7 @@ export class RelayClient {
     for (const server of servers) this.#serverAt(server);
   }
 
-  /** A server says that it is reached under another name too: one stream is enough. */
+  /** Notes that a server is reached under another name too: one stream is enough. */
   #alias(address: string, link: ServerLink): void {
     const other = this.#links.get(address);
     if (other !== undefined && other !== link) {
@@ -309,18 +309,18 @@ export class RelayClient {
       const senders = gone.get(item.to) ?? new Set();
       gone.set(item.to, senders.add(item.from));
     }
-    for (const [to, senders] of gone) this.#notify(senders, to);
+    for (const [to, senders] of gone) this.#lostReceiver(senders, to);
   }
 
   #lost(packets: readonly Outgoing[]): void {
     this.#counts.dropped += packets.length;
     const receivers = new Map<string, Set<string>>();
     for (const { to, from } of packets) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
-    for (const [to, senders] of receivers) this.#notify(senders, to);
+    for (const [to, senders] of receivers) this.#lostReceiver(senders, to);
   }
 
   /** Calls to `to` that wait for an answer wait in vain. */
-  #notify(senders: Iterable<string>, to: string): void {
+  #lostReceiver(senders: Iterable<string>, to: string): void {
     for (const sender of senders) this.#channels.get(sender)?.lost(to);
   }
 
@@ -331,7 +331,7 @@ export class RelayClient {
       // Answers would have come by the stream.
       if (link.state === "failed") {
         const names = [...this.#aliases].filter(([, other]) => other === link).map(([address]) => address);
-        for (const name of [link.url, ...names]) this.#notify(this.#channels.keys(), name);
+        for (const name of [link.url, ...names]) this.#lostReceiver(this.#channels.keys(), name);
       }
       if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     }

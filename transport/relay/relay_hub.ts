@@ -1,6 +1,6 @@
 /**
- * A server's part of the relay: which page is attached under which name, with
- * which addresses, and what waits for it.
+ * A server's part of the relay: the attached pages, their addresses, and the
+ * packets that wait for them.
  *
  * @module
  */
@@ -15,29 +15,29 @@ import { RelayPage } from "./relay_page.ts";
 
 /** Options of a {@linkcode RelayHub}. Sizes in bytes, times in milliseconds. */
 export interface RelayHubOptions {
-  /** Where this server says that it is reached: the sender of its own packets. */
+  /** The advertised address of this server: the sender of its own packets. */
   readonly address: string;
   /** Where the servers of the cluster are reached, as far as is known now. @default none */
   readonly servers?: () => readonly string[];
   /** Clock. @default systemHost() */
   readonly host?: Host;
-  /** Pages that may be attached at a time. @default 1024 */
+  /** At most this many pages are attached at a time. @default 1024 */
   readonly maxPages?: number;
-  /** Packets that wait for one page, at most. @default 4096 */
+  /** At most this many packets wait for one page. @default 4096 */
   readonly maxQueuedPackets?: number;
-  /** Bytes that wait for one page, at most. @default 32 MiB */
+  /** At most this many bytes wait for one page. @default 32 MiB */
   readonly maxQueuedBytes?: number;
-  /** Bytes that wait for all pages, at most. @default 256 MiB */
+  /** At most this many bytes wait for all pages. @default 256 MiB */
   readonly maxTotalBytes?: number;
-  /** Bytes that go down a stream together, at most (one packet may be more). @default 1 MiB */
+  /** At most this many bytes go down a stream together (one packet may be more). @default 1 MiB */
   readonly maxBatchBytes?: number;
-  /** How often a page hears at least that the stream lives. @default 2000 */
+  /** The longest pause between two answers of a stream. @default 2000 */
   readonly keepAliveMs?: number;
-  /** A page that takes nothing for so long is let go. @default 30000 */
+  /** A page that takes nothing for this long is detached. @default 30000 */
   readonly hangTimeoutMs?: number;
 }
 
-/** What a {@linkcode RelayHub} did so far. */
+/** Counts of a {@linkcode RelayHub} so far. */
 export interface RelayCounts {
   /** Pages attached now. */
   readonly pages: number;
@@ -53,17 +53,17 @@ export interface RelayCounts {
   readonly queuedPackets: number;
 }
 
-/** What goes down a stream. */
+/** One answer of a stream. */
 export interface RelayDelivery {
-  /** Empty in an answer that says what follows. */
+  /** Empty in an answer with the following fields. */
   readonly packets: readonly QueuedPacket[];
-  /** Where this server says that it is reached. */
+  /** The advertised address of this server. */
   readonly address?: string;
   /** Where the servers of the cluster are reached. */
   readonly servers?: readonly string[];
 }
 
-/** Addresses of one page, at most. */
+/** The most addresses of one page. */
 const MAX_ADDRESSES = 64;
 
 const MIB = 1024 * 1024;
@@ -74,13 +74,13 @@ const MIB = 1024 * 1024;
  * that; and hands on what is for this server.
  */
 export class RelayHub {
-  /** Where this server says that it is reached. */
+  /** The advertised address of this server. */
   readonly address: string;
   readonly #options: Required<Omit<RelayHubOptions, "address" | "maxTotalBytes">>;
-  /** What is left for all pages together. */
+  /** The bytes left for all pages together. */
   readonly #room: { bytes: number };
   readonly #pages = new Map<string, RelayPage>();
-  /** Who has an address. */
+  /** The page of each address. */
   readonly #routes = new Map<string, RelayPage>();
   #receive: ((packet: Uint8Array) => void) | undefined;
   #gone: (address: string) => void = () => {};
@@ -90,7 +90,7 @@ export class RelayHub {
   #malformed = 0;
   #closed = false;
 
-  /** Attaches nobody yet. */
+  /** Creates a hub without pages. */
   constructor(options: RelayHubOptions) {
     this.address = options.address;
     this.#room = { bytes: options.maxTotalBytes ?? 256 * MIB };
@@ -106,7 +106,7 @@ export class RelayHub {
     };
   }
 
-  /** What happened so far. */
+  /** The counts so far. */
   get counts(): RelayCounts {
     let queuedPackets = 0;
     for (const page of this.#pages.values()) queuedPackets += page.queued;
@@ -120,25 +120,25 @@ export class RelayHub {
     };
   }
 
-  /** Begins to hand on what is for this server, and to tell whose page is gone. */
+  /** Begins to hand on packets for this server, and to report addresses whose page is gone. */
   start(receive: (packet: Uint8Array) => void, gone: (address: string) => void): void {
     this.#receive = receive;
     this.#gone = gone;
   }
 
-  /** Whether a page has this address. */
+  /** Reports whether a page has this address. */
   reaches(address: string): boolean {
     return this.#routes.has(address);
   }
 
-  /** Puts a packet of this server in the queue of the page that has the address; false if there is none, or no room. */
+  /** Puts a packet of this server in the queue of the page that has the address; returns false if there is none, or no room. */
   send(to: string, packet: Uint8Array): boolean {
     return this.#pass({ to, from: this.address, packet });
   }
 
   /**
-   * For `relayService`: what goes down a page's stream, until the page or the
-   * hub ends it, or another stream of the same page does.
+   * For `relayService`: yields what goes down a page's stream, until the page or
+   * the hub ends it, or another stream of the same page does.
    *
    * @internal
    *
@@ -260,7 +260,7 @@ export class RelayHub {
     return page;
   }
 
-  /** Calls to whoever had the address at another page wait in vain. An earlier stream of the same page may have brought them. */
+  /** Calls to a node that had the address at another page wait in vain. An earlier stream of the same page may have brought them. */
   #route(address: string, page: RelayPage): void {
     const before = this.#routes.get(address);
     this.#routes.set(address, page);

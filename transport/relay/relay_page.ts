@@ -1,5 +1,5 @@
 /**
- * One page at a relay: its addresses, and what waits to go down its stream.
+ * One page at a relay: its addresses, and the packets that wait to go down its stream.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { Cancel, Host } from "../../lib/clock.ts";
 import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 
-/** What a page needs of its hub's options. */
+/** The part of the hub's options that a page needs. */
 export interface RelayPageOptions {
   readonly host: Host;
   readonly maxQueuedPackets: number;
@@ -17,7 +17,7 @@ export interface RelayPageOptions {
   readonly hangTimeoutMs: number;
 }
 
-/** Packets that go down a stream together, at most. */
+/** At most this many packets go down a stream together. */
 const MAX_BATCH_PACKETS = 128;
 
 /** Made anew with each stream. */
@@ -30,7 +30,7 @@ export class RelayPage {
   readonly #hung: () => void;
   readonly #queue: PacketQueue<QueuedPacket>;
   /** When the next answer without packets is due; the first one at once. */
-  #greetMs: number;
+  #keepAliveDueMs: number;
   #wake: (() => void) | undefined;
   #hangTimer: Cancel | undefined;
   #ended = false;
@@ -44,7 +44,7 @@ export class RelayPage {
     this.#options = options;
     this.#hung = hung;
     this.#queue = new PacketQueue({ maxItems: options.maxQueuedPackets, maxBytes: options.maxQueuedBytes }, room);
-    this.#greetMs = options.host.clock.monotonicMs();
+    this.#keepAliveDueMs = options.host.clock.monotonicMs();
   }
 
   /** Packets that wait. */
@@ -52,7 +52,7 @@ export class RelayPage {
     return this.#queue.length;
   }
 
-  /** Adds one; false if there is no room for it. */
+  /** Adds one; returns false if there is no room for it. */
   push(item: QueuedPacket): boolean {
     if (this.#ended || !this.#queue.push(item)) return false;
     this.#wake?.();
@@ -68,20 +68,22 @@ export class RelayPage {
   }
 
   /**
-   * What goes down next; nothing, now and then, to show that the stream lives;
-   * `null` at the end. Asked again only once the last one is on its way: a page
-   * for which that takes too long hangs.
+   * Returns the packets that go down next; none, now and then, to show that the
+   * stream lives; `null` at the end. Called again only once the last ones are on
+   * their way: a page for which that takes too long hangs.
    */
   async next(): Promise<readonly QueuedPacket[] | null> {
     const { clock } = this.#options.host;
     this.#hangTimer?.();
-    while (!this.#ended && this.#queue.length === 0 && clock.monotonicMs() < this.#greetMs) await this.#something();
+    while (!this.#ended && this.#queue.length === 0 && clock.monotonicMs() < this.#keepAliveDueMs) {
+      await this.#something();
+    }
     if (this.#ended) return null;
     this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, this.#hung);
-    if (clock.monotonicMs() < this.#greetMs) {
+    if (clock.monotonicMs() < this.#keepAliveDueMs) {
       return this.#queue.take({ maxItems: MAX_BATCH_PACKETS, maxBytes: this.#options.maxBatchBytes });
     }
-    this.#greetMs = clock.monotonicMs() + this.#options.keepAliveMs;
+    this.#keepAliveDueMs = clock.monotonicMs() + this.#options.keepAliveMs;
     return [];
   }
 
@@ -89,7 +91,7 @@ export class RelayPage {
     const { clock } = this.#options.host;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const cancel = clock.setTimer(this.#greetMs - clock.monotonicMs(), resolve);
+    const cancel = clock.setTimer(this.#keepAliveDueMs - clock.monotonicMs(), resolve);
     await promise;
     this.#wake = undefined;
     cancel();

@@ -11,20 +11,20 @@ import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import type { TabTransportOptions } from "../packet/packet_transport.ts";
 import { RelayTransport } from "./relay_transport.ts";
 
-/** What goes through a port. */
+/** A message through a port. */
 type PortMessage =
   /** The worker's transport starts: not before that is its address announced. */
   | { readonly kind: "start" }
-  /** `to` is empty on the way down; with a number it wants to be acknowledged. */
+  /** `to` is empty on the way down; a number other than 0 requests an acknowledgement. */
   | { readonly kind: "packet"; readonly to: string; readonly packet: Uint8Array | null; readonly ask: number }
   | { readonly kind: "ack"; readonly ack: number }
-  /** Whoever was at this address can't be reached any more. */
+  /** The node at this address is no longer reachable. */
   | { readonly kind: "lost"; readonly address: string }
   /** The servers that are attached now. */
   | { readonly kind: "servers"; readonly urls: readonly string[] }
   | { readonly kind: "close" };
 
-/** What may be on its way through a port: one whose worker hangs must not grow without bound. */
+/** Limits of what is on its way through a port: one whose worker hangs must not grow without bound. */
 const LIMITS = { maxMessages: 4096, maxBytes: 32 * 1024 * 1024 };
 
 /** One end of a port. */
@@ -46,11 +46,11 @@ class PortEnd {
     };
   }
 
-  /** False if too much is on its way already. */
+  /** Returns false if too much is on its way already. */
   send(to: string, packet: Uint8Array): boolean {
     const ask = this.#credit.take(packet.length);
     if (ask === null) return false;
-    // What came down a stream is a part of something larger, all of which would be copied with it.
+    // A packet that came down a stream is a view of a larger buffer, all of which would be copied.
     const own = packet.byteLength === packet.buffer.byteLength ? packet : packet.slice();
     this.#port.postMessage({ kind: "packet", to, packet: own, ask }, [own.buffer as ArrayBuffer]);
     return true;
@@ -66,7 +66,7 @@ class PortEnd {
   }
 }
 
-/** What the page's end needs of the relay. */
+/** The part of the relay that the page's end needs. */
 export interface PortRelay {
   /** Carries the packets of the worker's node. */
   readonly channel: PacketChannel;
@@ -83,7 +83,7 @@ export class RelayPort {
   readonly port: MessagePort;
   readonly #relay: PortRelay;
   readonly #end: PortEnd;
-  #told = "";
+  #sentUrls = "";
   #closed = false;
 
   constructor(relay: PortRelay) {
@@ -105,9 +105,9 @@ export class RelayPort {
   /** The state of a server has changed. */
   changed(): void {
     const urls = this.#relay.servers();
-    const told = urls.join("\n");
-    if (this.#closed || told === this.#told) return;
-    this.#told = told;
+    const joined = urls.join("\n");
+    if (this.#closed || joined === this.#sentUrls) return;
+    this.#sentUrls = joined;
     this.#end.post({ kind: "servers", urls });
   }
 

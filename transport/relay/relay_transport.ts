@@ -1,5 +1,5 @@
 /**
- * One node's place at a relay.
+ * The transport of one node at a relay.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import { PacketTransport, type PacketTransportOptions } from "../packet/packet_transport.ts";
 
-/** What a node's channel needs of the page's relay. */
+/** The part of the page's relay that a node's channel needs. */
 export interface ChannelRelay {
   /** @throws {RaftError} `refused` if another is open at the address; `closed` */
   open(channel: RelayChannel): void;
@@ -66,7 +66,7 @@ export class RelayTransport extends PacketTransport {
     this.#servers = servers;
   }
 
-  /** The addresses of the servers that are attached now: whom to ask for membership. */
+  /** The addresses of the servers that are attached now: they can be asked for membership. */
   get peers(): readonly string[] {
     return this.#servers();
   }

@@ -1,5 +1,5 @@
 /**
- * One server, as a page has it: a stream down, calls up.
+ * The connection of a page to one server: a stream down, calls up.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 import { type SlotLocks, takeSlot } from "./slots.ts";
 
 /**
- * How a page and a server are connected.
+ * The state of the connection between a page and a server.
  *
  * - `connecting`: a stream is being opened.
  * - `attached`: packets go both ways.
- * - `waiting`: for a slot: other tabs hold all the streams that there may be.
+ * - `waiting`: other tabs hold all the slots for streams.
  * - `failed`: it is tried again soon; the error says what went wrong last.
- * - `closed`: the page wants nothing more of it.
+ * - `closed`: the page no longer uses it.
  */
 export type RelayLinkState = "connecting" | "attached" | "waiting" | "failed" | "closed";
 
@@ -31,17 +31,17 @@ export interface Outgoing extends QueuedPacket {
   readonly triedBy: ReadonlySet<ServerLink>;
 }
 
-/** What a link needs of the page. */
+/** The part of the page that a link needs. */
 export interface LinkPage {
   /** The addresses of its nodes now. */
   addresses(): string[];
-  /** Takes what came down. */
+  /** Takes packets that came down. */
   deliver(link: ServerLink, packets: readonly RelayedPacket[]): void;
-  /** The server said where it and the cluster's others are. */
+  /** The server has sent its address and those of the cluster's other servers. */
   learned(link: ServerLink, address: string, servers: readonly string[]): void;
-  /** The server has nobody at the receivers' addresses: these packets went no further. */
+  /** No node is attached to the server at the receivers' addresses: these packets went no further. */
   undelivered(link: ServerLink, packets: readonly Outgoing[]): void;
-  /** The connection broke; whether these arrived is not known. */
+  /** The connection broke; these may or may not have arrived. */
   lost(packets: readonly Outgoing[]): void;
   /** The state has changed. */
   changed(link: ServerLink): void;
@@ -60,7 +60,7 @@ export interface LinkOptions {
   readonly hangTimeoutMs: number;
 }
 
-/** Packets that go in one call, at most. */
+/** At most this many packets go in one call. */
 const MAX_BATCH_PACKETS = 128;
 
 /** Keeps a stream to one server, for as long as it isn't closed. */
@@ -115,12 +115,12 @@ export class ServerLink {
     return this.#failures;
   }
 
-  /** Whether packets come and go. */
+  /** Whether packets can pass. */
   get attached(): boolean {
     return this.#state === "attached";
   }
 
-  /** Whether the server knows of all the page's addresses. */
+  /** Whether the server has all the page's addresses. */
   get announced(): boolean {
     return this.attached && this.#announced === namesOf(this.#page.addresses());
   }
@@ -130,7 +130,7 @@ export class ServerLink {
     return this.#queue.length;
   }
 
-  /** Queues a packet; false if the server isn't there, or the queue is full. */
+  /** Queues a packet; returns false if the server isn't attached, or the queue is full. */
   send(item: Outgoing): boolean {
     if (!this.attached || !this.#queue.push(item)) return false;
     void this.#pump();
@@ -173,14 +173,14 @@ export class ServerLink {
     const waits = (): void =>
       this.#become(
         "waiting",
-        new RaftError("busy", `other tabs hold all the streams that there may be to ${this.url}`, {
+        new RaftError("busy", `other tabs hold all slots for streams to ${this.url}`, {
           hint: "Close one of them, or serve over HTTPS with HTTP/2, where a browser has no such limit.",
         }),
       );
     try {
       return await takeSlot(locks, this.url, waits, this.#closing.signal);
     } catch {
-      // Closed, or a page that may not use locks: the browser's limit is there all the same, and only less well told.
+      // Closed, or a page that may not use locks: the browser's limit applies all the same, but goes unreported.
       return () => {};
     }
   }
@@ -230,7 +230,7 @@ export class ServerLink {
     void this.#pump();
   }
 
-  /** A stream on which nothing comes any more, nor what only shows that it lives, hangs. */
+  /** Aborts a stream that hangs: nothing comes, not even a sign that it lives. */
   #silence(stream: AbortController): Cancel {
     const { host, hangTimeoutMs } = this.#options;
     return host.clock.setTimer(hangTimeoutMs, () => {

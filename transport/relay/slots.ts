@@ -1,20 +1,20 @@
 /**
- * Who may hold a stream. A browser has six HTTP/1.1 connections for each host
- * and port, for all of its tabs together: a seventh request waits, and says
- * nothing. So pages take one of four slots first, by Web Locks, which leaves two
- * connections for the calls of all; and a page without one can say so.
+ * Slots for streams. A browser has six HTTP/1.1 connections for each host and
+ * port, for all of its tabs together: a seventh request waits without notice. So
+ * pages take one of four slots first, by Web Locks, which leaves two connections
+ * for the calls of all; and a page without a slot can report it.
  *
  * @module
  */
 
 import { abortedError } from "../../lib/errors.ts";
 
-/** Streams to one server from the pages of one browser and origin, at most. */
+/** The most streams to one server from the pages of one browser and origin. */
 export const SLOTS = 4;
 
 /** The part of `navigator.locks` that is used. */
 export interface SlotLocks {
-  /** Runs `held` while the lock is held; at once and with `null` if it can't be had and `ifAvailable` says so. */
+  /** Runs `held` while the lock is held; at once and with `null` if it is not available and `ifAvailable` is set. */
   request(
     name: string,
     options: { readonly ifAvailable?: boolean; readonly signal?: AbortSignal },
@@ -76,7 +76,7 @@ async function firstOf(locks: SlotLocks, names: readonly string[], signal: Abort
       };
       for (const name of names) {
         locks.request(name, { signal: others.signal }, held).catch((error: unknown) => {
-          // Those that are not needed any more end with an error too.
+          // Requests that are no longer needed end with an error too.
           if (!others.signal.aborted) reject(error);
           else if (signal.aborted) reject(abortedError(signal, "rejected"));
         });

@@ -22,7 +22,7 @@ export interface BroadcastChannelTransportOptions extends TabTransportOptions {
   readonly maxInflightMessages?: number;
   /** The same limit in bytes. @default 32 MiB */
   readonly maxInflightBytes?: number;
-  /** The locks by which the end of a tab shows that said no goodbye; `null` for none. @default navigator.locks */
+  /** The locks that reveal the end of a tab without a goodbye; `null` for none. @default navigator.locks */
   readonly locks?: Locks | null;
   /** How long `start` waits for another tab at the same address to end, such as one that is reloaded. @default 1000 */
   readonly takeOverMs?: number;
@@ -32,7 +32,7 @@ const MIB = 1024 * 1024;
 
 /**
  * Reaches every tab and worker of the origin that is on the same cluster's
- * channel, without being told their addresses, and knows which are there.
+ * channel, without a list of their addresses, and knows which are there.
  *
  * A tab that is closed says goodbye, or its Web Lock shows that it is gone.
  *

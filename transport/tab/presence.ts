@@ -1,6 +1,6 @@
 /**
- * Who is alive, by Web Locks: a tab that dies says no goodbye, but its locks are
- * free at once.
+ * The presence of tabs, by Web Locks: a tab that dies says no goodbye, but its
+ * locks are free at once.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 
-/** What is needed of `navigator.locks`. */
+/** The part of `navigator.locks` that is used. */
 export interface Locks {
   /** Runs `held` once the lock is held, and keeps it until the promise of `held` settles. */
   request(
@@ -18,16 +18,16 @@ export interface Locks {
   ): Promise<unknown>;
 }
 
-/** The locks of this origin; `null` where there are none, as on a page that came by plain HTTP from another machine. */
+/** Returns the locks of this origin; `null` where there are none, as on a page that came by plain HTTP from another machine. */
 export function originLocks(): Locks | null {
   const { navigator } = globalThis as { readonly navigator?: { readonly locks?: Locks } };
   return navigator?.locks ?? null;
 }
 
-/** Frees a lock; resolves when another can have it. */
+/** Frees a lock; resolves when it is available to others. */
 export type Release = () => Promise<void>;
 
-/** Takes a lock. @throws {DOMException} whatever `signal` says, and what the browser refuses */
+/** Takes a lock. @throws {DOMException} if `signal` fires, or the browser refuses */
 async function hold(locks: Locks, name: string, signal?: AbortSignal): Promise<Release> {
   const held = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -42,7 +42,7 @@ async function hold(locks: Locks, name: string, signal?: AbortSignal): Promise<R
   };
 }
 
-/** The name of the lock that lives as long as a session. */
+/** Returns the name of the lock that is held as long as a session lives. */
 function sessionLock(session: string): string {
   return `raft-core session ${session}`;
 }
@@ -59,7 +59,7 @@ export async function holdSession(locks: Locks, session: string): Promise<Releas
 /** Calls `ended` when the session's lock is free: its holder is gone. Returns how to leave off. */
 export function watchSession(locks: Locks, session: string, ended: () => void): () => void {
   const controller = new AbortController();
-  // Shared, so that all who wait are told at once; and free again at once.
+  // Shared, so that all waiters get it at once, and free it again at once.
   locks.request(sessionLock(session), { mode: "shared", signal: controller.signal }, () => ended()).catch(() => {});
   return () => controller.abort();
 }

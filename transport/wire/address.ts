@@ -7,10 +7,10 @@
 import { RaftError } from "../../lib/errors.ts";
 
 /**
- * The base URL of a node's address: `host:port` is reached over plain HTTP, an
+ * Returns the base URL of a node's address: `host:port` is reached over plain HTTP, an
  * address with `http://` or `https://` as it says.
  *
- * @throws {RaftError} `invalid_argument` if it is no address
+ * @throws {RaftError} `invalid_argument` if it is not an address
  */
 export function baseUrl(address: string): string {
   const text = address.includes("://") ? address : `http://${address}`;

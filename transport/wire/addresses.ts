@@ -1,10 +1,10 @@
 /**
- * Who is reached how.
+ * Kinds of addresses.
  *
  * @module
  */
 
-/** Whether an address is that of a node in a tab: it is reached through a relay, or not at all. */
+/** Reports whether an address is that of a node in a tab: it is reached through a relay, or not at all. */
 export function isTabAddress(address: string): boolean {
   return address.startsWith("tab:");
 }

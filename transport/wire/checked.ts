@@ -1,5 +1,5 @@
 /**
- * Checks of what arrives from outside, before anything uses it.
+ * Checks of values that arrive from outside.
  *
  * @module
  */
@@ -14,36 +14,36 @@ export const MAX_ADDRESS_LENGTH = 1024;
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
-/** The error for anything malformed. */
+/** Returns the error for a malformed message. */
 export function malformed(what: string): RaftError {
   return new RaftError("invalid_argument", `malformed message: ${what}`);
 }
 
-/** A 64-bit number as a safe integer. @throws {RaftError} `invalid_argument` if it is over 2^53 − 1 */
+/** Converts a 64-bit number to a safe integer. @throws {RaftError} `invalid_argument` if it is over 2^53 − 1 */
 export function safeInteger(value: bigint, what: string): number {
   if (value < 0n || value > MAX_SAFE) throw malformed(`${what} is out of range: ${value}`);
   return Number(value);
 }
 
-/** A log index that names an entry. @throws {RaftError} `invalid_argument` for 0 and what is over 2^53 − 1 */
+/** Converts a log index that names an entry. @throws {RaftError} `invalid_argument` for 0 and what is over 2^53 − 1 */
 export function entryIndex(value: bigint, what: string): number {
   if (value === 0n) throw malformed(`${what} must not be 0`);
   return safeInteger(value, what);
 }
 
-/** A string that is not too long. @throws {RaftError} `invalid_argument` */
+/** Returns a string that is not too long. @throws {RaftError} `invalid_argument` */
 export function shortString(value: string, limit: number, what: string): string {
   if (value.length > limit) throw malformed(`${what} is longer than ${limit}`);
   return value;
 }
 
-/** An id, which must not be empty. @throws {RaftError} `invalid_argument` */
+/** Returns an id, which must not be empty. @throws {RaftError} `invalid_argument` */
 export function idString(value: string, what: string): string {
   if (value === "") throw malformed(`${what} is empty`);
   return shortString(value, MAX_ID_LENGTH, what);
 }
 
-/** A part that must be there. @throws {RaftError} `invalid_argument` */
+/** Returns a part that must be there. @throws {RaftError} `invalid_argument` */
 export function present<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw malformed(`${what} is missing`);
   return value;

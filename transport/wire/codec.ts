@@ -1,7 +1,7 @@
 /**
- * Envelopes as protobuf messages. What arrives is checked so far that the
- * protocol can take its types and numbers for granted; whether it is for this
- * node, and whether it is current, is for the node to say.
+ * Envelopes as protobuf messages. Arrivals are checked so far that the protocol
+ * can rely on their types and numbers; the node decides whether they are meant
+ * for it, and whether they are current.
  *
  * @module
  */
@@ -47,7 +47,7 @@ import {
 } from "./gen/raft/v1/peer_pb.ts";
 import { membershipFromWire, membershipToWire } from "./membership_codec.ts";
 
-/** The most bytes of a snapshot that one message may carry. */
+/** The most snapshot bytes in one message. */
 export const MAX_CHUNK_BYTES: number = 256 * 1024;
 
 const ENTRY_TYPES: Readonly<Record<EntryType, WireEntryType>> = {
@@ -62,7 +62,7 @@ const SNAPSHOT_STATUSES: Readonly<Record<InstallSnapshotResponse["status"], Wire
   failed: WireSnapshotStatus.FAILED,
 };
 
-/** What an envelope costs on the wire, roughly, in bytes: enough for limits. */
+/** Returns the approximate size of an envelope on the wire, in bytes: enough for limits. */
 export function envelopeSize(envelope: Envelope): number {
   const { message } = envelope;
   let size = 128;
@@ -71,13 +71,13 @@ export function envelopeSize(envelope: Envelope): number {
   return size;
 }
 
-/** The bytes of one envelope. */
+/** Encodes one envelope. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
   return toBinary(EnvelopeSchema, create(EnvelopeSchema, envelopeToWire(envelope)));
 }
 
 /**
- * Reads what {@linkcode encodeEnvelope} wrote. Entries and chunks are views of `bytes`.
+ * Decodes the output of {@linkcode encodeEnvelope}. Entries and chunks are views of `bytes`.
  *
  * @throws {RaftError} `invalid_argument` for anything else
  */
@@ -92,7 +92,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
 }
 
 /**
- * For the wire.
+ * Returns the wire form of an envelope.
  *
  * @internal
  */
@@ -102,7 +102,7 @@ export function envelopeToWire(envelope: Envelope): MessageInitShape<typeof Enve
 }
 
 /**
- * From the wire.
+ * Reads an envelope.
  *
  * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
  *
@@ -339,7 +339,7 @@ function checkMembership(read: () => Membership): Membership {
   }
 }
 
-/** The name that stands for a number of the wire. @throws {RaftError} `invalid_argument` if none does */
+/** Returns the name that stands for a number of the wire. @throws {RaftError} `invalid_argument` if none does */
 export function keyOf<Key extends string>(names: Readonly<Record<Key, number>>, value: number, what: string): Key {
   for (const name in names) if (names[name] === value) return name;
   throw malformed(`${what} is unknown: ${value}`);

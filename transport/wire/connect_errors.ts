@@ -1,5 +1,5 @@
 /**
- * {@linkcode RaftError}s across the wire: as a detail of a Connect error, and inside answers.
+ * {@linkcode RaftError}s as details of Connect errors.
  *
  * @module
  */
@@ -36,8 +36,8 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
 };
 
 /**
- * What a service throws, as the Connect error that carries all of it. Errors
- * that are none of ours say no more than "internal" to the other side; a
+ * Converts what a service throws to the Connect error that carries all of it. A
+ * foreign error becomes a bare "internal" for the other side; a
  * {@linkcode ConnectError} stays as it is.
  *
  * @internal
@@ -55,9 +55,9 @@ export function toConnectError(error: unknown): ConnectError {
 }
 
 /**
- * What a call threw, as a {@linkcode RaftError}. With a detail it is the
+ * Converts what a call threw to a {@linkcode RaftError}. With a detail it is the
  * server's own. Without one the outcome is `rejected` only where the protocol
- * says that no service took the request on.
+ * says that no service accepted the request.
  */
 export function fromConnectError(error: unknown): RaftError {
   if (error instanceof RaftError) return error;
@@ -93,7 +93,7 @@ export function fromConnectError(error: unknown): RaftError {
 }
 
 /**
- * Gives every error that a service throws its detail. For servers.
+ * Adds its detail to every error that a service throws. For servers.
  *
  * @internal
  */

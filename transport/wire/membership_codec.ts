@@ -15,7 +15,7 @@ import type {
 } from "./gen/raft/v1/membership_pb.ts";
 
 /**
- * For the wire.
+ * Returns the wire form.
  *
  * @internal
  */
@@ -24,7 +24,7 @@ export function memberToWire({ id, address, incarnation }: Member): MessageInitS
 }
 
 /**
- * From the wire.
+ * Reads the wire form.
  *
  * @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty
  *
@@ -39,7 +39,7 @@ export function memberFromWire(wire: WireMember): Member {
 }
 
 /**
- * For the wire.
+ * Returns the wire form.
  *
  * @internal
  */
@@ -54,7 +54,7 @@ export function membershipToWire(membership: Membership): MessageInitShape<typeo
 }
 
 /**
- * From the wire. Whether its parts agree is for `validateMembership`: a node
+ * Reads a membership. `validateMembership` checks that its parts agree: a node
  * that is in no cluster yet has an empty one.
  *
  * @throws {RaftError} `invalid_argument` if a string is too long, or an id is empty

@@ -1,5 +1,5 @@
 /**
- * What became of commands, on the wire.
+ * The results of proposals on the wire.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { errorFromDetail, errorToDetail } from "./error_detail.ts";
 import type { ProposeResult as WireResult, ProposeResultSchema } from "./gen/raft/v1/client_pb.ts";
 
 /**
- * For the wire.
+ * Returns the wire form of a result.
  *
  * @internal
  */
@@ -23,7 +23,7 @@ export function resultToWire(result: ProposeOutcome): MessageInitShape<typeof Pr
 }
 
 /**
- * The results of so many commands, from the wire.
+ * Reads the results of `commands` commands.
  *
  * @internal
  *
@@ -36,7 +36,7 @@ export function resultsFromWire(results: readonly WireResult[], commands: number
   return results.map(resultFromWire);
 }
 
-/** An answer that can't be read says nothing of what became of the command. */
+/** Reads one result. If it can't be read, the command's outcome is unknown. */
 function resultFromWire({ result }: WireResult): ProposeOutcome {
   if (result.case === "error") return { ok: false, error: errorFromDetail(result.value) };
   try {

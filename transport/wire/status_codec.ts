@@ -1,5 +1,5 @@
 /**
- * A node's account of itself on the wire.
+ * The status of a node on the wire.
  *
  * @module
  */
@@ -53,7 +53,7 @@ const CONSISTENCIES: Readonly<Record<Consistency, WireConsistency>> = {
 };
 
 /**
- * For the wire.
+ * Returns the wire form.
  *
  * @internal
  */
@@ -62,7 +62,7 @@ export function consistencyToWire(consistency: Consistency): WireConsistency {
 }
 
 /**
- * From the wire; linearizable if it doesn't say.
+ * Reads a consistency; unspecified means linearizable.
  *
  * @throws {RaftError} `invalid_argument` if it is unknown
  *
@@ -73,7 +73,7 @@ export function consistencyFromWire(wire: WireConsistency): Consistency {
 }
 
 /**
- * For the wire.
+ * Returns the wire form.
  *
  * @internal
  */
@@ -82,7 +82,7 @@ export function suffrageToWire(suffrage: Suffrage): WireSuffrage {
 }
 
 /**
- * From the wire.
+ * Reads the wire form.
  *
  * @throws {RaftError} `invalid_argument` if it is unknown
  *
@@ -93,7 +93,7 @@ export function suffrageFromWire(wire: WireSuffrage): Suffrage {
 }
 
 /**
- * For the wire.
+ * Returns the wire form.
  *
  * @internal
  */
@@ -133,7 +133,7 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
 }
 
 /**
- * From the wire.
+ * Reads the wire form.
  *
  * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
  *
