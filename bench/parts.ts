@@ -16,7 +16,7 @@ import type { StateMachine } from "../lib/state_machine.ts";
 import type { Envelope } from "../lib/transport.ts";
 import { PROTOCOL_VERSION } from "../lib/transport.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
-import { decodeEnvelope, encodeEnvelope } from "../transport/connect/mod.ts";
+import { decodeEnvelope, encodeEnvelope } from "../transport/wire/codec.ts";
 import { load } from "./load.ts";
 import type { Row } from "./table.ts";
 import { number, rate } from "./table.ts";

@@ -8,11 +8,11 @@ import { createFileStorage } from "../../../../storage/file/mod.ts";
 import {
   ConnectTransport,
   createConnectClientTransport,
-  fromConnectError,
   http2Connector,
   serveRaft,
 } from "../../../../transport/connect/mod.ts";
 import { createRaftClients } from "../../../../transport/connect/client_transport.ts";
+import { fromConnectError } from "../../../../transport/wire/connect_errors.ts";
 import { until } from "./connect_fixture.ts";
 
 /** Three nodes in parts: their handlers stand before the nodes do, as ports are chosen by the system. */
