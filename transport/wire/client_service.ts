@@ -46,7 +46,11 @@ export interface ClientServiceOptions {
 type Method = typeof ClientService.method;
 type Context = { readonly signal: AbortSignal };
 
-/** The methods of ClientService. */
+/**
+ * The methods of ClientService.
+ *
+ * @internal
+ */
 export interface ClientServiceMethods {
   /** Proposes commands. */
   propose(request: ProposeRequest, context: Context): Promise<MessageInitShape<Method["propose"]["output"]>>;
