@@ -47,9 +47,9 @@ export class KeyValueCalls {
   }
 
   /**
-   * Changes of keys that begin with `prefix`, as this node applies them, in order.
-   * Ends with `no_leader` when the node has followed nobody for the timeout (it is
-   * cut off, or was removed): what it doesn't hear of, a watcher would wait for in vain.
+   * Yields changes of keys that begin with `prefix`, as this node applies them, in order.
+   * Ends with `no_leader` when the node has had no leader for the timeout: it is cut off
+   * or was removed, and a watcher would wait in vain for changes that it does not receive.
    *
    * @param fromVersion The first that matters; `null` for those from now on.
    */
@@ -79,9 +79,9 @@ export class KeyValueCalls {
       if (!lost.signal.aborted) throw error;
       throw new RaftError(
         "no_leader",
-        `This node has known no leader for ${this.#timeoutMs} ms, and may miss changes.`,
+        `this node has known no leader for ${this.#timeoutMs} ms, and may miss changes`,
         {
-          hint: "Go on at another node, from the version after the last one.",
+          hint: "Continue at another node, from the version after the last one.",
           cause: error,
         },
       );
