@@ -120,8 +120,9 @@ export class ByteWriter {
     return this;
   }
 
-  /** Returns the written bytes as a copy, made by {@linkcode copyBytes}. */
+  /** Returns the written bytes: the writer's own buffer if that is exactly full, otherwise a copy, made by {@linkcode copyBytes}. */
   finish(): Uint8Array {
+    if (!this.#returns && this.#length === this.#buffer.length) return this.#buffer;
     const written = copyBytes(this.#buffer, this.#length);
     this.#replaceBuffer(written);
     return written;
