@@ -16,7 +16,7 @@ import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "./commands.ts";
 import { binaryString, pack, type Packed, writePacked } from "./packed.ts";
 import { SortedMap } from "./sorted_map.ts";
 
-/** What a key has. Never changed once made. */
+/** The value and the version of a key. Immutable. */
 export interface Stored {
   readonly value: Packed;
   /** The log index of its last change. */
