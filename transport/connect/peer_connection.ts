@@ -110,7 +110,7 @@ export class PeerConnection {
   }
 
   async #run(): Promise<void> {
-    // What is sent in this turn goes in one batch.
+    // Messages sent in this turn share a batch.
     await Promise.resolve();
     while (!this.#closing.signal.aborted && this.#queue.length > 0) {
       const worked = await this.#connection();

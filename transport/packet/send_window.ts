@@ -1,6 +1,6 @@
 /**
- * Limits what is on its way to one peer. What is posted to a channel or a port
- * waits at the receiver without bound if that one hangs, so the sender has to
+ * Limits what is on its way to one peer. Messages posted to a channel or a port
+ * wait at the receiver without bound if that one hangs, so the sender has to
  * stop.
  *
  * @module
@@ -39,7 +39,7 @@ export class SendWindow {
     this.#lastRequest = firstRequest;
   }
 
-  /** What is on its way. */
+  /** The messages on their way. */
   get inflight(): Sum {
     return {
       messages: this.#sent.messages - this.#acknowledged.messages,

@@ -81,7 +81,7 @@ export function newTab(): string {
 /** `worker`: behind a port to the page's relay. */
 type End = "page" | "worker" | "server";
 
-/** Who sends, and who receives, in the suites. */
+/** The sender and the receiver in the suites. */
 export const RELAY_ENDS: readonly (readonly [End, End])[] = [
   ["page", "page"],
   ["page", "server"],

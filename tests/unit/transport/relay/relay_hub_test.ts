@@ -109,7 +109,7 @@ Deno.test("hub: an address is whose page named it last; who lost it takes nothin
   await first.next();
   const second = hub.attach("p2", ["tab:a"], never);
   await second.next();
-  // Who had it answers no more: its page was reloaded, and the connection of the old one lives a little longer.
+  // Its former holder no longer answers: the page was reloaded, and the connection of the old one lives a little longer.
   assert.deepEqual(gone, ["tab:a"]);
   await first.return(undefined);
   assert.deepEqual(gone, ["tab:a"]);
