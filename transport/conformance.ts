@@ -1,5 +1,5 @@
 /**
- * What every transport must do, as a list of checks bound to no test runner.
+ * The contract of every transport, as a list of checks bound to no test runner.
  *
  * @example
  * ```ts
@@ -25,7 +25,7 @@ export interface TransportEndpoint {
   close(): Promise<void>;
 }
 
-/** What the suite needs to try a transport. Made anew for each check. */
+/** The means of the suite to try a transport. Made anew for each check. */
 export interface TransportFixture {
   /** Makes an endpoint whose transport is not started; at `address`, if given, where one was closed before. */
   open(address?: string): Promise<TransportEndpoint>;
@@ -43,7 +43,7 @@ export interface TransportFixture {
 
 /** One check of the suite. */
 export interface TransportConformanceTest {
-  /** What it checks, as a sentence. */
+  /** The checked behaviour, as a sentence. */
   readonly name: string;
   /** Rejects if the transport breaks the contract. */
   run(): Promise<void>;
@@ -162,7 +162,7 @@ export function sampleMessages(): Message[] {
   ];
 }
 
-/** Whether two values are alike in every field and byte. */
+/** Reports whether two values are alike in every field and byte. */
 function alike(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array || b instanceof Uint8Array) {
     if (!(a instanceof Uint8Array) || !(b instanceof Uint8Array) || a.length !== b.length) return false;

@@ -110,7 +110,7 @@ export class PeerConnection {
   }
 
   async #run(): Promise<void> {
-    // Messages sent in this turn share a batch.
+    // All messages of this turn go in one batch.
     await Promise.resolve();
     while (!this.#closing.signal.aborted && this.#queue.length > 0) {
       const worked = await this.#connection();

@@ -12,56 +12,56 @@ import type { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import type { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
 /**
- * What implements PeerService.
+ * An implementation of PeerService.
  *
  * @internal
  */
 export type PeerServiceImpl = ServiceImpl<typeof PeerService>;
 
 /**
- * What implements ClientService.
+ * An implementation of ClientService.
  *
  * @internal
  */
 export type ClientServiceImpl = ServiceImpl<typeof ClientService>;
 
 /**
- * What implements AdminService.
+ * An implementation of AdminService.
  *
  * @internal
  */
 export type AdminServiceImpl = ServiceImpl<typeof AdminService>;
 
 /**
- * What implements KeyValueService.
+ * An implementation of KeyValueService.
  *
  * @internal
  */
 export type KeyValueServiceImpl = ServiceImpl<typeof KeyValueService>;
 
 /**
- * What implements RelayService.
+ * An implementation of RelayService.
  *
  * @internal
  */
 export type RelayServiceImpl = ServiceImpl<typeof RelayService>;
 
 /**
- * What calls ClientService.
+ * A client of ClientService.
  *
  * @internal
  */
 export type ClientServiceClient = Client<typeof ClientService>;
 
 /**
- * What calls AdminService.
+ * A client of AdminService.
  *
  * @internal
  */
 export type AdminServiceClient = Client<typeof AdminService>;
 
 /**
- * What calls KeyValueService.
+ * A client of KeyValueService.
  *
  * @internal
  */

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Calls a listener. What it throws is reported as an event listener's error would be, and does not reach the caller. */
+/** Calls a listener. Anything that it throws is reported as an event listener's error would be, and does not reach the caller. */
 export function notify<Args extends unknown[]>(listener: ((...args: Args) => void) | undefined, ...args: Args): void {
   try {
     listener?.(...args);

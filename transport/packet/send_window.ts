@@ -30,7 +30,7 @@ export class SendWindow {
   #sent: Sum = { messages: 0, bytes: 0 };
   #acknowledged: Sum = { messages: 0, bytes: 0 };
   #lastRequest: number;
-  /** What had been sent at the last request; `null` once that is acknowledged. */
+  /** The sum sent at the last request; `null` once that is acknowledged. */
   #requested: Sum | null = null;
 
   /** @param firstRequest a random number, so that an acknowledgement for an earlier sender does not count */
@@ -39,7 +39,7 @@ export class SendWindow {
     this.#lastRequest = firstRequest;
   }
 
-  /** The messages on their way. */
+  /** The sum on its way. */
   get inflight(): Sum {
     return {
       messages: this.#sent.messages - this.#acknowledged.messages,

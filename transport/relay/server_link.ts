@@ -218,7 +218,7 @@ export class ServerLink {
         this.#backoff.reset();
       }
       this.#state = "connecting";
-      // Some browsers would repeat a request that is under way if the connection broke with it.
+      // Calls that are under way would be sent once more by some browsers, if the connection broke with it.
       stream.abort(new RaftError("unreachable", `the stream to ${this.url} has ended`));
       this.#page.lost(this.#queue.clear());
     }
