@@ -1,8 +1,6 @@
 /**
  * The same load on three nodes of etcd, for a ratio in the same run: gRPC over one
  * connection to the leader, with one call for each operation.
- *
- * @module
  */
 
 import type { ChildProcess } from "node:child_process";

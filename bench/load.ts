@@ -1,7 +1,5 @@
 /**
  * Load on a cluster: writers that each wait for their last write.
- *
- * @module
  */
 
 import { readFileSync } from "node:fs";

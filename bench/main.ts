@@ -2,8 +2,6 @@
  * `deno task bench`: measures the parts, then a cluster of three processes, then the
  * same load on etcd if it is installed. `deno task bench memory` measures a log of a
  * million entries instead. See docs/performance.md.
- *
- * @module
  */
 
 import { cpus, totalmem } from "node:os";

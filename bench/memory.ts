@@ -1,8 +1,6 @@
 /**
  * `deno task bench memory`: measures a log of a million entries without snapshots.
  * Fails if a node takes more memory than its cache of entries and a fixed rest.
- *
- * @module
  */
 
 import { Coordinator } from "../lib/client/mod.ts";

@@ -1,7 +1,5 @@
 /**
  * Measurements of each part by itself, in one thread.
- *
- * @module
  */
 
 import { mkdtemp, rm } from "node:fs/promises";

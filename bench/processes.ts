@@ -1,7 +1,5 @@
 /**
  * Three server processes on this machine, and a client in this one.
- *
- * @module
  */
 
 import { Coordinator } from "../lib/client/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The network between nodes: bytes of the real codec, each message with a
  * fate of its own, and links that are cut or clogged for a while.
- *
- * @module
  */
 
 import { crc32c } from "../lib/crc32c.ts";

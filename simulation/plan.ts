@@ -2,8 +2,6 @@
  * The plan of a seed's run: the number of nodes, limits, faults and their
  * frequency. It is drawn once, so that one seed has tiny segments and no faults, and
  * another five nodes on failing disks.
- *
- * @module
  */
 
 import type { RaftNodeOptions } from "../lib/node/types.ts";

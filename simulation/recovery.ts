@@ -2,8 +2,6 @@
  * The check of liveness: once a quorum is healthy and connected, within bounded time
  * it has a leader, executes requests, and all of its nodes have the whole log, no
  * matter what is wrong with the others.
- *
- * @module
  */
 
 import type { Clients } from "./clients/clients.ts";

@@ -1,8 +1,6 @@
 /**
  * The state that all parts of one run share: time, random decisions, the trace, and
  * the first violation.
- *
- * @module
  */
 
 import { Decisions } from "./decisions.ts";

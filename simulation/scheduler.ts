@@ -2,8 +2,6 @@
  * Virtual time: one queue for all events. Between two events every promise that can
  * settle does so; nothing waits for a real clock.
  * Tasks that are queued together run back to back, as in lib/host.ts.
- *
- * @module
  */
 
 import type { Cancel } from "../lib/clock.ts";

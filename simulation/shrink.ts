@@ -1,8 +1,6 @@
 /**
  * Reduction of a failing run: faults and requests are left out as long as the same
  * rule is still violated (delta debugging, Zeller and Hildebrandt, 2002).
- *
- * @module
  */
 
 import { simulate } from "./simulate.ts";

@@ -1,7 +1,5 @@
 /**
  * One run of a whole cluster in virtual time, from one seed.
- *
- * @module
  */
 
 import { KeyValue } from "../lib/kv/key_value.ts";

@@ -1,7 +1,5 @@
 /**
  * Descriptions of events, for people who read a story.
- *
- * @module
  */
 
 import type { RaftEvent } from "../lib/raft/types.ts";

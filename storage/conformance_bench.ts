@@ -1,7 +1,5 @@
 /**
  * The tools that the checks of conformance.ts are written with.
- *
- * @module
  */
 
 import { membershipOf } from "../lib/raft/membership.ts";

@@ -1,7 +1,5 @@
 /**
  * Checks of identity, closing and the log.
- *
- * @module
  */
 
 import { crc32c } from "../lib/crc32c.ts";

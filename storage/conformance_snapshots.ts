@@ -1,7 +1,5 @@
 /**
  * Checks of snapshots and compaction.
- *
- * @module
  */
 
 import { encodeMembership } from "../lib/raft/membership.ts";

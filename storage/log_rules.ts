@@ -2,8 +2,6 @@
  * The rules that every batch must keep, on any medium. A batch that breaks one is
  * refused before anything is written: no write is better than one that can't be
  * read back.
- *
- * @module
  */
 
 import { StorageError } from "../lib/errors.ts";

@@ -3,8 +3,6 @@
  * that it calls durable lives in a {@linkcode MemoryDisk}, which outlives the
  * storage. So tests can simulate a crash and a restart: `crash()` one storage, and
  * open another on the same disk.
- *
- * @module
  */
 
 import { concatBytes } from "../lib/bytes.ts";

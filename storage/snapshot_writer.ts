@@ -1,8 +1,6 @@
 /**
  * Writers of snapshots, for any medium. They allow one call at a time, nothing after
  * a failure, and `stage` or `abort` at the end.
- *
- * @module
  */
 
 import { crc32c } from "../lib/crc32c.ts";

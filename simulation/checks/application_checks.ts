@@ -1,8 +1,6 @@
 /**
  * Checks of state machines: they receive the same commands in the same order, each
  * once, and in the end have answered like one machine that applied the committed log.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

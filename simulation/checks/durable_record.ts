@@ -1,8 +1,6 @@
 /**
  * A record of everything that a node's storage has reported as durable. After a
  * crash the disk must hold exactly that, or that and the one batch under way.
- *
- * @module
  */
 
 import type { HardState, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";

@@ -2,8 +2,6 @@
  * The history of requests and answers of clients, checked against the committed log.
  * Since the order of commits is known, this takes one pass; the search of
  * linearizability/ does not need that order, and checks a sample of the runs.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

@@ -1,8 +1,6 @@
 /**
  * Knowledge that no single node has: every entry that any node began to write, and
  * the committed ones among them.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

@@ -1,8 +1,6 @@
 /**
  * Checks of the safety properties of the paper's figure 3, and of the promises of
  * figure 2, after each event on the whole cluster.
- *
- * @module
  */
 
 import type { RaftView } from "../../lib/node/types.ts";

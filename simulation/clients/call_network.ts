@@ -1,8 +1,6 @@
 /**
  * The network between clients and nodes: a call may be lost in either direction,
  * arrive late, or find no process; it never arrives twice, but its client may retry.
- *
- * @module
  */
 
 import type { CallOptions, ClientTransport, ProposeOutcome } from "../../lib/client/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * Clients, which use the real Coordinator: each sends a request, waits for the
  * outcome, pauses, and sends the next. Their history is kept.
- *
- * @module
  */
 
 import { Coordinator } from "../../lib/client/mod.ts";

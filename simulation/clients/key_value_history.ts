@@ -1,8 +1,6 @@
 /**
  * The history of the key-value store's clients, in the form that the search for a
  * linearization needs.
- *
- * @module
  */
 
 import type { HistoryRecord } from "../checks/history.ts";

@@ -1,8 +1,6 @@
 /**
  * The built-in workload: puts, gets, compare-and-sets and deletes on a few keys that
  * all clients share.
- *
- * @module
  */
 
 import { decodeGetAnswer, decodeWriteAnswer, encodeDelete, encodeGet, encodePut } from "../../lib/kv/commands.ts";

@@ -1,7 +1,5 @@
 /**
  * The interface of workloads.
- *
- * @module
  */
 
 import type { Stream } from "../decisions.ts";

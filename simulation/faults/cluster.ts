@@ -1,7 +1,5 @@
 /**
  * The machines of a run as a cluster, for faults and operators.
- *
- * @module
  */
 
 import type { MembershipTarget, RaftNode } from "../../lib/node/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The faults that happen from time to time, with their duration, and the requests of
  * an operator meanwhile. Faults of single messages are in network.ts.
- *
- * @module
  */
 
 import type { Survival } from "../../storage/file/fake_file_system.ts";

@@ -1,7 +1,5 @@
 /**
  * Membership changes that an operator requests at any time.
- *
- * @module
  */
 
 import type { Member, Membership } from "../../lib/raft/types.ts";

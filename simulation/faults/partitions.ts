@@ -1,7 +1,5 @@
 /**
  * Shapes of network partitions.
- *
- * @module
  */
 
 import type { Stream } from "../decisions.ts";

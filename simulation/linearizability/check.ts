@@ -1,7 +1,5 @@
 /**
  * The checker of a history, which reports the smallest part that fails.
- *
- * @module
  */
 
 import type { Model, Operation } from "./history.ts";

@@ -1,7 +1,5 @@
 /**
  * A model of the key-value store, including versions.
- *
- * @module
  */
 
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";

@@ -1,7 +1,5 @@
 /**
  * A checker of recorded histories: every answer must be that of a single copy.
- *
- * @module
  */
 
 export { checkLinearizable } from "./check.ts";

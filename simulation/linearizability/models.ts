@@ -1,7 +1,5 @@
 /**
  * A simple model.
- *
- * @module
  */
 
 import type { Model } from "./history.ts";

@@ -4,8 +4,6 @@
  * which an operation that began after another had ended comes after it (Herlihy and
  * Wing, 1990). The algorithm is Wing and Gong's depth-first search with Lowe's memory
  * of states that were tried.
- *
- * @module
  */
 
 import type { Model, Operation } from "./history.ts";

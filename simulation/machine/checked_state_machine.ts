@@ -1,8 +1,6 @@
 /**
  * State machines with checks: outside of the sessions, where each entry of the log
  * arrives, and inside, where each request must arrive once.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";

@@ -1,8 +1,6 @@
 /**
  * The real storage, with checks of the batches it receives and of the state it
  * reports as durable.
- *
- * @module
  */
 
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";

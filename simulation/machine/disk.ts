@@ -1,8 +1,6 @@
 /**
  * A machine's disk: the file system of the real file storage, and its faults. It
  * outlives the processes that use it.
- *
- * @module
  */
 
 import { FakeFileSystem } from "../../storage/file/fake_file_system.ts";

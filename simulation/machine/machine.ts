@@ -1,8 +1,6 @@
 /**
  * A machine: a disk and clocks that outlive its processes, and the node that runs
  * there now, if any. A node that stops itself is restarted, as by a supervisor.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

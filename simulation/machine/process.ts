@@ -2,8 +2,6 @@
  * A process of a node: the {@linkcode Host} that the node runs on. After it was
  * killed, none of its tasks, timers and pending operations happens; while it is
  * paused, all of them wait.
- *
- * @module
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";

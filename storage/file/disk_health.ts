@@ -3,8 +3,6 @@
  * not write, and reports that only once; a second fsync that succeeds would prove
  * nothing. So from then on nothing is written or synced, until a restart reads
  * what is really on the disk.
- *
- * @module
  */
 
 import type { StorageError } from "../../lib/errors.ts";

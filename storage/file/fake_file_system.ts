@@ -3,8 +3,6 @@
  * crash may lose unsynced bytes, all or some of them; a creation, rename or removal
  * is lost unless the folder was synced; any operation may fail, write too little,
  * or never return. It is deterministic: random numbers are passed in.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

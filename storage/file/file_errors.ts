@@ -1,7 +1,5 @@
 /**
  * The errors that name a file.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

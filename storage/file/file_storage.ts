@@ -14,8 +14,6 @@
  * Nothing is ever changed in place. A batch is appended to the log with one write
  * and one fdatasync, and is atomic (recovery.ts). Entries are overwritten by
  * appending others with the same indexes: the later record is the valid one.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

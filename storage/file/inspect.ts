@@ -1,8 +1,6 @@
 /**
  * Inspection of a data folder without changing it. The node may be stopped or
  * running: nothing is locked.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

@@ -25,8 +25,6 @@
  * A holder whose state can't be determined counts as alive: where there is no
  * usable socket (node_lock_socket.ts), as on a disk shared by several machines, or
  * in a folder whose path is too long for one.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

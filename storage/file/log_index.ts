@@ -2,8 +2,6 @@
  * An index of the positions of entries, in four bytes per entry: their offsets, in
  * chunks that are freed as the log is compacted. The segment follows from the first
  * index of each segment, because a later entry never stands in an earlier segment.
- *
- * @module
  */
 
 import type { TermStart } from "../../lib/raft/types.ts";

@@ -1,7 +1,5 @@
 /**
  * Sequential reading of a segment, in large pieces.
- *
- * @module
  */
 
 import type { FileHandle } from "./file_system.ts";

@@ -1,8 +1,6 @@
 /**
  * The state that the log describes, except for the data of entries. It is the same
  * after writing a batch and after reading it again.
- *
- * @module
  */
 
 import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";

@@ -1,8 +1,6 @@
 /**
  * The identity of a folder: one line of JSON, and one with its CRC-32C. The file is
  * replaced as a whole through a temporary one.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

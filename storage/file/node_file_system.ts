@@ -6,8 +6,6 @@
  * lock's holder is alive it reads `/proc`, which Deno allows with `--allow-all`
  * alone, or asks the holder's socket, which needs `--allow-net` and
  * `--allow-sys`. Without them, a lock that was not released stays.
- *
- * @module
  */
 
 import { execFile } from "node:child_process";

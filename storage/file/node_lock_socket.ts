@@ -8,8 +8,6 @@
  * kernel and see one file system. So sockets are created and trusted only on Linux,
  * and only on local file systems. Over NFS or FUSE another machine may see the same
  * folder, or one machine may see it twice, and a socket answers only on its own side.
- *
- * @module
  */
 
 import { chmod, lstat, statfs, unlink } from "node:fs/promises";

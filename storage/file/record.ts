@@ -30,8 +30,6 @@
  *
  * so that a whole batch can be recognised after damage (see recovery.ts). The
  * log id keeps a client from writing a value that looks like a batch.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

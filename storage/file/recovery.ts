@@ -17,8 +17,6 @@
  * last batch is written again, and then synced.
  *
  * Rot within the very last batch looks like a torn tail, and is cut off as one.
- *
- * @module
  */
 
 import type { Entry, HardState } from "../../lib/raft/types.ts";

@@ -16,8 +16,6 @@
  *
  * A segment gets its name only after its header is durable. An unreadable header is
  * therefore always damage, never a half-finished creation.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";

@@ -1,7 +1,5 @@
 /**
  * The log's files, and a few of them open for reading.
- *
- * @module
  */
 
 import type { FileHandle, FileSystem } from "./file_system.ts";

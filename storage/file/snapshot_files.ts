@@ -24,8 +24,6 @@
  * 4. The old file is deleted. A crash before leaves a file that the next start deletes.
  *
  * Numbers, not the snapshot's id, make up the names: the id comes from other nodes.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

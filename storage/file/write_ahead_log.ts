@@ -1,7 +1,5 @@
 /**
  * The open log: appends batches, reads entries back, and deletes its beginning.
- *
- * @module
  */
 
 import type { StorageError } from "../../lib/errors.ts";

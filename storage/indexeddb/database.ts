@@ -5,8 +5,6 @@
  * the operating system reports that the data is on the disk, and rejects otherwise.
  * (A browser without this option resolves as soon as the operating system has the
  * data, which a power failure may lose.)
- *
- * @module
  */
 
 import type { UseStore } from "idb-keyval";

@@ -1,7 +1,5 @@
 /**
  * The errors that name a database.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

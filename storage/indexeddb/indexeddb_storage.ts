@@ -8,8 +8,6 @@
  * The identity lives with the data. A browser that evicts a site takes all of it,
  * so a node that starts after that is new, with a new incarnation, and never a voter
  * that has forgotten its vote.
- *
- * @module
  */
 
 import { StorageError } from "../../lib/errors.ts";

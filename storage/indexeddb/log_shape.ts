@@ -2,8 +2,6 @@
  * The content of the database except for entries: small enough to be kept in
  * memory, where it is authoritative once the database was read. A batch makes a new
  * shape, which replaces the old one when the batch is durable.
- *
- * @module
  */
 
 import type { HardState, PersistBatch, SnapshotMeta, TermStart } from "../../lib/raft/types.ts";

@@ -1,8 +1,6 @@
 /// <reference lib="dom" />
 /**
  * The records of the log: writing a batch, and reading entries back.
- *
- * @module
  */
 
 import { crc32c } from "../../lib/crc32c.ts";

@@ -3,8 +3,6 @@
  * Recovery at start: reads the database, and checks that it is complete. Damage is
  * an error, and never a silently shorter log. The data of entries are not read,
  * except for memberships.
- *
- * @module
  */
 
 import { promisifyRequest } from "idb-keyval";

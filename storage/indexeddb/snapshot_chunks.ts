@@ -12,8 +12,6 @@
  *    leaves chunks that the next start deletes.
  *
  * Numbers, not the snapshot's id, make up the keys: the id comes from other nodes.
- *
- * @module
  */
 
 import { promisifyRequest } from "idb-keyval";

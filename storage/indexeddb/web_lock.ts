@@ -3,8 +3,6 @@
  * A lock for each node. Two tabs that write to one log would break all of its
  * guarantees, and duplicating a tab takes one click. So each node's database has a
  * Web Lock, which the browser releases when its holder ends in any way.
- *
- * @module
  */
 
 import { errorName, missing } from "./database_errors.ts";
