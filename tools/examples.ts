@@ -4,7 +4,7 @@
  * if it stood next to mod.ts; no other fence excludes it from the check.
  */
 
-import { projectFiles, ROOT, run } from "./run.ts";
+import { projectFiles, ROOT, run, sourceFiles } from "./run.ts";
 
 /** A fenced block of a document or doc comment. */
 export interface Block {
@@ -59,8 +59,7 @@ export async function typeErrors(programs: readonly Block[]): Promise<string | n
 }
 
 async function main(): Promise<number> {
-  const sources = (await projectFiles()).filter((path) => path.endsWith(".ts") && !path.includes("/gen/"));
-  const blocks = (await Promise.all([...await documents(), ...sources].map(blocksOf))).flat();
+  const blocks = (await Promise.all([...await documents(), ...await sourceFiles()].map(blocksOf))).flat();
   const programs = blocks.filter(isProgram);
   const odd = programs.filter(({ kind }) => kind !== "ts" && kind !== "ts run");
   for (const { place, kind } of odd) console.error(`${place}: a program is \`ts\` or \`ts run\`, not \`${kind}\``);

@@ -5,7 +5,7 @@
  */
 
 import { forbiddenImport, resolve } from "./lint/layers.ts";
-import { projectFiles, ROOT } from "./run.ts";
+import { ROOT, sourceFiles } from "./run.ts";
 
 /** The files of a project, and the specifiers that each of them imports. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
@@ -63,17 +63,14 @@ export function violations(graph: Graph): string[] {
   return [...circles(graph).map((circle) => `circle: ${circle.join(" → ")}`), ...upward];
 }
 
-/** Reads the graph of the TypeScript files below `root`, a path that ends in a slash. */
+/** Reads the graph of TypeScript files below `root`, a path that ends in a slash. */
 export async function readGraph(root: string, files: readonly string[]): Promise<Graph> {
-  const graph = new Map<string, string[]>();
-  for (const file of files) {
-    if (file.endsWith(".ts")) graph.set(file, importsOf(await Deno.readTextFile(root + file)));
-  }
-  return graph;
+  const read = async (file: string) => [file, importsOf(await Deno.readTextFile(root + file))] as const;
+  return new Map(await Promise.all(files.map(read)));
 }
 
 if (import.meta.main) {
-  const found = violations(await readGraph(ROOT, await projectFiles()));
+  const found = violations(await readGraph(ROOT, await sourceFiles()));
   for (const line of found) console.error(line);
   Deno.exit(found.length === 0 ? 0 : 1);
 }

@@ -8,51 +8,42 @@
  * - a path, such as `lib/raft/`: counts only these files
  */
 
-import { beginsWithQuestion, type Sentence, sentencesOf } from "./lint/prose.ts";
-import { projectFiles, ROOT } from "./run.ts";
+import { beginsWithQuestion, sentencesOf } from "./lint/prose.ts";
+import { ROOT, sourceFiles } from "./run.ts";
 
 /** The share of such sentences that the gate accepts. It was 20 % before the rules in CONTRIBUTING.md. */
 const MAX_SHARE = 0.03;
 
-interface Count {
-  all: number;
-  questions: number;
-}
-
-function percent({ all, questions }: Count): string {
-  return `${(all === 0 ? 0 : 100 * questions / all).toFixed(1)} %`.padStart(7);
+/** Returns the folder that a file counts for. */
+function folderOf(path: string): string {
+  const parts = path.split("/").slice(0, -1);
+  return parts.slice(0, ["lib", "tests", "transport"].includes(String(parts[0])) ? 2 : 1).join("/") || ".";
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const areas = args.filter((arg) => !arg.startsWith("--"));
-  const files = (await projectFiles()).filter((path) =>
-    path.endsWith(".ts") && !path.includes("/gen/") &&
-    (areas.length === 0 || areas.some((area) => path.startsWith(area)))
+  const files = (await sourceFiles()).filter((path) =>
+    areas.length === 0 || areas.some((area) => path.startsWith(area))
   );
-  const folders = new Map<string, Count>();
-  const total: Count = { all: 0, questions: 0 };
-  const found: (Sentence & { readonly path: string })[] = [];
-  for (const path of files.sort()) {
-    const parts = path.split("/").slice(0, -1);
-    const folder = parts.slice(0, ["lib", "tests", "transport"].includes(String(parts[0])) ? 2 : 1).join("/") || ".";
-    const count = folders.get(folder) ?? { all: 0, questions: 0 };
-    folders.set(folder, count);
-    for (const sentence of sentencesOf(await Deno.readTextFile(ROOT + path))) {
-      const isQuestion = beginsWithQuestion(sentence.text);
-      if (isQuestion) found.push({ ...sentence, path });
-      for (const one of [count, total]) {
-        one.all++;
-        if (isQuestion) one.questions++;
-      }
+  const read = async (path: string) =>
+    sentencesOf(await Deno.readTextFile(ROOT + path)).map((each) => ({ ...each, path }));
+  const sentences = (await Promise.all(files.sort().map(read))).flat();
+  const questions = sentences.filter(({ text }) => beginsWithQuestion(text));
+  if (args.includes("--list")) {
+    for (const { path, line, text } of questions) {
+      console.log(`${path}:${line}: ${text}`);
     }
   }
-  if (args.includes("--list")) { for (const { path, line, text } of found) console.log(`${path}:${line}: ${text}`); }
-  for (const [name, count] of [...folders].sort(([a], [b]) => a < b ? -1 : 1).concat([["total", total]])) {
+  const print = (name: string, part: number, all: number): void =>
     console.log(
-      `${name.padEnd(24)} ${String(count.questions).padStart(5)} of ${String(count.all).padStart(6)} ${percent(count)}`,
+      `${name.padEnd(24)} ${String(part).padStart(5)} of ${String(all).padStart(6)} ` +
+        `${(all === 0 ? 0 : 100 * part / all).toFixed(1)} %`.padStart(7),
     );
+  for (const [name, { length }] of Map.groupBy(sentences, ({ path }) => folderOf(path))) {
+    print(name, questions.filter(({ path }) => folderOf(path) === name).length, length);
   }
-  return args.includes("--gate") && total.questions > MAX_SHARE * total.all ? 1 : 0;
+  print("total", questions.length, sentences.length);
+  return args.includes("--gate") && questions.length > MAX_SHARE * sentences.length ? 1 : 0;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -85,3 +85,8 @@ export async function projectFiles(): Promise<string[]> {
   // A file that was deleted stays listed until the deletion is committed.
   return output.split("\0").filter((path) => path !== "" && exists(path));
 }
+
+/** Lists the project's own TypeScript files, without generated ones. */
+export async function sourceFiles(): Promise<string[]> {
+  return (await projectFiles()).filter((path) => path.endsWith(".ts") && !path.includes("/gen/"));
+}

@@ -196,14 +196,10 @@ const prose: Deno.lint.Rule = {
     return {
       Program(node): void {
         const { text } = context.sourceCode;
-        let starts: number[] | null = null;
-        for (const sentence of sentencesOf(text)) {
-          if (!FOREIGN.test(sentence.text)) continue;
-          starts ??= [0, ...[...text.matchAll(/\n/g)].map((end) => end.index + 1)];
-          const range: [number, number] = [
-            starts[sentence.line - 1] ?? 0,
-            (starts[sentence.line] ?? text.length + 1) - 1,
-          ];
+        const lines = text.split("\n");
+        for (const { line } of sentencesOf(text).filter((sentence) => FOREIGN.test(sentence.text))) {
+          const end = lines.slice(0, line).join("\n").length;
+          const range: [number, number] = [end - String(lines[line - 1]).length, end];
           context.report({ node, range, message: "begin with a verb in the third person, or with a noun" });
         }
       },

@@ -10,14 +10,12 @@
  * literals over several lines are not recognised: comments in them count.
  */
 
+/** A sentence, or a line of a comment. */
 export interface Sentence {
   readonly text: string;
   /** The line of the file that it begins on, from 1. */
   readonly line: number;
 }
-
-/** A line of a comment: its text, and where it is in the file. */
-type Line = Sentence;
 
 const DIRECTIVE = /^(deno-|@ts-|dprint|#!|\/ <)/;
 const TAG = /^@(param|template)\s+\S+\s*(-\s+)?|^@\w+(\s*\{[^}]*\})?\s*/;
@@ -26,9 +24,9 @@ const ITEM = /^([-*]|\d+\.)\s+|^#+\s+|^\|\s*/;
 const END = /(?<!\b(?:e\.g|i\.e|cf|vs|etc|no))[.!?]["')`\]]*\s+(?![a-z])/g;
 
 /** The comments of a source text, each as its lines. */
-function* comments(source: string): Generator<Line[]> {
-  let block: Line[] | null = null;
-  let run: Line[] = [];
+function* comments(source: string): Generator<Sentence[]> {
+  let block: Sentence[] | null = null;
+  let run: Sentence[] = [];
   for (const [index, raw] of source.split("\n").entries()) {
     const line = index + 1;
     const text = raw.trim();
@@ -60,9 +58,9 @@ function isCode(piece: string): boolean {
 }
 
 /** The paragraphs, items and tags of a comment, as the lines of each without their marks. */
-function texts(comment: readonly Line[]): Line[][] {
-  const found: Line[][] = [];
-  let current: Line[] | null = null;
+function texts(comment: readonly Sentence[]): Sentence[][] {
+  const found: Sentence[][] = [];
+  let current: Sentence[] | null = null;
   let fenced = false;
   for (const { line, text } of comment) {
     const bare = text.trim();
@@ -83,7 +81,7 @@ export function sentencesOf(source: string): Sentence[] {
   return [...comments(source)].flatMap(texts).flatMap(split);
 }
 
-function split(text: readonly Line[]): Sentence[] {
+function split(text: readonly Sentence[]): Sentence[] {
   const whole = text.map((line) => line.text).join("\n");
   const begins = [0, ...[...whole.matchAll(END)].map((end) => end.index + end[0].length), whole.length];
   return begins.slice(0, -1).flatMap((begin, i) => {
