@@ -87,7 +87,7 @@ Deno.test("a private window has a node as long as it is open", async () => {
       const browsing = new Browsing(context, () => context.close(), site);
       const tab = await browsing.tab();
       const without = await tab.failure("open", { id: "n1" });
-      assert.match(without.message, /The storage is empty/);
+      assert.match(without.message, /the storage is empty/);
       await tab.call("open", { id: "n1", bootstrap: { members: ["n1"] } });
       assert.ok(await tab.call("put", "n1", "a", "1") > 0);
       await tab.page.reload();

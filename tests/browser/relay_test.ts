@@ -78,7 +78,7 @@ Deno.test("of eight tabs four are attached, the others report that they wait, an
     for (const name of waiting) {
       const { code, message, hint } = (await stateOf(tabs.get(name)!))!;
       assert.equal(code, "busy");
-      assert.match(message, /other tabs hold all the streams/);
+      assert.match(message, /other tabs hold all slots for streams/);
       assert.match(hint, /Close one of them, or serve over HTTPS/);
     }
     for (const name of attached) {
@@ -148,7 +148,7 @@ Deno.test("tabs attach again to a server that restarts, and reach each other as 
       const states = await Promise.all([one, two].map(stateOf));
       return states.every((now) => now?.state !== "attached");
     });
-    assert.match(await ask(one, "t2"), /unreachable|nobody/);
+    assert.match(await ask(one, "t2"), /unreachable|no node is reachable/);
     await using _again = await serve(options);
     await heard();
   } finally {
