@@ -208,40 +208,51 @@ export class KeyValueClient {
    * `aborted` by the signal; the last error if it could not be resumed in time
    */
   async *watch(options: KeyValueWatchOptions = {}): AsyncGenerator<KeyValueChange> {
-    const { prefix = "", signal, timeoutMs = 10_000, onRetry } = options;
-    const source = this.#source;
-    if (source === undefined) throw new RaftError("unsupported", "this client has no source of changes");
-    const host = this.#host ?? systemHost();
+    const { prefix = "", signal, timeoutMs = 10_000 } = options;
+    if (this.#source === undefined) throw new RaftError("unsupported", "this client has no source of changes");
     const request = signal === undefined ? {} : { signal };
-    let next = options.fromRevision ??
+    const fromRevision = options.fromRevision ??
       (await this.list({ prefix, limit: 1, keysOnly: true, timeoutMs, ...request })).revision + 1;
-    const backoff = new Backoff(host, MIN_RESUME_MS, MAX_RESUME_MS);
-    let brokenSinceMs = host.clock.monotonicMs();
-    for (;;) {
-      const beganMs = host.clock.monotonicMs();
-      let error = new RaftError("unreachable", "the watch ended");
-      try {
-        for await (const change of source.watch(bytes(prefix), next, request)) {
-          if (change.version < next) continue;
-          next = change.version + 1;
-          brokenSinceMs = Infinity;
-          yield change;
-        }
-      } catch (thrown) {
-        error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
+    yield* resumedWatch(this.#source, bytes(prefix), { ...options, timeoutMs, fromRevision }, this.#host);
+  }
+}
+
+/** Yields the changes of a source as {@linkcode KeyValueClient.watch} does, and resumes after each failure. */
+export async function* resumedWatch(
+  source: WatchSource,
+  prefix: Uint8Array,
+  options: KeyValueWatchOptions & { readonly fromRevision: number; readonly timeoutMs: number },
+  host: Host = systemHost(),
+): AsyncGenerator<KeyValueChange> {
+  const { signal, timeoutMs, onRetry } = options;
+  const request = signal === undefined ? {} : { signal };
+  let next = options.fromRevision;
+  const backoff = new Backoff(host, MIN_RESUME_MS, MAX_RESUME_MS);
+  let brokenSinceMs = host.clock.monotonicMs();
+  for (;;) {
+    const beganMs = host.clock.monotonicMs();
+    let error = new RaftError("unreachable", "the watch ended");
+    try {
+      for await (const change of source.watch(prefix, next, request)) {
+        if (change.version < next) continue;
+        next = change.version + 1;
+        brokenSinceMs = Infinity;
+        yield change;
       }
-      if (signal?.aborted) throw abortedError(signal);
-      if (!isRetryable(error)) throw error;
-      const nowMs = host.clock.monotonicMs();
-      if (brokenSinceMs === Infinity || nowMs - beganMs > GOOD_MS) {
-        brokenSinceMs = nowMs;
-        backoff.reset();
-      }
-      if (nowMs - brokenSinceMs > timeoutMs) throw error;
-      onRetry?.(error);
-      await pause(host.clock, backoff.nextMs(), signal);
-      if (signal?.aborted) throw abortedError(signal);
+    } catch (thrown) {
+      error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
     }
+    if (signal?.aborted) throw abortedError(signal);
+    if (!isRetryable(error)) throw error;
+    const nowMs = host.clock.monotonicMs();
+    if (brokenSinceMs === Infinity || nowMs - beganMs > GOOD_MS) {
+      brokenSinceMs = nowMs;
+      backoff.reset();
+    }
+    if (nowMs - brokenSinceMs > timeoutMs) throw error;
+    onRetry?.(error);
+    await pause(host.clock, backoff.nextMs(), signal);
+    if (signal?.aborted) throw abortedError(signal);
   }
 }
 

@@ -4,20 +4,15 @@
  * @module
  */
 
-import { isRetryable, RaftError } from "../../lib/errors.ts";
-import { systemClock } from "../../lib/host.ts";
-import { pause } from "../../lib/pause.ts";
+import { RaftError } from "../../lib/errors.ts";
+import { resumedWatch } from "../../lib/kv/client.ts";
+import type { WatchSource } from "../../lib/kv/client.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
-import { DEFAULT_TIMEOUT_MS } from "./session.ts";
 import type { Session } from "./session.ts";
 import { clusterHealth } from "./cluster_health.ts";
 import { showBytes } from "./text.ts";
-
-const RETRY_MS = 250;
-/** A connection that lived for this long was a good one. */
-const GOOD_MS = 1000;
 
 /**
  * Prints changes until Ctrl-C, or until there were `count`.
@@ -30,45 +25,38 @@ export async function watchChanges(
   from: number | undefined,
   count: number = Infinity,
 ): Promise<number> {
-  const { io } = session;
-  // A linearizable read defines "now", so that no later change is missed, whatever server reports it.
-  const next = from ?? await versionNow(session, prefix);
-  if (next === null) return EXIT.interrupted;
-  const progress = { next, left: count };
-  let brokenSince = performance.now();
-  for (let turn = 0; !io.signal.aborted; turn++) {
-    const began = performance.now();
-    const before = progress.next;
-    let failure: RaftError;
-    try {
-      const endpoint = await liveEndpoint(session, turn);
-      await follow(session, endpoint, prefix, progress);
-      if (progress.left === 0) return EXIT.done;
-      failure = new RaftError("unreachable", `${new URL(endpoint).host} ended the watch`);
-    } catch (error) {
-      if (io.signal.aborted) break;
-      // Another server, or the same one later, may do better.
-      if (!isRetryable(error, true)) throw error;
-      failure = error as RaftError;
+  const call = session.call();
+  let left = count;
+  try {
+    // A linearizable read defines "now", so that no later change is missed, whatever server reports it.
+    const list = { ...call, consistency: "linearizable", prefix, limit: 1, keysOnly: true } as const;
+    const fromRevision = from ?? (await session.remote.list(list)).revision + 1;
+    for await (const change of resumedWatch(liveServers(session), prefix, { ...call, fromRevision })) {
+      await printChange(session, change);
+      if (--left === 0) return EXIT.done;
     }
-    if (progress.next > before || performance.now() - began > GOOD_MS) brokenSince = performance.now();
-    if (performance.now() - brokenSince > (session.timeoutMs ?? DEFAULT_TIMEOUT_MS)) {
-      throw failure.withOutcome("rejected");
-    }
-    await pause(systemClock, RETRY_MS, io.signal);
+  } catch (error) {
+    if (!session.io.signal.aborted) throw error;
   }
   return EXIT.interrupted;
 }
 
-/** Returns the version after the newest; `null` after Ctrl-C. */
-async function versionNow(session: Session, prefix: Uint8Array): Promise<number | null> {
-  const options = { ...session.call(), consistency: "linearizable" as const };
-  try {
-    return (await session.remote.list({ ...options, prefix, limit: 1, keysOnly: true })).revision + 1;
-  } catch (error) {
-    if (session.io.signal.aborted) return null;
-    throw error;
-  }
+/** Returns the servers that answer and follow a leader as one source: each watch begins at the next one. */
+function liveServers(session: Session): WatchSource {
+  let turn = 0;
+  return {
+    async *watch(prefix, fromRevision) {
+      const endpoint = await liveEndpoint(session, turn++);
+      const stop = new AbortController();
+      const signal = AbortSignal.any([session.io.signal, stop.signal]);
+      try {
+        yield* session.remote.watch(endpoint, prefix, fromRevision, { signal });
+      } finally {
+        stop.abort();
+      }
+      throw new RaftError("unreachable", `${new URL(endpoint).host} ended the watch`);
+    },
+  };
 }
 
 /** Returns a server to watch: the next one of those that answer and follow a leader. */
@@ -78,25 +66,6 @@ async function liveEndpoint(session: Session, turn: number): Promise<string> {
   const node = live[turn % live.length];
   if (node === undefined) throw new RaftError("no_leader", "there is no leader now");
   return node.address;
-}
-
-async function follow(
-  session: Session,
-  endpoint: string,
-  prefix: Uint8Array,
-  progress: { next: number; left: number },
-): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([session.io.signal, stop.signal]);
-  try {
-    for await (const change of session.remote.watch(endpoint, prefix, progress.next, { signal })) {
-      progress.next = change.version + 1;
-      await printChange(session, change);
-      if (--progress.left === 0) return;
-    }
-  } finally {
-    stop.abort();
-  }
 }
 
 async function printChange(session: Session, { type, key, value, version }: KeyValueChange): Promise<void> {
