@@ -12,7 +12,7 @@ import type { ExitCode } from "./exit_codes.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { parseArguments, UsageError } from "./options.ts";
-import { sentence } from "./sentence.ts";
+import { sentence } from "../lib/sentence.ts";
 import { startServer } from "./server.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 

@@ -6,7 +6,7 @@
 
 import type { LeaderHint, Outcome, RaftErrorCode } from "../lib/errors.ts";
 import { RaftError } from "../lib/errors.ts";
-import { sentence } from "./sentence.ts";
+import { sentence } from "../lib/sentence.ts";
 
 /** Stable causes that only the HTTP interface has, beside {@linkcode RaftErrorCode}. */
 export type HttpErrorCode =

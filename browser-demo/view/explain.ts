@@ -5,9 +5,10 @@
  * @module
  */
 
+import { sentence } from "../../lib/sentence.ts";
 import type { Membership, NodeId, RaftEvent, VoteDenial } from "../../mod.ts";
 import type { ClusterEvent, NodeLife, NodeView } from "../source.ts";
-import { byName, capital, duration, entries, listOf, sentence } from "./words.ts";
+import { byName, capital, duration, entries, listOf } from "./words.ts";
 
 /** The feed names the commands of at most this many entries. */
 const MAX_LABELS = 3;

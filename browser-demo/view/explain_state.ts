@@ -5,11 +5,12 @@
  * @module
  */
 
+import { sentence } from "../../lib/sentence.ts";
 import type { Membership, NodeId } from "../../mod.ts";
 import type { LinkView, NodeView } from "../source.ts";
 import { dissertation, paper } from "./explain.ts";
 import type { Section } from "./explain.ts";
-import { count, duration, listOf, sentence } from "./words.ts";
+import { count, duration, listOf } from "./words.ts";
 
 /** The state of the cluster in the view. */
 export interface ClusterState {

@@ -4,12 +4,13 @@
  * @module
  */
 
+import { sentence } from "../../lib/sentence.ts";
 import type { NodeId } from "../../mod.ts";
 import type { ClusterSource, NodeView } from "../source.ts";
 import { button, h, setAttribute, setOptions, setText } from "./dom.ts";
 import type { ClusterModel, Topic } from "./model.ts";
 import { Part } from "./part.ts";
-import { isLearnerView, sentence, stateWord } from "./words.ts";
+import { isLearnerView, stateWord } from "./words.ts";
 
 /** One button of the panel. */
 interface NodeAction {

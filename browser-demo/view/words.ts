@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sentence } from "../../lib/sentence.ts";
 import { RaftError } from "../../mod.ts";
 import type { NodeId } from "../../mod.ts";
 import type { NodeView } from "../source.ts";
@@ -22,11 +23,6 @@ export function byName(a: NodeId, b: NodeId): number {
 /** Returns a text with a capital at its beginning, unless it begins with the name of a node. */
 export function capital(text: string): string {
   return /^[a-z]+\d/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** Returns a reason or message as a sentence. */
-export function sentence(text: string): string {
-  return text === "" || /[.!?]$/.test(text) ? capital(text) : `${capital(text)}.`;
 }
 
 /** Returns an error as sentences: the message, and advice. */

@@ -106,11 +106,6 @@ export function aboutMembers(error: unknown): unknown {
   return new RaftError(error.code, error.message, { hint: "See: raft member list", cause: error });
 }
 
-/** Marks the error of a read as `rejected`: a read has no effect. */
-export function withoutEffect(error: unknown): unknown {
-  return error instanceof RaftError ? error.withOutcome("rejected") : error;
-}
-
 /** Returns the error when no server answered; `failures` are the reasons, in any order. */
 export function noServerAnswers(endpoints: readonly string[], failures: readonly unknown[]): RaftError {
   const reasons = [...new Set(failures.map(reasonOf))];

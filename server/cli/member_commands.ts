@@ -9,7 +9,7 @@ import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { EXIT } from "../exit_codes.ts";
-import { sentence } from "../sentence.ts";
+import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";

@@ -6,7 +6,7 @@
 
 import { Command, CommanderError } from "commander";
 import { EXIT } from "../exit_codes.ts";
-import { sentence } from "../sentence.ts";
+import { sentence } from "../../lib/sentence.ts";
 import { VERSION } from "../version.ts";
 import { withCommonOptions } from "./arguments.ts";
 import type { Failure } from "./errors.ts";

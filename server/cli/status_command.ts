@@ -10,7 +10,7 @@ import { pause } from "../../lib/pause.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
-import { sentence } from "../sentence.ts";
+import { sentence } from "../../lib/sentence.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { failureOf } from "./errors.ts";
 import type { Registry } from "./registry.ts";
