@@ -4,14 +4,10 @@
  * matter what is wrong with the others.
  */
 
-import type { Clients } from "./clients/clients.ts";
 import type { Stream } from "./decisions.ts";
-import type { Cluster } from "./faults/cluster.ts";
 import { isMember } from "./faults/cluster.ts";
+import type { NemesisOptions } from "./faults/nemesis.ts";
 import type { Machine } from "./machine/machine.ts";
-import type { Network } from "./network.ts";
-import type { Plan } from "./plan.ts";
-import type { Run } from "./run.ts";
 
 /** The bound, in virtual time. */
 const BOUND_MS = 60_000;
@@ -19,12 +15,7 @@ const BOUND_MS = 60_000;
 const SLICE_MS = 50;
 const REQUESTS = 5;
 
-export interface RecoveryOptions {
-  readonly run: Run;
-  readonly plan: Plan;
-  readonly cluster: Cluster;
-  readonly network: Network;
-  readonly clients: Clients;
+export interface RecoveryOptions extends NemesisOptions {
   readonly maxSteps: number;
 }
 

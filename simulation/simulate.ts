@@ -112,8 +112,8 @@ class Simulation {
   readonly #machines: ReadonlyMap<string, Machine>;
   readonly #history = new History();
   readonly #clients: Clients;
-  readonly #cluster: Cluster;
   readonly #nemesis: Nemesis;
+  readonly #recovery: Recovery;
 
   constructor(options: SimulationOptions) {
     const run = new Run(
@@ -134,8 +134,10 @@ class Simulation {
     const machines = this.#machines = this.#makeMachines();
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
     this.#clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
-    const cluster = this.#cluster = new Cluster(run, this.#protocol, machines);
-    this.#nemesis = new Nemesis({ run, plan, cluster, network, clients: this.#clients.names });
+    const cluster = new Cluster(run, this.#protocol, machines);
+    const faults = { run, plan, cluster, network, clients: this.#clients };
+    this.#nemesis = new Nemesis(faults);
+    this.#recovery = new Recovery({ ...faults, maxSteps: this.#maxSteps });
   }
 
   /** Runs from the first start to the last check. */
@@ -183,14 +185,7 @@ class Simulation {
     this.#nemesis.stop();
     this.#network.calmDown();
     this.#clients.calmDown();
-    await new Recovery({
-      run: this.#run,
-      plan: this.#plan,
-      cluster: this.#cluster,
-      network: this.#network,
-      clients: this.#clients,
-      maxSteps: this.#maxSteps,
-    }).recover();
+    await this.#recovery.recover();
   }
 
   /** Checks everything that can be checked only at the end. */

@@ -11,7 +11,7 @@ import type { RaftNode } from "../../lib/node/mod.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Process } from "../machine/process.ts";
 import type { Network } from "../network.ts";
-import type { ClientTraits } from "../plan.ts";
+import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 
 const LATE_MS = 3000;
@@ -22,26 +22,22 @@ const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: 
 /** The execution of a call at a node. */
 type Serve<T> = (transport: ClientTransport, signal: AbortSignal) => Promise<T>;
 
+/** The parts of a run that a call passes through. */
+export interface CallPath {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly machines: ReadonlyMap<string, Machine>;
+  readonly network: Network;
+}
+
 export class CallNetwork implements ClientTransport {
-  readonly #run: Run;
+  readonly #path: CallPath;
   readonly #client: string;
-  readonly #machines: ReadonlyMap<string, Machine>;
-  readonly #network: Network;
-  readonly #traits: ClientTraits;
   #calm = false;
 
-  constructor(
-    run: Run,
-    client: string,
-    machines: ReadonlyMap<string, Machine>,
-    network: Network,
-    traits: ClientTraits,
-  ) {
-    this.#run = run;
+  constructor(path: CallPath, client: string) {
+    this.#path = path;
     this.#client = client;
-    this.#machines = machines;
-    this.#network = network;
-    this.#traits = traits;
   }
 
   /** Ends random losses and delays of calls. */
@@ -71,11 +67,11 @@ export class CallNetwork implements ClientTransport {
   }
 
   #call<T>(endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
-    const { scheduler, trace } = this.#run;
-    const chance = this.#run.decisions.stream(`call ${this.#client}>${endpoint}`).next();
-    const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : this.#traits;
-    let delayUs = this.#network.delayUs(this.#client, endpoint, chance);
-    const backUs = this.#network.delayUs(endpoint, this.#client, chance);
+    const { run: { scheduler, trace, decisions }, machines, network, plan } = this.#path;
+    const chance = decisions.stream(`call ${this.#client}>${endpoint}`).next();
+    const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
+    let delayUs = network.delayUs(this.#client, endpoint, chance);
+    const backUs = network.delayUs(endpoint, this.#client, chance);
     const lost = chance.strikes("lostCall", lostCall);
     const answerLost = chance.strikes("lostAnswer", lostCall);
     if (lost || answerLost) trace.count("lostCall");
@@ -85,7 +81,7 @@ export class CallNetwork implements ClientTransport {
       trace.count("lateCall");
     }
     return new Promise((resolve, reject) => {
-      const machine = this.#machines.get(endpoint);
+      const machine = machines.get(endpoint);
       if (lost || machine === undefined) return;
       const answer = (settle: () => void): void => {
         if (!answerLost) scheduler.after(backUs, null, settle);
@@ -103,7 +99,8 @@ export class CallNetwork implements ClientTransport {
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ): void {
-    if (!this.#network.reaches(this.#client, machine.name)) return;
+    const { network } = this.#path;
+    if (!network.reaches(this.#client, machine.name)) return;
     const { process, node } = machine;
     if (process === null || node === null) {
       return answer(() => reject(new RaftError("unreachable", `no process listens at ${machine.name}`)));
@@ -112,7 +109,7 @@ export class CallNetwork implements ClientTransport {
       const back = (settle: () => void): void => {
         machine.requireAlive(process);
         process.perform(() => {
-          if (this.#network.reaches(machine.name, this.#client)) answer(settle);
+          if (network.reaches(machine.name, this.#client)) answer(settle);
         });
       };
       serve(reach(machine.name, node), this.#giveUp(signal, machine, process)).then(
@@ -126,7 +123,7 @@ export class CallNetwork implements ClientTransport {
   #giveUp(signal: AbortSignal | undefined, machine: Machine, process: Process): AbortSignal {
     const controller = new AbortController();
     signal?.addEventListener("abort", () => {
-      this.#run.scheduler.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
+      this.#path.run.scheduler.after(1000, machine, () => process.receive(() => controller.abort(GIVEN_UP)));
     }, { once: true });
     return controller.signal;
   }

@@ -8,21 +8,14 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { History, HistoryRecord } from "../checks/history.ts";
 import type { Stream } from "../decisions.ts";
-import type { Machine } from "../machine/machine.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
 import { encodeRequest } from "../machine/checked_state_machine.ts";
-import type { Network } from "../network.ts";
-import type { Plan } from "../plan.ts";
-import type { Run } from "../run.ts";
+import type { CallPath } from "./call_network.ts";
 import { CallNetwork } from "./call_network.ts";
 import type { Request, Workload } from "./workload.ts";
 
-export interface ClientsOptions {
-  readonly run: Run;
-  readonly plan: Plan;
-  readonly machines: ReadonlyMap<string, Machine>;
-  readonly network: Network;
+export interface ClientsOptions extends CallPath {
   readonly workload: Workload;
   readonly history: History;
 }
@@ -34,12 +27,12 @@ class Client {
 
   /** @param only the only node that it asks; any by default */
   constructor(options: ClientsOptions, name: string, chance: Stream, only?: string) {
-    const { run, plan, machines, network } = options;
+    const { run, plan, machines } = options;
     const { timeoutMs, attemptTimeoutMs } = plan.clients;
     this.name = name;
     // Without a session, a command is sent at most once.
     const session = !chance.chance(0.2);
-    this.calls = new CallNetwork(run, name, machines, network, plan.clients);
+    this.calls = new CallNetwork(options, name);
     this.coordinator = new Coordinator({
       endpoints: only === undefined ? [...machines.keys()] : [only],
       endpointOf: (address) => only === undefined || address === only ? address : null,
@@ -64,7 +57,8 @@ export class Clients {
   readonly #running: Promise<void>[] = [];
   #stopped = false;
   #calm = false;
-  #done = 0;
+  /** The number of requests that were answered. */
+  done = 0;
 
   constructor(options: ClientsOptions) {
     this.#options = options;
@@ -80,10 +74,6 @@ export class Clients {
   /** Their names in the network. */
   get names(): string[] {
     return this.#clients.map(({ name }) => name);
-  }
-
-  get done(): number {
-    return this.#done;
   }
 
   start(): void {
@@ -140,7 +130,7 @@ export class Clients {
     try {
       await this.#send(client, record);
       record.outcome = "done";
-      this.#done++;
+      this.done++;
       workload.answered?.(name, asked, record.answer!);
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;

@@ -3,7 +3,8 @@
  * an operator meanwhile. Faults of single messages are in network.ts.
  */
 
-import type { Survival } from "../../storage/file/fake_file_system.ts";
+import type { FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
+import type { Clients } from "../clients/clients.ts";
 import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
@@ -19,7 +20,7 @@ export interface NemesisOptions {
   readonly plan: Plan;
   readonly cluster: Cluster;
   readonly network: Network;
-  readonly clients: readonly string[];
+  readonly clients: Clients;
 }
 
 /** A fault, which acts on `victim`; it returns `false` if nothing happened. */
@@ -55,9 +56,9 @@ export class Nemesis {
         this.#disk(victim, chance, "writes fewer bytes than given", (disk) => void (disk.troubles.shortWrites = 0.5)),
       readError: (victim, chance) =>
         this.#disk(victim, chance, "fails at some reads", (disk) => void (disk.troubles.readErrors = 0.1)),
-      failedWrite: (victim, chance) => this.#failNext(victim, chance, ["write", "open", "rename", "truncate"]),
-      failedSync: (victim, chance) => this.#failNext(victim, chance, ["sync", "sync", "syncDirectory"]),
-      hangingWrite: (victim, chance) => this.#hangNext(victim, chance),
+      failedWrite: (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["write", "open", "rename", "truncate"]),
+      failedSync: (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["sync", "sync", "syncDirectory"]),
+      hangingWrite: (victim, chance) => this.#spoilNext(victim, chance, "hang", ["write", "sync"]),
       rot: (victim) => this.#rot(victim),
       wipe: (victim, chance) => this.#wipe(victim, chance),
       member: (victim, chance) => void this.#operator.changeOne(victim, chance),
@@ -123,7 +124,7 @@ export class Nemesis {
 
   #partition(chance: Stream): void {
     const { network, cluster, clients } = this.#options;
-    const { shape, ways, mend } = partition(network, chance, cluster.all.map(({ name }) => name), clients);
+    const { shape, ways, mend } = partition(network, chance, cluster.all.map(({ name }) => name), clients.names);
     this.#options.run.trace.count(`partition: ${shape}`);
     this.#describe("network", `is cut (${shape}): ${ways.map(([from, to]) => `${from}→${to}`).join(" ")}`);
     this.#lasts(chance, 4000, () => {
@@ -241,20 +242,11 @@ export class Nemesis {
     this.#lasts(chance, 3000, () => disk.heal());
   }
 
-  #failNext(
-    victim: Machine,
-    chance: Stream,
-    types: readonly ("write" | "open" | "rename" | "truncate" | "sync" | "syncDirectory")[],
-  ): void {
+  #spoilNext(victim: Machine, chance: Stream, fault: "EIO" | "hang", types: readonly FakeOperationType[]): void {
     const type = chance.pick(types)!;
-    this.#describe(victim.name, `has a disk that will fail at its next ${type}`);
-    victim.disk.troubles.next.set(type, "EIO");
-  }
-
-  #hangNext(victim: Machine, chance: Stream): void {
-    const type = chance.pick(["write", "sync"] as const)!;
-    this.#describe(victim.name, `has a disk that will never return from its next ${type}`);
-    victim.disk.troubles.next.set(type, "hang");
+    const what = fault === "hang" ? "never return from" : "fail at";
+    this.#describe(victim.name, `has a disk that will ${what} its next ${type}`);
+    victim.disk.troubles.next.set(type, fault);
   }
 
   #rot(victim: Machine): boolean | void {

@@ -3,9 +3,8 @@
  * outlives the processes that use it.
  */
 
-import { FakeFileSystem } from "../../storage/file/fake_file_system.ts";
+import { FAKE_OPERATIONS, FakeFileSystem } from "../../storage/file/fake_file_system.ts";
 import type { FakeFault, FakeOperation, FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
-import type { FileSystem } from "../../storage/file/file_system.ts";
 import { segmentSequence } from "../../storage/file/segment.ts";
 import type { Stream } from "../decisions.ts";
 import type { Run } from "../run.ts";
@@ -26,22 +25,6 @@ export interface DiskTroubles {
   slowness: number;
 }
 
-const TYPES: readonly FakeOperationType[] = [
-  "open",
-  "read",
-  "write",
-  "sync",
-  "truncate",
-  "size",
-  "close",
-  "rename",
-  "unlink",
-  "readDirectory",
-  "makeDirectory",
-  "syncDirectory",
-  "lock",
-];
-
 /** The duration of operations, in microseconds: those that wait for the medium take longest. */
 const LATENCY_US: Partial<Record<FakeOperationType, number>> = { sync: 800, syncDirectory: 300 };
 
@@ -53,43 +36,31 @@ export class Disk {
   readonly #run: Run;
   readonly #machine: number;
   readonly #chance: Stream;
-  readonly #fs: FakeFileSystem;
+  /** The file system, for the present process. */
+  readonly fileSystem: FakeFileSystem = new FakeFileSystem();
   /** Files whose sync has failed in the present process. */
   readonly #doubtful = new Set<string>();
   #process: Process | null = null;
-  #troubled = false;
-  #hangs = false;
+  /** Set once any fault happened to the present process. */
+  troubled = false;
+  /** Set once an operation of the present process hangs forever. */
+  hangs = false;
   troubles: DiskTroubles = noTroubles();
 
   constructor(run: Run, machine: number, chance: Stream) {
     this.#run = run;
     this.#machine = machine;
     this.#chance = chance;
-    this.#fs = new FakeFileSystem({ intercept: (operation) => this.#intercept(operation) });
-  }
-
-  /** The file system, for the present process. */
-  get fileSystem(): FileSystem {
-    return this.#fs;
-  }
-
-  /** True if any fault happened to the present process. */
-  get troubled(): boolean {
-    return this.#troubled;
-  }
-
-  /** True if an operation of the present process hangs forever. */
-  get hangs(): boolean {
-    return this.#hangs;
+    this.fileSystem.intercept = (operation) => this.#intercept(operation);
   }
 
   /** Begins with a new process; `survival` determines the unsynced data that survives, if the machine lost power. */
   begin(process: Process, survival: Survival | null): void {
-    if (survival === null) this.#fs.kill();
-    else this.#fs.restart(survival, this.#chance.random);
+    if (survival === null) this.fileSystem.kill();
+    else this.fileSystem.restart(survival, this.#chance.random);
     this.#process = process;
-    this.#troubled = false;
-    this.#hangs = false;
+    this.troubled = false;
+    this.hangs = false;
     this.#doubtful.clear();
   }
 
@@ -100,15 +71,15 @@ export class Disk {
 
   /** Flips a bit of a byte that was durable before the last sync; returns its place, or `null` if there is none. */
   rot(): string | null {
-    const names = this.#fs.paths().filter((path) => path.startsWith(`${FOLDER}/`) && !path.endsWith(".tmp"));
+    const names = this.fileSystem.paths().filter((path) => path.startsWith(`${FOLDER}/`) && !path.endsWith(".tmp"));
     const newest = names.filter((path) => segmentSequence(path.slice(FOLDER.length + 1)) !== undefined).sort().at(-1);
     const path = this.#chance.next().pick(names);
     if (path === undefined) return null;
     // In the newest segment, damage to the last batch looks like a torn write.
-    const bytes = path === newest ? this.#fs.settledBytes(path) : this.#fs.durableBytes(path);
+    const bytes = path === newest ? this.fileSystem.settledBytes(path) : this.fileSystem.durableBytes(path);
     if (bytes === 0) return null;
     const offset = this.#chance.below(bytes);
-    this.#fs.rot(path, offset, 1 << this.#chance.below(8));
+    this.fileSystem.rot(path, offset, 1 << this.#chance.below(8));
     return `${path} at ${offset}`;
   }
 
@@ -118,9 +89,9 @@ export class Disk {
     let done = false;
     process.perform(() => done = true);
     if (!done) return { type: "hang" };
-    this.#run.trace.mark("disk", this.#machine, TYPES.indexOf(operation.type), operation.length);
+    this.#run.trace.mark("disk", this.#machine, FAKE_OPERATIONS.indexOf(operation.type), operation.length);
     if (!process.alive) return { type: "crash", when: "after" };
-    if (this.troubles.slowness > 1) this.#troubled = true;
+    if (this.troubles.slowness > 1) this.troubled = true;
     const latencyUs = this.#latencyUs(operation);
     if (latencyUs === 0) return this.#fault(operation);
     return new Promise((resolve) => {
@@ -144,18 +115,18 @@ export class Disk {
     }
     const next = troubles.next.get(type);
     if (next !== undefined) {
-      this.#troubled = true;
+      this.troubled = true;
       troubles.next.delete(type);
       this.#run.trace.count(`disk: ${type} ${next === "hang" ? "hangs" : "fails"}`);
       if (next === "hang") {
-        this.#hangs = true;
+        this.hangs = true;
         return { type: "hang" };
       }
       if (type === "sync") this.#doubtful.add(path);
       return { type: "error", code: next };
     }
     if (type === "read" && this.#happens(troubles.readErrors)) {
-      this.#troubled = true;
+      this.troubled = true;
       this.#run.trace.count("disk: read fails");
       return { type: "error", code: "EIO" };
     }
@@ -170,7 +141,7 @@ export class Disk {
       const fits = Math.min(troubles.room, growth);
       troubles.room -= fits;
       if (fits === growth) return undefined;
-      this.#troubled = true;
+      this.troubled = true;
       this.#run.trace.count("disk: no space");
       const bytes = length - growth + fits;
       return bytes === 0 ? { type: "error", code: "ENOSPC" } : { type: "short", bytes };

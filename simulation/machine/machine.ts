@@ -9,7 +9,7 @@ import type { RaftEvent } from "../../lib/raft/types.ts";
 import type { Membership } from "../../lib/raft/types.ts";
 import { Sessions } from "../../lib/sessions/mod.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
-import type { Envelope, Receive } from "../../lib/transport.ts";
+import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { FileStorage } from "../../storage/file/file_storage.ts";
 import { errorCode } from "../../storage/file/file_system.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
@@ -217,11 +217,7 @@ export class Machine implements Receiver {
     return new CheckedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
   }
 
-  #transport(process: Process, life: ApplyingLife): {
-    start(receive: Receive): Promise<void>;
-    send(address: string, envelope: Envelope): void;
-    close(): Promise<void>;
-  } {
+  #transport(process: Process, life: ApplyingLife): Transport {
     const { network, protocol } = this.#with;
     return {
       start: (receive) => {

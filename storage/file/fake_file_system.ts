@@ -8,20 +8,24 @@
 import { StorageError } from "../../lib/errors.ts";
 import type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
 
-export type FakeOperationType =
-  | "open"
-  | "read"
-  | "write"
-  | "sync"
-  | "truncate"
-  | "size"
-  | "close"
-  | "rename"
-  | "unlink"
-  | "readDirectory"
-  | "makeDirectory"
-  | "syncDirectory"
-  | "lock";
+/** The kinds of operations; the simulator's trace holds their positions here. */
+export const FAKE_OPERATIONS = [
+  "open",
+  "read",
+  "write",
+  "sync",
+  "truncate",
+  "size",
+  "close",
+  "rename",
+  "unlink",
+  "readDirectory",
+  "makeDirectory",
+  "syncDirectory",
+  "lock",
+] as const;
+
+export type FakeOperationType = typeof FAKE_OPERATIONS[number];
 
 /** One call, counted from 1. */
 export interface FakeOperation {
@@ -47,11 +51,6 @@ export type FakeFault =
   | { readonly type: "short"; readonly bytes: number }
   | { readonly type: "hang" }
   | { readonly type: "crash"; readonly when: "before" | "after" };
-
-export interface FakeFileSystemOptions {
-  /** Called before each operation; may return a fault, at once or in virtual time. @default none */
-  readonly intercept?: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
-}
 
 /**
  * The unsynced data that survives a crash: `all`, `none`, or a random part.
@@ -163,32 +162,24 @@ function* sectorsOf(start: number, data: Uint8Array, fileEnd: number): Iterable<
 type Names = Map<string, Inode>;
 type NameChange = { readonly remove: string | null; readonly add: string | null; readonly inode: Inode };
 
+/** The parts of an operation that its caller names. */
+type Operation = Pick<FakeOperation, "type"> & Partial<Pick<FakeOperation, "length" | "growth">>;
+
 /** Files in memory, with every way to lose them. */
 export class FakeFileSystem implements FileSystem {
-  /** Called before each operation; may be replaced at any time. */
-  intercept: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined;
+  /** Called before each operation; may return a fault, at once or in virtual time. It may be replaced at any time. */
+  intercept: (operation: FakeOperation) => Promise<FakeFault | undefined> | FakeFault | undefined = () => undefined;
+  /** The number of operations so far. */
+  operations = 0;
+  /** True once a `crash` fault has stopped the machine. */
+  crashed = false;
   #names: Names = new Map();
   #durableNames: Names = new Map();
   #nameChanges: NameChange[] = [];
   readonly #directories = new Set<string>();
   #locks = new Set<string>();
-  #operations = 0;
   /** Counts restarts: handles from before the last one fail. */
   #life = 0;
-  #crashed = false;
-
-  constructor(options: FakeFileSystemOptions = {}) {
-    this.intercept = options.intercept ?? (() => undefined);
-  }
-
-  get operations(): number {
-    return this.#operations;
-  }
-
-  /** True once a `crash` fault has stopped the machine. */
-  get crashed(): boolean {
-    return this.#crashed;
-  }
 
   /**
    * Simulates a power failure and a restart: locks are gone, open files are dead,
@@ -206,14 +197,14 @@ export class FakeFileSystem implements FileSystem {
     this.#nameChanges = [];
     this.#locks = new Set();
     this.#life++;
-    this.#crashed = false;
+    this.crashed = false;
   }
 
   /** Simulates the end of the process alone: locks are gone, open files are dead, nothing written is lost. */
   kill(): void {
     this.#locks = new Set();
     this.#life++;
-    this.#crashed = false;
+    this.crashed = false;
   }
 
   /** Returns the bytes of a file, as a running program sees them. */
@@ -260,7 +251,7 @@ export class FakeFileSystem implements FileSystem {
   }
 
   async open(path: string, mode: OpenMode): Promise<FileHandle> {
-    return await this.#run("open", path, 0, () => {
+    return await this.#run({ type: "open" }, path, () => {
       if (mode === "create") {
         if (this.#names.has(path)) throw posixError("EEXIST", path);
         if (!this.#directories.has(parentOf(path))) throw posixError("ENOENT", path);
@@ -273,23 +264,21 @@ export class FakeFileSystem implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#run("rename", from, 0, () => {
-      const change = { remove: from, add: to, inode: this.#inode(from) };
-      applyNameChange(this.#names, change);
-      this.#nameChanges.push(change);
-    });
+    await this.#run({ type: "rename" }, from, () => this.#move(from, to));
   }
 
   async unlink(path: string): Promise<void> {
-    await this.#run("unlink", path, 0, () => {
-      const change = { remove: path, add: null, inode: this.#inode(path) };
-      applyNameChange(this.#names, change);
-      this.#nameChanges.push(change);
-    });
+    await this.#run({ type: "unlink" }, path, () => this.#move(path, null));
+  }
+
+  #move(remove: string, add: string | null): void {
+    const change = { remove, add, inode: this.#inode(remove) };
+    applyNameChange(this.#names, change);
+    this.#nameChanges.push(change);
   }
 
   async readDirectory(path: string): Promise<string[]> {
-    return await this.#run("readDirectory", path, 0, () => {
+    return await this.#run({ type: "readDirectory" }, path, () => {
       if (!this.#directories.has(path)) throw posixError("ENOENT", path);
       const prefix = `${path}/`;
       return [...this.#names.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
@@ -297,11 +286,11 @@ export class FakeFileSystem implements FileSystem {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await this.#run("makeDirectory", path, 0, () => void this.#directories.add(path));
+    await this.#run({ type: "makeDirectory" }, path, () => void this.#directories.add(path));
   }
 
   async syncDirectory(path: string): Promise<void> {
-    await this.#run("syncDirectory", path, 0, () => {
+    await this.#run({ type: "syncDirectory" }, path, () => {
       const here = (name: string | null) => name !== null && parentOf(name) === path;
       for (const change of this.#nameChanges) {
         if (here(change.remove) || here(change.add)) applyNameChange(this.#durableNames, change);
@@ -311,7 +300,7 @@ export class FakeFileSystem implements FileSystem {
   }
 
   async lock(path: string): Promise<FolderLock> {
-    return await this.#run("lock", path, 0, () => {
+    return await this.#run({ type: "lock" }, path, () => {
       const locks = this.#locks;
       if (locks.has(path)) {
         throw new StorageError(`the folder ${path} is locked`, { disk: "unchanged", code: "locked" });
@@ -329,64 +318,53 @@ export class FakeFileSystem implements FileSystem {
   #handle(path: string, inode: Inode, mode: OpenMode): FileHandle {
     const life = this.#life;
     let closed = false;
-    const run = <T>(
-      type: FakeOperationType,
-      length: number,
-      act: () => T,
-      short?: (bytes: number) => T,
-      growth = 0,
-    ): Promise<T> =>
-      this.#run(
-        type,
-        path,
-        length,
-        () => {
-          if (closed || life !== this.#life) throw posixError("EBADF", path);
-          if (mode === "read" && (type === "write" || type === "truncate")) throw posixError("EBADF", path);
-          return act();
-        },
-        short,
-        growth,
-      );
+    const run = <T>(operation: Operation, act: () => T, partly?: (bytes: number) => T): Promise<T> => {
+      const changes = operation.type === "write" || operation.type === "truncate";
+      return this.#run(operation, path, () => {
+        if (closed || life !== this.#life || (changes && mode === "read")) throw posixError("EBADF", path);
+        return act();
+      }, partly);
+    };
     const write = (data: Uint8Array, at: number): number => {
       inode.apply({ at, data: data.slice() });
       return data.length;
     };
     return {
       read: (buffer, position) =>
-        run("read", buffer.length, () => {
+        run({ type: "read", length: buffer.length }, () => {
           const bytes = inode.seen.bytes.subarray(position, position + buffer.length);
           buffer.set(bytes);
           return bytes.length;
         }),
       write: (data, position) =>
         run(
-          "write",
-          data.length,
+          {
+            type: "write",
+            length: data.length,
+            growth: Math.max(0, position + data.length - inode.seen.size),
+          },
           () => write(data, position),
           (bytes) => write(data.subarray(0, bytes), position),
-          Math.max(0, position + data.length - inode.seen.size),
         ),
-      sync: () => run("sync", 0, () => inode.sync(), () => inode.forget()),
-      truncate: (size) => run("truncate", 0, () => inode.apply({ size })),
-      size: () => run("size", 0, () => inode.seen.size),
-      close: () => run("close", 0, () => void (closed = true)),
+      sync: () => run({ type: "sync" }, () => inode.sync(), () => inode.forget()),
+      truncate: (size) => run({ type: "truncate" }, () => inode.apply({ size })),
+      size: () => run({ type: "size" }, () => inode.seen.size),
+      close: () => run({ type: "close" }, () => void (closed = true)),
     };
   }
 
   /** Runs an operation with its faults; a short write or a failed sync calls `partly` in place of `act`. */
   async #run<T>(
-    type: FakeOperationType,
+    operation: Operation,
     path: string,
-    length: number,
     act: () => T,
     partly?: (bytes: number) => T,
-    growth = 0,
   ): Promise<T> {
-    if (this.#crashed) await never();
+    if (this.crashed) await never();
     const life = this.#life;
-    const fault = await this.intercept({ type, path, length, growth, count: ++this.#operations });
-    if (this.#crashed || life !== this.#life) await never();
+    const { type } = operation;
+    const fault = await this.intercept({ length: 0, growth: 0, ...operation, path, count: ++this.operations });
+    if (this.crashed || life !== this.#life) await never();
     if (fault === undefined) return act();
     if (fault.type === "hang") return await never();
     if (fault.type === "short") return partly === undefined || type === "sync" ? act() : partly(fault.bytes);
@@ -397,7 +375,7 @@ export class FakeFileSystem implements FileSystem {
     try {
       if (fault.when === "after") act();
     } finally {
-      this.#crashed = true;
+      this.crashed = true;
       await never();
     }
     return await never();
