@@ -97,5 +97,5 @@ async function restart(nodes: Nodes, entries: number): Promise<Row[]> {
   rows.push({ name: "restart to all applied", figure: passed() });
   for (const node of nodes.all) await applied(node, entries);
   const most = Math.max(...memoryOf(nodes)) / MIB;
-  return [...rows, { name: "resident memory after it, at most", figure: `${number(most)} MiB` }];
+  return [...rows, { name: "peak resident memory after it", figure: `${number(most)} MiB` }];
 }

@@ -99,7 +99,7 @@ export class ApplicationChecks {
       if (answer !== null && given !== undefined && given !== crc32c(answer)) {
         this.#run.report(
           "state machine safety",
-          `entry ${index} was answered in another way than a replay of the log does`,
+          `the answer to entry ${index} differs from that of a replay of the log`,
         );
       }
       await each(index, answer);

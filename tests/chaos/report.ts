@@ -63,7 +63,7 @@ function judgement({ history, unique }: Clients, verdict: Verdict): string[] {
   return [
     line("lost", `${number(verdict.lost.length)} of ${number(acknowledged)} acknowledged writes of unique keys`),
     line("applied twice, or wrongly", number(verdict.wrong.length)),
-    line("unknown, and done after all", number(verdict.unknownDone)),
+    line("unknown, but applied", number(verdict.unknownDone)),
     line("linearizable", `${answer}: ${size}`),
     ...[...verdict.lost.slice(0, SHOWN), ...verdict.wrong.slice(0, SHOWN)].map((what) => `PROBLEM  ${what}`),
     ...(linearizability.verdict === "linearizable" ? [] : [
