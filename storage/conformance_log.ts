@@ -215,7 +215,7 @@ export const logChecks: readonly Check[] = [
     },
   },
   {
-    name: "only one persist may be under way; reads go on meanwhile",
+    name: "only one persist may be in progress; reads work meanwhile",
     check: async (bench) => {
       await bench.start();
       await bench.persist({ entries: run(1, 5, 1) });

@@ -7,7 +7,7 @@ async function inviteUrl(demo: DemoPage): Promise<string> {
   return await demo.page.evaluate("raftDemo.inviteUrl") as string;
 }
 
-Deno.test("the demo: tabs join a cluster, leave it, and come back", async (test) => {
+Deno.test("the demo: tabs join a cluster, leave it, and return", async (test) => {
   const step = inOrder(test);
   await using server = new DemoServer();
   const url = await server.url();

@@ -17,7 +17,7 @@ function recordWipe(id: string): string {
   })`;
 }
 
-Deno.test("the demo: a node that was wiped or removed comes back as a new one, in spite of interruptions", async (test) => {
+Deno.test("the demo: a node that was wiped or removed returns as a new one, in spite of interruptions", async (test) => {
   const step = inOrder(test);
   await using server = new DemoServer();
   const url = await server.url();

@@ -18,7 +18,7 @@ const checks: PageCheck[] = [
       const writer = await storage.createSnapshot();
       await writer.write(new Uint8Array(10));
       await done(indexedDB.deleteDatabase(storage.name));
-      same([errors.length, errors[0]?.disk, errors[0]?.code], [1, "in_doubt", "storage"], "what onLost was told");
+      same([errors.length, errors[0]?.disk, errors[0]?.code], [1, "in_doubt", "storage"], "the arguments of onLost");
       const calls: Record<string, () => Promise<unknown>> = {
         persist: () => persist(storage, { entries: run(4, 1, 1) }),
         initialize: () => storage.initialize(identity),
@@ -190,7 +190,7 @@ const checks: PageCheck[] = [
       await using storage = await openNew("stolen", { onLost });
       await navigator.locks.request(storage.name, { steal: true }, () => {});
       same((await rejects(persist(storage, { entries: run(1, 1, 1) }), "storage", "persist")).disk, "in_doubt", "disk");
-      same(errors.map(({ disk }) => disk), ["in_doubt"], "what onLost was told");
+      same(errors.map(({ disk }) => disk), ["in_doubt"], "the arguments of onLost");
     },
   },
   {

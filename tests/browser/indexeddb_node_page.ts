@@ -118,7 +118,7 @@ const checks: PageCheck[] = [
       await cluster.keys.put("a", "later");
       const { incarnation, members, lastIndex, term } = successor.status();
       expect(incarnation !== `i-${victim.id}`, "it has an incarnation of its own");
-      same([members, lastIndex, term], [[], 0, 0], "it is no voter, and has been told nothing");
+      same([members, lastIndex, term], [[], 0, 0], "it is not a voter, and has received nothing");
     },
   },
 ];

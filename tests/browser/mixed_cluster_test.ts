@@ -103,7 +103,7 @@ function memberOf(nodes: Nodes, node: Node): Member {
 
 /** Waits until all running servers follow one leader other than `dead`. */
 async function leaderOf(nodes: Nodes, dead?: string): Promise<string> {
-  return await eventually("a leader whom the servers follow", async () => {
+  return await eventually("a leader that the servers follow", async () => {
     const up = nodes.all.filter(({ id }) => id !== dead);
     const leaders = new Set((await Promise.all(up.map((node) => node.status()))).map((status) => status?.leader?.id));
     const [leader] = leaders;
@@ -135,7 +135,7 @@ async function loseAndRegain(nodes: Nodes, member: Member, acknowledged: () => n
   });
 }
 
-Deno.test("a Deno server, a Node server and a tab each lead, fail and come back, and the history is linearizable", async () => {
+Deno.test("a Deno server, a Node server and a tab each lead, fail and return, and the history is linearizable", async () => {
   await using site = new Site();
   const { deno, node } = await runtimes();
   const browser = await launchChromium();

@@ -63,7 +63,7 @@ Deno.test("a duplicated tab doesn't open the node a second time: its page gets `
   browsing.checkConsoles();
 });
 
-Deno.test("a page that is reloaded has its node again, though the page before has only just released it", async () => {
+Deno.test("a reloaded page gets its node back, even if the previous page has only just released it", async () => {
   await using browsing = await Browsing.start();
   await browsing.begin(["n1"]);
   const tab = browsing.of("n1");

@@ -30,7 +30,7 @@ Deno.test("a hidden tab continues: its timers are throttled, and its worker lead
   let over = false;
   void ticks.finally(() => over = true).catch(() => {});
   for (let i = 0; !over; i++) await tab.call("put", leader, `${i}`, "x");
-  assert.ok(await ticks <= 10, `a page's timer that wants to come 100 times in 5 s came ${await ticks} times`);
+  assert.ok(await ticks <= 10, `a page's timer that should fire 100 times in 5 s fired ${await ticks} times`);
   const after = await tab.call("status", leader);
   assert.deepEqual([after.role, after.term], ["leader", term], "ten election timeouts long");
   browsing.checkConsoles();
@@ -50,7 +50,7 @@ async function freezeLeader(browsing: Browsing, round: number): Promise<string[]
   await browsing.of(next).call("put", next, "round", `${round}`);
   const { term } = await browsing.of(next).call("status", next);
   await setLifecycle(browsing, tab, "active");
-  await eventually("it has what it missed", async () => await tab.call("get", frozen, "round", "stale") === `${round}`);
+  await eventually("it has caught up", async () => await tab.call("get", frozen, "round", "stale") === `${round}`);
   const lives = (await tab.call("heard", frozen)).filter(({ event }) => event === "life")
     .map(({ detail }) => (detail as { readonly life: string }).life);
   assert.deepEqual(lives.slice(-2), ["paused", "running"]);

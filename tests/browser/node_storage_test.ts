@@ -20,7 +20,7 @@ Deno.test("a leader whose database is deleted stops and reports it; the others c
   await tab.call("put", leader, "a", "1");
   const other = MEMBERS.find((id) => id !== leader)!;
   await browsing.of(other).call("deleteDatabase", `raft-core:tabs:${leader}`);
-  await eventually("the page is told", async () => (await tab.call("life", leader)).life === "stopped");
+  await eventually("the page is notified", async () => (await tab.call("life", leader)).life === "stopped");
   const { reason, error } = await tab.call("life", leader);
   assert.match(reason, /deleted/);
   assert.equal(error?.code, "storage");
@@ -41,7 +41,7 @@ Deno.test("an idle follower whose database is deleted stops, too", async () => {
   const follower = MEMBERS.find((id) => id !== leader)!;
   await browsing.of(leader).call("deleteDatabase", `raft-core:tabs:${follower}`);
   const tab = browsing.of(follower);
-  await eventually("the page is told", async () => (await tab.call("life", follower)).life === "stopped");
+  await eventually("the page is notified", async () => (await tab.call("life", follower)).life === "stopped");
   assert.ok(await browsing.of(leader).call("put", leader, "a", "1") > 0);
   browsing.checkConsoles();
 });
@@ -84,7 +84,7 @@ Deno.test("with an exhausted quota a node steps down or stops, and reports it; w
 
   const failed = await tab.failure("putRandom", leader, "large", 1_400_000);
   assert.match(failed.message, /QuotaExceededError|no outcome within/);
-  const told = await eventually("pages are told", async () => {
+  const told = await eventually("the pages are notified", async () => {
     const errors = [];
     for (const id of MEMBERS) errors.push(...await heardOf(tab, id, "storageError"));
     return errors.length > 0 ? errors : undefined;

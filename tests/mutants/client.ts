@@ -25,7 +25,8 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: COORDINATOR_TESTS,
-      name: "coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been",
+      name:
+        "coordinator: at the deadline the outcome is `rejected` if nothing was sent, and `unknown` if something may have been",
     },
   },
   {
@@ -39,7 +40,7 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: COORDINATOR_TESTS,
-      name: "coordinator: concurrent commands under random faults are each applied once at most, told rightly",
+      name: "coordinator: concurrent commands under random faults are applied at most once, with true outcomes",
     },
   },
   {
@@ -124,7 +125,7 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: SESSION_TESTS,
-      name: "sessions: an unknown session is refused and not made",
+      name: "sessions: an unknown session is refused and not created",
     },
   },
   {

@@ -142,7 +142,7 @@ export const election: readonly Mutant[] = [
       replace: `if (state.role === "candidate") countVote`,
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "§5.2: votes of another term count for nothing" },
+    test: { file: TESTS, name: "§5.2: votes of another term don't count" },
   },
   {
     name: "pre-votes-counted",

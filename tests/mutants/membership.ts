@@ -144,7 +144,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/election_test.ts",
-      name: "§4.2.1: a learner's vote elects no node, should it send one",
+      name: "§4.2.1: a learner's vote doesn't count, even if it sends one",
     },
   },
   {
@@ -266,7 +266,7 @@ export const membership: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/raft/election_test.ts",
-      name: "a node with another data folder has no vote where the log says that its name had one",
+      name: "a node with another data folder has no vote, although the log says that its name had one",
     },
   },
   {

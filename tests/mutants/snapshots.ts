@@ -50,7 +50,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/sessions/sessions_test.ts",
-      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+      name: "sessions: a node that restored a snapshot continues like one that didn't (seed 1)",
     },
   },
   {
@@ -78,7 +78,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/sessions/sessions_test.ts",
-      name: "sessions: a node that restored a snapshot goes on like one that didn't (seed 1)",
+      name: "sessions: a node that restored a snapshot continues like one that didn't (seed 1)",
     },
   },
   {
@@ -94,7 +94,7 @@ export const snapshots: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/sessions/sessions_test.ts",
-      name: "sessions: what is applied while a snapshot is read doesn't show in it",
+      name: "sessions: commands applied while a snapshot is read don't affect it",
     },
   },
   {

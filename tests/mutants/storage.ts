@@ -77,7 +77,7 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: FAULTS,
-      name: "after a failed fsync the file is never synced again, and reads go on",
+      name: "after a failed fsync the file is never synced again, and reads continue to work",
     },
   },
   {
@@ -91,7 +91,7 @@ export const storage: readonly Mutant[] = [
     killedBy: "test",
     test: {
       file: FAULTS,
-      name: "after a failed fsync the file is never synced again, and reads go on",
+      name: "after a failed fsync the file is never synced again, and reads continue to work",
     },
   },
   {

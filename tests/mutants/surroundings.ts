@@ -17,7 +17,10 @@ export const surroundings: readonly Mutant[] = [
       replace: "throw error;",
     }],
     killedBy: "simulation",
-    test: { file: "tests/unit/transport/wire/codec_test.ts", name: "codec: bytes that are no envelope are refused" },
+    test: {
+      file: "tests/unit/transport/wire/codec_test.ts",
+      name: "codec: bytes that are not an envelope are refused",
+    },
   },
   {
     name: "entries-changed-on-their-way",
@@ -30,7 +33,7 @@ export const surroundings: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/unit/transport/wire/codec_test.ts",
-      name: "codec: every message comes back as it was, with the largest numbers too",
+      name: "codec: every message survives encoding and decoding, even with the largest numbers",
     },
   },
   {

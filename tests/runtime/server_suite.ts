@@ -59,7 +59,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
           }),
       },
       {
-        name: "all are killed at once and started again; nothing is lost, and the cluster goes on",
+        name: "all are killed at once and restarted; nothing is lost, and the cluster continues",
         run: () =>
           Nodes.run(commands, async (nodes) => {
             await putAll(nodes.all, "a", 30);
@@ -166,7 +166,7 @@ export function serverSuite(name: string, commands: readonly (readonly string[])
           }),
       },
       {
-        name: "leadership is handed to whom an operator names, by any node",
+        name: "leadership is transferred to the node that an operator names, through any node",
         run: () =>
           Nodes.run(commands, async (nodes) => {
             const leader = await nodes.leader();

@@ -68,7 +68,7 @@ export const smoke: Suite = {
       },
     },
     {
-      name: "three nodes in memory elect, replicate, and go on without their leader",
+      name: "three nodes in memory elect, replicate, and continue without their leader",
       async run() {
         const network = new MemoryNetwork();
         const ids = ["n1", "n2", "n3"];

@@ -72,7 +72,7 @@ async function bothKnowBoth(mesh: Mesh, options: Parameters<Mesh["join"]>[1] = {
 }
 
 const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
-  async "who comes is told to all, and all to who comes; who closes is told too"(mesh) {
+  async "all transports are notified of one that arrives or closes, and an arriving one learns of the others"(mesh) {
     const first = diary();
     const a = mesh.join(A, first);
     await a.start(() => {});
@@ -80,26 +80,26 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     const second = diary();
     const b = mesh.join(B, second);
     await b.start(() => {});
-    await until(() => first.said.length === 1 && second.said.length === 1, "both are told");
+    await until(() => first.said.length === 1 && second.said.length === 1, "both are notified");
     same([first.said, second.said], [["tab:b arrived"], ["tab:a arrived"]]);
     await b.close();
-    await until(() => first.said.length === 2, "a is told that b is gone");
+    await until(() => first.said.length === 2, "a is notified of b's departure");
     same([first.said[1], a.peers, b.peers], ["tab:b departed", [], []]);
     await a.close();
   },
 
-  async "who comes back is told as gone, and as come"(mesh) {
+  async "a transport that returns is reported as departed, and as arrived"(mesh) {
     const { said, ...told } = diary();
     const { a, b } = await bothKnowBoth(mesh, told);
     await b.close();
     const again = mesh.join(B);
     await again.start(() => {});
-    await until(() => said.length === 3, "a is told of both");
+    await until(() => said.length === 3, "a is notified of both");
     same(said, ["tab:b arrived", "tab:b departed", "tab:b arrived"]);
     await Promise.all([a.close(), again.close()]);
   },
 
-  async "a message to who isn't there is dropped and counted"(mesh) {
+  async "a message to an absent transport is dropped and counted"(mesh) {
     const { a, b } = await bothKnowBoth(mesh);
     const { sent, dropped } = a.counts;
     for (const address of [tabAddress("nobody"), "", "http://127.0.0.1:1"]) a.send(address, numbered(1));
@@ -120,12 +120,12 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     await a.close();
   },
 
-  async "what is on its way to who hangs is bounded, and the rest is dropped and counted"(mesh) {
+  async "messages in flight to a transport that hangs are bounded, and the rest is dropped and counted"(mesh) {
     const a = mesh.join(A, { maxInflightMessages: 10, maxInflightBytes: 100_000 });
     await a.start(() => {});
     const hanging = tabAddress("hanging");
     const release = mesh.hang(hanging);
-    await until(() => a.peers.includes(hanging), "the one who hangs is known");
+    await until(() => a.peers.includes(hanging), "the hanging transport is known");
     const { sent } = a.counts;
     for (let count = 0; count < 50; count++) a.send(hanging, numbered(1));
     same(a.counts.sent, sent + 10);
@@ -134,7 +134,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     await a.close();
   },
 
-  async "who reads is sent to without end, however small the limits are"(mesh) {
+  async "messages to a transport that reads never stall, even with small limits"(mesh) {
     const { a, b, arrived } = await bothKnowBoth(mesh, { maxInflightMessages: 3, maxInflightBytes: 3000 });
     for (let term = 1; term <= 100; term++) {
       const came = () => arrived.some(({ message }) => message.term === term);
@@ -147,7 +147,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     await Promise.all([a.close(), b.close()]);
   },
 
-  async "a closed transport opens no more, and close while it starts ends it"(mesh) {
+  async "a closed transport can't be started again, and close ends a start in progress"(mesh) {
     const a = mesh.join(A);
     const starting = a.start(() => {});
     await a.close();
@@ -158,7 +158,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     await unused.close();
   },
 
-  async "three nodes elect, replicate, and go on without their leader; a client finds it"(mesh) {
+  async "three nodes elect, replicate, and continue without their leader; a client finds the new one"(mesh) {
     const nodes = await startThree((address) => mesh.join(address));
     const page = mesh.join(tabAddress("page"));
     await page.start(() => {});

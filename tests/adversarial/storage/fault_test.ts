@@ -160,7 +160,7 @@ Deno.test("a failed write that can't be undone leaves the disk in doubt", async 
   await storage.close();
 });
 
-Deno.test("after a failed fsync the file is never synced again, and reads go on", async () => {
+Deno.test("after a failed fsync the file is never synced again, and reads continue to work", async () => {
   const { fs, storage } = await started();
   let syncs = 0;
   fs.intercept = ({ type }) => {

@@ -13,7 +13,7 @@ import { Tabs } from "./tabs.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
 
-Deno.test("a single node bootstraps, takes a write, and has it after a restart", async () => {
+Deno.test("a single node bootstraps, accepts a write, and still has it after a restart", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1"]);
   await new KeyValueClient(tabs.tab("n1").handle.coordinator).put("a", "1");
@@ -327,7 +327,7 @@ Deno.test("a node whose disk fails while it asks for a vote is stopped, and asks
     storage,
     transport: ({ address }) => {
       const transport = new PacketTransport({ address, channel: tabs.post.channel(address) });
-      transport.call = () => (asked++, Promise.reject(new RaftError("unreachable", "nobody is there")));
+      transport.call = () => (asked++, Promise.reject(new RaftError("unreachable", "no node is there")));
       return transport;
     },
   });

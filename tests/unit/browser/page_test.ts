@@ -108,7 +108,7 @@ Deno.test("a page receives the events that it listens to, and no others", async 
   const listener = ({ detail }: { readonly detail: { readonly role: string } }): void => void states.push(detail.role);
   handle.addEventListener("state", listener);
   await handle.running;
-  await eventually("the page is told who leads", () => states.includes("leader"));
+  await eventually("the page is notified of the leader", () => states.includes("leader"));
   handle.removeEventListener("state", listener);
   await handle.status();
   const count = states.length;

@@ -51,7 +51,7 @@ Deno.test("a paused leader serves no stale read from its lease, and is deposed w
   assert.equal(tabs.tab(next).node.status().role, "leader");
 });
 
-Deno.test("a leader whose page is frozen hands leadership over, pauses, and comes back", async () => {
+Deno.test("a leader whose page is frozen hands leadership over, pauses, and returns", async () => {
   await using tabs = new Tabs();
   await tabs.begin(["n1", "n2", "n3"]);
   const frozen = await tabs.leader();
@@ -67,12 +67,12 @@ Deno.test("a leader whose page is frozen hands leadership over, pauses, and come
   await node.pause({ handOver: true });
   assert.equal(node.life.life, "paused");
   await tabs.leader(frozen);
-  await eventually("the page is told of the election", () => reasons.length > 0);
+  await eventually("the page is notified of the election", () => reasons.length > 0);
   assert.deepEqual(reasons, ["transfer"]);
   node.resume();
   assert.equal(node.life.life, "running");
   await new KeyValueClient(tabs.tab(frozen).handle.coordinator).put("a", "1");
-  await eventually("it has what it missed", () => node.status().appliedIndex === node.status().commitIndex);
+  await eventually("it has caught up", () => node.status().appliedIndex === node.status().commitIndex);
 });
 
 Deno.test("a paused node answers only its page, until all pauses are resumed", async () => {
@@ -81,7 +81,7 @@ Deno.test("a paused node answers only its page, until all pauses are resumed", a
   const follower = [...tabs.open.keys()].find((id) => tabs.tab(id).node.status().role !== "leader")!;
   const { node, handle } = tabs.tab(follower);
   await handle.pause();
-  await eventually("the page is told", () => handle.life.life === "paused");
+  await eventually("the page is notified", () => handle.life.life === "paused");
   assert.equal((await handle.status()).id, follower);
   const other = tabs.tab(await tabs.leader()).handle;
   const refused = await other.client.status(handle.address).catch((error) => error);

@@ -45,7 +45,7 @@ const WRONG: Readonly<Record<string, Readonly<Record<string, readonly [string, n
   "a second application": { "unique/1": ["one", 9] },
   "another's value": { "unique/1": ["two", 3] },
   "a rejected write": { "unique/3": ["three", 6] },
-  "a key that nobody wrote": { "unique/4": ["four", 7] },
+  "a key that no client wrote": { "unique/4": ["four", 7] },
 };
 
 for (const [what, entries] of Object.entries(WRONG)) {

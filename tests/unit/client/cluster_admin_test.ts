@@ -94,7 +94,7 @@ Deno.test("a member that is gone after a lost answer was removed by it", async (
   assert.equal(await admin.remove("n2"), emptyMembership);
 });
 
-Deno.test("an operator hears at once that a learner is behind, unless it waits for that", async () => {
+Deno.test("promote reports at once that a learner is behind, unless it waits for that", async () => {
   const hasty = answering(["not_ready", "rejected"]);
   await assert.rejects(hasty.admin.promote("n2"), { code: "not_ready", outcome: "rejected" });
   const retried: string[] = [];

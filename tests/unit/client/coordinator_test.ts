@@ -56,7 +56,7 @@ Deno.test("coordinator: finds the leader and learns the other members", () =>
     assert.deepEqual(leader, { id: "n3", address: "n3", endpoint: "n3", term: 2 });
   }));
 
-Deno.test("coordinator: follows a hint without asking everyone again", () =>
+Deno.test("coordinator: follows a hint without asking all nodes again", () =>
   withClient(async ({ cluster, propose }) => {
     await propose("a");
     const asked = cluster.statusCalls.length;
@@ -169,7 +169,7 @@ for (const raw of [false, true]) {
     }, { session: false, raw }));
 }
 
-Deno.test("coordinator: without a session a node that hangs holds up only what it has", () =>
+Deno.test("coordinator: without a session, a node that hangs delays only the commands that it has received", () =>
   withClient(async ({ cluster, client, host, propose }) => {
     await propose("a");
     cluster.fault = (method, endpoint) => method === "propose" && endpoint === "n1" ? "hang" : "none";
@@ -184,7 +184,7 @@ Deno.test("coordinator: without a session a node that hangs holds up only what i
     assert.ok(host.now >= 5000 && host.now < 5100, `${host.now}`);
   }, { session: false, attemptTimeoutMs: 500, maxInflightCalls: 1 }));
 
-Deno.test("coordinator: a deadline says `rejected` if nothing was sent, and `unknown` if something may have been", () =>
+Deno.test("coordinator: at the deadline the outcome is `rejected` if nothing was sent, and `unknown` if something may have been", () =>
   withClient(async ({ cluster, propose, host, counter }) => {
     cluster.elect(null);
     const began = host.now;
@@ -209,7 +209,7 @@ Deno.test("coordinator: a deadline says `rejected` if nothing was sent, and `unk
     assert.deepEqual(counter.applied, ["c", "f"]);
   }));
 
-Deno.test("coordinator: a deadline tells what was heard last, not that it cut an attempt short", () =>
+Deno.test("coordinator: a timeout reports the last error, not the attempt that it cut short", () =>
   withClient(async ({ cluster, client, host }) => {
     let call = 0;
     cluster.fault = (method) => method !== "read" ? "none" : ++call === 1 ? "refused" : "hang";
@@ -226,7 +226,7 @@ Deno.test("coordinator: a deadline tells what was heard last, not that it cut an
     });
   }));
 
-Deno.test("coordinator: a signal tells sent from not sent, and what was given up is never applied later", () =>
+Deno.test("coordinator: an abort is `rejected` only if nothing was sent, and an abandoned command is never applied later", () =>
   withClient(async ({ cluster, client, host, counter, propose }) => {
     await propose("a");
     const controller = new AbortController();
@@ -268,7 +268,7 @@ Deno.test("coordinator: a session that ended is replaced; only what may have bee
     { maxIdleEntries: 50 },
   ));
 
-Deno.test("coordinator: no more is outstanding than the session takes", () =>
+Deno.test("coordinator: outstanding commands stay within the session's limit", () =>
   withClient(
     async ({ client, host, counter, cluster }) => {
       const all = Promise.all(Array.from({ length: 50 }, (_, i) => client.propose(bytes(`c${i}`))));
@@ -280,7 +280,7 @@ Deno.test("coordinator: no more is outstanding than the session takes", () =>
     { maxOutstanding: 4 },
   ));
 
-Deno.test("coordinator: a state machine without sessions is told from one with", () =>
+Deno.test("coordinator: a state machine without sessions is detected", () =>
   withClient(async ({ host }) => {
     const cluster = new FakeCluster(host, new Counter());
     const client = new Coordinator({ endpoints: ["n1"], transport: cluster, host });
@@ -319,7 +319,7 @@ Deno.test("coordinator: sequential commands are applied in order, whatever fails
     assert.deepEqual(counter.applied, Array.from({ length: 40 }, (_, i) => `c${i}`));
   }, { attemptTimeoutMs: 200 }));
 
-Deno.test("coordinator: concurrent commands under random faults are each applied once at most, told rightly", () =>
+Deno.test("coordinator: concurrent commands under random faults are applied at most once, with true outcomes", () =>
   withClient(async ({ cluster, client, host, counter }) => {
     const faults: Fault[] = ["none", "none", "refused", "lost", "unanswered", "late", "hang", "hangApplied"];
     cluster.fault = () => faults[Math.floor(host.random() * faults.length)]!;
@@ -346,7 +346,7 @@ Deno.test("coordinator: concurrent commands under random faults are each applied
     assert.deepEqual([...seen].sort(), ["applied", "rejected", "unknown"]);
   }, { attemptTimeoutMs: 100 }));
 
-Deno.test("coordinator: questions go to the leader, stale ones to anyone, and are asked again until they are answered", () =>
+Deno.test("coordinator: reads go to the leader, stale reads to any node, and are retried until they are answered", () =>
   withClient(async ({ cluster, client, host }) => {
     cluster.elect("n2");
     const ask = async (consistency?: "stale" | "linearizable") =>

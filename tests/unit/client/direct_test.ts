@@ -14,7 +14,7 @@ import { collect, sameBytes } from "../../support/snapshots.ts";
 
 const text = (value: Uint8Array): string => new TextDecoder().decode(value);
 
-Deno.test("direct transport: each command has its own result; what isn't there is unreachable", async () => {
+Deno.test("direct transport: each command has its own result; an absent node is unreachable", async () => {
   const node = {
     propose: (command: Uint8Array) =>
       command[0] === 0
@@ -39,7 +39,7 @@ Deno.test("direct transport: each command has its own result; what isn't there i
   assert.deepEqual(await transport.propose("n2", []), []);
 });
 
-Deno.test("key-value client: another state machine's answers are told as that", async () => {
+Deno.test("key-value client: another state machine's answers are reported as `unsupported`", async () => {
   const answer = new TextEncoder().encode('{"refused":"what is this?"}');
   const kv = new KeyValueClient({
     propose: () => Promise.resolve({ index: 1, result: answer }),

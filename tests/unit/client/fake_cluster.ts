@@ -148,7 +148,7 @@ export class FakeCluster implements ClientTransport {
   #mustLead(endpoint: string): void {
     if (endpoint === this.leader) return;
     const leader = this.#believedBy(endpoint);
-    if (leader === null) throw new RaftError("no_leader", "nobody leads");
+    if (leader === null) throw new RaftError("no_leader", "no node leads");
     throw new RaftError("not_leader", `${endpoint} does not lead`, { leader: { id: leader, address: leader } });
   }
 

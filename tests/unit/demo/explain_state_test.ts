@@ -92,7 +92,7 @@ Deno.test("several nodes that are behind for one reason are named together", () 
   assert.match(waiting(model), /; n2 and n3 are killed\./);
 });
 
-Deno.test("one-way cuts, delay, loss, snapshots and slow disks are told apart", () => {
+Deno.test("one-way cuts, delay, loss, snapshots and slow disks are distinguished", () => {
   const there = cluster({ n1: LEADER });
   there.link(cut("n1", "n2"));
   there.link(cut("n3", "n1"));

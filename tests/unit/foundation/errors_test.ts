@@ -29,7 +29,7 @@ Deno.test("an error that no node and no time would change is never retryable", (
   assert.equal(isRetryable(new TypeError("foreign"), true), false);
 });
 
-Deno.test("a code says where a retry goes", () => {
+Deno.test("a code determines where to retry", () => {
   assert.equal(retryOf("not_leader"), "leader");
   assert.equal(retryOf("stopped"), "elsewhere");
   assert.equal(retryOf("busy"), "later");
@@ -85,7 +85,7 @@ Deno.test("an error of a newer peer is internal, and unknown unless it is clearl
   assert.equal(RaftError.fromJSON({ ...newer, outcome: "rejected" }).outcome, "rejected");
 });
 
-Deno.test("a signal's own reason, a deadline and an abort are told apart", () => {
+Deno.test("a signal's own reason, a deadline and an abort are distinguished", () => {
   const closed = closedError("the client", "unknown");
   assert.deepEqual([closed.code, closed.message, closed.outcome], ["closed", "the client is closed", "unknown"]);
   assert.equal(abortedError(AbortSignal.abort(closed), "unknown"), closed);

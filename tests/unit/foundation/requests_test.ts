@@ -31,7 +31,7 @@ async function errorOf(promise: Promise<unknown>): Promise<[string, string]> {
   return [error.code, error.outcome];
 }
 
-Deno.test("a pending promise ends once, by what comes first, and leaves no timer behind", async () => {
+Deno.test("a pending promise settles once, by the first event, and leaves no timer behind", async () => {
   const { clock, timers, fire } = manualClock();
   const controller = new AbortController();
   const ends: unknown[] = [];
@@ -61,7 +61,7 @@ Deno.test("a pending promise whose signal fired before it began is rejected, wit
   assert.deepEqual(await errorOf(pending.promise), ["aborted", "rejected"]);
 });
 
-Deno.test("the outcome of a pending promise is asked for when it ends", async () => {
+Deno.test("the outcome of a pending promise is determined when it ends", async () => {
   let outcome: "rejected" | "unknown" = "rejected";
   const controller = new AbortController();
   const pending = new Pending({ signals: [controller.signal], outcome: () => outcome });

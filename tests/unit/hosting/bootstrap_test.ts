@@ -50,7 +50,7 @@ Deno.test("addresses are the members' own, so that --peers may spell them differ
   assert.equal(decision.membership.members[1]?.address, "http://two:2");
 });
 
-Deno.test("the others have begun with this node: it begins as they did, though one is down again", () => {
+Deno.test("the others have bootstrapped with this node: it bootstraps like them, although one is down again", () => {
   const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership: first })]);
   assert.deepEqual(decision, { type: "bootstrap", membership: first, clusterId: running.clusterId });
 });

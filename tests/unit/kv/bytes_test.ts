@@ -21,7 +21,7 @@ Deno.test("writers within writers, finished twice or never, keep their bytes apa
   largeReader.end();
 });
 
-Deno.test("bytes as characters come back, all 256 of them", () => {
+Deno.test("bytes survive the conversion to characters, all 256 of them", () => {
   const text = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte));
   const reader = new ByteReader(new ByteWriter(1).byte(9).binary(text).finish());
   assert.equal(reader.byte(), 9);

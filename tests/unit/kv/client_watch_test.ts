@@ -52,7 +52,7 @@ Deno.test("a watch without a revision begins now, and ends with its signal", asy
   await assert.rejects(next, { code: "aborted" });
 });
 
-Deno.test("a watch ends with what no other node would change, and when it can't be resumed in time", async () => {
+Deno.test("a watch ends with an error that no other node would avoid, and when it can't be resumed in time", async () => {
   const failing = (code: "compacted" | "unreachable"): WatchSource => ({
     watch: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new RaftError(code, "no")) }) }),
   });

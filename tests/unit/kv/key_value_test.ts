@@ -131,7 +131,7 @@ Deno.test("kv: a command's bytes may be reused after apply", () => {
   }
 });
 
-Deno.test("kv: encoded commands come back", () => {
+Deno.test("kv: commands survive encoding and decoding", () => {
   const key = utf8.encode("k");
   const value = utf8.encode("v");
   assert.deepEqual(decodeCommand(encodePut(key, value)), { type: "put", key, value });

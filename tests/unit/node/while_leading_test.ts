@@ -133,7 +133,7 @@ Deno.test("whileLeading aborts when close begins, and resolves", async () => {
   await cluster.end();
 });
 
-Deno.test("whileLeading rejects with an error of the callback; the node goes on leading", async () => {
+Deno.test("whileLeading rejects with an error of the callback; the node continues to lead", async () => {
   const cluster = await Cluster.start({ voters: 1 });
   const leader = await cluster.leader();
   const fault = new Error("fault");

@@ -74,7 +74,7 @@ Deno.test("§5.2: votes of a majority elect a leader, which announces itself to 
   s.timeout();
   s.deliver("n2", vote({ term: 2, preVote: true })).deliver("n3", vote({ term: 2, preVote: true })).persist();
   s.deliver("n2", vote({ term: 2 }));
-  assert.equal(s.raft.role, "candidate", "two of five are no majority");
+  assert.equal(s.raft.role, "candidate", "two of five are not a majority");
   s.deliver("n2", vote({ term: 2 }));
   assert.equal(s.raft.role, "candidate", "one vote counts once");
   s.deliver("n3", vote({ term: 2 }));
@@ -115,7 +115,7 @@ Deno.test("§5.2: a candidate that receives from the leader of its term follows 
   s.deliver("n3", appendEntries({ term: 2 }));
   assert.deepEqual([s.raft.role, s.raft.term, s.raft.leader], ["follower", 2, "n3"]);
   s.deliver("n2", vote({ term: 2 })).deliver("n3", vote({ term: 2 }));
-  assert.equal(s.raft.role, "follower", "votes that come after that count for nothing");
+  assert.equal(s.raft.role, "follower", "later votes don't count");
 });
 
 Deno.test("§5.2: a candidate ignores leaders of older terms", () => {
@@ -144,7 +144,7 @@ Deno.test("§5.2: each campaign is in a new term, however many there are", () =>
   }
 });
 
-Deno.test("§5.2: votes of another term count for nothing", () => {
+Deno.test("§5.2: votes of another term don't count", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
   s.deliver("n2", vote({ term: 5, preVote: true })).persist();
@@ -219,7 +219,7 @@ Deno.test("§9.6: a pre-candidate that can't win keeps its term, however long it
   assert.deepEqual([s.raft.role, s.raft.term], ["preCandidate", 1]);
 });
 
-Deno.test("§9.6: pre-votes of an older campaign, or real votes, count for nothing in a pre-vote", () => {
+Deno.test("§9.6: pre-votes of an older campaign, and real votes, don't count in a pre-vote", () => {
   const s = new Server("n1", { voters: three, term: 4 });
   s.timeout();
   s.deliver("n2", vote({ term: 4, preVote: true })).deliver("n3", vote({ term: 4 }));
@@ -305,7 +305,11 @@ Deno.test("§6.4.1: a restarted node grants no vote for one minimum election tim
   assert.equal(s.event("voteDenied")[0]?.reason, "restartedRecently");
   assert.equal(s.raft.term, 1);
   s.deliver("n2", requestVote({ term: 2, leadershipTransfer: true })).persist();
-  assert.equal(s.sent("RequestVoteResponse")[0]?.voteGranted, true, "but a transfer was the leader's own wish");
+  assert.equal(
+    s.sent("RequestVoteResponse")[0]?.voteGranted,
+    true,
+    "but a transfer was requested by the leader itself",
+  );
   const other = new Server("n1", { voters: three, settled: false }).tick(ELECTION_TICKS);
   other.deliver("n2", requestVote({ term: 2 })).persist();
   assert.equal(other.sent("RequestVoteResponse")[0]?.voteGranted, true);
@@ -316,7 +320,7 @@ Deno.test("§6.2: a leader that reaches no quorum for an election timeout steps 
   s.tick(ELECTION_TICKS - 1);
   assert.equal(s.raft.role, "leader");
   s.ack("n2").tick();
-  assert.deepEqual([s.raft.role, s.raft.term, s.raft.leader], ["follower", 2, null], "two of five are no quorum");
+  assert.deepEqual([s.raft.role, s.raft.term, s.raft.leader], ["follower", 2, null], "two of five are not a quorum");
   const other = new Server("n1", { voters: three }).lead("n2");
   for (let i = 0; i < 5; i++) other.tick(ELECTION_TICKS - 1).ack("n3");
   assert.equal(other.raft.role, "leader");
@@ -340,7 +344,7 @@ Deno.test("a single voter leads as soon as its vote is on disk", () => {
   assert.deepEqual([s.raft.role, s.raft.term, s.raft.commitIndex], ["leader", 2, 2]);
 });
 
-Deno.test("a node with another data folder has no vote where the log says that its name had one", () => {
+Deno.test("a node with another data folder has no vote, although the log says that its name had one", () => {
   // It was removed, and came back with an empty folder: its log begins with a membership in which its name had a vote.
   const replaced = (voters: readonly string[]) => {
     const entries = logOf([1], membership([...voters]));
@@ -383,7 +387,7 @@ Deno.test("rule 7: learners answer a vote request, and never campaign", () => {
   assert.equal(s.raft.role, "follower", "not even by TimeoutNow");
 });
 
-Deno.test("§4.2.1: a learner's vote elects no node, should it send one", () => {
+Deno.test("§4.2.1: a learner's vote doesn't count, even if it sends one", () => {
   const s = new Server("n1", { voters: three, learners: ["n4"] });
   s.timeout();
   s.deliver("n4", vote({ term: 2, preVote: true }));

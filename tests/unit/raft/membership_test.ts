@@ -45,7 +45,7 @@ Deno.test("§4.1: a membership is in force from the moment it is appended, on th
   assert.deepEqual(change(s, four), { ok: true, index: 3, term: 2 });
   assert.deepEqual([s.raft.membership.voters, s.raft.membershipIndex, s.raft.membershipCommitted], [four, 3, false]);
   s.persist().ack("n2");
-  assert.equal(s.raft.commitIndex, 2, "two of four are no majority");
+  assert.equal(s.raft.commitIndex, 2, "two of four are not a majority");
   s.ack("n4");
   assert.equal(s.raft.membershipCommitted, true);
   assert.deepEqual(s.event("membershipCommitted").map(({ index }) => index), [3]);

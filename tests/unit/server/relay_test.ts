@@ -309,7 +309,7 @@ Deno.test("only pages of allowed origins may attach and forward; preflights of o
   assert.match(await forwarded.text(), /no page of this name is attached/);
 });
 
-Deno.test("malformed messages are the page's fault, and the server goes on", async () => {
+Deno.test("malformed messages are the page's fault, and the server continues", async () => {
   await using mixed = await Mixed.start(1);
   const path = "/raft.v1.RelayService/Forward";
   const headers = { "content-type": "application/proto" };

@@ -59,7 +59,7 @@ Deno.test("while its peers are missing, a server answers and names them", async 
   await using server = await start({
     peers: [{ id: "n1", address: "http://127.0.0.1:1" }, { id: "n2", address: "http://127.0.0.1:2" }],
   });
-  const status = await eventually("it knows who is missing", async () => {
+  const status = await eventually("it knows which node is missing", async () => {
     const body = await (await get(server, "/status")).json();
     return body.reason?.includes("n2") ? body : null;
   });

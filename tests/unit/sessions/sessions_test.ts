@@ -105,7 +105,7 @@ Deno.test("sessions: below the lowest outstanding is stale, for ever, and was ap
   assert.deepEqual(machine.inner.applied, ["a", "b", "e"]);
 });
 
-Deno.test("sessions: commands without one pass through, queries too; sessions know nothing of each other", async () => {
+Deno.test("sessions: commands without a session pass through, queries too; sessions are independent of each other", async () => {
   const machine = new Machine();
   const [one, two] = [await machine.register(), await machine.register()];
   assert.deepEqual(await machine.apply(encodePlain(bytes("p"))), { type: "applied", index: 3, result: bytes("p:1") });
@@ -115,14 +115,14 @@ Deno.test("sessions: commands without one pass through, queries too; sessions kn
   assert.equal(text(await machine.sessions.query(bytes("q"))), "q?4");
 });
 
-Deno.test("sessions: an unknown session is refused and not made", async () => {
+Deno.test("sessions: an unknown session is refused and not created", async () => {
   const machine = new Machine();
   assert.equal(await machine.command(99, 1, 1, "a"), "session_expired");
   assert.equal(machine.sessions.size, 0);
   assert.deepEqual(machine.inner.applied, []);
 });
 
-Deno.test("sessions: one too many ends the one whose last command is oldest; it is never made again", async () => {
+Deno.test("sessions: one session too many ends the one whose last command is oldest; it is never recreated", async () => {
   const machine = new Machine({ maxSessions: 2 });
   const [one, two] = [await machine.register(), await machine.register()];
   await machine.command(one, 1, 1, "a");
@@ -133,7 +133,7 @@ Deno.test("sessions: one too many ends the one whose last command is oldest; it 
   assert.equal(machine.sessions.size, 2);
 });
 
-Deno.test("sessions: one ends after so many log entries without a command of its own", async () => {
+Deno.test("sessions: a session expires after a number of log entries without a command of its own", async () => {
   const machine = new Machine({ maxIdleEntries: 10 });
   const session = await machine.register();
   machine.index += 9;
@@ -186,7 +186,7 @@ Deno.test("sessions: malformed entries are answered, not thrown", async () => {
   assert.deepEqual(machine.inner.applied, []);
 });
 
-Deno.test("sessions: entries and replies come back from their bytes", () => {
+Deno.test("sessions: entries and replies survive encoding and decoding", () => {
   const numbers = { session: Number.MAX_SAFE_INTEGER, sequence: 300, lowestOutstanding: 128 };
   const entry = { type: "command" as const, ...numbers, command: bytes("c") };
   assert.deepEqual(decodeEntry(encodeSessionCommand(entry)), entry);
@@ -205,7 +205,7 @@ Deno.test("sessions: entries and replies come back from their bytes", () => {
 });
 
 for (const seed of [1, 2, 3, 4]) {
-  Deno.test(`sessions: a node that restored a snapshot goes on like one that didn't (seed ${seed})`, async () => {
+  Deno.test(`sessions: a node that restored a snapshot continues like one that didn't (seed ${seed})`, async () => {
     const random = seededRandom(seed);
     const limits = { maxSessions: 4, maxIdleEntries: 60, maxOutstanding: 8, maxReplyBytes: 40, maxTotalReplyBytes: 90 };
     const machine = new Machine(limits);
@@ -245,7 +245,7 @@ for (const seed of [1, 2, 3, 4]) {
   });
 }
 
-Deno.test("sessions: what is applied while a snapshot is read doesn't show in it", async () => {
+Deno.test("sessions: commands applied while a snapshot is read don't affect it", async () => {
   const machine = new Machine();
   const [one, two] = [await machine.register(), await machine.register()];
   await machine.command(one, 1, 1, "a");

@@ -117,7 +117,7 @@ const VIOLATIONS: Readonly<Record<string, Step[]>> = {
     [put("b"), written(4, 3)],
     [get, { value: "a", version: 5 }],
   ),
-  "a value that nobody wrote": inOrder([put("a"), written(3, 0)], [get, { value: "b", version: 4 }]),
+  "a value that no client wrote": inOrder([put("a"), written(3, 0)], [get, { value: "b", version: 4 }]),
   "a version goes back": inOrder([put("a"), written(5, 0)], [put("b"), written(4, 5)]),
   "two writes have one version": inOrder([put("a"), written(5, 0)], [put("b"), written(5, 5)]),
   "a version is older than a delete before it": inOrder(
@@ -130,7 +130,7 @@ const VIOLATIONS: Readonly<Record<string, Step[]>> = {
     [put("b")],
     [get, { value: "b", version: 4 }],
   ),
-  "a write replaces another version than the one that is there": inOrder(
+  "a write replaces a version other than the current one": inOrder(
     [put("a"), written(3, 0)],
     [put("b"), written(6, 4)],
   ),
@@ -143,11 +143,11 @@ const VIOLATIONS: Readonly<Record<string, Step[]>> = {
     [put("a"), written(3, 0)],
     [compareAndSet(3, "b"), { ok: false, currentVersion: 3 }],
   ),
-  "an open version is told as the expected one, and refused": inOrder(
+  "an open version is reported as the expected one, and refused": inOrder(
     [put("a")],
     [compareAndSet(3, "b"), { ok: false, currentVersion: 3 }],
   ),
-  "a refusal tells another version": inOrder(
+  "a refusal reports another version": inOrder(
     [put("a"), written(3, 0)],
     [compareAndSet(2, "b"), { ok: false, currentVersion: 2 }],
   ),
@@ -183,7 +183,7 @@ const ALLOWED: Readonly<Record<string, Step[]>> = {
     [put("b"), written(3, 0)],
     [get, { value: "a", version: 4 }],
   ),
-  "an open version is learned from whoever tells it": inOrder(
+  "an open version is learned from any answer that reports it": inOrder(
     [put("a")],
     [compareAndSet(2, "b"), { ok: false, currentVersion: 3 }],
     [compareAndSet(3, "c"), { ok: true, version: 7, previousVersion: 3 }],

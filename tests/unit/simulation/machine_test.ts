@@ -75,7 +75,7 @@ for (const when of ["before", "after"] as const) {
   });
 }
 
-Deno.test("a full disk takes what fits and reports it; one whose sync failed may not be synced again", async () => {
+Deno.test("a full disk stores as much as fits and reports it; one whose sync failed may not be synced again", async () => {
   const run = new Run(1, null, false);
   const { process } = newProcess(run);
   const disk = new Disk(run, 0, run.decisions.stream("disk"));

@@ -65,7 +65,7 @@ Deno.test("memory network: without faults messages arrive once, in order", async
   assert.deepEqual(atB, Array.from({ length: 50 }, (_, i) => i + 1));
 });
 
-Deno.test("memory network: a block cuts one way, and catches what is on its way", async () => {
+Deno.test("memory network: a block cuts one direction, including messages in flight", async () => {
   const { host, network, atA, atB, send } = await couple({ minDelayMs: 5 });
   send("a", 1);
   network.block("a", "b");
@@ -100,7 +100,7 @@ Deno.test("memory network: partitions and isolation cut both ways until healed",
   assert.deepEqual([atA, atB], [[2, 5], [2, 5]]);
 });
 
-Deno.test("memory network: what is in flight is bounded, and counted", async () => {
+Deno.test("memory network: messages in flight are bounded and counted", async () => {
   const { host, network, atB, send } = await couple({ minDelayMs: 10, maxInflightMessages: 4 });
   for (let term = 1; term <= 10; term++) send("a", term);
   assert.deepEqual(network.counts, { sent: 10, delivered: 0, dropped: 6, inFlight: 4 });
@@ -109,7 +109,7 @@ Deno.test("memory network: what is in flight is bounded, and counted", async () 
   assert.deepEqual(network.counts, { sent: 10, delivered: 4, dropped: 6, inFlight: 0 });
 });
 
-Deno.test("memory network: what is damaged on the way is dropped", async () => {
+Deno.test("memory network: damaged messages are dropped", async () => {
   const { host, network, atB, send } = await couple({
     carry(envelope) {
       if (envelope.message.term === 2) throw new Error("damaged");

@@ -129,7 +129,7 @@ Deno.test("client transport: an answer that makes no sense leaves the outcome un
   });
 });
 
-Deno.test("client transport: queries say how fresh they want to be", async () => {
+Deno.test("client transport: reads carry their consistency", async () => {
   const asked: ReadRequest[] = [];
   const services = clientService({
     read(request) {
@@ -164,7 +164,7 @@ Deno.test("client transport: the whole status arrives", async () => {
   );
 });
 
-Deno.test("client transport: what the server throws arrives as it was, and a fault of the server as unknown", async () => {
+Deno.test("client transport: a server's error arrives unchanged, and a fault of the server as unknown", async () => {
   let thrown: unknown = new RaftError("busy", "too much", { hint: "Wait." });
   const services = clientService({
     propose() {
@@ -183,7 +183,7 @@ Deno.test("client transport: what the server throws arrives as it was, and a fau
   });
 });
 
-Deno.test("client transport: nobody at the address is a rejection; a connection that breaks is not", async () => {
+Deno.test("client transport: an address without a listener means rejected, a broken connection does not", async () => {
   const transport = createConnectClientTransport();
   const propose = (endpoint: string) => transport.propose(endpoint, [new Uint8Array(1)]);
   await assert.rejects(propose(await goneAddress()), isRaftError("unreachable", "rejected", /no node answers/));
@@ -234,7 +234,7 @@ Deno.test("client transport: a signal before the call rejects it, one during it 
   await hanging.close();
 });
 
-Deno.test("raft clients: a watch streams until it is left, and the server learns of that", async () => {
+Deno.test("raft clients: a watch streams until it is cancelled, and the server is notified", async () => {
   let ended = false;
   const kv: Partial<ServiceImpl<typeof KeyValueService>> = {
     async *watch({ fromVersion }, { signal }) {
@@ -290,16 +290,16 @@ Deno.test("a code that could be a connection's is proof only if it was the conne
   }
 });
 
-Deno.test("a server that tells that a tab is unreachable has answered, and is asked again", async () => {
+Deno.test("a server that reports a tab as unreachable has answered, and is asked again", async () => {
   const unreachable = (): never => {
-    throw new RaftError("unreachable", "nobody is to be reached at tab:t1");
+    throw new RaftError("unreachable", "no node is reachable at tab:t1");
   };
   const services = clientService({ propose: unreachable, status: () => ({ status: statusToWire(leaderStatus) }) });
   await withServer(services, async (address, transport) => {
     const propose = () => transport.propose("tab:t1", [new Uint8Array()]);
     await assert.rejects(propose(), { code: "unreachable", message: /no server is known/ });
     await transport.status(address);
-    const told = { code: "unreachable", message: "nobody is to be reached at tab:t1", outcome: "rejected" };
+    const told = { code: "unreachable", message: "no node is reachable at tab:t1", outcome: "rejected" };
     await assert.rejects(propose(), told);
     await assert.rejects(propose(), told);
     // Another may reach it.

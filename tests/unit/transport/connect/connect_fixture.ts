@@ -53,7 +53,7 @@ function handledTransport(
 ): { transport: ConnectTransport; handler: Handler } {
   const transport = new ConnectTransport({ connector: http2Connector(), ...options });
   const identify = () => {
-    throw new Error("nobody asks here");
+    throw new Error("no node asks here");
   };
   return { transport, handler: connectFetchHandler(createRaftRoutes({ peer: peerService(transport, identify) })) };
 }

@@ -17,7 +17,7 @@ import { goneAddress, pause, serve, serveNothing, serveTransport, until } from "
 
 const heartbeat = (term: number): Envelope => sampleEnvelope({ type: "TimeoutNow", term });
 
-Deno.test("Connect transport: a peer that takes the connection and hangs is given up, and found again", async () => {
+Deno.test("Connect transport: a peer that accepts the connection and hangs is abandoned, and later reconnected", async () => {
   const hanging = await serveNothing();
   const sender = serveTransport({ hangTimeoutMs: 100, minBackoffMs: 10, maxBackoffMs: 20 });
   await sender.transport.start(() => {});
@@ -38,7 +38,7 @@ Deno.test("Connect transport: a peer that takes the connection and hangs is give
   await receiver.close();
 });
 
-Deno.test("Connect transport: a process that stops to read is given up, and holds no more than the limits", async () => {
+Deno.test("Connect transport: a process that stops reading is abandoned, and uses no more memory than the limits", async () => {
   let reading = false;
   const stalled = serve(connectFetchHandler((router) =>
     router.service(PeerService, {
@@ -83,7 +83,7 @@ Deno.test("Connect transport: a process that stops to read is given up, and hold
   await stalled.close();
 });
 
-Deno.test("Connect transport: a malformed message is dropped and counted, and the stream goes on", async () => {
+Deno.test("Connect transport: a malformed message is dropped and counted, and the stream continues", async () => {
   const told: RaftError[] = [];
   const receiver = serveTransport({ onMalformed: (error) => void told.push(error) });
   const sender = serveTransport();
@@ -124,7 +124,7 @@ Deno.test("Connect transport: a unary call with a malformed message is an invali
   await receiver.close();
 });
 
-Deno.test("Connect transport: bytes that are no protobuf are refused, and the next call works", async () => {
+Deno.test("Connect transport: bytes that are not protobuf are refused, and the next call works", async () => {
   const receiver = serveTransport();
   await receiver.transport.start(() => {});
   const url = `http://${receiver.address}/raft.v1.PeerService/Send`;
@@ -172,7 +172,7 @@ Deno.test("Connect transport: a closed one refuses streams and calls, and can't 
   await receiver.close();
 });
 
-Deno.test("identifyPeer: tells who is there, or why nobody can be asked", async () => {
+Deno.test("identifyPeer: returns the identity of the node at an address, or the reason why none can be asked", async () => {
   const transport = new ConnectTransport({ connector: http2Connector() });
   const caller = { nodeId: "n2", incarnation: "i2", address: "127.0.0.1:7002" };
   const identity = { nodeId: "n1", incarnation: "i1", clusterId: "", address: "127.0.0.1:7001", empty: true };

@@ -109,10 +109,10 @@ function goodPeer(batches: number[][], acks: number[] = []): Peer {
 // deno-lint-ignore require-yield -- it never gets that far
 const absentPeer: Peer = async function* () {
   await Promise.resolve();
-  throw new Error("nobody is there");
+  throw new Error("no node is there");
 };
 
-Deno.test("peer connection: what is sent in one turn goes together, and acknowledgements are asked for seldom", async () => {
+Deno.test("peer connection: messages of one turn are sent together, and acknowledgements are rarely requested", async () => {
   const batches: number[][] = [];
   const acks: number[] = [];
   const { host, connection, counts } = connectionTo(goodPeer(batches, acks));
@@ -154,7 +154,7 @@ Deno.test("peer connection: a peer that is gone is tried at growing, random paus
   assert.equal(counts.dropped, 100);
 });
 
-Deno.test("peer connection: after a peer came back the pauses begin anew", async () => {
+Deno.test("peer connection: the backoff is reset when a peer returns", async () => {
   let there = false;
   const batches: number[][] = [];
   const good = goodPeer(batches);
@@ -171,7 +171,7 @@ Deno.test("peer connection: after a peer came back the pauses begin anew", async
   assert.ok(attemptsMs.length > 5);
 });
 
-Deno.test("peer connection: a peer that takes everything and says nothing is connected to again", async () => {
+Deno.test("peer connection: a peer that accepts messages without acknowledging them is reconnected", async () => {
   const silent: Peer = async function* (arriving) {
     for await (const _ of arriving);
     await new Promise(() => {});

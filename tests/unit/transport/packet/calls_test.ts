@@ -48,7 +48,7 @@ async function soleNode(transport: PacketTransport, id: string): Promise<RaftNod
   return node;
 }
 
-Deno.test("calls: proposals, queries and status of a node, from elsewhere and from its own side", async () => {
+Deno.test("calls: proposals, queries and status of a node, remote and local", async () => {
   const post = new Post();
   const served = new PacketTransport({ address: "tab:n1", channel: post.channel("tab:n1") });
   await using node = await soleNode(served, "n1");
@@ -68,7 +68,7 @@ Deno.test("calls: proposals, queries and status of a node, from elsewhere and fr
   }
 });
 
-Deno.test("calls: what a node refuses arrives whole, for a call and for each command", async () => {
+Deno.test("calls: a node's refusal arrives complete, for a call and for each command", async () => {
   const { caller, called } = await couple();
   const error = new RaftError("not_leader", "n2 leads", {
     outcome: "rejected",
@@ -80,7 +80,7 @@ Deno.test("calls: what a node refuses arrives whole, for a call and for each com
       command.length === 0 ? Promise.reject(error) : Promise.resolve({ index: 1, term: 1, result: command }),
     read: () => Promise.reject(error),
     status: () => {
-      throw new Error("a detail that is nobody's business");
+      throw new Error("an internal detail");
     },
   }));
   const told = (thrown: unknown): true => {
@@ -105,7 +105,7 @@ Deno.test("calls: what a node refuses arrives whole, for a call and for each com
   });
 });
 
-Deno.test("calls: where nobody answers calls, and methods that nobody knows, are unsupported; more methods can be added", async () => {
+Deno.test("calls: a node that serves no calls, and unknown methods, are unsupported; methods can be added", async () => {
   const { caller, called } = await couple();
   await assert.rejects(caller.client.status("tab:b"), isRaftError("unsupported", "rejected"));
   const node = {
@@ -124,7 +124,7 @@ Deno.test("calls: where nobody answers calls, and methods that nobody knows, are
   await assert.rejects(malformed, isRaftError("invalid_argument", "rejected"));
 });
 
-Deno.test("calls: too many commands are refused, and an answer with too few results says nothing of any", async () => {
+Deno.test("calls: too many commands are refused, and an answer with too few results leaves all outcomes unknown", async () => {
   const { caller, called } = await couple();
   const node = {
     propose: () => Promise.reject(),
@@ -140,7 +140,7 @@ Deno.test("calls: too many commands are refused, and an answer with too few resu
   await assert.rejects(caller.client.propose("tab:b", [bytes("x")]), isRaftError("internal", "unknown"));
 });
 
-Deno.test("calls: nobody at the address is a rejection, one who goes away is not", async () => {
+Deno.test("calls: without a node at the address the outcome is rejected, after a departure it is unknown", async () => {
   const { post, caller, called } = await couple();
   await assert.rejects(caller.call("tab:nobody", METHOD, bytes("x")), isRaftError("unreachable", "rejected"));
   let signal: AbortSignal | undefined;
@@ -154,7 +154,7 @@ Deno.test("calls: nobody at the address is a rejection, one who goes away is not
   await assert.rejects(call, isRaftError("unreachable", "unknown"));
 });
 
-Deno.test("calls: who called and is gone is waited for no more", async () => {
+Deno.test("calls: a call ends when its caller departs", async () => {
   const { post, caller, called } = await couple();
   let signal: AbortSignal | undefined;
   called.serve((_method, _request, options) => {
@@ -184,7 +184,7 @@ Deno.test("calls: a signal before the call rejects it, one during it leaves the 
   assert.equal(caller.counts.pendingCalls, 0);
 });
 
-Deno.test("calls: without a signal a call that nobody answers ends by itself, there and here", async () => {
+Deno.test("calls: an unanswered call without a signal times out on both sides", async () => {
   const { post, caller, called } = await couple({ callTimeoutMs: 20 });
   let reason: unknown;
   called.serve((_method, _request, { signal }) => {
@@ -196,13 +196,13 @@ Deno.test("calls: without a signal a call that nobody answers ends by itself, th
     });
   });
   await assert.rejects(caller.call("tab:b", METHOD, bytes("x")), isRaftError("timeout", "unknown"));
-  await until(() => reason !== undefined, "the node is told that nobody waits");
+  await until(() => reason !== undefined, "the node is notified that no caller waits");
   isRaftError("timeout", "unknown")(reason);
   post.hanging.add("tab:b");
   await assert.rejects(caller.call("tab:b", METHOD, bytes("x")), isRaftError("timeout", "unknown"));
 });
 
-Deno.test("calls: what waits here, and is under way there, is bounded", async () => {
+Deno.test("calls: pending calls are bounded on both sides", async () => {
   const { caller, called } = await couple({ maxPendingCalls: 3, maxServedCalls: 2 });
   const { promise, resolve } = Promise.withResolvers<Uint8Array>();
   let arrived = 0;
@@ -216,14 +216,14 @@ Deno.test("calls: what waits here, and is under way there, is bounded", async ()
   assert.deepEqual(await Promise.all(calls), [bytes("done"), bytes("done")]);
 });
 
-Deno.test("calls: what is too large is refused here, and so is an answer there", async () => {
+Deno.test("calls: requests and answers over the size limit are refused", async () => {
   const { caller, called } = await couple({ maxMessageBytes: 100 });
   called.serve(() => Promise.resolve(new Uint8Array(101)));
   await assert.rejects(caller.call("tab:b", METHOD, new Uint8Array(101)), isRaftError("too_large", "rejected"));
   await assert.rejects(caller.call("tab:b", METHOD, new Uint8Array(100)), isRaftError("too_large", "unknown"));
 });
 
-Deno.test("calls: close ends what waits, and nothing begins after it", async () => {
+Deno.test("calls: close ends pending calls and refuses new ones", async () => {
   const { caller, called } = await couple();
   let signal: AbortSignal | undefined;
   called.serve((_method, _request, options) => {
@@ -241,7 +241,7 @@ Deno.test("calls: close ends what waits, and nothing begins after it", async () 
   await assert.rejects(caller.start(() => {}), isRaftError("closed", "rejected"));
 });
 
-Deno.test("calls: an answer counts only from where the call went", async () => {
+Deno.test("calls: an answer counts only if it comes from the address that was called", async () => {
   const { post, caller, called } = await couple({ host: { ...systemHost(), random: () => 0.5 } });
   const forge = (from: string, id: number): void => {
     const body = { type: "answer" as const, id, outcome: bytes("forged") };
@@ -270,7 +270,7 @@ Deno.test("packets that are malformed are dropped and counted, and the next one 
   assert.deepEqual(await caller.call("tab:b", METHOD, bytes("x")), bytes("x"));
 });
 
-Deno.test("a Coordinator over calls finds the leader, and follows it when it goes", async () => {
+Deno.test("a Coordinator over calls finds the leader, and the next one when it closes", async () => {
   const post = new Post();
   const nodes = await startThree((address) => new PacketTransport({ address, channel: post.channel(address) }));
   const page = await post.open("tab:page");

@@ -9,7 +9,7 @@ function packetOf(body: Packet["body"]): Packet {
   return { to: "tab:n2", from: "tab:n1", body };
 }
 
-Deno.test("packets of every kind come back as they were", () => {
+Deno.test("packets of every kind survive encoding and decoding", () => {
   const bodies: Packet["body"][] = [
     ...sampleMessages().map((message) => ({ type: "envelope" as const, envelope: sampleEnvelope(message) })),
     { type: "call", id: 0, method: "a.B/C", request: bytes },
@@ -43,7 +43,7 @@ Deno.test("a packet has a buffer of its own, which may be transferred", () => {
   assert.equal(packet.buffer.byteLength, packet.length);
 });
 
-Deno.test("what is no packet is refused", () => {
+Deno.test("bytes that are not a packet are refused", () => {
   const whole = encodePacket(packetOf({ type: "call", id: 1, method: "a.B/C", request: bytes }));
   const malformed: Uint8Array[] = [
     new Uint8Array(0),

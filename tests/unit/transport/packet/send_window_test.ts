@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { SendWindow } from "../../../../transport/packet/send_window.ts";
 
-Deno.test("send window: what isn't acknowledged is bounded, in messages and in bytes", () => {
+Deno.test("send window: unacknowledged data are bounded, in messages and in bytes", () => {
   const byMessages = new SendWindow({ maxMessages: 3, maxBytes: 100 }, 0);
   assert.deepEqual([1, 1, 1, 1].map((size) => byMessages.take(size)), [1, 0, 0, null]);
   const byBytes = new SendWindow({ maxMessages: 10, maxBytes: 100 }, 0);
   assert.deepEqual([50, 51, 50, 1].map((size) => byBytes.take(size)), [1, null, 0, null]);
 });
 
-Deno.test("send window: an acknowledgement is for everything up to the one that asked, and the next one asks again", () => {
+Deno.test("send window: an acknowledgement covers everything up to its request, and the next message requests another", () => {
   const window = new SendWindow({ maxMessages: 6, maxBytes: 100 }, 41);
   assert.deepEqual([10, 20].map((size) => window.take(size)), [42, 0]);
   assert.deepEqual(window.inflight, { messages: 2, bytes: 30 });
@@ -19,7 +19,7 @@ Deno.test("send window: an acknowledgement is for everything up to the one that 
   assert.deepEqual(window.inflight, { messages: 0, bytes: 0 });
 });
 
-Deno.test("send window: a number that nobody asked with, and one that came before, count for nothing", () => {
+Deno.test("send window: acknowledgements that were not requested, and repeated ones, are ignored", () => {
   const window = new SendWindow({ maxMessages: 6, maxBytes: 100 }, 0);
   window.take(1);
   assert.equal(window.acknowledge(2), 0);
@@ -30,7 +30,7 @@ Deno.test("send window: a number that nobody asked with, and one that came befor
   assert.equal(window.inflight.messages, 1);
 });
 
-Deno.test("send window: when so much follows the one that asked that no more fits, it asks without a message", () => {
+Deno.test("send window: when the window is full, an acknowledgement is requested without a message", () => {
   const window = new SendWindow({ maxMessages: 100, maxBytes: 100 }, 0);
   assert.deepEqual([1, 99].map((size) => window.take(size)), [1, 0]);
   assert.equal(window.acknowledge(1), 2);

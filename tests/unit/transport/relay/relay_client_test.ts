@@ -109,7 +109,7 @@ Deno.test("relay: a server under two names has one stream, and is reached by bot
   await served.close();
 });
 
-Deno.test("relay: a server that is given under two names is attached to by both, and neither ends the other", async () => {
+Deno.test("relay: a server that is given under two names is attached under both, and neither ends the other", async () => {
   const served = await serveHub();
   const names = [served.url, served.url.replace("127.0.0.1", "localhost")];
   let streams = 0;
@@ -129,7 +129,7 @@ Deno.test("relay: a server that is given under two names is attached to by both,
   await served.close();
 });
 
-Deno.test("relay: what one server can't deliver goes through another, and what none can is told to the caller", async () => {
+Deno.test("relay: a packet that one server can't deliver goes through another; if none can, the caller is notified", async () => {
   const hubs = await Promise.all([1, 2].map(() => serveHub()));
   const both = pageOf(hubs.map(({ url }) => url));
   const second = pageOf([hubs[1]!.url]);
@@ -145,7 +145,7 @@ Deno.test("relay: what one server can't deliver goes through another, and what n
   await Promise.all(hubs.map((hub) => hub.close()));
 });
 
-Deno.test("relay: what is for a tab goes where that was heard of", async () => {
+Deno.test("relay: packets for a tab go to the server that announced it", async () => {
   const hubs = await Promise.all([1, 2].map(() => serveHub()));
   let misled = 0;
   const fetch: RelayFetch = (url, init) => {
@@ -164,7 +164,7 @@ Deno.test("relay: what is for a tab goes where that was heard of", async () => {
   await Promise.all(hubs.map((hub) => hub.close()));
 });
 
-Deno.test("relay: a call that a server has taken ends when that goes, and one for a tab when the connection breaks", async () => {
+Deno.test("relay: a call to a server ends when the server does, and a call to a tab when the connection breaks", async () => {
   const served = await serveHub();
   let calls = 0;
   served.hub.start(() => void calls++, () => {});
@@ -237,7 +237,7 @@ Deno.test("relay: a node in a worker has a port; a new one at its address takes 
   await served.close();
 });
 
-Deno.test("relay: a port whose worker starts nothing, as in a duplicated tab, takes nobody's address", async () => {
+Deno.test("relay: a port whose worker starts nothing, as in a duplicated tab, takes over no address", async () => {
   const served = await serveHub();
   const [page, duplicate] = [pageOf([served.url]), pageOf([served.url])];
   const address = newTab();
@@ -254,7 +254,7 @@ Deno.test("relay: a port whose worker starts nothing, as in a duplicated tab, ta
   await served.close();
 });
 
-Deno.test("relay: what waits for a worker that hangs is bounded", async () => {
+Deno.test("relay: packets waiting for a worker that hangs are bounded", async () => {
   let receive: (packet: Uint8Array) => void = () => {};
   const channel = {
     start: (take: typeof receive) => Promise.resolve(void (receive = take)),
@@ -313,7 +313,7 @@ Deno.test("relay: a server that hangs is noticed, and holds up no other", async 
   await served.close();
 });
 
-Deno.test("relay: what waits for a server is bounded in number and bytes, and what is over is dropped and counted", async () => {
+Deno.test("relay: packets waiting for a server are bounded in number and bytes, and the excess is dropped and counted", async () => {
   const served = await serveHub();
   // Calls are taken, and never answered.
   const forwards = countedForwards(({ signal }) =>
@@ -344,7 +344,7 @@ Deno.test("relay: a call that was under way when the connection broke has an unk
   await served.close();
 });
 
-Deno.test("relay: a stream that makes no sense is given up, and tried again later", async () => {
+Deno.test("relay: a malformed stream is abandoned, and retried later", async () => {
   let streams = 0;
   const nonsense = new Uint8Array([0, 0, 0, 0, 3, 255, 255, 255]);
   const headers = { "content-type": "application/connect+proto" };
@@ -355,7 +355,7 @@ Deno.test("relay: a stream that makes no sense is given up, and tried again late
   await relay.close();
 });
 
-Deno.test("relay: a server whose streams break as soon as they are there is tried again less and less often", async () => {
+Deno.test("relay: a server whose streams break at once is retried at growing intervals", async () => {
   let streams = 0;
   const fetch: RelayFetch = (url, init) => {
     if (url.endsWith("/Attach")) streams++;
@@ -383,7 +383,7 @@ function silentStream(): Response {
   return new Response(body, { headers: { "content-type": "application/connect+proto" } });
 }
 
-Deno.test("relay: a stream that falls silent is given up", async () => {
+Deno.test("relay: a silent stream is abandoned", async () => {
   let streams = 0;
   const fetch: RelayFetch = (_, { signal }) => {
     const response = silentStream();
@@ -399,7 +399,7 @@ Deno.test("relay: a stream that falls silent is given up", async () => {
   await relay.close();
 });
 
-Deno.test("relay: what is under way ends with its stream, and the next stream says what was sent before", async () => {
+Deno.test("relay: pending calls end with their stream, and the next stream reports what was forwarded before", async () => {
   const served = await serveHub();
   const attaches: number[] = [];
   let forwards = 0;
@@ -430,7 +430,7 @@ Deno.test("relay: what is under way ends with its stream, and the next stream sa
   await served.close();
 });
 
-Deno.test("relay: what a listener throws is reported, and ends no connection", async () => {
+Deno.test("relay: an error thrown by a listener is reported, and ends no connection", async () => {
   const reported: string[] = [];
   const report = (event: ErrorEvent): void => {
     event.preventDefault();
@@ -452,7 +452,7 @@ Deno.test("relay: what a listener throws is reported, and ends no connection", a
   }
 });
 
-Deno.test("relay: what is no server, or no tab, is refused at once", async () => {
+Deno.test("relay: an address that is neither a server nor a tab is refused at once", async () => {
   assert.throws(() => new RelayClient({ servers: [] }), { code: "invalid_argument" });
   assert.throws(() => new RelayClient({ servers: ["ftp://n1"] }), { code: "invalid_argument" });
   const relay = pageOf([`http://${await goneAddress()}`]);

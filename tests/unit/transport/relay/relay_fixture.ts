@@ -116,7 +116,7 @@ export function relayFixture(first: End, second: End): TransportFixture {
     let relay: ServerRelay | null = null;
     const transport = new ConnectTransport({ connector: http2Connector() });
     const identify = () => {
-      throw new Error("nobody asks here");
+      throw new Error("no node asks here");
     };
     const listener = await listening(() => relay!.hub, port, { peer: peerService(transport, identify) });
     const made = relay = new ServerRelay({

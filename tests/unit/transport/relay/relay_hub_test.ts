@@ -19,7 +19,7 @@ async function packetsOf(stream: AsyncIterator<RelayDelivery>): Promise<RelayDel
   return done === true ? [] : value.packets;
 }
 
-Deno.test("hub: the first answer comes at once and says who is there; then what is for the page, together", async () => {
+Deno.test("hub: the first answer comes at once and lists the servers; then the page's packets follow together", async () => {
   const { hub } = hubOf({ servers: () => ["http://n2.example:7001"] });
   const stream = hub.attach("p", ["tab:a", "tab:b"], never);
   assert.deepEqual((await stream.next()).value, { packets: [], address, servers: ["http://n2.example:7001"] });
@@ -32,7 +32,7 @@ Deno.test("hub: the first answer comes at once and says who is there; then what 
   assert.deepEqual(hub.counts, { pages: 1, toPages: 2, toServer: 0, dropped: 1, malformed: 0, queuedPackets: 0 });
 });
 
-Deno.test("hub: a page hears that the stream lives, however much there is for it", async () => {
+Deno.test("hub: a page receives keepalives even under load", async () => {
   const { hub, host } = hubOf({ keepAliveMs: 100 });
   const stream = hub.attach("p", ["tab:a"], never);
   await stream.next();
@@ -45,7 +45,7 @@ Deno.test("hub: a page hears that the stream lives, however much there is for it
   assert.equal((await stream.next()).value?.packets.length, 1);
 });
 
-Deno.test("hub: what waits for a page is bounded in number and bytes, and what is over is dropped and counted", async () => {
+Deno.test("hub: packets waiting for a page are bounded in number and bytes, and the excess is dropped and counted", async () => {
   const { hub } = hubOf({ maxQueuedPackets: 3, maxQueuedBytes: 100 });
   const stream = hub.attach("p", ["tab:a"], never);
   await stream.next();
@@ -57,7 +57,7 @@ Deno.test("hub: what waits for a page is bounded in number and bytes, and what i
   assert.ok(!hub.send("tab:a", new Uint8Array(101)));
 });
 
-Deno.test("hub: what waits for all pages together is bounded, and room comes back with what leaves", async () => {
+Deno.test("hub: packets waiting for all pages together are bounded, and room is freed as they leave", async () => {
   const { hub } = hubOf({ maxTotalBytes: 100 });
   const [a, b] = [hub.attach("pa", ["tab:a"], never), hub.attach("pb", ["tab:b"], never)];
   await a.next();
@@ -70,7 +70,7 @@ Deno.test("hub: what waits for all pages together is bounded, and room comes bac
   assert.ok(hub.send("tab:a", new Uint8Array(100)));
 });
 
-Deno.test("hub: pages that take nothing leave room for what is for others", async () => {
+Deno.test("hub: pages that read nothing leave room for other pages' packets", async () => {
   const { hub } = hubOf({ maxTotalBytes: 1000, maxQueuedBytes: 250 });
   const hung = ["tab:a", "tab:b", "tab:c", "tab:d", "tab:e"];
   for (const address of hung) await hub.attach(address, [address], never).next();
@@ -90,7 +90,7 @@ Deno.test("hub: a stream carries batches of limited size, one packet at least", 
   assert.deepEqual(await lengths(), [300]);
 });
 
-Deno.test("hub: a second attachment of a page ends the first, and its addresses are not gone", async () => {
+Deno.test("hub: a second attachment of a page ends the first, and its addresses remain", async () => {
   const { hub, gone } = hubOf();
   const first = hub.attach("p", ["tab:a", "tab:b"], never);
   await first.next();
@@ -103,7 +103,7 @@ Deno.test("hub: a second attachment of a page ends the first, and its addresses 
   assert.equal(hub.counts.pages, 1);
 });
 
-Deno.test("hub: an address is whose page named it last; who lost it takes nothing with it", async () => {
+Deno.test("hub: an address belongs to the page that announced it last; the previous owner's end does not affect it", async () => {
   const { hub, gone } = hubOf();
   const first = hub.attach("p1", ["tab:a"], never);
   await first.next();
@@ -122,7 +122,7 @@ Deno.test("hub: an address is whose page named it last; who lost it takes nothin
   assert.deepEqual(gone, ["tab:a", "tab:a"]);
 });
 
-Deno.test("hub: an address that a page takes from another, as a duplicated tab does, goes back to that with its end", async () => {
+Deno.test("hub: an address that a page takes over, as a duplicated tab does, returns to the first page when the second ends", async () => {
   const { hub, gone } = hubOf();
   const [first, second, third] = ["p1", "p2", "p3"].map((name) => hub.attach(name, ["tab:a"], never));
   for (const stream of [first, second, third]) await stream!.next();
@@ -154,7 +154,7 @@ Deno.test("hub: a page that goes, by itself or with the connection, is forgotten
   assert.equal(hub.counts.pages, 0);
 });
 
-Deno.test("hub: a page that takes nothing for too long is let go, and what waits for it dropped", async () => {
+Deno.test("hub: a page that reads nothing for too long is detached, and its pending packets are dropped", async () => {
   const { hub, host, gone } = hubOf({ hangTimeoutMs: 1000 });
   const stream = hub.attach("p", ["tab:a"], never);
   await stream.next();
@@ -168,7 +168,7 @@ Deno.test("hub: a page that takes nothing for too long is let go, and what waits
   assert.equal((await stream.next()).done, true);
 });
 
-Deno.test("hub: packets go to this server or to other pages; only under the page's own addresses, and once", async () => {
+Deno.test("hub: packets go to this server or to other pages, only from the page's own addresses, and once", async () => {
   const { hub } = hubOf();
   const arrived: Uint8Array[] = [];
   hub.start((one) => void arrived.push(one), () => {});
@@ -199,7 +199,7 @@ Deno.test("hub: packets go to this server or to other pages; only under the page
   assert.equal(arrived.length, 4);
 });
 
-Deno.test("hub: addresses are announced and taken back", async () => {
+Deno.test("hub: addresses are announced and withdrawn", async () => {
   const { hub, gone } = hubOf();
   await hub.attach("p", ["tab:a"], never).next();
   hub.announce("p", ["tab:b"]);
@@ -208,7 +208,7 @@ Deno.test("hub: addresses are announced and taken back", async () => {
   assert.throws(() => hub.announce("nobody", []), { code: "not_ready" });
 });
 
-Deno.test("hub: what a page can't be, or have, is refused", async () => {
+Deno.test("hub: invalid attachments are refused", async () => {
   const { hub } = hubOf({ maxPages: 1 });
   const attach = (name: string, addresses: readonly string[] = []) => hub.attach(name, addresses, never).next();
   await assert.rejects(attach(""), { code: "invalid_argument" });

@@ -47,7 +47,7 @@ class Locks implements SlotLocks {
 const never = new AbortController().signal;
 const unexpected = () => assert.fail("there is a slot");
 
-Deno.test("slots: so many at a time for each server; who waits gets the first that is free, and no second one", async () => {
+Deno.test("slots: each server has a limited number; a waiting page gets the first free slot, and only one", async () => {
   const locks = new Locks();
   const taken = [];
   for (let i = 0; i < SLOTS; i++) taken.push(await takeSlot(locks, "http://a", unexpected, never));
@@ -65,7 +65,7 @@ Deno.test("slots: so many at a time for each server; who waits gets the first th
   await until(() => locks.held === 0, "all are free");
 });
 
-Deno.test("slots: waiting ends when nothing more is wanted", async () => {
+Deno.test("slots: waiting ends when the slot is no longer needed", async () => {
   const locks = new Locks();
   for (let i = 0; i < SLOTS; i++) await takeSlot(locks, "http://a", unexpected, never);
   const enough = new AbortController();
@@ -76,11 +76,11 @@ Deno.test("slots: waiting ends when nothing more is wanted", async () => {
   assert.equal(locks.waiting, 0);
 });
 
-Deno.test("slots: only a browser has so few connections", () => {
+Deno.test("slots: only browsers limit connections", () => {
   assert.equal(browserLocks(), null);
 });
 
-Deno.test("relay: a page without a slot says so, and goes to work when another closes; over HTTPS none is needed", async () => {
+Deno.test("relay: a page without a slot reports it, and connects when another closes; over HTTPS none is needed", async () => {
   const served = await serveHub();
   const locks = new Locks();
   const pages = Array.from({ length: SLOTS + 1 }, () => pageOf([served.url], { locks }));

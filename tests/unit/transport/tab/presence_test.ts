@@ -58,7 +58,7 @@ class MortalLocks implements Locks {
   }
 }
 
-Deno.test("who dies without a goodbye is known to be gone by its lock, to all at once", async () => {
+Deno.test("a transport that dies without a goodbye is detected by its lock, by all others at once", async () => {
   using meeting = channel();
   const departed: string[] = [];
   const onDeparted = (address: string): void => void departed.push(address);
@@ -75,7 +75,7 @@ Deno.test("who dies without a goodbye is known to be gone by its lock, to all at
     call,
     (error) => error instanceof RaftError && error.code === "unreachable" && error.outcome === "unknown",
   );
-  await until(() => departed.length === 2, "both are told");
+  await until(() => departed.length === 2, "both are notified");
   assert.deepEqual([departed, a.peers, c.peers], [[B, B], [C], [A]]);
   const { dropped } = a.counts;
   a.send(B, vote);
@@ -83,7 +83,7 @@ Deno.test("who dies without a goodbye is known to be gone by its lock, to all at
   await Promise.all([a, b, c].map((transport) => transport.close()));
 });
 
-Deno.test("a goodbye of an earlier life doesn't send away who came after", async () => {
+Deno.test("a goodbye of an earlier instance does not remove its successor", async () => {
   using meeting = channel();
   const a = meeting.make(A);
   const b = meeting.make(B);
@@ -103,7 +103,7 @@ Deno.test("a goodbye of an earlier life doesn't send away who came after", async
   await Promise.all([a.close(), again.close()]);
 });
 
-Deno.test("who comes back without a word of having gone was gone, and so are the calls to it", async () => {
+Deno.test("a transport that returns without a goodbye had departed, and calls to it end", async () => {
   using meeting = channel();
   const said: string[] = [];
   const a = meeting.make(A, {
@@ -121,11 +121,11 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   assert.deepEqual(a.peers, [], "nothing but a hello came from b");
   const { dropped, malformed } = a.counts;
   a.send(B, vote);
-  assert.equal(a.counts.dropped, dropped + 1, "nothing is sent to who may not hear it");
+  assert.equal(a.counts.dropped, dropped + 1, "nothing is sent to a transport that may not receive it");
   pair.postMessage({ ...frame, session: "of an earlier life" });
   pair.postMessage("a mark: all before it was read");
   await until(() => a.counts.malformed > malformed, "a has read both");
-  assert.deepEqual(a.peers, [], "what comes from an earlier life says nothing of this one");
+  assert.deepEqual(a.peers, [], "a message from an earlier instance does not affect this one");
   pair.postMessage({ ...frame, session: "first" });
   await until(() => a.peers.includes(B), "b is there");
   const call = a.call(B, "test.Method/Never", new Uint8Array(1));
@@ -143,12 +143,12 @@ Deno.test("who comes back without a word of having gone was gone, and so are the
   const before = a.counts.malformed;
   meeting.post("a mark: all before it was read");
   await until(() => a.counts.malformed > before, "a has read all");
-  assert.deepEqual(said.slice(2), ["tab:b arrived", "tab:b departed"], "who never was there doesn't depart");
+  assert.deepEqual(said.slice(2), ["tab:b arrived", "tab:b departed"], "a transport that never arrived doesn't depart");
   pair.close();
   await a.close();
 });
 
-Deno.test("what two say to each other is not put before a third, who may hang", async () => {
+Deno.test("messages between two transports are not posted to a third, which may hang", async () => {
   using meeting = channel();
   const [a, b] = [meeting.make(A), meeting.make(B)];
   await a.start(() => {});
@@ -175,7 +175,7 @@ Deno.test("a second transport at the same address is refused, in the same cluste
   await first.close();
 });
 
-Deno.test("who is about to go is waited for, and the one who watches it is in nobody's way", async () => {
+Deno.test("a departing transport is waited for, and its observer blocks no other transport", async () => {
   using meeting = channel();
   const watcher = meeting.make(B);
   await watcher.start(() => {});
@@ -213,7 +213,7 @@ for (
     "locks that are refused": { request: () => Promise.reject(new DOMException("not here", "SecurityError")) },
   })
 ) {
-  Deno.test(`with ${why} goodbyes tell who is gone`, async () => {
+  Deno.test(`with ${why} goodbyes report departures`, async () => {
     using meeting = channel();
     const [a, b] = [meeting.make(A, { locks }), meeting.make(B, { locks })];
     await a.start(() => {});
@@ -225,7 +225,7 @@ for (
   });
 }
 
-Deno.test("what is no frame is dropped and counted, and what is for another is not read", async () => {
+Deno.test("malformed frames are dropped and counted, and frames for another transport are not read", async () => {
   using meeting = channel();
   const a = meeting.make(A);
   let received = 0;

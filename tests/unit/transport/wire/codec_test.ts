@@ -51,7 +51,7 @@ const chunk = (fields: { size?: bigint; offset?: bigint; data?: Uint8Array; inde
   },
 });
 
-Deno.test("codec: every message comes back as it was, with the largest numbers too", () => {
+Deno.test("codec: every message survives encoding and decoding, even with the largest numbers", () => {
   for (const message of sampleMessages()) {
     const envelope = sampleEnvelope(message);
     assert.deepEqual(decodeEnvelope(encodeEnvelope(envelope)), envelope);
@@ -101,7 +101,7 @@ Deno.test("codec: an entry whose index would pass 2^53 - 1 is refused", () => {
   assertMalformed(foreign(append({ prevLogIndex: largest - 1n, entries })), /out of range/);
 });
 
-Deno.test("codec: bytes that are no envelope are refused", () => {
+Deno.test("codec: bytes that are not an envelope are refused", () => {
   const good = encodeEnvelope(sampleEnvelope(sampleMessages()[5]!));
   assertMalformed(new Uint8Array([0xff, 0xff, 0xff]), /not an envelope/);
   assertMalformed(good.subarray(0, good.length - 3), /not an envelope/);

@@ -13,7 +13,7 @@ function carried(error: unknown): RaftError {
   return fromConnectError(errorFromJson(json, undefined, new ConnectError("not read", Code.Unknown)));
 }
 
-Deno.test("errors: everything that a RaftError says arrives", () => {
+Deno.test("errors: all fields of a RaftError arrive", () => {
   const codes: RaftErrorCode[] = [
     "not_leader",
     "busy",
@@ -41,14 +41,14 @@ Deno.test("errors: everything that a RaftError says arrives", () => {
   assert.equal(carried(new StorageError("no space", { disk: "unchanged" })).code, "storage");
 });
 
-Deno.test("errors: a fault of the server tells nobody its details, and leaves the outcome unknown", () => {
+Deno.test("errors: a fault of the server reveals no details, and leaves the outcome unknown", () => {
   const back = carried(new Error("secret path /home/x"));
   assert.equal(back.code, "internal");
   assert.equal(back.outcome, "unknown");
   assert.doesNotMatch(back.message, /secret/);
 });
 
-Deno.test("errors: Connect's own errors are rejected only where no service took the call on", () => {
+Deno.test("errors: Connect's own errors are rejected only if no service accepted the call", () => {
   const expected: [Code, RaftErrorCode, "rejected" | "unknown"][] = [
     [Code.Canceled, "aborted", "unknown"],
     [Code.DeadlineExceeded, "timeout", "unknown"],
