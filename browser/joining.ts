@@ -40,7 +40,7 @@ function takesPart({ id, incarnation, members }: NodeStatus, as: "learner" | "vo
 /**
  * Asks to be added, until the node's own log shows that it takes part.
  *
- * @throws {RaftError} if the cluster refuses for good; `aborted`
+ * @throws {RaftError} if the cluster refuses permanently; `aborted`
  */
 export async function join(node: JoiningNode, as: "learner" | "voter"): Promise<void> {
   const { signal, address, client, attemptTimeoutMs = 10_000 } = node;

@@ -10,7 +10,7 @@ export interface LifecycleListener {
   freeze(): void;
   /** The page was resumed. */
   thaw(): void;
-  /** The page is about to go away for good. */
+  /** The page is about to be discarded. */
   leave(): void;
 }
 

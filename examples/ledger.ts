@@ -15,7 +15,7 @@ const ledger: TypedDefinition<Map<string, number>, Transfer, Balances | { readon
     version: 1,
     initial: () => new Map(),
     apply(balances, command) {
-      const { from, to, amount } = { ...command }; // any JSON may come, null too
+      const { from, to, amount } = { ...command }; // may be any JSON, even null
       const sound = typeof from === "string" && typeof to === "string" && Number.isSafeInteger(amount);
       if (!sound || from === to || amount <= 0) return { refused: "a transfer has from, to and amount" };
       const [ofFrom, ofTo] = [balances.get(from) ?? 0, balances.get(to) ?? 0];

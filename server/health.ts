@@ -21,7 +21,7 @@ function check(name: Check["name"], ok: boolean, detail: string): Check {
   return { name, ok, detail: ok ? "" : detail };
 }
 
-/** Reports whether the process should go on: this never depends on other nodes. */
+/** Reports whether the process should keep running; this never depends on other nodes. */
 export function isAlive(status: NodeStatus): boolean {
   return status.lifecycle === "running";
 }

@@ -234,7 +234,7 @@ const checks: readonly Check[] = [
     await roundTrip(pair, sampleMessages().map((message) => sampleEnvelope(message)));
   }),
 
-  check("identities arrive as they were sent, wrong ones too: to refuse them is the node's part", async (pair) => {
+  check("identities arrive unchanged, even wrong ones: refusing them is the node's task", async (pair) => {
     await roundTrip(pair, [
       sampleEnvelope(numbered(1), { clusterId: "another cluster" }),
       sampleEnvelope(numbered(2), { clusterId: "", toIncarnation: "", fromIncarnation: "", fromAddress: "" }),
@@ -293,21 +293,24 @@ const checks: readonly Check[] = [
     );
   }),
 
-  check("a peer that is gone costs a drop, and holds up nobody", async ({ fixture, sender, receiver, arrived }) => {
-    const gone = await fixture.gone();
-    for (let term = 1; term <= 2000; term++) sender.transport.send(gone, sampleEnvelope(numbered(term)));
-    await persistently(
-      fixture,
-      () => {
-        sender.transport.send(gone, sampleEnvelope(numbered(1)));
-        sender.transport.send(receiver.address, sampleEnvelope(numbered(7)));
-      },
-      () => terms(arrived).has(7),
-      "a message to another peer arrives",
-    );
-  }),
+  check(
+    "a message to a closed peer is dropped, and delays no other",
+    async ({ fixture, sender, receiver, arrived }) => {
+      const gone = await fixture.gone();
+      for (let term = 1; term <= 2000; term++) sender.transport.send(gone, sampleEnvelope(numbered(term)));
+      await persistently(
+        fixture,
+        () => {
+          sender.transport.send(gone, sampleEnvelope(numbered(1)));
+          sender.transport.send(receiver.address, sampleEnvelope(numbered(7)));
+        },
+        () => terms(arrived).has(7),
+        "a message to another peer arrives",
+      );
+    },
+  ),
 
-  check("an address that makes no sense costs a drop", async ({ fixture, sender, receiver, arrived }) => {
+  check("a message to an invalid address is dropped", async ({ fixture, sender, receiver, arrived }) => {
     for (const address of ["", "no port here", "::::", "ftp://n1:1"]) {
       sender.transport.send(address, sampleEnvelope(numbered(1)));
     }
@@ -319,7 +322,7 @@ const checks: readonly Check[] = [
     );
   }),
 
-  check("a peer that hangs holds up nobody, nor close", async ({ fixture, sender, receiver, arrived }) => {
+  check("a peer that hangs delays neither other peers nor close", async ({ fixture, sender, receiver, arrived }) => {
     const hanging = await fixture.hanging();
     const large: Message = {
       type: "AppendEntries",

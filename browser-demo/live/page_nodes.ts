@@ -109,7 +109,7 @@ export class PageNodes {
     this.#report(id, "killed", reason, undefined, true);
   }
 
-  /** Deletes everything of a node that has left the cluster. */
+  /** Deletes all data of a node that has left the cluster. */
   async retire(id: NodeId): Promise<void> {
     await this.wipe(id, RETIRED);
     this.#nodes.delete(id);
@@ -118,7 +118,7 @@ export class PageNodes {
     this.#gone(id);
   }
 
-  /** Does the same for a node that no page runs: every page of this origin has its disk. */
+  /** Does the same for a node that no page runs: every page of this origin can reach its disk. */
   async discard(id: NodeId): Promise<void> {
     await this.#deleteDisk(id);
     this.#gone(id);
@@ -186,7 +186,7 @@ export class PageNodes {
   async #startUnlocked(node: NodeWorker, founds: boolean): Promise<void> {
     const { page, record, cluster, servers, connections } = this.#options;
     const { name, clusterId, electionTimeoutMs, heartbeatIntervalMs, founders } = record;
-    // Tabs come and go: one gets a vote among tabs, and none among servers.
+    // Tabs come and go: a tab gets a vote among tabs, but not among servers.
     const as = servers.length === 0 ? "voter" : "learner";
     const started = node.start({
       page,
@@ -214,7 +214,7 @@ export class PageNodes {
     return known.lastMs - known.firstMs > ELSEWHERE_MS;
   }
 
-  /** Drops a node that another tab runs, and shows why any other does not run. */
+  /** Drops a node that another tab runs; for any other, shows why it did not start. */
   #notStarted(id: NodeId, error: unknown): void {
     // A later start has ended this one.
     if (this.#nodes.get(id)?.run !== null) return;

@@ -1,13 +1,13 @@
 /**
- * The announcements of a screen reader: the important lines, one at a time, and not
- * faster than one can listen. Only the newest few wait.
+ * Announcements for screen readers: the important lines, one at a time, and no faster
+ * than a person can follow. Only the newest few wait.
  *
  * @module
  */
 
 import { h, setText } from "./dom.ts";
 
-/** The time between two. */
+/** The time between two announcements. */
 const EVERY_MS = 1500;
 const MAX_WAITING = 3;
 

@@ -8,12 +8,12 @@ import type { NodeId } from "../../mod.ts";
 import type { EntryView, NodeView } from "../source.ts";
 import { listOf } from "./words.ts";
 
-/** Indexes that are shown at once. */
+/** The number of indexes shown at once. */
 export const COLUMNS = 30;
 
 /** One index of one log. */
 export interface LogCell {
-  /** `none` is after the end, `compacted` in the snapshot. */
+  /** `none`: after the end of the log; `compacted`: in the snapshot. */
   readonly what: "none" | "compacted" | "entry";
   /** 0 if there is no entry to show. */
   readonly term: number;

@@ -54,7 +54,7 @@ export class NodeBadge {
   place({ x, y }: Point): void {
     this.element.style.left = `${x}%`;
     this.element.style.top = `${(y / HEIGHT) * 100}%`;
-    // The one at the top has its links below it, and the one at the bottom has no room there.
+    // The node at the top has its links below it, and the node at the bottom has no room there.
     const middle = Math.abs(x - 50) < 5 && Math.abs(y - HEIGHT / 2) > 5;
     setAttribute(this.element, "data-words", middle ? "beside" : "below");
   }
@@ -84,7 +84,7 @@ export class NodeBadge {
     setAttribute(this.#chip, "data-empty", value === null ? "" : null);
   }
 
-  /** Shows a mark for each voter, around the upper side: granted, denied, or no answer yet. */
+  /** Shows a mark for each voter around the upper half: granted, denied, or no answer yet. */
   #showVotes(view: NodeView): void {
     const campaigns = view.life === "running" && (view.role === "candidate" || view.role === "preCandidate");
     const { voters, outgoing } = view.membership;

@@ -29,7 +29,7 @@ export function jsonCodec<Value>(): Codec<Value> {
   };
 }
 
-/** A state machine over values. It must be deterministic: no clock, no chance, no I/O. */
+/** A state machine over values. It must be deterministic: no clock, no random source, no I/O. */
 export interface TypedDefinition<State, Command, Answer, Query, Reading> {
   /**
    * The version of state and commands, from 1, written with each of them. A node
@@ -39,7 +39,7 @@ export interface TypedDefinition<State, Command, Answer, Query, Reading> {
   readonly version: number;
   /** Returns the state before the first command. */
   initial(): State;
-  /** Carries a command out by changing the state, and returns the answer. What it throws stops the node. */
+  /** Carries a command out by changing the state, and returns the answer. An exception stops the node. */
   apply(state: State, command: Command): Answer;
   /** Answers a query without changing the state. */
   query(state: State, query: Query): Reading;
@@ -104,7 +104,7 @@ export class TypedClient<Command, Answer, Query, Reading> {
     this.#cluster = cluster;
   }
 
-  /** Has a command carried out, and returns the answer. @throws {RaftError} see `Coordinator.propose` */
+  /** Proposes a command, and returns the answer. @throws {RaftError} see `Coordinator.propose` */
   async propose(command: Command, options: ClientRequestOptions = {}): Promise<Answer> {
     const { version, codecs = {} } = this.#definition;
     const bytes = writeVersioned(command, version, codecs.command ?? jsonCodec<Command>());
@@ -140,7 +140,7 @@ const MARK = 0x54;
 const ANSWERED = 0;
 const MALFORMED = 1;
 
-/** Answers what can't be read with an error, and stops only for what a newer version has written. */
+/** Answers an unreadable request with an error; throws only for data of a newer version. */
 function answered<Value>(read: () => Value, answer: (value: Value) => Uint8Array): Uint8Array {
   let value: Value;
   try {
@@ -166,7 +166,7 @@ function writeVersioned<Value>(value: Value, version: number, codec: Codec<Value
 
 function readVersioned<Value>(bytes: Uint8Array, version: number, codec: Codec<Value>, what: string): Value {
   const reader = new ByteReader(bytes);
-  if (reader.byte() !== MARK) throw new RangeError("no typed value");
+  if (reader.byte() !== MARK) throw new RangeError("not a typed value");
   const written = reader.varint();
   if (written > version) {
     throw new RaftError("unsupported_version", `${what} of version ${written}, but only ${version} is known here`, {

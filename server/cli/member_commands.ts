@@ -79,7 +79,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
   });
 
   const demote = withCommonOptions(member.command("demote"), CHANGE_TIMEOUT_MS)
-    .description("Makes a voter a learner; refused if the other voters that are up are no quorum.")
+    .description("Makes a voter a learner; refused if the other voters that are up are not a quorum.")
     .argument("<id>", "the voter", nodeId)
     .addHelpText("after", "\nExamples:\n  raft member demote n3");
   registry.handle<CommonOptions>(demote, async (session, [id = ""]) => {

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-/** Runs one node again and again, and ends it each time in the middle of its writes. */
+/** Runs one node repeatedly, and kills it each time during its writes. */
 
 import { Workload } from "./indexeddb_workload.ts";
 

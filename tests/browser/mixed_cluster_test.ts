@@ -1,6 +1,6 @@
 /**
  * One cluster of a server under Deno, a server under Node and a browser tab.
- * Each of them leads, is killed, and comes back, while clients write and read.
+ * Each of them leads, is killed, and returns, while clients write and read.
  */
 
 import assert from "node:assert/strict";

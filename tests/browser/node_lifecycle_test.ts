@@ -4,7 +4,7 @@ import { Browsing, type NodeTab } from "./node_tab.ts";
 
 const MEMBERS = ["n1", "n2", "n3"];
 
-/** Freezes a tab, as Chromium does with one that was in the background for long, or unfreezes it. */
+/** Freezes a tab, as Chromium does after a long time in the background, or unfreezes it. */
 async function setLifecycle(browsing: Browsing, tab: NodeTab, state: "frozen" | "active"): Promise<void> {
   const devtools = await browsing.context.newCDPSession(tab.page);
   await devtools.send("Page.setWebLifecycleState", { state });

@@ -176,7 +176,7 @@ async function oneWay(cluster: ChaosCluster, choice: Choice): Promise<Injected> 
     else cluster.links.cut(other.id, one.id, "silent");
   }
   return {
-    what: hears ? `${one.id} not heard by anyone` : `${one.id} hears nobody`,
+    what: hears ? `no node receives from ${one.id}` : `${one.id} receives from no node`,
     heal: () => cluster.links.heal(),
   };
 }

@@ -95,7 +95,7 @@ function wholeIn(name: string, text: string, low: number, high: number): number 
 
 function faultNamed(kind: string): Fault {
   const fault = FAULTS.find((fault) => fault.kind === kind);
-  if (fault === undefined) throw new Error(`--faults: ${JSON.stringify(kind)} is no kind of fault.`);
+  if (fault === undefined) throw new Error(`--faults: ${JSON.stringify(kind)} is not a kind of fault.`);
   return fault;
 }
 

@@ -3,7 +3,7 @@ import { StorageError } from "../../lib/errors.ts";
 import { Cluster, rejection } from "../support/cluster.ts";
 import { bytes } from "../support/journal.ts";
 
-Deno.test("a leader whose disk is unchanged after a failed write steps down, and goes on as a follower", async () => {
+Deno.test("a leader whose disk is unchanged after a failed write steps down, and continues as a follower", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   await cluster.propose(leader, "a");
@@ -64,7 +64,7 @@ for (const disk of ["unchanged", "in_doubt"] as const) {
     const hopeless = leader.node.propose(bytes("b"), { signal: leader.power.signal });
     hopeless.catch(() => {});
     await cluster.pass(10_000);
-    assert(!leader.node.isLeader, "nobody acknowledges");
+    assert(!leader.node.isLeader, "no node acknowledges");
     assert(durableIndex < leader.node.status().lastIndex);
     await cluster.end();
   });

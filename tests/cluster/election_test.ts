@@ -19,7 +19,7 @@ Deno.test("a single node leads alone", async () => {
   await cluster.end();
 });
 
-Deno.test("the cluster goes on after the leader's crash, and the old leader catches up when it returns", async () => {
+Deno.test("the cluster continues after the leader's crash, and the old leader catches up when it returns", async () => {
   const cluster = await Cluster.start();
   const first = await cluster.leader();
   await cluster.propose(first, "a");
@@ -72,7 +72,7 @@ Deno.test("§6.2: a leader that no quorum answers steps down within two election
   await cluster.end();
 });
 
-Deno.test("a late timer gives one tick, not many, so that a frozen process does not campaign early", async () => {
+Deno.test("a late timer causes one tick, not many, so that a frozen process does not campaign early", async () => {
   const cluster = await Cluster.start();
   const leader = await cluster.leader();
   const { term } = leader.node.status();

@@ -23,7 +23,7 @@ function load(cluster: Cluster): { stop: () => Promise<number> } {
   };
 }
 
-Deno.test("a learner is added and promoted, and the old leader removed, while commands go on", async () => {
+Deno.test("a learner is added and promoted, and the old leader removed, while commands continue", async () => {
   const cluster = await Cluster.start({ node: { snapshotEntries: 20, trailingEntries: 5 } });
   const leader = await cluster.leader();
   const background = load(cluster);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RoughLife } from "../support/rough_life.ts";
 
-/** Seed 81 found a node that refused its leader for good: see docs/decisions/0006-a-namesake-may-lead.md. */
+/** Seed 81 found a node that refused its leader permanently: see docs/decisions/0006-a-namesake-may-lead.md. */
 for (const seed of [...Array.from({ length: 15 }, (_, i) => i + 1), 81]) {
   Deno.test(`failing disks, pauses, changes and transfers lose nothing, and stop nothing for good: seed ${seed}`, async () => {
     await RoughLife.live({ seed });

@@ -141,7 +141,7 @@ export const client: readonly Mutant[] = [
     killedBy: "simulation",
     test: {
       file: "tests/cluster/disk_failure_test.ts",
-      name: "a leader whose disk is unchanged after a failed write steps down, and goes on as a follower",
+      name: "a leader whose disk is unchanged after a failed write steps down, and continues as a follower",
     },
   },
   {

@@ -39,7 +39,7 @@ async function rejects(call: Promise<unknown>, code: string, outcome: string): P
 
 const [A, B] = [tabAddress("a"), tabAddress("b")];
 
-/** Makes a log of the events about other transports. */
+/** Creates a log of the arrivals and departures of other transports. */
 function diary() {
   const said: string[] = [];
   return {
@@ -179,7 +179,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   },
 };
 
-/** Returns the checks, to be run on meshes that `make` makes. */
+/** Returns the checks, to be run on meshes that `make` creates. */
 export function tabChecks(make: () => Mesh): readonly TabCheck[] {
   return Object.entries(checks).map(([name, body]) => ({
     name,

@@ -13,7 +13,7 @@ import { RelayTransport } from "./relay_transport.ts";
 
 /** A message through a port. */
 type PortMessage =
-  /** The worker's transport starts: not before that is its address announced. */
+  /** The worker's transport starts; only then is its address announced. */
   | { readonly kind: "start" }
   /** `to` is empty on the way down; a number other than 0 requests an acknowledgement. */
   | { readonly kind: "packet"; readonly to: string; readonly packet: Uint8Array | null; readonly ask: number }
@@ -24,7 +24,7 @@ type PortMessage =
   | { readonly kind: "servers"; readonly urls: readonly string[] }
   | { readonly kind: "close" };
 
-/** Limits of what is on its way through a port: one whose worker hangs must not grow without bound. */
+/** Limits of messages in flight through a port: the queue of a worker that hangs must not grow without bound. */
 const LIMITS = { maxMessages: 4096, maxBytes: 32 * 1024 * 1024 };
 
 /** One end of a port. */
@@ -46,11 +46,11 @@ class PortEnd {
     };
   }
 
-  /** Returns false if too much is on its way already. */
+  /** Returns false if too much is already in flight. */
   send(to: string, packet: Uint8Array): boolean {
     const ask = this.#credit.take(packet.length);
     if (ask === null) return false;
-    // A packet that came down a stream is a view of a larger buffer, all of which would be copied.
+    // A packet from a stream is a view of a larger buffer, all of which would be copied.
     const own = packet.byteLength === packet.buffer.byteLength ? packet : packet.slice();
     this.#port.postMessage({ kind: "packet", to, packet: own, ask }, [own.buffer as ArrayBuffer]);
     return true;
@@ -73,7 +73,7 @@ export interface PortRelay {
   readonly host: Host;
   /** The servers that are attached now. */
   servers(): readonly string[];
-  /** The port has been closed, here or there. */
+  /** Called when the port has been closed, at either end. */
   ended(): void;
 }
 
@@ -91,18 +91,18 @@ export class RelayPort {
     this.port = port2;
     this.#relay = relay;
     this.#end = new PortEnd(port1, relay.host, (message) => this.#take(message));
-    // Where browsers have this event, it comes when the worker ends too.
+    // In browsers that have this event, it also fires when the worker ends.
     port1.addEventListener("close", () => this.close());
   }
 
-  /** The worker's transport has started. @throws {RaftError} `refused` if another is at the address; `closed` */
+  /** Starts the channel when the worker's transport starts. @throws {RaftError} `refused` if another is at the address; `closed` */
   async open(): Promise<void> {
     const lost = (address: string): void => this.#end.post({ kind: "lost", address });
     await this.#relay.channel.start((packet) => void this.#end.send("", packet), lost);
     this.changed();
   }
 
-  /** The state of a server has changed. */
+  /** Called when the state of a server has changed. */
   changed(): void {
     const urls = this.#relay.servers();
     const joined = urls.join("\n");
@@ -171,7 +171,7 @@ class PortChannel implements PacketChannel {
 
 /** Options of {@linkcode relayPortTransport}. */
 export interface RelayPortTransportOptions extends TabTransportOptions {
-  /** From `RelayClient.port` of the page. It is the transport's from here on. */
+  /** A port from the page's `RelayClient.port`. The transport owns it from now on. */
   readonly port: MessagePort;
 }
 

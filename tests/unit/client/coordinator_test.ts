@@ -249,7 +249,7 @@ Deno.test("coordinator: a session that ended is replaced; only what may have bee
   withClient(
     async ({ cluster, propose, counter, host }) => {
       assert.equal(await propose("a"), "#1");
-      // So many entries of others that the session ends.
+      // Enough entries of others that the session expires.
       cluster.index += 100;
       assert.equal(await propose("b"), "#2");
       // This time the first attempt's answer is lost before the session ends.

@@ -47,7 +47,7 @@ Deno.test("key-value client: another state machine's answers are reported as `un
   });
   await assert.rejects(kv.get("a"), { code: "unsupported", outcome: "rejected" });
   await assert.rejects(kv.list(), { code: "unsupported", outcome: "rejected" });
-  // It was carried out, as whatever it means there.
+  // It was applied, with whatever meaning it has there.
   await assert.rejects(kv.put("a", "1"), { code: "unsupported", outcome: "unknown" });
   await assert.rejects(kv.delete("a"), { code: "unsupported", outcome: "unknown" });
 });

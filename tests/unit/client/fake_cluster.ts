@@ -14,12 +14,12 @@ import type { StateMachine } from "../../../lib/state_machine.ts";
 /**
  * The fate of a call.
  *
- * - `refused`: it surely never arrived.
+ * - `refused`: it certainly never arrived.
  * - `lost`: it never arrived, but the caller can't know.
  * - `unanswered`: it was carried out, and the answer was lost.
  * - `late`: the caller sees the connection break; it is carried out half a second after.
- * - `hang`: nothing ever comes back, and it was not carried out.
- * - `hangApplied`: nothing ever comes back, and it was carried out.
+ * - `hang`: no answer ever arrives, and it was not carried out.
+ * - `hangApplied`: no answer ever arrives, and it was carried out.
  */
 export type Fault = "none" | "refused" | "lost" | "unanswered" | "late" | "hang" | "hangApplied";
 
@@ -49,7 +49,7 @@ export class FakeCluster implements ClientTransport {
   term = 1;
   /** The leader according to each node, where it differs from `leader`. */
   readonly beliefs = new Map<string, string | null>();
-  /** Decides about each call; without a decision it goes well. */
+  /** Decides the fault of each call; without one it succeeds. */
   fault: (method: "propose" | "read" | "status", endpoint: string) => Fault = () => "none";
   latencyMs = 1;
   /** Calls of propose: endpoint and how many commands. */
@@ -120,7 +120,7 @@ export class FakeCluster implements ClientTransport {
         id: endpoint,
         lifecycle: "running",
         role: leader === endpoint ? "leader" : "follower",
-        // Only who knows of the newest leader has its term.
+        // Only a node that knows the newest leader has its term.
         term: leader === this.leader ? this.term : this.term - 1,
         leader: leader === null ? null : { id: leader, address: leader },
         membershipIndex: 1,

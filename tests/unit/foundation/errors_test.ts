@@ -37,7 +37,7 @@ Deno.test("a code determines where to retry", () => {
   assert.equal(isRaftErrorCode("toString"), false);
 });
 
-Deno.test("from() returns a RaftError as it is, and of a foreign error nothing is known", () => {
+Deno.test("from() returns a RaftError unchanged; the outcome of a foreign error is unknown", () => {
   const known = new RaftError("busy", "too much");
   assert.equal(RaftError.from(known, "unreachable"), known);
   const cause = new TypeError("fetch failed");

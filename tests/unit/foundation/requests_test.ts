@@ -9,7 +9,7 @@ import { pause } from "../../../lib/pause.ts";
 import { Pending } from "../../../lib/pending.ts";
 import { randomId } from "../../../lib/random_id.ts";
 
-/** A clock whose timers run when they are told to. */
+/** A clock whose timers run on request. */
 function manualClock() {
   const timers = new Set<() => void>();
   const fire = () => {
@@ -107,7 +107,7 @@ Deno.test("a call table matches answers with calls, by number and receiver", asy
   assert.deepEqual(await errorOf(second), ["busy", "rejected"]);
 });
 
-Deno.test("a call that never left is rejected; one that is given up, lost or closed is unknown", async () => {
+Deno.test("a call that was never sent is rejected; one that is abandoned, lost or closed is unknown", async () => {
   const table = new CallTable<string>();
   assert.deepEqual(await errorOf(table.call({ to: "a", post: () => false })), ["unreachable", "rejected"]);
   const controller = new AbortController();

@@ -31,7 +31,7 @@ for (const [seed, keySpace] of [[1, 40], [2, 700], [3, 5000], [4, 100_000]] as c
       }
       if (step % 3001 === 0) {
         copies.push({ map: map.clone(), expected: sorted(model) });
-        // Either side may be written on: go on with the copy, now and then.
+        // Both sides may be written: continue with the copy now and then.
         if (random() < 0.5) {
           const copy = copies.at(-1)!;
           [map, copy.map] = [copy.map, map];

@@ -28,7 +28,7 @@ Deno.test("§6.4.1: a lease runs from the sending of the round, not from its con
   assert.equal(lease.valid, false);
 });
 
-Deno.test("a confirmation counts for its round and those before, but for none after", () => {
+Deno.test("a confirmation counts for its round and earlier ones, but for no later one", () => {
   const { lease, pass } = clocked();
   lease.roundStarted(1);
   pass(600);

@@ -84,7 +84,7 @@ Deno.test("two snapshots of the same index are never mixed, and a newer one repl
   assert.deepEqual(log.slice(2, 5), ["b s2 5 accepted", "install s2 from b", "installing s2"]);
 });
 
-Deno.test("an older snapshot does not disturb the one under way", async () => {
+Deno.test("an older snapshot does not disturb the one in progress", async () => {
   const { receiver, log } = await make();
   const snapshot = meta("new", 9, data);
   receiver.received("a", chunk(snapshot, data, 0, 5));
@@ -114,7 +114,7 @@ Deno.test("an empty snapshot is one chunk", async () => {
   assert.deepEqual(log, ["install s from a", "installing s"]);
 });
 
-Deno.test("after stop nothing is installed", async () => {
+Deno.test("nothing is installed after stop", async () => {
   const { receiver, log } = await make();
   receiver.received("a", chunk(meta("s", 5, data), data, 0, 10));
   receiver.stop();

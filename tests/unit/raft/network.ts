@@ -316,7 +316,7 @@ export class Network {
     const staging = process.staging;
     if (offset === staging.offset) staging.offset += message.data.length;
     const got = staging.offset;
-    // The bytes go to disk first, and the cluster goes on meanwhile.
+    // The bytes go to disk first, and the cluster continues meanwhile.
     this.#later(
       process,
       1 + this.random.below(this.chance(this.faults.slowDisk) ? 60 : 3),

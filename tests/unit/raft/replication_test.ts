@@ -185,7 +185,7 @@ Deno.test("§5.3: until a leader has found where the logs meet it sends one mess
   s.propose("a", "b", "c");
   assert.deepEqual(s.sent("AppendEntries", "n2"), []);
   s.tick(HEARTBEAT_TICKS);
-  assert.deepEqual(s.sent("AppendEntries", "n2").map(({ entries }) => entries.length), [0], "heartbeats go on");
+  assert.deepEqual(s.sent("AppendEntries", "n2").map(({ entries }) => entries.length), [0], "heartbeats continue");
   s.ack("n2", 3);
   assert.equal(s.sent("AppendEntries", "n2").length, 4);
 });

@@ -49,7 +49,7 @@ Deno.test("§7: a peer whose next entry is compacted away gets a snapshot, and t
   );
 });
 
-Deno.test("§7: heartbeats go on while a snapshot is sent, and claim nothing that the leader can't compare", () => {
+Deno.test("§7: heartbeats continue while a snapshot is sent, and claim nothing that the leader can't compare", () => {
   const s = leaderWithSnapshot();
   s.drain().tick(HEARTBEAT_TICKS);
   const [heartbeat] = s.sent("AppendEntries", "n2");

@@ -74,7 +74,7 @@ function honestHistory(random: () => number): Step[] {
   return history;
 }
 
-Deno.test("answers of the store itself are linearizable, with concurrent and lost requests", () => {
+Deno.test("the store's own answers are linearizable, with concurrent and lost requests", () => {
   for (let seed = 1; seed <= 2000; seed++) {
     const found = checkLinearizable(keyValueModel, honestHistory(seededRandom(seed)));
     assert.equal(found.verdict, "linearizable", `seed ${seed}: ${JSON.stringify(found, null, 1)}`);

@@ -54,7 +54,7 @@ const newStatus: NodeStatus = {
   storage: { healthy: true, error: null },
 };
 
-/** Answers nothing but what a test says. */
+/** Answers only as the test specifies. */
 function clientService(answers: Partial<ServiceImpl<typeof ClientService>>): RaftServices {
   const never = (): never => {
     throw new RaftError("unsupported", "not in this test");
@@ -116,7 +116,7 @@ Deno.test("client transport: proposals and their results keep their order, error
   });
 });
 
-Deno.test("client transport: an answer that makes no sense leaves the outcome unknown", async () => {
+Deno.test("client transport: a malformed answer leaves the outcome unknown", async () => {
   let results: { result: { case: "proposed"; value: { index: bigint } } | { case: undefined } }[] = [];
   await withServer(clientService({ propose: () => ({ results }) }), async (address, transport) => {
     await assert.rejects(transport.propose(address, [new Uint8Array(1)]), isRaftError("internal", "unknown"));
@@ -310,7 +310,7 @@ Deno.test("a server that reports a tab as unreachable has answered, and is asked
     await assert.rejects(propose(), { code: "unsupported" });
     await other.close();
   });
-  // One that is gone has not.
+  // A departed one has not.
   const transport = createConnectClientTransport();
   const gone = await goneAddress();
   await assert.rejects(transport.status(gone), { code: "unreachable" });

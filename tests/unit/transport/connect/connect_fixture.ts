@@ -72,7 +72,7 @@ export function serveTransport(options: Partial<ConnectTransportOptions> = {}, a
   };
 }
 
-/** Takes connections, reads what comes, and answers nothing. */
+/** Accepts connections, reads everything, and never answers. */
 export async function serveNothing(): Promise<
   { readonly address: string; connections(): number; close(): Promise<void> }
 > {
@@ -96,7 +96,7 @@ export async function serveNothing(): Promise<
   };
 }
 
-/** An address at which nobody listens: it was free a moment ago. */
+/** An address without a listener: its port was free a moment ago. */
 export async function goneAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));

@@ -95,7 +95,7 @@ function connectionTo(peer: Peer, options: Partial<PeerConnectionOptions> = {}) 
   return { host, connection, counts, attemptsMs, closedLinks: () => closed };
 }
 
-/** Acknowledges what it is asked to, and keeps what arrives. */
+/** Acknowledges on request, and keeps what arrives. */
 function goodPeer(batches: number[][], acks: number[] = []): Peer {
   return async function* (arriving) {
     for await (const { envelopes, ack } of arriving) {

@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { RaftError } from "../../../../lib/errors.ts";
 import { createConnectClientTransport } from "../../../../transport/connect/client_transport.ts";
 
-/** Whether all of a request is there, whichever way its length is told. */
+/** Reports whether a request is complete, whichever way its length is declared. */
 function isWhole(received: string): boolean {
   const head = received.indexOf("\r\n\r\n");
   if (head < 0) return false;
@@ -14,9 +14,9 @@ function isWhole(received: string): boolean {
 }
 
 /**
- * Answers the first request, and keeps the connection. Any other it reads to the
- * end, and then dies as a killed process does; `gone` says whether nobody listens
- * at its address from then on.
+ * Answers the first request, and keeps the connection. Reads any other to the end,
+ * and then dies like a killed process; with `gone`, its address has no listener
+ * from then on.
  */
 async function servePoorly(gone: boolean) {
   const sockets = new Set<Socket>();
@@ -56,7 +56,7 @@ for (const gone of [true, false]) {
         (error: RaftError) => `${error.code} ${error.outcome}`,
       );
     assert.equal(await propose(), "unsupported rejected");
-    // Some runtimes send what was on a connection kept alive once more, and so may apply it twice.
+    // Some runtimes resend a request of a kept-alive connection, and so may apply it twice.
     assert.equal(await propose(), "unreachable unknown");
     assert.equal(counts.requests, 2);
     await transport.close?.();

@@ -26,7 +26,7 @@ function isRaftError(code: string, outcome: string): (error: unknown) => true {
   };
 }
 
-/** A caller and one who is called. */
+/** A caller and a callee. */
 async function couple(options: Parameters<Post["open"]>[1] = {}) {
   const post = new Post();
   return { post, caller: await post.open("tab:a", options), called: await post.open("tab:b", options) };

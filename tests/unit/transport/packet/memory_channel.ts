@@ -1,5 +1,5 @@
 /**
- * A channel of packets in memory, that loses what a test says.
+ * A channel of packets in memory that loses packets on a test's request.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { PacketTransport, type TabTransportOptions } from "../../../../transport
 /** Joins channels by address. */
 export class Post {
   readonly #open = new Map<string, { readonly receive: ReceivePacket; readonly lost: (address: string) => void }>();
-  /** Addresses at which packets are taken, and nobody reads them. */
+  /** Addresses at which packets are accepted but never read. */
   readonly hanging = new Set<string>();
 
   channel(address: string): PacketChannel {
@@ -21,7 +21,7 @@ export class Post {
       },
       send: (to, packet) => {
         if (this.hanging.has(to)) return true;
-        // No channel brings back what its own side sent.
+        // No channel returns a packet to its sender.
         if (to === address || !this.#open.has(to)) return false;
         queueMicrotask(() => this.#open.get(to)?.receive(packet));
         return true;
@@ -33,7 +33,7 @@ export class Post {
     };
   }
 
-  /** Tells everyone that whoever was at `address` is gone. */
+  /** Notifies all others that the transport at `address` has departed. */
   lose(address: string): void {
     this.#open.delete(address);
     for (const { lost } of this.#open.values()) lost(address);
@@ -44,7 +44,7 @@ export class Post {
     this.#open.get(to)?.receive(bytes);
   }
 
-  /** A transport that is started. */
+  /** Creates a transport, and starts it. */
   async open(address: string, options: Partial<TabTransportOptions> = {}): Promise<PacketTransport> {
     const transport = new PacketTransport({ address, channel: this.channel(address), ...options });
     await transport.start(() => {});

@@ -29,7 +29,7 @@ async function ask(from: TabTransport, to: TabTransport): Promise<string> {
   return new TextDecoder().decode(await from.call(to.address, "who", new Uint8Array()));
 }
 
-/** Asks until there is an answer. */
+/** Retries until there is an answer. */
 async function heard(from: TabTransport, to: TabTransport): Promise<void> {
   for (const end = performance.now() + 20_000;;) {
     try {
@@ -84,7 +84,7 @@ Deno.test("relay: one stream to each server, and the servers of the cluster are 
   assert.deepEqual(hubs.map(({ hub }) => hub.counts.pages), [1, 1, 1]);
   assert.equal(relay.servers.length, 3);
 
-  // One that is gone, and that nobody names any more, is forgotten.
+  // A server that has gone, and that no server names any longer, is forgotten.
   servers.splice(2);
   await hubs[2]!.close();
   await until(() => relay.servers.length === 2, "it is forgotten");
@@ -359,7 +359,7 @@ Deno.test("relay: a server whose streams break at once is retried at growing int
   let streams = 0;
   const fetch: RelayFetch = (url, init) => {
     if (url.endsWith("/Attach")) streams++;
-    // As a proxy does that takes no large requests.
+    // Like a proxy that refuses large requests.
     if (url.endsWith("/Forward")) return Promise.resolve(new Response(null, { status: 413 }));
     return globalThis.fetch(url, init);
   };
@@ -375,7 +375,7 @@ Deno.test("relay: a server whose streams break at once is retried at growing int
   await served.close();
 });
 
-/** A stream whose first answer comes, and then nothing. */
+/** A stream that falls silent after its first answer. */
 function silentStream(): Response {
   const hello = toBinary(AttachResponseSchema, create(AttachResponseSchema, { address: "http://n1.example" }));
   const frame = new Uint8Array([0, 0, 0, 0, hello.length, ...hello]);

@@ -90,10 +90,10 @@ export const RELAY_ENDS: readonly (readonly [End, End])[] = [
   ["worker", "server"],
 ];
 
-/** Endpoints for the conformance suite: first one of the one kind, then one of the other, and so on. */
+/** Endpoints for the conformance suite, of both kinds in turn. */
 export function relayFixture(first: End, second: End): TransportFixture {
   const closing: { close(): Promise<void> }[] = [];
-  /** Servers with a node: pages hear of them by the hub. */
+  /** Servers with a node: pages learn of them from the hub. */
   const servers = new Set<string>();
   const hub = serveHub({ servers: () => [...servers] });
   let opened = 0;
