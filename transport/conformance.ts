@@ -294,7 +294,7 @@ const checks: readonly Check[] = [
   }),
 
   check(
-    "a message to a closed peer is dropped, and delays no other",
+    "a closed peer costs a drop, and delays no other",
     async ({ fixture, sender, receiver, arrived }) => {
       const gone = await fixture.gone();
       for (let term = 1; term <= 2000; term++) sender.transport.send(gone, sampleEnvelope(numbered(term)));
