@@ -8,8 +8,8 @@ const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Where one small thing at a time is written before it is copied to its size: to
- * make a typed array takes Deno up to 1 µs, more than all else about it.
+ * A shared buffer in which one small value at a time is written, and then copied to
+ * its size: creating a typed array takes Deno up to 1 µs, more than everything else.
  */
 let scratch: Uint8Array<ArrayBuffer> | null = null;
 const SCRATCH_BYTES = 2048;
@@ -136,7 +136,7 @@ export class ByteWriter {
     this.#replaceBuffer(grown);
   }
 
-  /** Takes a buffer with the same contents, which is full after {@linkcode finish}: what is appended then goes to yet another. */
+  /** Continues in a buffer with the same contents. After {@linkcode finish} that is full, and an append needs another one. */
   #replaceBuffer(buffer: Uint8Array<ArrayBuffer>): void {
     if (this.#returns) scratch = this.#buffer;
     this.#returns = false;

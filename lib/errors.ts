@@ -177,7 +177,7 @@ export class RaftError extends Error {
 
   /**
    * Converts anything thrown to a RaftError; one that is a RaftError already is
-   * returned as it is. Of a foreign error nothing is known, unless the caller knows better.
+   * returned unchanged. A foreign error has an unknown outcome, unless the caller knows better.
    */
   static from(thrown: unknown, code: RaftErrorCode = "internal", outcome: Outcome = "unknown"): RaftError {
     if (thrown instanceof RaftError) return thrown;

@@ -71,7 +71,7 @@ export interface KeyValueWatchOptions extends WatchOptions {
   readonly fromRevision?: number;
   /** Ends the watch if it could not be resumed for this long, in milliseconds. @default 10000 */
   readonly timeoutMs?: number;
-  /** Called with each error after which the watch goes on. */
+  /** Called with each error after which the watch continues. */
   readonly onRetry?: (error: RaftError) => void;
 }
 

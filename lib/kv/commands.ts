@@ -273,7 +273,7 @@ export function decodeWriteAnswer(bytes: Uint8Array): WriteAnswer {
   return decodeInvalid(status, reader);
 }
 
-/** The bytes of an answer that says what is wrong with the question. */
+/** Returns the bytes of an answer that describes an invalid request. */
 export function encodeInvalid(answer: InvalidAnswer): Uint8Array {
   return new ByteWriter().byte(answer.reason === "invalid" ? INVALID : TOO_LARGE).string(answer.message).finish();
 }

@@ -122,12 +122,12 @@ export class KeyValue implements StateMachine {
   }
 
   /**
-   * The changes of this node's copy whose version is `fromVersion` or later and
+   * Yields this node's changes whose version is `fromVersion` or later and
    * whose key begins with `prefix`, in order, none left out, for as long as they
-   * are asked for. To go on from a list: its revision + 1.
+   * are requested. To continue after a list, pass its revision + 1.
    *
    * The history is bounded (see {@linkcode KeyValueOptions}). A watcher that
-   * begins before it, or is slower than the changes come, gets a
+   * begins before it, or can't keep up with the changes, gets a
    * {@linkcode RaftError} `compacted`; one whose signal fires gets `aborted`.
    */
   watch(prefix: Uint8Array, fromVersion: number, options: WatchOptions = {}): AsyncIterableIterator<KeyValueChange> {

@@ -48,7 +48,7 @@ export async function* writeSnapshot({ entries, version }: KeyValueState): Async
   }
 }
 
-/** Writes entries from a key on; returns where to go on, `null` at the end. */
+/** Writes entries from a key on; returns the next key, `null` at the end. */
 function fillBlock(block: ByteWriter, entries: SortedMap<Stored>, from: string): string | null {
   let next: string | null = null;
   entries.scan(from, (key, stored) => {

@@ -180,7 +180,7 @@ function ownChild<V>(branch: Branch<V>, at: number, owner: Owner): Node<V> {
   return branch.children[at] = own(branch.children[at]!, owner);
 }
 
-/** Where to cut: keys that come in order leave full nodes behind, others halves. */
+/** Returns the position of a split: keys inserted in order leave full nodes behind, others halves. */
 function cutAt(length: number, inserted: number): number {
   return inserted === length - 1 ? length - 1 : length >>> 1;
 }

@@ -1,6 +1,6 @@
 /**
  * The loop around one {@linkcode Raft}: inputs of the same turn of the task queue
- * are one batch; writing, sending and applying go on in parallel.
+ * are one batch; writing, sending and applying run in parallel.
  *
  * @module
  */

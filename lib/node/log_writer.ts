@@ -131,7 +131,7 @@ export class LogWriter {
 
   /**
    * Handles a failed batch. A leader whose disk is unchanged gives up leadership and
-   * goes on. Any other node stops: a follower can no longer promise anything, and only
+   * continues. Any other node stops: a follower can no longer promise anything, and only
    * a restart shows the contents of a disk in doubt.
    */
   #failed(batch: PersistBatch, cause: unknown): void {

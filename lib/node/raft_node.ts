@@ -201,8 +201,8 @@ export class RaftNode {
    *
    * Resolves when `options.signal` aborts or the node is closed, once a call under
    * way has returned. Rejects with an error thrown by the callback, which is not
-   * called again; the node goes on leading, so hand leadership over if another node
-   * shall try. Errors thrown after the call's signal has aborted are ignored.
+   * called again; the node continues to lead, so transfer leadership if another node
+   * should try. Errors thrown after the call's signal has aborted are ignored.
    *
    * @example
    * ```ts
@@ -333,7 +333,7 @@ export class RaftNode {
   }
 }
 
-/** Stops waiting when the signal fires; the work itself goes on. */
+/** Stops waiting when the signal fires; the work itself continues. */
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   const pending = new Pending<T>({ signals: [signal] });

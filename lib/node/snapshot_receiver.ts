@@ -83,7 +83,7 @@ export class SnapshotReceiver {
   #incomingFor(from: NodeId, { snapshot, offset, round }: InstallSnapshot): Incoming | null {
     const current = this.#incoming;
     if (current?.meta.id === snapshot.id) return current;
-    // A late chunk of the same leader. An older snapshot of a new leader goes on, since the old leader sends no more of its own.
+    // A late chunk of the same leader. An older snapshot of a new leader continues, since the old leader sends no more of its own.
     if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
     if (offset !== 0) {
       this.#context.raft.snapshotProgress(from, snapshot.id, 0, "accepted", round);

@@ -1,5 +1,5 @@
 /**
- * Takes snapshots of the applied state while commands go on (§7).
+ * Takes snapshots of the applied state while commands continue (§7).
  *
  * @module
  */

@@ -157,7 +157,7 @@ export interface NodeStatus {
 
 /**
  * A read-only view of the protocol's state, for simulators and visualisations. It is
- * the state itself, not a copy, and changes as the node goes on.
+ * the state itself, not a copy, and changes as the node runs.
  */
 export type RaftView = Pick<
   Raft,

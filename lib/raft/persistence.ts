@@ -33,7 +33,7 @@ export function persisted(state: State, batch: PersistBatch): void {
  * down, keeps its vote, and is cut back to its durable log; a mere probe changes
  * nothing.
  *
- * @returns whether the node may go on. Otherwise it must stop, because it can't keep
+ * @returns true if the node may continue. Otherwise it must stop, because it can't keep
  * a promise: its term or vote, or entries of its leader
  */
 export function persistFailed(state: State, batch: PersistBatch): boolean {

@@ -10,7 +10,7 @@
  *    report its end with `persisted` or `persistFailed`;
  * 4. apply entries up to `applicableIndex`, and report `applied`.
  *
- * Sending and writing go on in parallel: messages that must wait for a write are
+ * Sending and writing run in parallel: messages that must wait for a write are
  * held back, and appear in the effects after `persisted`.
  *
  * @module
@@ -159,7 +159,7 @@ export class Raft {
     persisted(this.#state, batch);
   }
 
-  /** Reports that a batch was not written, and the disk is unchanged. Returns whether the node may go on; otherwise it must stop. */
+  /** Reports that a batch was not written, and the disk is unchanged. Reports whether the node may continue; otherwise it must stop. */
   persistFailed(batch: PersistBatch): boolean {
     return persistFailed(this.#state, batch);
   }

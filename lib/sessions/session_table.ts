@@ -6,9 +6,9 @@
  */
 
 /**
- * How many sessions there may be and what they may keep. These decide what a
- * command does, so they must be equal on every node of a cluster, for all its
- * life; a snapshot made with others is refused.
+ * Limits on the number of sessions and on what they keep. They affect the results
+ * of commands, so they must be equal on every node for the lifetime of a cluster; a
+ * snapshot made with other limits is refused.
  */
 export interface SessionLimits {
   /** The largest number of sessions; one more ends the one whose last command is the oldest in the log. @default 10000 */

@@ -24,9 +24,9 @@ import { type Session, type SessionLimits, SessionTable } from "./session_table.
  * - Below it a command is refused as stale: the client has said that it has the
  *   outcome.
  * - An answer that doesn't fit into the session's `maxReplyBytes` is not kept; a
- *   repetition is told that the command was carried out, not what it gave.
+ *   repetition learns that the command was carried out, but not the result.
  *
- * Which sessions end, and when, follows from the log alone (see
+ * The expiry of sessions follows from the log alone (see
  * {@linkcode SessionLimits}), so that all nodes agree. A session that has ended
  * is never made again: its commands are refused, whatever became of them before.
  * Commands without a session (`encodePlain`) pass through, queries too.
