@@ -212,7 +212,7 @@ export const election: readonly Mutant[] = [
     },
   },
   {
-    name: "timeout-now-of-anybody",
+    name: "timeout-now-from-any-node",
     rule: "Only the leader of the term may make a node campaign without asking first (dissertation §3.10).",
     edits: [{
       file: "lib/raft/transfer.ts",

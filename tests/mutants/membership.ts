@@ -241,7 +241,7 @@ export const membership: readonly Mutant[] = [
     },
   },
   {
-    name: "other-cluster-heard",
+    name: "other-cluster-accepted",
     rule: "Messages of another cluster are refused.",
     edits: [{
       file: "lib/node/envelope_check.ts",

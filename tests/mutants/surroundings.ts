@@ -23,7 +23,7 @@ export const surroundings: readonly Mutant[] = [
     },
   },
   {
-    name: "entries-changed-on-their-way",
+    name: "entries-changed-in-transit",
     rule: "An index and a term name one entry, bytes and kind included (figure 3, Log Matching).",
     edits: [{
       file: "transport/wire/codec.ts",
