@@ -33,7 +33,7 @@ interface Peer {
   /** The channel that the two have for themselves. */
   readonly channel: BroadcastChannel;
   readonly window: SendWindow;
-  /** Whether anything but a hello came from it: from then on, each reaches the other. */
+  /** True once it has sent anything but a hello: from then on, each reaches the other. */
   reachable: boolean;
   /** Stops watching for its end. */
   readonly unwatch: () => void;

@@ -9,9 +9,9 @@ import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH } from "../wire/checked.ts";
 /** "I am here." */
 export interface Hello {
   readonly kind: "hello";
-  /** Whether the sender holds a lock of its session's name for as long as it lives. */
+  /** True if the sender holds a lock of its session's name for as long as it lives. */
   readonly locked: boolean;
-  /** Whether the receiver is to answer with a hello. */
+  /** True if the receiver must answer with a hello. */
   readonly answer: boolean;
 }
 

@@ -23,9 +23,9 @@ export interface PeerCaller {
 export interface PeerIdentity extends PeerCaller {
   /** Empty until the node is part of a cluster. */
   readonly clusterId: string;
-  /** Whether its data folder holds nothing yet but its own identity. */
+  /** True if its data folder holds only its own identity so far. */
   readonly empty: boolean;
-  /** Whether it has recorded the caller's id with the caller's incarnation. */
+  /** True if it has recorded the caller's id with the caller's incarnation. */
   readonly knowsCaller: boolean;
   /** The first membership of its cluster, encoded as in the log; empty if there is none. */
   readonly membership: Uint8Array;

@@ -68,7 +68,7 @@ Deno.test("send queue: over its limits it drops the new, or the oldest, and chun
   assert.deepEqual([queue.length, queue.bytes], [0, 0]);
 });
 
-/** What a peer does with a connection. */
+/** A peer's reaction to a connection. */
 type Peer = (batches: AsyncIterable<PeerBatch>, signal: AbortSignal) => AsyncIterable<number>;
 
 /** A connection to a peer in virtual time. */

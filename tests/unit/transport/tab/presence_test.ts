@@ -28,7 +28,7 @@ function channel() {
   return {
     frames,
     post: (data: unknown) => raw.postMessage(data),
-    /** What two addresses have for themselves. */
+    /** The channel shared by two addresses alone. */
     pair: (a: string, b: string) => new BroadcastChannel(`raft-core:${clusterId}:${JSON.stringify([a, b].sort())}`),
     make: (address: string, options: Partial<BroadcastChannelTransportOptions> = {}) =>
       new BroadcastChannelTransport({ clusterId, address, ...options }),
@@ -52,7 +52,7 @@ class MortalLocks implements Locks {
     });
   }
 
-  /** What the browser does when a tab dies. */
+  /** Releases a tab's locks, as the browser does when the tab dies. */
   die(): void {
     for (const free of this.#held.values()) free();
   }

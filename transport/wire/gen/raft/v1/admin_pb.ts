@@ -105,14 +105,14 @@ export type AddMemberRequest = Message<"raft.v1.AddMemberRequest"> & {
   address: string;
 
   /**
-   * Found out by asking the node at the address if empty.
+   * If empty, the node at the address is asked.
    *
    * @generated from field: string incarnation = 3;
    */
   incarnation: string;
 
   /**
-   * Whether it stays without a vote.
+   * True if the node stays without a vote.
    *
    * @generated from field: bool learner = 4;
    */
@@ -270,7 +270,7 @@ export const RemoveMemberResponseSchema: GenMessage<RemoveMemberResponse> = /*@_
  */
 export type ChangeMembershipRequest = Message<"raft.v1.ChangeMembershipRequest"> & {
   /**
-   * Address and incarnation may be empty for those who are members already.
+   * Address and incarnation may be empty for existing members.
    *
    * @generated from field: repeated raft.v1.Member voters = 1;
    */
@@ -385,14 +385,14 @@ export const TakeSnapshotResponseSchema: GenMessage<TakeSnapshotResponse> = /*@_
   messageDesc(file_raft_v1_admin, 16);
 
 /**
- * What an operator does to a cluster. Calls that change something may be sent
- * to any node; it passes them on to the leader once.
+ * Operations of an operator on a cluster. Calls that change something may be sent
+ * to any node, which forwards them to the leader once.
  *
  * @generated from service raft.v1.AdminService
  */
 export const AdminService: GenService<{
   /**
-   * Who is in the cluster.
+   * The members of the cluster.
    *
    * @generated from rpc raft.v1.AdminService.ListMembers
    */
@@ -432,7 +432,7 @@ export const AdminService: GenService<{
     output: typeof DemoteMemberResponseSchema;
   },
   /**
-   * Takes a node out.
+   * Removes a node.
    *
    * @generated from rpc raft.v1.AdminService.RemoveMember
    */
@@ -452,7 +452,7 @@ export const AdminService: GenService<{
     output: typeof ChangeMembershipResponseSchema;
   },
   /**
-   * Hands leadership over.
+   * Transfers leadership.
    *
    * @generated from rpc raft.v1.AdminService.TransferLeadership
    */
@@ -462,7 +462,7 @@ export const AdminService: GenService<{
     output: typeof TransferLeadershipResponseSchema;
   },
   /**
-   * Makes the node that is asked take a snapshot now. Never passed on.
+   * Makes the receiving node take a snapshot now. Never forwarded.
    *
    * @generated from rpc raft.v1.AdminService.TakeSnapshot
    */

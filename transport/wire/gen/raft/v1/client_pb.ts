@@ -26,7 +26,7 @@ export type ProposeRequest = Message<"raft.v1.ProposeRequest"> & {
   commands: Uint8Array[];
 
   /**
-   * Set by a node that passes a client's request on: it is not passed on again.
+   * Set by a node that forwards a client's request: it is not forwarded again.
    *
    * @generated from field: bool forwarded = 2;
    */
@@ -127,7 +127,7 @@ export type ReadRequest = Message<"raft.v1.ReadRequest"> & {
   consistency: Consistency;
 
   /**
-   * Set by a node that passes a client's request on: it is not passed on again.
+   * Set by a node that forwards a client's request: it is not forwarded again.
    *
    * @generated from field: bool forwarded = 3;
    */
@@ -188,7 +188,7 @@ export type StatusResponse = Message<"raft.v1.StatusResponse"> & {
   status?: NodeStatus | undefined;
 
   /**
-   * Of the software that runs there; empty if it doesn't say.
+   * The version of the node's software; empty if unknown.
    *
    * @generated from field: string version = 2;
    */
@@ -308,7 +308,7 @@ export const StorageStatusSchema: GenMessage<StorageStatus> = /*@__PURE__*/
   messageDesc(file_raft_v1_client, 11);
 
 /**
- * A node's account of itself.
+ * A node's report on itself.
  *
  * @generated from message raft.v1.NodeStatus
  */
@@ -401,7 +401,7 @@ export type NodeStatus = Message<"raft.v1.NodeStatus"> & {
   membershipCommitted: boolean;
 
   /**
-   * On the leader alone.
+   * Only on the leader.
    *
    * @generated from field: repeated raft.v1.PeerStatus peers = 18;
    */
@@ -577,7 +577,7 @@ export const PeerStateSchema: GenEnum<PeerState> = /*@__PURE__*/
   enumDesc(file_raft_v1_client, 3);
 
 /**
- * What a client of any state machine asks of a node.
+ * Requests of clients of any state machine to a node.
  *
  * @generated from service raft.v1.ClientService
  */

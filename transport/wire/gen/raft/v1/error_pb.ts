@@ -37,7 +37,7 @@ export type RaftErrorDetail = Message<"raft.v1.RaftErrorDetail"> & {
   message: string;
 
   /**
-   * What to do next; may be empty.
+   * A hint for the next step; may be empty.
    *
    * @generated from field: string hint = 4;
    */
@@ -64,7 +64,7 @@ export const RaftErrorDetailSchema: GenMessage<RaftErrorDetail> = /*@__PURE__*/
   messageDesc(file_raft_v1_error, 0);
 
 /**
- * What became of a request that failed.
+ * The reason and outcome of a failed request.
  *
  * @generated from enum raft.v1.Outcome
  */
@@ -82,7 +82,7 @@ export const Outcome = {
   REJECTED: 1,
 
   /**
-   * It may have been, or may yet be, carried out.
+   * It may have been carried out, or may still be.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 2;
    */
@@ -90,7 +90,7 @@ export const Outcome = {
 } as const;
 
 /**
- * What became of a request that failed.
+ * The reason and outcome of a failed request.
  *
  * @generated from enum raft.v1.Outcome
  */

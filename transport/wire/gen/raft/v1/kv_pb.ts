@@ -198,7 +198,7 @@ export type CompareAndSetRequest = Message<"raft.v1.CompareAndSetRequest"> & {
     case: "ifVersion";
   } | {
     /**
-     * Whether there must be a value, of any version.
+     * True if there must be a value, of any version.
      *
      * @generated from field: bool if_exists = 4;
      */
@@ -219,7 +219,7 @@ export const CompareAndSetRequestSchema: GenMessage<CompareAndSetRequest> = /*@_
  */
 export type CompareAndSetResponse = Message<"raft.v1.CompareAndSetResponse"> & {
   /**
-   * Whether the condition held and the value was written.
+   * True if the condition held and the value was written.
    *
    * @generated from field: bool written = 1;
    */
@@ -286,7 +286,7 @@ export type ListResponse = Message<"raft.v1.ListResponse"> & {
   items: KeyValue[];
 
   /**
-   * Whether there are more after the last.
+   * True if there are more entries after the last.
    *
    * @generated from field: bool more = 2;
    */
@@ -370,7 +370,7 @@ export type WatchResponse = Message<"raft.v1.WatchResponse"> & {
   changes: Change[];
 
   /**
-   * Everything up to here was told; go on from the next.
+   * All changes up to here were sent; continue with the next.
    *
    * @generated from field: uint64 version = 2;
    */
@@ -467,7 +467,7 @@ export const KeyValueService: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
-   * Tells changes as they are applied, in order.
+   * Streams changes as they are applied, in order.
    *
    * @generated from rpc raft.v1.KeyValueService.Watch
    */

@@ -44,7 +44,7 @@ export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
   messageDesc(file_raft_v1_membership, 0);
 
 /**
- * Who takes part. A joint configuration has outgoing voters, too.
+ * The members of a cluster. A joint configuration has outgoing voters, too.
  *
  * @generated from message raft.v1.Membership
  */
@@ -104,7 +104,7 @@ export const Suffrage = {
   LEARNER: 2,
 
   /**
-   * A voter of the old half of a joint configuration alone.
+   * A voter only of the old half of a joint configuration.
    *
    * @generated from enum value: SUFFRAGE_OUTGOING = 3;
    */

@@ -17,8 +17,8 @@ export const file_raft_v1_packet: GenFile = /*@__PURE__*/
   fileDesc("ChRyYWZ0L3YxL3BhY2tldC5wcm90bxIHcmFmdC52MSKTAQoGUGFja2V0EgoKAnRvGAEgASgJEgwKBGZyb20YAiABKAkSJQoIZW52ZWxvcGUYAyABKAsyES5yYWZ0LnYxLkVudmVsb3BlSAASHQoEY2FsbBgEIAEoCzINLnJhZnQudjEuQ2FsbEgAEiEKBmFuc3dlchgFIAEoCzIPLnJhZnQudjEuQW5zd2VySABCBgoEYm9keSIzCgRDYWxsEgoKAmlkGAEgASgNEg4KBm1ldGhvZBgCIAEoCRIPCgdyZXF1ZXN0GAMgASgMIl4KBkFuc3dlchIKCgJpZBgBIAEoDRISCghyZXNwb25zZRgCIAEoDEgAEikKBWVycm9yGAMgASgLMhgucmFmdC52MS5SYWZ0RXJyb3JEZXRhaWxIAEIJCgdvdXRjb21lYgZwcm90bzM", [file_raft_v1_error, file_raft_v1_peer]);
 
 /**
- * What travels between tabs, and between a tab and a server: messages of the
- * protocol, and calls with their answers, which go back the way the call came.
+ * Packets between tabs, and between a tab and a server: messages of the
+ * protocol, and calls with their answers, which return the way the call came.
  *
  * @generated from message raft.v1.Packet
  */

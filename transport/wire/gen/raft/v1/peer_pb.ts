@@ -90,7 +90,7 @@ export const SendResponseSchema: GenMessage<SendResponse> = /*@__PURE__*/
  */
 export type IdentifyRequest = Message<"raft.v1.IdentifyRequest"> & {
   /**
-   * Who asks.
+   * The caller.
    *
    * @generated from field: string node_id = 1;
    */
@@ -141,14 +141,14 @@ export type IdentifyResponse = Message<"raft.v1.IdentifyResponse"> & {
   address: string;
 
   /**
-   * Whether its data folder holds nothing yet but its own identity.
+   * True if its data folder holds only its own identity so far.
    *
    * @generated from field: bool empty = 5;
    */
   empty: boolean;
 
   /**
-   * Whether it has recorded the caller's id with the caller's incarnation.
+   * True if it has recorded the caller's id with the caller's incarnation.
    *
    * @generated from field: bool knows_caller = 6;
    */
@@ -170,7 +170,7 @@ export const IdentifyResponseSchema: GenMessage<IdentifyResponse> = /*@__PURE__*
   messageDesc(file_raft_v1_peer, 5);
 
 /**
- * A message with who sent it and for whom it is.
+ * A message with its sender and receiver.
  *
  * @generated from message raft.v1.Envelope
  */
@@ -206,7 +206,7 @@ export type Envelope = Message<"raft.v1.Envelope"> & {
   toIncarnation: string;
 
   /**
-   * Where the sender is reached.
+   * The address of the sender.
    *
    * @generated from field: string from_address = 7;
    */
@@ -665,7 +665,7 @@ export const InstallSnapshotStatusSchema: GenEnum<InstallSnapshotStatus> = /*@__
   enumDesc(file_raft_v1_peer, 1);
 
 /**
- * What nodes say to each other.
+ * Messages between nodes.
  *
  * @generated from service raft.v1.PeerService
  */
@@ -682,7 +682,7 @@ export const PeerService: GenService<{
     output: typeof StreamResponseSchema;
   },
   /**
-   * The same, where a stream can't be.
+   * The same, where streams are not possible.
    *
    * @generated from rpc raft.v1.PeerService.Send
    */
@@ -692,7 +692,7 @@ export const PeerService: GenService<{
     output: typeof SendResponseSchema;
   },
   /**
-   * Tells who answers here, for the first start of a cluster.
+   * Returns the identity of this node, for the first start of a cluster.
    *
    * @generated from rpc raft.v1.PeerService.Identify
    */
