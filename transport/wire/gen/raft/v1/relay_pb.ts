@@ -13,7 +13,7 @@ export const file_raft_v1_relay: GenFile = /*@__PURE__*/
   fileDesc("ChNyYWZ0L3YxL3JlbGF5LnByb3RvEgdyYWZ0LnYxIjkKDVJlbGF5ZWRQYWNrZXQSCgoCdG8YASABKAkSDAoEZnJvbRgCIAEoCRIOCgZwYWNrZXQYAyABKAwiQwoNQXR0YWNoUmVxdWVzdBIMCgRwYWdlGAEgASgJEhEKCWFkZHJlc3NlcxgCIAMoCRIRCglmb3J3YXJkZWQYAyABKA0iWwoOQXR0YWNoUmVzcG9uc2USJwoHcGFja2V0cxgBIAMoCzIWLnJhZnQudjEuUmVsYXllZFBhY2tldBIPCgdhZGRyZXNzGAIgASgJEg8KB3NlcnZlcnMYAyADKAkiMgoPQW5ub3VuY2VSZXF1ZXN0EgwKBHBhZ2UYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJIhIKEEFubm91bmNlUmVzcG9uc2UiVwoORm9yd2FyZFJlcXVlc3QSDAoEcGFnZRgBIAEoCRInCgdwYWNrZXRzGAIgAygLMhYucmFmdC52MS5SZWxheWVkUGFja2V0Eg4KBm51bWJlchgDIAEoDSImCg9Gb3J3YXJkUmVzcG9uc2USEwoLdW5yZWFjaGFibGUYASADKAkyygEKDFJlbGF5U2VydmljZRI7CgZBdHRhY2gSFi5yYWZ0LnYxLkF0dGFjaFJlcXVlc3QaFy5yYWZ0LnYxLkF0dGFjaFJlc3BvbnNlMAESPwoIQW5ub3VuY2USGC5yYWZ0LnYxLkFubm91bmNlUmVxdWVzdBoZLnJhZnQudjEuQW5ub3VuY2VSZXNwb25zZRI8CgdGb3J3YXJkEhcucmFmdC52MS5Gb3J3YXJkUmVxdWVzdBoYLnJhZnQudjEuRm9yd2FyZFJlc3BvbnNlYgZwcm90bzM");
 
 /**
- * An encoded Packet with its addresses outside: who passes it on looks no further.
+ * An encoded Packet with its addresses outside, so that a relay need not decode it.
  *
  * @generated from message raft.v1.RelayedPacket
  */
@@ -53,14 +53,14 @@ export type AttachRequest = Message<"raft.v1.AttachRequest"> & {
   page: string;
 
   /**
-   * The addresses of its nodes. Whoever names an address last has it.
+   * The addresses of its nodes. An address belongs to the page that named it last.
    *
    * @generated from field: repeated string addresses = 2;
    */
   addresses: string[];
 
   /**
-   * The number of its last Forward so far: one that comes late is not taken any more.
+   * The number of its last Forward so far: late ones up to it are refused.
    *
    * @generated from field: uint32 forwarded = 3;
    */
@@ -84,14 +84,14 @@ export type AttachResponse = Message<"raft.v1.AttachResponse"> & {
   packets: RelayedPacket[];
 
   /**
-   * Where the server says that it is reached. Like what follows, in answers without packets alone.
+   * The server's advertised address. Set only in answers without packets, like `servers`.
    *
    * @generated from field: string address = 2;
    */
   address: string;
 
   /**
-   * Where the cluster's servers are reached, as far as this one knows.
+   * The addresses of the cluster's servers that this one knows.
    *
    * @generated from field: repeated string servers = 3;
    */
@@ -156,7 +156,7 @@ export type ForwardRequest = Message<"raft.v1.ForwardRequest"> & {
 
   /**
    * Counts these calls from 1: a browser may send a request twice when a
-   * connection ends, and what is in it must not be carried out twice.
+   * connection ends, and its packets must not be delivered twice.
    *
    * @generated from field: uint32 number = 3;
    */
@@ -175,7 +175,7 @@ export const ForwardRequestSchema: GenMessage<ForwardRequest> = /*@__PURE__*/
  */
 export type ForwardResponse = Message<"raft.v1.ForwardResponse"> & {
   /**
-   * Receivers that are not attached here; what was for them was dropped.
+   * Receivers that are not attached here; their packets were dropped.
    *
    * @generated from field: repeated string unreachable = 1;
    */
@@ -190,15 +190,15 @@ export const ForwardResponseSchema: GenMessage<ForwardResponse> = /*@__PURE__*/
   messageDesc(file_raft_v1_relay, 6);
 
 /**
- * By which a browser tab, which nobody can connect to, is a member of a cluster
- * of servers: what is for it waits for no connection, but comes down a stream.
+ * Makes a browser tab, which accepts no connections, a member of a cluster of
+ * servers: packets for the tab come down a stream that its page keeps open.
  *
  * @generated from service raft.v1.RelayService
  */
 export const RelayService: GenService<{
   /**
    * Carries packets to the addresses of one page, for as long as the page lives.
-   * The first answer comes at once, and ones without packets now and then after it.
+   * The first answer comes at once; later ones may be without packets, as keepalives.
    *
    * @generated from rpc raft.v1.RelayService.Attach
    */
@@ -208,7 +208,7 @@ export const RelayService: GenService<{
     output: typeof AttachResponseSchema;
   },
   /**
-   * Says which addresses are the page's from now on.
+   * Sets the addresses of the page.
    *
    * @generated from rpc raft.v1.RelayService.Announce
    */
