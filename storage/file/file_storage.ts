@@ -16,7 +16,6 @@
  * appending others with the same indexes: the later record is the valid one.
  */
 
-import { crc32c } from "../../lib/crc32c.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
@@ -29,7 +28,7 @@ import { manifestName, readManifest, writeManifest } from "./manifest.ts";
 import { LogState } from "./log_state.ts";
 import { readSegmentHeader } from "./log_scan.ts";
 import { LogRecovery } from "./recovery.ts";
-import { segmentName, segmentSequence } from "./segment.ts";
+import { logIdOf, segmentName, segmentSequence } from "./segment.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import { isSnapshotName, openSnapshotFile, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
 import { createSegment, WriteAheadLog } from "./write_ahead_log.ts";
@@ -311,10 +310,6 @@ export class FileStorage implements Storage {
     if (this.#opened === null) throw failure("the storage is not loaded", "unchanged");
     return this.#opened;
   }
-}
-
-function logIdOf(incarnation: string): number {
-  return crc32c(new TextEncoder().encode(incarnation));
 }
 
 /** Explains why a folder can't be opened: the caller may have named the wrong one. */

@@ -3,7 +3,6 @@
  * running: nothing is locked.
  */
 
-import { crc32c } from "../../lib/crc32c.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { EntryType, HardState, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { Identity } from "../../lib/storage.ts";
@@ -16,10 +15,10 @@ import type { LogRecord } from "./record.ts";
 import { isEntryType, parseCommit } from "./record.ts";
 import { LogRecovery } from "./recovery.ts";
 import type { RecordObserver, SegmentEnd } from "./recovery.ts";
-import { decodeSnapshotRef, decodeVote, segmentName, segmentSequence } from "./segment.ts";
-import { openSnapshotFile, snapshotName } from "./snapshot_files.ts";
+import type { SnapshotRef } from "./segment.ts";
+import { decodeSnapshotRef, decodeVote, logIdOf, segmentName, segmentSequence } from "./segment.ts";
+import { FileSnapshotReader, openSnapshotFile, snapshotName } from "./snapshot_files.ts";
 
-const headerBytes = 16;
 const attempts = 5;
 
 /** The result of {@linkcode verifyFolder}; sizes in bytes. */
@@ -148,26 +147,14 @@ async function readAll(log: OpenLog, recovery: LogRecovery, before: () => void):
   return ends;
 }
 
-async function verifySnapshot(
-  fs: FileSystem,
-  dir: string,
-  ref: { readonly file: number; readonly meta: SnapshotMeta },
-): Promise<void> {
+/** Reads a snapshot from beginning to end, which checks its checksum. */
+async function verifySnapshot(fs: FileSystem, dir: string, ref: SnapshotRef): Promise<void> {
   const file = await openSnapshotFile(fs, dir, ref);
+  const reader = new FileSnapshotReader(file, `${dir}/${snapshotName(ref.file)}`, ref.meta, () => {});
   try {
-    const buffer = new Uint8Array(1024 * 1024);
-    let checksum = 0;
-    for (let at = 0; at < ref.meta.size;) {
-      const wanted = Math.min(buffer.length, ref.meta.size - at);
-      const read = await file.read(buffer.subarray(0, wanted), headerBytes + at);
-      if (read === 0) break;
-      checksum = crc32c(buffer.subarray(0, read), checksum);
-      at += read;
-    }
-    if (checksum === ref.meta.checksum) return;
-    throw damaged(`${dir}/${snapshotName(ref.file)}`, headerBytes, "the snapshot's bytes have a wrong checksum");
+    for (let at = 0; at < ref.meta.size;) at += (await reader.read(at, 1024 * 1024)).length;
   } finally {
-    await file.close();
+    await reader.close();
   }
 }
 
@@ -230,7 +217,7 @@ async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
   if (identity === null) {
     throw new StorageError(`${dir} is not a data folder: it has no manifest`, { disk: "unchanged" });
   }
-  const logId = crc32c(new TextEncoder().encode(identity.incarnation));
+  const logId = logIdOf(identity.incarnation);
   for (let attempt = 1;; attempt++) {
     const sequences = (await fs.readDirectory(dir)).map(segmentSequence).filter((each) => each !== undefined);
     if (sequences.length === 0) throw damaged(`${dir}/${segmentName(1)}`, 0, "the log is missing");

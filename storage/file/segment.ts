@@ -52,6 +52,11 @@ export interface SegmentHeader {
   readonly snapshot: SnapshotRef | null;
 }
 
+/** Returns the id that ties the log to its folder: CRC-32C of the incarnation. */
+export function logIdOf(incarnation: string): number {
+  return crc32c(new TextEncoder().encode(incarnation));
+}
+
 export function segmentName(sequence: number): string {
   return `log-${String(sequence).padStart(10, "0")}`;
 }

@@ -236,7 +236,7 @@ class SnapshotFile implements SnapshotMedium {
 }
 
 /** A reader that checks the checksum of a snapshot when it is read from beginning to end. */
-class FileSnapshotReader implements SnapshotReader {
+export class FileSnapshotReader implements SnapshotReader {
   readonly meta: SnapshotMeta;
   readonly #file: FileHandle;
   readonly #path: string;

@@ -72,13 +72,8 @@ export class LogShape implements DurableLog, LogParts {
       lastIndex = first.index + batch.entries.length - 1;
     }
     const hardState = batch.hardState ?? this.hardState;
-    return new LogShape({
-      hardState,
-      snapshotRef: snapshotRef ?? this.snapshotRef,
-      firstIndex,
-      lastIndex,
-      termStarts,
-    });
+    snapshotRef ??= this.snapshotRef;
+    return new LogShape({ hardState, snapshotRef, firstIndex, lastIndex, termStarts });
   }
 
   /** Returns the shape without the entries before `firstIndex`, which is at most `lastIndex + 1`. */
@@ -86,11 +81,6 @@ export class LogShape implements DurableLog, LogParts {
     const term = firstIndex <= this.lastIndex ? this.termAt(firstIndex) : undefined;
     const termStarts = this.termStarts.filter((start) => start.index > firstIndex);
     if (term !== undefined) termStarts.unshift({ term, index: firstIndex });
-    return new LogShape({ ...this.#parts(), firstIndex, termStarts });
-  }
-
-  #parts(): LogParts {
-    const { hardState, snapshotRef, firstIndex, lastIndex, termStarts } = this;
-    return { hardState, snapshotRef, firstIndex, lastIndex, termStarts };
+    return new LogShape({ ...this, firstIndex, termStarts });
   }
 }
