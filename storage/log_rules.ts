@@ -68,6 +68,12 @@ function refuse(reason: string): never {
   throw failure(`invalid batch: ${reason}`, "unchanged");
 }
 
+/** @throws {StorageError} `storage`, unless the log from `first` to `last` has the entries `from` to `to` */
+export function checkRange(from: number, to: number, first: number, last: number): void {
+  if (from >= first && to <= last && from <= to) return;
+  throw failure(`entries ${from} to ${to} are not in the log, which has ${first} to ${last}`, "unchanged");
+}
+
 /** Creates a {@linkcode StorageError} with the code `storage`. */
 export function failure(message: string, disk: DiskState, cause?: unknown): StorageError {
   return new StorageError(message, { disk, cause, outcome: disk === "unchanged" ? "rejected" : "unknown" });

@@ -10,7 +10,7 @@ import { StorageError } from "../lib/errors.ts";
 import type { DiskState } from "../lib/errors.ts";
 import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
-import { checkBatch, checkIdentity, failure, keepsLog, storageClosed } from "./log_rules.ts";
+import { checkBatch, checkIdentity, checkRange, failure, keepsLog, storageClosed } from "./log_rules.ts";
 import { type SnapshotMedium, SnapshotWriters } from "./snapshot_writer.ts";
 
 /** The durable data of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
@@ -158,12 +158,7 @@ export class MemoryStorage implements Storage {
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     await this.#pause("entries");
     const { entries, firstIndex, lastIndex } = this.disk;
-    if (from < firstIndex || to > lastIndex || from > to) {
-      throw failure(
-        `entries ${from} to ${to} are not in the log, which has ${firstIndex} to ${lastIndex}`,
-        "unchanged",
-      );
-    }
+    checkRange(from, to, firstIndex, lastIndex);
     const found: Entry[] = [];
     let bytes = 0;
     for (let index = from; index <= to; index++) {

@@ -4,7 +4,7 @@
 
 import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
-import { checkBatch, failure, keepsLog } from "../log_rules.ts";
+import { checkBatch, checkRange, failure, keepsLog } from "../log_rules.ts";
 import type { DiskHealth } from "./disk_health.ts";
 import { damaged } from "./file_errors.ts";
 import type { FileHandle, FileSystem } from "./file_system.ts";
@@ -153,9 +153,7 @@ export class WriteAheadLog {
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     for (;;) {
       const { first, last } = this.#state.index;
-      if (from < first || to > last || from > to) {
-        throw failure(`entries ${from} to ${to} are not in the log, which has ${first} to ${last}`, "unchanged");
-      }
+      checkRange(from, to, first, last);
       const found: Entry[] = [];
       if (await this.#read(from, to, maxBytes, found) || found.length > 0) return found;
     }

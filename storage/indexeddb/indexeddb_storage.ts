@@ -13,7 +13,7 @@
 import { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
-import { checkBatch, checkIdentity, failure, storageClosed } from "../log_rules.ts";
+import { checkBatch, checkIdentity, checkRange, failure, storageClosed } from "../log_rules.ts";
 import { Database } from "./database.ts";
 import { locked } from "./database_errors.ts";
 import { chunkRange, keyOf, placeName } from "./keys.ts";
@@ -176,10 +176,7 @@ export class IndexedDbStorage implements Storage {
     const opened = this.#open();
     for (;;) {
       const { log: { firstIndex, lastIndex }, rewrites } = opened;
-      if (from < firstIndex || to > lastIndex || from > to) {
-        const range = `which has ${firstIndex} to ${lastIndex}`;
-        throw failure(`entries ${from} to ${to} are not in the log, ${range}`, "unchanged");
-      }
+      checkRange(from, to, firstIndex, lastIndex);
       const records = await opened.database.store(
         "readonly",
         (store) => readEntryRecords(store, from, to, maxBytes),
