@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import type { KeyValueEntry } from "../../lib/kv/commands.ts";
+import type { ExpectedVersion, KeyValueEntry } from "../../lib/kv/commands.ts";
 import type { Consistency } from "../../lib/node/types.ts";
 import { EXIT } from "../exit_codes.ts";
 import { jsonBytes } from "../http_bytes.ts";
@@ -112,9 +112,7 @@ function addWrites(kv: Command, registry: Registry): void {
       throw usageError("--if-version and --if-absent exclude each other");
     }
     const bytes = await readValue(session.io, value, options.file);
-    const expected = conditionOf(options);
-    const answer = await session.remote.put(key, bytes, expected, session.call());
-    if (!answer.ok) throw conflict(key, answer.currentVersion);
+    const answer = await write(session, key, conditionOf(options), bytes);
     await session.print(
       { ...jsonBytes("key", key), version: answer.version, previousVersion: answer.previousVersion },
       () => `${quoted(key)} now has version ${answer.version}.\n`,
@@ -128,8 +126,7 @@ function addWrites(kv: Command, registry: Registry): void {
     .addHelpText("after", DELETE_HELP.trimEnd());
   registry.handle<WriteOptions>(remove, async (session, [text = ""], options) => {
     const key = bytesOf(text, options.base64, "KEY");
-    const answer = await session.remote.delete(key, options.ifVersion, session.call());
-    if (!answer.ok) throw conflict(key, answer.currentVersion);
+    const answer = await write(session, key, options.ifVersion, null);
     const { version, previousVersion } = answer;
     await session.print(
       { ...jsonBytes("key", key), deleted: previousVersion !== 0, version, previousVersion },
@@ -138,9 +135,19 @@ function addWrites(kv: Command, registry: Registry): void {
   });
 }
 
-function conflict(key: Uint8Array, currentVersion: number): CliError {
+/** Sets a value, or removes the key (`null`). @throws {CliError} `conflict` */
+async function write(
+  session: Session,
+  key: Uint8Array,
+  expected: ExpectedVersion | undefined,
+  value: Uint8Array | null,
+): Promise<{ readonly version: number; readonly previousVersion: number }> {
+  const keys = await session.remote.keys(session.call());
+  const answer = await keys.compareAndSet(key, expected, value, session.call());
+  if (answer.ok) return answer;
+  const { currentVersion } = answer;
   const now = currentVersion === 0 ? "there is no such key" : `its version is ${currentVersion}`;
-  return new CliError("conflict", EXIT.refused, `${quoted(key)} was not changed: ${now}`, {
+  throw new CliError("conflict", EXIT.refused, `${quoted(key)} was not changed: ${now}`, {
     hint: "Read it again, then decide.",
     details: { ...jsonBytes("key", key), currentVersion },
   });
@@ -153,20 +160,20 @@ function addReads(kv: Command, registry: Registry): void {
     .addHelpText("after", GET_HELP.trimEnd());
   registry.handle<KeyOptions & { readonly consistency: Consistency }>(get, async (session, [text = ""], options) => {
     const key = bytesOf(text, options.base64, "KEY");
-    const { consistency } = options;
-    const entry = await session.remote.get(key, { ...session.call(), consistency });
-    if (entry === null) {
+    const keys = await session.remote.keys(session.call());
+    const { value, version } = await keys.get(key, { ...session.call(), consistency: options.consistency });
+    if (value === undefined) {
       throw new CliError("not_found", EXIT.failed, `there is no key ${quoted(key)}`, {
         details: jsonBytes("key", key),
       });
     }
     if (session.json) {
-      const document = { ...jsonBytes("key", key), ...jsonBytes("value", entry.value), version: entry.version };
+      const document = { ...jsonBytes("key", key), ...jsonBytes("value", value), version };
       return await session.print(document, () => "");
     }
     const { stdout } = session.io;
-    await stdout.write(entry.value);
-    if (stdout.isTerminal && entry.value.at(-1) !== 0x0a) await stdout.write("\n");
+    await stdout.write(value);
+    if (stdout.isTerminal && value.at(-1) !== 0x0a) await stdout.write("\n");
   });
 
   const list = withConsistency(withKeyOption(withCommonOptions(kv.command("list").alias("ls")), "PREFIX"))
@@ -199,7 +206,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
   let more = true;
   let revision = 0;
   while (more && entries.length < limit) {
-    const page = await session.remote.list({
+    const page = await (await session.remote.keys(session.call())).list({
       prefix,
       limit: Math.min(PAGE_KEYS, limit - entries.length),
       keysOnly,

@@ -26,10 +26,11 @@ export function addLeaderCommands(root: Command, registry: Registry): void {
     .argument("[to]", "the next leader, a voter (default: the most up-to-date one)", nodeId)
     .addHelpText("after", "\nExamples:\n  raft leader transfer\n  raft leader transfer n2");
   registry.handle<CommonOptions>(transfer, async (session, [to]) => {
-    const id = await session.remote.transferLeadership(to ?? null, session.call(TRANSFER_TIMEOUT_MS))
-      .catch((error) => {
-        throw aboutMembers(error);
-      });
+    const call = session.call(TRANSFER_TIMEOUT_MS);
+    const admin = await session.remote.admin(call);
+    const id = await admin.transferLeadership(to, call).catch((error) => {
+      throw aboutMembers(error);
+    });
     await session.print({ leader: id }, () => `${id} is the leader now.\n`);
   });
 }
@@ -43,7 +44,8 @@ export function addSnapshotCommands(root: Command, registry: Registry): void {
     .addHelpText("after", "\nExamples:\n  raft snapshot take\n  raft snapshot take n3 --json");
   registry.handle<CommonOptions>(take, async (session, [id]) => {
     const node = await nodeToAsk(session, id);
-    const index = await session.remote.takeSnapshot(node.address, session.call(SNAPSHOT_TIMEOUT_MS));
+    const call = session.call(SNAPSHOT_TIMEOUT_MS);
+    const index = await (await session.remote.admin(call)).takeSnapshot(node.address, call);
     await session.print(
       { id: node.id, index },
       () => `${node.id} (${shortAddress(node.address)}) has a snapshot up to index ${index}.\n`,

@@ -13,7 +13,7 @@ import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";
-import type { MemberList } from "./remote.ts";
+import type { Remote, RemoteCallOptions } from "./remote.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import { parseEndpoint } from "./session.ts";
@@ -48,7 +48,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .description("Lists all members.")
     .addHelpText("after", "\nExamples:\n  raft member list\n  raft member list --json | jq -r '.members[].id'");
   registry.handle<CommonOptions>(list, async (session) => {
-    const members = await session.remote.listMembers(session.call());
+    const members = await membersNow(session);
     await session.print(members, () => listText(session, members));
   });
 
@@ -64,7 +64,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     const before = await memberNow(session, id);
     if (before === null && !isTabAddress(address)) await probe(session, address);
     if (!learner && before !== "voter") await session.note(`Waiting until ${id} has caught up…`);
-    await changed(() => session.remote.addMember({ id, address, learner }, session.call(CHANGE_TIMEOUT_MS)));
+    await change(session, (admin, call) => admin.add({ id, address, learner }, call));
     await printChange(session, id, before, learner ? "learner" : "voter");
   });
 
@@ -74,7 +74,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .addHelpText("after", "\nExamples:\n  raft member promote n5");
   registry.handle<CommonOptions>(promote, async (session, [id = ""]) => {
     const before = await memberNow(session, id);
-    await changed(() => session.remote.promoteMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await change(session, (admin, call) => admin.promote(id, call));
     await printChange(session, id, before, "voter");
   });
 
@@ -84,7 +84,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .addHelpText("after", "\nExamples:\n  raft member demote n3");
   registry.handle<CommonOptions>(demote, async (session, [id = ""]) => {
     const before = await memberNow(session, id);
-    await changed(() => session.remote.demoteMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await change(session, (admin, call) => admin.demote(id, call));
     await printChange(session, id, before, "learner");
   });
 
@@ -94,7 +94,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .addHelpText("after", REMOVE_HELP.trimEnd());
   registry.handle<CommonOptions>(remove, async (session, [id = ""]) => {
     const before = await memberNow(session, id);
-    await changed(() => session.remote.removeMember(id, session.call(CHANGE_TIMEOUT_MS)));
+    await change(session, (admin, call) => admin.remove(id, call));
     await printChange(session, id, before, null);
   });
 }
@@ -110,16 +110,29 @@ async function probe(session: Session, address: string): Promise<void> {
   }
 }
 
+/** Returns the members, as the document of `--json`. */
+async function membersNow(session: Session) {
+  const admin = await session.remote.admin(session.call());
+  const { leader, membership: _membership, ...list } = await admin.members(session.call());
+  return { ...list, leader: leader?.id ?? null };
+}
+
+type MemberList = Awaited<ReturnType<typeof membersNow>>;
+
 /** Returns a node's role in the membership before the change; `null` if it is not a member. */
 async function memberNow(session: Session, id: string): Promise<Suffrage | null> {
-  const { members } = await session.remote.listMembers(session.call());
+  const { members } = await membersNow(session);
   return members.find((member) => member.id === id)?.suffrage ?? null;
 }
 
 /** Reports a learner that lags too far behind as refused by a check, not as a missing leader. */
-async function changed(change: () => Promise<void>): Promise<void> {
+async function change(
+  session: Session,
+  change: (admin: Awaited<ReturnType<Remote["admin"]>>, call: RemoteCallOptions) => Promise<unknown>,
+): Promise<void> {
   try {
-    await change();
+    const call = session.call(CHANGE_TIMEOUT_MS);
+    await change(await session.remote.admin(call), call);
   } catch (error) {
     if (error instanceof RaftError && error.code === "not_ready" && error.outcome === "rejected") {
       throw new CliError("not_ready", EXIT.refused, error.message, { hint: error.hint });
@@ -134,7 +147,7 @@ async function printChange(
   before: Suffrage | null,
   after: "voter" | "learner" | null,
 ): Promise<void> {
-  const list = await session.remote.listMembers(session.call());
+  const list = await membersNow(session);
   // It may have been a voter before `add --learner`.
   const now = after === null ? null : list.members.find((member) => member.id === id)?.suffrage ?? after;
   const voters = list.members.filter(({ suffrage }) => suffrage === "voter").length;

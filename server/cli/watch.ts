@@ -30,7 +30,7 @@ export async function watchChanges(
   try {
     // A linearizable read defines "now", so that no later change is missed, whatever server reports it.
     const list = { ...call, consistency: "linearizable", prefix, limit: 1, keysOnly: true } as const;
-    const fromRevision = from ?? (await session.remote.list(list)).revision + 1;
+    const fromRevision = from ?? (await (await session.remote.keys(call)).list(list)).revision + 1;
     for await (const change of resumedWatch(liveServers(session), prefix, { ...call, fromRevision })) {
       await printChange(session, change);
       if (--left === 0) return EXIT.done;

@@ -111,14 +111,14 @@ export class ChaosCluster {
 
   /** Transfers leadership. @throws the cluster's error */
   async transferLeadership(): Promise<string> {
-    return await this.#remote.transferLeadership(null, call(5000));
+    return await (await this.#remote.admin(call(5000))).transferLeadership(undefined, call(5000));
   }
 
   /** Removes a node, ends it, and adds it again later with an empty folder. @throws the cluster's error */
   async replace(node: ChaosNode): Promise<void> {
     if (node.empty) throw new Error(`${node.id} is only just coming in`);
     await this.#adding;
-    await this.#remote.removeMember(node.id, call(10_000));
+    await this.#remove(node);
     await this.#startEmpty(node);
     // It may fail now: in the end the cluster is repaired.
     this.#adding = this.#add(node, 10_000).catch(() => {});
@@ -132,7 +132,12 @@ export class ChaosCluster {
 
   async #add(node: ChaosNode, timeoutMs: number): Promise<void> {
     await eventually(`${node.id} listening`, () => node.status(), timeoutMs);
-    await this.#remote.addMember({ id: node.id, address: node.advertised, learner: false }, call(timeoutMs));
+    const admin = await this.#remote.admin(call(timeoutMs));
+    await admin.add({ id: node.id, address: node.advertised, learner: false }, call(timeoutMs));
+  }
+
+  async #remove(node: ChaosNode): Promise<void> {
+    await (await this.#remote.admin(call(10_000))).remove(node.id, call(10_000));
   }
 
   /** Ends all faults. */
@@ -166,7 +171,7 @@ export class ChaosCluster {
     if (suffrage(missing) === undefined && !missing.empty) await this.#startEmpty(missing);
     const refused = await this.#add(missing, 20_000).then(() => false, isRefusal);
     // The cluster may know it by an earlier folder.
-    if (refused) await this.#remote.removeMember(missing.id, call(10_000)).catch(() => {});
+    if (refused) await this.#remove(missing).catch(() => {});
     return false;
   }
 

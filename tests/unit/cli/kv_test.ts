@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import type { KeyValueEntry } from "../../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../../lib/kv/watch.ts";
-import type { Remote } from "../../../server/cli/remote.ts";
 import { cli, errorOf, statuses } from "./support.ts";
+import type { FakeRemote } from "./support.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Returns a remote that records puts and answers as configured. */
-function putter(answer: Awaited<ReturnType<Remote["put"]>> = { ok: true, version: 7, previousVersion: 4 }) {
+function putter(answer: Awaited<ReturnType<FakeRemote["put"]>> = { ok: true, version: 7, previousVersion: 4 }) {
   const calls: { key: Uint8Array; value: Uint8Array; expected: unknown }[] = [];
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     put(key, value, expected) {
       calls.push({ key, value, expected });
       return Promise.resolve(answer);
@@ -118,21 +118,21 @@ Deno.test("put: Ctrl-C while standard input is silent", async () => {
 
 Deno.test("get: the bytes alone, a newline on a terminal only", async () => {
   const value = new Uint8Array([0x61, 0xff, 0]);
-  const remote: Partial<Remote> = { get: () => Promise.resolve({ value, version: 3 }) };
+  const remote: Partial<FakeRemote> = { get: () => Promise.resolve({ value, version: 3 }) };
   assert.deepEqual((await cli(["kv", "get", "k"], { remote })).bytes, value);
   assert.deepEqual((await cli(["kv", "get", "k"], { remote, terminal: true })).bytes, new Uint8Array([...value, 10]));
-  const line: Partial<Remote> = { get: () => Promise.resolve({ value: bytes("x\n"), version: 3 }) };
+  const line: Partial<FakeRemote> = { get: () => Promise.resolve({ value: bytes("x\n"), version: 3 }) };
   assert.equal((await cli(["kv", "get", "k"], { remote: line, terminal: true })).out, "x\n");
 });
 
 Deno.test("get --json: base64 for bytes that are not UTF-8", async () => {
-  const remote: Partial<Remote> = { get: () => Promise.resolve({ value: new Uint8Array([255]), version: 3 }) };
+  const remote: Partial<FakeRemote> = { get: () => Promise.resolve({ value: new Uint8Array([255]), version: 3 }) };
   const ran = await cli(["kv", "get", "/w==", "--base64", "--json"], { remote });
   assert.deepEqual(JSON.parse(ran.out), { keyBase64: "/w==", valueBase64: "/w==", version: 3 });
 });
 
 Deno.test("get: a missing key ends with 1, and prints nothing", async () => {
-  const remote: Partial<Remote> = { get: () => Promise.resolve(null) };
+  const remote: Partial<FakeRemote> = { get: () => Promise.resolve(null) };
   const ran = await cli(["kv", "get", "a\x1b[2Jb"], { remote });
   assert.deepEqual([ran.code, ran.out], [1, ""]);
   assert.equal(ran.err, `error: There is no key "a\\x1b[2Jb".\n`);
@@ -141,7 +141,7 @@ Deno.test("get: a missing key ends with 1, and prints nothing", async () => {
 
 Deno.test("get: the requested consistency", async () => {
   const asked: string[] = [];
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     get(_, { consistency }) {
       asked.push(consistency);
       return Promise.resolve({ value: bytes("v"), version: 1 });
@@ -153,7 +153,7 @@ Deno.test("get: the requested consistency", async () => {
 });
 
 Deno.test("delete: reports whether there was such a key", async () => {
-  const remote = (previousVersion: number): Partial<Remote> => ({
+  const remote = (previousVersion: number): Partial<FakeRemote> => ({
     delete: () => Promise.resolve({ ok: true, version: 9, previousVersion }),
   });
   assert.deepEqual((await cli(["kv", "delete", "k"], { remote: remote(4) })).out, `Deleted "k".\n`);
@@ -168,7 +168,7 @@ Deno.test("delete: reports whether there was such a key", async () => {
 });
 
 Deno.test("delete: a version that differs ends with 6", async () => {
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     delete: (_, expected) => Promise.resolve({ ok: false, reason: "conflict", currentVersion: Number(expected) + 1 }),
   };
   const ran = await cli(["kv", "delete", "k", "--if-version", "4"], { remote });
@@ -184,7 +184,7 @@ function lister(keys: number, page = 1000) {
     value: bytes(`v${at}`),
     version: at + 1,
   }));
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     list({ limit, startAfter, keysOnly }) {
       limits.push(limit);
       const after = startAfter === undefined ? "" : new TextDecoder().decode(startAfter);
@@ -238,7 +238,7 @@ Deno.test("list: nothing", async () => {
 /** Yields changes in runs; each run is one connection, which then breaks. */
 function watched(runs: readonly (readonly KeyValueChange[])[]) {
   const from: number[] = [];
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     ...statuses({ n1: {}, n2: {}, n3: {} }),
     list: () => Promise.resolve({ entries: [], more: false, revision: 41 }),
     async *watch(_endpoint, _prefix, version) {
@@ -280,7 +280,7 @@ Deno.test("watch: from a version", async () => {
 
 Deno.test("watch: Ctrl-C ends it with 130, and prints nothing", async () => {
   const interrupted = new AbortController();
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     ...watched([]).remote,
     async *watch(_endpoint, _prefix, _version, { signal }) {
       yield put(44);
@@ -295,7 +295,7 @@ Deno.test("watch: Ctrl-C ends it with 130, and prints nothing", async () => {
 });
 
 Deno.test("watch: changes that have been discarded", async () => {
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     ...watched([]).remote,
     // deno-lint-ignore require-yield -- it fails before it yields
     async *watch() {

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
-import type { MemberList, Remote } from "../../../server/cli/remote.ts";
 import { cli, errorOf, MEMBERS, statusOf } from "./support.ts";
+import type { FakeRemote, MemberList } from "./support.ts";
 
 function listOf(members: MemberList["members"]): MemberList {
   return { clusterId: "c1", leader: "n2", members, membershipIndex: 1, membershipCommitted: true };
 }
 
 /** Returns a cluster that carries out membership changes. */
-function cluster(overrides: Partial<Remote> = {}): { remote: Partial<Remote>; calls: unknown[] } {
+function cluster(overrides: Partial<FakeRemote> = {}): { remote: Partial<FakeRemote>; calls: unknown[] } {
   let members = [...MEMBERS];
   const calls: unknown[] = [];
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     status: () => Promise.resolve(statusOf("n5")),
     listMembers: () => Promise.resolve(listOf(members)),
     addMember({ id, address, learner = false }) {
@@ -127,7 +127,7 @@ Deno.test("an unknown member is a plain failure with a hint", async () => {
 
 Deno.test("leader transfer", async () => {
   const asked: (string | null)[] = [];
-  const remote: Partial<Remote> = {
+  const remote: Partial<FakeRemote> = {
     transferLeadership(to) {
       asked.push(to);
       return Promise.resolve(to ?? "n3");

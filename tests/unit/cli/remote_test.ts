@@ -73,12 +73,9 @@ Deno.test("keys, values and members: an unreachable cluster is reported at once"
     client: createConnectClientTransport({ fetch: refused }),
     fetch: refused,
   });
-  const key = new Uint8Array([1]);
   const began = performance.now();
-  assert.equal(await codeOf(remote.put(key, key, undefined, OPTIONS)), "unreachable");
-  assert.equal(await codeOf(remote.get(key, { ...OPTIONS, consistency: "linearizable" })), "unreachable");
-  assert.equal(await codeOf(remote.listMembers(OPTIONS)), "unreachable");
-  assert.equal(await codeOf(remote.removeMember("n1", OPTIONS)), "unreachable");
+  assert.equal(await codeOf(remote.keys(OPTIONS)), "unreachable");
+  assert.equal(await codeOf(remote.admin(OPTIONS)), "unreachable");
   assert.ok(performance.now() - began < 2000);
   await remote.close();
 });

@@ -5,7 +5,11 @@ import type { Member } from "../../../lib/raft/types.ts";
 import type { PeerStatus, Suffrage } from "../../../lib/node/types.ts";
 import type { CliIo } from "../../../server/cli/io.ts";
 import type { LogTools } from "../../../server/cli/log_tools.ts";
-import type { Remote } from "../../../server/cli/remote.ts";
+import type { NewMember } from "../../../lib/client/admin_calls.ts";
+import type { CompareResult, KeyValueList, KeyValueListOptions } from "../../../lib/kv/client.ts";
+import type { ExpectedVersion, VersionedValue } from "../../../lib/kv/commands.ts";
+import type { Consistency } from "../../../lib/node/types.ts";
+import type { Remote, RemoteCallOptions } from "../../../server/cli/remote.ts";
 import { run } from "../../../server/cli/run.ts";
 import type { StatusDocument } from "../../../server/status.ts";
 
@@ -19,9 +23,79 @@ export interface Ran {
   readonly endpoints: readonly string[] | null;
 }
 
+/** The members as `--json` prints them. */
+export interface MemberList {
+  readonly clusterId: string;
+  readonly leader: string | null;
+  readonly members: readonly (Member & { readonly suffrage: Suffrage })[];
+  readonly membershipIndex: number;
+  readonly membershipCommitted: boolean;
+}
+
+type Call = RemoteCallOptions;
+type Read = Call & { readonly consistency: Consistency };
+type List = Read & Omit<KeyValueListOptions, "startAfter"> & {
+  readonly limit: number;
+  readonly startAfter?: Uint8Array;
+};
+
+/** The calls of all clients of a cluster. */
+export interface FakeRemote extends Pick<Remote, "status" | "watch" | "close"> {
+  put(
+    key: Uint8Array,
+    value: Uint8Array,
+    expected: ExpectedVersion | undefined,
+    options: Call,
+  ): Promise<CompareResult>;
+  delete(key: Uint8Array, expected: ExpectedVersion | undefined, options: Call): Promise<CompareResult>;
+  get(key: Uint8Array, options: Read): Promise<VersionedValue | null>;
+  list(options: List): Promise<KeyValueList>;
+  listMembers(options: Call): Promise<MemberList>;
+  addMember(member: NewMember, options: Call): Promise<void>;
+  promoteMember(id: string, options: Call): Promise<void>;
+  demoteMember(id: string, options: Call): Promise<void>;
+  removeMember(id: string, options: Call): Promise<void>;
+  transferLeadership(to: string | null, options: Call): Promise<string>;
+  takeSnapshot(endpoint: string, options: Call): Promise<number>;
+}
+
+function remoteOf(some: Partial<FakeRemote>): Remote {
+  const fake = only<FakeRemote>(some);
+  const keys = {
+    compareAndSet: (key: Uint8Array, expected: ExpectedVersion | undefined, value: Uint8Array | null, options: Call) =>
+      value === null ? fake.delete(key, expected, options) : fake.put(key, value, expected, options),
+    get: async (key: Uint8Array, options: Read) => ({
+      value: undefined,
+      version: 0,
+      revision: 0,
+      ...await fake.get(key, options),
+    }),
+    list: (options: List) => fake.list(options),
+  };
+  const admin = {
+    async members(options: Call) {
+      const { leader, ...list } = await fake.listMembers(options);
+      return { ...list, leader: leader === null ? null : { id: leader, address: "" } };
+    },
+    add: (member: NewMember, options: Call) => fake.addMember(member, options),
+    promote: (id: string, options: Call) => fake.promoteMember(id, options),
+    demote: (id: string, options: Call) => fake.demoteMember(id, options),
+    remove: (id: string, options: Call) => fake.removeMember(id, options),
+    transferLeadership: (to: string | undefined, options: Call) => fake.transferLeadership(to ?? null, options),
+    takeSnapshot: (endpoint: string, options: Call) => fake.takeSnapshot(endpoint, options),
+  };
+  return {
+    status: (endpoint, options) => fake.status(endpoint, options),
+    watch: (endpoint, prefix, from, options) => fake.watch(endpoint, prefix, from, options),
+    keys: () => Promise.resolve(keys as unknown as Awaited<ReturnType<Remote["keys"]>>),
+    admin: () => Promise.resolve(admin as unknown as Awaited<ReturnType<Remote["admin"]>>),
+    close: () => some.close?.() ?? Promise.resolve(),
+  };
+}
+
 /** The environment of one run. */
 export interface World {
-  readonly remote?: Partial<Remote>;
+  readonly remote?: Partial<FakeRemote>;
   readonly log?: Partial<LogTools>;
   readonly env?: Record<string, string>;
   readonly stdin?: readonly Uint8Array[] | AsyncIterable<Uint8Array>;
@@ -75,7 +149,7 @@ export async function cli(args: readonly string[], world: World = {}): Promise<R
   const code = await run(args, io, {
     connect(given) {
       endpoints = given;
-      return only<Remote>({ close: () => Promise.resolve(), ...world.remote });
+      return remoteOf(world.remote ?? {});
     },
     log: only<LogTools>(world.log ?? {}),
   });
