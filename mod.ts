@@ -112,7 +112,6 @@ export type {
   AdminCallOptions,
   AdminCalls,
   AdminMethod,
-  AdminNode,
   AdminRequestOptions,
   AdminTransport,
   CallOptions,

@@ -80,10 +80,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * @example
  * ```ts
  * import { ClusterAdmin } from "./lib/client/cluster_admin.ts";
- * import { DirectClientTransport } from "./lib/client/direct.ts";
+ * import { createConnectClientTransport } from "./transport/connect/mod.ts";
  *
- * const admin = new ClusterAdmin({ endpoints: ["n1"], transport: new DirectClientTransport(new Map()), timeoutMs: 100 });
- * await admin.remove("n3").catch((error) => console.log(error.code)); // unreachable
+ * const transport = createConnectClientTransport();
+ * const admin = new ClusterAdmin({ endpoints: ["http://127.0.0.1:7001"], transport });
+ * const { voters } = await admin.add({ id: "n4", address: "127.0.0.1:7004" });
+ * console.log(voters);
  * ```
  */
 export class ClusterAdmin {

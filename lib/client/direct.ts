@@ -7,9 +7,7 @@
 import { RaftError } from "../errors.ts";
 import type { RaftNode } from "../node/raft_node.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../node/types.ts";
-import type { AdminCalls, AdminMethod } from "./admin_calls.ts";
-import type { AdminTransport, CallOptions, ClientTransport, ProposeOutcome } from "./client_transport.ts";
-import { type AdminNode, carryOut } from "./direct_admin.ts";
+import type { CallOptions, ClientTransport, ProposeOutcome } from "./client_transport.ts";
 
 /** The part of a node that a client needs. */
 export type DirectNode = Pick<RaftNode, "propose" | "read" | "status">;
@@ -26,11 +24,11 @@ export type DirectNode = Pick<RaftNode, "propose" | "read" | "status">;
  * await transport.status("n1").catch((error) => console.log(error.code)); // unreachable
  * ```
  */
-export class DirectClientTransport implements ClientTransport, AdminTransport {
-  readonly #nodes: ReadonlyMap<string, DirectNode & AdminNode>;
+export class DirectClientTransport implements ClientTransport {
+  readonly #nodes: ReadonlyMap<string, DirectNode>;
 
   /** Creates a transport to these nodes. @param nodes by endpoint, which is the node's address in the membership */
-  constructor(nodes: ReadonlyMap<string, DirectNode & AdminNode>) {
+  constructor(nodes: ReadonlyMap<string, DirectNode>) {
     this.#nodes = nodes;
   }
 
@@ -69,17 +67,7 @@ export class DirectClientTransport implements ClientTransport, AdminTransport {
     }
   }
 
-  /** See {@linkcode AdminTransport.admin}. Nothing is passed on: a node that does not lead names the leader. */
-  async admin<Method extends AdminMethod>(
-    endpoint: string,
-    method: Method,
-    request: AdminCalls[Method]["request"],
-    { signal }: CallOptions = {},
-  ): Promise<AdminCalls[Method]["answer"]> {
-    return await carryOut(this.#node(endpoint), (address) => this.#node(address).status(), method, request, signal);
-  }
-
-  #node(endpoint: string): DirectNode & AdminNode {
+  #node(endpoint: string): DirectNode {
     const node = this.#nodes.get(endpoint);
     if (node === undefined) throw new RaftError("unreachable", `there is no node at ${endpoint}`);
     return node;

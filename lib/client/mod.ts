@@ -18,5 +18,4 @@ export { Coordinator } from "./coordinator.ts";
 export type { ClientRequestOptions, CoordinatorOptions } from "./coordinator.ts";
 export { DirectClientTransport } from "./direct.ts";
 export type { DirectNode } from "./direct.ts";
-export type { AdminNode } from "./direct_admin.ts";
 export type { KnownLeader } from "./leader_finder.ts";
