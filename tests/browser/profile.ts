@@ -1,6 +1,7 @@
 /** Browsers with their data on a disk (any other Chromium keeps IndexedDB in memory), and their kills. */
 
 import type { BrowserContext, Page } from "playwright-core";
+import { eventually } from "../support/server_processes.ts";
 import { launchProfile, listen, Site } from "./browser.ts";
 
 /** A folder for a browser's data, removed at the end. */
@@ -21,10 +22,11 @@ export class Profile implements AsyncDisposable {
     return launchProfile(this.#folder, args);
   }
 
-  /** Kills the whole browser, without time to write anything. */
+  /** Kills the whole browser, without time to write anything, and waits until all of its processes have ended. */
   async kill(context: BrowserContext): Promise<void> {
     const closed = new Promise((resolve) => context.once("close", resolve));
-    for (const pid of await this.#processes()) {
+    const pids = await this.#processes();
+    for (const pid of pids) {
       try {
         Deno.kill(pid, "SIGKILL");
       } catch {
@@ -32,22 +34,34 @@ export class Profile implements AsyncDisposable {
       }
     }
     await closed;
+    // One that outlives the browser would still hold the data when the next browser opens it.
+    await eventually("the browser's processes end", async () => {
+      const states = await Promise.all(pids.map((pid) => Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "")));
+      return states.every((stat) => stat === "" || / [ZX] /.test(stat));
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
   }
 
-  /** Returns the processes that were started with this folder. */
+  /** Returns the processes that were started with this folder, and all of their descendants. */
   async #processes(): Promise<number[]> {
-    const found: number[] = [];
+    const found = new Set<number>();
+    const parents = new Map<number, number>();
     for await (const { name } of Deno.readDir("/proc")) {
       if (!/^\d+$/.test(name)) continue;
       const command = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
-      if (command.includes(`--user-data-dir=${this.#folder}\0`)) found.push(Number(name));
+      if (command.includes(`--user-data-dir=${this.#folder}\0`)) found.add(Number(name));
+      const status = await Deno.readTextFile(`/proc/${name}/status`).catch(() => "");
+      parents.set(Number(name), Number(/^PPid:\s+(\d+)$/m.exec(status)?.[1]));
     }
-    if (found.length === 0) throw new Error(`no browser has ${this.#folder} open`);
-    return found;
+    if (found.size === 0) throw new Error(`no browser has ${this.#folder} open`);
+    for (let before = 0; before < found.size;) {
+      before = found.size;
+      for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
+    }
+    return [...found];
   }
 }
 
