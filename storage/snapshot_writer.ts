@@ -95,17 +95,19 @@ class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#work("open", () => this.medium.write(chunk, this.#offset));
-    this.#offset += chunk.length;
-    this.#checksum = crc32c(chunk, this.#checksum);
+    await this.#work("open", async () => {
+      await this.medium.write(chunk, this.#offset);
+      this.#offset += chunk.length;
+      this.#checksum = crc32c(chunk, this.#checksum);
+    });
   }
 
   async stage(meta: SnapshotMeta): Promise<void> {
     await this.#work("staged", async () => {
       checkWritten(meta, this.#offset, this.#checksum);
       await this.medium.stage(meta);
+      this.#meta = meta;
     });
-    this.#meta = meta;
   }
 
   async abort(): Promise<void> {
