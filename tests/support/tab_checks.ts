@@ -10,8 +10,8 @@ import { Coordinator } from "../../lib/client/coordinator.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/mod.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { sampleEnvelope } from "../../transport/conformance.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
+import { appendEntries } from "./envelopes.ts";
 import { addresses, startThree } from "./tab_cluster.ts";
 import { type Mesh, until } from "./tab_transports.ts";
 
@@ -47,19 +47,6 @@ function diary() {
     onArrived: (address: string) => void said.push(`${address} arrived`),
     onDeparted: (address: string) => void said.push(`${address} departed`),
   };
-}
-
-function numbered(term: number, bytes = 0): Envelope {
-  const entries = bytes === 0 ? [] : [{ index: 1, term: 1, type: "command" as const, data: new Uint8Array(bytes) }];
-  return sampleEnvelope({
-    type: "AppendEntries",
-    term,
-    prevLogIndex: 0,
-    prevLogTerm: 0,
-    entries,
-    leaderCommit: 0,
-    round: 0,
-  });
 }
 
 async function bothKnowBoth(mesh: Mesh, options: Parameters<Mesh["join"]>[1] = {}) {
@@ -102,7 +89,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
   async "a message to an absent transport is dropped and counted"(mesh) {
     const { a, b } = await bothKnowBoth(mesh);
     const { sent, dropped } = a.counts;
-    for (const address of [tabAddress("nobody"), "", "http://127.0.0.1:1"]) a.send(address, numbered(1));
+    for (const address of [tabAddress("nobody"), "", "http://127.0.0.1:1"]) a.send(address, appendEntries(1));
     same(a.counts, { ...a.counts, sent, dropped: dropped + 3 });
     await rejects(a.client.status(tabAddress("nobody")), "unreachable", "rejected");
     await Promise.all([a.close(), b.close()]);
@@ -127,7 +114,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
     const release = mesh.hang(hanging);
     await until(() => a.peers.includes(hanging), "the hanging transport is known");
     const { sent } = a.counts;
-    for (let count = 0; count < 50; count++) a.send(hanging, numbered(1));
+    for (let count = 0; count < 50; count++) a.send(hanging, appendEntries(1));
     same(a.counts.sent, sent + 10);
     same(a.counts.dropped, 40);
     release();
@@ -140,7 +127,7 @@ const checks: Readonly<Record<string, (mesh: Mesh) => Promise<void>>> = {
       const came = () => arrived.some(({ message }) => message.term === term);
       for (let attempt = 0; !came(); attempt++) {
         ensure(attempt < 5000, `message ${term} does not arrive`);
-        for (const size of [0, 2000, 1]) a.send(B, numbered(term, size));
+        for (const size of [0, 2000, 1]) a.send(B, appendEntries(term, size));
         await new Promise((resolve) => setTimeout(resolve, 0));
       }
     }

@@ -12,6 +12,7 @@ import { http2Connector } from "../../../../transport/connect/http2_connector.ts
 import { fetchTransport } from "../../../../transport/connect/http_client.ts";
 import { identifyPeer, peerService } from "../../../../transport/connect/peer_service.ts";
 import { ConnectTransport } from "../../../../transport/connect/connect_transport.ts";
+import { appendEntries } from "../../../support/envelopes.ts";
 import { VirtualHost } from "../../../support/virtual_host.ts";
 import { goneAddress, pause, serve, serveNothing, serveTransport, until } from "./connect_fixture.ts";
 
@@ -56,22 +57,12 @@ Deno.test("Connect transport: a process that stops reading is abandoned, and use
   const limits = { maxQueuedMessages: 50, hangTimeoutMs: 200, minBackoffMs: 10 };
   const sender = serveTransport(limits);
   await sender.transport.start(() => {});
-  const data = new Uint8Array(200_000);
   const end = performance.now() + 20_000;
   const isDone = () => sender.transport.counts.hung > 0 && sender.transport.counts.dropped > 0;
   for (let term = 1; !isDone() && performance.now() < end; term++) {
-    const entries = [{ index: 1, term, type: "command" as const, data }];
     sender.transport.send(
       stalled.address,
-      sampleEnvelope({
-        type: "AppendEntries",
-        term,
-        prevLogIndex: 0,
-        prevLogTerm: 0,
-        entries,
-        leaderCommit: 0,
-        round: 0,
-      }),
+      appendEntries(term, 200_000),
     );
     assert.ok(sender.transport.counts.queuedMessages <= 50);
     await pause(2);

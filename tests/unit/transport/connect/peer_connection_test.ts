@@ -9,6 +9,7 @@ import {
 } from "../../../../transport/connect/peer_connection.ts";
 import { SendQueue } from "../../../../transport/connect/send_queue.ts";
 import type { PeerBatch, PeerConnector } from "../../../../transport/connect/peer_link.ts";
+import { appendEntries } from "../../../support/envelopes.ts";
 import { VirtualHost } from "../../../support/virtual_host.ts";
 
 const ROOMY = { maxItems: 1000, maxBytes: 1e9 };
@@ -20,19 +21,6 @@ function heartbeat(term: number): Envelope {
 function chunk(term: number): Envelope {
   const sample = sampleMessages().find((message) => message.type === "InstallSnapshot")!;
   return sampleEnvelope({ ...sample, term } as Message);
-}
-
-function command(term: number, length: number): Envelope {
-  const entries = [{ index: 1, term, type: "command" as const, data: new Uint8Array(length) }];
-  return sampleEnvelope({
-    type: "AppendEntries",
-    term,
-    prevLogIndex: 0,
-    prevLogTerm: 0,
-    entries,
-    leaderCommit: 0,
-    round: 0,
-  });
 }
 
 const terms = (envelopes: readonly Envelope[]): number[] => envelopes.map(({ message }) => message.term);
@@ -49,7 +37,7 @@ Deno.test("send queue: chunks go behind everything else, one with each batch", (
 
 Deno.test("send queue: a batch has a limit in bytes, and one message may be over it", () => {
   const queue = new SendQueue();
-  for (const length of [5000, 100, 100, 5000]) queue.push(command(length, length), ROOMY, false);
+  for (const length of [5000, 100, 100, 5000]) queue.push(appendEntries(length, length), ROOMY, false);
   const limits = { maxItems: 10, maxBytes: 1000 };
   assert.deepEqual([1, 2, 3].map(() => terms(queue.take(limits))), [[5000], [100, 100], [5000]]);
 });
@@ -63,7 +51,11 @@ Deno.test("send queue: over its limits it drops the new, or the oldest, and chun
   for (let term = 100; term < 110; term++) queue.push(chunk(term), limits, false);
   assert.equal(queue.push(heartbeat(6), limits, true), 1);
   assert.deepEqual(terms(queue.take(ROOMY)), [3, 5, 6, 100]);
-  assert.equal(queue.push(command(1, 5000), { maxItems: 3, maxBytes: 4000 }, true), 1, "what never fits is dropped");
+  assert.equal(
+    queue.push(appendEntries(1, 5000), { maxItems: 3, maxBytes: 4000 }, true),
+    1,
+    "what never fits is dropped",
+  );
   assert.equal(queue.clear(), 2);
   assert.deepEqual([queue.length, queue.bytes], [0, 0]);
 });
