@@ -1,8 +1,6 @@
 /**
  * The cluster of real nodes, one worker each, in this tab and in others of the same
  * origin, as the source of the view.
- *
- * @module
  */
 
 import { secureRandom } from "../lib/host.ts";

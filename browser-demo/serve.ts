@@ -1,7 +1,5 @@
 /**
  * `deno task demo`: serves the demo to this machine.
- *
- * @module
  */
 
 import { parseArgs } from "node:util";

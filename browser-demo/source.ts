@@ -1,8 +1,6 @@
 /**
  * The interface between the view and the cluster: what is shown, and which actions
  * the view can request.
- *
- * @module
  */
 
 import type { Life } from "../browser/mod.ts";

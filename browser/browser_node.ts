@@ -1,7 +1,5 @@
 /**
  * A node in a worker: what the worker's own script starts.
- *
- * @module
  */
 
 import { DirectClientTransport } from "../lib/client/direct.ts";

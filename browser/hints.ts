@@ -1,7 +1,5 @@
 /**
  * The hints for authors of pages.
- *
- * @module
  */
 
 import type { Hints } from "../hosting/hints.ts";

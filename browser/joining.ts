@@ -1,7 +1,5 @@
 /**
  * The way of a node into a running cluster: it asks to be added.
- *
- * @module
  */
 
 import type { AdminTransport } from "../lib/client/client_transport.ts";

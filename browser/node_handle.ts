@@ -1,7 +1,5 @@
 /**
  * The page's handle of the node in its worker.
- *
- * @module
  */
 
 import type { AdminCalls, AdminMethod } from "../lib/client/admin_calls.ts";

@@ -1,7 +1,5 @@
 /**
  * The calls that a node in a tab answers, from other nodes and from the clients of other tabs.
- *
- * @module
  */
 
 import { adminService } from "../hosting/admin_calls.ts";

@@ -1,7 +1,5 @@
 /**
  * The options of a node in a tab.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

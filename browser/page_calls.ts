@@ -1,7 +1,5 @@
 /**
  * The calls of a page to its node.
- *
- * @module
  */
 
 import type { AdminTransport, ClientTransport } from "../lib/client/client_transport.ts";

@@ -1,7 +1,5 @@
 /**
  * The worker's side of the connection to its pages.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * A host that can be paused, as a frozen page is.
- *
- * @module
  */
 
 import type { Cancel, Clock, Host } from "../lib/clock.ts";

@@ -1,7 +1,5 @@
 /**
  * The messages between a page and the worker of its node.
- *
- * @module
  */
 
 import type { AdminCalls, AdminMethod } from "../lib/client/admin_calls.ts";

@@ -1,7 +1,5 @@
 /**
  * The page's side of the connection to the worker of its node.
- *
- * @module
  */
 
 import { CallTable } from "../lib/call_table.ts";

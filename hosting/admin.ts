@@ -1,7 +1,5 @@
 /**
  * The rules of membership changes behind AdminService, free of any wire format.
- *
- * @module
  */
 
 import type { NewMember } from "../lib/client/admin_calls.ts";

@@ -1,8 +1,6 @@
 /**
  * The calls of an operator at any node: carried out here if it leads, else at the
  * leader, one hop away. AdminService on top of them serves every transport.
- *
- * @module
  */
 
 import type { AdminCalls as Calls, AdminMethod } from "../lib/client/admin_calls.ts";

@@ -2,8 +2,6 @@
  * Decides how a node with an empty folder begins. A cluster starts only with all
  * of its nodes: a node with an empty folder that started alone, under an id that
  * a running cluster already knows, could vote twice in one term.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,8 +1,6 @@
 /**
  * A stand-in for a node while a new cluster waits for all of its nodes: it has a
  * status, and takes no requests.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,8 +1,6 @@
 /**
  * A transport that answers calls before its node runs: the nodes of a new
  * cluster have to ask each other for their identities.
- *
- * @module
  */
 
 import type { Envelope, Receive, Transport } from "../lib/transport.ts";

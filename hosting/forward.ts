@@ -1,8 +1,6 @@
 /**
  * Carries a request out where that is possible: here if this node leads, else at
  * the leader, one hop away.
- *
- * @module
  */
 
 import { RaftError, retryOf } from "../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The answer of a node to the question of its identity.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,8 +1,6 @@
 /**
  * The steps from a storage to a running node, the same for a server and a tab:
  * whose storage is it, does a cluster begin, and with which nodes?
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The part of a node that its services need.
- *
- * @module
  */
 
 import type { RaftNode } from "../lib/node/mod.ts";

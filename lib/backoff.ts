@@ -1,7 +1,5 @@
 /**
  * Pauses between attempts that grow with each failure.
- *
- * @module
  */
 
 import type { Host } from "./clock.ts";

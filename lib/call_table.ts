@@ -1,7 +1,5 @@
 /**
  * Calls over a channel of messages, matched with their answers by number.
- *
- * @module
  */
 
 import { RaftError } from "./errors.ts";

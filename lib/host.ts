@@ -1,8 +1,6 @@
 /**
  * The default clock, random source and task queue. This is the only file of lib/
  * that uses the machine's own.
- *
- * @module
  */
 
 import type { Cancel, Clock, Host } from "./clock.ts";

@@ -1,7 +1,5 @@
 /**
  * Waiting between attempts.
- *
- * @module
  */
 
 import type { Clock } from "./clock.ts";

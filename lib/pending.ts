@@ -1,8 +1,6 @@
 /**
  * A promise that a request waits on: it ends once, by an answer, an error, a
  * signal or a timer, and leaves no listener behind.
- *
- * @module
  */
 
 import type { Cancel, Clock } from "./clock.ts";

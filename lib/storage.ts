@@ -1,7 +1,5 @@
 /**
  * The durable state of a node: the second of the three contracts.
- *
- * @module
  */
 
 import type { Entry, PersistBatch, RestoredState, SnapshotMeta } from "./raft/types.ts";

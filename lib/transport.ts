@@ -1,7 +1,5 @@
 /**
  * Messages between nodes: the third of the three contracts.
- *
- * @module
  */
 
 import type { RaftError } from "./errors.ts";

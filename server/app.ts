@@ -1,8 +1,6 @@
 /**
  * The HTTP interface of a node, as a Hono app: for the server, or mounted in an
  * app of your own.
- *
- * @module
  */
 
 import { Hono } from "hono";

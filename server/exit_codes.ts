@@ -1,7 +1,5 @@
 /**
  * The exit codes of the server and of the command line.
- *
- * @module
  */
 
 import type { RaftErrorCode } from "../lib/errors.ts";

@@ -2,8 +2,6 @@
  * Refuses requests with a foreign Host or Origin: without that, any web page
  * could reach a server on loopback through its visitor's browser (cross-site
  * requests, DNS rebinding).
- *
- * @module
  */
 
 import type { MiddlewareHandler } from "hono";

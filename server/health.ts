@@ -1,7 +1,5 @@
 /**
  * Liveness and readiness of a node.
- *
- * @module
  */
 
 import type { NodeStatus } from "../lib/node/types.ts";

@@ -1,7 +1,5 @@
 /**
  * The hints for operators of servers.
- *
- * @module
  */
 
 import type { Hints } from "../hosting/hints.ts";

@@ -1,7 +1,5 @@
 /**
  * Bytes over HTTP: bodies with a limit, percent-encoded keys.
- *
- * @module
  */
 
 import { concatBytes } from "../lib/bytes.ts";

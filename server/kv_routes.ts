@@ -1,7 +1,5 @@
 /**
  * `/kv`: the key-value store for `curl`.
- *
- * @module
  */
 
 import type { Context } from "hono";

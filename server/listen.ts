@@ -1,7 +1,5 @@
 /**
  * One port for everything: HTTP/1.1 and HTTP/2 in clear text (h2c).
- *
- * @module
  */
 
 import type { Listener, ListenOptions } from "./listener.ts";

@@ -1,7 +1,5 @@
 /**
  * Listening under Deno: `Deno.serve` takes HTTP/1.1 and h2c on one port.
- *
- * @module
  */
 
 import type { Listener, ListenOptions } from "./listener.ts";

@@ -2,8 +2,6 @@
  * Listening under Node and Bun. Neither serves HTTP/1.1 and h2c on one port by
  * itself, so a plain TCP server looks at the first bytes of each connection
  * (HTTP/2 begins with `PRI`) and hands the socket to one of two HTTP servers.
- *
- * @module
  */
 
 import { getRequestListener } from "@hono/node-server";

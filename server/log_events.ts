@@ -1,8 +1,6 @@
 /**
  * Log lines of a node's events: one for each change of role or membership and each
  * storage error, none per request.
- *
- * @module
  */
 
 import type { RaftEvent } from "../lib/raft/types.ts";

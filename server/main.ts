@@ -1,8 +1,6 @@
 /**
  * Runs one node: `deno run --allow-all server/main.ts --help`, and the same
  * under Node and Bun.
- *
- * @module
  */
 
 import process from "node:process";

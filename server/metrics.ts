@@ -1,7 +1,5 @@
 /**
  * Metrics for Prometheus.
- *
- * @module
  */
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";

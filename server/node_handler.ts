@@ -1,8 +1,6 @@
 /**
  * One function for everything that a node serves: REST, status, metrics and the
  * Connect services.
- *
- * @module
  */
 
 import { connectFetchHandler, createRaftRoutes, peerService } from "../transport/connect/mod.ts";

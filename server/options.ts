@@ -1,7 +1,5 @@
 /**
  * The server's command line.
- *
- * @module
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";

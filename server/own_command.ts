@@ -1,7 +1,5 @@
 /**
  * The command that runs server/main.ts as a process of its own.
- *
- * @module
  */
 
 import process from "node:process";

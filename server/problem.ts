@@ -1,7 +1,5 @@
 /**
  * Errors as RFC 9457 problem details.
- *
- * @module
  */
 
 import type { LeaderHint, Outcome, RaftErrorCode } from "../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * A server's connections to nodes in browser tabs, beside those to other servers.
- *
- * @module
  */
 
 import type { ClientTransport } from "../lib/client/client_transport.ts";

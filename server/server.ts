@@ -1,8 +1,6 @@
 /**
  * A whole server: storage, node, transport, and everything that it answers on
  * one port.
- *
- * @module
  */
 
 import { RaftError } from "../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The handling of SIGINT and SIGTERM.
- *
- * @module
  */
 
 import process from "node:process";

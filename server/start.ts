@@ -1,8 +1,6 @@
 /**
  * Starts a whole cluster on this machine: `deno task start`. Each node is a
  * process of its own, in the runtime that runs this.
- *
- * @module
  */
 
 import type { ChildProcess } from "node:child_process";

@@ -1,7 +1,5 @@
 /**
  * The document of `GET /status`.
- *
- * @module
  */
 
 import type { NodeStatus } from "../lib/node/types.ts";

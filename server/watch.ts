@@ -1,7 +1,5 @@
 /**
  * Changes as server-sent events.
- *
- * @module
  */
 
 import type { KeyValueChange } from "../lib/kv/watch.ts";

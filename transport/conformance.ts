@@ -8,8 +8,6 @@
  * declare function myFixture(): TransportFixture;
  * for (const { name, run } of transportConformance(myFixture)) Deno.test(name, run);
  * ```
- *
- * @module
  */
 
 import type { Member, Membership, Message } from "../lib/raft/types.ts";

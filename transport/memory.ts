@@ -2,8 +2,6 @@
  * A network in memory, for clusters within one program: tests, simulations,
  * several nodes in one tab. It can lose, repeat, delay and reorder messages and
  * be partitioned, and with a seeded Host each run is the same.
- *
- * @module
  */
 
 import type { Host } from "../lib/clock.ts";

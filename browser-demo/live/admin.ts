@@ -1,7 +1,5 @@
 /**
  * The page's {@linkcode ClusterAdmin}.
- *
- * @module
  */
 
 import { ClusterAdmin, RaftError } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The record of a cluster at this origin, beside its nodes' own data: how it was
  * founded, and which names are taken. All tabs share it.
- *
- * @module
  */
 
 import { createStore, get, update } from "idb-keyval";

@@ -1,8 +1,6 @@
 /**
  * The page's view of the cluster, put together from the reports of all tabs and
  * workers.
- *
- * @module
  */
 
 import { emptyMembership } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The transports of a page and its nodes: on a channel of this origin, or through
  * the relay of servers. And the kinds of addresses.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -1,7 +1,5 @@
 /**
  * The page's key-value client, which also says which node answered.
- *
- * @module
  */
 
 import { Coordinator, decodeGetAnswer, encodeGet, KeyValueClient, RaftError } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * Operations on nodes, wherever they run: on this page, or by a call to the tab
  * that runs them.
- *
- * @module
  */
 
 import { CallTable } from "../../lib/call_table.ts";

@@ -2,8 +2,6 @@
  * The messages between the tabs and workers of one cluster beside Raft: the state
  * of each node and of the links, and requests to the page that runs a node. Raft
  * itself depends on none of it.
- *
- * @module
  */
 
 import type { NodeId, RaftErrorJson } from "../../mod.ts";

@@ -1,7 +1,5 @@
 /**
  * Links: healthy ones, and many at once.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * A node that this page runs, as its page sees it: a worker that comes and goes
  * around a disk that stays.
- *
- * @module
  */
 
 import { connectBrowserNode } from "../../browser/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The nodes that this page runs: their workers, their disks, and reports in place
  * of those that have no worker to report for them.
- *
- * @module
  */
 
 import type { LifeState } from "../../browser/mod.ts";

@@ -1,8 +1,6 @@
 /**
  * Asks for the status of the members that no tab of this browser reports: servers,
  * and tabs of other browsers.
- *
- * @module
  */
 
 import type { NodeStatus } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The page's address, which is kept up to date: reloaded or opened again, it runs
  * the same nodes.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

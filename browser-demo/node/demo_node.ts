@@ -2,8 +2,6 @@
  * The script of a node's dedicated worker: a node with real IndexedDB and real
  * messages, behind faulty links, with reports to all tabs. Its page ends it by
  * ending the worker, as a power cut ends a machine.
- *
- * @module
  */
 
 import { startBrowserNode } from "../../browser/mod.ts";

@@ -2,8 +2,6 @@
  * The links of one node, which can be cut, slowed and made lossy, each in one
  * direction: at the sender or, for messages from a server, at the receiver. Every
  * message is recorded with its fate.
- *
- * @module
  */
 
 import { RaftError } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * The newest entries of a node's log, in words. Entries that the node no longer
  * has in memory are read from its disk, once.
- *
- * @module
  */
 
 import { decodeMembership, isJoint } from "../../mod.ts";

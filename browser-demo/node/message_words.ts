@@ -1,7 +1,5 @@
 /**
  * Messages in a few words.
- *
- * @module
  */
 
 import type { Message } from "../../mod.ts";

@@ -1,7 +1,5 @@
 /**
  * Inspects a node many times a second, and reports changes to all tabs.
- *
- * @module
  */
 
 import type { LifeState } from "../../browser/mod.ts";

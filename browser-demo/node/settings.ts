@@ -1,7 +1,5 @@
 /**
  * The first message from a page to the worker of one of its nodes.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

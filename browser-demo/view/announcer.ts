@@ -1,8 +1,6 @@
 /**
  * Announcements for screen readers: the important lines, one at a time, and no faster
  * than a person can follow. Only the newest few wait.
- *
- * @module
  */
 
 import { h, setText } from "./dom.ts";

@@ -1,7 +1,5 @@
 /**
  * The controls of the cluster as a whole.
- *
- * @module
  */
 
 import { isHealthy } from "../live/links.ts";

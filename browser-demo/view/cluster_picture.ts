@@ -1,8 +1,6 @@
 /**
  * The picture of the cluster: a ring of nodes, the links between them, and the
  * messages on their way.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -1,8 +1,6 @@
 /**
  * Explains events in a sentence each, with the section of the paper. Pure: an event
  * and the state of the cluster go in, words come out.
- *
- * @module
  */
 
 import { sentence } from "../../lib/sentence.ts";

@@ -1,8 +1,6 @@
 /**
  * Describes the state of the cluster, and the reason why an entry waits, in a
  * sentence each. Pure, like explain.ts.
- *
- * @module
  */
 
 import { sentence } from "../../lib/sentence.ts";

@@ -1,7 +1,5 @@
 /**
  * Events with their reasons, the newest first.
- *
- * @module
  */
 
 import type { ClusterEvent } from "../source.ts";

@@ -1,8 +1,6 @@
 /**
  * The lines of the feed: events of one group become one line, and only the newest
  * lines are kept. Pure.
- *
- * @module
  */
 
 import type { Explanation } from "./explain.ts";

@@ -3,8 +3,6 @@
  * they are drawn slower, yet in a causal order: an answer leaves when its request
  * has arrived, and a candidate's next message when the votes for it have. Pure:
  * times are those of the source.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

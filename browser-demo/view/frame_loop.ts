@@ -1,8 +1,6 @@
 /**
  * The one animation loop of the view. A frame updates the parts with the changes
  * since their last update, and then lets them draw.
- *
- * @module
  */
 
 import type { ClusterSource } from "../source.ts";

@@ -1,7 +1,5 @@
 /**
  * The state of the cluster in one line.
- *
- * @module
  */
 
 import { h, setAttribute, setText } from "./dom.ts";

@@ -1,7 +1,5 @@
 /**
  * The legend of the picture.
- *
- * @module
  */
 
 import { h, svg } from "./dom.ts";

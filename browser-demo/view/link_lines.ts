@@ -1,8 +1,6 @@
 /**
  * The links of the picture: a plain line between each two nodes, and the faults of
  * each direction. A click selects a link; by keyboard the link panel does.
- *
- * @module
  */
 
 import type { LinkView } from "../source.ts";

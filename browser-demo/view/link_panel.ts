@@ -1,7 +1,5 @@
 /**
  * The controls of one link, in each direction.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

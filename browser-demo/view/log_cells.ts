@@ -1,7 +1,5 @@
 /**
  * The cells of the log table: the state of one index at one node. Pure.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -1,7 +1,5 @@
 /**
  * The logs side by side: a row for each node, a column for each index.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

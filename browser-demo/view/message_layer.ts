@@ -1,8 +1,6 @@
 /**
  * The moving parts of the picture: messages on their way and the election timers, on
  * one canvas. With reduced motion a message lights up its lane instead.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

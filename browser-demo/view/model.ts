@@ -1,8 +1,6 @@
 /**
  * The state of the view: the newest of everything from the source, and the topics
  * that have changed since the last frame.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -3,8 +3,6 @@
  * role is a shape, a word and a colour: a leader is filled and has a crown, a
  * candidate is a diamond, a learner is dotted, and a node that does not run is
  * crossed out.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

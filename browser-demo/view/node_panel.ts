@@ -1,7 +1,5 @@
 /**
  * The source of one node.
- *
- * @module
  */
 
 import { sentence } from "../../lib/sentence.ts";

@@ -1,7 +1,5 @@
 /**
  * The notice of an action that did not work, with advice.
- *
- * @module
  */
 
 import { button, h, setText } from "./dom.ts";

@@ -1,8 +1,6 @@
 /**
  * The order of events of several nodes. Their clocks differ by a few milliseconds,
  * and a vote takes less: an answer may seem older than its request. Pure.
- *
- * @module
  */
 
 import type { ClusterEvent } from "../source.ts";

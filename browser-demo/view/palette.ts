@@ -1,8 +1,6 @@
 /**
  * The theme's colours for the canvas, which has no custom properties. They are read
  * when the theme changes, not while drawing.
- *
- * @module
  */
 
 import { h } from "./dom.ts";

@@ -1,8 +1,6 @@
 /**
  * The base of all parts of the view: a custom element that is updated at most once
  * a frame.
- *
- * @module
  */
 
 import type { ClusterSource } from "../source.ts";

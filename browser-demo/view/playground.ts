@@ -1,7 +1,5 @@
 /**
  * The first thing to try: put a value, kill the leader, and get the value again.
- *
- * @module
  */
 
 import type { KeyValueAnswer } from "../source.ts";

@@ -1,7 +1,5 @@
 /**
  * Nodes and messages as tables: the picture in words.
- *
- * @module
  */
 
 import type { MessageView, NodeView } from "../source.ts";

@@ -1,8 +1,6 @@
 /**
  * The look of the view: colours, fonts, spaces. Both schemes come from one list by
  * `light-dark()`; one accent colour, the rest is quiet.
- *
- * @module
  */
 
 import { button } from "./dom.ts";

@@ -1,8 +1,6 @@
 /**
  * Each node's own value of the watched key, by a stale read whenever the node has
  * applied something.
- *
- * @module
  */
 
 import type { NodeId } from "../../mod.ts";

@@ -1,7 +1,5 @@
 /**
  * Words and phrases for several parts of the view.
- *
- * @module
  */
 
 import { sentence } from "../../lib/sentence.ts";

@@ -1,7 +1,5 @@
 /**
  * The calls of an operator: requests and answers by name, for every transport.
- *
- * @module
  */
 
 import type { MembershipTarget } from "../node/types.ts";

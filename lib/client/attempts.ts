@@ -1,7 +1,5 @@
 /**
  * One attempt at something that may hang.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

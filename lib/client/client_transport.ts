@@ -1,7 +1,5 @@
 /**
  * The transport between clients and nodes.
- *
- * @module
  */
 
 import type { Consistency, NodeStatus } from "../node/types.ts";

@@ -1,7 +1,5 @@
 /**
  * The operator's client of a cluster.
- *
- * @module
  */
 
 import { Backoff } from "../backoff.ts";

@@ -1,7 +1,5 @@
 /**
  * The client of a cluster.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

@@ -1,7 +1,5 @@
 /**
  * The transport to nodes in the same process, for tests and small programs.
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

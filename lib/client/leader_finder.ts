@@ -1,7 +1,5 @@
 /**
  * The search for the leader among known endpoints.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

@@ -1,7 +1,5 @@
 /**
  * One proposed command.
- *
- * @module
  */
 
 import { closedError, type Outcome, RaftError } from "../errors.ts";

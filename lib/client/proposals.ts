@@ -1,7 +1,5 @@
 /**
  * The proposals of a client: waiting, under way, and to be sent again.
- *
- * @module
  */
 
 import type { Cancel, Host } from "../clock.ts";

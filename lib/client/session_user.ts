@@ -1,8 +1,6 @@
 /**
  * The encoding of a client's commands as log entries: raw, marked as without a
  * session, or numbered within one.
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

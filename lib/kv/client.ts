@@ -1,7 +1,5 @@
 /**
  * Typed access to a replicated {@linkcode KeyValue}.
- *
- * @module
  */
 
 import { Backoff } from "../backoff.ts";

@@ -3,8 +3,6 @@
  *
  * Keys and values are bytes. Keys are ordered by their bytes; a text key means
  * its UTF-8, whose order is that of the code points.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";

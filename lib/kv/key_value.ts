@@ -1,8 +1,6 @@
 /**
  * The replicated key-value state machine: the worked example of a
  * {@linkcode StateMachine}, and what the server runs.
- *
- * @module
  */
 
 import type { AppliedCommand, StateMachine } from "../state_machine.ts";

@@ -5,8 +5,6 @@
  * order, and a JavaScript engine compares them far faster than arrays. Small
  * values are kept the same way, because a typed array of 100 bytes takes some
  * 500 more in V8.
- *
- * @module
  */
 
 import type { ByteWriter } from "../bytes.ts";

@@ -5,8 +5,6 @@
  * The first block holds the format's name and version, the revision and
  * the number of keys. Then come blocks of entries (key, version, value) in the
  * order of the keys; a block ends with the entry that fills it.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";

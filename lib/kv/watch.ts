@@ -1,8 +1,6 @@
 /**
  * Watching changes. A node keeps a bounded history of them; each watcher is a
  * place in it. So a slow watcher costs nothing: it falls out of the history.
- *
- * @module
  */
 
 import { abortedError, RaftError } from "../errors.ts";

@@ -1,7 +1,5 @@
 /**
  * Membership changes and leadership transfers under way.
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

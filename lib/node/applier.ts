@@ -1,8 +1,6 @@
 /**
  * The one place that calls the state machine: commands in log order, queries,
  * captures and restores, none of them overlapping.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

@@ -1,7 +1,5 @@
 /**
  * Options, checked and with their defaults.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

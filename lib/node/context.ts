@@ -1,7 +1,5 @@
 /**
  * The surroundings that all parts of a node share.
- *
- * @module
  */
 
 import type { RaftError } from "../errors.ts";

@@ -1,8 +1,6 @@
 /**
  * The loop around one {@linkcode Raft}: inputs of the same turn of the task queue
  * are one batch; writing, sending and applying run in parallel.
- *
- * @module
  */
 
 import { closedError, RaftError, StorageError } from "../errors.ts";

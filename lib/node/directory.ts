@@ -1,7 +1,5 @@
 /**
  * The addresses of other nodes.
- *
- * @module
  */
 
 import type { Membership, NodeId } from "../raft/types.ts";

@@ -1,8 +1,6 @@
 /**
  * Checks envelopes: messages of another cluster, for another node, or to or from a
  * data folder that is no longer the member's are refused.
- *
- * @module
  */
 
 import type { Message, NodeId } from "../raft/types.ts";

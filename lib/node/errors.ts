@@ -1,7 +1,5 @@
 /**
  * The errors that a {@linkcode RaftNode} ends requests with.
- *
- * @module
  */
 
 import { RaftError, StorageError } from "../errors.ts";

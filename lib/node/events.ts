@@ -1,8 +1,6 @@
 /**
  * Events for observers, which can never slow the core down: events wait in a
  * bounded buffer, listeners run in a later task, and dropped events are counted.
- *
- * @module
  */
 
 import type { RaftNodeEventMap } from "./types.ts";

@@ -1,7 +1,5 @@
 /**
  * The identity of a node's storage: its name, data folder and cluster.
- *
- * @module
  */
 
 import { RaftError, StorageError } from "../errors.ts";

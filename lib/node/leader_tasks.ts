@@ -1,7 +1,5 @@
 /**
  * Callbacks that run while this node leads: see {@linkcode RaftNode.whileLeading}.
- *
- * @module
  */
 
 import { closedError, RaftError } from "../errors.ts";

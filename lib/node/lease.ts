@@ -2,8 +2,6 @@
  * The clock of a leader's lease (dissertation §6.4.1): within a lease no other
  * leader can have been elected, so a read needs no round of heartbeats.
  * lib/raft/lease.ts has the argument.
- *
- * @module
  */
 
 import type { Clock } from "../clock.ts";

@@ -1,8 +1,6 @@
 /**
  * The node's use of its storage: writes in order, and the rules for a disk that
  * fails or hangs.
- *
- * @module
  */
 
 import { RaftError, StorageError } from "../errors.ts";

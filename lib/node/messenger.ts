@@ -1,7 +1,5 @@
 /**
  * Sends and receives envelopes.
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

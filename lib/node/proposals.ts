@@ -1,7 +1,5 @@
 /**
  * Proposals under way, from the caller to the state machine and back.
- *
- * @module
  */
 
 import { copyBytes } from "../bytes.ts";

@@ -1,7 +1,5 @@
 /**
  * The interface of one node of a cluster.
- *
- * @module
  */
 
 import { abortedError, closedError, RaftError } from "../errors.ts";

@@ -1,8 +1,6 @@
 /**
  * Reads under way: confirmed by a quorum (dissertation §6.4), then served once the
  * state machine has caught up.
- *
- * @module
  */
 
 import { abortedError } from "../errors.ts";

@@ -2,8 +2,6 @@
  * Collects the chunks of a snapshot from the leader (§7), and stages it once it is
  * complete. Two snapshots are never mixed: equal index and term do not mean equal
  * bytes.
- *
- * @module
  */
 
 import type { Raft } from "../raft/mod.ts";

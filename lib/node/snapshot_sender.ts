@@ -1,8 +1,6 @@
 /**
  * Sends the newest snapshot to peers whose next entry is compacted away (§7): a few
  * chunks at a time, no faster than the cap, from the offset that the peer asks for.
- *
- * @module
  */
 
 import type { Cancel } from "../clock.ts";

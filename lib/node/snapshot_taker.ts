@@ -1,7 +1,5 @@
 /**
  * Takes snapshots of the applied state while commands continue (§7).
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The start of a node, before its loop: identity, and the first membership.
- *
- * @module
  */
 
 import { RaftError } from "../errors.ts";

@@ -1,7 +1,5 @@
 /**
  * The status of a node.
- *
- * @module
  */
 
 import type { LeaderHint } from "../errors.ts";

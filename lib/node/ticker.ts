@@ -1,7 +1,5 @@
 /**
  * Turns the clock into ticks for the core.
- *
- * @module
  */
 
 import type { Cancel, Clock } from "../clock.ts";

@@ -1,7 +1,5 @@
 /**
  * The options, results and events of a {@linkcode RaftNode}.
- *
- * @module
  */
 
 import type { Host } from "../clock.ts";

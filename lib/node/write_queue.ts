@@ -1,8 +1,6 @@
 /**
  * Writes to the storage, one at a time, in order and watched by ticks. Requests that
  * arrive meanwhile form the next batch (group commit).
- *
- * @module
  */
 
 import type { PersistBatch, SnapshotMeta } from "../raft/types.ts";

@@ -4,8 +4,6 @@
  * requests that it can't commit, and its clients look for another one.
  *
  * Followers promise their leader the same time in return: see lease.ts.
- *
- * @module
  */
 
 import { hasQuorum } from "./quorum.ts";

@@ -1,7 +1,5 @@
 /**
  * The rule of when an entry is committed (§5.3, §5.4.2), and its consequences.
- *
- * @module
  */
 
 import { entryBytes } from "./entry_cache.ts";

@@ -2,8 +2,6 @@
  * The history of memberships along the log. A membership is in force from the moment
  * its entry is appended, committed or not (dissertation §4.1), and is rolled
  * back when that entry is truncated.
- *
- * @module
  */
 
 import { decodeMembership, emptyMembership } from "./membership.ts";

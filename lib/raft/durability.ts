@@ -2,8 +2,6 @@
  * The bookkeeping of durability: the term, vote and entries that were handed out
  * to be written, and the messages that wait for them (rule 2). persistence.ts has the
  * consequences of a write.
- *
- * @module
  */
 
 import type { RaftLog } from "./log.ts";

@@ -1,8 +1,6 @@
 /**
  * Leader election (§5.2, §5.4.1), with pre-vote (dissertation §9.6) and leader
  * stickiness (§4.2.3).
- *
- * @module
  */
 
 import { appendAsLeader } from "./proposals.ts";

@@ -2,8 +2,6 @@
  * The newest entries of the log, in memory. Entries that are about to be applied
  * and sent stay objects; older ones are packed into large buffers until there are
  * too many bytes, and the rest is read from the storage.
- *
- * @module
  */
 
 import { PackedEntries } from "./packed_entries.ts";

@@ -1,7 +1,5 @@
 /**
  * The follower's half of log replication (§5.3; figure 2, "AppendEntries RPC").
- *
- * @module
  */
 
 import { commitTo } from "./commitment.ts";

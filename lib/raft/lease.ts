@@ -29,8 +29,6 @@
  *   no lease during a transfer, nor in the rest of a term in which a TimeoutNow was sent.
  * - **The first commit.** As with ReadIndex, a new leader serves nothing before an
  *   entry of its own term has committed (§8).
- *
- * @module
  */
 
 import type { State } from "./state.ts";

@@ -2,8 +2,6 @@
  * The log as the core sees it: the term of every index, and the newest entries
  * (entry_cache.ts). Older entries stay in the storage; the core asks for them when
  * a peer needs one.
- *
- * @module
  */
 
 import { EntryCache } from "./entry_cache.ts";

@@ -2,8 +2,6 @@
  * Memberships as values: voters, learners, and their encoding in the log. See
  * configuration.ts for their history, and membership_change.ts for the rules of
  * changing them.
- *
- * @module
  */
 
 import type { Member, Membership, NodeId } from "./types.ts";

@@ -7,8 +7,6 @@
  * overlap (rule 1). In a joint configuration the only change is its leave, which the
  * leader appends once the joint entry has committed. A membership is in force from
  * the moment its entry is appended.
- *
- * @module
  */
 
 import {

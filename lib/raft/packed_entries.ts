@@ -2,8 +2,6 @@
  * Entries as bytes: a run of the log in a few large buffers instead of several
  * objects per entry. As objects, an entry of 100 bytes takes four to eight times
  * that in V8, and its garbage collector visits each of them again and again.
- *
- * @module
  */
 
 import type { Entry, EntryType } from "./types.ts";

@@ -3,8 +3,6 @@
  * together and in order with the log, and no message that promises durability
  * leaves before it is durable (rule 2; figure 2, "Updated on stable storage before
  * responding to RPCs").
- *
- * @module
  */
 
 import { advanceCommit } from "./commitment.ts";

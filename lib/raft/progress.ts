@@ -1,7 +1,5 @@
 /**
  * The leader's view of one peer's log, and its flow control.
- *
- * @module
  */
 
 import type { NodeId, PeerProgress } from "./types.ts";

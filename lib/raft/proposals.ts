@@ -1,7 +1,5 @@
 /**
  * Appending to the leader's own log (§5.3), and refusals.
- *
- * @module
  */
 
 import type { State } from "./state.ts";

@@ -1,8 +1,6 @@
 /**
  * Counting majorities. In a joint configuration both halves must agree
  * (dissertation §4.3): separate majorities of the old and of the new voters.
- *
- * @module
  */
 
 import type { Membership, NodeId } from "./types.ts";

@@ -12,8 +12,6 @@
  *
  * Sending and writing run in parallel: messages that must wait for a write are
  * held back, and appear in the effects after `persisted`.
- *
- * @module
  */
 
 import { handleRequestVote, handleRequestVoteResponse, tickElection } from "./election.ts";

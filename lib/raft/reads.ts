@@ -4,8 +4,6 @@
  * by a quorum: then no newer leader existed when it arrived. Many reads share a
  * round. Rounds are counted within one term, so that no acknowledgement of
  * another leadership can confirm a read.
- *
- * @module
  */
 
 import { quorumValue } from "./quorum.ts";

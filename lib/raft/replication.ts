@@ -1,8 +1,6 @@
 /**
  * The leader's half of log replication (§5.3): messages to each peer, and their
  * answers.
- *
- * @module
  */
 
 import { advanceCommit } from "./commitment.ts";

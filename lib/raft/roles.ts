@@ -1,7 +1,5 @@
 /**
  * Changes of role (§5.1): back to follower, in the same term or a newer one.
- *
- * @module
  */
 
 import type { State } from "./state.ts";

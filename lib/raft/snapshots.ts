@@ -1,8 +1,6 @@
 /**
  * Snapshots and log compaction (§7). The driver stores and sends the bytes; this
  * file has the rules of when a snapshot is needed, wanted and in force.
- *
- * @module
  */
 
 import { advanceCommit, commitTo } from "./commitment.ts";

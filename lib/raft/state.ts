@@ -1,8 +1,6 @@
 /**
  * The state of one node (figure 2, "State"), and its outbox. The rules that read
  * and change it are in the other files of this folder, one concern each.
- *
- * @module
  */
 
 import { Configuration } from "./configuration.ts";

@@ -1,8 +1,6 @@
 /**
  * Leadership transfer (dissertation §3.10): the leader stops accepting proposals,
  * brings its successor up to date, and tells it to campaign at once.
- *
- * @module
  */
 
 import { isJoint, memberOf } from "./membership.ts";

@@ -1,8 +1,6 @@
 /**
  * The bytes of commands to, and replies of, a state machine that is wrapped in
  * {@linkcode Sessions}.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";

@@ -1,8 +1,6 @@
 /**
  * The sessions' part of a snapshot: a block with the format and the limits, a
  * block for each session, an empty block. The state machine's own bytes follow.
- *
- * @module
  */
 
 import { blockChunks, type BlockReader } from "../block_stream.ts";

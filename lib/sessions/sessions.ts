@@ -1,7 +1,5 @@
 /**
  * Exactly-once around any state machine (§8 of the paper, dissertation §6.3).
- *
- * @module
  */
 
 import { BlockReader } from "../block_stream.ts";

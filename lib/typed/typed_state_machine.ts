@@ -1,7 +1,5 @@
 /**
  * State machines over values instead of bytes.
- *
- * @module
  */
 
 import { ByteReader, ByteWriter, concatBytes } from "../bytes.ts";

@@ -1,7 +1,5 @@
 /**
  * Options and arguments that several commands share.
- *
- * @module
  */
 
 import type { Command } from "commander";

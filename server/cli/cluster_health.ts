@@ -1,7 +1,5 @@
 /**
  * The status of every server that can be found.
- *
- * @module
  */
 
 import type { LeaderHint } from "../../lib/errors.ts";

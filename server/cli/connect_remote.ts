@@ -1,7 +1,5 @@
 /**
  * A cluster over Connect.
- *
- * @module
  */
 
 import { systemHost } from "../../lib/host.ts";

@@ -1,7 +1,5 @@
 /**
  * Failures as a message, a JSON document and an exit code.
- *
- * @module
  */
 
 import type { LeaderHint, Outcome, RaftErrorCode } from "../../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * `kv put`, `get`, `delete`, `list` and `watch`.
- *
- * @module
  */
 
 import type { Command } from "commander";

@@ -1,7 +1,5 @@
 /**
  * `leader transfer`, and `snapshot take`.
- *
- * @module
  */
 
 import type { Command } from "commander";

@@ -1,7 +1,5 @@
 /**
  * `log verify` and `log dump`.
- *
- * @module
  */
 
 import type { Command } from "commander";

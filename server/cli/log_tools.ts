@@ -1,7 +1,5 @@
 /**
  * The part of the file storage that the `log` commands need.
- *
- * @module
  */
 
 import { readdir } from "node:fs/promises";

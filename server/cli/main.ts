@@ -1,7 +1,5 @@
 /**
  * The command line: `deno task raft …`. See docs/command_line.md.
- *
- * @module
  */
 
 import process from "node:process";

@@ -1,7 +1,5 @@
 /**
  * `member list`, `add`, `promote`, `demote` and `remove`.
- *
- * @module
  */
 
 import type { Command } from "commander";

@@ -1,7 +1,5 @@
 /**
  * The environment of the command line, from the process.
- *
- * @module
  */
 
 import process from "node:process";

@@ -1,7 +1,5 @@
 /**
  * Reads `GET /status`, which has more than the service: the reason why a node doesn't run.
- *
- * @module
  */
 
 import { RaftError } from "../../lib/errors.ts";

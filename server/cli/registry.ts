@@ -1,7 +1,5 @@
 /**
  * Connects commands with their handlers.
- *
- * @module
  */
 
 import type { Command } from "commander";

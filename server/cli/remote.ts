@@ -1,7 +1,5 @@
 /**
  * The cluster, as the commands need it.
- *
- * @module
  */
 
 import type { ClusterAdmin } from "../../lib/client/cluster_admin.ts";

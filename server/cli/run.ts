@@ -1,7 +1,5 @@
 /**
  * The command line, without the process around it.
- *
- * @module
  */
 
 import { Command, CommanderError } from "commander";

@@ -1,7 +1,5 @@
 /**
  * The access of the command line to clusters and folders.
- *
- * @module
  */
 
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";

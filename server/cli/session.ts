@@ -1,7 +1,5 @@
 /**
  * One run of one command: its options, its output, its cluster.
- *
- * @module
  */
 
 import { collect } from "../options.ts";

@@ -1,7 +1,5 @@
 /**
  * `status`: an overview of the whole cluster.
- *
- * @module
  */
 
 import type { Command } from "commander";

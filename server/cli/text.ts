@@ -1,7 +1,5 @@
 /**
  * Bytes, durations and tables for people.
- *
- * @module
  */
 
 import stringWidth from "string-width";

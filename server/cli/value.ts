@@ -1,7 +1,5 @@
 /**
  * The value of `kv put`.
- *
- * @module
  */
 
 import { createReadStream } from "node:fs";

@@ -1,7 +1,5 @@
 /**
  * `kv watch`: changes without gaps, while servers come and go.
- *
- * @module
  */
 
 import { RaftError } from "../../lib/errors.ts";

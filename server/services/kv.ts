@@ -1,8 +1,6 @@
 /**
  * The key-value store as a service: the one implementation behind the REST
  * routes and KeyValueService.
- *
- * @module
  */
 
 import type { ClientTransport } from "../../lib/client/client_transport.ts";

@@ -1,7 +1,5 @@
 /**
  * KeyValueService: {@linkcode KeyValueCalls} on the wire.
- *
- * @module
  */
 
 import type { ServiceImpl } from "@connectrpc/connect";

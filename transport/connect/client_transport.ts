@@ -1,7 +1,5 @@
 /**
  * Calls of clients to nodes: Connect over `fetch`, in every runtime, browsers included.
- *
- * @module
  */
 
 import { ConnectError, createClient } from "@connectrpc/connect";

@@ -1,7 +1,5 @@
 /**
  * The transport between servers: Connect-RPC, with one connection per peer.
- *
- * @module
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";

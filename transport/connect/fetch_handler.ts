@@ -1,7 +1,5 @@
 /**
  * Connect services behind a `Request` → `Response` function, for any server that has one.
- *
- * @module
  */
 
 import { createConnectRouter } from "@connectrpc/connect";

@@ -1,7 +1,5 @@
 /**
  * Links between servers: a bidirectional stream over HTTP/2, by node:http2 in Node, Deno and Bun.
- *
- * @module
  */
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";

@@ -3,8 +3,6 @@
  * Chromium and Node take a stream as body only in half duplex, which rules out
  * Connect's own fetch client. So this carries unary calls, and answers that
  * stream; not requests that stream.
- *
- * @module
  */
 
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";

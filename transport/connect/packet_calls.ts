@@ -1,7 +1,5 @@
 /**
  * Calls of tabs, answered by the Connect services of a server.
- *
- * @module
  */
 
 import { Code, ConnectError } from "@connectrpc/connect";

@@ -1,8 +1,6 @@
 /**
  * The way to one peer: a bounded queue, and a connection that is opened when there
  * is something to send, and reopened with growing pauses when it breaks.
- *
- * @module
  */
 
 import { Backoff } from "../../lib/backoff.ts";

@@ -1,7 +1,5 @@
 /**
  * One connection to a peer, by any protocol.
- *
- * @module
  */
 
 import { createClient } from "@connectrpc/connect";

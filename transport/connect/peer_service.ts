@@ -1,7 +1,5 @@
 /**
  * The receiving side of the transport between servers, and the question of a node's identity.
- *
- * @module
  */
 
 import { createClient } from "@connectrpc/connect";

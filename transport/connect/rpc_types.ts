@@ -1,7 +1,5 @@
 /**
  * Short names for what Connect makes of the services.
- *
- * @module
  */
 
 import type { Client, ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";

@@ -1,7 +1,5 @@
 /**
  * The messages that wait to be sent to one peer.
- *
- * @module
  */
 
 import { BoundedQueue, type QueueLimits } from "../../lib/bounded_queue.ts";

@@ -1,7 +1,5 @@
 /**
  * A node that was put together in parts, behind one function for any HTTP server.
- *
- * @module
  */
 
 import { RaftError } from "../../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * Methods that a node answers over a tab's transport, by name.
- *
- * @module
  */
 
 import {

@@ -1,7 +1,5 @@
 /**
  * Calls of ClientService, over whatever carries a call.
- *
- * @module
  */
 
 import {

@@ -1,7 +1,5 @@
 /**
  * Packets as bytes.
- *
- * @module
  */
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";

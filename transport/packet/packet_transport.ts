@@ -1,7 +1,5 @@
 /**
  * The transport of a node in a tab, and of a page that only calls nodes.
- *
- * @module
  */
 
 import type { AdminTransport, CallOptions, ClientTransport } from "../../lib/client/client_transport.ts";

@@ -1,7 +1,5 @@
 /**
  * Calls that are being answered.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

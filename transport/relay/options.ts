@@ -1,7 +1,5 @@
 /**
  * Options and counts of a page's relay.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

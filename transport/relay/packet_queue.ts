@@ -1,7 +1,5 @@
 /**
  * The packets that wait to be carried to one page or one server.
- *
- * @module
  */
 
 import { BoundedQueue, type QueueLimits } from "../../lib/bounded_queue.ts";

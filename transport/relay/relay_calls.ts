@@ -1,7 +1,5 @@
 /**
  * Calls of a server's RelayService by a page, over `fetch`.
- *
- * @module
  */
 
 import { type Client, ConnectError, createClient } from "@connectrpc/connect";

@@ -1,7 +1,5 @@
 /**
  * A page's part of the relay, shared by all of its nodes.
- *
- * @module
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";

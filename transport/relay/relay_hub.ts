@@ -1,8 +1,6 @@
 /**
  * A server's part of the relay: the attached pages, their addresses, and the
  * packets that wait for them.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

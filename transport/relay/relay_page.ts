@@ -1,7 +1,5 @@
 /**
  * One page at a relay: its addresses, and the packets that wait to go down its stream.
- *
- * @module
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";

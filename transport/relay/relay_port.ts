@@ -1,7 +1,5 @@
 /**
  * A page's relay, for nodes in its workers: each has a port to it.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

@@ -1,7 +1,5 @@
 /**
  * RelayService: a {@linkcode RelayHub} on the wire.
- *
- * @module
  */
 
 import type { RelayHub } from "./relay_hub.ts";

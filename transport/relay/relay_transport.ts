@@ -1,7 +1,5 @@
 /**
  * The transport of one node at a relay.
- *
- * @module
  */
 
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";

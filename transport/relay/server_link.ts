@@ -1,7 +1,5 @@
 /**
  * The connection of a page to one server: a stream down, calls up.
- *
- * @module
  */
 
 import type { Client } from "@connectrpc/connect";

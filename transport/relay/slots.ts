@@ -3,8 +3,6 @@
  * port, for all of its tabs together: a seventh request waits without notice. So
  * pages take one of four slots first, by Web Locks, which leaves two connections
  * for the calls of all; and a page without a slot can report it.
- *
- * @module
  */
 
 import { abortedError } from "../../lib/errors.ts";

@@ -1,8 +1,6 @@
 /**
  * The transport between all nodes of a cluster that are in tabs and workers of
  * one origin.
- *
- * @module
  */
 
 import { systemHost } from "../../lib/host.ts";

@@ -2,8 +2,6 @@
  * Packets over BroadcastChannels. Every tab and worker of the origin is reached
  * without being named first, so this also knows which peers are there, and limits
  * what is on its way to each.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

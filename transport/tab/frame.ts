@@ -1,7 +1,5 @@
 /**
  * The messages of a BroadcastChannel: packets, and the presence of peers.
- *
- * @module
  */
 
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH } from "../wire/checked.ts";

@@ -1,8 +1,6 @@
 /**
  * The presence of tabs, by Web Locks: a tab that dies says no goodbye, but its
  * locks are free at once.
- *
- * @module
  */
 
 import type { Host } from "../../lib/clock.ts";

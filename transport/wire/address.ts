@@ -1,7 +1,5 @@
 /**
  * Addresses as users write them.
- *
- * @module
  */
 
 import { RaftError } from "../../lib/errors.ts";

@@ -1,7 +1,5 @@
 /**
  * An operator's calls as messages of AdminService, whatever carries them.
- *
- * @module
  */
 
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";

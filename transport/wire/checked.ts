@@ -1,7 +1,5 @@
 /**
  * Checks of values that arrive from outside.
- *
- * @module
  */
 
 import { RaftError } from "../../lib/errors.ts";

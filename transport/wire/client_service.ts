@@ -1,8 +1,6 @@
 /**
  * ClientService for any state machine: commands and queries are bytes. Connect
  * and the packets between tabs both serve it.
- *
- * @module
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";

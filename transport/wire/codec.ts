@@ -2,8 +2,6 @@
  * Envelopes as protobuf messages. Arrivals are checked so far that the protocol
  * can rely on their types and numbers; the node decides whether they are meant
  * for it, and whether they are current.
- *
- * @module
  */
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";

@@ -1,7 +1,5 @@
 /**
  * {@linkcode RaftError}s as details of Connect errors.
- *
- * @module
  */
 
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";

@@ -1,7 +1,5 @@
 /**
  * {@linkcode RaftError}s as protobuf messages.
- *
- * @module
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";

@@ -1,8 +1,6 @@
 /**
  * The identity of a node, as it answers PeerService.Identify: before the first
  * start of a cluster nodes find out by it who their peers are.
- *
- * @module
  */
 
 import type { NodeStatus } from "../../lib/node/types.ts";

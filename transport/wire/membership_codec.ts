@@ -1,7 +1,5 @@
 /**
  * Members and memberships on the wire.
- *
- * @module
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";

@@ -1,7 +1,5 @@
 /**
  * The results of proposals on the wire.
- *
- * @module
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";

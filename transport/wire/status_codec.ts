@@ -1,7 +1,5 @@
 /**
  * The status of a node on the wire.
- *
- * @module
  */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
