@@ -32,3 +32,8 @@ export function attempt<T>(
   );
   return pending.promise;
 }
+
+/** Returns the error to report after several attempts: the last one that says more than that a node did not answer. */
+export function mostTelling(earlier: RaftError | null, last: RaftError): RaftError {
+  return earlier !== null && (last.code === "unreachable" || last.code === "timeout") ? earlier : last;
+}

@@ -10,7 +10,7 @@ import type { MembershipTarget, NodeStatus } from "../node/types.ts";
 import { pause } from "../pause.ts";
 import type { Membership, NodeId } from "../raft/types.ts";
 import type { AdminCalls, AdminMethod, NewMember } from "./admin_calls.ts";
-import { attempt } from "./attempts.ts";
+import { attempt, mostTelling } from "./attempts.ts";
 import type { AdminTransport } from "./client_transport.ts";
 import type { ClientRequestOptions } from "./coordinator.ts";
 import { LeaderFinder } from "./leader_finder.ts";
@@ -205,8 +205,7 @@ export class ClusterAdmin {
         if (endpoint !== null && !anywhere && error.outcome === "unknown") inDoubt = true;
         const outcome = inDoubt ? "unknown" : "rejected";
         if (signal?.aborted) throw abortedError(signal, outcome);
-        // An earlier error says more than a node that did not answer.
-        if (told === null || (error.code !== "unreachable" && error.code !== "timeout")) told = error;
+        told = mostTelling(told, error);
         const final = !this.#isWorthRepeating(error, harmless || !inDoubt, options.waitUntilReady === true, detour);
         if (final) throw error.withOutcome(outcome);
         const pauseMs = backoff.nextMs();

@@ -3,6 +3,7 @@
  */
 
 import { Backoff } from "../backoff.ts";
+import { mostTelling } from "../client/attempts.ts";
 import type { ClientRequestOptions } from "../client/coordinator.ts";
 import type { Host } from "../clock.ts";
 import { abortedError, isRetryable, type Outcome, RaftError } from "../errors.ts";
@@ -203,7 +204,7 @@ export class KeyValueClient {
    * and none twice: a watch that breaks is resumed after the last change.
    *
    * @throws {RaftError} `compacted` if changes from there on have been discarded;
-   * `aborted` by the signal; the last error if it could not be resumed in time
+   * `aborted` by the signal; the last telling error if it could not be resumed in time
    */
   async *watch(options: KeyValueWatchOptions = {}): AsyncGenerator<KeyValueChange> {
     const { prefix = "", signal, timeoutMs = 10_000 } = options;
@@ -227,6 +228,7 @@ export async function* resumedWatch(
   let next = options.fromRevision;
   const backoff = new Backoff(host, MIN_RESUME_MS, MAX_RESUME_MS);
   let brokenSinceMs = host.clock.monotonicMs();
+  let told: RaftError | null = null;
   for (;;) {
     const beganMs = host.clock.monotonicMs();
     let error = new RaftError("unreachable", "the watch ended");
@@ -246,8 +248,10 @@ export async function* resumedWatch(
     if (brokenSinceMs === Infinity || nowMs - beganMs > GOOD_MS) {
       brokenSinceMs = nowMs;
       backoff.reset();
+      told = null;
     }
-    if (nowMs - brokenSinceMs > timeoutMs) throw error;
+    told = mostTelling(told, error);
+    if (nowMs - brokenSinceMs > timeoutMs) throw told;
     onRetry?.(error);
     await pause(host.clock, backoff.nextMs(), signal);
     if (signal?.aborted) throw abortedError(signal);

@@ -62,3 +62,17 @@ Deno.test("a watch ends with an error that no other node would avoid, and when i
   const late = clientOf(state, failing("unreachable")).watch({ fromRevision: 1, timeoutMs: 20 });
   await assert.rejects(late.next(), { code: "unreachable", outcome: "rejected" });
 });
+
+Deno.test("a watch that can't be resumed reports why, not that the last server did not answer", async () => {
+  let attempts = 0;
+  const source: WatchSource = {
+    // deno-lint-ignore require-yield -- it fails at once
+    async *watch() {
+      await Promise.resolve();
+      throw new RaftError(attempts++ === 0 ? "no_leader" : "unreachable", "no");
+    },
+  };
+  const changes = clientOf(new KeyValue(), source).watch({ fromRevision: 1, timeoutMs: 100 });
+  await assert.rejects(changes.next(), { code: "no_leader" });
+  assert.ok(attempts > 1);
+});
