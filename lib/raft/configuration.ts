@@ -42,14 +42,13 @@ export class Configuration {
 
   /** Returns the membership as of `index`, which must not be below the newest snapshot's. */
   at(index: number): Membership {
-    for (let i = this.#history.length - 1; i >= 0; i--) {
-      if (this.#history[i]!.index <= index) return this.#history[i]!.membership;
-    }
-    throw new RangeError(`the membership as of ${index} has been compacted away`);
+    const record = this.#history.findLast((record) => record.index <= index);
+    if (record === undefined) throw new RangeError(`the membership as of ${index} has been compacted away`);
+    return record.membership;
   }
 
   /** Returns the memberships appended after `from`, up to `to`. */
-  between(from: number, to: number): readonly { readonly index: number; readonly membership: Membership }[] {
+  between(from: number, to: number): readonly Record[] {
     return this.#history.filter(({ index }) => index > from && index <= to);
   }
 

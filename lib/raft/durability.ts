@@ -45,12 +45,12 @@ export class Durability {
   }
 
   hardStateChanged(state: Persistable): boolean {
-    return state.term !== this.hardState.term || state.votedFor !== this.hardState.votedFor;
+    return !equalHardStates(state, this.hardState);
   }
 
   /** Reports whether the present term and vote are on disk. */
   hardStateDurable(state: Persistable): boolean {
-    return state.term === this.durableHardState.term && state.votedFor === this.durableHardState.votedFor;
+    return equalHardStates(state, this.durableHardState);
   }
 
   /** Holds a message back until the present state is durable. Returns `false`, and keeps nothing, if it already is. */
@@ -116,6 +116,11 @@ export class Durability {
     this.#afterInflight = [];
     this.#afterNext = [];
   }
+}
+
+/** Reports whether term and vote are the same. */
+export function equalHardStates(a: HardState, b: HardState): boolean {
+  return a.term === b.term && a.votedFor === b.votedFor;
 }
 
 /**

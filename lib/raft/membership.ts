@@ -99,11 +99,20 @@ export function validateMembership(membership: Membership): void {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Encodes a membership for its log entry: JSON with a fixed order of fields. */
-export function encodeMembership(membership: Membership): Uint8Array {
+/** Returns a membership as JSON with a fixed order of fields. */
+function toText(membership: Membership): string {
   const { voters, outgoing, learners, learnersNext } = membership;
-  const members = sortedMembers(membership.members);
-  return encoder.encode(JSON.stringify({ voters, outgoing, learners, learnersNext, members }));
+  return JSON.stringify({ voters, outgoing, learners, learnersNext, members: sortedMembers(membership.members) });
+}
+
+/** Encodes a membership for its log entry. */
+export function encodeMembership(membership: Membership): Uint8Array {
+  return encoder.encode(toText(membership));
+}
+
+/** Reports whether two memberships are equal in every field. */
+export function equalMemberships(a: Membership, b: Membership): boolean {
+  return toText(a) === toText(b);
 }
 
 /**
@@ -149,18 +158,4 @@ function membersFrom(fields: Record<string, unknown>): Member[] {
     }
     return { id, address, incarnation };
   });
-}
-
-/** Reports whether two memberships are equal in every field. */
-export function equalMemberships(a: Membership, b: Membership): boolean {
-  return equalIds(a.voters, b.voters) && equalIds(a.outgoing, b.outgoing) && equalIds(a.learners, b.learners) &&
-    equalIds(a.learnersNext, b.learnersNext) && a.members.length === b.members.length &&
-    a.members.every((member, i) => {
-      const other = b.members[i]!;
-      return member.id === other.id && member.address === other.address && member.incarnation === other.incarnation;
-    });
-}
-
-function equalIds(a: readonly NodeId[], b: readonly NodeId[]): boolean {
-  return a.length === b.length && a.every((id, i) => id === b[i]);
 }

@@ -6,6 +6,7 @@
  */
 
 import { advanceCommit } from "./commitment.ts";
+import { equalHardStates } from "./durability.ts";
 import { rollBackMembership } from "./membership_change.ts";
 import { countVote } from "./election.ts";
 import { becomeFollower } from "./roles.ts";
@@ -36,9 +37,8 @@ export function persisted(state: State, batch: PersistBatch): void {
  */
 export function persistFailed(state: State, batch: PersistBatch): boolean {
   const { durability, log } = state;
-  const { term, votedFor } = durability.durableHardState;
   const onlyProbe = batch.entries.length === 0 && batch.snapshot === null && state.campaignBlocked &&
-    batch.hardState !== null && batch.hardState.term === term && batch.hardState.votedFor === votedFor;
+    batch.hardState !== null && equalHardStates(batch.hardState, durability.durableHardState);
   if (onlyProbe) {
     durability.finish(batch);
     durability.hardState = durability.durableHardState;

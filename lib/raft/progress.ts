@@ -77,40 +77,30 @@ export class Progress {
 
   /** Returns to one message at a time, from `nextIndex` on. */
   becomeProbe(nextIndex: number): void {
-    this.state = "probe";
+    this.#become("probe");
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
-    this.probing = false;
-    this.#clearInflight();
   }
 
   /** Starts the pipeline: the logs meet just before `nextIndex`. */
   becomeReplicate(): void {
-    this.state = "replicate";
-    this.probing = false;
-    this.#clearInflight();
+    this.#become("replicate");
   }
 
   /** Stops sending entries while a snapshot is sent, because the next entry is compacted away. */
   becomeSnapshot(): void {
-    this.state = "snapshot";
-    this.probing = false;
-    this.#clearInflight();
+    this.#become("snapshot");
   }
 
   /** Returns a copy for observers. */
   report(): PeerProgress {
-    return {
-      id: this.id,
-      matchIndex: this.matchIndex,
-      nextIndex: this.nextIndex,
-      state: this.state,
-      ticksSinceContact: this.contacted ? this.ticksSinceContact : Number.POSITIVE_INFINITY,
-      inflightMessages: this.inflightMessages,
-      inflightBytes: this.inflightBytes,
-    };
+    const { id, matchIndex, nextIndex, state, inflightMessages, inflightBytes } = this;
+    const ticksSinceContact = this.contacted ? this.ticksSinceContact : Infinity;
+    return { id, matchIndex, nextIndex, state, ticksSinceContact, inflightMessages, inflightBytes };
   }
 
-  #clearInflight(): void {
+  #become(state: PeerProgress["state"]): void {
+    this.state = state;
+    this.probing = false;
     this.#inflight = [];
     this.#inflightBytes = 0;
   }

@@ -12,14 +12,7 @@ export function majority(voters: number): number {
 
 /** Reports whether the voters for which `agrees` holds are a quorum. Without voters there is no quorum. */
 export function hasQuorum(membership: Membership, agrees: (id: NodeId) => boolean): boolean {
-  return hasMajority(membership.voters, agrees) &&
-    (membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees));
-}
-
-function hasMajority(voters: readonly NodeId[], agrees: (id: NodeId) => boolean): boolean {
-  let count = 0;
-  for (const id of voters) if (agrees(id)) count++;
-  return count >= majority(voters.length);
+  return quorumValue(membership, (id) => agrees(id) ? 1 : 0) === 1;
 }
 
 /** Returns the highest number that a quorum has reached, where `reached` gives each voter's. */

@@ -6,9 +6,10 @@
  * another leadership can confirm a read.
  */
 
+import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import type { Leadership, State } from "./state.ts";
-import type { NodeId, Refusal } from "./types.ts";
+import type { Refusal } from "./types.ts";
 
 /** Begins a read, which ends in the effects. */
 export function readIndex(state: State, id: number): Refusal | null {
@@ -34,10 +35,9 @@ export function beginRound(state: State, leadership: Leadership): void {
 }
 
 /** Counts a peer's answer to a message of this round. */
-export function acknowledgeRound(state: State, leadership: Leadership, from: NodeId, round: number): void {
-  const peer = leadership.peers.get(from);
+export function acknowledgeRound(state: State, leadership: Leadership, peer: Progress, round: number): void {
   // A round that has not begun can't be acknowledged.
-  if (peer === undefined || round > leadership.round || round <= peer.ackedRound) return;
+  if (round > leadership.round || round <= peer.ackedRound) return;
   peer.ackedRound = round;
   confirmRounds(state, leadership);
 }

@@ -11,7 +11,7 @@ import type { Progress } from "./progress.ts";
 import { acknowledgeRound, beginRound } from "./reads.ts";
 import type { Leadership, State } from "./state.ts";
 import { advanceTransfer, retireIfRemoved, tickTransfer } from "./transfer.ts";
-import type { AppendEntriesResponse, Entry, EntryRead, NodeId } from "./types.ts";
+import type { AppendEntries, AppendEntriesResponse, Entry, EntryRead, NodeId } from "./types.ts";
 
 /** Counts a tick of the leader: steps down without a quorum, and begins the next round of heartbeats when it is due. */
 export function tickLeader(state: State, leadership: Leadership): void {
@@ -86,16 +86,7 @@ function requestSnapshot(state: State, peer: Progress): void {
 }
 
 function sendAppendEntries(state: State, leadership: Leadership, peer: Progress, entries: readonly Entry[]): void {
-  const prevLogIndex = peer.nextIndex - 1;
-  state.send(peer.id, {
-    type: "AppendEntries",
-    term: state.term,
-    prevLogIndex,
-    prevLogTerm: state.log.termAt(prevLogIndex)!,
-    entries,
-    leaderCommit: state.commitIndex,
-    round: leadership.round,
-  });
+  state.send(peer.id, appendEntries(state, leadership, peer.nextIndex - 1, entries));
   peer.sentCommit = state.commitIndex;
   if (entries.length === 0) return;
   peer.sent(entries.at(-1)!.index, entries.reduce((sum, entry) => sum + entryBytes(entry), 0));
@@ -105,15 +96,18 @@ function sendAppendEntries(state: State, leadership: Leadership, peer: Progress,
 function sendHeartbeat(state: State, leadership: Leadership, peer: Progress): void {
   const comparable = peer.state !== "snapshot" && state.log.termAt(peer.nextIndex - 1) !== undefined;
   if (comparable) return sendAppendEntries(state, leadership, peer, []);
-  state.send(peer.id, {
-    type: "AppendEntries",
-    term: state.term,
-    prevLogIndex: 0,
-    prevLogTerm: 0,
-    entries: [],
-    leaderCommit: state.commitIndex,
-    round: leadership.round,
-  });
+  state.send(peer.id, appendEntries(state, leadership, 0, []));
+}
+
+/** Builds the message with the entries after `prevLogIndex`. */
+function appendEntries(
+  { term, log, commitIndex: leaderCommit }: State,
+  { round }: Leadership,
+  prevLogIndex: number,
+  entries: readonly Entry[],
+): AppendEntries {
+  const prevLogTerm = prevLogIndex === 0 ? 0 : log.termAt(prevLogIndex)!;
+  return { type: "AppendEntries", term, prevLogIndex, prevLogTerm, entries, leaderCommit, round };
 }
 
 /** Sends entries that were read from the storage, if the peer still needs them. */
@@ -151,7 +145,7 @@ export function noteContact(state: State, leadership: Leadership, peer: Progress
   peer.contacted = true;
   peer.ticksSinceContact = 0;
   state.dirty = true;
-  acknowledgeRound(state, leadership, peer.id, round);
+  acknowledgeRound(state, leadership, peer, round);
 }
 
 function handleSuccess(

@@ -99,15 +99,7 @@ export function snapshotProgress(
   status: "accepted" | "failed",
   round: number,
 ): void {
-  state.sendWhenDurable(to, {
-    type: "InstallSnapshotResponse",
-    term: state.term,
-    round: roundToConfirm(state, to, round),
-    snapshotId,
-    offset,
-    status,
-    matchIndex: 0,
-  });
+  respond(state, to, round, { snapshotId, offset, status, matchIndex: 0 });
 }
 
 /**
@@ -142,13 +134,15 @@ export function installPending(state: State): boolean {
 }
 
 function respondInstalled(state: State, to: NodeId, snapshotId: string, round: number): void {
-  state.sendWhenDurable(to, {
-    type: "InstallSnapshotResponse",
-    term: state.term,
-    round: roundToConfirm(state, to, round),
-    snapshotId,
-    offset: 0,
-    status: "installed",
-    matchIndex: state.commitIndex,
-  });
+  respond(state, to, round, { snapshotId, offset: 0, status: "installed", matchIndex: state.commitIndex });
+}
+
+function respond(
+  state: State,
+  to: NodeId,
+  round: number,
+  result: Omit<InstallSnapshotResponse, "type" | "term" | "round">,
+): void {
+  const head = { type: "InstallSnapshotResponse", term: state.term, round: roundToConfirm(state, to, round) } as const;
+  state.sendWhenDurable(to, { ...head, ...result });
 }

@@ -9,20 +9,7 @@ import { RaftLog } from "./log.ts";
 import { isVoter, memberOf } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import { SeededRandom } from "./random.ts";
-import type {
-  ConfirmedRead,
-  EntryRead,
-  InstallSnapshot,
-  InstallSnapshotResponse,
-  Membership,
-  Message,
-  NodeId,
-  OutboundMessage,
-  RaftEvent,
-  RestoredState,
-  Role,
-  SnapshotMeta,
-} from "./types.ts";
+import type { Effects, Membership, Message, NodeId, RaftEvent, RestoredState, Role, SnapshotMeta } from "./types.ts";
 
 /** Settings of the core. Times are in ticks, sizes in bytes. */
 export interface RaftConfig {
@@ -59,18 +46,10 @@ export function invariant(holds: boolean, what: string): asserts holds {
   if (!holds) throw new InvariantViolation(what);
 }
 
-/** The effects that wait for the driver, under the names of {@linkcode Effects}. */
-export interface Outbox {
-  messages: OutboundMessage[];
-  entryReads: EntryRead[];
-  snapshotSends: NodeId[];
-  snapshotChunks: { from: NodeId; message: InstallSnapshot }[];
-  snapshotResponses: { from: NodeId; message: InstallSnapshotResponse }[];
-  reads: ConfirmedRead[];
-  rejectedReads: number[];
-  roundStarted: number;
-  events: RaftEvent[];
-}
+/** The effects that wait for the driver. */
+export type Outbox = {
+  -readonly [Name in keyof Effects]: Effects[Name] extends readonly (infer Item)[] ? Item[] : Effects[Name];
+};
 
 /** Returns an empty outbox. */
 export function emptyOutbox(): Outbox {

@@ -91,8 +91,8 @@ export const membership: readonly Mutant[] = [
     rule: "In a joint configuration an election needs majorities of both halves (dissertation §4.3).",
     edits: [{
       file: QUORUM,
-      find: "(membership.outgoing.length === 0 || hasMajority(membership.outgoing, agrees))",
-      replace: "(membership.outgoing.length >= 0 || hasMajority(membership.outgoing, agrees))",
+      find: "return quorumValue(membership, (id) => agrees",
+      replace: "return majorityValue(membership.voters, (id) => agrees",
     }],
     killedBy: "test",
     test: {

@@ -164,18 +164,8 @@ export const snapshots: readonly Mutant[] = [
     rule: "A snapshot is acknowledged once it is durable (figure 2).",
     edits: [{
       file: SNAPSHOTS,
-      find: `  state.sendWhenDurable(to, {
-    type: "InstallSnapshotResponse",
-    term: state.term,
-    round: roundToConfirm(state, to, round),
-    snapshotId,
-    offset: 0,`,
-      replace: `  state.send(to, {
-    type: "InstallSnapshotResponse",
-    term: state.term,
-    round: roundToConfirm(state, to, round),
-    snapshotId,
-    offset: 0,`,
+      find: "state.sendWhenDurable(to, { ...head, ...result });",
+      replace: "state.send(to, { ...head, ...result });",
     }],
     killedBy: "simulation",
     test: {
