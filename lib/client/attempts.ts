@@ -1,9 +1,9 @@
 /**
- * One attempt at something that may hang.
+ * One attempt at something that may hang, and the error after several.
  */
 
 import type { Host } from "../clock.ts";
-import { RaftError } from "../errors.ts";
+import { type Outcome, RaftError } from "../errors.ts";
 import { Pending } from "../pending.ts";
 
 /**
@@ -36,4 +36,11 @@ export function attempt<T>(
 /** Returns the error to report after several attempts: the last one that says more than that a node did not answer. */
 export function mostTelling(earlier: RaftError | null, last: RaftError): RaftError {
   return earlier !== null && (last.code === "unreachable" || last.code === "timeout") ? earlier : last;
+}
+
+/** Returns the error of a request that was repeated until its deadline; `told` is the most telling of its attempts. */
+export function retriedTooLong(message: string, told: RaftError | null, outcome: Outcome = "rejected"): RaftError {
+  if (told === null) return new RaftError("timeout", message, { outcome });
+  const { hint, leader } = told;
+  return new RaftError("timeout", `${message}: ${told.message}`, { outcome, hint, leader, cause: told });
 }

@@ -8,7 +8,7 @@ import { systemHost } from "../host.ts";
 import type { Consistency, NodeStatus, ProposeResult, ReadResult } from "../node/types.ts";
 import { Backoff } from "../backoff.ts";
 import { pause } from "../pause.ts";
-import { attempt } from "./attempts.ts";
+import { attempt, mostTelling, retriedTooLong } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
 import { Proposals } from "./proposals.ts";
@@ -72,7 +72,7 @@ export interface ClientRequestOptions {
  *
  * Every failure is a {@linkcode RaftError} with an `outcome`: `rejected`, the command
  * was not executed and never will be by this request; `unknown`, it may have been, or
- * may yet be. Its `cause` is the error of the last attempt.
+ * may yet be. The `cause` of a `timeout` is the most telling error of its attempts.
  *
  * @example
  * ```ts
@@ -223,7 +223,7 @@ export class Coordinator {
     let last: RaftError | null = null;
     for (;;) {
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) throw retriedTooLong(timeoutMs, last);
+      if (leftMs <= 0) throw retriedTooLong(`no answer within ${timeoutMs} ms`, last);
       let endpoint: string | null = null;
       try {
         endpoint = atLeader
@@ -236,8 +236,7 @@ export class Coordinator {
         return result;
       } catch (thrown) {
         const error = RaftError.from(thrown, "unreachable").withOutcome("rejected");
-        // An earlier error says more than an attempt that the deadline cut short.
-        if (last === null || error.code !== "timeout" || leftMs > this.#attemptTimeoutMs) last = error;
+        last = mostTelling(last, error);
         if (!isRetryable(error) || signals.some((signal) => signal?.aborted)) throw error;
         if (atLeader && endpoint !== null && this.#finder.failed(endpoint, error)) continue;
         await pause(clock, Math.max(0, Math.min(backoff.nextMs(), deadlineMs - clock.monotonicMs())), ...signals);
@@ -246,13 +245,4 @@ export class Coordinator {
       }
     }
   }
-}
-
-function retriedTooLong(timeoutMs: number, last: RaftError | null): RaftError {
-  const why = last === null ? "" : `; the last attempt: ${last.message}`;
-  return new RaftError("timeout", `no answer within ${timeoutMs} ms${why}`, {
-    hint: last?.hint ?? "",
-    ...(last === null ? {} : { cause: last }),
-    ...(last?.leader === undefined ? {} : { leader: last.leader }),
-  });
 }

@@ -121,9 +121,14 @@ export class LeaderFinder {
     await this.#gather(answers, errors);
     this.#learn(answers);
     let best: KnownLeader | null = null;
+    let silent: string | null = null;
     for (const { leader, term, lifecycle } of answers) {
       const endpoint = leader === null ? null : this.#endpointOf(leader.address);
-      if (leader === null || endpoint === null || lifecycle !== "running" || this.#avoids(endpoint)) continue;
+      if (leader === null || endpoint === null || lifecycle !== "running") continue;
+      if (this.#avoids(endpoint)) {
+        silent = endpoint;
+        continue;
+      }
       // A deposed leader may still consider itself the leader: the highest term is right.
       if (best === null || term > best.term) best = { ...leader, endpoint, term };
     }
@@ -131,6 +136,7 @@ export class LeaderFinder {
       this.#leader = best.endpoint;
       return best;
     }
+    if (silent !== null) throw new RaftError("unreachable", `the leader, at ${silent}, does not answer`);
     if (answers.length > 0) {
       const message = answers.length === 1
         ? "the one node that answers knows no leader to ask"

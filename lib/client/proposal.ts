@@ -2,9 +2,10 @@
  * One proposed command.
  */
 
-import { closedError, type Outcome, RaftError } from "../errors.ts";
+import { closedError, type Outcome, type RaftError } from "../errors.ts";
 import type { ProposeResult } from "../node/types.ts";
 import { Pending } from "../pending.ts";
+import { mostTelling, retriedTooLong } from "./attempts.ts";
 import type { Ticket } from "./session_user.ts";
 
 /** A command, from the call that proposes it to its outcome. */
@@ -15,8 +16,8 @@ export class Proposal {
   ticket: Ticket | null = null;
   /** Set if an earlier attempt may have executed it, or may yet do so. */
   maybeApplied = false;
-  /** The error of the last attempt. */
-  lastError: RaftError | null = null;
+  /** The most telling error of the attempts so far. */
+  #told: RaftError | null = null;
   readonly #timeoutMs: number;
   readonly #pending: Pending<ProposeResult>;
   /** Set while an attempt is under way: aborts it once its answer is not needed. */
@@ -78,15 +79,12 @@ export class Proposal {
 
   /** Settles it after its deadline. */
   timedOut(): void {
-    const { lastError } = this;
-    const why = lastError === null ? "" : `; the last attempt: ${lastError.message}`;
-    this.reject(
-      new RaftError("timeout", `no outcome within ${this.#timeoutMs} ms${why}`, {
-        outcome: this.#outcome(),
-        leader: lastError?.leader,
-        ...(lastError === null ? {} : { cause: lastError }),
-      }),
-    );
+    this.reject(retriedTooLong(`no outcome within ${this.#timeoutMs} ms`, this.#told, this.#outcome()));
+  }
+
+  /** Notes the error of an attempt. */
+  failed(error: RaftError): void {
+    this.#told = mostTelling(this.#told, error);
   }
 
   /** Settles it because the client was closed. */

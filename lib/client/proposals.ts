@@ -118,7 +118,7 @@ export class Proposals {
       // Neither a search nor a registration executes a command.
       const retryable = isRetryable(error, true);
       for (const proposal of this.#queue) {
-        if (retryable) proposal.lastError = error;
+        if (retryable) proposal.failed(error);
         else proposal.reject(error.withOutcome(proposal.maybeApplied ? "unknown" : "rejected"));
       }
       if (retryable) this.#waitABit();
@@ -243,7 +243,7 @@ export class Proposals {
       error = result.error;
     }
     if (error.outcome === "unknown") proposal.maybeApplied = true;
-    proposal.lastError = error;
+    proposal.failed(error);
     const known = error.withOutcome(proposal.maybeApplied ? "unknown" : "rejected");
     return isRetryable(known, mode === "session") ? known : proposal.reject(known);
   }

@@ -209,21 +209,30 @@ Deno.test("coordinator: at the deadline the outcome is `rejected` if nothing was
     assert.deepEqual(counter.applied, ["c", "f"]);
   }));
 
-Deno.test("coordinator: a timeout reports the last error, not the attempt that it cut short", () =>
+Deno.test("coordinator: a timeout reports the most telling error, not the attempt that it cut short", () =>
   withClient(async ({ cluster, client, host }) => {
     let call = 0;
     cluster.fault = (method) => method !== "read" ? "none" : ++call === 1 ? "refused" : "hang";
     await assert.rejects(host.run(client.read(bytes("a"), { timeoutMs: 300 })), (error: RaftError) => {
       assert.ok(call > 1);
-      assert.doesNotMatch(error.message, /last attempt: no answer within/);
+      assert.doesNotMatch(error.message, /: no answer within/);
       assert.notEqual((error.cause as RaftError).code, "timeout");
       return error.code === "timeout" && error.outcome === "rejected";
     });
-    // Whole attempts without an answer are worth telling.
+    // A leader that is silent for whole attempts is worth telling.
     cluster.fault = (method) => method === "read" ? "hang" : "none";
     await assert.rejects(host.run(client.read(bytes("a"), { timeoutMs: 5000 })), {
-      message: "no answer within 5000 ms; the last attempt: no answer within 2000 ms",
+      message: "no answer within 5000 ms: the leader, at n1, does not answer",
     });
+  }));
+
+Deno.test("coordinator: a timeout reports that there is no leader, even if a node is unreachable at the end", () =>
+  withClient(async ({ cluster, client, host }) => {
+    cluster.elect(null);
+    const reading = client.read(bytes("a"), { timeoutMs: 3000 });
+    await host.runFor(1000);
+    cluster.fault = (method) => method === "status" ? "lost" : "none";
+    await assert.rejects(host.run(reading), (error: RaftError) => (error.cause as RaftError).code === "no_leader");
   }));
 
 Deno.test("coordinator: an abort is `rejected` only if nothing was sent, and an abandoned command is never applied later", () =>
