@@ -3,17 +3,19 @@
  * than a person can follow. Only the newest few wait.
  */
 
-import { h, setText } from "./dom.ts";
-
 /** The time between two announcements. */
 const EVERY_MS = 1500;
 const MAX_WAITING = 3;
 
-/** A polite live region. */
+/** Passes announcements on to a polite live region. */
 export class Announcer {
-  readonly element = h("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
+  readonly #show: (text: string) => void;
   readonly #waiting: string[] = [];
   #speaking = false;
+
+  constructor(show: (text: string) => void) {
+    this.#show = show;
+  }
 
   say(text: string): void {
     if (this.#waiting.at(-1) === text) return;
@@ -26,7 +28,7 @@ export class Announcer {
     const text = this.#waiting.shift();
     this.#speaking = text !== undefined;
     if (text === undefined) return;
-    setText(this.element, text);
+    this.#show(text);
     setTimeout(() => this.#next(), EVERY_MS);
   }
 }

@@ -2,17 +2,20 @@
  * Events with their reasons, the newest first.
  */
 
+import { html, nothing } from "lit-html";
+import type { TemplateResult } from "lit-html";
+import { repeat } from "lit-html/directives/repeat.js";
 import type { ClusterEvent } from "../source.ts";
-import { button, externalLink, h, setAttribute, setText } from "./dom.ts";
+import { sectionLink } from "./dom.ts";
 import { explain, explainLinks } from "./explain.ts";
-import type { Explanation } from "./explain.ts";
 import { explainWaiting } from "./explain_state.ts";
-import { SETTLE_MS } from "./flights.ts";
-import { FeedLines, LINES_KEPT } from "./feed_lines.ts";
+import { FeedLines } from "./feed_lines.ts";
 import type { FeedLine } from "./feed_lines.ts";
+import { SETTLE_MS } from "./flights.ts";
 import type { Topic } from "./model.ts";
 import { inOrder } from "./order.ts";
 import { Part } from "./part.ts";
+import type { ViewContext } from "./part.ts";
 
 /** At most this many events wait: a hidden page shows none. */
 const MAX_WAITING = 300;
@@ -24,10 +27,8 @@ export class Feed extends Part {
   readonly topics = ["events", "nodes", "links"] as const;
   override readonly everyMs = 120;
   readonly #lines = new FeedLines();
-  readonly #list = h("ol", { class: "lines" });
-  readonly #empty = h("p", { class: "empty" }, "Nothing has happened yet.");
-  readonly #hold = button("Hold", () => this.#toggleHold(), { class: "quiet", "aria-pressed": "false" });
-  readonly #shown = new Map<number, { element: HTMLLIElement; text: HTMLElement; line: FeedLine }>();
+  /** The lines that are visible, the newest first. */
+  #shown: readonly FeedLine[] = [];
   readonly #unshown: { readonly event: ClusterEvent; readonly arrivedMs: number }[] = [];
   /** The links that were cut at the last update. */
   readonly #cut = new Set<string>();
@@ -35,37 +36,45 @@ export class Feed extends Part {
   #startedMs = 0;
   #waiting = { key: "", sinceMs: 0, shown: "" };
 
-  build(): void {
-    this.#startedMs = this.context.source.now();
+  override mount(context: ViewContext): this {
+    super.mount(context);
+    this.#startedMs = context.source.now();
     this.model.onEvent.push((event) => {
       this.#unshown.push({ event, arrivedMs: performance.now() });
       if (this.#unshown.length > MAX_WAITING) this.#unshown.shift();
     });
-    this.append(
-      h("div", { class: "head" }, h("h2", {}, "What happens, and why"), this.#hold),
-      h(
-        "div",
-        { class: "scroller", role: "region", tabindex: 0, "aria-label": "What happened" },
-        this.#empty,
-        this.#list,
-      ),
-    );
+    return this;
   }
 
-  update(_changed: ReadonlySet<Topic>): void {
+  override update(changed?: ReadonlySet<Topic>): void {
     this.#addEvents();
     this.#addLinks();
     this.#explainWaiting();
-    if (this.#held) return;
-    const { lines } = this.#lines;
-    this.#empty.hidden = lines.length > 0;
-    for (const line of lines) this.#show(line);
-    const oldest = lines[0]?.id ?? 0;
-    for (const [id, { element }] of this.#shown) {
-      if (id >= oldest && this.#shown.size <= LINES_KEPT) break;
-      element.remove();
-      this.#shown.delete(id);
-    }
+    if (!this.#held) this.#shown = this.#lines.lines.toReversed();
+    super.update(changed);
+  }
+
+  content(): TemplateResult {
+    return html`
+      <div class="head">
+        <h2>What happens, and why</h2>
+        <button type="button" class="quiet" aria-pressed=${this.#held} @click=${() => this.#toggleHold()}>Hold</button>
+      </div>
+      <div class="scroller" role="region" tabindex="0" aria-label="What happened">
+        ${this.#shown.length > 0 ? nothing : html`<p class="empty">Nothing has happened yet.</p>`}
+        <ol class="lines">${repeat(this.#shown, ({ id }) => id, (line) => this.#line(line))}</ol>
+      </div>
+    `;
+  }
+
+  #line({ atMs, said: { text, section, tone } }: FeedLine): TemplateResult {
+    const seconds = Math.max(0, (atMs - this.#startedMs) / 1000).toFixed(1);
+    return html`
+      <li data-tone=${tone}>
+        <span class="time">${seconds} s</span>
+        <span class="said"><span class="text">${text}</span> ${sectionLink(section)}</span>
+      </li>
+    `;
   }
 
   /**
@@ -98,27 +107,6 @@ export class Feed extends Part {
     for (const link of this.#cut) if (!this.model.links.has(link)) this.#cut.delete(link);
   }
 
-  #show(line: FeedLine): void {
-    const shown = this.#shown.get(line.id);
-    if (shown?.line === line) return;
-    if (shown !== undefined) {
-      setText(shown.text, line.said.text);
-      shown.line = line;
-      return;
-    }
-    const seconds = Math.max(0, (line.atMs - this.#startedMs) / 1000).toFixed(1);
-    const text = h("span", { class: "text" }, line.said.text);
-    const { label, url } = line.said.section;
-    const element = h(
-      "li",
-      { "data-tone": line.said.tone },
-      h("span", { class: "time" }, `${seconds} s`),
-      h("span", { class: "said" }, text, " ", externalLink(label, url)),
-    );
-    this.#list.prepend(element);
-    this.#shown.set(line.id, { element, text, line });
-  }
-
   /** Explains once for each wait why the leader's oldest uncommitted entry is not committed. */
   #explainWaiting(): void {
     const leader = this.model.leader();
@@ -136,14 +124,13 @@ export class Feed extends Part {
     const shown = `${key} ${waiting.text}`;
     if (shown === this.#waiting.shown) return;
     this.#waiting.shown = shown;
-    const said: Explanation = { text: waiting.text, section: waiting.section, tone: "bad", important: true };
-    this.#lines.add(nowMs, said);
-    this.context.announce(said.text);
+    const { text, section } = waiting;
+    this.#lines.add(nowMs, { text, section, tone: "bad", important: true });
+    this.context.announce(text);
   }
 
   #toggleHold(): void {
     this.#held = !this.#held;
-    setAttribute(this.#hold, "aria-pressed", String(this.#held));
-    this.model.touch("events");
+    this.update();
   }
 }

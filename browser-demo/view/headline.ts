@@ -2,7 +2,8 @@
  * The state of the cluster in one line.
  */
 
-import { h, setAttribute, setText } from "./dom.ts";
+import { html } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import { headlineOf } from "./explain_state.ts";
 import { Part } from "./part.ts";
 
@@ -10,17 +11,14 @@ import { Part } from "./part.ts";
 export class Headline extends Part {
   readonly topics = ["nodes"] as const;
   override readonly everyMs = 80;
-  readonly #text = h("h1");
-  readonly #detail = h("p", { class: "detail" });
 
-  build(): void {
-    this.append(h("p", { class: "name" }, "Raft, live"), this.#text, this.#detail);
-  }
-
-  update(): void {
+  content(): TemplateResult {
     const { text, detail, tone } = headlineOf(this.model);
-    setText(this.#text, text);
-    setText(this.#detail, detail);
-    setAttribute(this, "data-tone", tone);
+    this.dataset["tone"] = tone;
+    return html`
+      <p class="name">Raft, live</p>
+      <h1>${text}</h1>
+      <p class="detail">${detail}</p>
+    `;
   }
 }

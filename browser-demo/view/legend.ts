@@ -2,7 +2,8 @@
  * The legend of the picture.
  */
 
-import { h, svg } from "./dom.ts";
+import { html } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import type { Kind } from "./flights.ts";
 
 const SHAPES: readonly { readonly kind: Kind; readonly text: string; readonly path: string }[] = [
@@ -12,18 +13,24 @@ const SHAPES: readonly { readonly kind: Kind; readonly text: string; readonly pa
   { kind: "snapshot", text: "snapshot", path: "M2 2 H14 V14 H2 Z" },
 ];
 
-function glyph(path: string, kind = "", style = ""): SVGSVGElement {
-  const size = { viewBox: "0 0 16 16", width: 14, height: 14 };
-  return svg("svg", { ...size, class: `glyph ${kind}`, "aria-hidden": "true", style }, svg("path", { d: path }));
+function item(text: string, path: string, kind = "", style = ""): TemplateResult {
+  return html`
+    <li>
+      <svg class="glyph ${kind}" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" style=${style}>
+        <path d=${path} />
+      </svg>
+      ${text}
+    </li>
+  `;
 }
 
 /** Returns a line that explains shapes and colours. */
-export function legend(): HTMLUListElement {
-  return h(
-    "ul",
-    { class: "legend", "aria-label": "What the shapes mean" },
-    ...SHAPES.map(({ kind, text, path }) => h("li", {}, glyph(path, "", `color: var(--${kind})`), text)),
-    h("li", {}, glyph("M8 3 a5 5 0 1 0 .01 0 Z", "hollow"), "hollow: its answer"),
-    h("li", {}, glyph("M8 2 a6 6 0 1 1 -6 6", "ring"), "election timer"),
-  );
+export function legend(): TemplateResult {
+  return html`
+    <ul class="legend" aria-label="What the shapes mean">
+      ${SHAPES.map(({ kind, text, path }) => item(text, path, "", `color: var(--${kind})`))}
+      ${item("hollow: its answer", "M8 3 a5 5 0 1 0 .01 0 Z", "hollow")}
+      ${item("election timer", "M8 2 a6 6 0 1 1 -6 6", "ring")}
+    </ul>
+  `;
 }

@@ -4,7 +4,6 @@
  */
 
 import type { NodeId } from "../../mod.ts";
-import { h } from "./dom.ts";
 import type { Flight } from "./flights.ts";
 import type { ClusterModel } from "./model.ts";
 import type { Palette } from "./palette.ts";
@@ -17,7 +16,7 @@ const CUT_AT = 0.5;
 
 /** The canvas of the picture. */
 export class MessageLayer {
-  readonly element = h("canvas", { class: "moving", "aria-hidden": "true" });
+  readonly element = Object.assign(document.createElement("canvas"), { className: "moving", ariaHidden: "true" });
   readonly #drawing = this.element.getContext("2d");
   palette: Palette | null = null;
   still = false;

@@ -4,11 +4,12 @@
  * @module
  */
 
+import { html, nothing, render } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import type { ClusterSource } from "../source.ts";
 import { Announcer } from "./announcer.ts";
 import { ClusterPanel } from "./cluster_panel.ts";
 import { ClusterPicture } from "./cluster_picture.ts";
-import { h } from "./dom.ts";
 import { Feed } from "./feed.ts";
 import { startFrameLoop } from "./frame_loop.ts";
 import { Headline } from "./headline.ts";
@@ -16,31 +17,33 @@ import { LinkPanel } from "./link_panel.ts";
 import { LogTable } from "./log_table.ts";
 import { ClusterModel } from "./model.ts";
 import { NodePanel } from "./node_panel.ts";
-import { Notice } from "./notice.ts";
-import { define } from "./part.ts";
+import { notice } from "./notice.ts";
 import type { ViewContext } from "./part.ts";
 import { Playground } from "./playground.ts";
 import { Tables } from "./tables.ts";
 import { addTheme, themeButton } from "./theme.ts";
 
-const ELEMENTS: readonly [string, CustomElementConstructor][] = [
-  ["raft-headline", Headline],
-  ["raft-cluster-picture", ClusterPicture],
-  ["raft-cluster-panel", ClusterPanel],
-  ["raft-playground", Playground],
-  ["raft-node-panel", NodePanel],
-  ["raft-link-panel", LinkPanel],
-  ["raft-log-table", LogTable],
-  ["raft-feed", Feed],
-  ["raft-tables", Tables],
-];
+const PARTS = {
+  "raft-headline": Headline,
+  "raft-cluster-picture": ClusterPicture,
+  "raft-cluster-panel": ClusterPanel,
+  "raft-playground": Playground,
+  "raft-node-panel": NodePanel,
+  "raft-link-panel": LinkPanel,
+  "raft-log-table": LogTable,
+  "raft-feed": Feed,
+  "raft-tables": Tables,
+};
+
+for (const [name, part] of Object.entries(PARTS)) customElements.define(name, part);
 
 /** Shows a cluster in `root`, for as long as the page lives. */
 export function mountDemo(root: HTMLElement, source: ClusterSource): void {
-  for (const [name, element] of ELEMENTS) define(name, element);
   addTheme(root.ownerDocument);
   const model = new ClusterModel();
-  const [announcer, notice] = [new Announcer(), new Notice()];
+  const shown: { announced: string; notice: TemplateResult | typeof nothing } = { announced: "", notice: nothing };
+  const announcer = new Announcer((announced) => show({ announced }));
+  const dismiss = (): void => show({ notice: nothing });
   const context: ViewContext = {
     source,
     model,
@@ -48,39 +51,38 @@ export function mountDemo(root: HTMLElement, source: ClusterSource): void {
     async perform(what, work) {
       try {
         await work();
-        notice.hide();
+        dismiss();
       } catch (error) {
-        notice.show(what, error);
+        show({ notice: notice(what, error, dismiss) });
       }
     },
   };
-  const headline = new Headline().mount(context);
-  const picture = new ClusterPicture().mount(context);
-  const panel = new ClusterPanel().mount(context);
-  const playground = new Playground().mount(context);
-  const node = new NodePanel().mount(context);
-  const link = new LinkPanel().mount(context);
-  const logs = new LogTable().mount(context);
-  const feed = new Feed().mount(context);
-  const tables = new Tables().mount(context);
-  root.append(h(
-    "div",
-    { class: "raft-demo" },
-    h("header", {}, headline, themeButton()),
-    h(
-      "main",
-      {},
-      h("section", { class: "card cluster", "aria-label": "The cluster" }, picture, panel),
-      h("section", { class: "card try", "aria-label": "Try it" }, playground),
-      h("section", { class: "card node-card", "aria-label": "Node" }, node),
-      h("section", { class: "card link-card", "aria-label": "Link" }, link),
-      h("section", { class: "card logs", "aria-label": "The logs" }, logs),
-      h("section", { class: "card why-card", "aria-label": "What happens, and why" }, feed),
-      h("section", { class: "card tables", "aria-label": "In tables" }, tables),
-    ),
-    announcer.element,
-    notice.element,
-  ));
-  startFrameLoop(source, model, [headline, picture, panel, playground, node, link, logs, feed, tables]);
+  const parts = Object.values(PARTS).map((Part) => new Part().mount(context));
+  const [headline, picture, panel, playground, node, link, logs, feed, tables] = parts;
+  /** Shows the page, with another announcement or notice. */
+  function show(change: Partial<typeof shown>): void {
+    const { announced, notice } = Object.assign(shown, change);
+    render(
+      html`
+        <div class="raft-demo">
+          <header>${headline}${themeButton()}</header>
+          <main>
+            <section class="card cluster" aria-label="The cluster">${picture}${panel}</section>
+            <section class="card try" aria-label="Try it">${playground}</section>
+            <section class="card node-card" aria-label="Node">${node}</section>
+            <section class="card link-card" aria-label="Link">${link}</section>
+            <section class="card logs" aria-label="The logs">${logs}</section>
+            <section class="card why-card" aria-label="What happens, and why">${feed}</section>
+            <section class="card tables" aria-label="In tables">${tables}</section>
+          </main>
+          <div class="visually-hidden" role="status" aria-live="polite">${announced}</div>
+          <div role="alert">${notice}</div>
+        </div>
+      `,
+      root,
+    );
+  }
+  show({});
+  startFrameLoop(source, model, parts);
   source.subscribe(model);
 }

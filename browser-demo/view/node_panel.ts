@@ -1,12 +1,14 @@
 /**
- * The source of one node.
+ * The controls of one node.
  */
 
+import { html, nothing } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import { sentence } from "../../lib/sentence.ts";
 import type { NodeId } from "../../mod.ts";
 import type { ClusterSource, NodeView } from "../source.ts";
-import { button, h, setAttribute, setOptions, setText } from "./dom.ts";
-import type { ClusterModel, Topic } from "./model.ts";
+import { options, valueOf } from "./dom.ts";
+import type { ClusterModel } from "./model.ts";
 import { Part } from "./part.ts";
 import { isLearnerView, stateWord } from "./words.ts";
 
@@ -82,56 +84,49 @@ const ACTIONS: readonly NodeAction[] = [
 export class NodePanel extends Part {
   readonly topics = ["nodes", "links", "selection"] as const;
   override readonly everyMs = 80;
-  readonly #choice = h("select", { "aria-label": "Which node" });
-  readonly #facts = h("p", { class: "facts" });
-  readonly #reason = h("p", { class: "reason" });
   /** The obstacle to the last action; it stays until the next one, or until another node is selected. */
   #refusal: { readonly id: NodeId; readonly text: string } | null = null;
-  readonly #buttons = ACTIONS.map((action) =>
-    button("", () => void this.#do(action), action.danger === true ? { class: "danger" } : {})
-  );
 
-  build(): void {
-    this.append(h("div", { class: "head" }, h("h2", {}, "Node"), this.#choice), this.#facts, this.#reason);
-    this.append(h("div", { class: "buttons" }, ...this.#buttons));
-    this.#choice.addEventListener("change", () => this.model.selectNode(this.#choice.value));
+  content(): TemplateResult {
+    const { model } = this;
+    const view = model.nodes.get(model.selectedNode ?? "");
+    if (this.#refusal?.id !== view?.id) this.#refusal = null;
+    if (view === undefined) return html`<h2>Node</h2>`;
+    const reason = this.#refusal?.text ?? (view.life === "running" ? "" : sentence(view.lifeReason));
+    const select = (event: Event): void => model.selectNode(valueOf(event));
+    return html`
+      <div class="head">
+        <h2>Node</h2>
+        <select aria-label="Which node" @change=${select}>${options(model.ids(), view.id)}</select>
+      </div>
+      <p class="facts">${factsOf(view)}</p>
+      ${reason === "" ? nothing : html`<p class="reason">${reason}</p>`}
+      <div class="buttons">${ACTIONS.map((action) => this.#button(action, view))}</div>
+    `;
   }
 
-  update(_changed: ReadonlySet<Topic>): void {
-    if (this.#refusal?.id !== this.model.selectedNode) this.#refusal = null;
-    setOptions(this.#choice, this.model.ids().map((id) => ({ value: id, text: id })));
-    const view = this.#selected();
-    if (view === undefined) return;
-    if (this.#choice.value !== view.id) this.#choice.value = view.id;
-    setText(this.#facts, factsOf(view));
-    setText(
-      this.#reason,
-      this.#refusal?.id === view.id ? this.#refusal.text : view.life === "running" ? "" : sentence(view.lifeReason),
-    );
-    ACTIONS.forEach((action, index) => {
-      const made = this.#buttons[index];
-      if (made === undefined) return;
-      const label = action.label(view, this.model);
-      const obstacle = action.obstacle(view, this.model);
-      setText(made, label);
-      setAttribute(made, "aria-label", `${label}: ${view.id}`);
-      setAttribute(made, "aria-disabled", obstacle === "" ? null : "true");
-      setAttribute(made, "title", obstacle === "" ? null : obstacle);
-      if (action.danger === true) setAttribute(made, "class", label === "Start again" ? "primary" : "danger");
-    });
+  #button(action: NodeAction, view: NodeView): TemplateResult {
+    const label = action.label(view, this.model);
+    const obstacle = action.obstacle(view, this.model);
+    const look = label === "Start again" ? "primary" : action.danger === true ? "danger" : "";
+    return html`
+      <button
+        type="button"
+        class=${look}
+        aria-label="${label}: ${view.id}"
+        aria-disabled=${obstacle !== "" || nothing}
+        title=${obstacle || nothing}
+        @click=${() => this.#do(action, view)}
+      >
+        ${label}
+      </button>
+    `;
   }
 
-  #selected(): NodeView | undefined {
-    const id: NodeId | null = this.model.selectedNode;
-    return id === null ? undefined : this.model.nodes.get(id);
-  }
-
-  async #do(action: NodeAction): Promise<void> {
-    const view = this.#selected();
-    if (view === undefined) return;
+  async #do(action: NodeAction, view: NodeView): Promise<void> {
     const obstacle = action.obstacle(view, this.model);
     this.#refusal = obstacle === "" ? null : { id: view.id, text: `${obstacle}.` };
-    this.model.touch("selection");
+    this.update();
     if (obstacle !== "") return this.context.announce(`${obstacle}.`);
     await this.context.perform(
       `${action.label(view, this.model)}: ${view.id}`,

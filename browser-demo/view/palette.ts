@@ -3,8 +3,6 @@
  * when the theme changes, not while drawing.
  */
 
-import { h } from "./dom.ts";
-
 const NAMES = [
   "vote",
   "heartbeat",
@@ -22,7 +20,8 @@ export type Palette = Readonly<Record<(typeof NAMES)[number], string>>;
 
 /** Calls `changed` with the palette now and after every change of the theme. */
 export function watchPalette(root: HTMLElement, changed: (palette: Palette) => void): void {
-  const probe = h("span", { hidden: true });
+  const probe = document.createElement("span");
+  probe.hidden = true;
   root.append(probe);
   const read = (): void => {
     const style = getComputedStyle(probe);

@@ -3,6 +3,8 @@
  * a frame.
  */
 
+import { render } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import type { ClusterSource } from "../source.ts";
 import "./dom.ts";
 import type { ClusterModel, Topic } from "./model.ts";
@@ -34,24 +36,20 @@ export abstract class Part extends HTMLElement {
     return this.context.model;
   }
 
-  /** Builds the part. Comes before anything else. */
+  /** Gives the part its surroundings. Comes before anything else. */
   mount(context: ViewContext): this {
     this.#context = context;
-    this.build();
     return this;
   }
 
-  /** Creates the elements, once. */
-  abstract build(): void;
+  /** Returns the content after these changes. Reads nothing that would force a layout. */
+  abstract content(changed: ReadonlySet<Topic>): TemplateResult;
 
-  /** Shows changes. Reads nothing that would force a layout. */
-  abstract update(changed: ReadonlySet<Topic>): void;
+  /** Shows changes. */
+  update(changed: ReadonlySet<Topic> = new Set(this.topics)): void {
+    render(this.content(changed), this);
+  }
 
   /** Draws moving things, in each frame after all updates. */
   draw(_nowMs: number): void {}
-}
-
-/** Registers an element, unless that was done before. */
-export function define(name: string, element: CustomElementConstructor): void {
-  if (customElements.get(name) === undefined) customElements.define(name, element);
 }

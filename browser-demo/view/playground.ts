@@ -2,9 +2,10 @@
  * The first thing to try: put a value, kill the leader, and get the value again.
  */
 
+import { html, nothing } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import type { KeyValueAnswer } from "../source.ts";
-import { button, field, h, setAttribute, setOptions, setText } from "./dom.ts";
-import type { Topic } from "./model.ts";
+import { options, valueOf } from "./dom.ts";
 import { Part } from "./part.ts";
 import { ValueWatch } from "./value_watch.ts";
 import { duration, errorWords, listOf } from "./words.ts";
@@ -15,102 +16,108 @@ const ANSWERS_KEPT = 5;
 export class Playground extends Part {
   readonly topics = ["nodes", "values"] as const;
   override readonly everyMs = 120;
-  readonly #key = h("input", { name: "key", autocomplete: "off", spellcheck: "false", maxlength: 64 });
-  readonly #value = h("input", {
-    name: "value",
-    autocomplete: "off",
-    spellcheck: "false",
-    maxlength: 64,
-    value: "blue",
-  });
-  readonly #stale = h("input", { type: "radio", name: "consistency", value: "stale" });
-  readonly #from = h("select", { "aria-label": "Node that answers a stale read" });
-  readonly #kill = button("Kill the leader", () => void this.#killLeader(), { class: "danger big" });
-  readonly #restart = button("", () => void this.#restartAll(), { class: "big" });
-  readonly #answer = h("div", { class: "answer", role: "status" });
-  readonly #history = h("ol", { class: "history", "aria-label": "Earlier answers" });
-  readonly #hint = h("p", { class: "next" });
-  /** The newest request, while it has no answer. */
-  #waiting: { readonly what: string; readonly element: HTMLElement } | null = null;
+  #value = "blue";
+  #stale = false;
+  /** The node that was chosen for stale reads. */
+  #chosen = "";
   #watch: ValueWatch | null = null;
+  /** Returns the answer to the newest request. */
+  #answer = (): TemplateResult => html`<p class="asking">The answer appears here.</p>`;
+  /** All answers, the newest first. */
+  #history: readonly string[] = [];
   #asked = 0;
   #hasPut = false;
   #hasKilled = false;
   #hasRead = false;
 
-  build(): void {
-    this.append(h("h2", {}, "Try it"));
-    this.#watch = new ValueWatch(this.model, this.context.source);
-    this.#key.value = this.model.watchedKey;
-    this.#key.addEventListener("input", () => {
-      this.model.watchedKey = this.#key.value;
-      this.model.values.clear();
-      this.model.touch("values");
-    });
-    this.#show(h("p", { class: "asking" }, "The answer appears here."));
-    this.append(this.#hint, this.#form(), this.#consistency(), this.#answer, this.#history);
-    this.append(h("div", { class: "deeds" }, this.#kill, this.#restart));
+  content(): TemplateResult {
+    this.#watch ??= new ValueWatch(this.model, this.context.source);
+    this.#watch.refresh();
+    const leader = this.model.leader();
+    const killed = this.#killed();
+    const [kill, restart] = this.querySelectorAll<HTMLElement>(".deeds button");
+    // The keyboard's focus continues from its neighbour.
+    if (killed.length === 0 && restart === document.activeElement) kill?.focus();
+    return html`
+      <h2>Try it</h2>
+      <p class="next">${this.#nextStep(killed.length)}</p>
+      ${this.#form()} ${this.#consistency()}
+      <div class="answer" role="status">${this.#answer()}</div>
+      <ol class="history" aria-label="Earlier answers">${this.#history.map((text) => html`<li>${text}</li>`)}</ol>
+      <div class="deeds">
+        <button
+          type="button"
+          class="danger big"
+          aria-disabled=${leader?.home === "this page" ? nothing : "true"}
+          @click=${() => this.#killLeader()}
+        >
+          Kill the leader${leader === null ? "" : ` (${leader.id})`}
+        </button>
+        <button type="button" class="big" ?hidden=${killed.length === 0} @click=${() => this.#restartAll()}>
+          Start ${listOf(killed)} again
+        </button>
+      </div>
+    `;
   }
 
-  #form(): HTMLFormElement {
-    const form = h(
-      "form",
-      { class: "put" },
-      field("Key", this.#key),
-      field("Value", this.#value),
-      h(
-        "div",
-        { class: "buttons" },
-        h("button", { class: "primary" }, "Put"),
-        button("Get", () => void this.#get()),
-        button("Delete", () => void this.#remove()),
-      ),
-    );
-    form.addEventListener("submit", (event) => {
+  #form(): TemplateResult {
+    const submit = (event: Event): void => {
       event.preventDefault();
       void this.#put();
-    });
-    return form;
+    };
+    const watch = (event: Event): void => {
+      this.model.watchedKey = valueOf(event);
+      this.model.values.clear();
+      this.model.touch("values");
+    };
+    const change = (event: Event): void => void (this.#value = valueOf(event));
+    return html`
+      <form class="put" @submit=${submit}>
+        <label class="field">
+          <span>Key</span>
+          <input
+            name="key"
+            autocomplete="off"
+            spellcheck="false"
+            maxlength="64"
+            value=${this.model.watchedKey}
+            @input=${watch}
+          >
+        </label>
+        <label class="field">
+          <span>Value</span>
+          <input name="value" autocomplete="off" spellcheck="false" maxlength="64" value="blue" @input=${change}>
+        </label>
+        <div class="buttons">
+          <button class="primary">Put</button>
+          <button type="button" @click=${() => this.#get()}>Get</button>
+          <button type="button" @click=${() => this.#remove()}>Delete</button>
+        </div>
+      </form>
+    `;
   }
 
-  #consistency(): HTMLFieldSetElement {
-    const sure = h("input", { type: "radio", name: "consistency", value: "linearizable", checked: true });
-    return h(
-      "fieldset",
-      { class: "consistency" },
-      h("legend", {}, "Get reads"),
-      h("label", {}, sure, h("span", {}, "the newest value (linearizable)")),
-      h(
-        "span",
-        { class: "stale" },
-        h("label", {}, this.#stale, h("span", {}, "what one node has (stale):")),
-        this.#from,
-      ),
-    );
-  }
-
-  update(_changed: ReadonlySet<Topic>): void {
-    if (this.#watch === null) return;
-    this.#watch.refresh();
-    const views = this.model.views();
-    setOptions(this.#from, views.filter(({ life }) => life === "running").map(({ id }) => ({ value: id, text: id })));
-    const leader = this.model.leader();
-    const mine = leader?.home === "this page";
-    setText(this.#kill, leader === null ? "Kill the leader" : `Kill the leader (${leader.id})`);
-    setAttribute(this.#kill, "aria-disabled", leader !== null && mine ? null : "true");
-    const killed = this.#killed();
-    // The keyboard's focus continues from its neighbour.
-    if (killed.length === 0 && this.#restart === document.activeElement) this.#kill.focus();
-    this.#restart.hidden = killed.length === 0;
-    setText(this.#restart, `Start ${listOf(killed)} again`);
-    setText(this.#hint, this.#nextStep(killed.length));
-    this.#showWaiting();
-  }
-
-  #showWaiting(): void {
-    if (this.#waiting === null) return;
-    const { what, element } = this.#waiting;
-    setText(element, `${what}: waiting for ${this.model.leader() === null ? "a leader" : "the answer"}…`);
+  #consistency(): TemplateResult {
+    const radio = (stale: boolean, text: string): TemplateResult =>
+      html`
+        <label>
+          <input type="radio" name="consistency" ?checked=${!stale} @change=${() => this.#stale = stale}>
+          <span>${text}</span>
+        </label>
+      `;
+    return html`
+      <fieldset class="consistency">
+        <legend>Get reads</legend>
+        ${radio(false, "the newest value (linearizable)")}
+        <span class="stale">
+          ${radio(true, "what one node has (stale):")}
+          <select
+            aria-label="Node that answers a stale read"
+            @change=${(event: Event) => this.#chosen = valueOf(event)}
+          >${options(this.#running(), this.#from())}</select>
+        </span>
+      </fieldset>
+    `;
   }
 
   /** Suggests what to try next. */
@@ -123,6 +130,16 @@ export class Playground extends Part {
         : "There is a new leader. Get the value again.";
     }
     return killed > 0 ? "Nothing was lost. Start the dead node: it catches up." : "Now cut a link, or isolate a node.";
+  }
+
+  #running(): string[] {
+    return this.model.views().filter(({ life }) => life === "running").map(({ id }) => id);
+  }
+
+  /** Returns the node that answers stale reads. */
+  #from(): string | undefined {
+    const running = this.#running();
+    return running.includes(this.#chosen) ? this.#chosen : running[0];
   }
 
   #killed(): string[] {
@@ -141,7 +158,7 @@ export class Playground extends Part {
       : leader.home === "another tab"
       ? `${leader.id} runs in another tab: close that tab, and see what happens.`
       : "";
-    if (leader === null || obstacle !== "") return this.#show(h("p", {}, obstacle));
+    if (leader === null || obstacle !== "") return this.#show(() => html`<p>${obstacle}</p>`);
     this.#hasKilled = true;
     this.#hasRead = false;
     await this.context.perform(`Killing ${leader.id}`, () => this.context.source.kill(leader.id));
@@ -154,7 +171,7 @@ export class Playground extends Part {
   }
 
   async #put(): Promise<void> {
-    const [key, value] = [this.#key.value, this.#value.value];
+    const [key, value] = [this.model.watchedKey, this.#value];
     const done = await this.#ask(
       `Put ${key}`,
       () => this.context.source.put(key, value),
@@ -164,10 +181,10 @@ export class Playground extends Part {
   }
 
   async #get(): Promise<void> {
-    const key = this.#key.value;
-    const from = this.#stale.checked ? this.#from.value : "";
+    const key = this.model.watchedKey;
+    const from = this.#stale ? this.#from() : undefined;
     const read = (): Promise<KeyValueAnswer> =>
-      from === "" ? this.context.source.get(key, "linearizable") : this.context.source.get(key, "stale", from);
+      from === undefined ? this.context.source.get(key, "linearizable") : this.context.source.get(key, "stale", from);
     const done = await this.#ask(
       `Get ${key}`,
       read,
@@ -177,7 +194,7 @@ export class Playground extends Part {
   }
 
   async #remove(): Promise<void> {
-    const key = this.#key.value;
+    const key = this.model.watchedKey;
     await this.#ask(`Delete ${key}`, () => this.context.source.remove(key), () => `${key} is deleted`);
   }
 
@@ -188,41 +205,33 @@ export class Playground extends Part {
     say: (answer: KeyValueAnswer) => string,
   ): Promise<boolean> {
     const turn = ++this.#asked;
-    const waits = h("p", { class: "asking" });
-    this.#waiting = { what, element: waits };
-    this.#showWaiting();
-    this.#show(waits);
+    this.#show(() =>
+      html`<p class="asking">${what}: waiting for ${this.model.leader() === null ? "a leader" : "the answer"}…</p>`
+    );
+    const answered = (text: string, answer: TemplateResult): void => {
+      this.#history = [text, ...this.#history].slice(0, ANSWERS_KEPT);
+      this.#show(turn === this.#asked ? () => answer : this.#answer);
+    };
     try {
       const answer = await ask();
       const { version, servedBy, tookMs } = answer;
       const facts = `version ${version}, by ${servedBy}, in ${duration(tookMs)}`;
       const said = say(answer);
-      if (turn === this.#asked) {
-        this.#show(h("p", {}, h("strong", {}, said), " ", h("span", { class: "facts" }, facts)));
-      }
-      this.#remember(`${said}: ${facts}`);
+      answered(`${said}: ${facts}`, html`<p><strong>${said}</strong> <span class="facts">${facts}</span></p>`);
       return true;
     } catch (error) {
       const { message, hint } = errorWords(error);
-      if (turn === this.#asked) {
-        this.#show(
-          h("p", { class: "error" }, h("strong", {}, `${what} did not work. `), message, " ", h("span", {}, hint)),
-        );
-      }
-      this.#remember(`${what} did not work. ${message}`);
+      const failed = `${what} did not work.`;
+      answered(
+        `${failed} ${message}`,
+        html`<p class="error"><strong>${failed}</strong> ${message} <span>${hint}</span></p>`,
+      );
       return false;
-    } finally {
-      if (this.#waiting?.element === waits) this.#waiting = null;
-      this.model.touch("values");
     }
   }
 
-  #show(content: HTMLElement): void {
-    this.#answer.replaceChildren(content);
-  }
-
-  #remember(text: string): void {
-    this.#history.prepend(h("li", {}, text));
-    while (this.#history.childElementCount > ANSWERS_KEPT) this.#history.lastElementChild?.remove();
+  #show(answer: () => TemplateResult): void {
+    this.#answer = answer;
+    this.update();
   }
 }

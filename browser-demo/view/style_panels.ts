@@ -43,8 +43,7 @@ raft-playground .history { margin: 8px 0 0; padding: 0 0 0 13px; list-style: non
 raft-playground .history li:first-child { display: none; }
 raft-playground .deeds { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 14px; }
 raft-node-panel .facts { color: var(--soft); font-size: 14px; margin-bottom: 10px; min-height: 3em; }
-raft-node-panel .reason { color: var(--bad); font-size: 14px; }
-raft-node-panel .reason:not(:empty) { margin-bottom: 10px; }
+raft-node-panel .reason { color: var(--bad); font-size: 14px; margin-bottom: 10px; }
 .raft-demo .cluster { position: relative; }
 raft-cluster-panel { display: flex; flex-wrap: wrap; gap: 8px; justify-content: space-between; margin-top: 14px; padding-top: 14px; border-top: 1px solid var(--line); }
 .raft-demo raft-cluster-panel :is(button, .button) { font-size: 14px; font-weight: 500; min-height: 32px; padding: 3px 11px; }

@@ -4,7 +4,6 @@ raft-cluster-picture { display: block; }
 raft-cluster-picture .stage { position: relative; container-type: inline-size; width: 100%; max-width: 640px; margin: 0 auto; }
 raft-cluster-picture .links, raft-cluster-picture .moving { position: absolute; inset: 0; width: 100%; height: 100%; }
 raft-cluster-picture .moving { pointer-events: none; }
-raft-cluster-picture .empty:empty { display: none; }
 .links .base { stroke: var(--line); stroke-width: 0.5; pointer-events: none; }
 .links .hit { stroke: transparent; stroke-width: 5; cursor: pointer; pointer-events: stroke; }
 .links .link:hover .base { stroke: var(--edge); }
@@ -33,7 +32,6 @@ raft-cluster-picture .empty:empty { display: none; }
 raft-cluster-picture .home { color: var(--soft); font-size: 0.92em; background: var(--surface); padding: 0 4px; }
 .node .voted { color: var(--amber); background: var(--surface); padding: 0 4px; }
 .node .chip { color: var(--ink); background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: 0 7px; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.node :is(.voted, .home):empty { display: none; }
 @container (max-width: 460px) { .node .chip .key { display: none; } }
 .node .chip[data-empty] { color: var(--soft); background: var(--surface); border-style: dashed; }
 .node[aria-pressed="true"] .role { background: var(--accent-wash); box-shadow: 0 0 0 1px var(--accent); }

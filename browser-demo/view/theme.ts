@@ -3,7 +3,8 @@
  * `light-dark()`; one accent colour, the rest is quiet.
  */
 
-import { button } from "./dom.ts";
+import { html } from "lit-html";
+import type { TemplateResult } from "lit-html";
 import { LOG_STYLE } from "./style_logs.ts";
 import { PANEL_STYLE } from "./style_panels.ts";
 import { PICTURE_STYLE } from "./style_picture.ts";
@@ -86,11 +87,18 @@ export function addTheme(page: Document): void {
   page.head.append(style);
 }
 
-/** Returns a button that switches between dark and light, which at first is as the system has it. */
-export function themeButton(): HTMLButtonElement {
-  return button("◐", () => {
-    const { dataset } = document.documentElement;
-    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-    dataset["theme"] = (dataset["theme"] ?? system) === "dark" ? "light" : "dark";
-  }, { class: "quiet theme", "aria-label": "Dark or light", title: "Dark or light" });
+/** Switches between dark and light, which at first is as the system has it. */
+function switchTheme(): void {
+  const { dataset } = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  dataset["theme"] = (dataset["theme"] ?? system) === "dark" ? "light" : "dark";
+}
+
+/** Returns the button for that. */
+export function themeButton(): TemplateResult {
+  return html`
+    <button type="button" class="quiet theme" aria-label="Dark or light" title="Dark or light" @click=${switchTheme}>
+      ◐
+    </button>
+  `;
 }

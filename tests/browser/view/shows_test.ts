@@ -4,7 +4,7 @@ import { viewSuite } from "./view_suite.ts";
 /** The cells of a node's log, as their terms and classes. */
 const CELLS = (row: number): string =>
   `[...document.querySelectorAll(".log tbody tr:nth-child(${row}) td:not([hidden])")].map((cell) => ` +
-  "`${cell.firstChild.textContent} ${cell.className}`)";
+  "`${cell.querySelector('.box').textContent} ${cell.className}`)";
 
 viewSuite("what the view shows", [
   {
@@ -27,7 +27,7 @@ viewSuite("what the view shows", [
         /paused/,
         /killed/,
         /learner/,
-        /follower server voted for n2/,
+        /follower\s+server\s+voted for n2/,
       ];
       for (const [index, word] of words.entries()) await demo.says(`[data-node="n${index + 1}"]`, word);
       const shown = async (id: string): Promise<string[]> =>
