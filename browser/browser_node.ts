@@ -17,7 +17,7 @@ import { identifyOverCall } from "../hosting/identity.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import { callUnary } from "../transport/packet/packet_client.ts";
+import { callUnary } from "../transport/packet/methods.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
 import { BROWSER_HINTS } from "./hints.ts";
 import { join } from "./joining.ts";

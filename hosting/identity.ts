@@ -5,8 +5,7 @@
 import { RaftError } from "../lib/errors.ts";
 import { decodeMembership } from "../lib/raft/membership.ts";
 import type { Membership } from "../lib/raft/types.ts";
-import { callUnary } from "../transport/packet/packet_client.ts";
-import type { CallSender } from "../transport/packet/packet_client.ts";
+import { type CallSender, callUnary } from "../transport/packet/methods.ts";
 import { PeerService } from "../transport/wire/gen/raft/v1/peer_pb.ts";
 import { identityFromWire } from "../transport/wire/identity.ts";
 import type { PeerCaller, PeerIdentity as WireIdentity } from "../transport/wire/identity.ts";

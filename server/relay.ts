@@ -14,7 +14,7 @@ import { RelayHub } from "../transport/relay/mod.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/connect/mod.ts";
 import { isTabAddress } from "../transport/wire/addresses.ts";
 import type { SendUnary } from "../transport/wire/admin_codec.ts";
-import { callUnary } from "../transport/packet/packet_client.ts";
+import { callUnary } from "../transport/packet/methods.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
 /** Options of {@linkcode ServerRelay}. */

@@ -2,29 +2,19 @@
  * Calls of clients to nodes: Connect over `fetch`, in every runtime, browsers included.
  */
 
-import { ConnectError, createClient } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import type { AdminTransport, ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../wire/addresses.ts";
-import { callAdmin, type SendUnary } from "../wire/admin_codec.ts";
-import { present, safeInteger } from "../wire/checked.ts";
-import { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
-import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
+import { clientOver } from "../wire/client_codec.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
-import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
-import { resultsFromWire } from "../wire/result_codec.ts";
-import type { AdminServiceClient, ClientServiceClient, KeyValueServiceClient } from "./rpc_types.ts";
-import { consistencyToWire, statusFromWire } from "../wire/status_codec.ts";
-
-/** Options of {@linkcode createConnectClientTransport} and {@linkcode createRaftClients}. */
-export interface ClientTransportOptions {
-  /** Carries the calls. @default globalThis.fetch */
-  readonly fetch?: Fetch;
-}
+import type { RpcTransport } from "./rpc_types.ts";
 
 /** Options of {@linkcode createConnectClientTransport}. */
-export interface ConnectClientTransportOptions extends ClientTransportOptions {
+export interface ConnectClientTransportOptions {
+  /** Carries the calls. @default globalThis.fetch */
+  readonly fetch?: Fetch;
   /**
    * Whether a node that doesn't lead may forward a call to the leader, for clients
    * that reach one node only. Without it the node answers with the leader's
@@ -35,28 +25,8 @@ export interface ConnectClientTransportOptions extends ClientTransportOptions {
   readonly forward?: boolean;
 }
 
-/** Typed clients of one node. Their errors become RaftErrors by `fromConnectError`. */
-export interface RaftClients {
-  /** Proposals, queries, status. */
-  readonly client: ClientServiceClient;
-  /** Membership, leadership, snapshots. */
-  readonly admin: AdminServiceClient;
-  /** The key-value store. */
-  readonly kv: KeyValueServiceClient;
-}
-
-/** Returns clients of the node at `endpoint`. @throws {RaftError} `invalid_argument` if that is not an address */
-export function createRaftClients(endpoint: string, options: ClientTransportOptions = {}): RaftClients {
-  const transport = fetchTransport(endpoint, options.fetch);
-  return {
-    client: createClient(ClientService, transport),
-    admin: createClient(AdminService, transport),
-    kv: createClient(KeyValueService, transport),
-  };
-}
-
-/** The most endpoints whose clients are kept. */
-const MAX_CLIENTS = 256;
+/** The most endpoints that are remembered. */
+const MAX_ENDPOINTS = 256;
 
 /**
  * A {@linkcode ClientTransport} over Connect. A node in a browser tab can't be connected to:
@@ -74,52 +44,31 @@ const MAX_CLIENTS = 256;
 export function createConnectClientTransport(
   options: ConnectClientTransportOptions = {},
 ): ClientTransport & AdminTransport {
-  const clients = new Map<string, RaftClients["client"]>();
+  const transports = new Map<string, RpcTransport>();
   const servers = new AnsweringServers();
-  const clientOf = (endpoint: string): RaftClients["client"] => {
-    let client = clients.get(endpoint);
-    if (client === undefined) {
-      if (clients.size >= MAX_CLIENTS) clients.clear();
-      clients.set(endpoint, client = createClient(ClientService, fetchTransport(endpoint, options.fetch)));
+  const transportOf = (server: string): RpcTransport => {
+    let transport = transports.get(server);
+    if (transport === undefined) {
+      if (transports.size >= MAX_ENDPOINTS) transports.clear();
+      transports.set(server, transport = fetchTransport(server, options.fetch));
     }
-    return client;
+    return transport;
   };
-  const wayTo = (endpoint: string): { readonly server: string; readonly forwarded: boolean } => {
-    if (!isTabAddress(endpoint)) return { server: endpoint, forwarded: options.forward !== true };
-    return { server: servers.any(endpoint), forwarded: false };
-  };
+  const client = clientOver(async (endpoint, method, request, { signal, timeoutMs }) => {
+    const server = isTabAddress(endpoint) ? servers.any(endpoint) : endpoint;
+    // Told by a header: as an option, the deadline would end the call here before the node's answer is back.
+    const headers = timeoutMs === undefined ? {} : { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };
+    const call = () => transportOf(server).unary(method, signal, undefined, headers, request);
+    return (await servers.track(server, () => called(signal, call))).message;
+  }, (endpoint) => !isTabAddress(endpoint) && options.forward !== true);
   return {
-    async propose(endpoint, commands, { signal } = {}) {
-      const { server, forwarded } = wayTo(endpoint);
-      const call = () => clientOf(server).propose({ commands: [...commands], forwarded }, signalOf(signal));
-      const { results } = await servers.track(server, () => called(signal, call));
-      return resultsFromWire(results, commands.length);
-    },
-    async read(endpoint, query, { signal, consistency = "linearizable" } = {}) {
-      const { server, forwarded } = wayTo(endpoint);
-      const request = { query, consistency: consistencyToWire(consistency), forwarded };
-      const call = () => clientOf(server).read(request, signalOf(signal));
-      const answer = await servers.track(server, () => called(signal, call));
-      return { result: answer.result, appliedIndex: safeInteger(answer.appliedIndex, "appliedIndex") };
-    },
-    async status(endpoint, { signal } = {}) {
+    ...client,
+    async status(endpoint, options) {
       if (isTabAddress(endpoint)) throw new RaftError("unreachable", `only servers reach ${endpoint}`);
-      const call = () => clientOf(endpoint).status({}, signalOf(signal));
-      const { status } = await servers.track(endpoint, () => called(signal, call));
-      return statusFromWire(present(status, "status"));
-    },
-    admin(endpoint, name, request, { signal, timeoutMs } = {}) {
-      const server = isTabAddress(endpoint) ? servers.any(endpoint) : endpoint;
-      // Told by a header: as an option, the deadline would end the call here before the node's answer is back.
-      const headers = timeoutMs === undefined ? {} : { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };
-      const send: SendUnary = async (method, message) => {
-        const transport = fetchTransport(server, options.fetch);
-        return (await transport.unary(method, signal, undefined, headers, message)).message;
-      };
-      return servers.track(server, () => called(signal, () => callAdmin(send, name, request)));
+      return await client.status(endpoint, options);
     },
     close() {
-      clients.clear();
+      transports.clear();
       return Promise.resolve();
     },
   };
@@ -154,7 +103,7 @@ class AnsweringServers {
 
   #remember(server: string, as: "best" | "last resort" | "silent"): void {
     if (as === "best" && this.#servers.at(-1) === server) return;
-    const others = this.#servers.filter((other) => other !== server).slice(1 - MAX_CLIENTS);
+    const others = this.#servers.filter((other) => other !== server).slice(1 - MAX_ENDPOINTS);
     this.#servers = as === "silent" ? others : as === "best" ? [...others, server] : [server, ...others];
   }
 }
@@ -162,8 +111,4 @@ class AnsweringServers {
 /** Reports whether a node answered with the error, perhaps about others that it did not reach. */
 function isFromNode({ cause }: RaftError): boolean {
   return cause instanceof ConnectError && cause.findDetails(RaftErrorDetailSchema).length > 0;
-}
-
-function signalOf(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
-  return signal === undefined ? {} : { signal };
 }

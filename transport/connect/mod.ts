@@ -11,7 +11,7 @@
  */
 
 export { createConnectClientTransport } from "./client_transport.ts";
-export type { ClientTransportOptions, ConnectClientTransportOptions } from "./client_transport.ts";
+export type { ConnectClientTransportOptions } from "./client_transport.ts";
 export { ConnectTransport } from "./connect_transport.ts";
 export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_transport.ts";
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";

@@ -2,7 +2,7 @@
  * Short names for what Connect makes of the services.
  */
 
-import type { Client, ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
 import type { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
 import type { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import type { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
@@ -43,27 +43,6 @@ export type KeyValueServiceImpl = ServiceImpl<typeof KeyValueService>;
  * @internal
  */
 export type RelayServiceImpl = ServiceImpl<typeof RelayService>;
-
-/**
- * A client of ClientService.
- *
- * @internal
- */
-export type ClientServiceClient = Client<typeof ClientService>;
-
-/**
- * A client of AdminService.
- *
- * @internal
- */
-export type AdminServiceClient = Client<typeof AdminService>;
-
-/**
- * A client of KeyValueService.
- *
- * @internal
- */
-export type KeyValueServiceClient = Client<typeof KeyValueService>;
 
 /**
  * Registers services with a Connect router.

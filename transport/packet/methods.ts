@@ -1,5 +1,5 @@
 /**
- * Methods that a node answers over a tab's transport, by name.
+ * Methods that a node answers over a tab's transport, by name, and calls of them.
  */
 
 import {
@@ -11,8 +11,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import type { CallOptions } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { readable } from "../wire/checked.ts";
 import { clientService } from "../wire/client_service.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 
@@ -32,13 +34,6 @@ export type CallMethod = (request: Uint8Array, options: ServedCallOptions) => Pr
 export type CallMethods = Readonly<Record<string, CallMethod>>;
 
 /**
- * A unary method of a generated service, such as `AdminService.method.addMember`.
- *
- * @internal
- */
-export type UnaryMethod<I extends DescMessage, O extends DescMessage> = DescMethodUnary<I, O>;
-
-/**
  * Returns the name by which a method is called.
  *
  * @internal
@@ -53,7 +48,7 @@ export function methodName(method: { readonly name: string; readonly parent: { r
  * @internal
  */
 export function unary<I extends DescMessage, O extends DescMessage>(
-  method: UnaryMethod<I, O>,
+  method: DescMethodUnary<I, O>,
   answer: (
     request: MessageShape<I>,
     options: ServedCallOptions,
@@ -70,6 +65,33 @@ export function unary<I extends DescMessage, O extends DescMessage>(
       return toBinary(method.output, create(method.output, await answer(request, options)));
     },
   };
+}
+
+/** Calls a method at an address: {@linkcode TabTransport.call}. */
+export type CallSender = (
+  to: string,
+  method: string,
+  request: Uint8Array,
+  options?: CallOptions,
+) => Promise<Uint8Array>;
+
+/**
+ * Calls a method of a generated service at an address.
+ *
+ * @internal
+ *
+ * @throws {RaftError} see {@linkcode TabTransport.call}
+ */
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
+  transport: { readonly call: CallSender },
+  method: DescMethodUnary<I, O>,
+  to: string,
+  request: MessageInitShape<I>,
+  options?: CallOptions,
+): Promise<MessageShape<O>> {
+  const bytes = toBinary(method.input, create(method.input, request));
+  const answer = await transport.call(to, methodName(method), bytes, options);
+  return readable(() => fromBinary(method.output, answer));
 }
 
 /**

@@ -9,12 +9,12 @@ import { closedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { MAX_ADDRESS_LENGTH } from "../wire/checked.ts";
+import { clientOver } from "../wire/client_codec.ts";
 import { envelopeSize } from "../wire/codec.ts";
-import type { CallHandler } from "./methods.ts";
+import { type CallHandler, callUnary } from "./methods.ts";
 import type { PacketChannel } from "./packet_channel.ts";
 import { type Answer, decodePacket, encodePacket, type Packet } from "./packet_codec.ts";
 import { ServedCalls } from "./served_calls.ts";
-import { tabClient } from "./packet_client.ts";
 
 /** A transport that carries clients' calls too, since a tab can't be connected to in another way. */
 export interface TabTransport extends Transport {
@@ -116,7 +116,11 @@ export class PacketTransport implements TabTransport {
       throw new RaftError("invalid_argument", `not an address: "${address.slice(0, 80)}"`);
     }
     this.address = address;
-    this.client = tabClient(this);
+    // A node in a tab passes no calls on, and a server need not: the Coordinator follows the leader itself.
+    this.client = clientOver(
+      (to, method, request, options) => callUnary(this, method, to, request, options),
+      () => true,
+    );
     this.#host = host;
     this.#channel = channel;
     this.#maxMessageBytes = options.maxMessageBytes ?? 32 * MIB;

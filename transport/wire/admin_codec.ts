@@ -4,9 +4,8 @@
 
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { AdminCalls, AdminMethod } from "../../lib/client/admin_calls.ts";
-import { RaftError } from "../../lib/errors.ts";
 import type { Membership } from "../../lib/raft/types.ts";
-import { present, safeInteger } from "./checked.ts";
+import { present, readable, safeInteger } from "./checked.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import type { Membership as WireMembership } from "./gen/raft/v1/membership_pb.ts";
 import { membershipFromWire, memberToWire } from "./membership_codec.ts";
@@ -58,13 +57,4 @@ export function callAdmin<Method extends AdminMethod>(
 
 function membershipOf(answer: { readonly membership?: WireMembership | undefined }): Membership {
   return readable(() => membershipFromWire(present(answer.membership, "membership")));
-}
-
-/** An answer that can't be read leaves the fate of the request open. */
-function readable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause });
-  }
 }

@@ -46,3 +46,12 @@ export function present<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw malformed(`${what} is missing`);
   return value;
 }
+
+/** Reads an answer. If it can't be read, the outcome of the request is unknown. @throws {RaftError} `internal` */
+export function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new RaftError("internal", "the answer is malformed", { outcome: "unknown", cause });
+  }
+}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type Client, createClient } from "@connectrpc/connect";
 import { startBrowserNode } from "../../../browser/mod.ts";
 import type { BrowserNode, JoinOptions } from "../../../browser/mod.ts";
 import { nodeMethods } from "../../../browser/node_methods.ts";
@@ -11,15 +12,18 @@ import { Sessions } from "../../../lib/sessions/mod.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";
-import { createConnectClientTransport, createRaftClients } from "../../../transport/connect/client_transport.ts";
+import { createConnectClientTransport } from "../../../transport/connect/client_transport.ts";
+import { fetchTransport } from "../../../transport/connect/http_client.ts";
 import { fromConnectError } from "../../../transport/wire/connect_errors.ts";
 import type { RelayClient } from "../../../transport/relay/mod.ts";
 import { tabAddress } from "../../../transport/tab/mod.ts";
+import { AdminService } from "../../../transport/wire/gen/raft/v1/admin_pb.ts";
 import { raftCommand } from "../../support/raft_command.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";
 import { pageOf } from "../transport/relay/relay_fixture.ts";
 
 const TIMEOUTS = { electionTimeoutMs: 300, heartbeatIntervalMs: 50 };
+const adminOf = (address: string): Client<typeof AdminService> => createClient(AdminService, fetchTransport(address));
 const quiet = { info() {}, warn() {}, error() {} };
 
 /** Servers in this process, and a page with a node. */
@@ -88,7 +92,7 @@ class Mixed {
   }
 
   get admin() {
-    return createRaftClients(this.first.address).admin;
+    return adminOf(this.first.address);
   }
 
   get(path: string, init?: RequestInit): Promise<Response> {
@@ -141,7 +145,7 @@ Deno.test("a node in a tab is added by a request to a server over HTTP", async (
   const options = { id: "t1", address: transport.address, storage: new MemoryStorage(), stateMachine, ...TIMEOUTS };
   const node = mixed.closes(await RaftNode.start({ ...options, transport }));
   await relay.attached();
-  const client = createRaftClients(mixed.first.address).admin;
+  const client = adminOf(mixed.first.address);
   const add = async (id: string, address: string) => {
     try {
       return (await client.addMember({ id, address, learner: true })).membership;
@@ -212,7 +216,7 @@ Deno.test("calls to a node end when its page is gone", async () => {
   await relay.attached();
   await eventually("it is attached to the leader too", () => relay.servers.every(({ state }) => state === "attached"));
   const leader = mixed.servers.find((server) => server.status().role === "leader")!;
-  const adding = createRaftClients(leader.address).admin.addMember({ id: "deaf", address: "tab:deaf" })
+  const adding = adminOf(leader.address).addMember({ id: "deaf", address: "tab:deaf" })
     .catch(fromConnectError);
   await eventually("the call has come", async () => {
     const { counts } = transport;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
 import { Coordinator, KeyValue, KeyValueClient, membershipOf, RaftNode, Sessions } from "../../../../mod.ts";
 import { listen, type Listener } from "../../../../server/mod.ts";
 import { createFileStorage } from "../../../../storage/file/mod.ts";
@@ -11,8 +12,9 @@ import {
   http2Connector,
   serveRaft,
 } from "../../../../transport/connect/mod.ts";
-import { createRaftClients } from "../../../../transport/connect/client_transport.ts";
+import { fetchTransport } from "../../../../transport/connect/http_client.ts";
 import { fromConnectError } from "../../../../transport/wire/connect_errors.ts";
+import { KeyValueService } from "../../../../transport/wire/gen/raft/v1/kv_pb.ts";
 import { until } from "./connect_fixture.ts";
 
 /** Three nodes in parts: their handlers stand before the nodes do, as ports are chosen by the system. */
@@ -94,7 +96,7 @@ Deno.test("serveRaft answers an unknown path with 404 and an error that clients 
     const response = await fetch(`http://${address}/nothing`);
     assert.equal(response.status, 404);
     assert.equal((await response.json()).code, "unimplemented");
-    const call = createRaftClients(address!).kv.get({});
+    const call = createClient(KeyValueService, fetchTransport(address!)).get({});
     assert.equal(fromConnectError(await call.catch((error) => error)).code, "unsupported");
   });
 });
