@@ -95,7 +95,7 @@ export function checkOptions({ clusterId, id, bootstrap, join }: BrowserNodeOpti
 
 /** Returns the addresses to join through: those of the options, else the peers that the transport knows. */
 export function joinThrough({ join }: BrowserNodeOptions, transport: TabTransport): readonly string[] {
-  return join?.through ?? (transport as { readonly peers?: readonly string[] }).peers ?? [];
+  return join?.through ?? transport.peers ?? [];
 }
 
 /** Returns the worker's own scope; `null` in a window, which would post to itself. */

@@ -48,7 +48,7 @@ export class FaultyTransport implements TabTransport {
 
   /** The addresses to join through that are known. */
   get peers(): readonly string[] {
-    const peers = (this.#inner as { readonly peers?: readonly string[] }).peers ?? [];
+    const peers = this.#inner.peers ?? [];
     return peers.filter((address) => !isPageAddress(address));
   }
 

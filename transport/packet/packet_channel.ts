@@ -14,6 +14,9 @@ export type ReceivePacket = (packet: Uint8Array) => void;
  * Transport has it.
  */
 export interface PacketChannel {
+  /** The addresses that are reachable now, where that can be known. */
+  readonly peers?: readonly string[];
+
   /**
    * Begins to deliver what is for this address. Called once, before any `send`.
    *

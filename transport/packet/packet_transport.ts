@@ -22,6 +22,8 @@ export interface TabTransport extends Transport {
   readonly address: string;
   /** Calls other nodes, whose endpoints are their addresses, and the one here. Ends with the transport. */
   readonly client: ClientTransport & AdminTransport;
+  /** The addresses that are reachable now, where that can be known: they can be asked for membership. */
+  readonly peers?: readonly string[];
   /** Answers the calls of others from now on. Before, they are `unsupported`. */
   serve(handler: CallHandler): void;
   /**
@@ -130,6 +132,11 @@ export class PacketTransport implements TabTransport {
     this.#maxPendingCalls = options.maxPendingCalls ?? 1024;
     this.#callTimeoutMs = timeoutMs;
     this.#served = new ServedCalls({ host, timeoutMs, maxServed: options.maxServedCalls ?? 1024 });
+  }
+
+  /** See {@linkcode TabTransport.peers}. */
+  get peers(): readonly string[] {
+    return this.#channel.peers ?? [];
   }
 
   /** The counts so far. */

@@ -20,6 +20,5 @@ export type { RelayCounts, RelayHubOptions } from "./relay_hub.ts";
 export { relayPortTransport } from "./relay_port.ts";
 export type { RelayPortTransportOptions } from "./relay_port.ts";
 export { relayService } from "./relay_service.ts";
-export { RelayTransport } from "./relay_transport.ts";
 export type { RelayLinkState } from "./server_link.ts";
 export type { SlotLocks } from "./slots.ts";

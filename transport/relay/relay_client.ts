@@ -3,18 +3,18 @@
  */
 
 import type { Cancel, Host } from "../../lib/clock.ts";
-import { abortedError, RaftError } from "../../lib/errors.ts";
+import { closedError, RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
+import { Pending } from "../../lib/pending.ts";
 import { baseUrl } from "../wire/address.ts";
 import type { RelayedPacket } from "../wire/gen/raft/v1/relay_pb.ts";
 import { notify } from "../packet/listeners.ts";
-import type { PacketChannel } from "../packet/packet_channel.ts";
-import type { TabTransportOptions } from "../packet/packet_transport.ts";
+import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
+import { PacketTransport, type TabTransportOptions } from "../packet/packet_transport.ts";
 import { isTabAddress } from "../wire/addresses.ts";
 import { linkOptions } from "./options.ts";
 import type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 import { RelayPort } from "./relay_port.ts";
-import { RelayChannel, RelayTransport } from "./relay_transport.ts";
 import { type LinkOptions, type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
 
 /** The most servers that are learned. */
@@ -27,6 +27,12 @@ const MAX_ROUTES = 1024;
 const MAX_FAILURES = 5;
 
 const NONE: ReadonlySet<ServerLink> = new Set();
+
+/** A node whose channel has been started. */
+interface LocalNode {
+  readonly receive: ReceivePacket;
+  readonly lost: (address: string) => void;
+}
 
 /**
  * Keeps one stream to each server of a cluster, and carries the packets of all
@@ -53,7 +59,8 @@ export class RelayClient {
   /** The other servers that each server named. */
   readonly #named = new Map<ServerLink, readonly string[]>();
   readonly #routes = new Map<string, ServerLink>();
-  readonly #channels = new Map<string, RelayChannel>();
+  /** The nodes that have started here. */
+  readonly #nodes = new Map<string, LocalNode>();
   readonly #ports = new Map<string, RelayPort>();
   readonly #listeners = new Set<(servers: readonly RelayServer[]) => void>();
   readonly #page: LinkPage;
@@ -67,7 +74,7 @@ export class RelayClient {
     const urls = options.servers.map(baseUrl);
     if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
     this.#page = {
-      addresses: () => [...this.#channels.keys()],
+      addresses: () => [...this.#nodes.keys()],
       deliver: (link, packets) => this.#deliver(link, packets),
       learned: (link, address, servers) => this.#learned(link, address, servers),
       undelivered: (link, packets) => this.#undelivered(link, packets),
@@ -114,17 +121,28 @@ export class RelayClient {
         hint: "tabAddress(id) makes one that begins with tab:",
       });
     }
-    return new RelayChannel(address, {
-      open: (channel) => this.#open(channel),
-      send: (to, packet) => this.#send({ to, from: address, packet, triedBy: NONE }),
-      close: (channel) => this.#close(channel),
-    });
+    const attachedUrls = (): string[] => this.#attachedUrls();
+    let node: LocalNode | undefined;
+    const started = (): boolean => node !== undefined && this.#nodes.get(address) === node;
+    return {
+      get peers() {
+        return attachedUrls();
+      },
+      // deno-lint-ignore require-await -- an error is a rejection
+      start: async (receive, lost) => {
+        node = this.#open(address, { receive, lost });
+      },
+      send: (to, packet) => started() && this.#send({ to, from: address, packet, triedBy: NONE }),
+      close: () => {
+        if (started()) this.#close(address);
+        return Promise.resolve();
+      },
+    };
   }
 
   /** The transport of one node, over {@linkcode RelayClient.channel}. */
-  transport(options: TabTransportOptions): RelayTransport {
-    const channel = this.channel(options.address);
-    return new RelayTransport({ host: this.#host, ...options, channel }, () => this.#attachedUrls());
+  transport(options: TabTransportOptions): PacketTransport {
+    return new PacketTransport({ host: this.#host, ...options, channel: this.channel(options.address) });
   }
 
   /**
@@ -137,12 +155,9 @@ export class RelayClient {
    */
   port(address: string): MessagePort {
     this.removePort(address);
-    if (this.#channels.has(address)) throw takenError(address);
-    const made = new RelayPort({
-      channel: this.channel(address),
-      host: this.#host,
-      servers: () => this.#attachedUrls(),
-      ended: () => this.#ports.get(address) === made ? this.#ports.delete(address) : false,
+    if (this.#nodes.has(address)) throw takenError(address);
+    const made = new RelayPort(this.channel(address), this.#host, () => {
+      if (this.#ports.get(address) === made) this.#ports.delete(address);
     });
     this.#ports.set(address, made);
     return made.port;
@@ -156,36 +171,31 @@ export class RelayClient {
   /**
    * Resolves once a server is attached, and knows the nodes that have started here.
    *
-   * @throws {RaftError} `timeout` or `aborted` by the signal; with the reason why no server is attached as its cause
+   * @throws {RaftError} the reason why no server is attached once the signal fires, `timeout` or `aborted` if none is known; `closed`
    */
   async attached({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     if (this.#ready()) return;
-    await new Promise<void>((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        stop();
-        signal?.removeEventListener("abort", onAbort);
-        settle();
-      };
-      const onAbort = (): void => {
-        if (signal !== undefined) {
-          end(() => reject(this.servers.find(({ error }) => error)?.error ?? abortedError(signal, "rejected")));
-        }
-      };
-      const stop = this.onChange(() => {
-        if (this.#closed) end(() => reject(closedError()));
-        else if (this.#ready()) end(resolve);
-      });
-      signal?.addEventListener("abort", onAbort);
-      if (signal?.aborted) onAbort();
-      else if (this.#closed) end(() => reject(closedError()));
-    });
+    const waiting = new Pending<void>({ signals: [signal] });
+    const check = (): void => {
+      if (this.#closed) waiting.reject(closedError("the relay"));
+      else if (this.#ready()) waiting.resolve();
+    };
+    const stop = this.onChange(check);
+    check();
+    try {
+      await waiting.promise;
+    } catch (error) {
+      throw signal?.aborted ? this.servers.find(({ error }) => error)?.error ?? error : error;
+    } finally {
+      stop();
+    }
   }
 
   /** Ends all streams. Nodes that go on reach no other. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const port of [...this.#ports.values()]) port.close();
-    this.#channels.clear();
+    this.#nodes.clear();
     await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 
@@ -202,25 +212,25 @@ export class RelayClient {
     return [...this.#links.values()].some((link) => link.announced);
   }
 
-  #open(channel: RelayChannel): void {
-    if (this.#closed) throw closedError();
-    if (this.#channels.has(channel.address)) throw takenError(channel.address);
-    this.#channels.set(channel.address, channel);
+  #open(address: string, node: LocalNode): LocalNode {
+    if (this.#closed) throw closedError("the relay");
+    if (this.#nodes.has(address)) throw takenError(address);
+    this.#nodes.set(address, node);
     for (const link of this.#links.values()) link.announce();
+    return node;
   }
 
-  #close(channel: RelayChannel): void {
-    if (this.#channels.get(channel.address) !== channel) return;
-    this.#channels.delete(channel.address);
+  #close(address: string): void {
+    this.#nodes.delete(address);
     for (const link of this.#links.values()) link.announce();
   }
 
   /** Returns false if a packet has surely been dropped. */
   #send(item: Outgoing): boolean {
-    const neighbour = this.#channels.get(item.to);
+    const neighbour = this.#nodes.get(item.to);
     if (neighbour !== undefined) {
       this.#counts.sent++;
-      this.#host.enqueue(() => this.#channels.get(item.to)?.receive(item.packet));
+      this.#host.enqueue(() => this.#nodes.get(item.to)?.receive(item.packet));
       return true;
     }
     const sent = this.#wayTo(item)?.send(item) ?? false;
@@ -285,10 +295,10 @@ export class RelayClient {
   #deliver(link: ServerLink, packets: readonly RelayedPacket[]): void {
     for (const { to, from, packet } of packets) {
       if (isTabAddress(from)) this.#remember(from, link);
-      const channel = this.#channels.get(to);
-      if (channel === undefined) continue;
+      const node = this.#nodes.get(to);
+      if (node === undefined) continue;
       this.#counts.received++;
-      channel.receive(packet);
+      node.receive(packet);
     }
   }
 
@@ -300,26 +310,22 @@ export class RelayClient {
 
   /** Another server may have them. */
   #undelivered(link: ServerLink, packets: readonly Outgoing[]): void {
-    const gone = new Map<string, Set<string>>();
-    for (const item of packets) {
+    this.#lostReceivers(packets.filter((item) => {
       if (this.#routes.get(item.to) === link) this.#routes.delete(item.to);
-      if (this.#send({ ...item, triedBy: new Set(item.triedBy).add(link) })) continue;
-      const senders = gone.get(item.to) ?? new Set();
-      gone.set(item.to, senders.add(item.from));
-    }
-    for (const [to, senders] of gone) this.#lostReceiver(senders, to);
+      return !this.#send({ ...item, triedBy: new Set(item.triedBy).add(link) });
+    }));
   }
 
   #lost(packets: readonly Outgoing[]): void {
     this.#counts.dropped += packets.length;
-    const receivers = new Map<string, Set<string>>();
-    for (const { to, from } of packets) receivers.set(to, (receivers.get(to) ?? new Set()).add(from));
-    for (const [to, senders] of receivers) this.#lostReceiver(senders, to);
+    this.#lostReceivers(packets);
   }
 
-  /** Calls to `to` that wait for an answer wait in vain. */
-  #lostReceiver(senders: Iterable<string>, to: string): void {
-    for (const sender of senders) this.#channels.get(sender)?.lost(to);
+  /** Calls to the receivers that wait for an answer wait in vain. */
+  #lostReceivers(packets: readonly Outgoing[]): void {
+    for (const [to, lost] of Map.groupBy(packets, ({ to }) => to)) {
+      for (const from of new Set(lost.map(({ from }) => from))) this.#nodes.get(from)?.lost(to);
+    }
   }
 
   #changed(link: ServerLink): void {
@@ -329,7 +335,7 @@ export class RelayClient {
       // Answers would have come by the stream.
       if (link.state === "failed") {
         const names = [...this.#aliases].filter(([, other]) => other === link).map(([address]) => address);
-        for (const name of [link.url, ...names]) this.#lostReceiver(this.#channels.keys(), name);
+        for (const to of [link.url, ...names]) for (const { lost } of this.#nodes.values()) lost(to);
       }
       if (link.failures >= MAX_FAILURES && !this.#given.has(link.url) && !named()) this.#drop(link);
     }
@@ -342,8 +348,4 @@ function takenError(address: string): RaftError {
   return new RaftError("refused", `another transport of this page is open at ${address}`, {
     hint: "Close that one first, or choose another address.",
   });
-}
-
-function closedError(): RaftError {
-  return new RaftError("closed", "the relay is closed");
 }

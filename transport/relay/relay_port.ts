@@ -6,8 +6,7 @@ import type { Host } from "../../lib/clock.ts";
 import { systemHost } from "../../lib/host.ts";
 import { MAX_ACK_REQUEST, SendWindow } from "../packet/send_window.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
-import type { TabTransportOptions } from "../packet/packet_transport.ts";
-import { RelayTransport } from "./relay_transport.ts";
+import { PacketTransport, type TabTransportOptions } from "../packet/packet_transport.ts";
 
 /** A message through a port. */
 type PortMessage =
@@ -64,31 +63,26 @@ class PortEnd {
   }
 }
 
-/** The part of the relay that the page's end needs. */
-export interface PortRelay {
-  /** Carries the packets of the worker's node. */
-  readonly channel: PacketChannel;
-  readonly host: Host;
-  /** The servers that are attached now. */
-  servers(): readonly string[];
-  /** Called when the port has been closed, at either end. */
-  ended(): void;
-}
-
 /** The page's end. */
 export class RelayPort {
   /** To be transferred to the worker. */
   readonly port: MessagePort;
-  readonly #relay: PortRelay;
+  readonly #channel: PacketChannel;
+  readonly #ended: () => void;
   readonly #end: PortEnd;
   #sentUrls = "";
   #closed = false;
 
-  constructor(relay: PortRelay) {
+  /**
+   * @param channel Carries the packets of the worker's node.
+   * @param ended Called when the port has been closed, at either end.
+   */
+  constructor(channel: PacketChannel, host: Host, ended: () => void) {
     const { port1, port2 } = new MessageChannel();
     this.port = port2;
-    this.#relay = relay;
-    this.#end = new PortEnd(port1, relay.host, (message) => this.#take(message));
+    this.#channel = channel;
+    this.#ended = ended;
+    this.#end = new PortEnd(port1, host, (message) => this.#take(message));
     // In browsers that have this event, it also fires when the worker ends.
     port1.addEventListener("close", () => this.close());
   }
@@ -96,13 +90,13 @@ export class RelayPort {
   /** Starts the channel when the worker's transport starts. @throws {RaftError} `refused` if another is at the address; `closed` */
   async open(): Promise<void> {
     const lost = (address: string): void => this.#end.post({ kind: "lost", address });
-    await this.#relay.channel.start((packet) => void this.#end.send("", packet), lost);
+    await this.#channel.start((packet) => void this.#end.send("", packet), lost);
     this.changed();
   }
 
   /** Called when the state of a server has changed. */
   changed(): void {
-    const urls = this.#relay.servers();
+    const urls = this.#channel.peers ?? [];
     const joined = urls.join("\n");
     if (this.#closed || joined === this.#sentUrls) return;
     this.#sentUrls = joined;
@@ -114,8 +108,8 @@ export class RelayPort {
     this.#closed = true;
     this.#end.post({ kind: "close" });
     this.#end.close();
-    void this.#relay.channel.close();
-    this.#relay.ended();
+    void this.#channel.close();
+    this.#ended();
   }
 
   #take(message: PortMessage): void {
@@ -123,13 +117,13 @@ export class RelayPort {
     if (message.kind === "close") this.close();
     if (message.kind !== "packet" || message.packet === null) return;
     const packet = new Uint8Array(message.packet);
-    if (this.#relay.channel.send(message.to, packet) === false) this.#end.post({ kind: "lost", address: message.to });
+    if (this.#channel.send(message.to, packet) === false) this.#end.post({ kind: "lost", address: message.to });
   }
 }
 
 /** The worker's end. */
 class PortChannel implements PacketChannel {
-  servers: readonly string[] = [];
+  peers: readonly string[] = [];
   readonly #port: MessagePort;
   readonly #host: Host;
   #end: PortEnd | undefined;
@@ -143,7 +137,7 @@ class PortChannel implements PacketChannel {
     this.#end = new PortEnd(this.#port, this.#host, (message) => {
       if (message.kind === "packet") receive(message.packet!);
       else if (message.kind === "lost") lost(message.address);
-      else if (message.kind === "servers") this.servers = message.urls;
+      else if (message.kind === "servers") this.peers = message.urls;
       else if (message.kind === "close") this.#stop();
     });
     this.#end.post({ kind: "start" });
@@ -161,7 +155,7 @@ class PortChannel implements PacketChannel {
   }
 
   #stop(): void {
-    this.servers = [];
+    this.peers = [];
     this.#end?.close();
     this.#end = undefined;
   }
@@ -191,7 +185,6 @@ export interface RelayPortTransportOptions extends TabTransportOptions {
  * }
  * ```
  */
-export function relayPortTransport(options: RelayPortTransportOptions): RelayTransport {
-  const channel = new PortChannel(options.port, options.host ?? systemHost());
-  return new RelayTransport({ ...options, channel }, () => channel.servers);
+export function relayPortTransport(options: RelayPortTransportOptions): PacketTransport {
+  return new PacketTransport({ ...options, channel: new PortChannel(options.port, options.host ?? systemHost()) });
 }

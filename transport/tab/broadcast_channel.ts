@@ -59,11 +59,6 @@ export class BroadcastChannelTransport extends PacketTransport {
     this.#channel = channel;
   }
 
-  /** The addresses of the peers that are reachable now. */
-  get peers(): readonly string[] {
-    return this.#channel.peers;
-  }
-
   /** See {@linkcode PacketTransport.counts}. */
   override get counts(): PacketTransportCounts {
     const counts = super.counts;

@@ -3,14 +3,9 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { systemHost } from "../../../../lib/host.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
 import { AttachRequestSchema, AttachResponseSchema } from "../../../../transport/wire/gen/raft/v1/relay_pb.ts";
-import {
-  RelayClient,
-  type RelayFetch,
-  relayPortTransport,
-  type RelayTransport,
-} from "../../../../transport/relay/mod.ts";
+import { RelayClient, type RelayFetch, relayPortTransport } from "../../../../transport/relay/mod.ts";
 import { RelayPort } from "../../../../transport/relay/relay_port.ts";
-import type { TabTransport } from "../../../../transport/tab/mod.ts";
+import type { PacketTransport, TabTransport } from "../../../../transport/tab/mod.ts";
 import { goneAddress, serveNothing, until } from "../connect/connect_fixture.ts";
 import { newTab, pageOf, serveHub } from "./relay_fixture.ts";
 
@@ -207,7 +202,7 @@ Deno.test("relay: a node in a worker has a port; a new one at its address takes 
   const [relay, other] = [pageOf([served.url]), pageOf([served.url])];
   const far = await answering(other);
   const address = newTab();
-  const open = async (): Promise<RelayTransport> => {
+  const open = async (): Promise<PacketTransport> => {
     const transport = relayPortTransport({ address, port: relay.port(address) });
     await transport.start(() => {});
     transport.serve(() => Promise.resolve(new TextEncoder().encode(address)));
@@ -261,7 +256,7 @@ Deno.test("relay: packets waiting for a worker that hangs are bounded", async ()
     send: () => true,
     close: () => Promise.resolve(),
   };
-  const made = new RelayPort({ channel, host: systemHost(), servers: () => [], ended() {} });
+  const made = new RelayPort(channel, systemHost(), () => {});
   await made.open();
   for (let i = 0; i < 10_000; i++) receive(new Uint8Array(1));
   let arrived = 0;
@@ -283,7 +278,7 @@ Deno.test("relay: a packet goes to a worker without the rest of the stream that 
     send: () => true,
     close: () => Promise.resolve(),
   };
-  const made = new RelayPort({ channel, host: systemHost(), servers: () => [], ended() {} });
+  const made = new RelayPort(channel, systemHost(), () => {});
   await made.open();
   const stream = Uint8Array.from({ length: 100_000 }, (_, i) => i);
   receive(stream.subarray(10, 20));
