@@ -3,7 +3,7 @@
  */
 
 import { createConnectRouter } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
 import { malformed } from "../wire/checked.ts";
@@ -13,6 +13,7 @@ import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
+import { chunksOf, collected, streams } from "./bodies.ts";
 import type {
   AdminServiceImpl,
   ClientServiceImpl,
@@ -110,7 +111,7 @@ export function refusal(status: number, error: RaftError): Response {
  */
 async function answer(handler: UniversalHandler, request: Request): Promise<Response> {
   const gone = new AbortController();
-  const response = await handler({
+  const { status, header, body } = await handler({
     httpVersion: "",
     method: request.method,
     url: request.url,
@@ -118,11 +119,9 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
     body: isSmall(request) ? whole(request) : chunksOf(request.body),
     signal: gone.signal,
   });
-  const streams = response.header?.get("content-type")?.startsWith("application/connect+") ?? false;
-  return new Response(streams ? bodyOf(response, gone) : await collected(response), {
-    status: response.status,
-    ...(response.header === undefined ? {} : { headers: response.header }),
-  });
+  const init = header === undefined ? { status } : { status, headers: header };
+  if (body === undefined) return new Response(null, init);
+  return new Response(streams(header) ? streamOf(body, gone) : await collected(body), init);
 }
 
 /** Read at once when not over this: a web stream for each small call costs more than the call. */
@@ -131,55 +130,15 @@ const SMALL_BYTES = 1024 * 1024;
 /** Reports whether a unary call declares a small body. The declared length is true, or the request fails. */
 function isSmall({ headers, body }: Request): boolean {
   const length = headers.get("content-length");
-  const streams = headers.get("content-type")?.startsWith("application/connect+") ?? true;
-  return body !== null && !streams && length !== null && Number(length) <= SMALL_BYTES;
+  return body !== null && !streams(headers) && length !== null && Number(length) <= SMALL_BYTES;
 }
 
 async function* whole(request: Request): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(await request.arrayBuffer());
 }
 
-/** Collects an answer that doesn't stream. */
-async function collected({ body }: UniversalServerResponse): Promise<Uint8Array<ArrayBuffer> | null> {
-  if (body === undefined) return null;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  const [only] = chunks;
-  if (chunks.length === 1 && only!.buffer instanceof ArrayBuffer) return only as Uint8Array<ArrayBuffer>;
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
-}
-
-function chunksOf(body: ReadableStream<Uint8Array> | null): AsyncIterableIterator<Uint8Array> {
-  const reader = body?.getReader();
-  const done = { done: true, value: undefined } as const;
-  return {
-    async next() {
-      const read = await reader?.read();
-      return read === undefined || read.done ? done : read;
-    },
-    async return() {
-      await reader?.cancel();
-      return done;
-    },
-    async throw(reason: unknown) {
-      await reader?.cancel(reason);
-      return done;
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
-}
-
-function bodyOf(response: UniversalServerResponse, gone: AbortController): ReadableStream<Uint8Array> | null {
-  if (response.body === undefined) return null;
-  const chunks = response.body[Symbol.asyncIterator]();
+function streamOf(body: AsyncIterable<Uint8Array>, gone: AbortController): ReadableStream<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await chunks.next();

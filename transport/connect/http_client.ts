@@ -10,6 +10,7 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
+import { chunksOf, collected, streams } from "./bodies.ts";
 import type { RpcTransport } from "./rpc_types.ts";
 
 /** The part of `fetch` that is used. */
@@ -112,47 +113,15 @@ function unreachable(request: UniversalClientRequest, cause: unknown): unknown {
   });
 }
 
-async function collected(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    length += chunk.length;
-  }
-  const whole = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
-}
-
 /** Reads answers to their end at once, except streams, so that nothing stays open when the protocol rejects one. */
 async function universalResponse(response: Response): Promise<UniversalClientResponse> {
   const { status, headers: header } = response;
-  const streams = header.get("Content-Type")?.startsWith("application/connect+") ?? false;
-  const body = streams ? chunksOf(response) : only(new Uint8Array(await response.arrayBuffer()));
+  const body = streams(header) ? chunksOf(response.body) : only(new Uint8Array(await response.arrayBuffer()));
   return { status, header, body, trailer: new Headers() };
 }
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
   if (chunk.length > 0) yield await Promise.resolve(chunk);
-}
-
-async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    // Does nothing after the end; before it, lets the server know.
-    reader.cancel().catch(() => {});
-  }
 }
 
 /** Runs one call; its error is a {@linkcode RaftError}, `aborted` or `timeout` if the caller's signal ended it. */

@@ -3,7 +3,7 @@
  */
 
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { RaftError, type RaftErrorCode } from "../../lib/errors.ts";
+import { type Outcome, RaftError, type RaftErrorCode } from "../../lib/errors.ts";
 import { errorFromDetail, errorToDetail, wireError } from "./error_detail.ts";
 import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
@@ -31,6 +31,19 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
   unreachable: Code.Unavailable,
   unsupported: Code.Unimplemented,
   internal: Code.Internal,
+};
+
+/** The meaning of an error without a detail, by its code; `internal` for any other. */
+const WITHOUT_DETAIL: { readonly [code in Code]?: readonly [RaftErrorCode, Outcome] } = {
+  [Code.Canceled]: ["aborted", "unknown"],
+  [Code.DeadlineExceeded]: ["timeout", "unknown"],
+  [Code.Unavailable]: ["unreachable", "unknown"],
+  [Code.Unimplemented]: ["unsupported", "rejected"],
+  [Code.InvalidArgument]: ["invalid_argument", "rejected"],
+  [Code.NotFound]: ["invalid_argument", "rejected"],
+  [Code.PermissionDenied]: ["refused", "rejected"],
+  [Code.Unauthenticated]: ["refused", "rejected"],
+  [Code.ResourceExhausted]: ["too_large", "unknown"],
 };
 
 /**
@@ -63,31 +76,9 @@ export function fromConnectError(error: unknown): RaftError {
   const detail = connectError.findDetails(RaftErrorDetailSchema)[0];
   if (detail !== undefined) return errorFromDetail(detail, connectError);
   if (connectError.cause instanceof RaftError) return connectError.cause;
-  const { rawMessage, code } = connectError;
-  const unknown = { outcome: "unknown", cause: error } as const;
-  switch (code) {
-    case Code.Canceled:
-      return new RaftError("aborted", rawMessage, unknown);
-    case Code.DeadlineExceeded:
-      return new RaftError("timeout", rawMessage, unknown);
-    case Code.Unavailable:
-      return new RaftError("unreachable", rawMessage, unknown);
-    case Code.Unimplemented:
-      return new RaftError("unsupported", rawMessage, {
-        cause: error,
-        hint: "Is this the address of a raft-core node, of the same version?",
-      });
-    case Code.InvalidArgument:
-    case Code.NotFound:
-      return new RaftError("invalid_argument", rawMessage, { cause: error });
-    case Code.PermissionDenied:
-    case Code.Unauthenticated:
-      return new RaftError("refused", rawMessage, { cause: error });
-    case Code.ResourceExhausted:
-      return new RaftError("too_large", rawMessage, unknown);
-    default:
-      return new RaftError("internal", rawMessage, unknown);
-  }
+  const [code, outcome] = WITHOUT_DETAIL[connectError.code] ?? ["internal", "unknown"];
+  const hint = code === "unsupported" ? "Is this the address of a raft-core node, of the same version?" : "";
+  return new RaftError(code, connectError.rawMessage, { outcome, hint, cause: error });
 }
 
 /**
