@@ -23,6 +23,26 @@ export function safeInteger(value: bigint, what: string): number {
   return Number(value);
 }
 
+/** Converts the named numbers of a message to 64-bit ones. */
+export function bigIntegers<Name extends string>(
+  message: Readonly<Record<NoInfer<Name>, number>>,
+  names: readonly Name[],
+): Record<Name, bigint> {
+  const converted = {} as Record<Name, bigint>;
+  for (const name of names) converted[name] = BigInt(message[name]);
+  return converted;
+}
+
+/** Converts the named 64-bit numbers of a message to safe integers. @throws {RaftError} `invalid_argument` if one is over 2^53 − 1 */
+export function safeIntegers<Name extends string>(
+  message: Readonly<Record<NoInfer<Name>, bigint>>,
+  names: readonly Name[],
+): Record<Name, number> {
+  const converted = {} as Record<Name, number>;
+  for (const name of names) converted[name] = safeInteger(message[name], name);
+  return converted;
+}
+
 /** Converts a log index that names an entry. @throws {RaftError} `invalid_argument` for 0 and what is over 2^53 − 1 */
 export function entryIndex(value: bigint, what: string): number {
   if (value === 0n) throw malformed(`${what} must not be 0`);

@@ -19,6 +19,7 @@ import type {
 } from "../../lib/raft/types.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import {
+  bigIntegers,
   entryIndex,
   idString,
   malformed,
@@ -26,6 +27,7 @@ import {
   MAX_ID_LENGTH,
   present,
   safeInteger,
+  safeIntegers,
   shortString,
 } from "./checked.ts";
 import type {
@@ -34,7 +36,6 @@ import type {
   EntrySchema,
   Envelope as WireEnvelope,
   InstallSnapshot as WireInstallSnapshot,
-  InstallSnapshotResponse as WireInstallSnapshotResponse,
   SnapshotMeta as WireSnapshotMeta,
   SnapshotMetaSchema,
 } from "./gen/raft/v1/peer_pb.ts";
@@ -121,123 +122,76 @@ export function envelopeFromWire(wire: WireEnvelope): Envelope {
 
 type WireMessage = NonNullable<MessageInitShape<typeof EnvelopeSchema>["message"]>;
 
+/** The 64-bit numbers of each type of message. */
+const NUMBERS = {
+  requestVote: ["term", "lastLogIndex", "lastLogTerm"],
+  appendEntries: ["term", "prevLogIndex", "prevLogTerm", "leaderCommit", "round"],
+  appendEntriesResponse: ["term", "matchIndex", "prevLogIndex", "conflictIndex", "conflictTerm", "round"],
+  installSnapshot: ["term", "round", "offset"],
+  installSnapshotResponse: ["term", "round", "offset", "matchIndex"],
+  term: ["term"],
+} as const;
+
 function messageToWire(message: Message): WireMessage {
-  const term = BigInt(message.term);
   switch (message.type) {
-    case "RequestVote": {
-      const { lastLogIndex, lastLogTerm, preVote, leadershipTransfer } = message;
-      return {
-        case: "requestVote",
-        value: {
-          term,
-          lastLogIndex: BigInt(lastLogIndex),
-          lastLogTerm: BigInt(lastLogTerm),
-          preVote,
-          leadershipTransfer,
-        },
-      };
-    }
+    case "RequestVote":
+      return { case: "requestVote", value: { ...message, ...bigIntegers(message, NUMBERS.requestVote) } };
     case "RequestVoteResponse":
-      return {
-        case: "requestVoteResponse",
-        value: { term, voteGranted: message.voteGranted, preVote: message.preVote },
-      };
-    case "AppendEntries":
-      return {
-        case: "appendEntries",
-        value: {
-          term,
-          prevLogIndex: BigInt(message.prevLogIndex),
-          prevLogTerm: BigInt(message.prevLogTerm),
-          entries: message.entries.map(entryToWire),
-          leaderCommit: BigInt(message.leaderCommit),
-          round: BigInt(message.round),
-        },
-      };
-    case "AppendEntriesResponse":
-      return {
-        case: "appendEntriesResponse",
-        value: {
-          term,
-          success: message.success,
-          matchIndex: BigInt(message.matchIndex),
-          prevLogIndex: BigInt(message.prevLogIndex),
-          conflictIndex: BigInt(message.conflictIndex),
-          conflictTerm: BigInt(message.conflictTerm),
-          round: BigInt(message.round),
-        },
-      };
-    case "InstallSnapshot":
-      return {
-        case: "installSnapshot",
-        value: {
-          term,
-          round: BigInt(message.round),
-          snapshot: snapshotMetaToWire(message.snapshot),
-          offset: BigInt(message.offset),
-          data: message.data,
-        },
-      };
-    case "InstallSnapshotResponse":
-      return {
-        case: "installSnapshotResponse",
-        value: {
-          term,
-          round: BigInt(message.round),
-          snapshotId: message.snapshotId,
-          offset: BigInt(message.offset),
-          status: SNAPSHOT_STATUSES[message.status],
-          matchIndex: BigInt(message.matchIndex),
-        },
-      };
+      return { case: "requestVoteResponse", value: { ...message, ...bigIntegers(message, NUMBERS.term) } };
+    case "AppendEntries": {
+      const entries = message.entries.map(entryToWire);
+      return { case: "appendEntries", value: { ...bigIntegers(message, NUMBERS.appendEntries), entries } };
+    }
+    case "AppendEntriesResponse": {
+      const numbers = bigIntegers(message, NUMBERS.appendEntriesResponse);
+      return { case: "appendEntriesResponse", value: { ...numbers, success: message.success } };
+    }
+    case "InstallSnapshot": {
+      const snapshot = snapshotMetaToWire(message.snapshot);
+      const numbers = bigIntegers(message, NUMBERS.installSnapshot);
+      return { case: "installSnapshot", value: { ...numbers, snapshot, data: message.data } };
+    }
+    case "InstallSnapshotResponse": {
+      const numbers = bigIntegers(message, NUMBERS.installSnapshotResponse);
+      const status = SNAPSHOT_STATUSES[message.status];
+      return { case: "installSnapshotResponse", value: { ...numbers, snapshotId: message.snapshotId, status } };
+    }
     case "TimeoutNow":
-      return { case: "timeoutNow", value: { term } };
+      return { case: "timeoutNow", value: bigIntegers(message, NUMBERS.term) };
   }
 }
 
 function messageFromWire(wire: WireEnvelope["message"]): Message {
-  if (wire.case === undefined) throw malformed("its type is missing or unknown");
-  const term = safeInteger(wire.value.term, "term");
   switch (wire.case) {
+    case undefined:
+      throw malformed("its type is missing or unknown");
     case "requestVote": {
-      const { lastLogIndex, lastLogTerm, preVote, leadershipTransfer } = wire.value;
-      return {
-        type: "RequestVote",
-        term,
-        lastLogIndex: safeInteger(lastLogIndex, "lastLogIndex"),
-        lastLogTerm: safeInteger(lastLogTerm, "lastLogTerm"),
-        preVote,
-        leadershipTransfer,
-      };
+      const { preVote, leadershipTransfer } = wire.value;
+      return { type: "RequestVote", ...safeIntegers(wire.value, NUMBERS.requestVote), preVote, leadershipTransfer };
     }
-    case "requestVoteResponse":
-      return {
-        type: "RequestVoteResponse",
-        term,
-        voteGranted: wire.value.voteGranted,
-        preVote: wire.value.preVote,
-      };
+    case "requestVoteResponse": {
+      const { voteGranted, preVote } = wire.value;
+      return { type: "RequestVoteResponse", ...safeIntegers(wire.value, NUMBERS.term), voteGranted, preVote };
+    }
     case "appendEntries":
-      return appendEntriesFromWire(term, wire.value);
+      return appendEntriesFromWire(wire.value);
     case "appendEntriesResponse": {
-      const { success, matchIndex, prevLogIndex, conflictIndex, conflictTerm, round } = wire.value;
-      return {
-        type: "AppendEntriesResponse",
-        term,
-        success,
-        matchIndex: safeInteger(matchIndex, "matchIndex"),
-        prevLogIndex: safeInteger(prevLogIndex, "prevLogIndex"),
-        conflictIndex: safeInteger(conflictIndex, "conflictIndex"),
-        conflictTerm: safeInteger(conflictTerm, "conflictTerm"),
-        round: safeInteger(round, "round"),
-      };
+      const numbers = safeIntegers(wire.value, NUMBERS.appendEntriesResponse);
+      return { type: "AppendEntriesResponse", ...numbers, success: wire.value.success };
     }
     case "installSnapshot":
-      return installSnapshotFromWire(term, wire.value);
-    case "installSnapshotResponse":
-      return snapshotResponseFromWire(term, wire.value);
+      return installSnapshotFromWire(wire.value);
+    case "installSnapshotResponse": {
+      const { snapshotId, status } = wire.value;
+      return {
+        type: "InstallSnapshotResponse",
+        ...safeIntegers(wire.value, NUMBERS.installSnapshotResponse),
+        snapshotId: idString(snapshotId, "snapshotId"),
+        status: keyOf(SNAPSHOT_STATUSES, status, "a snapshot response's status"),
+      };
+    }
     case "timeoutNow":
-      return { type: "TimeoutNow", term };
+      return { type: "TimeoutNow", ...safeIntegers(wire.value, NUMBERS.term) };
   }
 }
 
@@ -263,47 +217,27 @@ function entryFromWire(wire: WireEntry): Entry {
 }
 
 /** Entries follow `prevLogIndex` without a gap, and terms never go down (§5.3). */
-function appendEntriesFromWire(term: number, wire: WireAppendEntries): AppendEntries {
-  const prevLogIndex = safeInteger(wire.prevLogIndex, "prevLogIndex");
-  const prevLogTerm = safeInteger(wire.prevLogTerm, "prevLogTerm");
+function appendEntriesFromWire(wire: WireAppendEntries): AppendEntries {
+  const numbers = safeIntegers(wire, NUMBERS.appendEntries);
   const entries = wire.entries.map(entryFromWire);
-  let index = prevLogIndex;
-  let lastTerm = prevLogTerm;
+  let { prevLogIndex: index, prevLogTerm: lastTerm } = numbers;
   for (const entry of entries) {
     if (entry.index !== ++index) throw malformed(`entry ${entry.index} stands where ${index} should be`);
-    if (entry.term < lastTerm || entry.term > term) throw malformed(`entry ${entry.index} has term ${entry.term}`);
+    if (entry.term < lastTerm || entry.term > numbers.term) {
+      throw malformed(`entry ${entry.index} has term ${entry.term}`);
+    }
     lastTerm = entry.term;
   }
-  return {
-    type: "AppendEntries",
-    term,
-    prevLogIndex,
-    prevLogTerm,
-    entries,
-    leaderCommit: safeInteger(wire.leaderCommit, "leaderCommit"),
-    round: safeInteger(wire.round, "round"),
-  };
+  return { type: "AppendEntries", ...numbers, entries };
 }
 
-function installSnapshotFromWire(term: number, wire: WireInstallSnapshot): InstallSnapshot {
+function installSnapshotFromWire(wire: WireInstallSnapshot): InstallSnapshot {
+  const numbers = safeIntegers(wire, NUMBERS.installSnapshot);
   const snapshot = snapshotMetaFromWire(present(wire.snapshot, "snapshot"));
-  const offset = safeInteger(wire.offset, "offset");
   const { data } = wire;
   if (data.length > MAX_CHUNK_BYTES) throw malformed(`a chunk of ${data.length} bytes is over ${MAX_CHUNK_BYTES}`);
-  if (offset + data.length > snapshot.size) throw malformed("a chunk ends after its snapshot");
-  return { type: "InstallSnapshot", term, round: safeInteger(wire.round, "round"), snapshot, offset, data };
-}
-
-function snapshotResponseFromWire(term: number, wire: WireInstallSnapshotResponse): InstallSnapshotResponse {
-  return {
-    type: "InstallSnapshotResponse",
-    term,
-    round: safeInteger(wire.round, "round"),
-    snapshotId: idString(wire.snapshotId, "snapshotId"),
-    offset: safeInteger(wire.offset, "offset"),
-    status: keyOf(SNAPSHOT_STATUSES, wire.status, "a snapshot response's status"),
-    matchIndex: safeInteger(wire.matchIndex, "matchIndex"),
-  };
+  if (numbers.offset + data.length > snapshot.size) throw malformed("a chunk ends after its snapshot");
+  return { type: "InstallSnapshot", ...numbers, snapshot, data };
 }
 
 function snapshotMetaToWire(meta: SnapshotMeta): MessageInitShape<typeof SnapshotMetaSchema> {

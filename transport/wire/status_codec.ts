@@ -5,7 +5,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Consistency, Lifecycle, NodeStatus, PeerStatus, Suffrage } from "../../lib/node/types.ts";
 import type { Role } from "../../lib/raft/types.ts";
-import { idString, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, safeInteger, shortString } from "./checked.ts";
+import {
+  bigIntegers,
+  idString,
+  MAX_ADDRESS_LENGTH,
+  MAX_ID_LENGTH,
+  present,
+  safeIntegers,
+  shortString,
+} from "./checked.ts";
 import { keyOf } from "./codec.ts";
 import {
   Consistency as WireConsistency,
@@ -70,25 +78,10 @@ export function consistencyFromWire(wire: WireConsistency): Consistency {
   return wire === WireConsistency.UNSPECIFIED ? "linearizable" : keyOf(CONSISTENCIES, wire, "consistency");
 }
 
-/**
- * Returns the wire form.
- *
- * @internal
- */
-export function suffrageToWire(suffrage: Suffrage): WireSuffrage {
-  return SUFFRAGES[suffrage];
-}
-
-/**
- * Reads the wire form.
- *
- * @throws {RaftError} `invalid_argument` if it is unknown
- *
- * @internal
- */
-export function suffrageFromWire(wire: WireSuffrage): Suffrage {
-  return keyOf(SUFFRAGES, wire, "suffrage");
-}
+const INDEXES = ["commitIndex", "appliedIndex", "durableIndex", "lastIndex", "firstIndex", "snapshotIndex"] as const;
+/** The 64-bit numbers of a status, and those of a peer's. */
+const NUMBERS = ["term", "membershipIndex", ...INDEXES] as const;
+const PEER_NUMBERS = ["matchIndex", "nextIndex"] as const;
 
 /**
  * Returns the wire form.
@@ -103,25 +96,17 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
     clusterId,
     lifecycle: LIFECYCLES[status.lifecycle],
     role: ROLES[status.role],
-    term: BigInt(status.term),
+    ...bigIntegers(status, NUMBERS),
     ...(leader === null ? {} : { leader: { id: leader.id, address: leader.address } }),
-    commitIndex: BigInt(status.commitIndex),
-    appliedIndex: BigInt(status.appliedIndex),
-    durableIndex: BigInt(status.durableIndex),
-    lastIndex: BigInt(status.lastIndex),
-    firstIndex: BigInt(status.firstIndex),
-    snapshotIndex: BigInt(status.snapshotIndex),
     members: status.members.map((member) => ({
       member: memberToWire(member),
       suffrage: SUFFRAGES[member.suffrage],
     })),
     membership: membershipToWire(status.membership),
-    membershipIndex: BigInt(status.membershipIndex),
     membershipCommitted: status.membershipCommitted,
     peers: status.peers.map((peer) => ({
       id: peer.id,
-      matchIndex: BigInt(peer.matchIndex),
-      nextIndex: BigInt(peer.nextIndex),
+      ...bigIntegers(peer, PEER_NUMBERS),
       state: PEER_STATES[peer.state],
       ...(peer.lastContactMs === null ? {} : { lastContactMs: peer.lastContactMs }),
     })),
@@ -146,23 +131,16 @@ export function statusFromWire(wire: WireNodeStatus): NodeStatus {
     clusterId: shortString(wire.clusterId, MAX_ID_LENGTH, "clusterId"),
     lifecycle: keyOf(LIFECYCLES, wire.lifecycle, "lifecycle"),
     role: keyOf(ROLES, wire.role, "role"),
-    term: safeInteger(wire.term, "term"),
+    ...safeIntegers(wire, NUMBERS),
     leader: leader === undefined ? null : {
       id: idString(leader.id, "the leader's id"),
       address: shortString(leader.address, MAX_ADDRESS_LENGTH, "the leader's address"),
     },
-    commitIndex: safeInteger(wire.commitIndex, "commitIndex"),
-    appliedIndex: safeInteger(wire.appliedIndex, "appliedIndex"),
-    durableIndex: safeInteger(wire.durableIndex, "durableIndex"),
-    lastIndex: safeInteger(wire.lastIndex, "lastIndex"),
-    firstIndex: safeInteger(wire.firstIndex, "firstIndex"),
-    snapshotIndex: safeInteger(wire.snapshotIndex, "snapshotIndex"),
     members: wire.members.map(({ member, suffrage }) => ({
       ...memberFromWire(present(member, "a member")),
-      suffrage: suffrageFromWire(suffrage),
+      suffrage: keyOf(SUFFRAGES, suffrage, "suffrage"),
     })),
     membership: membershipFromWire(present(wire.membership, "membership")),
-    membershipIndex: safeInteger(wire.membershipIndex, "membershipIndex"),
     membershipCommitted: wire.membershipCommitted,
     peers: wire.peers.map(peerFromWire),
     storage: { healthy: storage.healthy, error: storage.error ?? null },
@@ -173,8 +151,7 @@ export function statusFromWire(wire: WireNodeStatus): NodeStatus {
 function peerFromWire(wire: WirePeerStatus): PeerStatus {
   return {
     id: idString(wire.id, "a peer's id"),
-    matchIndex: safeInteger(wire.matchIndex, "matchIndex"),
-    nextIndex: safeInteger(wire.nextIndex, "nextIndex"),
+    ...safeIntegers(wire, PEER_NUMBERS),
     state: keyOf(PEER_STATES, wire.state, "a peer's state"),
     lastContactMs: wire.lastContactMs ?? null,
   };
