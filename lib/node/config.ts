@@ -2,7 +2,6 @@
  * Options, checked and with their defaults.
  */
 
-import type { Host } from "../clock.ts";
 import { RaftError } from "../errors.ts";
 import { systemHost } from "../host.ts";
 import type { RaftNodeOptions } from "./types.ts";
@@ -13,77 +12,77 @@ const MIB = 1024 * KIB;
 /** The largest chunk of a snapshot that a message may carry. */
 export const MAX_CHUNK_BYTES = 256 * KIB;
 
+type NumericOption = {
+  [K in keyof RaftNodeOptions]-?: NonNullable<RaftNodeOptions[K]> extends number ? K : never;
+}[keyof RaftNodeOptions];
+
+/** The default and the least value of each number. */
+const NUMBERS: Readonly<Record<NumericOption, readonly [byDefault: number, least: number]>> = {
+  electionTimeoutMs: [1000, 1],
+  heartbeatIntervalMs: [100, 1],
+  maxClockDrift: [0.1, 0],
+  snapshotEntries: [10_000, 0],
+  snapshotBytes: [64 * MIB, 0],
+  trailingEntries: [1000, 0],
+  snapshotBytesPerSecond: [64 * MIB, 0],
+  snapshotChunkBytes: [MAX_CHUNK_BYTES, 1],
+  maxBatchBytes: [512 * KIB, 1],
+  maxInflightMessages: [128, 1],
+  maxInflightBytes: [8 * MIB, 1],
+  maxUncommittedBytes: [64 * MIB, 1],
+  maxCachedBytes: [32 * MIB, 0],
+  maxCommandBytes: [2 * MIB, 1],
+  storageStallTimeoutMs: [30_000, 1],
+};
+
 /** {@linkcode RaftNodeOptions} with defaults, and values derived from them. */
-export interface NodeConfig {
-  readonly id: string;
-  readonly address: string;
-  readonly host: Host;
-  readonly electionTimeoutMs: number;
-  readonly leaseReads: boolean;
+export interface NodeConfig
+  extends
+    Required<Pick<RaftNodeOptions, "id" | "address" | "host" | "leaseReads">>,
+    Readonly<Record<NumericOption, number>> {
   /** The duration of a lease from the sending of its round. */
   readonly leaseMs: number;
   readonly tickMs: number;
   readonly electionTicks: number;
   readonly heartbeatTicks: number;
-  readonly snapshotEntries: number;
-  readonly snapshotBytes: number;
-  readonly trailingEntries: number;
-  readonly snapshotBytesPerSecond: number;
-  readonly snapshotChunkBytes: number;
-  readonly maxBatchBytes: number;
-  readonly maxInflightMessages: number;
-  readonly maxInflightBytes: number;
-  readonly maxUncommittedBytes: number;
-  readonly maxCachedBytes: number;
-  readonly maxCommandBytes: number;
   readonly storageStallTicks: number;
 }
 
 /** Checks options and fills in defaults. @throws {RaftError} `invalid_argument` that names the option */
 export function resolveConfig(options: RaftNodeOptions): NodeConfig {
-  if (options.id === "") throw invalid("id", "must not be empty");
-  const electionTimeoutMs = number(options, "electionTimeoutMs", 1000, 1);
-  const heartbeatIntervalMs = number(options, "heartbeatIntervalMs", 100, 1);
+  const { id, address, host = systemHost(), leaseReads = false } = options;
+  if (id === "") throw invalid("id", "must not be empty");
+  const numbers = resolveNumbers(options);
+  const { electionTimeoutMs, heartbeatIntervalMs, maxClockDrift } = numbers;
   if (heartbeatIntervalMs * 2 > electionTimeoutMs) {
     throw invalid("heartbeatIntervalMs", "must be at most half of electionTimeoutMs");
   }
-  const maxClockDrift = number(options, "maxClockDrift", 0.1, 0);
   if (maxClockDrift >= 1) throw invalid("maxClockDrift", "must be below 1");
   const tickMs = Math.min(heartbeatIntervalMs / 2, electionTimeoutMs / 10);
   return {
-    id: options.id,
-    address: options.address,
-    host: options.host ?? systemHost(),
-    electionTimeoutMs,
-    leaseReads: options.leaseReads ?? false,
+    ...numbers,
+    id,
+    address,
+    host,
+    leaseReads,
     leaseMs: electionTimeoutMs * (1 - maxClockDrift),
     tickMs,
     // One tick more: the first may come right after the counting began (lib/raft/lease.ts).
     electionTicks: Math.ceil(electionTimeoutMs / tickMs) + 1,
     heartbeatTicks: Math.max(1, Math.round(heartbeatIntervalMs / tickMs)),
-    snapshotEntries: number(options, "snapshotEntries", 10_000, 0),
-    snapshotBytes: number(options, "snapshotBytes", 64 * MIB, 0),
-    trailingEntries: number(options, "trailingEntries", 1000, 0),
-    snapshotBytesPerSecond: number(options, "snapshotBytesPerSecond", 64 * MIB, 0),
-    snapshotChunkBytes: Math.min(number(options, "snapshotChunkBytes", MAX_CHUNK_BYTES, 1), MAX_CHUNK_BYTES),
-    maxBatchBytes: number(options, "maxBatchBytes", 512 * KIB, 1),
-    maxInflightMessages: number(options, "maxInflightMessages", 128, 1),
-    maxInflightBytes: number(options, "maxInflightBytes", 8 * MIB, 1),
-    maxUncommittedBytes: number(options, "maxUncommittedBytes", 64 * MIB, 1),
-    maxCachedBytes: number(options, "maxCachedBytes", 32 * MIB, 0),
-    maxCommandBytes: number(options, "maxCommandBytes", 2 * MIB, 1),
-    storageStallTicks: Math.ceil(number(options, "storageStallTimeoutMs", 30_000, 1) / tickMs),
+    snapshotChunkBytes: Math.min(numbers.snapshotChunkBytes, MAX_CHUNK_BYTES),
+    storageStallTicks: Math.ceil(numbers.storageStallTimeoutMs / tickMs),
   };
 }
 
-type NumericOption = {
-  [K in keyof RaftNodeOptions]-?: NonNullable<RaftNodeOptions[K]> extends number ? K : never;
-}[keyof RaftNodeOptions];
-
-function number(options: RaftNodeOptions, name: NumericOption, byDefault: number, least: number): number {
-  const value = options[name] ?? byDefault;
-  if (!Number.isFinite(value) || value < least) throw invalid(name, `must be a number from ${least}, not ${value}`);
-  return value;
+function resolveNumbers(options: RaftNodeOptions): Record<NumericOption, number> {
+  const numbers: Record<string, number> = {};
+  for (const [name, [byDefault, least]] of Object.entries(NUMBERS)) {
+    const value = options[name as NumericOption] ?? byDefault;
+    if (!Number.isFinite(value) || value < least) throw invalid(name, `must be a number from ${least}, not ${value}`);
+    numbers[name] = value;
+  }
+  return numbers as Record<NumericOption, number>;
 }
 
 function invalid(name: string, problem: string): RaftError {
