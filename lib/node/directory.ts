@@ -69,10 +69,6 @@ export class Directory {
   #remember(id: NodeId, peer: Peer): void {
     this.#others.delete(id);
     this.#others.set(id, peer);
-    if (this.#others.size <= MAX_OTHERS) return;
-    for (const oldest of this.#others.keys()) {
-      this.#others.delete(oldest);
-      return;
-    }
+    if (this.#others.size > MAX_OTHERS) this.#others.delete(this.#others.keys().next().value!);
   }
 }

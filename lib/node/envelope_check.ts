@@ -76,12 +76,7 @@ export class EnvelopeCheck {
     const first = this.#candidates.get(key);
     if (first !== undefined) return first !== fromIncarnation;
     this.#candidates.set(key, fromIncarnation);
-    if (this.#candidates.size > MAX_CANDIDATES) {
-      for (const oldest of this.#candidates.keys()) {
-        this.#candidates.delete(oldest);
-        break;
-      }
-    }
+    if (this.#candidates.size > MAX_CANDIDATES) this.#candidates.delete(this.#candidates.keys().next().value!);
     return false;
   }
 

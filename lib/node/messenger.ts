@@ -24,8 +24,7 @@ export interface MessengerOptions {
 /** Writes and checks envelopes. */
 export class Messenger {
   readonly #context: NodeContext;
-  readonly #transport: Transport;
-  readonly #address: string;
+  readonly #options: MessengerOptions;
   readonly #directory = new Directory();
   readonly #check = new EnvelopeCheck();
   #identity: Identity;
@@ -36,8 +35,7 @@ export class Messenger {
 
   constructor(context: NodeContext, options: MessengerOptions) {
     this.#context = context;
-    this.#transport = options.transport;
-    this.#address = options.address;
+    this.#options = options;
     this.#identity = options.identity;
     this.#directory.update(context.raft.membership);
   }
@@ -58,13 +56,13 @@ export class Messenger {
 
   /** Begins to receive. */
   async open(): Promise<void> {
-    await this.#transport.start((envelope) => this.#receive(envelope));
+    await this.#options.transport.start((envelope) => this.#receive(envelope));
   }
 
   /** Stops sending and receiving, and closes the transport. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#transport.close().catch(() => {});
+    await this.#options.transport.close().catch(() => {});
   }
 
   /** Takes over the addresses of a membership. */
@@ -84,12 +82,12 @@ export class Messenger {
     }
     const peer = isAnswer(message) ? this.#directory.requester(to) : this.#directory.lookup(to);
     if (peer === undefined || this.#closed) return;
-    this.#transport.send(peer.address, {
+    this.#options.transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
       clusterId: this.#identity.clusterId,
       from: this.#identity.nodeId,
       fromIncarnation: this.#identity.incarnation,
-      fromAddress: this.#address,
+      fromAddress: this.#options.address,
       to,
       toIncarnation: peer.incarnation,
       message,

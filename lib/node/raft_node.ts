@@ -3,6 +3,7 @@
  */
 
 import { abortedError, closedError, RaftError } from "../errors.ts";
+import { pause } from "../pause.ts";
 import { Pending } from "../pending.ts";
 import type { Membership, NodeId, SnapshotMeta } from "../raft/types.ts";
 import { resolveConfig } from "./config.ts";
@@ -313,9 +314,7 @@ export class RaftNode {
       const done = () =>
         core.lifecycle !== "running" || clock.monotonicMs() >= deadlineMs ||
         (core.raft.transferTo === null && core.proposals.count === 0);
-      while (!done()) {
-        await new Promise<void>((resolve) => void clock.setTimer(core.config.tickMs / 4, resolve));
-      }
+      while (!done()) await pause(clock, core.config.tickMs / 4);
     }
     await new Promise<void>((resolve, reject) => {
       const cancel = clock.setTimer(electionTimeoutMs, resolve);

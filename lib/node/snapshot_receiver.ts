@@ -84,8 +84,7 @@ export class SnapshotReceiver {
     // A late chunk of the same leader. An older snapshot of a new leader continues, since the old leader sends no more of its own.
     if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
     if (offset !== 0) {
-      this.#context.raft.snapshotProgress(from, snapshot.id, 0, "accepted", round);
-      this.#context.wake();
+      this.#answer({ from, meta: snapshot, round }, 0);
       return null;
     }
     if (current !== null) this.#drop(current);
@@ -108,8 +107,7 @@ export class SnapshotReceiver {
       if (incoming.dropped) return;
       this.#drop(incoming);
       this.#parts.logWriter.failedBeside(error);
-      this.#context.raft.snapshotProgress(incoming.from, incoming.meta.id, 0, "failed", incoming.round);
-      this.#context.wake();
+      this.#answer(incoming, 0, "failed");
     }).finally(() => {
       incoming.working = false;
       if (incoming.dropped) incoming.writer?.abort().catch(() => {});
@@ -145,8 +143,12 @@ export class SnapshotReceiver {
     this.#context.wake();
   }
 
-  #answer(incoming: Incoming, offset: number): void {
-    this.#context.raft.snapshotProgress(incoming.from, incoming.meta.id, offset, "accepted", incoming.round);
+  #answer(
+    { from, meta, round }: Pick<Incoming, "from" | "meta" | "round">,
+    offset: number,
+    status: "accepted" | "failed" = "accepted",
+  ): void {
+    this.#context.raft.snapshotProgress(from, meta.id, offset, status, round);
     this.#context.wake();
   }
 

@@ -42,13 +42,9 @@ export function describe(raft: Raft, parts: StatusParts): NodeStatus {
     membership,
     membershipIndex: raft.membershipIndex,
     membershipCommitted: raft.membershipCommitted,
-    peers: raft.progress().map((peer) => ({
-      id: peer.id,
-      matchIndex: peer.matchIndex,
-      nextIndex: peer.nextIndex,
-      state: peer.state,
-      lastContactMs: Number.isFinite(peer.ticksSinceContact) ? peer.ticksSinceContact * parts.tickMs : null,
-    })),
+    peers: raft.progress().map(({ id, matchIndex, nextIndex, state, ticksSinceContact: ticks }) => {
+      return { id, matchIndex, nextIndex, state, lastContactMs: ticks === Infinity ? null : ticks * parts.tickMs };
+    }),
     storage: { healthy: parts.storageError === null, error: parts.storageError?.message ?? null },
     uptimeMs: parts.uptimeMs,
   };
