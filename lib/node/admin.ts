@@ -5,8 +5,8 @@
 import { RaftError } from "../errors.ts";
 import { Pending } from "../pending.ts";
 import type { Membership, NodeId, RaftEvent } from "../raft/types.ts";
+import { leadershipLost } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
-import { leadershipLost } from "./proposals.ts";
 
 interface Request<T> {
   readonly pending: Pending<T>;

@@ -6,6 +6,7 @@
 import type { Host } from "../clock.ts";
 import { crc32c } from "../crc32c.ts";
 import { closedError, RaftError, StorageError } from "../errors.ts";
+import { Pending } from "../pending.ts";
 import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
 import type { SnapshotReader } from "../storage.ts";
@@ -32,11 +33,6 @@ export interface Capture {
   readonly first: Promise<IteratorResult<Uint8Array>>;
 }
 
-interface CaptureRequest {
-  readonly resolve: (capture: Capture) => void;
-  readonly reject: (error: RaftError) => void;
-}
-
 /** The number of entries applied before other tasks get their turn. */
 const SLICE_ENTRIES = 512;
 /** The bytes read from the storage at once: several slices of small entries. */
@@ -47,7 +43,7 @@ export class Applier {
   readonly #context: NodeContext;
   readonly #stateMachine: StateMachine;
   readonly #parts: ApplierParts;
-  #captures: CaptureRequest[] = [];
+  readonly #captures: Pending<Capture>[] = [];
   #appliedIndex = 0;
   #appliedBytes = 0;
   #busy = false;
@@ -90,10 +86,10 @@ export class Applier {
 
   /** Captures the state once the call under way has ended. @throws {RaftError} if a snapshot from the leader is about to replace it, or the node ends. */
   capture(): Promise<Capture> {
-    return new Promise((resolve, reject) => {
-      this.#captures.push({ resolve, reject });
-      this.pump();
-    });
+    const capture = new Pending<Capture>();
+    this.#captures.push(capture);
+    this.pump();
+    return capture.promise;
   }
 
   /** Stops applying, because a snapshot has replaced the core's log. */
@@ -241,10 +237,8 @@ export class Applier {
   #advanced(entries: number, startedMs: number): void {
     const { raft, events } = this.#context;
     raft.applied(this.#appliedIndex);
-    if (events.has("applied")) events.emit("applied", { index: this.#appliedIndex });
-    if (events.has("metric")) {
-      events.emit("metric", { type: "apply", durationMs: this.#host.clock.monotonicMs() - startedMs, entries });
-    }
+    events.emit("applied", { index: this.#appliedIndex });
+    events.emit("metric", { type: "apply", durationMs: this.#host.clock.monotonicMs() - startedMs, entries });
     this.#parts.advanced();
   }
 
@@ -258,7 +252,7 @@ export class Applier {
   #serve(reads: readonly PendingRead[]): Promise<void> | null {
     for (let i = 0; i < reads.length; i++) {
       const read = reads[i]!;
-      if (read.settled) continue;
+      if (read.pending.settled) continue;
       const given = this.#ask(read);
       if (given !== null) return this.#serveRest(reads, i, given);
     }
@@ -269,8 +263,8 @@ export class Applier {
     await first;
     for (let i = at + 1; i < reads.length; i++) {
       if (this.#stopped) {
-        reads[i]!.fail(closedError("the node"));
-      } else if (!reads[i]!.settled) {
+        reads[i]!.pending.reject(closedError("the node"));
+      } else if (!reads[i]!.pending.settled) {
         const given = this.#ask(reads[i]!);
         if (given !== null) await given;
       }
@@ -278,16 +272,16 @@ export class Applier {
   }
 
   /** Serves a read. An error of the state machine concerns the reader alone: nothing has changed. */
-  #ask(read: PendingRead): Promise<void> | null {
-    const answer = (result: Uint8Array) => read.settle({ result, appliedIndex: this.#appliedIndex });
-    const trouble = (cause: unknown) =>
-      read.fail(
+  #ask({ query, pending }: PendingRead): Promise<void> | null {
+    const answer = (result: Uint8Array): void => void pending.resolve({ result, appliedIndex: this.#appliedIndex });
+    const trouble = (cause: unknown): void =>
+      void pending.reject(
         cause instanceof RaftError
           ? cause
           : new RaftError("internal", "the state machine failed at a query", { cause }),
       );
     try {
-      const given = this.#stateMachine.query(read.query);
+      const given = this.#stateMachine.query(query);
       if (given instanceof Promise) return given.then(answer, trouble);
       answer(given);
     } catch (error) {
@@ -307,25 +301,21 @@ export class Applier {
       this.#rejectCaptures(new RaftError("not_ready", "nothing is applied yet"));
       return;
     }
-    const requests = this.#captures;
-    this.#captures = [];
-    for (const request of requests) {
+    for (const capture of this.#captures.splice(0)) {
       try {
         const chunks = this.#stateMachine.snapshot()[Symbol.asyncIterator]();
         // The capture happens in this call, so that it has no later commands.
         const first = chunks.next();
         first.catch(() => {});
-        request.resolve({ index, term, membership: this.#context.raft.membershipAt(index), chunks, first });
+        capture.resolve({ index, term, membership: this.#context.raft.membershipAt(index), chunks, first });
       } catch (cause) {
-        request.reject(new RaftError("internal", "the state machine failed at a snapshot", { cause }));
+        capture.reject(new RaftError("internal", "the state machine failed at a snapshot", { cause }));
       }
     }
   }
 
   #rejectCaptures(error: RaftError): void {
-    const requests = this.#captures;
-    this.#captures = [];
-    for (const request of requests) request.reject(error);
+    for (const capture of this.#captures.splice(0)) capture.reject(error);
   }
 
   /** Yields the chunks of a snapshot. Other tasks, such as heartbeats, get their turn after each of them. */

@@ -3,6 +3,7 @@
  * are one batch; writing, sending and applying run in parallel.
  */
 
+import type { Cancel } from "../clock.ts";
 import { closedError, RaftError, StorageError } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import { Raft } from "../raft/mod.ts";
@@ -25,7 +26,7 @@ import { SnapshotSenders } from "./snapshot_sender.ts";
 import { SnapshotTaker } from "./snapshot_taker.ts";
 import type { Prepared } from "./startup.ts";
 import { describe } from "./status.ts";
-import { Ticker } from "./ticker.ts";
+import { startTicks } from "./ticker.ts";
 import type { Consistency, Lifecycle, NodeStatus, RaftNodeOptions } from "./types.ts";
 
 /** One running node, behind the interface of {@linkcode RaftNode}. */
@@ -45,7 +46,7 @@ export class NodeCore implements NodeContext {
   readonly #applier: Applier;
   readonly #senders: SnapshotSenders;
   readonly #receiver: SnapshotReceiver;
-  readonly #ticker: Ticker;
+  #stopTicks: Cancel = () => {};
   readonly #startedMs: number;
   #lifecycle: Lifecycle = "running";
   #stopError: RaftError | null = null;
@@ -64,12 +65,7 @@ export class NodeCore implements NodeContext {
     this.#reported = { role: this.raft.role, term: this.raft.term, leader: this.raft.leader };
     this.events = new EventHub((task) => host.enqueue(task));
     this.lease = new Lease(host.clock, config.leaseMs);
-    this.proposals = new Proposals({
-      clock: host.clock,
-      maxBytes: config.maxUncommittedBytes,
-      graceMs: config.electionTimeoutMs,
-      report: (durationMs, ok) => this.events.emit("metric", { type: "proposal", durationMs, ok }),
-    });
+    this.proposals = new Proposals(this);
     const { proposals, reads } = this;
     const { transport, address, stateMachine } = options;
     const messenger = this.#messenger = new Messenger(this, { transport, identity, address });
@@ -81,9 +77,8 @@ export class NodeCore implements NodeContext {
     const applier = this.#applier = new Applier(this, stateMachine, { proposals, reads, advanced });
     const logWriter = this.#logWriter = new LogWriter(this, sequence, { applier, messenger, proposals });
     this.taker = new SnapshotTaker(this, applier, logWriter);
-    this.#senders = new SnapshotSenders(this, messenger, logWriter);
+    this.#senders = new SnapshotSenders(this, { messenger, logWriter });
     this.#receiver = new SnapshotReceiver(this, { applier, logWriter });
-    this.#ticker = new Ticker(host.clock, config.tickMs, () => this.#tick());
   }
 
   get lifecycle(): Lifecycle {
@@ -101,7 +96,7 @@ export class NodeCore implements NodeContext {
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
     await this.#messenger.open();
-    this.#ticker.start();
+    this.#stopTicks = startTicks(this.config.host.clock, this.config.tickMs, () => this.#tick());
     this.wake();
   }
 
@@ -178,7 +173,7 @@ export class NodeCore implements NodeContext {
 
   #end(lifecycle: Lifecycle, make: (outcome: "rejected" | "unknown") => RaftError): void {
     this.#lifecycle = lifecycle;
-    this.#ticker.stop();
+    this.#stopTicks();
     this.#senders.stop();
     this.#receiver.stop();
     this.taker.stop(make("rejected"));
@@ -235,7 +230,7 @@ export class NodeCore implements NodeContext {
     for (const { from, message } of effects.snapshotChunks) this.#receiver.received(from, message);
     for (const read of effects.reads) this.reads.confirmed(read);
     for (const id of effects.rejectedReads) this.reads.rejected(id, () => this.#readLost());
-    if (this.events.has("raft")) { for (const event of effects.events) this.events.emit("raft", event); }
+    for (const event of effects.events) this.events.emit("raft", event);
   }
 
   #observeLeadership(): void {

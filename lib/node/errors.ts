@@ -3,8 +3,8 @@
  */
 
 import { RaftError, StorageError } from "../errors.ts";
-import type { LeaderHint, Outcome } from "../errors.ts";
-import type { Refused } from "../raft/types.ts";
+import type { LeaderHint, Outcome, RaftErrorCode } from "../errors.ts";
+import type { Refusal, Refused } from "../raft/types.ts";
 import type { NodeContext } from "./context.ts";
 
 /** Creates an error with the outcome of a request. */
@@ -23,43 +23,57 @@ export function notLeader(leader: LeaderHint | null): RaftError {
   });
 }
 
+const SOON = "Try again in a moment.";
+
+/** The errors for the other refusals: code, message, which is completed by the refusal's detail, and hint. */
+const REFUSALS: Readonly<
+  Record<Exclude<Refusal, "not_leader" | "busy">, readonly [code: RaftErrorCode, message: string, hint?: string]>
+> = {
+  leadership_transfer: ["not_ready", "leadership is being handed over", SOON],
+  membership_change_in_progress: [
+    "membership_change_in_progress",
+    "a membership change is not committed yet",
+    "Wait until it is done, and try again.",
+  ],
+  not_ready: ["not_ready", "the leader has not committed an entry of its term yet", SOON],
+  invalid_membership: ["invalid_argument", "the membership is not valid: "],
+  other_data_folder: [
+    "refused",
+    "",
+    "Remove the member first; once that is done, add it again with the new data folder.",
+  ],
+  learner_behind: ["not_ready", "", "Wait until it has caught up, and promote it then."],
+  unknown_member: ["invalid_argument", "there is no such member"],
+  not_a_voter: ["invalid_argument", "only a voter other than the leader can take leadership over"],
+  unchanged: ["refused", "nothing would change"],
+};
+
 /** Converts a refusal of the core to an error. */
 export function refusal({ reason, detail }: Refused, leader: LeaderHint | null): RaftError {
-  switch (reason) {
-    case "not_leader":
-      return notLeader(leader);
-    case "busy":
-      return busy("too many bytes wait to be committed");
-    case "leadership_transfer":
-      return new RaftError("not_ready", "leadership is being handed over", { hint: "Try again in a moment." });
-    case "membership_change_in_progress":
-      return new RaftError("membership_change_in_progress", "a membership change is not committed yet", {
-        hint: "Wait until it is done, and try again.",
-      });
-    case "not_ready":
-      return new RaftError("not_ready", "the leader has not committed an entry of its term yet", {
-        hint: "Try again in a moment.",
-      });
-    case "invalid_membership":
-      return new RaftError("invalid_argument", `the membership is not valid: ${detail}`);
-    case "other_data_folder":
-      return new RaftError("refused", detail, {
-        hint: "Remove the member first; once that is done, add it again with the new data folder.",
-      });
-    case "learner_behind":
-      return new RaftError("not_ready", detail, { hint: "Wait until it has caught up, and promote it then." });
-    case "unknown_member":
-      return new RaftError("invalid_argument", "there is no such member");
-    case "not_a_voter":
-      return new RaftError("invalid_argument", "only a voter other than the leader can take leadership over");
-    case "unchanged":
-      return new RaftError("refused", "nothing would change");
-  }
+  if (reason === "not_leader") return notLeader(leader);
+  if (reason === "busy") return busy("too many bytes wait to be committed");
+  const [code, message, hint = ""] = REFUSALS[reason];
+  return new RaftError(code, message + detail, { hint });
 }
 
 /** Creates the error of a request refused because too much is under way. */
 export function busy(what: string): RaftError {
   return new RaftError("busy", what, { hint: "Try again later, or send less at once." });
+}
+
+/** Creates the error of a request that was under way when its leader lost, or gave up, leadership. */
+export function leadershipEnded(code: RaftErrorCode, message: string, outcome: Outcome, cause?: unknown): RaftError {
+  const hint = outcome === "rejected" ? "Send it to the new leader." : "It may have been carried out, or may be yet.";
+  return new RaftError(code, message, { outcome, hint, cause });
+}
+
+/** Creates the error of a request that was under way when the node lost its leadership. */
+export const leadershipLost: MakeError = (outcome) =>
+  leadershipEnded("leadership_lost", "the node lost its leadership while the request was under way", outcome);
+
+/** Creates the error of a snapshot that is no longer needed. */
+export function superseded(): RaftError {
+  return new RaftError("busy", "a newer snapshot was installed meanwhile, or the node ended");
 }
 
 /** Stops a node because of its storage. */

@@ -40,11 +40,6 @@ export class EventHub {
     return this.#dropped;
   }
 
-  /** Reports whether the type has a listener, so that events without one need not be created. */
-  has(type: RaftNodeEventType): boolean {
-    return this.#listeners.has(type);
-  }
-
   add<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
     let listeners = this.#listeners.get(type);
     if (listeners === undefined) this.#listeners.set(type, listeners = new Set());

@@ -1,17 +1,16 @@
 /**
- * The node's use of its storage: writes in order, and the rules for a disk that
- * fails or hangs.
+ * The node's use of its storage: writes, one at a time and in order, and the rules for
+ * a disk that fails or hangs. Requests that arrive during a write form the next batch
+ * (group commit).
  */
 
-import { RaftError, StorageError } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import type { Entry, EntryRead, PersistBatch, SnapshotMeta } from "../raft/types.ts";
 import type { Applier } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
-import { asStorageError, stopForStorage } from "./errors.ts";
+import { asStorageError, leadershipEnded, stopForStorage, superseded } from "./errors.ts";
 import type { Messenger } from "./messenger.ts";
 import type { Proposals } from "./proposals.ts";
-import { WriteQueue } from "./write_queue.ts";
-import type { SnapshotJob, SnapshotOutcome } from "./write_queue.ts";
 
 /** The parts of a node that the end of a write concerns. */
 export interface LogWriterParts {
@@ -20,22 +19,30 @@ export interface LogWriterParts {
   readonly proposals: Pick<Proposals, "endAll">;
 }
 
+/** A staged local snapshot that shall become the newest one. */
+interface SnapshotJob {
+  readonly meta: SnapshotMeta;
+  readonly wanted: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (cause: unknown) => void;
+}
+
 /** Writes the log of a node, and reads it. */
 export class LogWriter {
   readonly #context: NodeContext;
   readonly #parts: LogWriterParts;
-  readonly #queue: WriteQueue;
+  readonly #snapshots: SnapshotJob[] = [];
+  #sequence: number;
+  #busy = false;
+  /** The whole ticks that the write under way has taken; a frozen process has few, so that a long sleep is not a stall. */
+  #ticks = 0;
   #error: Error | null = null;
 
   /** @param sequence that of the last batch written before */
   constructor(context: NodeContext, sequence: number, parts: LogWriterParts) {
     this.#context = context;
+    this.#sequence = sequence;
     this.#parts = parts;
-    this.#queue = new WriteQueue(context.storage, () => context.config.host.clock.monotonicMs(), sequence, {
-      persisted: (batch, durationMs) => context.guard(() => this.#persisted(batch, durationMs)),
-      failed: (batch, error) => context.guard(() => this.#failed(batch, error)),
-      idle: () => context.wake(),
-    });
   }
 
   /** The last failure; `null` once a write has succeeded again. */
@@ -43,12 +50,19 @@ export class LogWriter {
     return this.#error;
   }
 
-  /** Begins the next write if none is under way: a group commit of everything that arrived meanwhile. */
+  /** Begins the next write if none is under way: a local snapshot, or a batch of everything that arrived meanwhile. */
   writeNext(): void {
-    this.#queue.startSnapshot();
-    if (!this.#queue.idle) return;
-    const batch = this.#context.raft.takePersist();
-    if (batch !== null) this.#queue.write(batch);
+    while (!this.#busy && this.#snapshots.length > 0) this.#writeSnapshot(this.#snapshots.shift()!);
+    if (this.#busy) return;
+    const { raft, config: { host: { clock } } } = this.#context;
+    const batch = raft.takePersist();
+    if (batch === null) return;
+    const startedMs = clock.monotonicMs();
+    this.#write(
+      batch,
+      () => this.#context.guard(() => this.#persisted(batch, clock.monotonicMs() - startedMs)),
+      (cause) => this.#context.guard(() => this.#failed(batch, cause)),
+    );
   }
 
   /** Handles a failure outside the log, such as compaction. It only costs space, unless the disk is left in doubt. */
@@ -59,16 +73,16 @@ export class LogWriter {
     });
   }
 
-  /** Queues a local snapshot. */
-  writeSnapshot(job: SnapshotJob): void {
-    const done = (outcome: SnapshotOutcome) => {
-      job.done(outcome);
-      if (typeof outcome === "string") return;
-      const error = asStorageError(outcome.error);
-      if (error.disk === "in_doubt") this.#stop(error);
-    };
-    this.#queue.addSnapshot({ ...job, done });
+  /**
+   * Makes a staged local snapshot the newest one, in order with the batches.
+   *
+   * @param wanted called right before the write: a newer snapshot may have been installed meanwhile
+   */
+  addSnapshot(meta: SnapshotMeta, wanted: () => boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#snapshots.push({ meta, wanted, resolve, reject });
     this.#context.wake();
+    return promise;
   }
 
   /** Reads entries that a peer needs. */
@@ -97,10 +111,10 @@ export class LogWriter {
   /** Checks for a write that does not return: it deposes a leader as surely as one that fails (rule 9), and finally stops any node. */
   tick(): void {
     const { raft, config } = this.#context;
-    const ticks = this.#queue.tick();
-    if (ticks >= config.storageStallTicks) {
+    if (this.#busy) this.#ticks++;
+    if (this.#ticks >= config.storageStallTicks) {
       this.#stop(new StorageError("a write to the storage has not returned", { disk: "in_doubt" }));
-    } else if (ticks >= config.electionTicks && raft.role === "leader") {
+    } else if (this.#ticks >= config.electionTicks && raft.role === "leader") {
       const error = new StorageError("a write to the storage has not returned yet", { disk: "in_doubt" });
       this.#error = error;
       raft.stepDown(error.message);
@@ -111,17 +125,40 @@ export class LogWriter {
 
   /** Drops the queued snapshots. */
   end(): void {
-    this.#queue.end();
+    for (const { reject } of this.#snapshots.splice(0)) reject(superseded());
+  }
+
+  #writeSnapshot({ meta, wanted, resolve, reject }: SnapshotJob): void {
+    if (!wanted()) return reject(superseded());
+    this.#write({ sequence: 0, hardState: null, snapshot: meta, entries: [] }, resolve, (cause) => {
+      reject(cause);
+      const error = asStorageError(cause);
+      if (error.disk === "in_doubt") this.#stop(error);
+    });
+  }
+
+  #write(batch: PersistBatch, done: () => void, failed: (cause: unknown) => void): void {
+    const { storage } = this.#context;
+    this.#busy = true;
+    const ended = (report: () => void): void => {
+      this.#busy = false;
+      this.#ticks = 0;
+      report();
+      this.#context.wake();
+    };
+    // The storage counts all writes, the core only its own batches.
+    const sequence = ++this.#sequence;
+    // An async function, so that a synchronous throw becomes a rejection too.
+    const persist = async (): Promise<void> => await storage.persist({ ...batch, sequence });
+    persist().then(() => ended(done), (cause) => ended(() => failed(cause)));
   }
 
   #persisted(batch: PersistBatch, durationMs: number): void {
     const { raft, events } = this.#context;
     raft.persisted(batch);
     this.#error = null;
-    if (events.has("metric")) {
-      const bytes = batch.entries.reduce((sum, entry) => sum + entry.data.length, 0);
-      events.emit("metric", { type: "persist", durationMs, entries: batch.entries.length, bytes });
-    }
+    const bytes = batch.entries.reduce((sum, entry) => sum + entry.data.length, 0);
+    events.emit("metric", { type: "persist", durationMs, entries: batch.entries.length, bytes });
     if (batch.snapshot === null) return;
     this.compactBehind(batch.snapshot);
     this.#parts.applier.restoreDurable(batch.snapshot);
@@ -158,14 +195,7 @@ export class LogWriter {
   }
 
   #endProposals(cause: StorageError, rejectedAfter: number): void {
-    this.#parts.proposals.endAll(
-      (outcome) =>
-        new RaftError("storage", `the leader could not write, and gave up leadership: ${cause.message}`, {
-          outcome,
-          cause,
-          hint: outcome === "rejected" ? "Send it to the new leader." : "It may have been carried out, or may be yet.",
-        }),
-      rejectedAfter,
-    );
+    const message = `the leader could not write, and gave up leadership: ${cause.message}`;
+    this.#parts.proposals.endAll((outcome) => leadershipEnded("storage", message, outcome, cause), rejectedAfter);
   }
 }

@@ -4,12 +4,23 @@
 
 import { copyBytes } from "../bytes.ts";
 import type { Clock } from "../clock.ts";
-import { abortedError, RaftError } from "../errors.ts";
+import { abortedError } from "../errors.ts";
+import type { RaftError } from "../errors.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { Entry, Refused } from "../raft/types.ts";
-import { busy } from "./errors.ts";
+import type { NodeConfig } from "./config.ts";
+import { busy, leadershipLost } from "./errors.ts";
 import type { MakeError } from "./errors.ts";
+import type { EventHub } from "./events.ts";
 import type { ProposeResult } from "./types.ts";
+
+/** The part of a node's context that proposals need. */
+export interface ProposalsContext {
+  readonly config: Pick<NodeConfig, "maxUncommittedBytes" | "electionTimeoutMs"> & {
+    readonly host: { readonly clock: Pick<Clock, "monotonicMs"> };
+  };
+  readonly events: Pick<EventHub, "emit">;
+}
 
 interface Pending {
   readonly command: Uint8Array;
@@ -42,31 +53,18 @@ const OVERHEAD_BYTES = 64;
  * (orphaned) for up to one election timeout.
  */
 export class Proposals {
-  readonly #clock: Clock;
-  readonly #maxBytes: number;
-  readonly #graceMs: number;
-  readonly #report: (durationMs: number, ok: boolean) => void;
-  #queued: Pending[] = [];
+  readonly #context: ProposalsContext;
+  readonly #queued: Pending[] = [];
   readonly #logged = new Map<number, Pending>();
   readonly #watched = new Map<AbortSignal, Watched>();
-  #orphans: Pending[] = [];
+  readonly #orphans: Pending[] = [];
   #orphansUntilMs = 0;
   /** The bytes of all proposals that have not ended. */
   #bytes = 0;
   #count = 0;
 
-  constructor(
-    options: {
-      readonly clock: Clock;
-      readonly maxBytes: number;
-      readonly graceMs: number;
-      readonly report: (durationMs: number, ok: boolean) => void;
-    },
-  ) {
-    this.#clock = options.clock;
-    this.#maxBytes = options.maxBytes;
-    this.#graceMs = options.graceMs;
-    this.#report = options.report;
+  constructor(context: ProposalsContext) {
+    this.#context = context;
   }
 
   /** The number of proposals that have not ended. */
@@ -82,13 +80,13 @@ export class Proposals {
   /** Queues a command for the next {@linkcode submit}. The bytes are copied, since a command must never change. */
   add(command: Uint8Array, signal: AbortSignal | undefined): Promise<Required<ProposeResult>> {
     const cost = command.length + OVERHEAD_BYTES;
-    if (this.#count > 0 && this.#bytes + cost > this.#maxBytes) {
+    if (this.#count > 0 && this.#bytes + cost > this.#context.config.maxUncommittedBytes) {
       return Promise.reject(busy("too many bytes wait to be committed and applied"));
     }
     return new Promise((resolve, reject) => {
       const pending: Pending = {
         command: copyBytes(command),
-        startedMs: this.#clock.monotonicMs(),
+        startedMs: this.#nowMs(),
         resolve,
         reject,
         index: 0,
@@ -106,8 +104,7 @@ export class Proposals {
   /** Hands the queued commands to the core, as one batch. */
   submit(target: Pick<Raft, "propose">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
-    const queued = this.#queued.filter((pending) => !pending.settled);
-    this.#queued = [];
+    const queued = this.#queued.splice(0).filter((pending) => !pending.settled);
     if (queued.length === 0) return;
     const taken = target.propose(queued.map((pending) => pending.command));
     if (taken.ok) {
@@ -132,22 +129,20 @@ export class Proposals {
 
   /** Orphans the logged proposals of a deposed leader, which the next one may still commit. */
   orphan(): void {
-    this.#orphansUntilMs = this.#clock.monotonicMs() + this.#graceMs;
+    this.#orphansUntilMs = this.#nowMs() + this.#context.config.electionTimeoutMs;
     for (const pending of this.#logged.values()) this.#orphans.push(pending);
     this.#logged.clear();
   }
 
   /** Ends orphans that have waited long enough. */
   tick(): void {
-    if (this.#orphans.length === 0 || this.#clock.monotonicMs() < this.#orphansUntilMs) return;
+    if (this.#orphans.length === 0 || this.#nowMs() < this.#orphansUntilMs) return;
     this.endOrphans();
   }
 
   /** Ends all orphans as unknown; also when a snapshot replaced the entries that would decide them. */
   endOrphans(make: MakeError = leadershipLost): void {
-    const orphans = this.#orphans;
-    this.#orphans = [];
-    for (const pending of orphans) this.#fail(pending, make("unknown"));
+    for (const pending of this.#orphans.splice(0)) this.#fail(pending, make("unknown"));
   }
 
   /**
@@ -156,14 +151,13 @@ export class Proposals {
    * @param rejectedAfter commands that this leadership logged after this index certainly have no effect
    */
   endAll(make: MakeError, rejectedAfter = Infinity): void {
-    const queued = this.#queued;
-    this.#queued = [];
-    for (const pending of queued) this.#fail(pending, make("rejected"));
+    for (const pending of this.#queued.splice(0)) this.#fail(pending, make("rejected"));
     // Entries that an earlier leadership sent may be in another log, and still be committed (figure 8).
     this.endOrphans(make);
-    const logged = [...this.#logged.values()];
+    for (const pending of this.#logged.values()) {
+      this.#fail(pending, make(pending.index > rejectedAfter ? "rejected" : "unknown"));
+    }
     this.#logged.clear();
-    for (const pending of logged) this.#fail(pending, make(pending.index > rejectedAfter ? "rejected" : "unknown"));
   }
 
   #submitEach(
@@ -187,9 +181,7 @@ export class Proposals {
   }
 
   #concludeOrphans(entry: Entry, result: Uint8Array | null): void {
-    const orphans = this.#orphans;
-    this.#orphans = [];
-    for (const pending of orphans) {
+    for (const pending of this.#orphans.splice(0)) {
       if (pending.index === entry.index) this.#conclude(pending, entry, result);
       else if (!pending.settled) this.#orphans.push(pending);
     }
@@ -214,8 +206,13 @@ export class Proposals {
     pending.detach?.();
     this.#bytes -= pending.command.length + OVERHEAD_BYTES;
     this.#count--;
-    this.#report(this.#clock.monotonicMs() - pending.startedMs, ok);
+    const durationMs = this.#nowMs() - pending.startedMs;
+    this.#context.events.emit("metric", { type: "proposal", durationMs, ok });
     return true;
+  }
+
+  #nowMs(): number {
+    return this.#context.config.host.clock.monotonicMs();
   }
 
   /** Ends a proposal when its signal fires. One listener serves all proposals of a signal: a call may bring thousands. */
@@ -246,10 +243,3 @@ export class Proposals {
     return watched;
   }
 }
-
-/** Creates the error of a request that was under way when the node lost its leadership. */
-export const leadershipLost: MakeError = (outcome) =>
-  new RaftError("leadership_lost", "the node lost its leadership while the request was under way", {
-    outcome,
-    hint: outcome === "rejected" ? "Send it to the new leader." : "It may have been carried out, or may be yet.",
-  });

@@ -3,8 +3,8 @@
  * state machine has caught up.
  */
 
-import { abortedError } from "../errors.ts";
 import type { RaftError } from "../errors.ts";
+import { Pending } from "../pending.ts";
 import type { Raft } from "../raft/mod.ts";
 import type { ConfirmedRead, Refused } from "../raft/types.ts";
 import { busy } from "./errors.ts";
@@ -15,9 +15,7 @@ export interface PendingRead {
   readonly query: Uint8Array;
   /** The entry that must be applied before it is served. */
   index: number;
-  settled: boolean;
-  settle(result: ReadResult): void;
-  fail(error: RaftError): void;
+  readonly pending: Pending<ReadResult>;
 }
 
 /** The maximum number of reads under way; more are refused as `busy`. */
@@ -28,7 +26,7 @@ const MAX_GIVEN_UP = 1024;
 
 /** Reads that wait for the next turn, for a quorum, or for the state machine. The reads of a turn share one confirmation. */
 export class Reads {
-  #queued: PendingRead[] = [];
+  readonly #queued: PendingRead[] = [];
   readonly #rounds = new Map<number, readonly PendingRead[]>();
   /** Reads that may be served now, and those that wait for an index, ascending. */
   #due: PendingRead[] = [];
@@ -59,42 +57,22 @@ export class Reads {
    */
   add(query: Uint8Array, index: number | null, signal: AbortSignal | undefined): Promise<ReadResult> {
     if (this.#count >= MAX_READS) return Promise.reject(busy("too many reads are under way"));
-    return new Promise((resolve, reject) => {
-      this.#count++;
-      let detach: (() => void) | null = null;
-      const finish = (end: () => void) => {
-        if (read.settled) return;
-        read.settled = true;
-        detach?.();
-        this.#count--;
-        end();
-      };
-      const read: PendingRead = {
-        query,
-        index: index ?? 0,
-        settled: false,
-        settle: (result) => finish(() => resolve(result)),
-        fail: (error) => finish(() => reject(error)),
-      };
-      if (signal !== undefined) {
-        const onAbort = () => read.fail(abortedError(signal));
-        signal.addEventListener("abort", onAbort, { once: true });
-        detach = () => signal.removeEventListener("abort", onAbort);
-      }
-      if (index === null) this.#queued.push(read);
-      else this.#ready(read);
-    });
+    this.#count++;
+    const pending = new Pending<ReadResult>({ signals: [signal], outcome: "rejected", onEnd: () => this.#count-- });
+    const read: PendingRead = { query, index: index ?? 0, pending };
+    if (index === null) this.#queued.push(read);
+    else this.#ready(read);
+    return pending.promise;
   }
 
   /** Begins one confirmation for all reads of this turn. */
   submit(target: Pick<Raft, "readIndex">, explain: (refused: Refused) => RaftError): void {
     if (this.#queued.length === 0) return;
-    const batch = this.#queued;
-    this.#queued = [];
+    const batch = this.#queued.splice(0);
     const id = ++this.#lastId;
     const refused = target.readIndex(id);
     if (refused === null) this.#rounds.set(id, batch);
-    else for (const read of batch) read.fail(explain({ ok: false, reason: refused, detail: "" }));
+    else for (const { pending } of batch) pending.reject(explain({ ok: false, reason: refused, detail: "" }));
   }
 
   /** Releases reads that a quorum has confirmed. */
@@ -108,14 +86,13 @@ export class Reads {
 
   /** Ends reads that no quorum will confirm. A read has no effect, so it is always `rejected`. */
   rejected(id: number, make: () => RaftError): void {
-    for (const read of this.#rounds.get(id) ?? []) read.fail(make());
+    for (const { pending } of this.#rounds.get(id) ?? []) pending.reject(make());
     this.#rounds.delete(id);
   }
 
   /** Returns the reads that may be served at this applied index, each once. */
   takeDue(appliedIndex: number): PendingRead[] {
-    const due = this.#due;
-    this.#due = [];
+    const due = this.#due.splice(0);
     let ripe = 0;
     while (ripe < this.#waiting.length && this.#waiting[ripe]!.index <= appliedIndex) ripe++;
     if (ripe > 0) due.push(...this.#waiting.splice(0, ripe));
@@ -125,11 +102,9 @@ export class Reads {
   /** Ends all reads. */
   endAll(make: () => RaftError): void {
     const all = [...this.#queued, ...this.#due, ...this.#waiting, ...[...this.#rounds.values()].flat()];
-    this.#queued = [];
-    this.#due = [];
-    this.#waiting.length = 0;
+    this.#queued.length = this.#due.length = this.#waiting.length = 0;
     this.#rounds.clear();
-    for (const read of all) read.fail(make());
+    for (const { pending } of all) pending.reject(make());
   }
 
   /** Queues a read for the state machine. Confirmed indexes never go down, since the commit index does not; a stale read has none. */
@@ -138,8 +113,9 @@ export class Reads {
     else this.#waiting.push(read);
     if (this.held > 2 * this.#count + MAX_GIVEN_UP) this.#forgetGivenUp();
   }
+
   #forgetGivenUp(): void {
-    this.#due = this.#due.filter((read) => !read.settled);
-    this.#waiting = this.#waiting.filter((read) => !read.settled);
+    this.#due = this.#due.filter(({ pending }) => !pending.settled);
+    this.#waiting = this.#waiting.filter(({ pending }) => !pending.settled);
   }
 }

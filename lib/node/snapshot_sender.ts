@@ -4,7 +4,7 @@
  */
 
 import type { Cancel } from "../clock.ts";
-import type { InstallSnapshotResponse, Message, NodeId, SnapshotMeta } from "../raft/types.ts";
+import type { InstallSnapshotResponse, NodeId, SnapshotMeta } from "../raft/types.ts";
 import type { SnapshotReader } from "../storage.ts";
 import type { NodeContext } from "./context.ts";
 import type { LogWriter } from "./log_writer.ts";
@@ -15,22 +15,21 @@ const WINDOW_CHUNKS = 4;
 /** The number of unanswered resends after which a newer snapshot is preferred. */
 const MAX_RESENDS = 10;
 
+/** The parts of a node that sending a snapshot concerns. */
+export interface SenderParts {
+  readonly messenger: Pick<Messenger, "send">;
+  readonly logWriter: Pick<LogWriter, "failedBeside">;
+}
+
 /** The snapshot transfers of this node. */
 export class SnapshotSenders {
   readonly #context: NodeContext;
-  readonly #messenger: Messenger;
-  readonly #logWriter: LogWriter;
+  readonly #parts: SenderParts;
   readonly #transfers = new Map<NodeId, Transfer>();
 
-  constructor(context: NodeContext, messenger: Messenger, logWriter: LogWriter) {
+  constructor(context: NodeContext, parts: SenderParts) {
     this.#context = context;
-    this.#messenger = messenger;
-    this.#logWriter = logWriter;
-  }
-
-  /** The number of transfers under way. */
-  get count(): number {
-    return this.#transfers.size;
+    this.#parts = parts;
   }
 
   /** Begins a transfer. If one to this peer is under way, the core is asked again when that ends. */
@@ -40,11 +39,7 @@ export class SnapshotSenders {
       current.askAgain = true;
       return;
     }
-    const transfer = new Transfer(peer, this.#context, {
-      send: (message) => this.#messenger.send(peer, message),
-      failed: (error) => this.#logWriter.failedBeside(error),
-      ended: () => this.#transfers.delete(peer),
-    });
+    const transfer = new Transfer(peer, this.#context, this.#parts, () => this.#transfers.delete(peer));
     this.#transfers.set(peer, transfer);
     transfer.open();
   }
@@ -60,20 +55,14 @@ export class SnapshotSenders {
   }
 }
 
-/** Receives the messages of a transfer, and its end. */
-interface TransferListener {
-  send(message: Message): void;
-  failed(error: unknown): void;
-  ended(): void;
-}
-
 /** The transfer of one snapshot to one peer. The reader stays open, so that a newer snapshot does not disturb it. */
 class Transfer {
   /** Set if the core has requested a snapshot again meanwhile. */
   askAgain = false;
   readonly #peer: NodeId;
   readonly #context: NodeContext;
-  readonly #listener: TransferListener;
+  readonly #parts: SenderParts;
+  readonly #onEnd: () => void;
   #reader: SnapshotReader | null = null;
   /** The bytes that the peer has. `0 <= acked <= next <= size` */
   #acked = 0;
@@ -92,10 +81,11 @@ class Transfer {
   #cancelPace: Cancel | null = null;
   #cancelResend: Cancel | null = null;
 
-  constructor(peer: NodeId, context: NodeContext, listener: TransferListener) {
+  constructor(peer: NodeId, context: NodeContext, parts: SenderParts, onEnd: () => void) {
     this.#peer = peer;
     this.#context = context;
-    this.#listener = listener;
+    this.#parts = parts;
+    this.#onEnd = onEnd;
   }
 
   open(): void {
@@ -131,10 +121,8 @@ class Transfer {
   abandon(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#cancelPace?.();
-    this.#cancelResend?.();
-    this.#reader?.close().catch(() => {});
-    this.#listener.ended();
+    this.#release();
+    this.#onEnd();
   }
 
   #accepted(offset: number, size: number): void {
@@ -207,7 +195,7 @@ class Transfer {
 
   #failed(error: unknown): void {
     if (this.#ended) return;
-    this.#listener.failed(error);
+    this.#parts.logWriter.failedBeside(error);
     this.#giveUpLater();
   }
 
@@ -224,7 +212,7 @@ class Transfer {
       const nowMs = host.clock.monotonicMs();
       this.#earliestMs = Math.max(nowMs, this.#earliestMs) + data.length / snapshotBytesPerSecond * 1000;
     }
-    this.#listener.send(message);
+    this.#parts.messenger.send(this.#peer, message);
   }
 
   #end(): void {
@@ -235,12 +223,16 @@ class Transfer {
   /** Gives up after a while: a snapshot that can't be read now would fail again as fast as the core requests it. */
   #giveUpLater(): void {
     if (this.#ended) return;
-    this.#cancelPace?.();
-    this.#cancelResend?.();
-    this.#reader?.close().catch(() => {});
+    this.#release();
     this.#reader = null;
     const { host, electionTimeoutMs } = this.#context.config;
     this.#cancelResend = host.clock.setTimer(electionTimeoutMs, () => this.#giveUp());
+  }
+
+  #release(): void {
+    this.#cancelPace?.();
+    this.#cancelResend?.();
+    this.#reader?.close().catch(() => {});
   }
 
   #giveUp(): void {

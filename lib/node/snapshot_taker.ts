@@ -8,6 +8,7 @@ import type { SnapshotMeta } from "../raft/types.ts";
 import type { SnapshotWriter } from "../storage.ts";
 import type { Applier, Capture } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
+import { superseded } from "./errors.ts";
 import type { LogWriter } from "./log_writer.ts";
 
 /** The bytes written before other tasks get their turn. */
@@ -86,7 +87,7 @@ export class SnapshotTaker {
       writer = await this.#context.storage.createSnapshot();
       let next = await capture.first;
       for (let unyielded = 0; !next.done; next = await capture.chunks.next()) {
-        this.#requireWanted(capture.index);
+        if (!this.#wanted(capture.index)) throw superseded();
         await writer.write(next.value);
         unyielded += next.value.length + 1024;
         if (unyielded < YIELD_BYTES) continue;
@@ -103,26 +104,13 @@ export class SnapshotTaker {
         checksum: writer.checksum,
       };
       await writer.stage(meta);
-      await this.#makeNewest(meta);
+      await this.#logWriter.addSnapshot(meta, () => this.#wanted(meta.index));
       return meta;
     } catch (error) {
       if (!ended) capture.chunks.return?.()?.catch(() => {});
       writer?.abort().catch(() => {});
       throw error;
     }
-  }
-
-  #makeNewest(meta: SnapshotMeta): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#logWriter.writeSnapshot({
-        meta,
-        wanted: () => this.#wanted(meta.index),
-        done: (outcome) => {
-          if (outcome === "durable") resolve();
-          else reject(outcome === "superseded" ? superseded() : outcome.error);
-        },
-      });
-    });
   }
 
   #taken(meta: SnapshotMeta): void {
@@ -141,12 +129,4 @@ export class SnapshotTaker {
   #wanted(index: number): boolean {
     return this.#ended === null && index > this.#newestIndex;
   }
-
-  #requireWanted(index: number): void {
-    if (!this.#wanted(index)) throw superseded();
-  }
-}
-
-function superseded(): RaftError {
-  return new RaftError("busy", "a newer snapshot was installed meanwhile, or the node ended");
 }

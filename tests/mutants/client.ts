@@ -149,8 +149,8 @@ export const client: readonly Mutant[] = [
     rule: "A deposed leader can't determine the fate of its last entries: their outcome is unknown.",
     edits: [{
       file: "lib/node/proposals.ts",
-      find: `for (const pending of orphans) this.#fail(pending, make("unknown"));`,
-      replace: `for (const pending of orphans) this.#fail(pending, make("rejected"));`,
+      find: `for (const pending of this.#orphans.splice(0)) this.#fail(pending, make("unknown"));`,
+      replace: `for (const pending of this.#orphans.splice(0)) this.#fail(pending, make("rejected"));`,
     }],
     killedBy: "simulation",
     test: {

@@ -103,13 +103,8 @@ export const snapshots: readonly Mutant[] = [
     edits: [
       {
         file: "lib/node/snapshot_taker.ts",
-        find: "await this.#makeNewest(meta);",
-        replace: "this.#makeNewest(meta).catch(() => {});",
-      },
-      {
-        file: "lib/node/snapshot_taker.ts",
-        find: "wanted: () => this.#wanted(meta.index),",
-        replace: "wanted: () => true,",
+        find: "await this.#logWriter.addSnapshot(meta, () => this.#wanted(meta.index));",
+        replace: "this.#logWriter.addSnapshot(meta, () => true).catch(() => {});",
       },
       {
         file: "storage/file/file_storage.ts",

@@ -27,9 +27,7 @@ Deno.test("events without listeners are not buffered, and a removed listener rec
   assert.equal(tasks.length, 0);
   const listener = () => assert.fail("it was removed");
   events.add("applied", listener);
-  assert(events.has("applied"));
   events.remove("applied", listener);
-  assert(!events.has("applied"));
   events.emit("applied", { index: 1 });
   run();
 });

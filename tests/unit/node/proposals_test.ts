@@ -9,11 +9,10 @@ const entry = (index: number, term: number): Entry => ({ index, term, type: "com
 
 function make(maxBytes = 1000) {
   const now = { ms: 0 };
+  const host = { clock: { monotonicMs: () => now.ms } };
   const proposals = new Proposals({
-    clock: { monotonicMs: () => now.ms, wallMs: () => 0, setTimer: () => () => {} },
-    maxBytes,
-    graceMs: 100,
-    report: () => {},
+    config: { host, maxUncommittedBytes: maxBytes, electionTimeoutMs: 100 },
+    events: { emit: () => {} },
   });
   return { proposals, now };
 }

@@ -12,7 +12,7 @@ Deno.test("aborted reads are not kept, however long the state machine is paused"
   }
   assert.equal(reads.count, 1);
   assert(reads.held < 3_000, `${reads.held} are kept`);
-  for (const read of reads.takeDue(5)) read.settle({ result: new Uint8Array(1), appliedIndex: 5 });
+  for (const read of reads.takeDue(5)) read.pending.resolve({ result: new Uint8Array(1), appliedIndex: 5 });
   assert.equal((await patient).appliedIndex, 5);
   assert.equal(reads.held, 0);
 });
