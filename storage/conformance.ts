@@ -36,12 +36,14 @@ export interface StorageConformanceTest {
 export function storageConformance(
   fixture: () => Promise<StorageFixture> | StorageFixture,
 ): readonly StorageConformanceTest[] {
-  return [...identityChecks, ...logChecks, ...snapshotChecks].map(({ name, check }) => ({
+  const afterStart = { ...logChecks, ...snapshotChecks };
+  return Object.entries({ ...identityChecks, ...afterStart }).map(([name, check]) => ({
     name,
     run: async () => {
       const place = await fixture();
       const bench = new Bench(place);
       try {
+        if (name in afterStart) await bench.start();
         await check(bench);
       } finally {
         await bench.end();

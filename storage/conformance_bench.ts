@@ -79,14 +79,8 @@ export class Bench {
     const half = bytes.length >> 1;
     await writer.write(bytes.subarray(0, half));
     await writer.write(bytes.subarray(half));
-    const meta = {
-      id: `${content}@${index}`,
-      index,
-      term,
-      membership,
-      size: writer.offset,
-      checksum: writer.checksum,
-    };
+    const { offset: size, checksum } = writer;
+    const meta = { id: `${content}@${index}`, index, term, membership, size, checksum };
     await writer.stage(meta);
     return { meta, writer };
   }
@@ -148,7 +142,7 @@ export function same(found: unknown, expected: unknown, what: string): void {
 }
 
 /** Returns JSON with the fields in alphabetical order. */
-export function stable(value: unknown): string {
+function stable(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
     return Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1));
@@ -166,8 +160,5 @@ export async function rejects(promise: Promise<unknown>, code: string, what: str
   throw new Error(`${what}: it did not reject`);
 }
 
-/** A check over a bench whose place is empty. */
-export interface Check {
-  readonly name: string;
-  readonly check: (bench: Bench) => Promise<void>;
-}
+/** Checks over a bench whose place is empty, each under the rule that it checks. */
+export type Checks = Readonly<Record<string, (bench: Bench) => Promise<void>>>;

@@ -6,185 +6,148 @@ import { encodeMembership } from "../lib/raft/membership.ts";
 import type { SnapshotMeta } from "../lib/raft/types.ts";
 import type { SnapshotWriter } from "../lib/storage.ts";
 import { membership, readAll, rejects, run, same, text } from "./conformance_bench.ts";
-import type { Check } from "./conformance_bench.ts";
+import type { Checks } from "./conformance_bench.ts";
 
-/** Checks of snapshots that are staged, aborted, in force and replaced, and of their effect on the log. */
-export const snapshotChecks: readonly Check[] = [
-  {
-    name: "a staged snapshot is visible only once it is persisted",
-    check: async (bench) => {
-      await bench.start();
-      await bench.persist({ entries: run(1, 5, 1) });
-      const { meta } = await bench.stage(3, 1, "state at 3");
-      same(await bench.storage.openSnapshot(), null, "before");
-      await bench.persist({ snapshot: meta });
-      const reader = await bench.storage.openSnapshot();
-      same(reader?.meta, meta, "its meta");
-      same(await readAll(reader), "state at 3", "its bytes");
-      await reader?.close();
+/**
+ * Checks of snapshots that are staged, aborted, in force and replaced, and of their
+ * effect on the log, on a storage that has its identity.
+ */
+export const snapshotChecks: Checks = {
+  "a staged snapshot is visible only once it is persisted": async (bench) => {
+    await bench.persist({ entries: run(1, 5, 1) });
+    const { meta } = await bench.stage(3, 1, "state at 3");
+    same(await bench.storage.openSnapshot(), null, "before");
+    await bench.persist({ snapshot: meta });
+    const reader = await bench.storage.openSnapshot();
+    same(reader?.meta, meta, "its meta");
+    same(await readAll(reader), "state at 3", "its bytes");
+    await reader?.close();
+    const state = await bench.restart();
+    same(state.snapshot, meta, "its meta after a restart");
+    same(await readAll(await bench.storage.openSnapshot(), 1000), "state at 3", "its bytes after a restart");
+  },
+  "a snapshot that was staged but not persisted is gone after a restart": async (bench) => {
+    const { meta } = await bench.stage(3, 1, "never");
+    const state = await bench.restart();
+    same([state.snapshot, state.lastIndex], [null, 0], "the state");
+    await rejects(bench.persist({ snapshot: meta }), "storage", "the staged one");
+  },
+  "a snapshot that matches the log keeps it (§7)": async (bench) => {
+    const data = encodeMembership(membership);
+    await bench.persist({
+      entries: [
+        { index: 1, term: 1, type: "membership", data },
+        ...run(2, 3, 1),
+        { index: 5, term: 2, type: "membership", data },
+      ],
+    });
+    await bench.install(3, 1, "three");
+    same(await bench.log(4, 4), "4:1:4", "an entry after it");
+    const state = await bench.restart();
+    same(state.lastIndex, 5, "the last index");
+    same(state.memberships.map((entry) => entry.index), [5], "only memberships after it");
+    const before = state.termStarts.filter((start) => start.index <= 4).at(-1);
+    same(before?.term, 1, "the term after it");
+    await bench.persist({ entries: run(6, 1, 2) });
+  },
+  "a snapshot that does not match the log empties it (§7)": async (bench) => {
+    for (const [index, term] of [[3, 2], [9, 2]] as const) {
+      const own = `${index}`;
+      await bench.persist({ entries: run(index === 3 ? 1 : 4, 5, index === 3 ? 1 : 2) });
+      const meta = await bench.install(index, term, own);
+      await rejects(bench.storage.entries(index + 1, index + 1, 10), "storage", "an entry after it");
       const state = await bench.restart();
-      same(state.snapshot, meta, "its meta after a restart");
-      same(await readAll(await bench.storage.openSnapshot(), 1000), "state at 3", "its bytes after a restart");
-    },
+      same([state.lastIndex, state.snapshot, state.memberships], [index, meta, []], "the state");
+    }
+    await rejects(bench.persist({ entries: run(9, 1, 2) }), "storage", "an entry that it covers");
+    await bench.persist({ entries: run(10, 2, 2) });
+    const state = await bench.restart();
+    same([state.lastIndex, state.termStarts], [11, [{ index: 10, term: 2 }]], "the log after it");
   },
-  {
-    name: "a snapshot that was staged but not persisted is gone after a restart",
-    check: async (bench) => {
-      await bench.start();
-      const { meta } = await bench.stage(3, 1, "never");
-      const state = await bench.restart();
-      same([state.snapshot, state.lastIndex], [null, 0], "the state");
-      await rejects(bench.persist({ snapshot: meta }), "storage", "the staged one");
-    },
+  "snapshot, term and entries of one batch are stored together": async (bench) => {
+    await bench.persist({ entries: run(1, 3, 1) });
+    const { meta } = await bench.stage(10, 2, "ten");
+    await bench.persist({ hardState: { term: 2, votedFor: null }, snapshot: meta, entries: run(11, 2, 2) });
+    const state = await bench.restart();
+    same([state.snapshot, state.lastIndex, state.hardState.term], [meta, 12, 2], "the state");
+    same(await bench.log(11, 12), "11:2:11 12:2:12", "the log");
   },
-  {
-    name: "a snapshot that matches the log keeps it (§7)",
-    check: async (bench) => {
-      await bench.start();
-      const data = encodeMembership(membership);
-      await bench.persist({
-        entries: [
-          { index: 1, term: 1, type: "membership", data },
-          ...run(2, 3, 1),
-          { index: 5, term: 2, type: "membership", data },
-        ],
-      });
-      await bench.install(3, 1, "three");
-      same(await bench.log(4, 4), "4:1:4", "an entry after it");
-      const state = await bench.restart();
-      same(state.lastIndex, 5, "the last index");
-      same(state.memberships.map((entry) => entry.index), [5], "only memberships after it");
-      const before = state.termStarts.filter((start) => start.index <= 4).at(-1);
-      same(before?.term, 1, "the term after it");
-      await bench.persist({ entries: run(6, 1, 2) });
-    },
+  "a newer snapshot replaces the old one, which its reader keeps": async (bench) => {
+    await bench.persist({ entries: run(1, 9, 1) });
+    await bench.install(3, 1, "the first one");
+    const old = await bench.storage.openSnapshot();
+    await old?.read(0, 2);
+    const second = await bench.install(6, 1, "the second one");
+    await bench.storage.compact(6);
+    same(await readAll(old), "the first one", "the old one, still open");
+    await old?.close();
+    await rejects(old!.read(0, 1), "closed", "a read after close");
+    same(await readAll(await bench.storage.openSnapshot()), "the second one", "the new one");
+    same((await bench.restart()).snapshot, second, "after a restart");
+    const third = await bench.stage(3, 1, "an older one");
+    await rejects(bench.persist({ snapshot: third.meta }), "storage", "an older snapshot");
+    const again = await bench.install(6, 1, "other bytes for the same index");
+    same((await bench.restart()).snapshot, again, "equal index, other bytes");
   },
-  {
-    name: "a snapshot that does not match the log empties it (§7)",
-    check: async (bench) => {
-      for (const [index, term] of [[3, 2], [9, 2]] as const) {
-        const own = `${index}`;
-        if (index === 3) await bench.start();
-        await bench.persist({ entries: run(index === 3 ? 1 : 4, 5, index === 3 ? 1 : 2) });
-        const meta = await bench.install(index, term, own);
-        await rejects(bench.storage.entries(index + 1, index + 1, 10), "storage", "an entry after it");
-        const state = await bench.restart();
-        same([state.lastIndex, state.snapshot, state.memberships], [index, meta, []], "the state");
-      }
-      await rejects(bench.persist({ entries: run(9, 1, 2) }), "storage", "an entry that it covers");
-      await bench.persist({ entries: run(10, 2, 2) });
-      const state = await bench.restart();
-      same([state.lastIndex, state.termStarts], [11, [{ index: 10, term: 2 }]], "the log after it");
-    },
+  "an aborted snapshot leaves nothing behind, staged or not": async (bench) => {
+    const unstaged = await bench.storage.createSnapshot();
+    await unstaged.write(text.encode("half"));
+    await unstaged.abort();
+    await rejects(unstaged.write(text.encode("more")), "storage", "a write after abort");
+    const { meta, writer } = await bench.stage(2, 1, "staged");
+    await writer.abort();
+    await rejects(bench.persist({ snapshot: meta }), "storage", "an aborted one");
+    same(await bench.storage.openSnapshot(), null, "the snapshot");
+    const { meta: kept, writer: persisted } = await bench.stage(2, 1, "kept");
+    await bench.persist({ snapshot: kept });
+    await persisted.abort();
+    same(await readAll(await bench.storage.openSnapshot()), "kept", "abort after persist does nothing");
   },
-  {
-    name: "snapshot, term and entries of one batch are stored together",
-    check: async (bench) => {
-      await bench.start();
-      await bench.persist({ entries: run(1, 3, 1) });
-      const { meta } = await bench.stage(10, 2, "ten");
-      await bench.persist({ hardState: { term: 2, votedFor: null }, snapshot: meta, entries: run(11, 2, 2) });
-      const state = await bench.restart();
-      same([state.snapshot, state.lastIndex, state.hardState.term], [meta, 12, 2], "the state");
-      same(await bench.log(11, 12), "11:2:11 12:2:12", "the log");
-    },
+  "two snapshots may be written side by side, and an empty one too": async (bench) => {
+    const first = await bench.storage.createSnapshot();
+    const second = await bench.storage.createSnapshot();
+    await first.write(text.encode("one"));
+    await second.write(text.encode("two"));
+    const meta = (writer: SnapshotWriter, id: string): SnapshotMeta => {
+      return { id, index: 5, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+    };
+    await first.stage(meta(first, "one"));
+    await second.stage(meta(second, "two"));
+    await bench.persist({ snapshot: meta(second, "two") });
+    await first.abort();
+    same(await readAll(await bench.storage.openSnapshot()), "two", "the one persisted");
+    const empty = await bench.storage.createSnapshot();
+    await empty.stage({ ...meta(empty, "empty"), index: 6 });
+    await bench.persist({ snapshot: { ...meta(empty, "empty"), index: 6 } });
+    await bench.restart();
+    same(await readAll(await bench.storage.openSnapshot()), "", "an empty one");
   },
-  {
-    name: "a newer snapshot replaces the old one, which its reader keeps",
-    check: async (bench) => {
-      await bench.start();
-      await bench.persist({ entries: run(1, 9, 1) });
-      await bench.install(3, 1, "the first one");
-      const old = await bench.storage.openSnapshot();
-      await old?.read(0, 2);
-      const second = await bench.install(6, 1, "the second one");
-      await bench.storage.compact(6);
-      same(await readAll(old), "the first one", "the old one, still open");
-      await old?.close();
-      await rejects(old!.read(0, 1), "closed", "a read after close");
-      same(await readAll(await bench.storage.openSnapshot()), "the second one", "the new one");
-      same((await bench.restart()).snapshot, second, "after a restart");
-      const third = await bench.stage(3, 1, "an older one");
-      await rejects(bench.persist({ snapshot: third.meta }), "storage", "an older snapshot");
-      const again = await bench.install(6, 1, "other bytes for the same index");
-      same((await bench.restart()).snapshot, again, "equal index, other bytes");
-    },
-  },
-  {
-    name: "an aborted snapshot leaves nothing behind, staged or not",
-    check: async (bench) => {
-      await bench.start();
-      const unstaged = await bench.storage.createSnapshot();
-      await unstaged.write(text.encode("half"));
-      await unstaged.abort();
-      await rejects(unstaged.write(text.encode("more")), "storage", "a write after abort");
-      const { meta, writer } = await bench.stage(2, 1, "staged");
+  "bytes that don't match the meta are not staged": async (bench) => {
+    for (const wrong of [{ size: 3 }, { checksum: 1 }]) {
+      const writer = await bench.storage.createSnapshot();
+      await writer.write(text.encode("data"));
+      const meta = { id: "x", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+      await rejects(writer.stage({ ...meta, ...wrong }), "damaged", JSON.stringify(wrong));
       await writer.abort();
-      await rejects(bench.persist({ snapshot: meta }), "storage", "an aborted one");
-      same(await bench.storage.openSnapshot(), null, "the snapshot");
-      const { meta: kept, writer: persisted } = await bench.stage(2, 1, "kept");
-      await bench.persist({ snapshot: kept });
-      await persisted.abort();
-      same(await readAll(await bench.storage.openSnapshot()), "kept", "abort after persist does nothing");
-    },
+    }
   },
-  {
-    name: "two snapshots may be written side by side, and an empty one too",
-    check: async (bench) => {
-      await bench.start();
-      const first = await bench.storage.createSnapshot();
-      const second = await bench.storage.createSnapshot();
-      await first.write(text.encode("one"));
-      await second.write(text.encode("two"));
-      const meta = (writer: SnapshotWriter, id: string): SnapshotMeta => {
-        return { id, index: 5, term: 1, membership, size: writer.offset, checksum: writer.checksum };
-      };
-      await first.stage(meta(first, "one"));
-      await second.stage(meta(second, "two"));
-      await bench.persist({ snapshot: meta(second, "two") });
-      await first.abort();
-      same(await readAll(await bench.storage.openSnapshot()), "two", "the one persisted");
-      const empty = await bench.storage.createSnapshot();
-      await empty.stage({ ...meta(empty, "empty"), index: 6 });
-      await bench.persist({ snapshot: { ...meta(empty, "empty"), index: 6 } });
-      await bench.restart();
-      same(await readAll(await bench.storage.openSnapshot()), "", "an empty one");
-    },
+  "compaction removes entries that the snapshot covers, and none beyond it": async (bench) => {
+    await bench.persist({ hardState: { term: 1, votedFor: "n1" }, entries: run(1, 10, 1) });
+    await bench.storage.compact(8);
+    same(await bench.log(1, 2), "1:1:1 2:1:2", "nothing without a snapshot");
+    const meta = await bench.install(7, 1, "seven");
+    await bench.storage.compact(5);
+    same(await bench.log(6, 10), "6:1:6 7:1:7 8:1:8 9:1:9 10:1:10", "entries after the given index");
+    await bench.storage.compact(9);
+    same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "entries that the snapshot does not cover");
+    await bench.storage.compact(2);
+    const state = await bench.restart();
+    same([state.lastIndex, state.snapshot, state.hardState], [10, meta, { term: 1, votedFor: "n1" }], "the state");
+    same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "after a restart");
+    await bench.install(10, 1, "ten");
+    await bench.storage.compact(10);
+    await bench.persist({ entries: run(11, 1, 2) });
+    same((await bench.restart()).lastIndex, 11, "the last index");
+    same(await bench.log(11, 11), "11:2:11", "the log continues");
   },
-  {
-    name: "bytes that don't match the meta are not staged",
-    check: async (bench) => {
-      await bench.start();
-      for (const wrong of [{ size: 3 }, { checksum: 1 }]) {
-        const writer = await bench.storage.createSnapshot();
-        await writer.write(text.encode("data"));
-        const meta = { id: "x", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
-        await rejects(writer.stage({ ...meta, ...wrong }), "damaged", JSON.stringify(wrong));
-        await writer.abort();
-      }
-    },
-  },
-  {
-    name: "compaction removes entries that the snapshot covers, and none beyond it",
-    check: async (bench) => {
-      await bench.start();
-      await bench.persist({ hardState: { term: 1, votedFor: "n1" }, entries: run(1, 10, 1) });
-      await bench.storage.compact(8);
-      same(await bench.log(1, 2), "1:1:1 2:1:2", "nothing without a snapshot");
-      const meta = await bench.install(7, 1, "seven");
-      await bench.storage.compact(5);
-      same(await bench.log(6, 10), "6:1:6 7:1:7 8:1:8 9:1:9 10:1:10", "entries after the given index");
-      await bench.storage.compact(9);
-      same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "entries that the snapshot does not cover");
-      await bench.storage.compact(2);
-      const state = await bench.restart();
-      same([state.lastIndex, state.snapshot, state.hardState], [10, meta, { term: 1, votedFor: "n1" }], "the state");
-      same(await bench.log(8, 10), "8:1:8 9:1:9 10:1:10", "after a restart");
-      await bench.install(10, 1, "ten");
-      await bench.storage.compact(10);
-      await bench.persist({ entries: run(11, 1, 2) });
-      same((await bench.restart()).lastIndex, 11, "the last index");
-      same(await bench.log(11, 11), "11:2:11", "the log continues");
-    },
-  },
-];
+};
