@@ -26,7 +26,7 @@ const flags = { read: "r", write: "r+", create: "wx+" } as const;
 /** Returns the file system of the machine. */
 export function nodeFileSystem(): FileSystem {
   return {
-    open: async (path, mode) => new NodeFile(await open(path, flags[mode], 0o600)),
+    open: async (path, mode) => nodeFile(await open(path, flags[mode], 0o600)),
     rename,
     unlink,
     readDirectory: (path) => readdir(path),
@@ -36,36 +36,15 @@ export function nodeFileSystem(): FileSystem {
   };
 }
 
-class NodeFile implements FileHandle {
-  readonly #handle: NodeFileHandle;
-
-  constructor(handle: NodeFileHandle) {
-    this.#handle = handle;
-  }
-
-  async read(buffer: Uint8Array, position: number): Promise<number> {
-    return (await this.#handle.read(buffer, 0, buffer.length, position)).bytesRead;
-  }
-
-  async write(data: Uint8Array, position: number): Promise<number> {
-    return (await this.#handle.write(data, 0, data.length, position)).bytesWritten;
-  }
-
-  async sync(): Promise<void> {
-    await this.#handle.datasync();
-  }
-
-  async truncate(size: number): Promise<void> {
-    await this.#handle.truncate(size);
-  }
-
-  async size(): Promise<number> {
-    return (await this.#handle.stat()).size;
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close();
-  }
+function nodeFile(handle: NodeFileHandle): FileHandle {
+  return {
+    read: async (buffer, position) => (await handle.read(buffer, 0, buffer.length, position)).bytesRead,
+    write: async (data, position) => (await handle.write(data, 0, data.length, position)).bytesWritten,
+    sync: () => handle.datasync(),
+    truncate: (size) => handle.truncate(size),
+    size: async () => (await handle.stat()).size,
+    close: () => handle.close(),
+  };
 }
 
 async function makeDirectory(path: string): Promise<void> {
