@@ -3,6 +3,8 @@
  */
 
 import { StorageError } from "../../lib/errors.ts";
+import { failure } from "../log_rules.ts";
+import { errorCode } from "./file_system.ts";
 
 /** Creates the error of a file that does not hold what was written to it. */
 export function damaged(path: string, offset: number, reason: string, cause?: unknown): StorageError {
@@ -22,4 +24,10 @@ export function unsupportedVersion(path: string, what: string): StorageError {
     code: "unsupported_version",
     hint: "Nothing was changed. Use the version of the program that wrote the folder.",
   });
+}
+
+/** Converts the error of reading a file; one that is a StorageError already is returned unchanged. */
+export function readFailure(path: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
+  return failure(`reading ${path} failed (${errorCode(cause)})`, "unchanged", cause);
 }

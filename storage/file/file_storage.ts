@@ -20,18 +20,18 @@ import { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 import { checkIdentity, failure, storageClosed } from "../log_rules.ts";
-import { DiskHealth } from "./disk_health.ts";
 import { damaged } from "./file_errors.ts";
-import type { FileHandle, FileSystem, FolderLock } from "./file_system.ts";
+import type { FileSystem, FolderLock } from "./file_system.ts";
 import { errorCode, readFully, writeFully } from "./file_system.ts";
+import { Folder } from "./folder.ts";
 import { manifestName, readManifest, writeManifest } from "./manifest.ts";
 import { LogState } from "./log_state.ts";
 import { readSegmentHeader } from "./log_scan.ts";
 import { LogRecovery } from "./recovery.ts";
-import { logIdOf, segmentName, segmentSequence } from "./segment.ts";
-import { SegmentFiles } from "./segment_files.ts";
-import { isSnapshotName, openSnapshotFile, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
-import { createSegment, WriteAheadLog } from "./write_ahead_log.ts";
+import { logIdOf, segmentSequence } from "./segment.ts";
+import { SegmentFiles, sequencesIn } from "./segment_files.ts";
+import { isSnapshotName, SnapshotFiles, SnapshotFileSource, snapshotName } from "./snapshot_files.ts";
+import { beginSegment, WriteAheadLog } from "./write_ahead_log.ts";
 
 /** Options of {@linkcode FileStorage}. */
 export interface FileStorageOptions {
@@ -39,21 +39,20 @@ export interface FileStorageOptions {
   readonly segmentBytes?: number;
 }
 
-/** The open parts after `load`; log and snapshots exist only once there is an identity. */
+/** The open parts after `load`; there is a log only once there is an identity. */
 interface Opened {
   readonly lock: FolderLock;
-  readonly health: DiskHealth;
   readonly files: SegmentFiles;
+  readonly snapshots: SnapshotFiles;
   identity: Identity | null;
-  state: LogState;
   log: WriteAheadLog | null;
-  snapshots: SnapshotFiles;
 }
 
 /** A {@linkcode Storage} in a folder of a {@linkcode FileSystem}. */
 export class FileStorage implements Storage {
-  readonly #fs: FileSystem;
-  readonly #dir: string;
+  /** The folder. */
+  readonly directory: string;
+  readonly #folder: Folder;
   readonly #segmentBytes: number;
   #opened: Opened | null = null;
   #loading = false;
@@ -67,17 +66,12 @@ export class FileStorage implements Storage {
    * @param dir the folder; made, with its parents, by `load`
    */
   constructor(fs: FileSystem, dir: string, options: FileStorageOptions = {}) {
-    this.#fs = fs;
-    this.#dir = dir;
+    this.directory = dir;
+    this.#folder = new Folder(fs, dir);
     this.#segmentBytes = options.segmentBytes ?? 64 * 1024 * 1024;
     if (!(this.#segmentBytes > 0 && this.#segmentBytes <= 2 ** 30)) {
       throw new RangeError(`segmentBytes must be from 1 to ${2 ** 30}: ${this.#segmentBytes}`);
     }
-  }
-
-  /** The folder. */
-  get directory(): string {
-    return this.#dir;
   }
 
   async load(): Promise<LoadedState> {
@@ -85,38 +79,37 @@ export class FileStorage implements Storage {
     if (this.#opened !== null || this.#loading) throw failure("the storage is already loaded", "unchanged");
     this.#loading = true;
     let lock: FolderLock | undefined;
-    const files = new SegmentFiles(this.#fs, this.#dir);
+    const { fs, dir } = this.#folder;
+    const files = new SegmentFiles(this.#folder);
     try {
-      await this.#fs.makeDirectory(this.#dir);
-      lock = await this.#fs.lock(this.#dir);
+      await fs.makeDirectory(dir);
+      lock = await fs.lock(dir);
       return await this.#recover(lock, files);
     } catch (error) {
       this.#opened = null;
       await files.close();
       await lock?.release();
       if (error instanceof StorageError) throw error;
-      throw failure(`opening the folder ${this.#dir} failed${why(error)}`, "unchanged", error);
+      throw failure(`opening the folder ${dir} failed${why(error)}`, "unchanged", error);
     } finally {
       this.#loading = false;
     }
   }
 
   async #recover(lock: FolderLock, files: SegmentFiles): Promise<LoadedState> {
-    const health = new DiskHealth();
-    const names = await this.#fs.readDirectory(this.#dir);
-    const identity = await readManifest(this.#fs, this.#dir);
+    const folder = this.#folder;
+    const names = await folder.fs.readDirectory(folder.dir);
+    const identity = await readManifest(folder);
     if (identity === null) await this.#checkNew(names);
     const recovery = new LogRecovery(logIdOf(identity?.incarnation ?? ""));
+    if (identity !== null) await this.#readLog(names, files, recovery);
     const { state } = recovery;
-    const active = identity === null ? null : await this.#readLog(names, files, recovery);
     const { snapshotRef } = state;
-    if (snapshotRef !== null) await (await openSnapshotFile(this.#fs, this.#dir, snapshotRef)).close();
+    if (snapshotRef !== null) await (await SnapshotFileSource.open(folder, snapshotRef)).close();
     await this.#removeLeftovers(names, snapshotRef?.file);
-    const snapshots = new SnapshotFiles(this.#fs, this.#dir, health, (snapshotRef?.file ?? 0) + 1);
-    this.#opened = { lock, health, files, identity, state, log: null, snapshots };
-    if (identity !== null && active !== null) {
-      this.#openLog(this.#opened, identity, active, recovery.checksum);
-    }
+    const snapshots = new SnapshotFiles(folder, (snapshotRef?.file ?? 0) + 1);
+    const log = identity === null ? null : new WriteAheadLog(folder, files, state, this.#segmentBytes);
+    this.#opened = { lock, files, snapshots, identity, log };
     const covered = state.snapshot?.index ?? 0;
     return {
       identity,
@@ -134,48 +127,36 @@ export class FileStorage implements Storage {
       const sequence = segmentSequence(name);
       const leftover = sequence === 1 && await this.#isEmptySegment(name);
       if ((sequence !== undefined && !leftover) || (isSnapshotName(name) && !name.endsWith(".tmp"))) {
-        throw damaged(`${this.#dir}/${manifestName}`, 0, `it is missing, but there is ${name}`);
+        throw damaged(this.#folder.pathOf(manifestName), 0, `it is missing, but there is ${name}`);
       }
     }
   }
 
-  async #isEmptySegment(name: string): Promise<boolean> {
-    const path = `${this.#dir}/${name}`;
-    const file = await this.#fs.open(path, "read");
-    try {
-      // Its log id doesn't matter: no batch was ever written to it.
-      return (await readSegmentHeader(file, path)).size === await file.size();
-    } finally {
-      await file.close();
-    }
+  #isEmptySegment(name: string): Promise<boolean> {
+    const path = this.#folder.pathOf(name);
+    // Its log id doesn't matter: no batch was ever written to it.
+    return this.#folder.read(path, async (file) => (await readSegmentHeader(file, path)).size === await file.size());
   }
 
-  /** Reads all segments, and cuts off a torn tail; returns the newest, open for writing. */
-  async #readLog(names: readonly string[], files: SegmentFiles, recovery: LogRecovery): Promise<FileHandle> {
-    const sequences = names.map(segmentSequence).filter((each) => each !== undefined).sort((a, b) => a - b);
-    const newest = sequences.pop();
-    if (newest === undefined) throw damaged(`${this.#dir}/${segmentName(1)}`, 0, "the log is missing");
-    for (const sequence of sequences) {
+  /** Reads all segments, cuts off a torn tail, and opens the newest for writing. */
+  async #readLog(names: readonly string[], files: SegmentFiles, recovery: LogRecovery): Promise<void> {
+    const sequences = sequencesIn(this.#folder, names);
+    for (const sequence of sequences.slice(0, -1)) {
       const path = files.pathOf(sequence);
-      const file = await this.#fs.open(path, "read");
-      try {
-        const { end } = await recovery.readSegment(file, path, sequence, false);
-        files.add(sequence, end);
-      } finally {
-        await file.close();
-      }
+      const { end } = await this.#folder.read(path, (file) => recovery.readSegment(file, path, sequence, false));
+      files.add(sequence, end);
     }
+    const newest = sequences.at(-1)!;
     const path = files.pathOf(newest);
-    const active = await this.#fs.open(path, "write");
+    const active = await this.#folder.fs.open(path, "write");
     try {
       const { lastBatch, end, size } = await recovery.readSegment(active, path, newest, true);
-      recovery.checkComplete(files.pathOf(sequences[0] ?? newest));
+      recovery.checkComplete(files.pathOf(sequences[0]!));
       if (end < size) await active.truncate(end);
       // From now on the node acts on this batch, so a power failure must not lose it.
       await writeFully(active, await readFully(active, lastBatch, end - lastBatch), lastBatch);
       await active.sync();
       files.add(newest, end, active);
-      return active;
     } catch (error) {
       await active.close();
       throw error;
@@ -187,23 +168,9 @@ export class FileStorage implements Storage {
     const leftover = names.filter((name) =>
       isSnapshotName(name) ? name !== current : name === `${manifestName}.tmp` || /^log-\d{10,15}\.tmp$/.test(name)
     );
-    for (const name of leftover) await this.#fs.unlink(`${this.#dir}/${name}`);
+    for (const name of leftover) await this.#folder.fs.unlink(this.#folder.pathOf(name));
     // Names, too, may be visible that were never synced.
-    await this.#fs.syncDirectory(this.#dir);
-  }
-
-  #openLog(opened: Opened, identity: Identity, active: FileHandle, checksum: number): void {
-    opened.log = new WriteAheadLog({
-      fs: this.#fs,
-      dir: this.#dir,
-      health: opened.health,
-      files: opened.files,
-      state: opened.state,
-      logId: logIdOf(identity.incarnation),
-      active,
-      checksum,
-      segmentBytes: this.#segmentBytes,
-    });
+    await this.#folder.fs.syncDirectory(this.#folder.dir);
   }
 
   async initialize(identity: Identity): Promise<void> {
@@ -211,37 +178,31 @@ export class FileStorage implements Storage {
     checkIdentity(opened.identity, identity);
     const { nodeId, incarnation, clusterId } = identity;
     if (opened.identity === null) await this.#createLog(opened, identity);
-    else if (opened.identity.clusterId !== clusterId) {
-      await writeManifest(this.#fs, this.#dir, opened.health, identity);
-    }
+    else if (opened.identity.clusterId !== clusterId) await writeManifest(this.#folder, identity);
     opened.identity = { nodeId, incarnation, clusterId };
   }
 
   /** Creates the log, then the manifest: a manifest promises that there is a log. */
   async #createLog(opened: Opened, identity: Identity): Promise<void> {
-    const { health, files } = opened;
-    const logId = logIdOf(identity.incarnation);
-    const state = new LogState();
-    const first = await createSegment(this.#fs, this.#dir, files, health, state.header(1, logId, 0));
+    const state = new LogState(logIdOf(identity.incarnation));
+    await beginSegment(this.#folder, opened.files, state);
     try {
-      await writeManifest(this.#fs, this.#dir, health, identity);
+      await writeManifest(this.#folder, identity);
     } catch (error) {
-      await first.file.close().catch(() => {});
+      await opened.files.removeOldest();
       throw error;
     }
-    files.add(1, first.size, first.file);
-    opened.state = state;
-    this.#openLog(opened, identity, first.file, first.checksum);
+    opened.log = new WriteAheadLog(this.#folder, opened.files, state, this.#segmentBytes);
   }
 
   async persist(batch: PersistBatch): Promise<void> {
-    const { health, log, snapshots, state } = this.#open();
-    health.check();
-    if (log === null) throw failure("the storage has no identity yet", "unchanged");
+    const { snapshots } = this.#open();
+    this.#folder.check();
+    const log = this.#log();
     if (this.#persisting !== null) throw failure("another batch is being persisted", "unchanged");
     log.check(batch);
     const done = (async () => {
-      const before = state.snapshotRef;
+      const before = log.state.snapshotRef;
       const snapshot = batch.snapshot === null ? null : await snapshots.promote(batch.snapshot);
       await log.append(batch, snapshot);
       if (snapshot !== null) await snapshots.inForce(snapshot, before);
@@ -255,14 +216,12 @@ export class FileStorage implements Storage {
   }
 
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
-    const { log } = this.#open();
-    if (log === null) throw failure("the storage has no identity yet", "unchanged");
-    return await log.entries(from, to, maxBytes);
+    return await this.#log().entries(from, to, maxBytes);
   }
 
   async compact(index: number): Promise<void> {
-    const { log, state } = this.#open();
-    const done = this.#compacting.then(() => log?.compact(Math.min(index, state.snapshot?.index ?? 0)));
+    const { log } = this.#open();
+    const done = this.#compacting.then(() => log?.compact(index));
     this.#compacting = done.then(() => {}, () => {});
     await done;
   }
@@ -272,15 +231,15 @@ export class FileStorage implements Storage {
   }
 
   async openSnapshot(): Promise<SnapshotReader | null> {
-    const { snapshots, state } = this.#open();
+    const { snapshots, log } = this.#open();
     for (;;) {
-      const ref = state.snapshotRef;
+      const ref = log?.state.snapshotRef ?? null;
       if (ref === null) return null;
       try {
         return await snapshots.open(ref);
       } catch (error) {
         // A newer one may have replaced it while it was being opened.
-        if (state.snapshotRef === ref) throw error;
+        if (log?.state.snapshotRef === ref) throw error;
       }
     }
   }
@@ -309,6 +268,12 @@ export class FileStorage implements Storage {
     if (this.#closed !== null) throw storageClosed();
     if (this.#opened === null) throw failure("the storage is not loaded", "unchanged");
     return this.#opened;
+  }
+
+  #log(): WriteAheadLog {
+    const { log } = this.#open();
+    if (log === null) throw failure("the storage has no identity yet", "unchanged");
+    return log;
   }
 }
 

@@ -7,17 +7,17 @@ import { StorageError } from "../../lib/errors.ts";
 import type { EntryType, HardState, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { Identity } from "../../lib/storage.ts";
 import { failure } from "../log_rules.ts";
-import { damaged } from "./file_errors.ts";
 import type { FileHandle, FileSystem } from "./file_system.ts";
 import { errorCode } from "./file_system.ts";
+import { Folder } from "./folder.ts";
 import { readManifest } from "./manifest.ts";
 import type { LogRecord } from "./record.ts";
 import { isEntryType, parseCommit } from "./record.ts";
 import { LogRecovery } from "./recovery.ts";
-import type { RecordObserver, SegmentEnd } from "./recovery.ts";
 import type { SnapshotRef } from "./segment.ts";
-import { decodeSnapshotRef, decodeVote, logIdOf, segmentName, segmentSequence } from "./segment.ts";
-import { FileSnapshotReader, openSnapshotFile, snapshotName } from "./snapshot_files.ts";
+import { decodeInForce, decodeVote, logIdOf, segmentName } from "./segment.ts";
+import { sequencesIn } from "./segment_files.ts";
+import { SnapshotFiles } from "./snapshot_files.ts";
 
 const attempts = 5;
 
@@ -70,8 +70,14 @@ export type DumpedRecord =
 /** A folder's log, opened for reading. */
 interface OpenLog {
   readonly identity: Identity;
-  readonly logId: number;
-  readonly segments: readonly { readonly sequence: number; readonly path: string; readonly file: FileHandle }[];
+  readonly segments: readonly OpenSegment[];
+}
+
+interface OpenSegment {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly sequence: number;
+  readonly isLast: boolean;
 }
 
 /**
@@ -80,18 +86,19 @@ interface OpenLog {
  * @throws {StorageError} `damaged`, naming file and offset; `unsupported_version`; `storage` if it is not a data folder
  */
 export async function verifyFolder(fs: FileSystem, dir: string): Promise<LogReport> {
+  const folder = new Folder(fs, dir);
   for (let attempt = 1;; attempt++) {
-    const before = await listing(fs, dir);
+    const before = await listing(folder);
     try {
-      return await verifyOnce(fs, dir);
+      return await verifyOnce(folder);
     } catch (error) {
       // If a running node has replaced a snapshot or deleted the log's beginning, read again.
-      if (attempt === attempts || await listing(fs, dir) === before) throw error;
+      if (attempt === attempts || await listing(folder) === before) throw error;
     }
   }
 }
 
-async function listing(fs: FileSystem, dir: string): Promise<string> {
+async function listing({ fs, dir }: Folder): Promise<string> {
   try {
     return (await fs.readDirectory(dir)).sort().join("/");
   } catch (error) {
@@ -99,30 +106,23 @@ async function listing(fs: FileSystem, dir: string): Promise<string> {
   }
 }
 
-async function verifyOnce(fs: FileSystem, dir: string): Promise<LogReport> {
-  const log = await openLog(fs, dir);
-  let records = 0;
-  let batches = 0;
-  let pending = 0;
-  const recovery = new LogRecovery(log.logId, (record) => {
-    pending++;
-    if (record.type !== "commit") return;
-    records += pending;
-    batches++;
-    pending = 0;
-  });
+async function verifyOnce(folder: Folder): Promise<LogReport> {
+  const { identity, segments } = await openLog(folder);
   try {
+    const recovery = new LogRecovery(logIdOf(identity.incarnation));
     let bytes = 0;
     let tornBytes = 0;
-    for (const { end, size } of await readAll(log, recovery, () => void (pending = 0))) {
+    for (const { file, path, sequence, isLast } of segments) {
+      const { end, size } = await recovery.readSegment(file, path, sequence, isLast);
       bytes += size;
       tornBytes += size - end;
     }
-    const { state } = recovery;
-    if (state.snapshotRef !== null) await verifySnapshot(fs, dir, state.snapshotRef);
+    recovery.checkComplete(segments[0]!.path);
+    const { state, records, batches } = recovery;
+    if (state.snapshotRef !== null) await verifySnapshot(folder, state.snapshotRef);
     return {
-      identity: log.identity,
-      segments: log.segments.length,
+      identity,
+      segments: segments.length,
       bytes,
       records,
       batches,
@@ -133,24 +133,13 @@ async function verifyOnce(fs: FileSystem, dir: string): Promise<LogReport> {
       tornBytes,
     };
   } finally {
-    await closeAll(log);
+    await closeAll(segments);
   }
-}
-
-async function readAll(log: OpenLog, recovery: LogRecovery, before: () => void): Promise<SegmentEnd[]> {
-  const ends: SegmentEnd[] = [];
-  for (const { sequence, path, file } of log.segments) {
-    before();
-    ends.push(await recovery.readSegment(file, path, sequence, sequence === log.segments.at(-1)?.sequence));
-  }
-  recovery.checkComplete(log.segments[0]!.path);
-  return ends;
 }
 
 /** Reads a snapshot from beginning to end, which checks its checksum. */
-async function verifySnapshot(fs: FileSystem, dir: string, ref: SnapshotRef): Promise<void> {
-  const file = await openSnapshotFile(fs, dir, ref);
-  const reader = new FileSnapshotReader(file, `${dir}/${snapshotName(ref.file)}`, ref.meta, () => {});
+async function verifySnapshot(folder: Folder, ref: SnapshotRef): Promise<void> {
+  const reader = await new SnapshotFiles(folder, 0).open(ref);
   try {
     for (let at = 0; at < ref.meta.size;) at += (await reader.read(at, 1024 * 1024)).length;
   } finally {
@@ -165,71 +154,67 @@ async function verifySnapshot(fs: FileSystem, dir: string, ref: SnapshotRef): Pr
  * @throws {StorageError} as {@linkcode verifyFolder}, after the records before the damage
  */
 export async function* dumpFolder(fs: FileSystem, dir: string): AsyncGenerator<DumpedRecord, void> {
-  const log = await openLog(fs, dir);
+  const { identity, segments } = await openLog(new Folder(fs, dir));
   try {
+    const logId = logIdOf(identity.incarnation);
     let found: DumpedRecord[] = [];
     let next = 0;
-    const observe: RecordObserver = (record, offset, file) => {
+    const recovery = new LogRecovery(logId, (record, offset, path) => {
       // A tail that a running node has completed meanwhile is read twice.
       if (offset < next) return;
       next = offset + record.size;
-      found.push(describe(record, offset, file, log.logId));
-    };
-    const recovery = new LogRecovery(log.logId, observe);
-    for (const { sequence, path, file } of log.segments) {
+      found.push(describe(record, offset, path, logId));
+    });
+    for (const { file, path, sequence, isLast } of segments) {
       found = [];
       next = 0;
-      const last = sequence === log.segments.at(-1)?.sequence;
-      let end: SegmentEnd;
+      let end = Infinity;
+      let size = 0;
       try {
-        end = await recovery.readSegment(file, path, sequence, last);
-      } catch (error) {
-        yield* found;
-        throw error;
+        ({ end, size } = await recovery.readSegment(file, path, sequence, isLast));
+      } finally {
+        // Also the records before the damage.
+        yield* found.filter((record) => record.offset < end);
       }
-      yield* found.filter((record) => record.offset < end.end);
-      if (end.end < end.size) yield { type: "tornTail", file: path, offset: end.end, bytes: end.size - end.end };
+      if (end < size) yield { type: "tornTail", file: path, offset: end, bytes: size - end };
     }
   } finally {
-    await closeAll(log);
+    await closeAll(segments);
   }
 }
 
+/** Describes a record that the recovery has accepted. */
 function describe(record: LogRecord, offset: number, file: string, logId: number): DumpedRecord {
   const { type, index, term, payload } = record;
   const place = { file, offset, bytes: record.size };
   if (isEntryType(type)) return { ...place, type, index, term, data: payload };
-  try {
-    if (type === "hardState") return { ...place, type, term, votedFor: decodeVote(payload) };
-    if (type === "snapshot") {
-      return { ...place, type, meta: decodeSnapshotRef(payload.subarray(1)).meta, keepsLog: payload[0] === 1 };
-    }
-  } catch (error) {
-    throw damaged(file, offset, `the ${type} does not read`, error);
+  if (type === "hardState") return { ...place, type, term, votedFor: decodeVote(payload) };
+  if (type === "snapshot") {
+    const { meta, keepsLog } = decodeInForce(payload);
+    return { ...place, type, meta, keepsLog };
   }
-  return { ...place, type: "commit", lastIndex: index, batchNumber: parseCommit(record, logId)?.batchNumber ?? 0 };
+  return { ...place, type: "commit", lastIndex: index, batchNumber: parseCommit(record, logId)!.batchNumber };
 }
 
 /** Opens all files of the log at once, so that none is lost to a running node's compaction. */
-async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
-  await listing(fs, dir);
-  const identity = await readManifest(fs, dir);
+async function openLog(folder: Folder): Promise<OpenLog> {
+  await listing(folder);
+  const identity = await readManifest(folder);
+  const { fs, dir } = folder;
   if (identity === null) {
     throw new StorageError(`${dir} is not a data folder: it has no manifest`, { disk: "unchanged" });
   }
-  const logId = logIdOf(identity.incarnation);
   for (let attempt = 1;; attempt++) {
-    const sequences = (await fs.readDirectory(dir)).map(segmentSequence).filter((each) => each !== undefined);
-    if (sequences.length === 0) throw damaged(`${dir}/${segmentName(1)}`, 0, "the log is missing");
-    const segments: { sequence: number; path: string; file: FileHandle }[] = [];
+    const sequences = sequencesIn(folder, await fs.readDirectory(dir));
+    const segments: OpenSegment[] = [];
     try {
-      for (const sequence of sequences.sort((a, b) => a - b)) {
-        const path = `${dir}/${segmentName(sequence)}`;
-        segments.push({ sequence, path, file: await fs.open(path, "read") });
+      for (const sequence of sequences) {
+        const path = folder.pathOf(segmentName(sequence));
+        segments.push({ path, file: await fs.open(path, "read"), sequence, isLast: sequence === sequences.at(-1) });
       }
-      return { identity, logId, segments };
+      return { identity, segments };
     } catch (error) {
-      await closeAll({ segments });
+      await closeAll(segments);
       if (errorCode(error) !== "ENOENT" || attempt === attempts) {
         throw failure(`the log in ${dir} can't be read (${errorCode(error)})`, "unchanged", error);
       }
@@ -237,6 +222,6 @@ async function openLog(fs: FileSystem, dir: string): Promise<OpenLog> {
   }
 }
 
-async function closeAll(log: Pick<OpenLog, "segments">): Promise<void> {
-  for (const { file } of log.segments) await file.close();
+async function closeAll(segments: readonly OpenSegment[]): Promise<void> {
+  for (const { file } of segments) await file.close();
 }

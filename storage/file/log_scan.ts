@@ -4,6 +4,7 @@
 
 import type { FileHandle } from "./file_system.ts";
 import { readFully } from "./file_system.ts";
+import type { LogState } from "./log_state.ts";
 import type { LogRecord } from "./record.ts";
 import { commitMark, parseCommit, parseRecord, recordHeaderBytes, recordSizeAt } from "./record.ts";
 import type { ReadHeader } from "./segment.ts";
@@ -65,38 +66,27 @@ export async function scanRecords(
 }
 
 /**
- * Reports whether a whole batch, `batchNumber` or later, stands anywhere after
+ * Reports whether a whole batch that continues `state`, now or later, stands anywhere after
  * `offset`. If so, the chain was broken by damage, and not by a write that a crash
  * cut short.
  */
-export async function findLaterBatch(
-  file: FileHandle,
-  offset: number,
-  logId: number,
-  batchNumber: number,
-): Promise<boolean> {
+export async function findLaterBatch(file: FileHandle, offset: number, state: LogState): Promise<boolean> {
   const bytes = await readFully(file, offset, Math.max(0, await file.size() - offset));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const firstByte = commitMark & 0xff;
   for (let at = bytes.indexOf(firstByte); at >= 0; at = bytes.indexOf(firstByte, at + 1)) {
     if (at < recordHeaderBytes || at + 4 > bytes.length || view.getUint32(at, true) !== commitMark) continue;
-    if (isWholeBatch(bytes, view, at - recordHeaderBytes, logId, batchNumber)) return true;
+    if (isWholeBatch(bytes, view, at - recordHeaderBytes, state)) return true;
   }
   return false;
 }
 
 /** Reports whether the record at `commitAt` is a commit, and a chain of records fills the batch that it ends. */
-function isWholeBatch(
-  bytes: Uint8Array,
-  view: DataView,
-  commitAt: number,
-  logId: number,
-  batchNumber: number,
-): boolean {
+function isWholeBatch(bytes: Uint8Array, view: DataView, commitAt: number, state: LogState): boolean {
   const record = parseRecord(bytes, view, commitAt);
-  const commit = record === undefined ? undefined : parseCommit(record, logId);
+  const commit = record === undefined ? undefined : parseCommit(record, state.logId);
   if (record === undefined || commit === undefined) return false;
-  if (commit.batchNumber < batchNumber || commit.batchBytes > commitAt) return false;
+  if (commit.batchNumber < state.batchNumber || commit.batchBytes > commitAt) return false;
   let at = commitAt - commit.batchBytes;
   let previous: number | undefined;
   while (at < commitAt) {

@@ -17,88 +17,72 @@ export interface CommittedBatch {
   /** The term of each entry, and its offset in the segment. */
   readonly terms: readonly number[];
   readonly offsets: readonly number[];
+  /** The checksum of its last record. */
+  readonly checksum: number;
 }
 
-/** Term and vote, the snapshot in force, and where the entries are. */
+/** Term and vote, the snapshot in force, and where the entries are. Only `startFrom` and `apply` change it. */
 export class LogState implements DurableLog {
+  readonly logId: number;
   readonly index: LogIndex = new LogIndex();
-  #hardState: HardState = { term: 0, votedFor: null };
-  #snapshot: SnapshotRef | null = null;
-  #batchNumber = 1;
-  #rewrites = 0;
+  hardState: HardState = { term: 0, votedFor: null };
+  snapshotRef: SnapshotRef | null = null;
+  /** The number of the next batch. */
+  batchNumber = 1;
+  /** The checksum of the last record or header, which the next record continues. */
+  checksum = 0;
+  /** Counts replacements of entries: a reader that reads in several steps compares it. */
+  rewrites = 0;
   /** The end of the log according to a segment's header, for entries that have been deleted. */
   #end = { index: 0, term: 0 };
 
-  get hardState(): HardState {
-    return this.#hardState;
-  }
-
-  get snapshotRef(): SnapshotRef | null {
-    return this.#snapshot;
+  constructor(logId: number) {
+    this.logId = logId;
   }
 
   get snapshot(): SnapshotMeta | null {
-    return this.#snapshot?.meta ?? null;
+    return this.snapshotRef?.meta ?? null;
   }
 
   get lastIndex(): number {
     return this.index.last;
   }
 
-  /** The term at the end of the log; 0 for a new one. */
-  get lastTerm(): number {
-    return this.termAt(this.lastIndex) ?? 0;
-  }
-
-  get batchNumber(): number {
-    return this.#batchNumber;
-  }
-
-  /** Counts replacements of entries: a reader that reads in several steps compares it. */
-  get rewrites(): number {
-    return this.#rewrites;
-  }
-
   termAt(index: number): number | undefined {
     const term = this.index.termAt(index);
     if (term !== undefined) return term;
-    if (this.#snapshot?.meta.index === index) return this.#snapshot.meta.term;
+    if (this.snapshot?.index === index) return this.snapshot.term;
     return this.#end.index === index && index === this.lastIndex ? this.#end.term : undefined;
   }
 
   /** Begins with the state that the header of the oldest segment repeats. */
   startFrom(header: SegmentHeader): void {
-    this.#hardState = header.hardState;
-    this.#snapshot = header.snapshot;
-    this.#batchNumber = header.batchNumber;
+    this.hardState = header.hardState;
+    this.snapshotRef = header.snapshot;
+    this.batchNumber = header.batchNumber;
     this.#end = { index: header.lastIndex, term: header.lastTerm };
     this.index.reset(header.lastIndex + 1);
   }
 
-  header(sequence: number, logId: number, previous: number): SegmentHeader {
-    return {
-      sequence,
-      logId,
-      previous,
-      batchNumber: this.#batchNumber,
-      lastIndex: this.lastIndex,
-      lastTerm: this.lastTerm,
-      hardState: this.#hardState,
-      snapshot: this.#snapshot,
-    };
+  /** Returns the header of a segment that continues the log. */
+  header(sequence: number): SegmentHeader {
+    const { logId, checksum: previous, batchNumber, lastIndex, hardState, snapshotRef: snapshot } = this;
+    const lastTerm = this.termAt(lastIndex) ?? 0;
+    return { sequence, logId, previous, batchNumber, lastIndex, lastTerm, hardState, snapshot };
   }
 
   apply(batch: CommittedBatch, segment: number): void {
-    this.#batchNumber++;
-    if (batch.hardState !== null) this.#hardState = batch.hardState;
+    this.batchNumber++;
+    this.checksum = batch.checksum;
+    if (batch.hardState !== null) this.hardState = batch.hardState;
     if (batch.snapshot !== null) {
       if (!batch.snapshot.keepsLog) {
         this.index.reset(batch.snapshot.meta.index + 1);
-        this.#rewrites++;
+        this.rewrites++;
       }
-      this.#snapshot = { file: batch.snapshot.file, meta: batch.snapshot.meta };
+      this.snapshotRef = { file: batch.snapshot.file, meta: batch.snapshot.meta };
     }
-    if (batch.terms.length > 0 && batch.firstIndex <= this.lastIndex) this.#rewrites++;
+    if (batch.terms.length > 0 && batch.firstIndex <= this.lastIndex) this.rewrites++;
     for (let i = 0; i < batch.terms.length; i++) {
       this.index.append(batch.firstIndex + i, batch.terms[i]!, segment, batch.offsets[i]!);
     }

@@ -5,13 +5,10 @@
 
 import { crc32c } from "../../lib/crc32c.ts";
 import type { Identity } from "../../lib/storage.ts";
-import { failure } from "../log_rules.ts";
-import type { DiskHealth } from "./disk_health.ts";
-import { damaged, unsupportedVersion } from "./file_errors.ts";
-import type { FileHandle, FileSystem } from "./file_system.ts";
+import { damaged, readFailure, unsupportedVersion } from "./file_errors.ts";
 import { errorCode, readFully } from "./file_system.ts";
+import type { Folder } from "./folder.ts";
 import { formatVersion } from "./segment.ts";
-import { renameDurably, writeTemporary } from "./write_ahead_log.ts";
 
 export const manifestName = "manifest";
 const maxBytes = 64 * 1024;
@@ -25,19 +22,14 @@ function lineChecksum(line: string): string {
  *
  * @throws {StorageError} `damaged`, or `unsupported_version`
  */
-export async function readManifest(fs: FileSystem, dir: string): Promise<Identity | null> {
-  const path = `${dir}/${manifestName}`;
+export async function readManifest(folder: Folder): Promise<Identity | null> {
+  const path = folder.pathOf(manifestName);
   let bytes: Uint8Array;
   try {
-    const file = await fs.open(path, "read");
-    try {
-      bytes = await readFully(file, 0, maxBytes);
-    } finally {
-      await file.close();
-    }
+    bytes = await folder.read(path, (file) => readFully(file, 0, maxBytes));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
-    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);
+    throw readFailure(path, error);
   }
   return decodeManifest(path, bytes);
 }
@@ -61,18 +53,13 @@ function decodeManifest(path: string, bytes: Uint8Array): Identity {
   return { nodeId, incarnation, clusterId };
 }
 
-export async function writeManifest(
-  fs: FileSystem,
-  dir: string,
-  health: DiskHealth,
-  identity: Identity,
-): Promise<void> {
+export async function writeManifest(folder: Folder, identity: Identity): Promise<void> {
   const { nodeId, incarnation, clusterId } = identity;
   const line = JSON.stringify({ format: formatVersion, nodeId, incarnation, clusterId });
-  const path = `${dir}/${manifestName}`;
+  const path = folder.pathOf(manifestName);
   const bytes = new TextEncoder().encode(`${line}\n${lineChecksum(line)}\n`);
-  const file: FileHandle = await writeTemporary(fs, health, `${path}.tmp`, bytes);
+  const file = await folder.createSynced(`${path}.tmp`, bytes);
   // It is durable already, so a failed close doesn't matter.
   await file.close().catch(() => {});
-  await renameDurably(fs, health, dir, `${path}.tmp`, path);
+  await folder.rename(`${path}.tmp`, path);
 }

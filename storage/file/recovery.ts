@@ -27,8 +27,8 @@ import { findLaterBatch, readSegmentHeader, scanRecords } from "./log_scan.ts";
 import type { LogRecord } from "./record.ts";
 import { isEntryType, parseCommit } from "./record.ts";
 import type { FileHandle } from "./file_system.ts";
-import type { ReadHeader, SegmentHeader } from "./segment.ts";
-import { decodeSnapshotRef, decodeVote, encodeSegmentHeader } from "./segment.ts";
+import type { SegmentHeader } from "./segment.ts";
+import { decodeInForce, decodeVote, encodeSegmentHeader } from "./segment.ts";
 
 /** A function that is called with every record that is read. */
 export type RecordObserver = (record: LogRecord, offset: number, path: string) => void;
@@ -41,36 +41,26 @@ export interface SegmentEnd {
   readonly end: number;
   /** The length of the file: more than `end` if there is a torn tail. */
   readonly size: number;
-  /** The offset at which the chain breaks; `size` if it does not. */
-  readonly brokenAt: number;
 }
 
 /** A replay of segments, oldest first, into a {@linkcode LogState}. */
 export class LogRecovery {
-  readonly state: LogState = new LogState();
-  readonly #logId: number;
+  readonly state: LogState;
+  memberships: Entry[] = [];
+  /** The numbers of whole batches, and of records in them. */
+  batches = 0;
+  records = 0;
   readonly #observe: RecordObserver;
-  #segments = 0;
-  #checksum = 0;
-  #memberships: Entry[] = [];
+  /** The segment being read. */
   #path = "";
   #sequence = 0;
   #batchStart = 0;
   #lastBatch = 0;
-  #batch: PendingBatch = emptyBatch();
+  #batch: PendingBatch = new PendingBatch();
 
   constructor(logId: number, observe: RecordObserver = () => {}) {
-    this.#logId = logId;
+    this.state = new LogState(logId);
     this.#observe = observe;
-  }
-
-  /** The checksum of the last record or header, which the next record continues. */
-  get checksum(): number {
-    return this.#checksum;
-  }
-
-  get memberships(): readonly Entry[] {
-    return this.#memberships;
   }
 
   /**
@@ -80,29 +70,24 @@ export class LogRecovery {
    */
   async readSegment(file: FileHandle, path: string, sequence: number, last: boolean): Promise<SegmentEnd> {
     const read = await readSegmentHeader(file, path);
-    this.#checkHeader(read, path, sequence);
     this.#path = path;
+    this.#checkHeader(read.header, sequence);
     this.#sequence = sequence;
-    this.#checksum = read.checksum;
+    this.state.checksum = read.checksum;
     this.#batchStart = this.#lastBatch = read.size;
-    this.#segments++;
     for (;;) {
       const from = this.#batchStart;
-      this.#batch = emptyBatch();
-      const { offset, size } = await scanRecords(
-        file,
-        from,
-        this.#checksum,
-        (record, at) => this.#record(record, at),
-      );
+      this.#batch = new PendingBatch();
+      const { offset, size } = await scanRecords(file, from, this.state.checksum, (record, at) => {
+        this.#record(record, at);
+        this.#observe(record, at, path);
+      });
       const end = this.#batchStart;
       const lastBatch = this.#lastBatch;
-      if (end === size) return { lastBatch, end, size, brokenAt: size };
+      if (end === size) return { lastBatch, end, size };
       if (!last) throw damaged(path, offset, "the log breaks off here, but continues in the next file");
       // A running node may have finished its batch since it was read: then continue after it.
-      if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {
-        return { lastBatch, end, size, brokenAt: offset };
-      }
+      if (!await findLaterBatch(file, end, this.state)) return { lastBatch, end, size };
       if (end === from) throw damaged(path, offset, "whole batches follow an unreadable one");
     }
   }
@@ -115,33 +100,27 @@ export class LogRecovery {
     throw damaged(path, 0, `entries ${covered + 1} to ${first - 1} are missing; an older file of the log is gone`);
   }
 
-  #checkHeader({ header }: ReadHeader, path: string, sequence: number): void {
-    if (header.sequence !== sequence) {
-      throw damaged(path, 0, `it is file ${header.sequence} of the log, under another name`);
-    }
-    if (header.logId !== this.#logId) throw damaged(path, 0, "it belongs to another data folder");
-    if (this.#segments === 0) return this.state.startFrom(header);
+  #checkHeader(header: SegmentHeader, sequence: number): void {
+    if (header.sequence !== sequence) this.#damaged(0, `it is file ${header.sequence} of the log, under another name`);
+    if (header.logId !== this.state.logId) this.#damaged(0, "it belongs to another data folder");
+    if (this.#sequence === 0) return this.state.startFrom(header);
     if (header.sequence !== this.#sequence + 1) {
-      throw damaged(path, 0, `file ${this.#sequence + 1} of the log, which stands before it, is missing`);
+      this.#damaged(0, `file ${this.#sequence + 1} of the log, which stands before it, is missing`);
     }
-    if (!sameHeader(header, this.state.header(sequence, this.#logId, this.#checksum))) {
-      throw damaged(path, 0, "it does not continue the file before it");
-    }
+    if (!sameHeader(header, this.state.header(sequence))) this.#damaged(0, "it does not continue the file before it");
   }
 
   #record(record: LogRecord, offset: number): void {
-    this.#observe(record, offset, this.#path);
     const batch = this.#batch;
     const { type, index, term, payload } = record;
     if (type === undefined) {
       throw unsupportedVersion(this.#path, `a record of type ${record.typeNumber} at offset ${offset}`);
     }
-    if (Number.isNaN(index) || Number.isNaN(term)) throw damaged(this.#path, offset, "a number is out of range");
+    if (Number.isNaN(index) || Number.isNaN(term)) this.#damaged(offset, "a number is out of range");
+    batch.records++;
     if (isEntryType(type)) {
       if (batch.terms.length === 0) batch.firstIndex = index;
-      else if (index !== batch.firstIndex + batch.terms.length) {
-        throw damaged(this.#path, offset, "an entry is missing");
-      }
+      else if (index !== batch.firstIndex + batch.terms.length) this.#damaged(offset, "an entry is missing");
       batch.terms.push(term);
       batch.offsets.push(offset);
       if (type === "membership") batch.memberships.push({ index, term, type, data: payload.slice() });
@@ -150,53 +129,54 @@ export class LogRecovery {
     } else {
       try {
         if (type === "hardState") batch.hardState = { term, votedFor: decodeVote(payload) };
-        else batch.snapshot = { ...decodeSnapshotRef(payload.subarray(1)), keepsLog: payload[0] === 1 };
+        else batch.snapshot = decodeInForce(payload);
       } catch (error) {
-        throw damaged(this.#path, offset, `the ${type} is unreadable`, error);
+        this.#damaged(offset, `the ${type} is unreadable`, error);
       }
     }
   }
 
   #commit(record: LogRecord, offset: number): void {
-    const commit = parseCommit(record, this.#logId);
+    const { state } = this;
+    const commit = parseCommit(record, state.logId);
     const batch = this.#batch;
     if (commit === undefined || commit.batchBytes !== offset - this.#batchStart) {
-      throw damaged(this.#path, offset, "a batch does not end as it should");
+      this.#damaged(offset, "a batch does not end as it should");
     }
-    if (commit.batchNumber !== this.state.batchNumber) {
-      throw damaged(this.#path, offset, `batch ${this.state.batchNumber} is missing`);
-    }
-    if (batch.snapshot !== null && !batch.snapshot.keepsLog) this.#memberships = [];
+    if (commit.batchNumber !== state.batchNumber) this.#damaged(offset, `batch ${state.batchNumber} is missing`);
+    const emptiedAt = batch.snapshot?.keepsLog === false ? batch.snapshot.meta.index : null;
+    if (emptiedAt !== null) this.memberships = [];
     if (batch.terms.length > 0) {
-      const before = batch.snapshot !== null && !batch.snapshot.keepsLog
-        ? batch.snapshot.meta.index
-        : this.state.lastIndex;
-      if (batch.firstIndex > before + 1) throw damaged(this.#path, offset, `entry ${before + 1} is missing`);
-      while ((this.#memberships.at(-1)?.index ?? 0) >= batch.firstIndex) this.#memberships.pop();
-      this.#memberships.push(...batch.memberships);
+      const before = emptiedAt ?? state.lastIndex;
+      if (batch.firstIndex > before + 1) this.#damaged(offset, `entry ${before + 1} is missing`);
+      while ((this.memberships.at(-1)?.index ?? 0) >= batch.firstIndex) this.memberships.pop();
+      this.memberships.push(...batch.memberships);
     }
-    this.state.apply(batch, this.#sequence);
-    if (record.index !== this.state.lastIndex) {
-      throw damaged(this.#path, offset, "the log does not end where it should");
-    }
-    this.#checksum = record.checksum;
+    batch.checksum = record.checksum;
+    state.apply(batch, this.#sequence);
+    if (record.index !== state.lastIndex) this.#damaged(offset, "the log does not end where it should");
+    this.batches++;
+    this.records += batch.records;
     this.#lastBatch = this.#batchStart;
     this.#batchStart = offset + record.size;
-    this.#batch = emptyBatch();
+    this.#batch = new PendingBatch();
+  }
+
+  #damaged(offset: number, reason: string, cause?: unknown): never {
+    throw damaged(this.#path, offset, reason, cause);
   }
 }
 
-interface PendingBatch extends CommittedBatch {
-  hardState: HardState | null;
-  snapshot: CommittedBatch["snapshot"];
-  firstIndex: number;
-  readonly terms: number[];
-  readonly offsets: number[];
-  readonly memberships: Entry[];
-}
-
-function emptyBatch(): PendingBatch {
-  return { hardState: null, snapshot: null, firstIndex: 0, terms: [], offsets: [], memberships: [] };
+/** The records since the last commit. */
+class PendingBatch implements CommittedBatch {
+  hardState: HardState | null = null;
+  snapshot: CommittedBatch["snapshot"] = null;
+  firstIndex = 0;
+  readonly terms: number[] = [];
+  readonly offsets: number[] = [];
+  readonly memberships: Entry[] = [];
+  records = 0;
+  checksum = 0;
 }
 
 function sameHeader(a: SegmentHeader, b: SegmentHeader): boolean {

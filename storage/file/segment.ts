@@ -18,7 +18,7 @@
  * therefore always damage, never a half-finished creation.
  */
 
-import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
+import { ByteReader, ByteWriter, concatBytes } from "../../lib/bytes.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { decodeMembership, encodeMembership } from "../../lib/raft/membership.ts";
 import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
@@ -146,7 +146,7 @@ export function decodeVote(bytes: Uint8Array): string | null {
   return votedFor;
 }
 
-/** Encodes a snapshot, as the payload of a `snapshot` record and for headers. */
+/** Encodes a snapshot, for headers and files. */
 export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
   return new ByteWriter(256)
     .varint(file)
@@ -159,8 +159,7 @@ export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
     .finish();
 }
 
-/** @throws {RangeError} or {TypeError} on bad input */
-export function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
+function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
   const reader = new ByteReader(bytes);
   const file = reader.varint();
   const meta = {
@@ -173,6 +172,16 @@ export function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
   };
   reader.end();
   return { file, meta };
+}
+
+/** Encodes a snapshot that a batch puts in force, as the payload of a `snapshot` record. */
+export function encodeInForce(ref: SnapshotRef, keepsLog: boolean): Uint8Array {
+  return concatBytes([Uint8Array.of(keepsLog ? 1 : 0), encodeSnapshotRef(ref)]);
+}
+
+/** @throws {RangeError} or {TypeError} on bad input */
+export function decodeInForce(bytes: Uint8Array): SnapshotRef & { readonly keepsLog: boolean } {
+  return { ...decodeSnapshotRef(bytes.subarray(1)), keepsLog: bytes[0] === 1 };
 }
 
 function decodeOptionalRef(bytes: Uint8Array): SnapshotRef | null {

@@ -2,8 +2,10 @@
  * The log's files, and a few of them open for reading.
  */
 
-import type { FileHandle, FileSystem } from "./file_system.ts";
-import { segmentName } from "./segment.ts";
+import { damaged } from "./file_errors.ts";
+import type { FileHandle } from "./file_system.ts";
+import type { Folder } from "./folder.ts";
+import { segmentName, segmentSequence } from "./segment.ts";
 
 const maxOpen = 8;
 
@@ -19,17 +21,27 @@ interface OpenFile {
   users: number;
 }
 
+/**
+ * Returns the numbers of the segments among the files of a folder, oldest first.
+ *
+ * @throws {StorageError} `damaged`, if there are none
+ */
+export function sequencesIn(folder: Folder, names: readonly string[]): number[] {
+  const sequences = names.map(segmentSequence).filter((each) => each !== undefined);
+  if (sequences.length === 0) throw damaged(folder.pathOf(segmentName(1)), 0, "the log is missing");
+  return sequences.sort((a, b) => a - b);
+}
+
 /** The segments, oldest first; the last is the one being written. */
 export class SegmentFiles {
-  readonly #fs: FileSystem;
-  readonly #dir: string;
+  readonly #folder: Folder;
   readonly #segments: SegmentFile[] = [];
   /** Open files, least recently used first. */
   readonly #open = new Map<number, OpenFile>();
+  #active: FileHandle | null = null;
 
-  constructor(fs: FileSystem, dir: string) {
-    this.#fs = fs;
-    this.#dir = dir;
+  constructor(folder: Folder) {
+    this.#folder = folder;
   }
 
   get count(): number {
@@ -44,24 +56,31 @@ export class SegmentFiles {
     return this.#segments.at(-1)!;
   }
 
+  /** The newest segment's file, open for writing. */
+  get active(): FileHandle {
+    return this.#active!;
+  }
+
   get(sequence: number): SegmentFile | undefined {
     return this.#segments[sequence - (this.#segments[0]?.sequence ?? 0)];
   }
 
-  /** Adds the newest segment, with its handle if it is open. */
+  /** Adds the newest segment; with its handle if it is the last one, which is written. */
   add(sequence: number, size: number, file?: FileHandle): void {
     this.#segments.push({ sequence, path: this.pathOf(sequence), size });
-    if (file !== undefined) this.#open.set(sequence, { file: Promise.resolve(file), users: 0 });
+    if (file === undefined) return;
+    this.#open.set(sequence, { file: Promise.resolve(file), users: 0 });
+    this.#active = file;
   }
 
   pathOf(sequence: number): string {
-    return `${this.#dir}/${segmentName(sequence)}`;
+    return this.#folder.pathOf(segmentName(sequence));
   }
 
   /** Calls `use` with the segment's file. */
   async read<T>(segment: SegmentFile, use: (file: FileHandle) => Promise<T>): Promise<T> {
     const { sequence, path } = segment;
-    const open = this.#open.get(sequence) ?? { file: this.#fs.open(path, "read"), users: 0 };
+    const open = this.#open.get(sequence) ?? { file: this.#folder.fs.open(path, "read"), users: 0 };
     this.#open.delete(sequence);
     this.#open.set(sequence, open);
     open.users++;

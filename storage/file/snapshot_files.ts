@@ -27,18 +27,18 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
-import { StorageError } from "../../lib/errors.ts";
+import type { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { failure, storageClosed } from "../log_rules.ts";
+import { failure } from "../log_rules.ts";
+import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
 import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
-import type { DiskHealth } from "./disk_health.ts";
-import { damaged, unsupportedVersion } from "./file_errors.ts";
-import type { FileHandle, FileSystem } from "./file_system.ts";
+import { damaged, readFailure, unsupportedVersion } from "./file_errors.ts";
+import type { FileHandle } from "./file_system.ts";
 import { errorCode, readFully, writeFully } from "./file_system.ts";
+import type { Folder } from "./folder.ts";
 import { encodeSnapshotRef, formatVersion } from "./segment.ts";
 import type { SnapshotRef } from "./segment.ts";
-import { renameDurably } from "./write_ahead_log.ts";
 
 const magic = new TextEncoder().encode("RAFTSNAP");
 const headerBytes = 16;
@@ -74,7 +74,7 @@ function encodeTrailer(ref: SnapshotRef): Uint8Array {
  *
  * @throws {StorageError} `damaged`, or `unsupported_version`
  */
-export async function checkSnapshotFile(file: FileHandle, path: string, ref: SnapshotRef): Promise<void> {
+async function checkSnapshotFile(file: FileHandle, path: string, ref: SnapshotRef): Promise<void> {
   const header = await readFully(file, 0, headerBytes);
   const expected = encodeHeader();
   if (header.length < headerBytes || magic.some((byte, i) => header[i] !== byte)) {
@@ -91,47 +91,72 @@ export async function checkSnapshotFile(file: FileHandle, path: string, ref: Sna
   }
 }
 
-/** Opens the snapshot that the log names, and checks it. */
-export async function openSnapshotFile(fs: FileSystem, dir: string, ref: SnapshotRef): Promise<FileHandle> {
-  const path = `${dir}/${snapshotName(ref.file)}`;
-  let file: FileHandle;
-  try {
-    file = await fs.open(path, "read");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
-    throw failure(`opening ${path} failed (${errorCode(error)})`, "unchanged", error);
+/** The file of the snapshot that the log names, to be read. */
+export class SnapshotFileSource implements SnapshotSource {
+  readonly #file: FileHandle;
+  readonly #path: string;
+
+  constructor(file: FileHandle, path: string) {
+    this.#file = file;
+    this.#path = path;
   }
-  try {
-    await checkSnapshotFile(file, path, ref);
-  } catch (error) {
-    await file.close();
-    if (error instanceof StorageError) throw error;
-    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);
+
+  /** Opens the file, and checks it. */
+  static async open(folder: Folder, ref: SnapshotRef): Promise<SnapshotFileSource> {
+    const path = folder.pathOf(snapshotName(ref.file));
+    let file: FileHandle;
+    try {
+      file = await folder.fs.open(path, "read");
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
+      throw failure(`opening ${path} failed (${errorCode(error)})`, "unchanged", error);
+    }
+    try {
+      await checkSnapshotFile(file, path, ref);
+    } catch (error) {
+      await file.close();
+      throw readFailure(path, error);
+    }
+    return new SnapshotFileSource(file, path);
   }
-  return file;
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const at = headerBytes + offset;
+    const bytes = await readFully(this.#file, at, length).catch((error) => {
+      throw readFailure(this.#path, error);
+    });
+    if (bytes.length < length) throw damaged(this.#path, at, "the snapshot is cut off");
+    return bytes;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  damaged(reason: string): StorageError {
+    return damaged(this.#path, headerBytes, reason);
+  }
 }
 
 /** The snapshots of one folder: those being written, those staged, and the one in force. */
 export class SnapshotFiles {
-  readonly #fs: FileSystem;
-  readonly #dir: string;
-  readonly #health: DiskHealth;
+  readonly #folder: Folder;
   readonly #writers = new SnapshotWriters<SnapshotFile>();
-  readonly #readers = new Set<FileSnapshotReader>();
+  readonly #readers = new SnapshotReaders<SnapshotFileSource>();
   #next: number;
 
   /** @param next a number above those of all files */
-  constructor(fs: FileSystem, dir: string, health: DiskHealth, next: number) {
-    this.#fs = fs;
-    this.#dir = dir;
-    this.#health = health;
+  constructor(folder: Folder, next: number) {
+    this.#folder = folder;
     this.#next = next;
   }
 
   /** Begins a new snapshot, for {@linkcode Storage.createSnapshot}. */
   async create(): Promise<SnapshotWriter> {
-    this.#health.check();
-    return this.#writers.create(await SnapshotFile.create(this.#fs, this.#dir, this.#health, this.#next++));
+    const number = this.#next++;
+    const path = `${this.#folder.pathOf(snapshotName(number))}.tmp`;
+    const file = await this.#folder.create(path, encodeHeader());
+    return this.#writers.create(new SnapshotFile(this.#folder, number, path, file));
   }
 
   /** Gives a staged snapshot its name, durably; the log may name it from then on. */
@@ -145,19 +170,15 @@ export class SnapshotFiles {
   async inForce(ref: SnapshotRef, before: SnapshotRef | null): Promise<void> {
     this.#writers.inForce(ref.meta);
     // A reader of the old one is not disturbed: an unlinked file lives as long as it is open.
-    if (before !== null) await this.#fs.unlink(`${this.#dir}/${snapshotName(before.file)}`).catch(() => {});
+    if (before !== null) await this.#folder.fs.unlink(this.#folder.pathOf(snapshotName(before.file))).catch(() => {});
   }
 
   async open(ref: SnapshotRef): Promise<SnapshotReader> {
-    const file = await openSnapshotFile(this.#fs, this.#dir, ref);
-    const path = `${this.#dir}/${snapshotName(ref.file)}`;
-    const reader = new FileSnapshotReader(file, path, ref.meta, () => this.#readers.delete(reader));
-    this.#readers.add(reader);
-    return reader;
+    return this.#readers.open(ref.meta, await SnapshotFileSource.open(this.#folder, ref));
   }
 
   async close(): Promise<void> {
-    for (const reader of [...this.#readers]) await reader.close().catch(() => {});
+    await this.#readers.close();
     await this.#writers.close();
   }
 }
@@ -165,121 +186,50 @@ export class SnapshotFiles {
 /** `snapshot-N.tmp` while it is written and staged. */
 class SnapshotFile implements SnapshotMedium {
   readonly number: number;
-  readonly #fs: FileSystem;
-  readonly #dir: string;
-  readonly #health: DiskHealth;
+  readonly #folder: Folder;
   readonly #file: FileHandle;
   #path: string;
   /** Set once it has its final name, which the log may give. */
   #promoted = false;
 
-  constructor(fs: FileSystem, dir: string, health: DiskHealth, file: FileHandle, path: string, number: number) {
-    this.#fs = fs;
-    this.#dir = dir;
-    this.#health = health;
-    this.#file = file;
-    this.#path = path;
+  constructor(folder: Folder, number: number, path: string, file: FileHandle) {
+    this.#folder = folder;
     this.number = number;
-  }
-
-  static async create(fs: FileSystem, dir: string, health: DiskHealth, number: number): Promise<SnapshotFile> {
-    const path = `${dir}/${snapshotName(number)}.tmp`;
-    let file: FileHandle | undefined;
-    try {
-      file = await fs.open(path, "create");
-      await writeFully(file, encodeHeader(), 0);
-      return new SnapshotFile(fs, dir, health, file, path, number);
-    } catch (error) {
-      await file?.close().catch(() => {});
-      if (file !== undefined) await fs.unlink(path).catch(() => {});
-      throw health.unchanged(`writing ${path}`, error);
-    }
+    this.#path = path;
+    this.#file = file;
   }
 
   check(): void {
-    this.#health.check();
+    this.#folder.check();
   }
 
   async write(chunk: Uint8Array, offset: number): Promise<void> {
     try {
       await writeFully(this.#file, chunk, headerBytes + offset);
     } catch (error) {
-      throw this.#health.unchanged(`writing ${this.#path}`, error);
+      throw this.#folder.unchanged(`writing ${this.#path}`, error);
     }
   }
 
   async stage(meta: SnapshotMeta): Promise<void> {
     await this.write(encodeTrailer({ file: this.number, meta }), meta.size);
-    try {
-      await this.#file.sync();
-    } catch (error) {
-      throw this.#health.doubt(`syncing ${this.#path}`, error);
-    }
+    await this.#folder.sync(this.#file, this.#path);
     await this.#file.close().catch(() => {});
   }
 
   async discard(staged: boolean): Promise<void> {
     if (!staged) await this.#file.close().catch(() => {});
     // The batch that names it may be on the disk after all. Only the next start can tell, and cleans up.
-    if (this.#promoted && this.#health.inDoubt) return;
-    await this.#fs.unlink(this.#path).catch(() => {});
+    if (this.#promoted && this.#folder.inDoubt) return;
+    await this.#folder.fs.unlink(this.#path).catch(() => {});
   }
 
   /** Gives the file its final name; only once, even if the batch failed and is persisted again. */
   async promote(): Promise<void> {
     if (this.#promoted) return;
-    const path = `${this.#dir}/${snapshotName(this.number)}`;
-    await renameDurably(this.#fs, this.#health, this.#dir, this.#path, path);
+    const path = this.#folder.pathOf(snapshotName(this.number));
+    await this.#folder.rename(this.#path, path);
     this.#path = path;
     this.#promoted = true;
-  }
-}
-
-/** A reader that checks the checksum of a snapshot when it is read from beginning to end. */
-export class FileSnapshotReader implements SnapshotReader {
-  readonly meta: SnapshotMeta;
-  readonly #file: FileHandle;
-  readonly #path: string;
-  readonly #onClose: () => void;
-  #closed = false;
-  /** The bytes read in sequence so far, and their checksum. */
-  #checked = 0;
-  #checksum = 0;
-
-  constructor(file: FileHandle, path: string, meta: SnapshotMeta, onClose: () => void) {
-    this.#file = file;
-    this.#path = path;
-    this.meta = meta;
-    this.#onClose = onClose;
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    if (this.#closed) throw storageClosed();
-    const wanted = Math.max(0, Math.min(length, this.meta.size - offset));
-    let bytes: Uint8Array;
-    try {
-      bytes = await readFully(this.#file, headerBytes + offset, wanted);
-    } catch (error) {
-      throw failure(`reading ${this.#path} failed (${errorCode(error)})`, "unchanged", error);
-    }
-    if (bytes.length < wanted) throw damaged(this.#path, headerBytes + offset, "the snapshot is cut off");
-    this.#check(offset, bytes);
-    return bytes;
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#onClose();
-    await this.#file.close();
-  }
-
-  #check(offset: number, bytes: Uint8Array): void {
-    if (offset !== this.#checked || bytes.length === 0) return;
-    this.#checksum = crc32c(bytes, this.#checksum);
-    this.#checked += bytes.length;
-    if (this.#checked === this.meta.size && this.#checksum !== this.meta.checksum) {
-      throw damaged(this.#path, headerBytes, "the snapshot's bytes have a wrong checksum");
-    }
   }
 }

@@ -5,61 +5,37 @@
 import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { checkBatch, checkRange, failure, keepsLog } from "../log_rules.ts";
-import type { DiskHealth } from "./disk_health.ts";
-import { damaged } from "./file_errors.ts";
-import type { FileHandle, FileSystem } from "./file_system.ts";
-import { errorCode, readFully, writeFully } from "./file_system.ts";
+import { damaged, readFailure } from "./file_errors.ts";
+import { readFully, writeFully } from "./file_system.ts";
+import type { Folder } from "./folder.ts";
 import type { CommittedBatch, LogState } from "./log_state.ts";
 import { BatchEncoder, commitBytes, isEntryType, parseRecord, recordHeaderBytes, recordSizeAt } from "./record.ts";
-import type { SegmentHeader, SnapshotRef } from "./segment.ts";
-import { decodeSegmentHeader, encodeSegmentHeader, encodeSnapshotRef, encodeVote } from "./segment.ts";
+import type { SnapshotRef } from "./segment.ts";
+import { decodeSegmentHeader, encodeInForce, encodeSegmentHeader, encodeVote } from "./segment.ts";
 import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 
 /** The longest batch, because offsets in a segment have 32 bits. */
 const maxBatchBytes = 1024 ** 3;
 const readBytes = 256 * 1024;
 
-export interface WriteAheadLogParts {
-  readonly fs: FileSystem;
-  readonly dir: string;
-  readonly health: DiskHealth;
-  readonly files: SegmentFiles;
-  readonly state: LogState;
-  readonly logId: number;
-  /** The newest segment, open for writing. */
-  readonly active: FileHandle;
-  readonly checksum: number;
-  /** A segment that has this many bytes is followed by a new one. */
-  readonly segmentBytes: number;
-}
-
 export class WriteAheadLog {
-  readonly #fs: FileSystem;
-  readonly #dir: string;
-  readonly #health: DiskHealth;
+  readonly state: LogState;
+  readonly #folder: Folder;
   readonly #files: SegmentFiles;
-  readonly #state: LogState;
-  readonly #logId: number;
   readonly #segmentBytes: number;
   readonly #encoder = new BatchEncoder();
-  #active: FileHandle;
-  #checksum: number;
 
-  constructor(parts: WriteAheadLogParts) {
-    this.#fs = parts.fs;
-    this.#dir = parts.dir;
-    this.#health = parts.health;
-    this.#files = parts.files;
-    this.#state = parts.state;
-    this.#logId = parts.logId;
-    this.#segmentBytes = parts.segmentBytes;
-    this.#active = parts.active;
-    this.#checksum = parts.checksum;
+  /** @param segmentBytes a segment that has this many bytes is followed by a new one */
+  constructor(folder: Folder, files: SegmentFiles, state: LogState, segmentBytes: number) {
+    this.#folder = folder;
+    this.#files = files;
+    this.state = state;
+    this.#segmentBytes = segmentBytes;
   }
 
   /** @throws {StorageError} `unchanged`, if the batch breaks a rule */
   check(batch: PersistBatch): void {
-    checkBatch(this.#state, batch);
+    checkBatch(this.state, batch);
     let bytes = 0;
     for (const entry of batch.entries) bytes += recordHeaderBytes + entry.data.length;
     if (bytes > maxBatchBytes) throw failure(`a batch of ${bytes} bytes is too large`, "unchanged");
@@ -67,44 +43,34 @@ export class WriteAheadLog {
 
   /** Makes a batch durable: one write, one fdatasync. `snapshot` is the file of `batch.snapshot`. */
   async append(batch: PersistBatch, snapshot: SnapshotRef | null): Promise<void> {
-    this.#health.check();
-    if (this.#files.newest.size >= this.#segmentBytes) await this.#roll();
-    const segment = this.#files.newest;
-    const { bytes, committed } = this.#encode(batch, snapshot, segment.size);
-    const checksum = this.#encoder.checksum;
+    this.#folder.check();
+    if (this.#files.newest.size >= this.#segmentBytes) await beginSegment(this.#folder, this.#files, this.state);
+    const { newest: segment, active } = this.#files;
+    const { bytes, ...committed } = this.#encode(batch, snapshot, segment.size);
     try {
-      await writeFully(this.#active, bytes, segment.size);
+      await writeFully(active, bytes, segment.size);
     } catch (error) {
       throw await this.#undo(segment, error);
     }
-    try {
-      await this.#active.sync();
-    } catch (error) {
-      throw this.#health.doubt(`syncing ${segment.path}`, error);
-    }
+    await this.#folder.sync(active, segment.path);
     segment.size += bytes.length;
-    this.#checksum = checksum;
-    this.#state.apply(committed, segment.sequence);
+    this.state.apply(committed, segment.sequence);
   }
 
   #encode(
     batch: PersistBatch,
     snapshot: SnapshotRef | null,
     offset: number,
-  ): { readonly bytes: Uint8Array; readonly committed: CommittedBatch } {
+  ): CommittedBatch & { readonly bytes: Uint8Array } {
     const encoder = this.#encoder;
     const { entries, hardState } = batch;
     let expected = 256;
     for (const entry of entries) expected += recordHeaderBytes + entry.data.length;
-    encoder.begin(this.#checksum, expected + commitBytes);
+    encoder.begin(this.state.checksum, expected + commitBytes);
     if (hardState !== null) encoder.add("hardState", 0, hardState.term, encodeVote(hardState.votedFor));
-    const keeps = snapshot !== null && keepsLog(this.#state, snapshot.meta);
+    const keeps = snapshot !== null && keepsLog(this.state, snapshot.meta);
     if (snapshot !== null) {
-      const ref = encodeSnapshotRef(snapshot);
-      const payload = new Uint8Array(ref.length + 1);
-      payload[0] = keeps ? 1 : 0;
-      payload.set(ref, 1);
-      encoder.add("snapshot", snapshot.meta.index, snapshot.meta.term, payload);
+      encoder.add("snapshot", snapshot.meta.index, snapshot.meta.term, encodeInForce(snapshot, keeps));
     }
     const terms: number[] = [];
     const offsets: number[] = [];
@@ -113,46 +79,36 @@ export class WriteAheadLog {
       offsets.push(offset + encoder.length);
       encoder.add(type, index, term, data);
     }
-    const emptied = snapshot !== null && !keeps ? snapshot.meta.index : this.#state.lastIndex;
+    const emptied = snapshot !== null && !keeps ? snapshot.meta.index : this.state.lastIndex;
     const lastIndex = entries.at(-1)?.index ?? emptied;
-    const term = hardState?.term ?? this.#state.hardState.term;
-    const bytes = encoder.commit(lastIndex, term, this.#logId, this.#state.batchNumber);
+    const term = hardState?.term ?? this.state.hardState.term;
+    const bytes = encoder.commit(lastIndex, term, this.state.logId, this.state.batchNumber);
     return {
       bytes,
-      committed: {
-        hardState,
-        snapshot: snapshot === null ? null : { ...snapshot, keepsLog: keeps },
-        firstIndex: entries[0]?.index ?? 0,
-        terms,
-        offsets,
-      },
+      hardState,
+      snapshot: snapshot === null ? null : { ...snapshot, keepsLog: keeps },
+      firstIndex: entries[0]?.index ?? 0,
+      terms,
+      offsets,
+      checksum: encoder.checksum,
     };
   }
 
   /** Removes the remains of a failed write; the disk is unchanged only if that succeeds. */
   async #undo(segment: SegmentFile, cause: unknown): Promise<StorageError> {
     try {
-      await this.#active.truncate(segment.size);
-      await this.#active.sync();
+      await this.#files.active.truncate(segment.size);
+      await this.#files.active.sync();
     } catch (_error) {
-      return this.#health.doubt(`writing to ${segment.path}`, cause);
+      return this.#folder.doubt(`writing to ${segment.path}`, cause);
     }
-    return this.#health.unchanged(`writing to ${segment.path}`, cause);
-  }
-
-  async #roll(): Promise<void> {
-    const sequence = this.#files.newest.sequence + 1;
-    const header = this.#state.header(sequence, this.#logId, this.#checksum);
-    const { file, size, checksum } = await createSegment(this.#fs, this.#dir, this.#files, this.#health, header);
-    this.#files.add(sequence, size, file);
-    this.#active = file;
-    this.#checksum = checksum;
+    return this.#folder.unchanged(`writing to ${segment.path}`, cause);
   }
 
   /** Implements {@linkcode Storage.entries}. The data are views of buffers of about 256 KiB, or of one longer entry. */
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     for (;;) {
-      const { first, last } = this.#state.index;
+      const { first, last } = this.state.index;
       checkRange(from, to, first, last);
       const found: Entry[] = [];
       if (await this.#read(from, to, maxBytes, found) || found.length > 0) return found;
@@ -161,8 +117,7 @@ export class WriteAheadLog {
 
   /** Fills `found`; returns false if the log changed meanwhile, so that further entries would not fit. */
   async #read(from: number, to: number, maxBytes: number, found: Entry[]): Promise<boolean> {
-    const { index } = this.#state;
-    const { rewrites } = this.#state;
+    const { index, rewrites } = this.state;
     let total = 0;
     let next = from;
     while (next <= to) {
@@ -177,7 +132,7 @@ export class WriteAheadLog {
         if (next < index.first) return false;
         throw readFailure(segment.path, error);
       }
-      if (this.#state.rewrites !== rewrites || next < index.first) return false;
+      if (this.state.rewrites !== rewrites || next < index.first) return false;
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       for (; next <= end; next++) {
         const at = index.offsetOf(next) - start;
@@ -206,21 +161,20 @@ export class WriteAheadLog {
     });
   }
 
-  /** Drops entries up to `index`, and deletes segments that hold nothing else. */
+  /** Drops entries up to `index` that the snapshot covers, and deletes segments that hold nothing else. */
   async compact(index: number): Promise<void> {
-    this.#state.index.dropBefore(index + 1);
+    this.state.index.dropBefore(Math.min(index, this.state.snapshot?.index ?? 0) + 1);
     while (this.#files.count > 1 && this.#files.oldest.sequence < this.#oldestNeeded()) {
-      this.#health.check();
+      this.#folder.check();
       const { path } = await this.#files.removeOldest();
       // One at a time, so that a crash never leaves a gap between segments.
-      await removeFile(this.#fs, this.#health, path);
-      await syncDirectory(this.#fs, this.#health, this.#dir);
+      await this.#folder.remove(path);
     }
   }
 
   #oldestNeeded(): number {
-    const { first, last } = this.#state.index;
-    return first <= last ? this.#state.index.segmentOf(first) : this.#files.newest.sequence;
+    const { first, last } = this.state.index;
+    return first <= last ? this.state.index.segmentOf(first) : this.#files.newest.sequence;
   }
 }
 
@@ -240,80 +194,13 @@ function parseEntry(
   return { index, term, type: record.type, data: record.payload };
 }
 
-function readFailure(path: string, error: unknown): unknown {
-  const code = errorCode(error);
-  return /^E[A-Z]/.test(code) ? failure(`reading ${path} failed (${code})`, "unchanged", error) : error;
-}
-
-/** Creates a segment with its header; its name is durable when this resolves. */
-export async function createSegment(
-  fs: FileSystem,
-  dir: string,
-  files: SegmentFiles,
-  health: DiskHealth,
-  header: SegmentHeader,
-): Promise<{ readonly file: FileHandle; readonly size: number; readonly checksum: number }> {
-  const path = files.pathOf(header.sequence);
-  const bytes = encodeSegmentHeader(header);
-  const file = await writeTemporary(fs, health, `${path}.tmp`, bytes);
-  await renameDurably(fs, health, dir, `${path}.tmp`, path);
-  return { file, size: bytes.length, checksum: decodeSegmentHeader(path, bytes).checksum };
-}
-
-/** Writes and syncs a new file, which the caller renames. It is removed if that fails. */
-export async function writeTemporary(
-  fs: FileSystem,
-  health: DiskHealth,
-  path: string,
-  bytes: Uint8Array,
-): Promise<FileHandle> {
-  health.check();
-  let file: FileHandle | undefined;
-  try {
-    file = await fs.open(path, "create");
-    await writeFully(file, bytes, 0);
-  } catch (error) {
-    await file?.close().catch(() => {});
-    if (file !== undefined) await fs.unlink(path).catch(() => {});
-    throw health.unchanged(`writing ${path}`, error);
-  }
-  try {
-    await file.sync();
-  } catch (error) {
-    await file.close().catch(() => {});
-    throw health.doubt(`syncing ${path}`, error);
-  }
-  return file;
-}
-
-export async function renameDurably(
-  fs: FileSystem,
-  health: DiskHealth,
-  dir: string,
-  from: string,
-  to: string,
-): Promise<void> {
-  health.check();
-  try {
-    await fs.rename(from, to);
-    await fs.syncDirectory(dir);
-  } catch (error) {
-    throw health.doubt(`renaming ${from}`, error);
-  }
-}
-
-async function removeFile(fs: FileSystem, health: DiskHealth, path: string): Promise<void> {
-  try {
-    await fs.unlink(path);
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw health.doubt(`deleting ${path}`, error);
-  }
-}
-
-async function syncDirectory(fs: FileSystem, health: DiskHealth, dir: string): Promise<void> {
-  try {
-    await fs.syncDirectory(dir);
-  } catch (error) {
-    throw health.doubt(`syncing ${dir}`, error);
-  }
+/** Begins a segment; its name is durable when this resolves. */
+export async function beginSegment(folder: Folder, files: SegmentFiles, state: LogState): Promise<void> {
+  const sequence = files.count === 0 ? 1 : files.newest.sequence + 1;
+  const path = files.pathOf(sequence);
+  const bytes = encodeSegmentHeader(state.header(sequence));
+  const file = await folder.createSynced(`${path}.tmp`, bytes);
+  await folder.rename(`${path}.tmp`, path);
+  files.add(sequence, bytes.length, file);
+  state.checksum = decodeSegmentHeader(path, bytes).checksum;
 }

@@ -107,10 +107,9 @@ export const snapshots: readonly Mutant[] = [
         replace: "this.#logWriter.addSnapshot(meta, () => true).catch(() => {});",
       },
       {
-        file: "storage/file/file_storage.ts",
-        find: "const { log, state } = this.#open();\n    const done = this.#compacting.then(() => " +
-          "log?.compact(Math.min(index, state.snapshot?.index ?? 0)));",
-        replace: "const { log } = this.#open();\n    const done = this.#compacting.then(() => log?.compact(index));",
+        file: "storage/file/write_ahead_log.ts",
+        find: "this.state.index.dropBefore(Math.min(index, this.state.snapshot?.index ?? 0) + 1);",
+        replace: "this.state.index.dropBefore(index + 1);",
       },
       {
         file: "storage/memory.ts",

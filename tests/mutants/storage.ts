@@ -7,6 +7,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const LOG = "storage/file/write_ahead_log.ts";
+const FOLDER = "storage/file/folder.ts";
 const FILE_STORAGE = "storage/file/file_storage.ts";
 const CRASHES = "tests/adversarial/storage/crash_test.ts";
 const FAULTS = "tests/adversarial/storage/fault_test.ts";
@@ -18,8 +19,8 @@ export const storage: readonly Mutant[] = [
     rule: "A batch is durable when its promise resolves: the log is synced before.",
     edits: [{
       file: LOG,
-      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
-      replace: "      await Promise.resolve();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
+      find: "    await this.#folder.sync(active, segment.path);\n",
+      replace: "",
     }],
     killedBy: "simulation",
     test: {
@@ -32,8 +33,8 @@ export const storage: readonly Mutant[] = [
     rule: "A snapshot's bytes are synced before the log names it.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
-      find: "      await this.#file.sync();",
-      replace: "      await Promise.resolve();",
+      find: "    await this.#folder.sync(this.#file, this.#path);\n",
+      replace: "",
     }],
     killedBy: "simulation",
     test: {
@@ -45,9 +46,9 @@ export const storage: readonly Mutant[] = [
     name: "folder-not-synced",
     rule: "A new name is durable once its folder is synced.",
     edits: [{
-      file: LOG,
-      find: "    await fs.rename(from, to);\n    await fs.syncDirectory(dir);",
-      replace: "    await fs.rename(from, to);\n    void dir;",
+      file: FOLDER,
+      find: "      await this.fs.rename(from, to);\n      await this.fs.syncDirectory(this.dir);",
+      replace: "      await this.fs.rename(from, to);",
     }],
     killedBy: "simulation",
     test: {
@@ -69,10 +70,9 @@ export const storage: readonly Mutant[] = [
     name: "fsync-retried",
     rule: "A failed fsync is never retried: lost bytes stay lost, and a second one proves nothing.",
     edits: [{
-      file: LOG,
-      find: "      await this.#active.sync();\n    } catch (error) {\n      throw this.#health.doubt(`syncing",
-      replace: "      await this.#active.sync().catch(() => this.#active.sync());\n    } catch (error) {\n" +
-        "      throw this.#health.doubt(`syncing",
+      file: FOLDER,
+      find: "      await file.sync();",
+      replace: "      await file.sync().catch(() => file.sync());",
     }],
     killedBy: "simulation",
     test: {
@@ -84,7 +84,7 @@ export const storage: readonly Mutant[] = [
     name: "doubt-forgotten",
     rule: "After a failed fsync nothing is written until a restart reads what is really on the disk.",
     edits: [{
-      file: "storage/file/disk_health.ts",
+      file: FOLDER,
       find: "    this.#doubt ??= error.message;",
       replace: `    if (what === "") this.#doubt ??= error.message;`,
     }],
@@ -99,8 +99,8 @@ export const storage: readonly Mutant[] = [
     rule: "Damage before the last batch is an error, and never a silently shorter log.",
     edits: [{
       file: "storage/file/recovery.ts",
-      find: "if (!await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
-      replace: "if (end >= from || !await findLaterBatch(file, end, this.#logId, this.state.batchNumber)) {",
+      find: "if (!await findLaterBatch(file, end, this.state)) return",
+      replace: "if (end >= from || !await findLaterBatch(file, end, this.state)) return",
     }],
     killedBy: "simulation",
     test: {
@@ -129,8 +129,8 @@ export const storage: readonly Mutant[] = [
     rule: "A failed write leaves the disk unchanged only if its bytes are durably removed.",
     edits: [{
       file: LOG,
-      find: "      return this.#health.doubt(`writing to ${segment.path}`, cause);",
-      replace: "      return this.#health.unchanged(`writing to ${segment.path}`, cause);",
+      find: "      return this.#folder.doubt(`writing to ${segment.path}`, cause);",
+      replace: "      return this.#folder.unchanged(`writing to ${segment.path}`, cause);",
     }],
     killedBy: "test",
     test: {
@@ -158,9 +158,8 @@ export const storage: readonly Mutant[] = [
     rule: "A storage rejects with a StorageError that reports the state of the disk.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
-      find:
-        '    throw failure(`reading ${path} failed (${errorCode(error)})`, "unchanged", error);\n  }\n  return file;',
-      replace: "    throw error;\n  }\n  return file;",
+      find: "      throw readFailure(path, error);",
+      replace: "      throw error;",
     }],
     killedBy: "simulation",
     test: { file: FAULTS, name: "a read that fails is an error and does no harm" },
