@@ -15,10 +15,11 @@
  */
 
 import { promisifyRequest } from "idb-keyval";
-import { crc32c } from "../../lib/crc32c.ts";
+import type { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { failure, storageClosed } from "../log_rules.ts";
+import { failure } from "../log_rules.ts";
+import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
 import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
@@ -30,7 +31,7 @@ export class SnapshotChunks {
   readonly #database: Database;
   readonly #inForce: () => Promise<SnapshotRef | null>;
   readonly #writers = new SnapshotWriters<SnapshotRecords>();
-  readonly #readers = new Set<ChunkReader>();
+  readonly #readers = new SnapshotReaders<ChunkSource>();
   /** The numbers of replaced snapshots, to be deleted when their last reader is closed. */
   readonly #replaced = new Set<number>();
   readonly #deletions = new Set<Promise<void>>();
@@ -72,23 +73,18 @@ export class SnapshotChunks {
   }
 
   open(ref: SnapshotRef): SnapshotReader {
-    const reader: ChunkReader = new ChunkReader(this.#database, ref, () => {
-      this.#readers.delete(reader);
-      this.#deleteReplaced();
-    });
-    this.#readers.add(reader);
-    return reader;
+    return this.#readers.open(ref.meta, new ChunkSource(this.#database, ref, () => this.#deleteReplaced()));
   }
 
   async close(): Promise<void> {
-    for (const reader of [...this.#readers]) await reader.close();
+    await this.#readers.close();
     await this.#writers.close();
     await Promise.all(this.#deletions);
   }
 
   #deleteReplaced(): void {
     for (const number of [...this.#replaced]) {
-      if ([...this.#readers].some((reader) => reader.number === number)) continue;
+      if (this.#readers.sources.some(({ ref }) => ref.number === number)) continue;
       this.#replaced.delete(number);
       void this.#delete(number);
     }
@@ -159,68 +155,47 @@ class SnapshotRecords implements SnapshotMedium {
   }
 }
 
-/** A reader that checks the checksum of a snapshot when it is read from beginning to end. */
-class ChunkReader implements SnapshotReader {
-  readonly meta: SnapshotMeta;
-  readonly number: number;
+/** The chunks of one snapshot, to be read. */
+class ChunkSource implements SnapshotSource {
+  readonly ref: SnapshotRef;
   readonly #database: Database;
   readonly #onClose: () => void;
-  #closed = false;
-  /** The bytes read in sequence so far, and their checksum. */
-  #checked = 0;
-  #checksum = 0;
 
   constructor(database: Database, ref: SnapshotRef, onClose: () => void) {
     this.#database = database;
-    this.number = ref.number;
-    this.meta = ref.meta;
+    this.ref = ref;
     this.#onClose = onClose;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    if (this.#closed) throw storageClosed();
-    const end = Math.min(offset + length, this.meta.size);
-    if (end <= offset) return new Uint8Array();
+    const end = offset + length;
     const first = Math.floor(offset / chunkBytes);
     const last = Math.floor((end - 1) / chunkBytes);
     const chunks = await this.#database.store(
       "readonly",
-      (store) => promisifyRequest<unknown[]>(store.getAll(chunkRange(this.number, first, last))),
+      (store) => promisifyRequest<unknown[]>(store.getAll(chunkRange(this.ref.number, first, last))),
     );
-    const bytes = new Uint8Array(end - offset);
+    const bytes = new Uint8Array(length);
     for (let chunk = first; chunk <= last; chunk++) {
       const start = chunk * chunkBytes;
       const found = this.#checkChunk(chunk, chunks[chunk - first]);
       const part = found.subarray(Math.max(0, offset - start), end - start);
       bytes.set(part, Math.max(0, start - offset));
     }
-    this.#check(offset, bytes);
     return bytes;
   }
 
-  // deno-lint-ignore require-await -- nothing to wait for
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): void {
     this.#onClose();
   }
 
+  damaged(reason: string): StorageError {
+    return damaged(this.#database.name, `snapshot ${this.ref.meta.id}`, reason);
+  }
+
   #checkChunk(chunk: number, value: unknown): Uint8Array {
-    const size = Math.min(chunkBytes, this.meta.size - chunk * chunkBytes);
+    const size = Math.min(chunkBytes, this.ref.meta.size - chunk * chunkBytes);
     if (value instanceof Uint8Array && value.length === size) return value;
-    throw this.#damaged(`chunk ${chunk} is missing or cut off`);
-  }
-
-  #check(offset: number, bytes: Uint8Array): void {
-    if (offset !== this.#checked) return;
-    this.#checksum = crc32c(bytes, this.#checksum);
-    this.#checked += bytes.length;
-    if (this.#checked === this.meta.size && this.#checksum !== this.meta.checksum) {
-      throw this.#damaged("its bytes have a wrong checksum");
-    }
-  }
-
-  #damaged(reason: string): Error {
-    return damaged(this.#database.name, `snapshot ${this.meta.id}`, reason);
+    throw this.damaged(`chunk ${chunk} is missing or cut off`);
   }
 }
