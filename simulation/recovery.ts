@@ -81,7 +81,7 @@ export class Recovery {
 
   #abandon(machine: Machine, chance: Stream): void {
     const { run, cluster, network } = this.#options;
-    machine.keepDown();
+    machine.down = true;
     const fate = chance.next().pick(["dead", "still", "cut off", "deaf"] as const);
     run.trace.describe(machine.name, `is ${fate} permanently`);
     if (fate === "dead") return machine.crash("random", "for good");

@@ -19,7 +19,7 @@ import { Nemesis } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
 import type { Surroundings } from "./machine/machine.ts";
-import { RequestMachine } from "./machine/checked_state_machine.ts";
+import { requestMachine } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
 import { drawPlan } from "./plan.ts";
 import type { FaultKind, Plan } from "./plan.ts";
@@ -195,7 +195,7 @@ class Simulation {
     this.#history.checkOutcomes(run, this.#application);
     this.#history.checkOrder(run);
     const reference = new Sessions(
-      new RequestMachine(this.#options.stateMachine?.() ?? new KeyValue()),
+      requestMachine(this.#options.stateMachine?.() ?? new KeyValue()),
       this.#plan.sessions,
     );
     await this.#application.replay(reference, async (index, answer) => {

@@ -10,12 +10,6 @@ import type { Run } from "../run.ts";
 import type { KnownEntries } from "./known_entries.ts";
 import type { Life } from "./protocol_checks.ts";
 
-/** A node's process with the state of its state machine. */
-export interface ApplyingLife extends Life {
-  /** The last command applied, or all that a restored snapshot covers. */
-  lastApplied: number;
-}
-
 export class ApplicationChecks {
   readonly #run: Run;
   readonly #entries: KnownEntries;
@@ -36,7 +30,7 @@ export class ApplicationChecks {
   }
 
   /** Checks a command that a node is about to apply (figure 3, State Machine Safety). */
-  applying(life: ApplyingLife, { index, term, data }: AppliedCommand): void {
+  applying(life: Life, { index, term, data }: AppliedCommand): void {
     const { name, record } = life;
     const broken = (what: string): void => this.#run.report("state machine safety", `${name} applies ${what}`);
     const known = this.#entries.committed(index);

@@ -6,7 +6,7 @@
 import type { RaftView } from "../../lib/node/types.ts";
 import { hasQuorum } from "../../lib/raft/quorum.ts";
 import { encodeMembership } from "../../lib/raft/mod.ts";
-import type { Entry, Membership, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { Entry, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
@@ -21,17 +21,14 @@ export interface Life {
   view: RaftView | null;
   /** Its state at the last check. */
   seen: Seen | null;
+  /** The last command applied, or all that a restored snapshot covers. */
+  lastApplied: number;
 }
 
 /** The state that is compared from one check to the next. */
-interface Seen {
-  readonly term: number;
-  readonly commitIndex: number;
-  readonly lastIndex: number;
+interface Seen extends Pick<RaftView, "term" | "commitIndex" | "lastIndex" | "membershipIndex" | "membership"> {
   readonly lastTerm: number | undefined;
   readonly leading: boolean;
-  readonly membershipIndex: number;
-  readonly membership: Membership;
 }
 
 /** Once a suffix was replaced, this many entries before the new ones are compared again. */

@@ -3,84 +3,57 @@
  * reports as durable.
  */
 
-import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
+import type { PersistBatch } from "../../lib/raft/types.ts";
 import { StorageError } from "../../lib/errors.ts";
-import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
+import type { LoadedState } from "../../lib/storage.ts";
+import { FileStorage } from "../../storage/file/file_storage.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { Disk } from "./disk.ts";
+import { FOLDER } from "./disk.ts";
 
-export class CheckedStorage implements Storage {
-  readonly #storage: Storage;
-  readonly #life: Life;
-  readonly #protocol: ProtocolChecks;
-  readonly #application: ApplicationChecks;
-  readonly #settled: () => void;
+/** The parts that check a storage. */
+export interface StorageChecks {
+  readonly life: Life;
+  readonly protocol: ProtocolChecks;
+  readonly application: ApplicationChecks;
+  /** Called when a promise settles, which must not happen in a dead process. */
+  readonly settled: () => void;
+}
 
-  /** @param settled called when a promise settles, which must not happen in a dead process */
-  constructor(
-    storage: Storage,
-    life: Life,
-    protocol: ProtocolChecks,
-    application: ApplicationChecks,
-    settled: () => void,
-  ) {
-    this.#settled = settled;
-    this.#storage = storage;
-    this.#life = life;
-    this.#protocol = protocol;
-    this.#application = application;
+export class CheckedStorage extends FileStorage {
+  readonly #checks: StorageChecks;
+
+  constructor(disk: Disk, segmentBytes: number, checks: StorageChecks) {
+    super(disk.fileSystem, FOLDER, { segmentBytes });
+    this.#checks = checks;
   }
 
-  async load(): Promise<LoadedState> {
-    const found = await this.#storage.load();
-    this.#settled();
-    this.#protocol.loaded(this.#life, found);
+  override async load(): Promise<LoadedState> {
+    const { life, protocol, settled } = this.#checks;
+    const found = await super.load();
+    settled();
+    protocol.loaded(life, found);
     return found;
   }
 
-  async initialize(identity: Identity): Promise<void> {
-    await this.#storage.initialize(identity);
-  }
-
-  async persist(batch: PersistBatch): Promise<void> {
-    const { record } = this.#life;
-    this.#protocol.persisting(this.#life, batch);
+  override async persist(batch: PersistBatch): Promise<void> {
+    const { life, protocol, application, settled } = this.#checks;
+    const { record } = life;
+    protocol.persisting(life, batch);
     record.underWay = batch;
     try {
-      await this.#storage.persist(batch);
+      await super.persist(batch);
     } catch (error) {
       if (error instanceof StorageError && error.disk === "unchanged") record.underWay = null;
       throw error;
     }
-    this.#settled();
+    settled();
     record.underWay = null;
     record.apply(batch);
     // Only a snapshot of the node's own state is persisted alone, and keeps the log.
-    const { snapshot } = batch;
-    if (snapshot !== null && this.#isOwn(batch)) this.#application.snapshotTaken(this.#life, snapshot);
-  }
-
-  entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
-    return this.#storage.entries(from, to, maxBytes);
-  }
-
-  compact(index: number): Promise<void> {
-    return this.#storage.compact(index);
-  }
-
-  createSnapshot(): Promise<SnapshotWriter> {
-    return this.#storage.createSnapshot();
-  }
-
-  openSnapshot(): Promise<SnapshotReader | null> {
-    return this.#storage.openSnapshot();
-  }
-
-  close(): Promise<void> {
-    return this.#storage.close();
-  }
-
-  #isOwn({ snapshot, entries }: PersistBatch): boolean {
-    return entries.length === 0 && snapshot !== null && snapshot.index <= (this.#life.view?.appliedIndex ?? 0);
+    const { snapshot, entries } = batch;
+    const isOwn = entries.length === 0 && snapshot !== null && snapshot.index <= (life.view?.appliedIndex ?? 0);
+    if (isOwn) application.snapshotTaken(life, snapshot);
   }
 }

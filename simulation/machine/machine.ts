@@ -5,26 +5,24 @@
 
 import { StorageError } from "../../lib/errors.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
-import type { RaftEvent } from "../../lib/raft/types.ts";
 import type { Membership } from "../../lib/raft/types.ts";
 import { Sessions } from "../../lib/sessions/mod.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
-import { FileStorage } from "../../storage/file/file_storage.ts";
 import { errorCode } from "../../storage/file/file_system.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
-import type { ApplicationChecks, ApplyingLife } from "../checks/application_checks.ts";
+import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
-import type { ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Stream } from "../decisions.ts";
 import type { Network, Receiver } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import { MachineClock } from "./clock.ts";
 import { describeEvent } from "../story.ts";
-import { Disk, FOLDER } from "./disk.ts";
+import { Disk } from "./disk.ts";
 import { Process } from "./process.ts";
-import { CheckedStateMachine, RequestMachine } from "./checked_state_machine.ts";
+import { checkedStateMachine, requestMachine } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
 
 export interface Surroundings {
@@ -50,22 +48,25 @@ export class Machine implements Receiver {
   lost = false;
   /** Set if its data can't be read; it is no longer started. */
   damaged = false;
+  /** Set if it is not started again. */
+  down = false;
+  /** The name of its present disk. */
+  incarnation: string;
+  process: Process | null = null;
+  /** The node that runs here; `null` if there is none, or it is still starting. */
+  node: RaftNode | null = null;
   readonly #with: Surroundings;
   readonly number: number;
   readonly #chance: Stream;
   /** The first membership, for the first disk of a first member. */
   #bootstrap: Membership | null;
-  #incarnation: string;
   #wipes = 0;
   readonly #records = new Map<string, DurableRecord>();
-  #process: Process | null = null;
-  #life: ApplyingLife | null = null;
-  #node: RaftNode | null = null;
+  #life: Life | null = null;
   #machine: StateMachine | null = null;
   #receive: Receive | null = null;
   /** The unsynced data that survived the end of the last process; `null` if the machine did not lose power. */
   #survival: Survival | null = null;
-  #down = false;
 
   constructor(surroundings: Surroundings, name: string, number: number, bootstrap: Membership | null) {
     const { run, plan } = surroundings;
@@ -74,28 +75,15 @@ export class Machine implements Receiver {
     this.number = number;
     this.#chance = run.decisions.stream(`machine ${name}`);
     this.#bootstrap = bootstrap;
-    this.#incarnation = `${name}.0`;
+    this.incarnation = `${name}.0`;
     const drift = plan.maxDrift * (2 * this.#chance.unit() - 1);
     this.clock = new MachineClock(() => run.scheduler.nowUs, 1 + drift, this.#chance.between(-60_000, 60_000));
     this.disk = this.#newDisk();
   }
 
-  /** The node that runs here; `null` if there is none, or it is still starting. */
-  get node(): RaftNode | null {
-    return this.#node;
-  }
-
-  get process(): Process | null {
-    return this.#process;
-  }
-
   /** Returns the record of a disk of this machine, including those before a wipe: they had what they acknowledged. */
   recordOf(incarnation: string): DurableRecord | null {
     return this.#records.get(incarnation) ?? null;
-  }
-
-  get incarnation(): string {
-    return this.#incarnation;
   }
 
   /** The state machine of its node; `null` if none runs. */
@@ -105,30 +93,30 @@ export class Machine implements Receiver {
 
   /** True if a node runs here. */
   get up(): boolean {
-    return this.#node !== null && this.#node.lifecycle === "running";
+    return this.node?.lifecycle === "running";
   }
 
   /** Its entry in a membership. */
   get member(): { readonly id: string; readonly address: string; readonly incarnation: string } {
-    return { id: this.name, address: this.name, incarnation: this.#incarnation };
+    return { id: this.name, address: this.name, incarnation: this.incarnation };
   }
 
   start(): void {
-    if (this.#process !== null || this.damaged || this.#down) return;
-    const { run, plan } = this.#with;
+    if (this.process !== null || this.damaged || this.down) return;
+    const { run, plan, protocol, application } = this.#with;
     run.trace.mark("started", this.number);
     run.trace.describe(this.name, "starts");
     const process = new Process(run, this, this.clock, this.#chance.next());
     process.coalesceUs = this.coalesceUs;
-    const life: ApplyingLife = {
+    const life: Life = {
       name: this.name,
-      incarnation: this.#incarnation,
-      record: this.#recordNow(),
+      incarnation: this.incarnation,
+      record: this.#records.get(this.incarnation)!,
       view: null,
       seen: null,
       lastApplied: 0,
     };
-    this.#process = process;
+    this.process = process;
     this.#life = life;
     this.disk.begin(process, this.#survival);
     this.#survival = null;
@@ -138,9 +126,14 @@ export class Machine implements Receiver {
       id: this.name,
       address: this.name,
       host: process,
-      incarnation: this.#incarnation,
+      incarnation: this.incarnation,
       stateMachine: this.#machine = this.#stateMachine(life),
-      storage: this.#storage(process, life),
+      storage: new CheckedStorage(this.disk, plan.segmentBytes, {
+        life,
+        protocol,
+        application,
+        settled: () => this.requireAlive(process),
+      }),
       transport: this.#transport(process, life),
       ...bootstrap === null ? {} : { bootstrap: { clusterId: CLUSTER_ID, membership: bootstrap } },
     }).then(
@@ -152,28 +145,23 @@ export class Machine implements Receiver {
   /** Ends the process at once. With `survival` the machine loses power, and that part of the unsynced data survives. */
   crash(survival: Survival | null, why: string): void {
     if (survival !== null) this.#survival = survival;
-    if (this.#process === null) return;
+    if (this.process === null) return;
     const { run } = this.#with;
     run.trace.mark("ended", this.number);
     run.trace.describe(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
-    this.#process.kill();
-    this.#process = null;
+    this.process.kill();
+    this.process = null;
     this.#life = null;
-    this.#node = null;
+    this.node = null;
     this.#receive = null;
     this.clock.wake();
-  }
-
-  /** Keeps it down from now on. */
-  keepDown(): void {
-    this.#down = true;
   }
 
   /** Replaces its disk: it returns as a new node. */
   wipe(): void {
     this.crash(null, "its disk is replaced");
     this.#bootstrap = null;
-    this.#incarnation = `${this.name}.${++this.#wipes}`;
+    this.incarnation = `${this.name}.${++this.#wipes}`;
     this.disk = this.#newDisk();
     this.#survival = null;
     this.damaged = false;
@@ -192,32 +180,22 @@ export class Machine implements Receiver {
   }
 
   receive(envelope: Envelope): void {
-    this.#process?.receive(() => void this.#receive?.(envelope));
-  }
-
-  #recordNow(): DurableRecord {
-    let record = this.#records.get(this.#incarnation);
-    if (record === undefined) this.#records.set(this.#incarnation, record = new DurableRecord());
-    return record;
+    this.process?.receive(() => void this.#receive?.(envelope));
   }
 
   #newDisk(): Disk {
-    return new Disk(this.#with.run, this.number, this.#with.run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
+    const { run } = this.#with;
+    this.#records.set(this.incarnation, new DurableRecord());
+    return new Disk(run, this.number, run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
   }
 
-  #storage(process: Process, life: ApplyingLife): CheckedStorage {
-    const { plan, protocol, application } = this.#with;
-    const files = new FileStorage(this.disk.fileSystem, FOLDER, { segmentBytes: plan.segmentBytes });
-    return new CheckedStorage(files, life, protocol, application, () => this.requireAlive(process));
-  }
-
-  #stateMachine(life: ApplyingLife): StateMachine {
+  #stateMachine(life: Life): StateMachine {
     const { plan, protocol, application, stateMachine } = this.#with;
-    const requests = new RequestMachine(stateMachine(), (request, index) => application.ran(life, request, index));
-    return new CheckedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
+    const requests = requestMachine(stateMachine(), (request, index) => application.ran(life, request, index));
+    return checkedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
   }
 
-  #transport(process: Process, life: ApplyingLife): Transport {
+  #transport(process: Process, life: Life): Transport {
     const { network, protocol } = this.#with;
     return {
       start: (receive) => {
@@ -236,26 +214,29 @@ export class Machine implements Receiver {
     };
   }
 
-  #started(process: Process, life: ApplyingLife, node: RaftNode): void {
+  #started(process: Process, life: Life, node: RaftNode): void {
     this.requireAlive(process);
     if (!process.alive) return;
-    this.#node = node;
+    this.node = node;
     life.view = node.inspect();
-    node.addEventListener("raft", ({ detail }) => this.#onEvent(detail));
+    const { run } = this.#with;
+    const { trace } = run;
+    node.addEventListener("raft", ({ detail }) => {
+      trace.count(detail.type);
+      const line = trace.story === null ? null : describeEvent(detail);
+      if (line !== null) trace.describe(this.name, line);
+    });
     node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
-      if (reason === "installed") this.#with.run.trace.count("snapshot installed");
-      this.#with.run.trace.describe(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
+      if (reason === "installed") trace.count("snapshot installed");
+      trace.describe(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
-      const sentDamaged = error instanceof StorageError && error.code === "damaged" && this.#with.run.rotten;
+      const sentDamaged = error instanceof StorageError && error.code === "damaged" && run.rotten;
       if (!sentDamaged && !this.#explains(error)) {
-        this.#with.run.report(
-          "no unexplained stop",
-          `the storage of ${this.name} failed for nothing: ${error.message}`,
-        );
+        run.report("no unexplained stop", `the storage of ${this.name} failed for nothing: ${error.message}`);
       }
-      this.#with.run.trace.count(`storage error: ${consequence}`);
-      this.#with.run.trace.describe(this.name, () => `storage error (${consequence}): ${error.message}`);
+      trace.count(`storage error: ${consequence}`);
+      trace.describe(this.name, () => `storage error (${consequence}): ${error.message}`);
     });
     node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
     this.poll();
@@ -295,14 +276,5 @@ export class Machine implements Receiver {
     if (!this.#explains(error)) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
     this.crash(null, `it stopped itself: ${message}`);
     run.scheduler.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
-  }
-
-  #onEvent(event: RaftEvent): void {
-    const { trace } = this.#with.run;
-    trace.count(event.type);
-    if (trace.story !== null) {
-      const line = describeEvent(event);
-      if (line !== null) trace.describe(this.name, line);
-    }
   }
 }
