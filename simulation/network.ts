@@ -37,8 +37,6 @@ export class Network {
   readonly #traits: NetworkTraits;
   readonly #receivers = new Map<string, Receiver>();
   readonly #links = new Map<string, Link>();
-  /** Set once faults of messages are over. */
-  #calm = false;
 
   constructor(run: Run, traits: NetworkTraits) {
     this.#run = run;
@@ -47,11 +45,6 @@ export class Network {
 
   attach(receiver: Receiver): void {
     this.#receivers.set(receiver.name, receiver);
-  }
-
-  /** Ends random losses, repetitions, delays and damage of messages. */
-  calmDown(): void {
-    this.#calm = true;
   }
 
   /** Cuts one direction, and returns a function that ends this cut. Several cuts add up. */
@@ -91,13 +84,13 @@ export class Network {
   send(from: string, to: string, envelope: Envelope): void {
     const link = this.#link(from, to);
     const bytes = encodeEnvelope(envelope);
-    const { trace } = this.#run;
+    const { trace, calm } = this.#run;
     trace.count("message sent");
     trace.mark("sent", link.number, crc32c(bytes));
     const chance = link.chance.next();
     let delayUs = this.delayUs(from, to, chance);
     if (link.cut > 0) return trace.count("message cut off");
-    if (this.#calm) return this.#arriveAfter(delayUs, link, to, bytes);
+    if (calm) return this.#arriveAfter(delayUs, link, to, bytes);
     const { loss, duplication, delay, replay, flip } = this.#traits;
     const strikes = (what: string, probability: number): boolean => {
       if (!chance.strikes(what, probability)) return false;

@@ -54,24 +54,22 @@ export class Run {
   readonly trace: Trace;
   /** Set once bits were flipped on a disk: other nodes may find damage in data from there. */
   rotten = false;
-  #violation: Violation | null = null;
+  /** Set once the faults are over: no message or call is lost, delayed or damaged at random, and no request left out. */
+  calm = false;
+  /** The first violation; `null` as long as all rules hold. */
+  violation: Violation | null = null;
 
   constructor(seed: number, kept: ReadonlySet<string> | null, record: boolean) {
     this.decisions = new Decisions(seed, kept);
     this.trace = new Trace(() => this.scheduler.nowUs, record);
   }
 
-  /** The first violation; `null` as long as all rules hold. */
-  get violation(): Violation | null {
-    return this.#violation;
-  }
-
   /** Notes a violation; the run ends after this event. */
   report(invariant: Invariant, message: string): void {
-    if (this.#violation !== null) return;
-    this.#violation = { invariant, message, atMs: this.scheduler.nowMs };
+    if (this.violation !== null) return;
+    this.violation = { invariant, message, atMs: this.scheduler.nowMs };
     this.trace.describe("check", `${invariant} is violated: ${message}`);
-    this.scheduler.stop();
+    this.scheduler.stopped = true;
   }
 
   /** Reports a violation unless `holds`. */

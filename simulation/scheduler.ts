@@ -81,14 +81,17 @@ const MAX_TURNS = 100_000;
 
 /** A clock, a task queue and timers in virtual time. */
 export class Scheduler {
+  /** Virtual microseconds since the run began. */
+  nowUs = 0;
+  /** The number of events so far. */
+  steps = 0;
+  /** Set to end the run after the present event. */
+  stopped = false;
   readonly #queue = new EventQueue();
   readonly #enqueue = systemHost().enqueue;
   #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
   #acted = new Set<Actor>();
-  #nowUs = 0;
-  #steps = 0;
   #turns = 0;
-  #stopped = false;
   readonly #onEndless: () => void;
 
   /** @param onEndless called when the task queue never becomes empty, so that time can't advance */
@@ -96,26 +99,17 @@ export class Scheduler {
     this.#onEndless = onEndless;
   }
 
-  /** Virtual microseconds since the run began. */
-  get nowUs(): number {
-    return this.#nowUs;
-  }
-
   get nowMs(): number {
-    return this.#nowUs / 1000;
-  }
-
-  get steps(): number {
-    return this.#steps;
+    return this.nowUs / 1000;
   }
 
   /** Calls `run` at this time, or now if it has passed. */
   at(atUs: number, actor: Actor | null, run: () => void): Cancel {
-    return this.#queue.push(Math.max(this.#nowUs, Math.round(atUs)), run, actor);
+    return this.#queue.push(Math.max(this.nowUs, Math.round(atUs)), run, actor);
   }
 
   after(delayUs: number, actor: Actor | null, run: () => void): Cancel {
-    return this.at(this.#nowUs + delayUs, actor, run);
+    return this.at(this.nowUs + delayUs, actor, run);
   }
 
   /** Calls `run` at the present time, after the tasks that are queued. */
@@ -127,33 +121,25 @@ export class Scheduler {
     return new Promise((resolve) => void this.after(delayUs, actor, resolve));
   }
 
-  get stopped(): boolean {
-    return this.#stopped;
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-
   /**
-   * Runs events until a time, or until `stop`.
+   * Runs events until a time, or until it is stopped.
    *
    * @param maxSteps the total number of events after which it returns
    */
   async run(untilUs: number, maxSteps: number): Promise<void> {
     await this.#drain();
-    while (!this.#stopped && this.#steps < maxSteps && this.#turn(untilUs)) {
+    while (!this.stopped && this.steps < maxSteps && this.#turn(untilUs)) {
       await this.#drain();
       for (const actor of this.#acted) actor.poll?.();
       this.#acted.clear();
     }
-    if (!this.#stopped && this.#steps < maxSteps) this.#nowUs = Math.max(this.#nowUs, untilUs);
+    if (!this.stopped && this.steps < maxSteps) this.nowUs = Math.max(this.nowUs, untilUs);
   }
 
   /** Runs the queued tasks, or else the next event; returns false if there is neither until then. */
   #turn(untilUs: number): boolean {
     if (this.#tasks.length > 0) {
-      this.#steps++;
+      this.steps++;
       if (++this.#turns > MAX_TURNS) {
         this.#onEndless();
         return false;
@@ -172,9 +158,9 @@ export class Scheduler {
     const event = this.#queue.peek();
     if (event === undefined || event.at > untilUs) return false;
     this.#queue.pop();
-    this.#steps++;
+    this.steps++;
     this.#turns = 0;
-    this.#nowUs = event.at;
+    this.nowUs = event.at;
     if (event.actor !== null) this.#acted.add(event.actor);
     event.run?.();
     return true;

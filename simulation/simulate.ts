@@ -150,7 +150,11 @@ class Simulation {
     this.#clients.start();
     this.#nemesis.start();
     await scheduler.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
-    await this.#recover();
+    if (!scheduler.stopped) {
+      this.#nemesis.stop();
+      this.#run.calm = true;
+      await this.#recovery.recover();
+    }
     if (scheduler.steps >= this.#maxSteps && this.#options.steps === undefined) {
       this.#run.report("liveness", `no end within ${scheduler.steps} events`);
     }
@@ -178,14 +182,6 @@ class Simulation {
       this.#network.attach(machine);
     }
     return machines;
-  }
-
-  async #recover(): Promise<void> {
-    if (this.#run.scheduler.stopped) return;
-    this.#nemesis.stop();
-    this.#network.calmDown();
-    this.#clients.calmDown();
-    await this.#recovery.recover();
   }
 
   /** Checks everything that can be checked only at the end. */

@@ -33,16 +33,10 @@ export interface CallPath {
 export class CallNetwork implements ClientTransport {
   readonly #path: CallPath;
   readonly #client: string;
-  #calm = false;
 
   constructor(path: CallPath, client: string) {
     this.#path = path;
     this.#client = client;
-  }
-
-  /** Ends random losses and delays of calls. */
-  calmDown(): void {
-    this.#calm = true;
   }
 
   propose(
@@ -67,9 +61,9 @@ export class CallNetwork implements ClientTransport {
   }
 
   #call<T>(endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
-    const { run: { scheduler, trace, decisions }, machines, network, plan } = this.#path;
+    const { run: { scheduler, trace, decisions, calm }, machines, network, plan } = this.#path;
     const chance = decisions.stream(`call ${this.#client}>${endpoint}`).next();
-    const { lostCall, lateCall } = this.#calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
+    const { lostCall, lateCall } = calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
     let delayUs = network.delayUs(this.#client, endpoint, chance);
     const backUs = network.delayUs(endpoint, this.#client, chance);
     const lost = chance.strikes("lostCall", lostCall);

@@ -23,7 +23,6 @@ export interface ClientsOptions extends CallPath {
 class Client {
   readonly name: string;
   readonly coordinator: Coordinator;
-  readonly calls: CallNetwork;
 
   /** @param only the only node that it asks; any by default */
   constructor(options: ClientsOptions, name: string, chance: Stream, only?: string) {
@@ -32,11 +31,10 @@ class Client {
     this.name = name;
     // Without a session, a command is sent at most once.
     const session = !chance.chance(0.2);
-    this.calls = new CallNetwork(options, name);
     this.coordinator = new Coordinator({
       endpoints: only === undefined ? [...machines.keys()] : [only],
       endpointOf: (address) => only === undefined || address === only ? address : null,
-      transport: this.calls,
+      transport: new CallNetwork(options, name),
       host: new Process(
         run,
         { name },
@@ -56,7 +54,6 @@ export class Clients {
   readonly #clients: readonly Client[];
   readonly #running: Promise<void>[] = [];
   #stopped = false;
-  #calm = false;
   /** The number of requests that were answered. */
   done = 0;
 
@@ -85,12 +82,6 @@ export class Clients {
     }
   }
 
-  /** Ends losses and delays of calls, and leaves out no request: recovery is measured by requests. */
-  calmDown(): void {
-    this.#calm = true;
-    for (const { calls } of this.#clients) calls.calmDown();
-  }
-
   /** Stops sending requests; resolves once all requests have ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -108,7 +99,8 @@ export class Clients {
       if (this.#stopped) return;
       const name = `${lane}/${number}`;
       const request = workload.next(client.name, name, chance);
-      if (this.#calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name);
+      // In recovery, which is measured by requests, none is left out.
+      if (run.calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name);
     }
   }
 

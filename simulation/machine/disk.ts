@@ -95,7 +95,7 @@ export class Disk {
     const latencyUs = this.#latencyUs(operation);
     if (latencyUs === 0) return this.#fault(operation);
     return new Promise((resolve) => {
-      const finish = (): void => process.complete(() => resolve(this.#fault(operation)));
+      const finish = (): void => process.wake(() => resolve(this.#fault(operation)));
       this.#run.scheduler.after(latencyUs, process.actor, finish);
     });
   }

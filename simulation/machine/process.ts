@@ -18,11 +18,12 @@ export class Process implements Host {
   readonly actor: Actor;
   /** The interval, in microseconds, at whose multiples timers fire, as in a hidden tab; 0 for none. */
   coalesceUs = 0;
+  alive = true;
+  /** The step of the run in which it was killed; -1 before. Promises may still settle in that very step. */
+  endedAtStep = -1;
+  readonly random: () => number;
   readonly #run: Run;
   readonly #machineClock: MachineClock;
-  readonly #random: () => number;
-  #alive = true;
-  #endedAtStep = -1;
   #backlog: (() => void)[] | null = null;
   /** The number of freezes without a thaw. */
   #freezes = 0;
@@ -33,7 +34,7 @@ export class Process implements Host {
     this.#run = run;
     this.actor = actor;
     this.#machineClock = clock;
-    this.#random = chance.random;
+    this.random = chance.random;
     this.clock = {
       monotonicMs: () => clock.localUs / 1000,
       wallMs: () => clock.wallMs,
@@ -41,35 +42,24 @@ export class Process implements Host {
     };
   }
 
-  get alive(): boolean {
-    return this.#alive;
-  }
-
-  /** The step of the run in which it was killed; -1 before. Promises may still settle in that very step. */
-  get endedAtStep(): number {
-    return this.#endedAtStep;
-  }
-
   get frozen(): boolean {
     return this.#backlog !== null;
   }
 
-  random(): number {
-    return this.#random();
-  }
-
   enqueue(task: () => void): void {
-    this.perform(() => this.#run.scheduler.soon(this.actor, () => this.#wake(task)));
+    this.perform(() => this.#run.scheduler.soon(this.actor, () => this.wake(task)));
   }
 
   /** Runs a task from outside: at once, or when the process continues; it is lost if the backlog is full. */
   receive(task: () => void): void {
-    if (this.#backlog === null || this.#backlog.length < MAX_BACKLOG) this.#wake(task);
+    if (this.#backlog === null || this.#backlog.length < MAX_BACKLOG) this.wake(task);
   }
 
-  /** Runs the completion of an operation of this process: at once, or when it continues. */
-  complete(task: () => void): void {
-    this.#wake(task);
+  /** Runs a task of this process, such as the completion of an operation: at once, or when the process continues. */
+  wake(task: () => void): void {
+    if (!this.alive) return;
+    if (this.#backlog === null) task();
+    else this.#backlog.push(task);
   }
 
   /**
@@ -77,7 +67,7 @@ export class Process implements Host {
    * process is dead. If its crash is due at this operation, it dies before or after it.
    */
   perform(act: () => void): void {
-    if (!this.#alive) return;
+    if (!this.alive) return;
     const fuse = this.#fuse;
     if (fuse === null || --fuse.left > 0) return act();
     this.#fuse = null;
@@ -96,8 +86,8 @@ export class Process implements Host {
 
   /** Kills the process, like `kill -9`. */
   kill(): void {
-    this.#alive = false;
-    this.#endedAtStep = this.#run.scheduler.steps;
+    this.alive = false;
+    this.endedAtStep = this.#run.scheduler.steps;
     this.#backlog = null;
     this.#fuse = null;
   }
@@ -114,17 +104,11 @@ export class Process implements Host {
     this.#freezes = 0;
     const backlog = this.#backlog ?? [];
     this.#backlog = null;
-    for (const task of backlog) this.#run.scheduler.soon(this.actor, () => this.#wake(task));
-  }
-
-  #wake(task: () => void): void {
-    if (!this.#alive) return;
-    if (this.#backlog === null) task();
-    else this.#backlog.push(task);
+    for (const task of backlog) this.#run.scheduler.soon(this.actor, () => this.wake(task));
   }
 
   #setTimer(delayMs: number, callback: () => void): Cancel {
-    if (!this.#alive) return () => {};
+    if (!this.alive) return () => {};
     const clock = this.#machineClock;
     let dueUs = clock.localUs + Math.max(0, delayMs) * 1000;
     if (this.coalesceUs > 0) dueUs = Math.ceil(dueUs / this.coalesceUs) * this.coalesceUs;
@@ -137,7 +121,7 @@ export class Process implements Host {
       else callback();
     };
     const arm = (): void => {
-      cancel = this.#run.scheduler.after(clock.untilUs(dueUs), this.actor, () => this.#wake(fire));
+      cancel = this.#run.scheduler.after(clock.untilUs(dueUs), this.actor, () => this.wake(fire));
     };
     this.perform(arm);
     return () => {
