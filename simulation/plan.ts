@@ -55,17 +55,18 @@ export const FAULTS = [
 /** The name of a fault, or of an operator's request. */
 export type FaultKind = typeof FAULTS[number];
 
-export interface NetworkTraits {
+/** A fault of single messages. */
+type MessageFault = "loss" | "duplication" | "delay" | "replay" | "flip";
+
+/** A fault or request that happens from time to time. */
+export type EpisodeKind = Exclude<FaultKind, MessageFault | "drift" | "lostCall" | "lateCall">;
+
+/** A network, with the probabilities of faults for each message. */
+export interface NetworkTraits extends Readonly<Record<MessageFault, number>> {
   readonly leastDelayUs: number;
   /** The factor by which some links may be slower than others, in each direction separately. */
   readonly unevenness: number;
   readonly spreadDelayUs: number;
-  /** Probabilities for each message. */
-  readonly loss: number;
-  readonly duplication: number;
-  readonly delay: number;
-  readonly replay: number;
-  readonly flip: number;
 }
 
 export interface ClientTraits {
@@ -82,6 +83,8 @@ export interface ClientTraits {
 }
 
 export interface Plan {
+  /** The kinds of faults that may happen. */
+  readonly faults: ReadonlySet<FaultKind>;
   readonly voters: number;
   readonly spares: number;
   readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
@@ -94,9 +97,7 @@ export interface Plan {
   readonly rotsBeyondQuorum: boolean;
   /** The largest drift of clocks, faster or slower, as a fraction. */
   readonly maxDrift: number;
-  /** Faults that happen from time to time, with the weight of each. */
-  readonly episodes: readonly { readonly kind: EpisodeKind; readonly weight: number }[];
-  /** The mean time between two of them. */
+  /** The mean time between two faults that happen from time to time. */
   readonly episodeGapMs: number;
 }
 
@@ -108,37 +109,6 @@ export interface PlanOverrides {
 
 /** The drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
 const LEASE_DRIFT = 0.045;
-
-/** Faults that happen from time to time, with their relative frequency. */
-const WEIGHTS = {
-  partition: 4,
-  clog: 2,
-  stranded: 3,
-  crash: 4,
-  powerFailure: 4,
-  blackout: 1,
-  pause: 3,
-  suspend: 2,
-  clockStep: 2,
-  coalescing: 1,
-  slowDisk: 2,
-  diskFull: 2,
-  shortWrite: 1,
-  failedWrite: 2,
-  failedSync: 2,
-  hangingWrite: 2,
-  readError: 1,
-  rot: 1,
-  wipe: 1,
-  member: 4,
-  joint: 3,
-  replace: 3,
-  transfer: 2,
-  snapshot: 2,
-} as const satisfies Partial<Record<FaultKind, number>>;
-
-/** A fault that happens from time to time, and not message by message. */
-export type EpisodeKind = keyof typeof WEIGHTS;
 
 /** A stream for each trait, so that a new one does not change the others. */
 type Traits = (name: string) => Stream;
@@ -154,6 +124,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
   const network = drawNetwork(of, has, electionTimeoutMs);
   return {
+    faults: has,
     voters: overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!,
     spares: of("spares").below(3),
     leaseReads,
@@ -171,8 +142,6 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     clients: drawClients(of, has, electionTimeoutMs, network),
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
-    episodes: Object.entries(WEIGHTS).map(([kind, weight]) => ({ kind: kind as EpisodeKind, weight }))
-      .filter(({ kind }) => has.has(kind)),
     episodeGapMs: of("episodeGapMs").pick([300, 700, 1500, 3000])!,
   };
 }

@@ -87,6 +87,8 @@ export class Scheduler {
   steps = 0;
   /** Set to end the run after the present event. */
   stopped = false;
+  /** The number of events after which the run ends. */
+  maxSteps = Infinity;
   readonly #queue = new EventQueue();
   readonly #enqueue = systemHost().enqueue;
   #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
@@ -121,19 +123,20 @@ export class Scheduler {
     return new Promise((resolve) => void this.after(delayUs, actor, resolve));
   }
 
-  /**
-   * Runs events until a time, or until it is stopped.
-   *
-   * @param maxSteps the total number of events after which it returns
-   */
-  async run(untilUs: number, maxSteps: number): Promise<void> {
+  /** Reports whether the run has ended. */
+  get over(): boolean {
+    return this.stopped || this.steps >= this.maxSteps;
+  }
+
+  /** Runs events until a time, or until the run has ended. */
+  async run(untilUs: number): Promise<void> {
     await this.#drain();
-    while (!this.stopped && this.steps < maxSteps && this.#turn(untilUs)) {
+    while (!this.over && this.#turn(untilUs)) {
       await this.#drain();
       for (const actor of this.#acted) actor.poll?.();
       this.#acted.clear();
     }
-    if (!this.stopped && this.steps < maxSteps) this.nowUs = Math.max(this.nowUs, untilUs);
+    if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
   }
 
   /** Runs the queued tasks, or else the next event; returns false if there is neither until then. */

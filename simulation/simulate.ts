@@ -16,6 +16,7 @@ import { KeyValueWorkload } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
 import { Cluster } from "./faults/cluster.ts";
 import { Nemesis } from "./faults/nemesis.ts";
+import type { NemesisOptions } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
 import type { Surroundings } from "./machine/machine.ts";
@@ -23,7 +24,7 @@ import { requestMachine } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
 import { drawPlan } from "./plan.ts";
 import type { FaultKind, Plan } from "./plan.ts";
-import { Recovery } from "./recovery.ts";
+import { recover } from "./recovery.ts";
 import { Run } from "./run.ts";
 import type { Violation } from "./run.ts";
 import type { StoryLine } from "./trace.ts";
@@ -104,16 +105,13 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation {
   readonly #run: Run;
   readonly #options: SimulationOptions;
-  readonly #maxSteps: number;
   readonly #plan: Plan;
   readonly #network: Network;
   readonly #protocol: ProtocolChecks;
   readonly #application: ApplicationChecks;
   readonly #machines: ReadonlyMap<string, Machine>;
   readonly #history = new History();
-  readonly #clients: Clients;
-  readonly #nemesis: Nemesis;
-  readonly #recovery: Recovery;
+  readonly #faults: NemesisOptions;
 
   constructor(options: SimulationOptions) {
     const run = new Run(
@@ -123,7 +121,7 @@ class Simulation {
     );
     this.#run = run;
     this.#options = options;
-    this.#maxSteps = options.steps ?? MAX_STEPS;
+    run.scheduler.maxSteps = options.steps ?? MAX_STEPS;
     const plan = this.#plan = drawPlan(run.decisions, options);
     if (plan.maxDrift > 0) run.trace.count("drift");
     const network = this.#network = new Network(run, plan.network);
@@ -133,11 +131,8 @@ class Simulation {
     this.#application = new ApplicationChecks(run, this.#protocol.entries);
     const machines = this.#machines = this.#makeMachines();
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
-    this.#clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
-    const cluster = new Cluster(run, this.#protocol, machines);
-    const faults = { run, plan, cluster, network, clients: this.#clients };
-    this.#nemesis = new Nemesis(faults);
-    this.#recovery = new Recovery({ ...faults, maxSteps: this.#maxSteps });
+    const clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
+    this.#faults = { run, plan, cluster: new Cluster(run, this.#protocol, machines), network, clients };
   }
 
   /** Runs from the first start to the last check. */
@@ -147,15 +142,16 @@ class Simulation {
     for (const machine of this.#machines.values()) {
       scheduler.after(chance.next().below(20_000), null, () => machine.start());
     }
-    this.#clients.start();
-    this.#nemesis.start();
-    await scheduler.run((this.#options.durationMs ?? 20_000) * 1000, this.#maxSteps);
+    this.#faults.clients.start();
+    const nemesis = new Nemesis(this.#faults);
+    nemesis.start();
+    await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
     if (!scheduler.stopped) {
-      this.#nemesis.stop();
+      nemesis.stop();
       this.#run.calm = true;
-      await this.#recovery.recover();
+      await recover(this.#faults);
     }
-    if (scheduler.steps >= this.#maxSteps && this.#options.steps === undefined) {
+    if (scheduler.steps >= scheduler.maxSteps && this.#options.steps === undefined) {
       this.#run.report("liveness", `no end within ${scheduler.steps} events`);
     }
     await this.#checkAll();

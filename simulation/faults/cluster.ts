@@ -12,11 +12,11 @@ import type { Run } from "../run.ts";
 
 export class Cluster {
   readonly machines: ReadonlyMap<string, Machine>;
-  readonly #run: Run;
+  readonly run: Run;
   readonly #protocol: ProtocolChecks;
 
   constructor(run: Run, protocol: ProtocolChecks, machines: ReadonlyMap<string, Machine>) {
-    this.#run = run;
+    this.run = run;
     this.#protocol = protocol;
     this.machines = machines;
   }
@@ -75,8 +75,10 @@ export class Cluster {
     if (node === null) return false;
     const change = wanted(node.inspect().membership);
     if (change === null || !this.#keepsQuorum(change)) return false;
-    const { trace } = this.#run;
-    trace.describe("operator", () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`);
+    this.run.trace.describe(
+      "operator",
+      () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`,
+    );
     return await this.#ask(node.changeMembership(change), "membership changed");
   }
 
@@ -102,11 +104,11 @@ export class Cluster {
   async #ask(request: Promise<unknown>, count: string): Promise<boolean> {
     try {
       await request;
-      this.#run.trace.count(count);
+      this.run.trace.count(count);
       return true;
     } catch (error) {
       if (error instanceof RaftError && error.code !== "internal") return false;
-      this.#run.report("no unexplained stop", `an operator received: ${error}`);
+      this.run.report("no unexplained stop", `an operator received: ${error}`);
       return false;
     }
   }
@@ -117,8 +119,21 @@ export function isMember(membership: Membership, machine: Machine): boolean {
   return membership.members.some(({ id, incarnation }) => id === machine.name && incarnation === machine.incarnation);
 }
 
-export function membersOf(membership: Membership, names: readonly string[]): Member[] {
-  return membership.members.filter(({ id }) => names.includes(id));
+/** Reports whether a membership names this machine, perhaps with an earlier disk. */
+export function isNamed(membership: Membership, machine: Machine): boolean {
+  return membership.members.some(({ id }) => id === machine.name);
+}
+
+/** Returns the voters and learners of a membership, without `left`. */
+export function targetOf(
+  { members, voters, learners }: Membership,
+  left?: Machine,
+): Record<"voters" | "learners", Member[]> {
+  const rest = members.filter(({ id }) => id !== left?.name);
+  return {
+    voters: rest.filter(({ id }) => voters.includes(id)),
+    learners: rest.filter(({ id }) => learners.includes(id)),
+  };
 }
 
 function ids(members: readonly Member[]): string {

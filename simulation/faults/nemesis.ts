@@ -6,13 +6,14 @@
 import type { FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
 import type { Clients } from "../clients/clients.ts";
 import type { Stream } from "../decisions.ts";
+import type { DiskTroubles } from "../machine/disk.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
 import { FAULTS } from "../plan.ts";
 import type { EpisodeKind, Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import type { Cluster } from "./cluster.ts";
-import { Operator } from "./operator.ts";
+import { changeMany, changeOne, replace } from "./operator.ts";
 import { partition } from "./partitions.ts";
 
 export interface NemesisOptions {
@@ -28,49 +29,45 @@ type Episode = (victim: Machine, chance: Stream) => boolean | void;
 
 export class Nemesis {
   readonly #options: NemesisOptions;
-  readonly #operator: Operator;
-  readonly #episodes: Readonly<Record<EpisodeKind, Episode>>;
+  /** The relative frequency of each kind, and what happens. */
+  readonly #episodes: Readonly<Record<EpisodeKind, readonly [weight: number, act: Episode]>> = {
+    partition: [4, (_, chance) => this.#partition(chance)],
+    clog: [2, (victim, chance) => this.#clog(victim, chance)],
+    stranded: [3, (_, chance) => this.#strand(chance)],
+    crash: [4, (victim, chance) => this.#crash(victim, null, chance)],
+    powerFailure: [4, (victim, chance) => this.#crash(victim, survival(chance), chance)],
+    blackout: [1, (_, chance) => this.#blackout(chance)],
+    pause: [3, (victim, chance) => this.#pause(victim, chance, false)],
+    suspend: [2, (victim, chance) => this.#pause(victim, chance, true)],
+    clockStep: [2, (victim, chance) => this.#clockStep(victim, chance)],
+    coalescing: [1, (victim, chance) => this.#coalesce(victim, chance)],
+    slowDisk: [2, (victim, chance) => this.#disk(victim, chance, "is slow", { slowness: chance.pick([5, 50, 500])! })],
+    diskFull: [2, (victim, chance) => this.#disk(victim, chance, "is full", { room: chance.below(1000) })],
+    shortWrite: [
+      1,
+      (victim, chance) => this.#disk(victim, chance, "writes fewer bytes than given", { shortWrites: 0.5 }),
+    ],
+    failedWrite: [
+      2,
+      (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["write", "open", "rename", "truncate"]),
+    ],
+    failedSync: [2, (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["sync", "sync", "syncDirectory"])],
+    hangingWrite: [2, (victim, chance) => this.#spoilNext(victim, chance, "hang", ["write", "sync"])],
+    readError: [1, (victim, chance) => this.#disk(victim, chance, "fails at some reads", { readErrors: 0.1 })],
+    rot: [1, (victim) => this.#rot(victim)],
+    wipe: [1, (victim, chance) => this.#wipe(victim, chance)],
+    member: [4, (victim, chance) => void changeOne(this.#options.cluster, victim, chance)],
+    joint: [3, (_, chance) => void changeMany(this.#options.cluster, chance)],
+    replace: [3, (_, chance) => void replace(this.#options.cluster, chance)],
+    transfer: [2, (victim, chance) => void this.#options.cluster.transfer(chance.chance(0.5) ? victim : undefined)],
+    snapshot: [2, (victim) => this.#snapshot(victim)],
+  };
   /** Functions that end lasting faults. */
   readonly #mends = new Set<() => void>();
   #stopped = false;
 
   constructor(options: NemesisOptions) {
     this.#options = options;
-    this.#operator = new Operator(options.run, options.cluster);
-    this.#episodes = {
-      partition: (_, chance) => this.#partition(chance),
-      clog: (victim, chance) => this.#clog(victim, chance),
-      stranded: (_, chance) => this.#strand(chance),
-      crash: (victim, chance) => this.#crash(victim, null, chance),
-      powerFailure: (victim, chance) => this.#crash(victim, survival(chance), chance),
-      blackout: (_, chance) => this.#blackout(chance),
-      pause: (victim, chance) => this.#pause(victim, chance),
-      suspend: (victim, chance) => this.#suspend(victim, chance),
-      clockStep: (victim, chance) => this.#clockStep(victim, chance),
-      coalescing: (victim, chance) => this.#coalesce(victim, chance),
-      slowDisk: (victim, chance) =>
-        this.#disk(victim, chance, "is slow", (disk) => void (disk.troubles.slowness = chance.pick([5, 50, 500])!)),
-      diskFull: (victim, chance) =>
-        this.#disk(victim, chance, "is full", (disk) => void (disk.troubles.room = chance.below(1000))),
-      shortWrite: (victim, chance) =>
-        this.#disk(victim, chance, "writes fewer bytes than given", (disk) => void (disk.troubles.shortWrites = 0.5)),
-      readError: (victim, chance) =>
-        this.#disk(victim, chance, "fails at some reads", (disk) => void (disk.troubles.readErrors = 0.1)),
-      failedWrite: (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["write", "open", "rename", "truncate"]),
-      failedSync: (victim, chance) => this.#spoilNext(victim, chance, "EIO", ["sync", "sync", "syncDirectory"]),
-      hangingWrite: (victim, chance) => this.#spoilNext(victim, chance, "hang", ["write", "sync"]),
-      rot: (victim) => this.#rot(victim),
-      wipe: (victim, chance) => this.#wipe(victim, chance),
-      member: (victim, chance) => void this.#operator.changeOne(victim, chance),
-      joint: (_, chance) => void this.#operator.changeMany(chance),
-      replace: (_, chance) => this.#operator.replace(chance),
-      transfer: (victim, chance) => void options.cluster.transfer(chance.chance(0.5) ? victim : undefined),
-      snapshot: ({ node, process }) => {
-        if (node === null || process?.frozen) return false;
-        void options.cluster.snapshot(node);
-        return true;
-      },
-    };
   }
 
   start(): void {
@@ -85,18 +82,20 @@ export class Nemesis {
 
   async #go(): Promise<void> {
     const { run, plan } = this.#options;
-    if (plan.episodes.length === 0) return;
-    const total = plan.episodes.reduce((sum, { weight }) => sum + weight, 0);
+    const kinds = FAULTS.filter((kind) => kind in this.#episodes && plan.faults.has(kind)) as EpisodeKind[];
+    if (kinds.length === 0) return;
+    const total = kinds.reduce((sum, kind) => sum + this.#episodes[kind][0], 0);
     const chance = run.decisions.stream("fault");
     for (;;) {
       chance.next();
       await run.scheduler.sleep(1000 + chance.below(2000 * plan.episodeGapMs));
       if (this.#stopped) return;
       let at = chance.below(total);
-      const { kind } = plan.episodes.find(({ weight }) => (at -= weight) < 0)!;
+      const kind = kinds.find((each) => (at -= this.#episodes[each][0]) < 0)!;
+      const [, act] = this.#episodes[kind];
       const victim = this.#victim(chance);
       if (!chance.strikes(kind, 1)) continue;
-      if (this.#episodes[kind](victim, chance) === false) continue;
+      if (act(victim, chance) === false) continue;
       run.trace.count(kind);
       run.trace.mark("fault", FAULTS.indexOf(kind), victim.number);
     }
@@ -193,26 +192,16 @@ export class Nemesis {
     }
   }
 
-  #pause(victim: Machine, chance: Stream): boolean | void {
-    const { process } = victim;
-    if (process === null) return false;
-    process.freeze();
-    this.#describe(victim.name, "is paused");
-    this.#lasts(chance, 3000, () => {
-      this.#describe(victim.name, "continues");
-      process.thaw();
-    });
-  }
-
-  #suspend(victim: Machine, chance: Stream): boolean | void {
+  /** Pauses a process, or with `sleeps` its machine. */
+  #pause(victim: Machine, chance: Stream, sleeps: boolean): boolean | void {
     const { process, clock } = victim;
     if (process === null) return false;
     process.freeze();
-    clock.sleep();
-    this.#describe(victim.name, "sleeps, its monotonic clock too");
+    if (sleeps) clock.sleep();
+    this.#describe(victim.name, sleeps ? "sleeps, its monotonic clock too" : "is paused");
     this.#lasts(chance, 3000, () => {
-      this.#describe(victim.name, "wakes");
-      if (victim.process === process) clock.wake();
+      this.#describe(victim.name, sleeps ? "wakes" : "continues");
+      if (sleeps && victim.process === process) clock.wake();
       process.thaw();
     });
   }
@@ -235,10 +224,9 @@ export class Nemesis {
     this.#lasts(chance, 4000, () => set(0));
   }
 
-  #disk(victim: Machine, chance: Stream, what: string, spoil: (disk: Machine["disk"]) => void): void {
-    const { disk } = victim;
-    this.#describe(victim.name, `has a disk that ${what}`);
-    spoil(disk);
+  #disk({ name, disk }: Machine, chance: Stream, what: string, troubles: Partial<DiskTroubles>): void {
+    this.#describe(name, `has a disk that ${what}`);
+    Object.assign(disk.troubles, troubles);
     this.#lasts(chance, 3000, () => disk.heal());
   }
 
@@ -263,6 +251,11 @@ export class Nemesis {
     if (!this.#options.cluster.mayLose(victim)) return false;
     victim.wipe();
     this.#options.run.scheduler.after(chance.between(1, 1000) * 1000, null, () => victim.start());
+  }
+
+  #snapshot({ node, process }: Machine): boolean | void {
+    if (node === null || process?.frozen) return false;
+    void this.#options.cluster.snapshot(node);
   }
 }
 
