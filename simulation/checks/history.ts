@@ -16,9 +16,6 @@ export interface HistoryRecord {
   readonly client: string;
   /** Unique in the run. */
   readonly request: string;
-  readonly kind: "command" | "query";
-  readonly bytes: Uint8Array;
-  readonly text: string;
   /** The request as the workload made it. */
   readonly asked: Request;
   readonly callUs: number;
@@ -32,6 +29,7 @@ export interface HistoryRecord {
 
 export class History {
   readonly records: HistoryRecord[] = [];
+  /** All requests by position, once all have ended; those that were not executed are at 0. */
   #positions: Map<number, HistoryRecord[]> | null = null;
 
   begin(record: Omit<HistoryRecord, "returnUs" | "outcome" | "position" | "answer">): HistoryRecord {
@@ -42,8 +40,8 @@ export class History {
 
   /** Checks outcomes: no acknowledged command is lost, and no rejected one was executed. */
   checkOutcomes(run: Run, application: ApplicationChecks): void {
-    for (const { kind, request, outcome, position, client, text } of this.records) {
-      if (kind !== "command") continue;
+    for (const { asked: { type, text }, request, outcome, position, client } of this.records) {
+      if (type !== "command") continue;
       const at = application.carriedOut(request);
       if (outcome === "rejected" && at !== undefined) {
         run.report(
@@ -62,24 +60,12 @@ export class History {
 
   /** Checks the answers at one index against those of a state machine that applied the log alone. */
   async checkAnswers(run: Run, index: number, reference: StateMachine, reply: Uint8Array | null): Promise<void> {
-    for (const { kind, bytes, answer, client, text } of this.#byPosition().get(index) ?? []) {
-      const expected = kind === "query" ? await reference.query(bytes) : reply === null ? null : resultOf(reply);
+    this.#positions ??= Map.groupBy(this.records, ({ outcome, position }) => outcome === "done" ? position : 0);
+    for (const { asked: { type, bytes, text }, answer, client } of this.#positions.get(index) ?? []) {
+      const expected = type === "query" ? await reference.query(bytes) : reply === null ? null : resultOf(reply);
       if (expected !== null && answer !== null && crc32c(expected) === crc32c(answer)) continue;
       run.report("linearizability", `the answer to "${text}" of ${client} does not follow from the log up to ${index}`);
     }
-  }
-
-  /** Indexes all requests by position, once all have ended. */
-  #byPosition(): Map<number, HistoryRecord[]> {
-    if (this.#positions !== null) return this.#positions;
-    const positions = this.#positions = new Map<number, HistoryRecord[]>();
-    for (const record of this.records) {
-      if (record.outcome !== "done") continue;
-      const others = positions.get(record.position);
-      if (others === undefined) positions.set(record.position, [record]);
-      else others.push(record);
-    }
-    return positions;
   }
 
   /**
@@ -96,13 +82,14 @@ export class History {
         if (latest === null || ends[ended]!.position > latest.position) latest = ends[ended]!;
       }
       if (latest === null) continue;
-      const holds = record.kind === "query" ? record.position >= latest.position : record.position > latest.position;
+      const isQuery = record.asked.type === "query";
+      const holds = isQuery ? record.position >= latest.position : record.position > latest.position;
       if (holds) continue;
-      const saw = record.kind === "query" ? "read the state of" : "stands at";
+      const saw = isQuery ? "read the state of" : "stands at";
       run.report(
         "linearizability",
-        `"${record.text}" of ${record.client} ${saw} ${record.position}, ` +
-          `and "${latest.text}" of ${latest.client} had ended before with ${latest.position}`,
+        `"${record.asked.text}" of ${record.client} ${saw} ${record.position}, ` +
+          `and "${latest.asked.text}" of ${latest.client} had ended before with ${latest.position}`,
       );
       return;
     }

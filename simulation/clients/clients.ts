@@ -108,15 +108,7 @@ export class Clients {
     const { run, workload, history } = this.#options;
     const { type, bytes, text } = asked;
     const { name } = client;
-    const record = history.begin({
-      client: name,
-      request,
-      kind: type,
-      bytes,
-      text,
-      asked,
-      callUs: run.scheduler.nowUs,
-    });
+    const record = history.begin({ client: name, request, asked, callUs: run.scheduler.nowUs });
     const mark = crc32c(encodeRequest(request, bytes));
     run.trace.mark("asked", mark);
     try {
@@ -138,14 +130,15 @@ export class Clients {
   }
 
   async #send({ coordinator }: Client, record: HistoryRecord): Promise<void> {
-    if (record.kind === "command") {
-      const { index, result } = await coordinator.propose(encodeRequest(record.request, record.bytes));
+    const { request, asked: { type, bytes } } = record;
+    if (type === "command") {
+      const { index, result } = await coordinator.propose(encodeRequest(request, bytes));
       record.position = index;
       record.answer = result;
       return;
     }
     const consistency = this.#options.plan.leaseReads ? "lease" : "linearizable";
-    const { appliedIndex, result } = await coordinator.read(record.bytes, { consistency });
+    const { appliedIndex, result } = await coordinator.read(bytes, { consistency });
     record.position = appliedIndex;
     record.answer = result;
   }

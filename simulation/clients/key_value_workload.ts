@@ -1,24 +1,19 @@
 /**
  * The built-in workload: puts, gets, compare-and-sets and deletes on a few keys that
- * all clients share.
+ * all clients share; and its history in the form that the search for a linearization needs.
  */
 
 import { decodeGetAnswer, decodeWriteAnswer, encodeDelete, encodeGet, encodePut } from "../../lib/kv/commands.ts";
+import type { HistoryRecord } from "../checks/history.ts";
 import type { Stream } from "../decisions.ts";
+import type { KeyValueInput, KeyValueOutput, Operation } from "../linearizability/mod.ts";
 import type { Request, Workload } from "./workload.ts";
 
 const encoder = new TextEncoder();
 
-/** A request to the key-value store, with its parts. */
-export interface KeyValueRequest extends Request {
-  /** The operation. */
-  readonly operation: "put" | "get" | "delete" | "compareAndSet";
-  /** The key it concerns. */
-  readonly key: string;
-  /** The value put; `null` without one. */
-  readonly value: string | null;
-  /** The version that a compare-and-set expects. */
-  readonly expectedVersion: number | null;
+/** A request to the key-value store. */
+interface KeyValueRequest extends Request {
+  readonly input: KeyValueInput;
 }
 
 export class KeyValueWorkload implements Workload {
@@ -37,41 +32,61 @@ export class KeyValueWorkload implements Workload {
     const key = `k${chance.below(this.#keys)}`;
     const bytesOfKey = encoder.encode(key);
     if (chance.chance(this.#readShare)) {
-      const made = { operation: "get", key, value: null, expectedVersion: null } as const;
-      return { ...made, type: "query", bytes: encodeGet(bytesOfKey), text: `get ${key}` };
+      return { input: { type: "get", key }, type: "query", bytes: encodeGet(bytesOfKey), text: `get ${key}` };
     }
     const kind = chance.below(10);
     if (kind < 5) {
       // Sometimes a value is too large for a batch, a chunk or a segment.
       const value = chance.chance(0.05) ? name.padEnd(chance.below(3000), ".") : name;
-      const made = { operation: "put", key, value, expectedVersion: null } as const;
       const bytes = encodePut(bytesOfKey, encoder.encode(value));
-      return { ...made, type: "command", bytes, text: `put ${key} ${name}` };
+      return { input: { type: "put", key, value }, type: "command", bytes, text: `put ${key} ${name}` };
     }
     if (kind < 6) {
-      const made = { operation: "delete", key, value: null, expectedVersion: null } as const;
-      return { ...made, type: "command", bytes: encodeDelete(bytesOfKey), text: `delete ${key}` };
+      return {
+        input: { type: "delete", key },
+        type: "command",
+        bytes: encodeDelete(bytesOfKey),
+        text: `delete ${key}`,
+      };
     }
     const expectedVersion = this.#seen.get(`${client} ${key}`) ?? 0;
-    const made = { operation: "compareAndSet", key, value: name, expectedVersion } as const;
-    const bytes = encodePut(bytesOfKey, encoder.encode(name), expectedVersion);
-    return { ...made, type: "command", bytes, text: `set ${key} to ${name} if its version is ${expectedVersion}` };
+    return {
+      input: { type: "compareAndSet", key, value: name, expectedVersion },
+      type: "command",
+      bytes: encodePut(bytesOfKey, encoder.encode(name), expectedVersion),
+      text: `set ${key} to ${name} if its version is ${expectedVersion}`,
+    };
   }
 
   answered(client: string, request: Request, answer: Uint8Array): void {
-    const { operation, key } = request as KeyValueRequest;
-    const version = operation === "get" ? versionRead(answer) : versionWritten(answer, operation);
-    this.#seen.set(`${client} ${key}`, version);
+    const { input } = request as KeyValueRequest;
+    const output = outputOf(input, answer);
+    let version = 0;
+    if (output !== null && "currentVersion" in output) version = output.currentVersion;
+    else if (output !== null && input.type !== "delete") version = output.version;
+    this.#seen.set(`${client} ${input.key}`, version);
   }
 }
 
-function versionRead(answer: Uint8Array): number {
-  const read = decodeGetAnswer(answer);
-  return read.ok ? read.entry?.version ?? 0 : 0;
+/** Converts the history of this workload; leaves out requests without an effect and unanswered reads. */
+export function keyValueHistory(records: readonly HistoryRecord[]): Operation<KeyValueInput, KeyValueOutput>[] {
+  return records.flatMap(({ client, asked, callUs, returnUs, outcome, answer }) => {
+    const { input, type } = asked as KeyValueRequest;
+    if (outcome === "done" && answer !== null && returnUs !== null) {
+      return [{ client, input, output: outputOf(input, answer), call: callUs, return: returnUs }];
+    }
+    if (outcome === "rejected" || type === "query") return [];
+    return [{ client, input, call: callUs, return: Number.POSITIVE_INFINITY }];
+  });
 }
 
-function versionWritten(answer: Uint8Array, operation: KeyValueRequest["operation"]): number {
-  const written = decodeWriteAnswer(answer);
-  if (written.ok) return operation === "delete" ? 0 : written.version;
-  return written.reason === "conflict" ? written.currentVersion : 0;
+function outputOf({ type }: KeyValueInput, bytes: Uint8Array): KeyValueOutput {
+  if (type === "get") {
+    const answer = decodeGetAnswer(bytes);
+    if (!answer.ok || answer.entry === null) return null;
+    return { value: new TextDecoder().decode(answer.entry.value), version: answer.entry.version };
+  }
+  const answer = decodeWriteAnswer(bytes);
+  if (answer.ok) return answer;
+  return { ok: false, currentVersion: answer.reason === "conflict" ? answer.currentVersion : 0 };
 }

@@ -56,26 +56,12 @@ export function checkLinearizable<State, Input, Output>(
 ): LinearizabilityVerdict<Input, Output> {
   const { maxSteps = 1_000_000 } = options;
   let undecided: string | null = null;
-  for (const [part, operations] of partsOf(model, history)) {
+  for (const [part, operations] of Map.groupBy(history, ({ input }) => model.part?.(input) ?? "")) {
     const { verdict } = search(model, operations, maxSteps);
     if (verdict === "violation") return { verdict, part, ...smallestViolation(model, operations, maxSteps) };
     if (verdict === "undecided") undecided ??= part;
   }
   return undecided === null ? { verdict: "linearizable" } : { verdict: "undecided", part: undecided };
-}
-
-function partsOf<State, Input, Output>(
-  model: Model<State, Input, Output>,
-  history: readonly Operation<Input, Output>[],
-): Map<string, Operation<Input, Output>[]> {
-  const parts = new Map<string, Operation<Input, Output>[]>();
-  for (const operation of history) {
-    const part = model.part?.(operation.input) ?? "";
-    const operations = parts.get(part);
-    if (operations === undefined) parts.set(part, [operation]);
-    else operations.push(operation);
-  }
-  return parts;
 }
 
 /** Returns the history as known just after `time`: later answers are still missing. */
