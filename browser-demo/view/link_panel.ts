@@ -50,17 +50,20 @@ export class LinkPanel extends Part {
   #direction(link: LinkView): TemplateResult {
     const { from, to, cut, delayMs } = link;
     const percent = Math.round(link.loss * 100);
-    const set = (change: Partial<LinkView>): void =>
+    // Reads all of them: the model may not have the last change yet.
+    const set = ({ currentTarget }: Event): void => {
+      const [cut, delay, loss] = (currentTarget as HTMLElement).querySelectorAll("input");
+      const changed = { cut: cut!.checked, delayMs: Number(delay!.value), loss: Number(loss!.value) / 100 };
       void this.context.perform(
         `Changing ${linkKey(from, to)}`,
-        () => this.context.source.setLink({ ...link, ...change }),
+        () => this.context.source.setLink({ from, to, ...changed }),
       );
+    };
     return html`
-      <fieldset class="direction">
+      <fieldset class="direction" @input=${set}>
         <legend>${linkKey(from, to)}</legend>
         <label class="check">
-          <input type="checkbox" .checked=${live(cut)} @input=${({ target }: Event) =>
-            set({ cut: (target as HTMLInputElement).checked })}>
+          <input type="checkbox" .checked=${live(cut)}>
           <span>Cut</span>
         </label>
         <label class="range">
@@ -71,7 +74,6 @@ export class LinkPanel extends Part {
             step="50"
             aria-valuetext="${delayMs} milliseconds"
             .value=${live(String(delayMs))}
-            @input=${(event: Event) => set({ delayMs: Number(valueOf(event)) })}
           >
           <span class="number">${delayMs} ms</span>
         </label>
@@ -82,7 +84,6 @@ export class LinkPanel extends Part {
             step="5"
             aria-valuetext="${percent} percent"
             .value=${live(String(percent))}
-            @input=${(event: Event) => set({ loss: Number(valueOf(event)) / 100 })}
           >
           <span class="number">${percent} %</span>
         </label>

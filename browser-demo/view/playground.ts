@@ -211,6 +211,8 @@ export class Playground extends Part {
     const answered = (text: string, answer: TemplateResult): void => {
       this.#history = [text, ...this.#history].slice(0, ANSWERS_KEPT);
       this.#show(turn === this.#asked ? () => answer : this.#answer);
+      // The next step may be another one now.
+      this.model.touch("values");
     };
     try {
       const answer = await ask();
