@@ -52,7 +52,7 @@ const HERE: { readonly [Method in AdminMethod]: Here<Method> } = {
   promoteMember: ({ admin }, { id }, signal) => admin.promote(id, signal),
   demoteMember: ({ admin }, { id }, signal) => admin.demote(id, signal),
   removeMember: ({ admin }, { id }, signal) => admin.remove(id, signal),
-  changeMembership: ({ admin }, { voters, learners = [] }, signal) => admin.change({ voters, learners }, signal),
+  changeMembership: ({ admin }, target, signal) => admin.change(target, signal),
   async transferLeadership({ node }, { to }, signal) {
     if (to === undefined) return await node.transferLeadership({ signal });
     if (!node.status().members.some(({ id }) => id === to)) {

@@ -5,8 +5,8 @@ import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
 import { Admin } from "../../../hosting/admin.ts";
-import type { Identified } from "../../../hosting/admin.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
+import type { PeerIdentity } from "../../../transport/wire/identity.ts";
 
 const member = (n: number): Member => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const { signal } = new AbortController();
@@ -63,7 +63,7 @@ class Leader extends BootstrappingNode {
   }
 }
 
-function setUp(found: Partial<Identified> = {}) {
+function setUp(found: Partial<PeerIdentity> = {}) {
   const node = new Leader();
   const identified = { nodeId: "n4", incarnation: "i4", clusterId: "", empty: true, ...found };
   const admin = new Admin({
