@@ -7,29 +7,16 @@
 import { RaftError } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
 import { pause } from "../lib/pause.ts";
-import { membershipOf } from "../lib/raft/membership.ts";
+import { decodeMembership, membershipOf } from "../lib/raft/membership.ts";
 import type { Member, Membership } from "../lib/raft/types.ts";
+import type { PeerIdentity } from "../transport/wire/identity.ts";
 import type { Hints } from "./hints.ts";
 
-/** A peer's answer about itself. */
-export interface PeerIdentity {
-  readonly nodeId: string;
-  readonly incarnation: string;
-  /** The address that the peer advertises. Every node takes it from there, so that all start with equal memberships. */
-  readonly address: string;
-  /** Empty until the peer belongs to a cluster. */
-  readonly clusterId: string;
-  /** Reports whether the peer holds nothing but its own identity. */
-  readonly empty: boolean;
-  /** Reports whether the peer's membership records the caller, with the caller's incarnation. */
-  readonly knowsCaller: boolean;
-  /** The first membership of the peer's cluster, if the peer still has it. */
-  readonly firstMembership: Membership | null;
-}
-
 /** A node in the list of a new cluster. */
-export interface BootstrapPeer {
+export interface PeerAddress {
+  /** The node's name. */
   readonly id: string;
+  /** A base URL, such as `http://127.0.0.1:7001`. */
   readonly address: string;
 }
 
@@ -75,7 +62,7 @@ export function clusterIdOf(membership: Membership): string {
  */
 export function decideBootstrap(
   self: Member,
-  peers: readonly BootstrapPeer[],
+  peers: readonly PeerAddress[],
   answers: ReadonlyMap<string, PeerIdentity>,
   hints: Hints,
 ): BootstrapDecision {
@@ -95,11 +82,8 @@ export function decideBootstrap(
   if (begun !== null) return begun;
   const missing = peers.filter((peer) => !answers.has(peer.id)).map((peer) => peer.id);
   if (missing.length > 0) return { type: "wait", missing };
-  const others = [...answers.values()].map(({ nodeId, address, incarnation }) => ({
-    id: nodeId,
-    address,
-    incarnation,
-  }));
+  // Every address is as its node advertises it, so that all start with equal memberships.
+  const others = [...answers.values()].map(({ nodeId: id, address, incarnation }) => ({ id, address, incarnation }));
   const membership = membershipOf({ voters: [self, ...others] });
   return { type: "bootstrap", clusterId: clusterIdOf(membership), membership };
 }
@@ -108,11 +92,21 @@ export function decideBootstrap(
  * Begins as the others did. They may have begun once this node had answered
  * them; with their membership all logs have the same first entry.
  */
-function asTheOthers(self: Member, { clusterId, firstMembership: membership }: PeerIdentity): BootstrapDecision {
+function asTheOthers(self: Member, { clusterId, membership: encoded }: PeerIdentity): BootstrapDecision {
+  const membership = firstMembership(encoded);
   const counted = membership?.members.some(({ id, incarnation }) => id === self.id && incarnation === self.incarnation);
   return membership !== null && counted === true && clusterIdOf(membership) === clusterId
     ? { type: "bootstrap", clusterId, membership }
     : { type: "join", clusterId };
+}
+
+/** Decodes a membership. One that is unreadable (from a newer version, or damaged) counts as none: the leader's log will bring it. */
+function firstMembership(encoded: Uint8Array): Membership | null {
+  try {
+    return encoded.length === 0 ? null : decodeMembership(encoded);
+  } catch {
+    return null;
+  }
 }
 
 function unknownFolder(self: Member, peer: string, hints: Hints): RaftError {
@@ -127,7 +121,7 @@ function unknownFolder(self: Member, peer: string, hints: Hints): RaftError {
 /** Options of {@linkcode awaitBootstrap}. */
 export interface AwaitBootstrapOptions {
   readonly self: Member;
-  readonly peers: readonly BootstrapPeer[];
+  readonly peers: readonly PeerAddress[];
   /** Asks a peer for its identity; a rejection means that it didn't answer. */
   ask(address: string, signal: AbortSignal): Promise<PeerIdentity>;
   /** The hints of the errors. */

@@ -14,6 +14,13 @@ export class BootstrappingNode implements ServedNode {
   readonly #identity: Identity;
   readonly #startedAt: number = performance.now();
   #missing: readonly string[] = [];
+  readonly #refuse = (): Promise<never> =>
+    Promise.reject(new RaftError("no_leader", this.reason(), { hint: "Start the missing nodes." }));
+  readonly propose: () => Promise<never> = this.#refuse;
+  readonly read: () => Promise<never> = this.#refuse;
+  readonly changeMembership: () => Promise<never> = this.#refuse;
+  readonly transferLeadership: () => Promise<never> = this.#refuse;
+  readonly takeSnapshot: () => Promise<never> = this.#refuse;
 
   constructor(identity: Identity) {
     this.#identity = identity;
@@ -57,26 +64,6 @@ export class BootstrappingNode implements ServedNode {
     };
   }
 
-  propose(): Promise<never> {
-    return this.#refuse();
-  }
-
-  read(): Promise<never> {
-    return this.#refuse();
-  }
-
-  changeMembership(): Promise<never> {
-    return this.#refuse();
-  }
-
-  transferLeadership(): Promise<never> {
-    return this.#refuse();
-  }
-
-  takeSnapshot(): Promise<never> {
-    return this.#refuse();
-  }
-
   addEventListener(): void {}
 
   close(): Promise<void> {
@@ -85,16 +72,11 @@ export class BootstrappingNode implements ServedNode {
 
   /** Refuses to watch, for a server of a key-value store. */
   watch(): AsyncIterableIterator<never> {
-    const refuse = (): Promise<never> => this.#refuse();
     return {
-      next: refuse,
+      next: this.#refuse,
       [Symbol.asyncIterator]() {
         return this;
       },
     };
-  }
-
-  #refuse(): Promise<never> {
-    return Promise.reject(new RaftError("no_leader", this.reason(), { hint: "Start the missing nodes." }));
   }
 }

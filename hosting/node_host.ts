@@ -13,10 +13,9 @@ import { isEmpty } from "../lib/storage.ts";
 import type { Identity, LoadedState, Storage } from "../lib/storage.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/wire/identity.ts";
 import { awaitBootstrap } from "./bootstrap.ts";
-import type { BootstrapPeer } from "./bootstrap.ts";
+import type { PeerAddress } from "./bootstrap.ts";
 import { BootstrappingNode } from "./bootstrapping_node.ts";
 import type { Hints } from "./hints.ts";
-import { peerIdentityOf } from "./identity.ts";
 
 /** Options of {@linkcode openStorage}. */
 export interface OpenStorageOptions {
@@ -81,7 +80,7 @@ export interface StartNodeOptions {
   /** The options of the node that the host passes on. */
   readonly node: Omit<RaftNodeOptions, "storage" | "loaded" | "bootstrap">;
   /** The nodes of a new cluster, with or without this one; `null` to wait to be added to a running one. */
-  readonly peers: readonly BootstrapPeer[] | null;
+  readonly peers: readonly PeerAddress[] | null;
   readonly hints: Hints;
   /** Asks the node at an address for its identity. */
   identify(address: string, caller: PeerCaller, signal: AbortSignal): Promise<PeerIdentity>;
@@ -118,7 +117,7 @@ export async function startNode(options: StartNodeOptions): Promise<RaftNode> {
 
 function decide(
   { opened: { loaded, waiting }, node: { id, address }, hints, signal, ...options }: StartNodeOptions,
-  peers: readonly BootstrapPeer[],
+  peers: readonly PeerAddress[],
 ) {
   const { incarnation } = loaded.identity;
   const caller: PeerCaller = { nodeId: id, incarnation, address };
@@ -127,7 +126,7 @@ function decide(
     self: { id, incarnation, address },
     peers: peers.filter((peer) => peer.id !== id),
     hints,
-    ask: async (address, signal) => peerIdentityOf(await options.identify(address, caller, signal)),
+    ask: (address, signal) => options.identify(address, caller, signal),
     waiting(missing) {
       waiting.waitFor(missing);
       options.waiting(missing);

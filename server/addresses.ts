@@ -4,20 +4,14 @@
  * @module
  */
 
+import type { PeerAddress } from "../hosting/bootstrap.ts";
+
 /** An address to listen on. */
 export interface ListenAddress {
   /** A host name or address, without brackets. */
   readonly hostname: string;
   /** The port; 0 for any free one. */
   readonly port: number;
-}
-
-/** A node named by `--peers`. */
-export interface PeerAddress {
-  /** The node's name. */
-  readonly id: string;
-  /** A base URL, such as `http://127.0.0.1:7001`. */
-  readonly address: string;
 }
 
 /** The options that an advertised address depends on. */

@@ -5,7 +5,8 @@
  * @module
  */
 
-export type { ListenAddress, PeerAddress } from "./addresses.ts";
+export type { PeerAddress } from "../hosting/bootstrap.ts";
+export type { ListenAddress } from "./addresses.ts";
 export { createApp } from "./app.ts";
 export type { App, AppOptions } from "./app.ts";
 export { EXIT, exitCodeOf } from "./exit_codes.ts";

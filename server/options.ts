@@ -3,7 +3,8 @@
  */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { ListenAddress, PeerAddress } from "./addresses.ts";
+import type { PeerAddress } from "../hosting/bootstrap.ts";
+import type { ListenAddress } from "./addresses.ts";
 import type { LogFormat } from "./log.ts";
 import { VERSION } from "./version.ts";
 

@@ -50,12 +50,12 @@ class Leader extends BootstrappingNode {
     };
   }
 
-  override changeMembership(change?: MembershipTarget): Promise<never> {
+  override readonly changeMembership = (change?: MembershipTarget): Promise<never> => {
     this.changes.push(change!);
     this.voters = change!.voters;
     this.learners = change!.learners ?? [];
     return Promise.resolve(this.status().membership as never);
-  }
+  };
 
   /** The ids of the current voters and learners. */
   get ids(): [string[], string[]] {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { membershipOf } from "../../../lib/raft/membership.ts";
+import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
 import { awaitBootstrap, clusterIdOf, decideBootstrap } from "../../../hosting/bootstrap.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
-import type { PeerIdentity } from "../../../hosting/bootstrap.ts";
+import type { PeerIdentity } from "../../../transport/wire/identity.ts";
 
 const member = (n: number) => ({ id: `n${n}`, address: `http://h:${n}`, incarnation: `i${n}` });
 const peersOf = (n: number) => [1, 2, 3].filter((other) => other !== n).map(member);
@@ -16,7 +16,7 @@ function answer(n: number, more: Partial<PeerIdentity> = {}): PeerIdentity {
     clusterId: "",
     empty: true,
     knowsCaller: false,
-    firstMembership: null,
+    membership: new Uint8Array(0),
     ...more,
   };
 }
@@ -51,7 +51,7 @@ Deno.test("addresses are the members' own, so that --peers may spell them differ
 });
 
 Deno.test("the others have bootstrapped with this node: it bootstraps like them, although one is down again", () => {
-  const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership: first })]);
+  const decision = decide(3, [answer(1, { ...running, knowsCaller: true, membership: encodeMembership(first) })]);
   assert.deepEqual(decision, { type: "bootstrap", membership: first, clusterId: running.clusterId });
 });
 
@@ -60,10 +60,11 @@ Deno.test("the cluster has changed since: this node waits for the leader's log",
   assert.deepEqual(decision, { type: "join", clusterId: running.clusterId });
 });
 
-Deno.test("a membership that isn't the cluster's first, or lacks this folder, is not used to bootstrap", () => {
+Deno.test("a membership that isn't the cluster's first, lacks this folder or is unreadable, is not used to bootstrap", () => {
   const other = membershipOf({ voters: [member(1), member(2), { ...member(3), incarnation: "old" }] });
-  for (const firstMembership of [other, membershipOf({ voters: [member(1), member(3)] })]) {
-    const decision = decide(3, [answer(1, { ...running, knowsCaller: true, firstMembership })]);
+  const encoded = [other, membershipOf({ voters: [member(1), member(3)] })].map(encodeMembership);
+  for (const membership of [...encoded, Uint8Array.of(255)]) {
+    const decision = decide(3, [answer(1, { ...running, knowsCaller: true, membership })]);
     assert.equal(decision.type, "join");
   }
 });
