@@ -12,9 +12,6 @@ import { callAdmin, type SendUnary } from "../transport/wire/admin_codec.ts";
 import type {
   AddMemberRequest,
   ChangeMembershipRequest,
-  DemoteMemberRequest,
-  PromoteMemberRequest,
-  RemoveMemberRequest,
   TransferLeadershipRequest,
 } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { Suffrage } from "../transport/wire/gen/raft/v1/membership_pb.ts";
@@ -90,35 +87,19 @@ export class AdminCalls {
 
 const SUFFRAGE = { voter: Suffrage.VOTER, learner: Suffrage.LEARNER, outgoing: Suffrage.OUTGOING } as const;
 
-type Context = { readonly signal: AbortSignal };
-type Membership = { readonly membership: ReturnType<typeof membershipToWire> };
-
-/** AdminService, as every transport serves it. */
-export interface AdminServiceMethods {
-  listMembers(): {
-    members: { member: WireMember | ReturnType<typeof memberToWire>; suffrage: Suffrage }[];
-    membershipIndex: bigint;
-    membershipCommitted: boolean;
-    leaderId: string;
-    clusterId: string;
-  };
-  addMember(request: AddMemberRequest, context: Context): Promise<Membership>;
-  promoteMember(request: PromoteMemberRequest, context: Context): Promise<Membership>;
-  demoteMember(request: DemoteMemberRequest, context: Context): Promise<Membership>;
-  removeMember(request: RemoveMemberRequest, context: Context): Promise<Membership>;
-  changeMembership(request: ChangeMembershipRequest, context: Context): Promise<Membership>;
-  transferLeadership(request: TransferLeadershipRequest, context: Context): Promise<{ leaderId: string }>;
-  takeSnapshot(request: object, context: Context): Promise<{ index: bigint }>;
-}
-
-/** Returns the implementation of AdminService. */
-export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls): AdminServiceMethods {
+/** Returns AdminService, as every transport serves it. */
+export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls) {
   type Change = Exclude<AdminMethod, "transferLeadership" | "takeSnapshot">;
-  const change = async <Method extends Change>(
+  type Context = { readonly signal: AbortSignal };
+  const change = <Method extends Change, Request extends { readonly forwarded: boolean }>(
     method: Method,
-    request: Calls[Method]["request"],
-    origin: RequestOrigin,
-  ): Promise<Membership> => ({ membership: membershipToWire(await calls.call<Change>(method, request, origin)) });
+    read: (request: Request) => Calls[Method]["request"],
+  ) =>
+  async (request: Request, { signal }: Context) => {
+    const origin = { signal, forwarded: request.forwarded };
+    return { membership: membershipToWire(await calls.call<Change>(method, read(request), origin)) };
+  };
+  const named = ({ id }: { readonly id: string; readonly forwarded: boolean }) => ({ id });
   return {
     listMembers() {
       const { members, membershipIndex, membershipCommitted, leader, clusterId } = node.status();
@@ -130,19 +111,21 @@ export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls
         clusterId,
       };
     },
-    addMember: async ({ id, address, incarnation, learner, forwarded }, { signal }) =>
-      await change("addMember", { id, address: addressOf(address), incarnation, learner }, { signal, forwarded }),
-    promoteMember: ({ id, forwarded }, { signal }) => change("promoteMember", { id }, { signal, forwarded }),
-    demoteMember: ({ id, forwarded }, { signal }) => change("demoteMember", { id }, { signal, forwarded }),
-    removeMember: ({ id, forwarded }, { signal }) => change("removeMember", { id }, { signal, forwarded }),
-    changeMembership: async ({ voters, learners, forwarded }, { signal }) => {
-      const target = { voters: voters.map(memberOf), learners: learners.map(memberOf) };
-      return await change("changeMembership", target, { signal, forwarded });
-    },
-    transferLeadership: async ({ to, forwarded }, { signal }) => ({
+    addMember: change("addMember", ({ id, address, incarnation, learner }: AddMemberRequest) => {
+      return { id, address: addressOf(address), incarnation, learner };
+    }),
+    promoteMember: change("promoteMember", named),
+    demoteMember: change("demoteMember", named),
+    removeMember: change("removeMember", named),
+    changeMembership: change("changeMembership", ({ voters, learners }: ChangeMembershipRequest) => {
+      return { voters: voters.map(memberOf), learners: learners.map(memberOf) };
+    }),
+    transferLeadership: async ({ to, forwarded }: TransferLeadershipRequest, { signal }: Context) => ({
       leaderId: await calls.call("transferLeadership", to === undefined ? {} : { to }, { signal, forwarded }),
     }),
-    takeSnapshot: async (_request, { signal }) => ({ index: BigInt(await calls.call("takeSnapshot", {}, { signal })) }),
+    takeSnapshot: async (_request: object, { signal }: Context) => ({
+      index: BigInt(await calls.call("takeSnapshot", {}, { signal })),
+    }),
   };
 }
 
