@@ -6,36 +6,26 @@ import type { RaftErrorCode } from "../lib/errors.ts";
 import { RaftError } from "../lib/errors.ts";
 
 /** The exit codes. They are part of the public interface and never change their meaning. */
-export const EXIT: {
+export const EXIT = {
   /** Done as requested. */
-  readonly done: 0;
-  /** Failed, for a reason without a code of its own. */
-  readonly failed: 1;
-  /** The command line is invalid. */
-  readonly usage: 2;
-  /** No server answered. */
-  readonly unreachable: 3;
-  /** Servers answered, but there is no leader or no quorum. */
-  readonly noLeader: 4;
-  /** The node is unhealthy, or stopped because of its storage. */
-  readonly unhealthy: 5;
-  /** A safety check refused it. */
-  readonly refused: 6;
-  /** A write may or may not have been carried out. */
-  readonly unknown: 7;
-  /** Interrupted by Ctrl-C. */
-  readonly interrupted: 130;
-} = {
   done: 0,
+  /** Failed, for a reason without a code of its own. */
   failed: 1,
+  /** The command line is invalid. */
   usage: 2,
+  /** No server answered. */
   unreachable: 3,
+  /** Servers answered, but there is no leader or no quorum. */
   noLeader: 4,
+  /** The node is unhealthy, or stopped because of its storage. */
   unhealthy: 5,
+  /** A safety check refused it. */
   refused: 6,
+  /** A write may or may not have been carried out. */
   unknown: 7,
+  /** Interrupted by Ctrl-C. */
   interrupted: 130,
-};
+} as const;
 
 /** One of {@linkcode EXIT}. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
