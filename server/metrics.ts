@@ -13,17 +13,41 @@ export type ObservedNode = Pick<RaftNode, "status" | "addEventListener">;
 
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** The gauges without labels: name, help and value. */
+const GAUGES: readonly (readonly [name: string, help: string, value: (now: NodeStatus) => number | boolean])[] = [
+  ["raft_has_leader", "1 if this node knows a leader.", ({ leader }) => leader !== null],
+  ["raft_is_leader", "1 if this node leads.", ({ role }) => role === "leader"],
+  [
+    "raft_is_learner",
+    "1 if this node has no vote.",
+    ({ id: self, members }) => members.some(({ id, suffrage }) => id === self && suffrage === "learner"),
+  ],
+  ["raft_term", "The current term.", ({ term }) => term],
+  ["raft_commit_index", "The last entry known to be committed.", ({ commitIndex }) => commitIndex],
+  ["raft_applied_index", "The last entry applied.", ({ appliedIndex }) => appliedIndex],
+  ["raft_durable_index", "The last entry durable here.", ({ durableIndex }) => durableIndex],
+  ["raft_last_index", "The last entry of the log.", ({ lastIndex }) => lastIndex],
+  ["raft_snapshot_index", "The last entry that the newest snapshot covers.", ({ snapshotIndex }) => snapshotIndex],
+  ["raft_members", "Members of the cluster.", ({ members }) => members.length],
+  ["raft_storage_healthy", "0 once the storage has failed.", ({ storage }) => storage.healthy],
+  ["raft_uptime_seconds", "Since the node started.", ({ uptimeMs }) => uptimeMs / 1000],
+];
+
 /** Counts and times the events of a node; gauges are read at each collection. */
 export class Metrics {
   readonly #registry: Registry = new Registry();
-  readonly #proposals: Counter<"result">;
-  readonly #proposalSeconds: Histogram;
-  readonly #persistSeconds: Histogram;
-  readonly #persistBytes: Counter;
-  readonly #applySeconds: Histogram;
-  readonly #leaderChanges: Counter;
-  readonly #snapshots: Counter<"reason">;
-  readonly #storageErrors: Counter;
+  readonly #proposals = this.#counter("raft_proposals_total", "Proposals made on this node, by result.", "result");
+  readonly #proposalSeconds = this.#histogram("raft_proposal_duration_seconds", "From a proposal to its answer.");
+  readonly #persistSeconds = this.#histogram("raft_persist_duration_seconds", "One durable write to the log.");
+  readonly #applySeconds = this.#histogram("raft_apply_duration_seconds", "One batch handed to the state machine.");
+  readonly #persistBytes = this.#counter("raft_persist_bytes_total", "Bytes of entries written to the log.");
+  readonly #leaderChanges = this.#counter("raft_leader_changes_total", "Changes of the leader, as seen by this node.");
+  readonly #storageErrors = this.#counter("raft_storage_errors_total", "Failures of the storage.");
+  readonly #snapshots = this.#counter(
+    "raft_snapshots_total",
+    "Snapshots taken here or installed by a leader.",
+    "reason",
+  );
 
   /**
    * Creates all metrics.
@@ -31,31 +55,26 @@ export class Metrics {
    * @param status Called at each collection.
    */
   constructor(status: () => NodeStatus) {
-    const registers = [this.#registry];
-    this.#proposals = new Counter({
-      name: "raft_proposals_total",
-      help: "Proposals made on this node, by result.",
-      labelNames: ["result"],
-      registers,
-    });
     this.#proposals.inc({ result: "committed" }, 0);
     this.#proposals.inc({ result: "failed" }, 0);
-    this.#proposalSeconds = this.#histogram("raft_proposal_duration_seconds", "From a proposal to its answer.");
-    this.#persistSeconds = this.#histogram("raft_persist_duration_seconds", "One durable write to the log.");
-    this.#applySeconds = this.#histogram("raft_apply_duration_seconds", "One batch handed to the state machine.");
-    this.#persistBytes = this.#counter("raft_persist_bytes_total", "Bytes of entries written to the log.");
-    this.#leaderChanges = this.#counter("raft_leader_changes_total", "Changes of the leader, as seen by this node.");
-    this.#storageErrors = this.#counter("raft_storage_errors_total", "Failures of the storage.");
-    this.#snapshots = new Counter({
-      name: "raft_snapshots_total",
-      help: "Snapshots taken here or installed by a leader.",
-      labelNames: ["reason"],
-      registers,
-    });
-    new Gauge({ name: "raft_build_info", help: "The version, as a label.", labelNames: ["version"], registers })
-      .set({ version: VERSION }, 1);
-    this.#gauges(status);
-    this.#peerGauges(status);
+    this.#gauge(
+      "raft_build_info",
+      "The version, as a label.",
+      (gauge) => gauge.set({ version: VERSION }, 1),
+      "version",
+    );
+    for (const [name, help, value] of GAUGES) {
+      this.#gauge(name, help, (gauge) => gauge.set(Number(value(status()))));
+    }
+    this.#gauge("raft_peer_lag_entries", "On the leader: entries that the peer does not have yet.", (gauge) => {
+      const { peers, lastIndex } = status();
+      for (const { id, matchIndex } of peers) gauge.set({ peer: id }, Math.max(0, lastIndex - matchIndex));
+    }, "peer");
+    this.#gauge("raft_peer_last_contact_seconds", "On the leader: since the peer last answered.", (gauge) => {
+      for (const { id, lastContactMs } of status().peers) {
+        if (lastContactMs !== null) gauge.set({ peer: id }, lastContactMs / 1000);
+      }
+    }, "peer");
   }
 
   /** The media type of {@linkcode Metrics.text}. */
@@ -82,28 +101,14 @@ export class Metrics {
 
   /** Adds the metrics of the relay to browser tabs. */
   observeRelay(counts: () => RelayCounts): void {
-    const registers = [this.#registry];
-    new Gauge({
-      name: "raft_relay_pages",
-      help: "Browser pages attached to this server.",
-      registers,
-      collect() {
-        this.set(counts().pages);
-      },
-    });
-    new Counter({
-      name: "raft_relay_packets_total",
-      help: "Messages from and to browser pages, by result.",
-      labelNames: ["result"],
-      registers,
-      collect() {
-        this.reset();
-        const { toPages, toServer, dropped, malformed } = counts();
-        this.inc({ result: "to_page" }, toPages);
-        this.inc({ result: "to_server" }, toServer);
-        this.inc({ result: "dropped" }, dropped);
-        this.inc({ result: "malformed" }, malformed);
-      },
+    this.#gauge("raft_relay_pages", "Browser pages attached to this server.", (gauge) => gauge.set(counts().pages));
+    this.#counter("raft_relay_packets_total", "Messages from and to browser pages, by result.", "result", (counter) => {
+      counter.reset();
+      const { toPages, toServer, dropped, malformed } = counts();
+      counter.inc({ result: "to_page" }, toPages);
+      counter.inc({ result: "to_server" }, toServer);
+      counter.inc({ result: "dropped" }, dropped);
+      counter.inc({ result: "malformed" }, malformed);
     });
   }
 
@@ -124,66 +129,34 @@ export class Metrics {
     }
   }
 
-  #counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.#registry] });
+  #counter(name: string, help: string, label?: string, collect: (counter: Counter) => void = () => {}): Counter {
+    const labelNames = label === undefined ? [] : [label];
+    return new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect() {
+        collect(this);
+      },
+    });
   }
 
   #histogram(name: string, help: string): Histogram {
     return new Histogram({ name, help, buckets: SECONDS, registers: [this.#registry] });
   }
 
-  #gauges(status: () => NodeStatus): void {
-    const gauge = (name: string, help: string, value: (now: NodeStatus) => number): void => {
-      new Gauge({
-        name,
-        help,
-        registers: [this.#registry],
-        collect() {
-          this.set(value(status()));
-        },
-      });
-    };
-    gauge("raft_has_leader", "1 if this node knows a leader.", (now) => Number(now.leader !== null));
-    gauge("raft_is_leader", "1 if this node leads.", (now) => Number(now.role === "leader"));
-    gauge(
-      "raft_is_learner",
-      "1 if this node has no vote.",
-      (now) => Number(now.members.some((member) => member.id === now.id && member.suffrage === "learner")),
-    );
-    gauge("raft_term", "The current term.", (now) => now.term);
-    gauge("raft_commit_index", "The last entry known to be committed.", (now) => now.commitIndex);
-    gauge("raft_applied_index", "The last entry applied.", (now) => now.appliedIndex);
-    gauge("raft_durable_index", "The last entry durable here.", (now) => now.durableIndex);
-    gauge("raft_last_index", "The last entry of the log.", (now) => now.lastIndex);
-    gauge("raft_snapshot_index", "The last entry that the newest snapshot covers.", (now) => now.snapshotIndex);
-    gauge("raft_members", "Members of the cluster.", (now) => now.members.length);
-    gauge("raft_storage_healthy", "0 once the storage has failed.", (now) => Number(now.storage.healthy));
-    gauge("raft_uptime_seconds", "Since the node started.", (now) => now.uptimeMs / 1000);
-  }
-
-  #peerGauges(status: () => NodeStatus): void {
-    const registers = [this.#registry];
+  /** Adds a gauge whose values `set` sets anew at each collection. */
+  #gauge(name: string, help: string, set: (gauge: Gauge) => void, label?: string): void {
+    const labelNames = label === undefined ? [] : [label];
     new Gauge({
-      name: "raft_peer_lag_entries",
-      help: "On the leader: entries that the peer does not have yet.",
-      labelNames: ["peer"],
-      registers,
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
       collect() {
         this.reset();
-        const now = status();
-        for (const peer of now.peers) this.set({ peer: peer.id }, Math.max(0, now.lastIndex - peer.matchIndex));
-      },
-    });
-    new Gauge({
-      name: "raft_peer_last_contact_seconds",
-      help: "On the leader: since the peer last answered.",
-      labelNames: ["peer"],
-      registers,
-      collect() {
-        this.reset();
-        for (const peer of status().peers) {
-          if (peer.lastContactMs !== null) this.set({ peer: peer.id }, peer.lastContactMs / 1000);
-        }
+        set(this);
       },
     });
   }
