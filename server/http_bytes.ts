@@ -2,6 +2,7 @@
  * Bytes over HTTP: bodies with a limit, percent-encoded keys.
  */
 
+import { Buffer } from "node:buffer";
 import { concatBytes } from "../lib/bytes.ts";
 import { RaftError } from "../lib/errors.ts";
 
@@ -51,39 +52,20 @@ export async function readBody(request: Request, maxBytes: number, timeoutMs = B
   return concatBytes(chunks);
 }
 
-function hexDigit(code: number | undefined): number {
-  if (code === undefined) return -1;
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
-}
-
 /**
  * Percent-decodes to bytes, which need not be UTF-8: `%FF` is the byte 255.
  *
  * @throws {RaftError} `invalid_argument` for a `%` without two hexadecimal digits.
  */
 export function percentDecode(text: string): Uint8Array {
-  const raw = encoder.encode(text);
-  const bytes = new Uint8Array(raw.length);
-  let length = 0;
-  for (let at = 0; at < raw.length; at++) {
-    let byte = raw[at] ?? 0;
-    if (byte === 0x25) {
-      const high = hexDigit(raw[at + 1]);
-      const low = hexDigit(raw[at + 2]);
-      if (high < 0 || low < 0) {
-        throw new RaftError(
-          "invalid_argument",
-          `a "%" in ${JSON.stringify(text.slice(0, 100))} is not followed by two hexadecimal digits`,
-        );
-      }
-      byte = high * 16 + low;
-      at += 2;
-    }
-    bytes[length++] = byte;
-  }
-  return bytes.slice(0, length);
+  // Every second part is the two digits of an escape.
+  const parts = text.split(/%([0-9a-f]{2})/i).map((part, at) => {
+    if (at % 2 === 1) return Uint8Array.of(parseInt(part, 16));
+    if (!part.includes("%")) return encoder.encode(part);
+    const quoted = JSON.stringify(text.slice(0, 100));
+    throw new RaftError("invalid_argument", `a "%" in ${quoted} is not followed by two hexadecimal digits`);
+  });
+  return concatBytes(parts);
 }
 
 /** Returns a parameter of the query string as bytes; `null` if it is missing. `+` is a plus. */
@@ -100,8 +82,6 @@ export function jsonBytes(name: string, bytes: Uint8Array): Record<string, strin
   try {
     return { [name]: strictDecoder.decode(bytes) };
   } catch {
-    let binary = "";
-    for (const byte of bytes) binary += String.fromCharCode(byte);
-    return { [`${name}Base64`]: btoa(binary) };
+    return { [`${name}Base64`]: Buffer.from(bytes).toString("base64") };
   }
 }

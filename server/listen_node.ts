@@ -5,6 +5,7 @@
  */
 
 import { getRequestListener } from "@hono/node-server";
+import { Buffer } from "node:buffer";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
@@ -14,21 +15,9 @@ import { listenError } from "./listener.ts";
 /** A client that has not shown its protocol by then is cut off. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
-const PREFACE = [0x50, 0x52, 0x49]; // "PRI"
-
-/** Reports whether the bytes begin HTTP/2; `null` if they are too few to tell. */
-function speaksHttp2(bytes: Uint8Array): boolean | null {
-  for (const [at, expected] of PREFACE.entries()) {
-    const byte = bytes[at];
-    if (byte === undefined) return null;
-    if (byte !== expected) return false;
-  }
-  return true;
-}
-
 /** Reads just enough of a socket to recognize its protocol, and pushes the bytes back. */
 function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
-  let seen = new Uint8Array(0);
+  let seen = Buffer.alloc(0);
   const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_TIMEOUT_MS);
   const stop = (): void => {
     clearTimeout(timer);
@@ -40,15 +29,12 @@ function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   const onReadable = (): void => {
     const bytes: Uint8Array | null = socket.read();
     if (bytes === null) return;
-    const more = new Uint8Array(seen.length + bytes.length);
-    more.set(seen);
-    more.set(bytes, seen.length);
-    seen = more;
-    const answer = speaksHttp2(seen);
-    if (answer === null) return;
+    seen = Buffer.concat([seen, bytes]);
+    const start = seen.toString("latin1", 0, 3);
+    if (start.length < 3 && "PRI".startsWith(start)) return;
     stop();
     socket.unshift(seen);
-    decided(answer);
+    decided(start === "PRI");
   };
   socket.on("readable", onReadable).on("error", ignore).on("close", stop);
 }

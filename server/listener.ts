@@ -4,25 +4,20 @@
  * @module
  */
 
+import { messageOf } from "../lib/node/errors.ts";
+import type { ListenAddress } from "./addresses.ts";
+
 /** Answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 
 /** Options of a listener. */
-export interface ListenOptions {
-  /** A host name or address, without brackets. */
-  readonly hostname: string;
-  /** The port; 0 for any free one. */
-  readonly port: number;
+export interface ListenOptions extends ListenAddress {
   /** Answers every request. */
   readonly handler: FetchHandler;
 }
 
-/** An open port. */
-export interface Listener {
-  /** The address that it listens on. */
-  readonly hostname: string;
-  /** The actual port, also if 0 was asked for. */
-  readonly port: number;
+/** An open port: the address that it listens on, with the actual port even if 0 was asked for. */
+export interface Listener extends ListenAddress {
   /**
    * Takes no new connections, waits up to `graceMs` for requests to end, then cuts
    * the rest (streams between nodes never end by themselves).
@@ -31,20 +26,16 @@ export interface Listener {
 }
 
 /** Returns the error for a port that could not be opened, with the next step where there is one. */
-export function listenError(options: ListenOptions, error: unknown): Error {
-  const where = `${options.hostname.includes(":") ? `[${options.hostname}]` : options.hostname}:${options.port}`;
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  const name = (error as { readonly name?: unknown } | null)?.name;
-  if (code === "EADDRINUSE" || name === "AddrInUse") {
-    return new Error(`${where} is in use by another process; stop it, or choose another port`, { cause: error });
-  }
-  if (code === "EADDRNOTAVAIL" || name === "AddrNotAvailable") {
-    return new Error(`${where} is not an address of this machine`, { cause: error });
-  }
-  if (code === "EACCES" || name === "PermissionDenied" || name === "NotCapable") {
-    return new Error(`no permission to listen on ${where}`, { cause: error });
-  }
-  return new Error(`can't listen on ${where}: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error,
-  });
+export function listenError({ hostname, port }: ListenAddress, cause: unknown): Error {
+  const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const { code, name } = Object(cause) as { readonly code?: unknown; readonly name?: unknown };
+  const is = (...causes: readonly string[]): boolean => causes.includes(String(code)) || causes.includes(String(name));
+  const message = is("EADDRINUSE", "AddrInUse")
+    ? `${where} is in use by another process; stop it, or choose another port`
+    : is("EADDRNOTAVAIL", "AddrNotAvailable")
+    ? `${where} is not an address of this machine`
+    : is("EACCES", "PermissionDenied", "NotCapable")
+    ? `no permission to listen on ${where}`
+    : `can't listen on ${where}: ${messageOf(cause)}`;
+  return new Error(message, { cause });
 }

@@ -3,6 +3,7 @@
  */
 
 import { createReadStream } from "node:fs";
+import { concatBytes } from "../../lib/bytes.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { VALUE_MAX_BYTES } from "../../lib/kv/commands.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -51,14 +52,11 @@ async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Ui
   });
   // It may fire while nothing waits for it.
   aborted.catch(() => {});
-  let value = new Uint8Array(0);
+  let value: Uint8Array = new Uint8Array(0);
   for (;;) {
     const { done, value: chunk } = await Promise.race([chunks.next(), aborted]);
     if (done === true) return value;
-    const longer = new Uint8Array(value.length + chunk.length);
-    longer.set(value);
-    longer.set(chunk, value.length);
-    value = longer;
+    value = concatBytes([value, chunk]);
     if (value.length > VALUE_MAX_BYTES) {
       // Not awaited: a source that hangs must not delay the error.
       chunks.return?.().catch(() => {});
