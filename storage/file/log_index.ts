@@ -11,76 +11,64 @@ const chunkEntries = 16 * 1024;
 
 /** Positions and terms of the entries `first` to `last`. */
 export class LogIndex {
+  /** The first index; `last + 1` if the log is empty. */
+  first = 1;
+  last = 0;
+  /** The first index of each term. */
+  termStarts: TermStart[] = [];
   #chunks: Uint32Array[] = [];
   /** The index of `#chunks[0][0]`. */
   #base = 1;
-  #first = 1;
-  #last = 0;
   /** The first index of each segment; ascending in both. */
   #segments: { index: number; readonly segment: number }[] = [];
-  #terms: TermStart[] = [];
-
-  /** The first index; `last + 1` if the log is empty. */
-  get first(): number {
-    return this.#first;
-  }
-
-  get last(): number {
-    return this.#last;
-  }
-
-  /** The first index of each term. */
-  get termStarts(): readonly TermStart[] {
-    return this.#terms;
-  }
 
   /** Removes everything; the next entry is `next`. */
   reset(next: number): void {
     this.#chunks = [];
     this.#base = next;
-    this.#first = next;
-    this.#last = next - 1;
+    this.first = next;
+    this.last = next - 1;
     this.#segments = [];
-    this.#terms = [];
+    this.termStarts = [];
   }
 
   /** Adds an entry, and removes the one of its index and all that follow. `index` is at most `last + 1`. */
   append(index: number, term: number, segment: number, offset: number): void {
-    if (index < this.#first) this.reset(index);
-    else if (index <= this.#last) this.truncate(index - 1);
+    if (index < this.first) this.reset(index);
+    else if (index <= this.last) this.truncate(index - 1);
     const slot = index - this.#base;
     const chunk = Math.floor(slot / chunkEntries);
     if (chunk === this.#chunks.length) this.#chunks.push(new Uint32Array(chunkEntries));
     this.#chunks[chunk]![slot % chunkEntries] = offset;
-    this.#last = index;
-    if (this.#terms.at(-1)?.term !== term) this.#terms.push({ term, index });
+    this.last = index;
+    if (this.termStarts.at(-1)?.term !== term) this.termStarts.push({ term, index });
     if (this.#segments.at(-1)?.segment !== segment) this.#segments.push({ index, segment });
   }
 
   truncate(last: number): void {
-    this.#last = last;
-    while (this.#terms.length > 0 && this.#terms.at(-1)!.index > last) this.#terms.pop();
+    this.last = last;
+    while (this.termStarts.length > 0 && this.termStarts.at(-1)!.index > last) this.termStarts.pop();
     while (this.#segments.length > 0 && this.#segments.at(-1)!.index > last) this.#segments.pop();
     this.#chunks.length = Math.ceil((last + 1 - this.#base) / chunkEntries);
   }
 
   dropBefore(first: number): void {
-    if (first <= this.#first) return;
-    if (first > this.#last) return this.reset(first);
-    this.#first = first;
+    if (first <= this.first) return;
+    if (first > this.last) return this.reset(first);
+    this.first = first;
     const chunks = Math.floor((first - this.#base) / chunkEntries);
     this.#chunks.splice(0, chunks);
     this.#base += chunks * chunkEntries;
     const term = this.termAt(first)!;
-    this.#terms = [{ term, index: first }, ...this.#terms.filter((start) => start.index > first)];
+    this.termStarts = [{ term, index: first }, ...this.termStarts.filter((start) => start.index > first)];
     const segment = this.segmentOf(first);
     this.#segments = [{ index: first, segment }, ...this.#segments.filter((start) => start.index > first)];
   }
 
   /** Returns the term of an entry; `undefined` if the log does not have it. */
   termAt(index: number): number | undefined {
-    if (index < this.#first || index > this.#last) return undefined;
-    return termByRuns(this.#terms, index);
+    if (index < this.first || index > this.last) return undefined;
+    return termByRuns(this.termStarts, index);
   }
 
   offsetOf(index: number): number {
@@ -99,8 +87,6 @@ export class LogIndex {
   }
 
   #segmentSlot(index: number): number {
-    let slot = this.#segments.length - 1;
-    while (slot > 0 && this.#segments[slot]!.index > index) slot--;
-    return slot;
+    return this.#segments.findLastIndex((segment) => segment.index <= index);
   }
 }

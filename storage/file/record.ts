@@ -128,40 +128,33 @@ const kept = 256 * 1024;
 export class BatchEncoder {
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
   #view: DataView = new DataView(this.#buffer.buffer);
-  #length = 0;
-  #checksum = 0;
+  /** The offset of the next record in the batch. */
+  length = 0;
+  /** The checksum of the last record. */
+  checksum = 0;
 
   /** Begins a batch of about `bytes` bytes after the record with checksum `previous`. */
   begin(previous: number, bytes: number): void {
     const tooLarge = this.#buffer.length > kept && bytes < kept;
     if (tooLarge || this.#buffer.length < bytes) this.#resize(tooLarge ? kept : bytes);
-    this.#length = 0;
-    this.#checksum = previous;
-  }
-
-  /** The offset of the next record in the batch. */
-  get length(): number {
-    return this.#length;
-  }
-
-  get checksum(): number {
-    return this.#checksum;
+    this.length = 0;
+    this.checksum = previous;
   }
 
   add(type: RecordType, index: number, term: number, payload: Uint8Array): void {
-    const start = this.#length;
+    const start = this.length;
     const end = start + recordHeaderBytes + payload.length;
     if (end > this.#buffer.length) this.#resize(Math.max(end, this.#buffer.length * 2));
     const view = this.#view;
-    view.setUint32(start + 4, this.#checksum, true);
+    view.setUint32(start + 4, this.checksum, true);
     view.setUint32(start + 8, payload.length, true);
     view.setUint32(start + 12, numberByType.get(type)!, true);
     writeUint64(view, start + 16, index);
     writeUint64(view, start + 24, term);
     this.#buffer.set(payload, start + recordHeaderBytes);
-    this.#checksum = crc32c(this.#buffer.subarray(start + 4, end));
-    view.setUint32(start, this.#checksum, true);
-    this.#length = end;
+    this.checksum = crc32c(this.#buffer.subarray(start + 4, end));
+    view.setUint32(start, this.checksum, true);
+    this.length = end;
   }
 
   /** Ends the batch; the result is valid until the next begins. */
@@ -170,15 +163,15 @@ export class BatchEncoder {
     const view = new DataView(payload.buffer);
     view.setUint32(0, commitMark, true);
     view.setUint32(4, logId, true);
-    view.setUint32(8, this.#length, true);
+    view.setUint32(8, this.length, true);
     writeUint64(view, 16, batchNumber);
     this.add("commit", lastIndex, term, payload);
-    return this.#buffer.subarray(0, this.#length);
+    return this.#buffer.subarray(0, this.length);
   }
 
   #resize(bytes: number): void {
     const buffer = new Uint8Array(bytes);
-    buffer.set(this.#buffer.subarray(0, Math.min(this.#length, bytes)));
+    buffer.set(this.#buffer.subarray(0, Math.min(this.length, bytes)));
     this.#buffer = buffer;
     this.#view = new DataView(buffer.buffer);
   }
