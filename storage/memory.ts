@@ -60,12 +60,12 @@ export class MemoryStorage implements Storage {
   /** The data, which outlives this storage. */
   readonly disk: MemoryDisk;
   readonly #delay: (operation: MemoryOperation) => Promise<void> | void;
-  readonly #writers = new SnapshotWriters<MemorySnapshot>();
+  readonly #writers = new SnapshotWriters<SnapshotMedium & { readonly chunks: readonly Uint8Array[] }>();
   #state: "new" | "open" | "closed" = "new";
   #persisting: Promise<void> | null = null;
   #failedInDoubt = false;
   #nextFailure: { readonly disk: DiskState; readonly applied: boolean } | null = null;
-  #hung: { readonly until: Promise<void>; readonly release: () => void } | null = null;
+  #hung: PromiseWithResolvers<void> | null = null;
 
   /**
    * Creates a storage, which opens its disk in `load`.
@@ -89,14 +89,12 @@ export class MemoryStorage implements Storage {
 
   /** Blocks every `persist` until {@linkcode MemoryStorage.resume}. */
   hang(): void {
-    if (this.#hung !== null) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#hung = { until: promise, release: resolve };
+    this.#hung ??= Promise.withResolvers();
   }
 
   /** Continues what {@linkcode MemoryStorage.hang} has blocked. */
   resume(): void {
-    this.#hung?.release();
+    this.#hung?.resolve();
     this.#hung = null;
   }
 
@@ -181,7 +179,14 @@ export class MemoryStorage implements Storage {
 
   async createSnapshot(): Promise<SnapshotWriter> {
     await this.#pause("snapshot");
-    return this.#writers.create(new MemorySnapshot(() => this.#checkOpen()));
+    const chunks: Uint8Array[] = [];
+    return this.#writers.create({
+      chunks,
+      check: () => this.#checkOpen(),
+      write: (chunk) => void chunks.push(chunk.slice()),
+      stage() {},
+      discard: () => void chunks.splice(0),
+    });
   }
 
   async openSnapshot(): Promise<SnapshotReader | null> {
@@ -215,10 +220,10 @@ export class MemoryStorage implements Storage {
 
   async #persist(batch: PersistBatch): Promise<void> {
     await this.#pause("persist");
-    if (this.#hung !== null) await this.#hung.until;
+    if (this.#hung !== null) await this.#hung.promise;
     this.#checkOpen();
     checkBatch(this.disk, batch);
-    const bytes = batch.snapshot === null ? null : this.#writers.staged(batch.snapshot).medium.bytes;
+    const bytes = batch.snapshot === null ? null : concatBytes(this.#writers.staged(batch.snapshot).medium.chunks);
     const fault = this.#nextFailure;
     this.#nextFailure = null;
     if (fault === null || fault.applied) this.#apply(batch, bytes);
@@ -261,34 +266,5 @@ export class MemoryStorage implements Storage {
     this.#state = "closed";
     void this.#writers.close();
     if (this.disk.owner === this) this.disk.owner = null;
-  }
-}
-
-/** The bytes of a snapshot that is not in force yet. */
-class MemorySnapshot implements SnapshotMedium {
-  /** Throws once the storage is closed. */
-  readonly check: () => void;
-  #chunks: Uint8Array[] = [];
-
-  constructor(check: () => void) {
-    this.check = check;
-  }
-
-  get bytes(): Uint8Array {
-    return concatBytes(this.#chunks);
-  }
-
-  write(chunk: Uint8Array): Promise<void> {
-    this.#chunks.push(chunk.slice());
-    return Promise.resolve();
-  }
-
-  stage(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  discard(): Promise<void> {
-    this.#chunks = [];
-    return Promise.resolve();
   }
 }

@@ -13,11 +13,11 @@ export interface SnapshotMedium {
   /** @throws {StorageError} if nothing may be written any longer */
   check(): void;
   /** Appends bytes at `offset`, the end of the last chunk. */
-  write(chunk: Uint8Array, offset: number): Promise<void>;
+  write(chunk: Uint8Array, offset: number): Promise<void> | void;
   /** Makes all bytes durable, without putting the snapshot in force. */
-  stage(meta: SnapshotMeta): Promise<void>;
+  stage(meta: SnapshotMeta): Promise<void> | void;
   /** Removes the bytes. A write may still be under way. */
-  discard(staged: boolean): Promise<void>;
+  discard(staged: boolean): Promise<void> | void;
 }
 
 /** A snapshot that was staged and is not in force yet. */
@@ -43,9 +43,9 @@ export class SnapshotWriters<M extends SnapshotMedium> {
    * @throws {StorageError} `storage`, if there is none
    */
   staged({ id }: SnapshotMeta): StagedSnapshot<M> {
-    const found = this.#find(id);
-    if (found === undefined) throw failure(`snapshot ${id} is not staged`, "unchanged");
-    return found;
+    const writer = this.#find(id);
+    if (!writer?.meta) throw failure(`snapshot ${id} is not staged`, "unchanged");
+    return { medium: writer.medium, meta: writer.meta };
   }
 
   /** Notes that a staged snapshot is in force: there is nothing left to abort. */
@@ -58,22 +58,19 @@ export class SnapshotWriters<M extends SnapshotMedium> {
     for (const writer of [...this.#writers]) await writer.abort();
   }
 
-  #find(id: string): (StagedSnapshot<M> & { release(): void }) | undefined {
-    for (const writer of [...this.#writers].reverse()) {
-      const { medium, meta } = writer;
-      if (meta?.id === id) return { medium, meta, release: () => writer.release() };
-    }
-    return undefined;
+  #find(id: string): StagingWriter<M> | undefined {
+    return [...this.#writers].findLast(({ meta }) => meta?.id === id);
   }
 }
 
 /** The writer of one snapshot. */
 class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
   readonly medium: M;
+  offset = 0;
+  checksum = 0;
+  /** The meta that was staged. */
+  meta: SnapshotMeta | null = null;
   readonly #onEnd: () => void;
-  #offset = 0;
-  #checksum = 0;
-  #meta: SnapshotMeta | null = null;
   #state: "open" | "busy" | "failed" | "staged" | "ended" = "open";
 
   constructor(medium: M, onEnd: () => void) {
@@ -81,32 +78,19 @@ class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
     this.#onEnd = onEnd;
   }
 
-  get offset(): number {
-    return this.#offset;
-  }
-
-  get checksum(): number {
-    return this.#checksum;
-  }
-
-  /** The meta that was staged. */
-  get meta(): SnapshotMeta | null {
-    return this.#meta;
-  }
-
   async write(chunk: Uint8Array): Promise<void> {
     await this.#work("open", async () => {
-      await this.medium.write(chunk, this.#offset);
-      this.#offset += chunk.length;
-      this.#checksum = crc32c(chunk, this.#checksum);
+      await this.medium.write(chunk, this.offset);
+      this.offset += chunk.length;
+      this.checksum = crc32c(chunk, this.checksum);
     });
   }
 
   async stage(meta: SnapshotMeta): Promise<void> {
     await this.#work("staged", async () => {
-      checkWritten(meta, this.#offset, this.#checksum);
+      checkWritten(meta, this.offset, this.checksum);
       await this.medium.stage(meta);
-      this.#meta = meta;
+      this.meta = meta;
     });
   }
 
