@@ -17,6 +17,7 @@ import { checkBatch, checkIdentity, checkRange, failure, storageClosed } from ".
 import { Database } from "./database.ts";
 import { locked } from "./database_errors.ts";
 import { chunkRange, keyOf, placeName } from "./keys.ts";
+import { afterBatch, withoutBefore } from "./log_shape.ts";
 import type { LogShape, SnapshotRef } from "./log_shape.ts";
 import { decodeEntry, deleteIndexes, putRange, putRecord, readEntryRecords, writeBatch } from "./records.ts";
 import { recover } from "./recovery.ts";
@@ -161,7 +162,7 @@ export class IndexedDbStorage implements Storage {
   async #persist(opened: Opened, batch: PersistBatch, snapshotRef: SnapshotRef | null): Promise<void> {
     const { database, snapshots, log: before } = opened;
     checkBatch(before, batch);
-    const after = before.after(batch, snapshotRef);
+    const after = afterBatch(before, batch, snapshotRef);
     await database.store("readwrite", (store) => {
       writeBatch(store, batch, before, after);
       store.transaction.commit();
@@ -194,7 +195,7 @@ export class IndexedDbStorage implements Storage {
       const { database, log } = opened;
       const upTo = Math.min(index, log.snapshot?.index ?? 0, log.firstIndex + compactedAtOnce - 1);
       if (upTo < log.firstIndex) return false;
-      const after = log.from(upTo + 1);
+      const after = withoutBefore(log, upTo + 1);
       await database.store("readwrite", (store) => {
         deleteIndexes(store, 0, upTo);
         const start = after.termStarts[0];

@@ -3,6 +3,7 @@
  * The records of the log: writing a batch, and reading entries back.
  */
 
+import { promisifyRequest } from "idb-keyval";
 import { crc32c } from "../../lib/crc32c.ts";
 import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
@@ -56,33 +57,31 @@ function putEntry(store: IDBObjectStore, { index, term, type, data }: Entry): vo
 }
 
 /** Reads the records of the entries `from` to `to`, at least enough of them for `maxBytes`. */
-export function readEntryRecords(
+export async function readEntryRecords(
   store: IDBObjectStore,
   from: number,
   to: number,
   maxBytes: number,
 ): Promise<unknown[]> {
-  return new Promise((resolve, reject) => {
-    const found: unknown[] = [];
-    let bytes = 0;
-    const ask = (count: number): void => {
-      const request = store.getAll(rangeOf("entry", from + found.length, to), count);
-      request.onerror = () => reject(request.error);
-      request.onsuccess = () => {
-        const values: unknown[] = request.result;
-        for (const value of values) bytes += dataOf(value)?.length ?? 0;
-        found.push(...values);
-        if (values.length < count || bytes >= maxBytes || from + found.length > to) return resolve(found);
-        const average = Math.max(1, bytes / found.length);
-        ask(Math.min(Math.ceil((maxBytes - bytes) / average), count * 4, maxRequest));
-      };
-    };
-    ask(firstRequest);
-  });
+  const found: unknown[] = [];
+  let bytes = 0;
+  for (let count = firstRequest;;) {
+    const values = await promisifyRequest<unknown[]>(store.getAll(rangeOf("entry", from + found.length, to), count));
+    for (const value of values) bytes += dataOf(value)?.length ?? 0;
+    found.push(...values);
+    if (values.length < count || bytes >= maxBytes || from + found.length > to) return found;
+    const average = Math.max(1, bytes / found.length);
+    count = Math.min(Math.ceil((maxBytes - bytes) / average), count * 4, maxRequest);
+  }
+}
+
+/** Returns the fields of a record; all `undefined` if it is not an object. */
+export function fieldsOf<Field extends string>(value: unknown): { readonly [name in Field]?: unknown } {
+  return typeof value === "object" && value !== null ? value : {};
 }
 
 function dataOf(value: unknown): Uint8Array | undefined {
-  const { data } = (value ?? {}) as { readonly data?: unknown };
+  const { data } = fieldsOf<"data">(value);
   return data instanceof Uint8Array ? data : undefined;
 }
 
@@ -95,7 +94,7 @@ function dataOf(value: unknown): Uint8Array | undefined {
 export function decodeEntry(database: string, value: unknown, index: number, term: number): Entry | StorageError {
   const record = `entry ${index}`;
   if (value === undefined || value === null) return damaged(database, record, "it is missing");
-  const fields = value as { readonly [name in keyof Entry | "checksum"]?: unknown };
+  const fields = fieldsOf<keyof Entry | "checksum">(value);
   const { type } = fields;
   const data = dataOf(value);
   const known = type === "command" || type === "noop" || type === "membership";

@@ -13,9 +13,9 @@ import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
 import { chunkBytes, everyChunk, keyOf, rangeOf } from "./keys.ts";
 import type { IndexedName, RecordName } from "./keys.ts";
-import { LogShape } from "./log_shape.ts";
-import type { SnapshotRef } from "./log_shape.ts";
-import { decodeEntry } from "./records.ts";
+import { emptyLog, logShape } from "./log_shape.ts";
+import type { LogShape, SnapshotRef } from "./log_shape.ts";
+import { decodeEntry, fieldsOf } from "./records.ts";
 
 export interface Recovered {
   readonly identity: Identity | null;
@@ -29,45 +29,47 @@ export interface Recovered {
 interface Contents {
   readonly singles: Readonly<Record<RecordName, unknown>>;
   readonly entries: { readonly count: number; readonly first: number; readonly last: number };
-  readonly termKeys: readonly number[];
-  readonly terms: readonly unknown[];
-  readonly membershipKeys: readonly number[];
-  readonly memberships: readonly unknown[];
+  readonly terms: readonly Indexed[];
+  readonly memberships: readonly Indexed[];
   readonly chunkKeys: readonly (readonly [number, number])[];
 }
 
+interface Indexed {
+  readonly index: number;
+  readonly value: unknown;
+}
+
 async function readContents(store: IDBObjectStore): Promise<Contents> {
-  const indexes = async (name: IndexedName): Promise<number[]> => {
-    const keys = await promisifyRequest(store.getAllKeys(rangeOf(name)));
-    return keys.map((key) => (key as [string, number])[1]);
+  const single = (name: RecordName): Promise<unknown> => promisifyRequest(store.get(name));
+  /** Returns the records `name` of all indexes that have a record `of`. */
+  const indexed = async (name: IndexedName, of: IndexedName): Promise<Indexed[]> => {
+    const keys = await promisifyRequest(store.getAllKeys(rangeOf(of)));
+    return await Promise.all(keys.map(async (key) => {
+      const index = (key as [string, number])[1];
+      return { index, value: await promisifyRequest<unknown>(store.get(keyOf(name, index))) };
+    }));
   };
   const endOfEntries = async (direction: IDBCursorDirection): Promise<number> => {
     const cursor = await promisifyRequest(store.openKeyCursor(rangeOf("entry"), direction));
     return cursor === null ? 0 : (cursor.key as [string, number])[1];
   };
-  const memberships = async (): Promise<{ keys: number[]; values: unknown[] }> => {
-    const keys = await indexes("membership");
-    return { keys, values: await Promise.all(keys.map((index) => promisifyRequest(store.get(keyOf("entry", index))))) };
-  };
-  const names: RecordName[] = ["identity", "hardState", "log", "snapshot"];
-  const [singles, count, first, last, termKeys, terms, members, chunks] = await Promise.all([
-    Promise.all(names.map((name) => promisifyRequest<unknown>(store.get(name)))),
+  const [identity, hardState, log, snapshot, count, first, last, terms, memberships, chunks] = await Promise.all([
+    single("identity"),
+    single("hardState"),
+    single("log"),
+    single("snapshot"),
     promisifyRequest(store.count(rangeOf("entry"))),
     endOfEntries("next"),
     endOfEntries("prev"),
-    indexes("term"),
-    promisifyRequest<unknown[]>(store.getAll(rangeOf("term"))),
-    memberships(),
+    indexed("term", "term"),
+    indexed("entry", "membership"),
     promisifyRequest(store.getAllKeys(everyChunk())),
   ]);
-  const [identity, hardState, log, snapshot] = singles;
   return {
     singles: { identity, hardState, log, snapshot },
     entries: { count, first, last },
-    termKeys,
     terms,
-    membershipKeys: members.keys,
-    memberships: members.values,
+    memberships,
     chunkKeys: chunks.map((key) => (key as [string, number, number]).slice(1) as [number, number]),
   };
 }
@@ -79,11 +81,11 @@ export async function recover(database: Database): Promise<Recovered> {
   const { name } = database;
   const leftovers = new Set(contents.chunkKeys.map(([number]) => number));
   if (singles.identity === undefined) {
-    const found = Object.keys(singles).some((key) => singles[key as RecordName] !== undefined);
+    const found = Object.values(singles).some((value) => value !== undefined);
     if (found || contents.entries.count > 0) {
       throw damaged(name, "identity", "it is missing, but other records exist");
     }
-    return { identity: null, log: LogShape.empty(), memberships: [], leftovers };
+    return { identity: null, log: emptyLog, memberships: [], leftovers };
   }
   const log = shapeOf(name, contents);
   if (log.snapshotRef !== null) {
@@ -96,11 +98,6 @@ export async function recover(database: Database): Promise<Recovered> {
     memberships: membershipsOf(name, log, contents),
     leftovers,
   };
-}
-
-/** Returns the fields of a record; all `undefined` if it is not an object. */
-function fieldsOf<Field extends string>(value: unknown): { readonly [name in Field]?: unknown } {
-  return typeof value === "object" && value !== null ? value : {};
 }
 
 function isIndex(value: unknown): value is number {
@@ -154,11 +151,11 @@ function shapeOf(database: string, contents: Contents): LogShape {
     const found = `there are ${entries.count} entries, from ${entries.first} to ${entries.last}`;
     throw damaged(database, "log", `there must be entries ${firstIndex} to ${lastIndex}, and ${found}`);
   }
-  const termStarts = contents.termKeys.map((index, i) => ({ term: contents.terms[i], index }));
+  const termStarts = contents.terms.map(({ index, value }) => ({ term: value, index }));
   if (!areTermStarts(termStarts, firstIndex, lastIndex)) {
     throw damaged(database, "term", "the terms do not cover the log in order");
   }
-  return new LogShape({ hardState, snapshotRef, firstIndex, lastIndex, termStarts });
+  return logShape({ hardState, snapshotRef, firstIndex, lastIndex, termStarts });
 }
 
 function areTermStarts(
@@ -174,10 +171,10 @@ function areTermStarts(
 }
 
 function membershipsOf(database: string, log: LogShape, contents: Contents): Entry[] {
-  return contents.membershipKeys.map((index, i) => {
+  return contents.memberships.map(({ index, value }) => {
     const term = index >= log.firstIndex ? log.termAt(index) : undefined;
     if (term === undefined) throw damaged(database, `membership ${index}`, "the log has no such entry");
-    const entry = decodeEntry(database, contents.memberships[i], index, term);
+    const entry = decodeEntry(database, value, index, term);
     if (entry instanceof StorageError) throw entry;
     if (entry.type !== "membership") throw damaged(database, `membership ${index}`, "the entry is not a membership");
     return entry;
