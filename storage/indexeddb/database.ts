@@ -7,7 +7,7 @@
  * data, which a power failure may lose.)
  */
 
-import type { UseStore } from "idb-keyval";
+import { promisifyRequest, type UseStore } from "idb-keyval";
 import { StorageError } from "../../lib/errors.ts";
 import { failure, storageClosed } from "../log_rules.ts";
 import { damaged, errorName, missing, transactionFailure, unsupportedVersion } from "./database_errors.ts";
@@ -20,24 +20,21 @@ function factory(): IDBFactory {
   return found;
 }
 
-function openConnection(name: string): Promise<IDBDatabase> {
-  return new Promise((resolve, reject) => {
-    const request = factory().open(name, formatVersion);
-    request.onupgradeneeded = () => request.result.createObjectStore(storeName);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => {
-      const { error } = request;
-      if (errorName(error) === "VersionError") reject(unsupportedVersion(name, error));
-      else reject(transactionFailure(name, "readonly", error));
-    };
-  });
+async function openConnection(name: string): Promise<IDBDatabase> {
+  const request = factory().open(name, formatVersion);
+  request.onupgradeneeded = () => request.result.createObjectStore(storeName);
+  try {
+    return await promisifyRequest(request);
+  } catch (error) {
+    if (errorName(error) === "VersionError") throw unsupportedVersion(name, error);
+    throw transactionFailure(name, "readonly", error);
+  }
 }
 
-export function deleteDatabase(name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const request = factory().deleteDatabase(name);
-    request.onsuccess = () => resolve();
-    request.onerror = () => reject(transactionFailure(name, "readwrite", request.error));
+export async function deleteDatabase(name: string): Promise<void> {
+  const request = factory().deleteDatabase(name);
+  await promisifyRequest(request).catch((error) => {
+    throw transactionFailure(name, "readwrite", error);
   });
 }
 
