@@ -10,7 +10,7 @@
  * @module
  */
 
-// What a user may implement.
+// The interfaces that a user may implement.
 export type { AppliedCommand, StateMachine } from "./lib/state_machine.ts";
 export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "./lib/storage.ts";
 export type { Envelope, Receive, Transport } from "./lib/transport.ts";
@@ -18,7 +18,7 @@ export { PROTOCOL_VERSION } from "./lib/transport.ts";
 export type { Cancel, Clock, Host } from "./lib/clock.ts";
 export { systemHost } from "./lib/host.ts";
 
-// What goes wrong.
+// The errors.
 export type {
   DiskState,
   LeaderHint,

@@ -22,7 +22,6 @@ function stages(): Stage[] {
     { name: "format", command: [deno, "fmt", "--check"] },
     { name: "lint", command: [deno, "lint", "--quiet"] },
     { name: "imports", command: [deno, "task", "--quiet", "imports"] },
-    { name: "prose", command: [deno, "task", "--quiet", "prose", "--gate"] },
     { name: "types", command: [deno, "check", "--quiet"] },
     {
       name: "types with DOM libraries alone",

@@ -108,7 +108,7 @@ export function snapshotProgress(
  * than the commit index is never installed, so that no state goes back; nor is one
  * whose last entry arrived with the log while its bytes were stored.
  *
- * @returns whether it is installed; if not, its bytes can be discarded
+ * @returns true if it is installed; if not, its bytes can be discarded
  */
 export function installSnapshot(state: State, from: NodeId, meta: SnapshotMeta, round: number): boolean {
   if (state.role !== "follower" || state.durability.snapshot !== null) return false;

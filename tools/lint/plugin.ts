@@ -5,7 +5,7 @@
  * - `layers`: dependencies point one way; see layers.ts.
  * - `explicit-exports`: a face lists its names.
  * - `hash-private`: `#private` fields, no `private` or `protected`.
- * - `prose`: no sentence of a comment begins like "Who …" or "What is …".
+ * - `prose`: no sentence of a comment begins like "Who …", "What …" or "Whether …".
  * - `error-messages`: messages have Go's form, lower case and without a full stop.
  */
 
@@ -188,8 +188,8 @@ const hashPrivate: Deno.lint.Rule = {
   },
 };
 
-/** Beginnings of sentences that a native reader stumbles over. */
-const FOREIGN = /^(Who|Whoever|Whom|Whose|Told of|What is|What was)\b/;
+/** Beginnings of sentences that a native reader stumbles over: a question in place of a noun or a verb. */
+const FOREIGN = /^["'(`*_]*(who|what|whom|whose|whoever|whether|told of)\b/i;
 
 const prose: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {

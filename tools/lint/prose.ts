@@ -1,5 +1,5 @@
 /**
- * The sentences of comments, for `deno task prose` and for the lint rule `prose`.
+ * The sentences of comments, for the lint rule `prose`.
  *
  * A comment is a block comment that begins its line, a run of line comments that
  * each fill their line, or a line comment behind code. Left out are code (fenced
@@ -89,9 +89,4 @@ function split(text: readonly Sentence[]): Sentence[] {
     const line = text[whole.slice(0, begin).split("\n").length - 1]?.line ?? 0;
     return /\p{L}/u.test(words) ? [{ text: words, line }] : [];
   });
-}
-
-/** Reports whether a sentence begins with a relative or an indirect question in place of a noun or a verb. */
-export function beginsWithQuestion(sentence: string): boolean {
-  return /^["'(`*_]*(who|what|whom|whose|whoever|whether)\b/i.test(sentence);
 }

@@ -16,8 +16,8 @@ export interface ConnectClientTransportOptions {
   /** Carries the calls. @default globalThis.fetch */
   readonly fetch?: Fetch;
   /**
-   * Whether a node that doesn't lead may forward a call to the leader, for clients
-   * that reach one node only. Without it the node answers with the leader's
+   * Lets a node that doesn't lead forward a call to the leader, for clients that
+   * reach one node only. Without it the node answers with the leader's
    * address, and the Coordinator follows.
    *
    * @default false

@@ -167,7 +167,7 @@ export class ConnectTransport implements Transport {
    * For `peerService`: takes what arrived, and hands on what is well-formed.
    *
    * @internal
-   * @returns what was wrong with the first message that was malformed or refused
+   * @returns the error of the first message that was malformed or refused
    */
   deliver(envelopes: readonly WireEnvelope[]): RaftError | undefined {
     let first: RaftError | undefined;

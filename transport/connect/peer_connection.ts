@@ -52,7 +52,7 @@ export class PeerConnection {
   #running: Promise<void> | undefined;
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
-  /** Whether the present connection has shown that it works. */
+  /** Set once the present connection has shown that it works. */
   #online = false;
   /** Wakes the connection when there is something to send. */
   #wake: (() => void) | undefined;

@@ -113,12 +113,12 @@ export class ServerLink {
     return this.#failures;
   }
 
-  /** Whether packets can pass. */
+  /** True if packets can pass. */
   get attached(): boolean {
     return this.#state === "attached";
   }
 
-  /** Whether the server has all the page's addresses. */
+  /** True if the server has all the page's addresses. */
   get announced(): boolean {
     return this.attached && this.#announced === namesOf(this.#page.addresses());
   }

@@ -32,7 +32,7 @@ export function browserLocks(): SlotLocks | null {
  * Takes a slot for a stream to `server`.
  *
  * @param waits Called if all slots are taken, before it waits for one.
- * @returns what gives the slot back
+ * @returns a function that gives the slot back
  * @throws {RaftError} `aborted` once the signal fires
  */
 export async function takeSlot(

@@ -44,7 +44,7 @@ const CARRY: { readonly [Method in AdminMethod]: Carry<Method> } = {
 /**
  * Carries a call to a node.
  *
- * @param forwarded whether it ends there, instead of being passed on to the leader
+ * @param forwarded true if it ends there, instead of being passed on to the leader
  */
 export function callAdmin<Method extends AdminMethod>(
   send: SendUnary,

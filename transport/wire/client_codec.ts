@@ -21,7 +21,7 @@ export type CallEndpoint = <I extends DescMessage, O extends DescMessage>(
 /**
  * Returns a client that makes its calls by `call`.
  *
- * @param forwarded whether a request to an endpoint ends there, instead of being passed on to the leader
+ * @param forwarded true if a request to an endpoint ends there, instead of being passed on to the leader
  */
 export function clientOver(
   call: CallEndpoint,
