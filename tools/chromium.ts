@@ -2,18 +2,10 @@
 
 import { run } from "./run.ts";
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-async function which(name: string): Promise<string | null> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
-    try {
-      const path = `${folder}/${name}`;
-      if ((await Deno.stat(path)).isFile) return path;
-    } catch {
-      continue;
-    }
-  }
-  return null;
+/** Returns the path of the first of these programs that is on the PATH. */
+async function which(...names: readonly string[]): Promise<string | null> {
+  const look = names.map((name) => `command -v ${name}`).join(" || ");
+  return (await run(["sh", "-c", look], { quiet: true })).output.trim() || null;
 }
 
 /**
@@ -25,10 +17,8 @@ async function which(name: string): Promise<string | null> {
 export async function chromium(): Promise<string> {
   const found = Deno.env.get("CHROMIUM_PATH");
   if (found !== undefined) return found;
-  for (const name of NAMES) {
-    const path = await which(name);
-    if (path !== null) return path;
-  }
+  const path = await which("chromium", "chromium-browser", "google-chrome", "google-chrome-stable");
+  if (path !== null) return path;
   if (Deno.build.os === "linux" && Deno.uid() === 0 && await which("apt-get") !== null) {
     console.log("apt-get install chromium");
     await run(["apt-get", "update"], { quiet: true });

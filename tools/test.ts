@@ -8,7 +8,7 @@
  */
 
 import { chromium } from "./chromium.ts";
-import { exists, ROOT, run } from "./run.ts";
+import { ROOT, run } from "./run.ts";
 import { runtimes } from "./runtimes.ts";
 
 interface Outcome {
@@ -23,7 +23,7 @@ interface Plan {
   readonly name: string;
   /** Set if it mostly waits for processes, so that another may run at the same time. */
   readonly waits: boolean;
-  command(): Promise<{ readonly command: readonly string[]; readonly env?: Record<string, string> }>;
+  command(): Promise<readonly string[]>;
   count(output: string): { readonly passed: number; readonly failed: number } | null;
 }
 
@@ -73,25 +73,20 @@ function folderPlans(): Plan[] {
     async command() {
       const flags = ["--allow-all", "--no-check", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
       if (kind === "runtime") await runtimes();
-      const env: Record<string, string> = kind === "browser" ? { CHROMIUM_PATH: await chromium() } : {};
-      return { command: [Deno.execPath(), "test", ...flags, `tests/${kind}`], env };
+      if (kind === "browser") await chromium();
+      return [Deno.execPath(), "test", ...flags, `tests/${kind}`];
     },
   }));
 }
 
 /** Returns the runs of the portable suites, one for each runtime. */
 function portablePlans(): Plan[] {
-  if (!exists("tests/runtime/main.ts")) return [];
-  const flags = {
-    deno: ["run", "--allow-all", "--no-check"],
-    node: [],
-    bun: ["run"],
-  };
+  const flags = { deno: ["run", "--allow-all", "--no-check"], node: [], bun: ["run"] };
   return (["deno", "node", "bun"] as const).map((name) => ({
     name: `portable suites in ${name}`,
     waits: true,
     count: countPortable,
-    command: async () => ({ command: [(await runtimes())[name], ...flags[name], "tests/runtime/main.ts"] }),
+    command: async () => [(await runtimes())[name], ...flags[name], "tests/runtime/main.ts"],
   }));
 }
 
@@ -100,8 +95,7 @@ async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
   const title = `\n── ${plan.name}`;
   if (!quiet) console.log(title);
   try {
-    const { command, env } = await plan.command();
-    const ran = await run(command, { quiet, timeoutMs: RUN_TIMEOUT_MS, ...(env === undefined ? {} : { env }) });
+    const ran = await run(await plan.command(), { quiet, timeoutMs: RUN_TIMEOUT_MS });
     if (quiet) console.log(`${title}\n${ran.output.trimEnd()}`);
     if (ran.timedOut) console.error(`${plan.name}: not done after ${RUN_TIMEOUT_MS / 60_000} minutes, killed`);
     const { passed, failed } = plan.count(ran.output) ?? { passed: 0, failed: 1 };
