@@ -27,12 +27,9 @@ interface Graph {
 
 /** Returns the modules of a graph that are neither plain files nor addresses, or can't be loaded. */
 export async function foreignModules(entry: string): Promise<string[]> {
-  const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-lock", entry],
-    cwd: ROOT,
-  }).output();
-  if (!success) throw new Error(`deno info ${entry}: ${new TextDecoder().decode(stderr)}`);
-  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as Graph;
+  const { ok, output } = await run([Deno.execPath(), "info", "--quiet", "--json", "--no-lock", entry], { quiet: true });
+  if (!ok) throw new Error(`deno info ${entry}: ${output}`);
+  const { modules } = JSON.parse(output) as Graph;
   return modules
     .filter(({ specifier, kind, error }) =>
       kind !== "esm" || error !== undefined || !/^(file|https?):/.test(specifier) ||

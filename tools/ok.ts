@@ -3,44 +3,34 @@
  * leaves out the tests (the CI runs them by the README's own command).
  */
 
-import { exists, readJson, run } from "./run.ts";
-
-interface Stage {
-  readonly name: string;
-  readonly command: readonly string[];
-}
+import { readJson, run } from "./run.ts";
 
 /** The files that must type-check with DOM libraries alone. */
 const PORTABLE = ["lib", "mod.ts", "storage/memory.ts", "storage/indexeddb", "transport/memory.ts"];
 
-/** Returns all checks except the tests. */
-function stages(): Stage[] {
-  const deno = Deno.execPath();
-  const config = readJson("deno.json") as { exports: Record<string, string>; tasks: Record<string, string> };
-  const faces = Object.values(config.exports).filter((path) => exists(path));
-  return [
-    { name: "format", command: [deno, "fmt", "--check"] },
-    { name: "lint", command: [deno, "lint", "--quiet"] },
-    { name: "imports", command: [deno, "task", "--quiet", "imports"] },
-    { name: "types", command: [deno, "check", "--quiet"] },
-    {
-      name: "types with DOM libraries alone",
-      command: [deno, "check", "--quiet", "--no-lock", "--config", "tools/deno.lib.json", ...PORTABLE.filter(exists)],
-    },
-    { name: "documentation", command: [deno, "doc", "--quiet", "--lint", ...faces] },
-    { name: "examples compile", command: [deno, "run", "--allow-all", "tools/examples.ts"] },
-    ...("generate:check" in config.tasks
-      ? [{ name: "generated code is current", command: [deno, "task", "--quiet", "generate:check"] }]
-      : []),
-    { name: "bundle for browsers", command: [deno, "task", "--quiet", "build"] },
-  ];
+/** Returns the arguments of Deno for each check, by name. */
+function checks(): Record<string, readonly string[]> {
+  const { exports } = readJson("deno.json") as { exports: Record<string, string> };
+  const domAlone = ["--no-lock", "--config", "tools/deno.lib.json"];
+  return {
+    format: ["fmt", "--check"],
+    lint: ["lint", "--quiet"],
+    imports: ["task", "--quiet", "imports"],
+    types: ["check", "--quiet"],
+    "types with DOM libraries alone": ["check", "--quiet", ...domAlone, ...PORTABLE],
+    documentation: ["doc", "--quiet", "--lint", ...Object.values(exports)],
+    "examples compile": ["task", "--quiet", "examples"],
+    "generated code is current": ["task", "--quiet", "generate:check"],
+    "bundle for browsers": ["task", "--quiet", "build"],
+    tests: ["task", "--quiet", "test"],
+  };
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const tests = { name: "tests", command: [Deno.execPath(), "task", "--quiet", "test"] };
   const failed: string[] = [];
-  for (const { name, command } of [...stages(), ...(args.includes("--no-tests") ? [] : [tests])]) {
-    const ran = await run(command, { quiet: name !== "tests", timeoutMs: 20 * 60_000 });
+  for (const [name, command] of Object.entries(checks())) {
+    if (name === "tests" && args.includes("--no-tests")) continue;
+    const ran = await run([Deno.execPath(), ...command], { quiet: name !== "tests", timeoutMs: 20 * 60_000 });
     if (!ran.ok) {
       failed.push(name);
       if (name !== "tests") console.error(ran.output);
