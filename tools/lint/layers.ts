@@ -4,6 +4,8 @@
  * Within transport: connect, tab, relay → packet → wire.
  */
 
+import { posix } from "node:path";
+
 /** The imports allowed to some files. */
 interface Layer {
   /** The files: an exact path, a folder with a slash at its end, or the beginning of names with a `_` at its end. */
@@ -67,13 +69,7 @@ export function isIn(path: string, area: string): boolean {
 /** Returns the project path of a `specifier` that `file` imports; `null` for a bare specifier or a URL. */
 export function resolve(file: string, specifier: string): string | null {
   if (!specifier.startsWith("./") && !specifier.startsWith("../")) return null;
-  const parts = file.split("/").slice(0, -1);
-  for (const part of specifier.split("/")) {
-    if (part === "..") {
-      if (parts.pop() === undefined) return `../${specifier}`;
-    } else if (part !== ".") parts.push(part);
-  }
-  return parts.join("/");
+  return posix.join(posix.dirname(file), specifier);
 }
 
 /** Returns the reason why `file` (a project path) may not import `specifier`; `null` if it may. */

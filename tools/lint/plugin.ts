@@ -19,36 +19,28 @@ const EXEMPT = ["lib/host.ts", "storage/file/node_", "storage/indexeddb/"];
 
 const CLOCK = "time comes from Host.clock";
 const RANDOM = "chance comes from Host.random";
-const QUEUE = "tasks go through Host.enqueue";
-const RUNTIME = "this runs in every runtime, the browser included";
-const GLOBAL = "it reaches what this rule forbids by another name";
-const COLLECTED = "when it is collected differs from run to run";
 
 /** Globals that depend on the machine, with the reason. */
-const GLOBALS = new Map<string, string>([
-  ["Date", CLOCK],
-  ["performance", CLOCK],
-  ["setTimeout", CLOCK],
-  ["setInterval", CLOCK],
-  ["clearTimeout", CLOCK],
-  ["clearInterval", CLOCK],
-  ["requestAnimationFrame", CLOCK],
-  ["crypto", RANDOM],
-  ["setImmediate", QUEUE],
-  ["MessageChannel", QUEUE],
-  ["Deno", RUNTIME],
-  ["Bun", RUNTIME],
-  ["process", RUNTIME],
-  ["Buffer", RUNTIME],
-  ["require", RUNTIME],
-  ["globalThis", GLOBAL],
-  ["self", GLOBAL],
-  ["window", GLOBAL],
-  ["WeakRef", COLLECTED],
-  ["FinalizationRegistry", COLLECTED],
-  ["TransformStream", "its order of events differs between engines"],
-  ["Intl", "it depends on the machine's language"],
-]);
+const GLOBALS = new Map(
+  Object.entries({
+    [CLOCK]: [
+      "Date",
+      "performance",
+      "setTimeout",
+      "setInterval",
+      "clearTimeout",
+      "clearInterval",
+      "requestAnimationFrame",
+    ],
+    [RANDOM]: ["crypto"],
+    "tasks go through Host.enqueue": ["setImmediate", "MessageChannel"],
+    "this runs in every runtime, the browser included": ["Deno", "Bun", "process", "Buffer", "require"],
+    "it reaches what this rule forbids by another name": ["globalThis", "self", "window"],
+    "when it is collected differs from run to run": ["WeakRef", "FinalizationRegistry"],
+    "its order of events differs between engines": ["TransformStream"],
+    "it depends on the machine's language": ["Intl"],
+  }).flatMap(([why, names]) => names.map((name) => [name, why] as const)),
+);
 
 /** The functions of Math that are exact for integers in every engine. */
 const EXACT_MATH = new Set(["abs", "ceil", "clz32", "floor", "imul", "max", "min", "round", "sign", "trunc"]);
@@ -218,16 +210,12 @@ const errorMessages: Deno.lint.Rule = {
       NewExpression(node): void {
         const position = node.callee.type === "Identifier" ? MESSAGES.get(node.callee.name) : undefined;
         const message = position === undefined ? undefined : node.arguments[position];
-        let [first, last] = ["", ""];
-        if (message?.type === "Literal" && typeof message.value === "string") first = last = message.value;
-        else if (message?.type === "TemplateLiteral") {
-          first = message.quasis[0]?.raw ?? "";
-          last = message.quasis.at(-1)?.raw ?? "";
-        } else return;
-        if (/^[A-Z][a-z']* /.test(first) && !NAMES.test(first)) {
+        if (message?.type !== "Literal" && message?.type !== "TemplateLiteral") return;
+        const text = context.sourceCode.getText(message).slice(1, -1);
+        if (/^[A-Z][a-z']* /.test(text) && !NAMES.test(text)) {
           context.report({ node: message, message: "an error message begins in lower case" });
         }
-        if (last.endsWith(".")) context.report({ node: message, message: "an error message has no full stop" });
+        if (text.endsWith(".")) context.report({ node: message, message: "an error message has no full stop" });
       },
     };
   },
