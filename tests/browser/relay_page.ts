@@ -12,8 +12,6 @@ const hanging = query.get("hanging")!;
 
 let lastTab = 0;
 
-const pause = (durationMs: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, durationMs));
-
 function fixture(): TransportFixture {
   const open: TransportEndpoint[] = [];
   return {
@@ -28,13 +26,6 @@ function fixture(): TransportFixture {
     },
     gone: () => Promise.resolve(`tab:${++lastTab}`),
     hanging: () => Promise.resolve({ address: hanging, close: () => Promise.resolve() }),
-    async until(condition, what) {
-      for (const end = performance.now() + 20_000; !condition();) {
-        if (performance.now() > end) throw new Error(`timed out: ${what}`);
-        await pause(5);
-      }
-    },
-    pause,
     async close() {
       await Promise.all(open.map((endpoint) => endpoint.close()));
     },

@@ -8,7 +8,7 @@ import {
   type BroadcastChannelTransportOptions,
   tabAddress,
 } from "../../transport/tab/mod.ts";
-import { pause, until } from "../support/tab_transports.ts";
+import { until } from "../support/tab_transports.ts";
 import { FarEnd, type FarTransport } from "./far_end.ts";
 import { offer, type PageCheck } from "./suite_page.ts";
 
@@ -59,8 +59,6 @@ async function farFixture(makeEnd: () => Promise<FarEnd>): Promise<TransportFixt
       end.hang();
       return { address, close: () => Promise.resolve(end.dispose()) };
     },
-    until,
-    pause,
     async close() {
       for (const endpoint of [...open]) await endpoint.close();
       for (const end of ends) end.dispose();

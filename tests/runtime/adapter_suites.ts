@@ -9,7 +9,7 @@ import { createFileStorage } from "../../storage/file/mod.ts";
 import { tabChecks } from "../support/tab_checks.ts";
 import { broadcastMesh, tabFixture } from "../support/tab_transports.ts";
 import { memoryTransportFixture } from "../support/memory_transport.ts";
-import { connectFixture, pause, until } from "../unit/transport/connect/connect_fixture.ts";
+import { connectFixture } from "../unit/transport/connect/connect_fixture.ts";
 import { RELAY_ENDS, relayFixture } from "../unit/transport/relay/relay_fixture.ts";
 import type { Suite } from "./portable.ts";
 
@@ -38,7 +38,7 @@ export const adapterSuites: readonly Suite[] = [
   })),
   {
     name: "transport in memory",
-    cases: transportConformance(() => memoryTransportFixture(new MemoryNetwork(), { until, pause })),
+    cases: transportConformance(() => memoryTransportFixture(new MemoryNetwork())),
   },
   { name: "transport over Connect", cases: transportConformance(() => connectFixture()) },
   ...RELAY_ENDS.map(([first, second]): Suite => ({

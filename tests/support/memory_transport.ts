@@ -8,10 +8,10 @@
 import type { TransportFixture } from "../../transport/conformance.ts";
 import type { MemoryNetwork } from "../../transport/memory.ts";
 
-/** Makes a fixture on this network; `time` provides its waiting. */
+/** Makes a fixture on this network. */
 export function memoryTransportFixture(
   network: MemoryNetwork,
-  time: Pick<TransportFixture, "until" | "pause">,
+  time: Pick<TransportFixture, "pause"> = {},
 ): TransportFixture {
   let last = 0;
   return {

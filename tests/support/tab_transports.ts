@@ -85,8 +85,6 @@ export function tabFixture(mesh: Mesh): TransportFixture {
       const release = mesh.hang(address);
       return Promise.resolve({ address, close: () => Promise.resolve(release()) });
     },
-    until,
-    pause,
     async close() {
       for (const endpoint of open) await endpoint.close();
       mesh.close();

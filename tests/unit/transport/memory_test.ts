@@ -11,10 +11,7 @@ function fixtureOf(options: MemoryNetworkOptions): () => TransportFixture {
   return () => {
     const host = new VirtualHost(7);
     const network = new MemoryNetwork({ host, ...options });
-    return memoryTransportFixture(network, {
-      until: (condition) => host.runUntil(condition),
-      pause: (durationMs) => host.runFor(durationMs),
-    });
+    return memoryTransportFixture(network, { pause: (durationMs) => host.runFor(durationMs) });
   };
 }
 

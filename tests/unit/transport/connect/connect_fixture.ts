@@ -14,19 +14,7 @@ import { connectFetchHandler, createRaftRoutes } from "../../../../transport/con
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
 import { peerService } from "../../../../transport/connect/peer_service.ts";
 
-/** Waits for real time to pass. */
-export function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, durationMs));
-}
-
-/** Waits for a condition, for twenty seconds at most. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
-    await pause(5);
-  }
-}
+export { pause, until } from "../../../support/tab_transports.ts";
 
 /** A server on a free port, or the one given. */
 export function serve(
@@ -138,8 +126,6 @@ export function connectFixture(options: Partial<ConnectTransportOptions> = {}): 
       };
       return { address: server.address, close };
     },
-    until,
-    pause,
     async close() {
       // Senders first: a server waits for the streams that are open to it.
       for (const endpoint of open) await endpoint.close();

@@ -20,7 +20,7 @@ import { peerService } from "../../../../transport/connect/peer_service.ts";
 import { RelayHub, type RelayHubOptions } from "../../../../transport/relay/relay_hub.ts";
 import { relayService } from "../../../../transport/relay/relay_service.ts";
 import { RelayClient, type RelayClientOptions, relayPortTransport } from "../../../../transport/relay/mod.ts";
-import { goneAddress, pause, serveNothing, until } from "../connect/connect_fixture.ts";
+import { goneAddress, serveNothing } from "../connect/connect_fixture.ts";
 
 /** A hub with its server. */
 export interface ServedHub {
@@ -155,8 +155,6 @@ export function relayFixture(first: End, second: End): TransportFixture {
       closing.push(server);
       return { address: `http://${server.address}`, close: () => Promise.resolve() };
     },
-    until,
-    pause,
     async close() {
       for (const { close } of closing) await close();
       await (await hub).close();
