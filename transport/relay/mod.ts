@@ -21,4 +21,4 @@ export { relayPortTransport } from "./relay_port.ts";
 export type { RelayPortTransportOptions } from "./relay_port.ts";
 export { relayService } from "./relay_service.ts";
 export type { RelayLinkState } from "./server_link.ts";
-export type { SlotLocks } from "./slots.ts";
+export type { Locks } from "../packet/locks.ts";

@@ -4,9 +4,10 @@
 
 import type { Host } from "../../lib/clock.ts";
 import type { RaftError } from "../../lib/errors.ts";
+import type { Locks } from "../packet/locks.ts";
 import type { RelayFetch } from "./relay_calls.ts";
 import type { LinkOptions, RelayLinkState } from "./server_link.ts";
-import { browserLocks, type SlotLocks } from "./slots.ts";
+import { browserLocks } from "./slots.ts";
 
 /** Options of a {@linkcode RelayClient}. Sizes in bytes, times in milliseconds. */
 export interface RelayClientOptions {
@@ -15,7 +16,7 @@ export interface RelayClientOptions {
   /** Carries calls and streams. @default globalThis.fetch */
   readonly fetch?: RelayFetch;
   /** Where slots for streams are taken; `null` for no such limit. @default navigator.locks, where there is one */
-  readonly locks?: SlotLocks | null;
+  readonly locks?: Locks | null;
   /** Clock and random source. @default systemHost() */
   readonly host?: Host;
   /** At most this many packets wait for one server. @default 4096 */

@@ -9,9 +9,10 @@ import { randomId } from "../../lib/random_id.ts";
 import { Backoff } from "../../lib/backoff.ts";
 import { pause } from "../../lib/pause.ts";
 import type { RelayedPacket, RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
+import type { Locks } from "../packet/locks.ts";
 import { relayCalls, relayError, type RelayFetch } from "./relay_calls.ts";
 import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
-import { type SlotLocks, takeSlot } from "./slots.ts";
+import { takeSlot } from "./slots.ts";
 
 /**
  * The state of the connection between a page and a server.
@@ -49,7 +50,7 @@ export interface LinkPage {
 export interface LinkOptions {
   readonly host: Host;
   readonly fetch: RelayFetch | undefined;
-  readonly locks: SlotLocks | null;
+  readonly locks: Locks | null;
   readonly maxQueuedPackets: number;
   readonly maxQueuedBytes: number;
   readonly maxBatchBytes: number;

@@ -6,26 +6,15 @@
  */
 
 import { abortedError } from "../../lib/errors.ts";
+import { hold, type Locks, originLocks, type Release, tryHold } from "../packet/locks.ts";
 
 /** The most streams to one server from the pages of one browser and origin. */
 export const SLOTS = 4;
 
-/** The part of `navigator.locks` that is used. */
-export interface SlotLocks {
-  /** Runs `held` while the lock is held; at once and with `null` if it is not available and `ifAvailable` is set. */
-  request(
-    name: string,
-    options: { readonly ifAvailable?: boolean; readonly signal?: AbortSignal },
-    held: (lock: unknown) => Promise<void> | void,
-  ): Promise<unknown>;
-}
-
 /** The browser's locks, where there are any. Other runtimes have locks too, but no such limit; every browser calls itself so. */
-export function browserLocks(): SlotLocks | null {
-  const { navigator } = globalThis as {
-    readonly navigator?: { readonly userAgent?: string; readonly locks?: SlotLocks };
-  };
-  return navigator?.userAgent?.startsWith("Mozilla/") === true ? navigator.locks ?? null : null;
+export function browserLocks(): Locks | null {
+  const { navigator } = globalThis as { readonly navigator?: { readonly userAgent?: string } };
+  return navigator?.userAgent?.startsWith("Mozilla/") === true ? originLocks() : null;
 }
 
 /**
@@ -36,53 +25,33 @@ export function browserLocks(): SlotLocks | null {
  * @throws {RaftError} `aborted` once the signal fires
  */
 export async function takeSlot(
-  locks: SlotLocks,
+  locks: Locks,
   server: string,
   waits: () => void,
   signal: AbortSignal,
-): Promise<() => void> {
+): Promise<Release> {
   const names = Array.from({ length: SLOTS }, (_, slot) => `raft-core:relay:${server}:${slot}`);
   for (const name of names) {
-    const release = await tryLock(locks, name);
+    const release = await tryHold(locks, name);
     if (release !== null) return release;
   }
   waits();
   return await firstOf(locks, names, signal);
 }
 
-function tryLock(locks: SlotLocks, name: string): Promise<(() => void) | null> {
-  return new Promise((resolve, reject) => {
-    locks.request(name, { ifAvailable: true }, (lock) => {
-      if (lock === null) return resolve(null);
-      return new Promise<void>((release) => resolve(release));
-    }).catch(reject);
-  });
-}
-
 /** Waits for all of the locks, and keeps the first that it gets. */
-async function firstOf(locks: SlotLocks, names: readonly string[], signal: AbortSignal): Promise<() => void> {
+async function firstOf(locks: Locks, names: readonly string[], signal: AbortSignal): Promise<Release> {
   const others = new AbortController();
-  const stop = (): void => others.abort();
-  signal.addEventListener("abort", stop);
+  const waiting = AbortSignal.any([signal, others.signal]);
+  const requests = names.map((name) => hold(locks, name, waiting));
+  let kept: Release | undefined;
   try {
-    return await new Promise((resolve, reject) => {
-      let got = false;
-      const held = (): Promise<void> | void => {
-        if (got || signal.aborted) return;
-        got = true;
-        return new Promise<void>((release) => resolve(release));
-      };
-      for (const name of names) {
-        locks.request(name, { signal: others.signal }, held).catch((error: unknown) => {
-          // Requests that are no longer needed end with an error too.
-          if (!others.signal.aborted) reject(error);
-          else if (signal.aborted) reject(abortedError(signal, "rejected"));
-        });
-      }
-      if (signal.aborted) stop();
-    });
+    return kept = await Promise.race(requests);
+  } catch (error) {
+    throw signal.aborted ? abortedError(signal) : error;
   } finally {
-    signal.removeEventListener("abort", stop);
     others.abort();
+    // Another one may have come at the same time; the rest end with an error.
+    for (const request of requests) request.then((release) => release === kept ? undefined : release(), () => {});
   }
 }

@@ -4,9 +4,9 @@
  */
 
 import { systemHost } from "../../lib/host.ts";
+import { type Locks, originLocks } from "../packet/locks.ts";
 import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "../packet/packet_transport.ts";
 import { BroadcastPacketChannel } from "./broadcast_packet_channel.ts";
-import { type Locks, originLocks } from "./presence.ts";
 
 /** Options of a {@linkcode BroadcastChannelTransport}. Sizes in bytes, times in milliseconds. */
 export interface BroadcastChannelTransportOptions extends TabTransportOptions {

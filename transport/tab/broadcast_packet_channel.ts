@@ -8,10 +8,11 @@ import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { randomId } from "../../lib/random_id.ts";
 import { notify } from "../packet/listeners.ts";
+import type { Locks, Release } from "../packet/locks.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import { MAX_ACK_REQUEST, SendWindow, type WindowLimits } from "../packet/send_window.ts";
 import { type Frame, FRAME_VERSION, type FrameBody, frameOf, type Hello } from "./frame.ts";
-import { holdAlone, holdSession, type Locks, type Release, watchSession } from "./presence.ts";
+import { holdAlone, holdSession, watchSession } from "./presence.ts";
 
 /** Options of a {@linkcode BroadcastPacketChannel}. */
 export interface BroadcastPacketChannelOptions {

@@ -26,4 +26,4 @@ export type {
   TabTransport,
   TabTransportOptions,
 } from "../packet/packet_transport.ts";
-export type { Locks } from "./presence.ts";
+export type { Locks } from "../packet/locks.ts";

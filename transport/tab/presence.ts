@@ -1,44 +1,10 @@
 /**
- * The presence of tabs, by Web Locks: a tab that dies says no goodbye, but its
- * locks are free at once.
+ * The presence of tabs, by Web Locks.
  */
 
 import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-
-/** The part of `navigator.locks` that is used. */
-export interface Locks {
-  /** Runs `held` once the lock is held, and keeps it until the promise of `held` settles. */
-  request(
-    name: string,
-    options: { readonly mode?: "exclusive" | "shared"; readonly signal?: AbortSignal },
-    held: () => Promise<void> | void,
-  ): Promise<unknown>;
-}
-
-/** Returns the locks of this origin; `null` where there are none, as on a page that came by plain HTTP from another machine. */
-export function originLocks(): Locks | null {
-  const { navigator } = globalThis as { readonly navigator?: { readonly locks?: Locks } };
-  return navigator?.locks ?? null;
-}
-
-/** Frees a lock; resolves when it is available to others. */
-export type Release = () => Promise<void>;
-
-/** Takes a lock. @throws {DOMException} if `signal` fires, or the browser refuses */
-async function hold(locks: Locks, name: string, signal?: AbortSignal): Promise<Release> {
-  const held = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  const over = locks.request(name, signal === undefined ? {} : { signal }, () => {
-    held.resolve();
-    return released.promise;
-  }).then(() => {}, held.reject);
-  await held.promise;
-  return () => {
-    released.resolve();
-    return over;
-  };
-}
+import { hold, type Locks, type Release } from "../packet/locks.ts";
 
 /** Returns the name of the lock that is held as long as a session lives. */
 function sessionLock(session: string): string {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { RelayFetch } from "../../../../transport/relay/mod.ts";
-import { browserLocks, type SlotLocks, SLOTS, takeSlot } from "../../../../transport/relay/slots.ts";
+import type { Locks, RelayFetch } from "../../../../transport/relay/mod.ts";
+import { browserLocks, SLOTS, takeSlot } from "../../../../transport/relay/slots.ts";
 import { pageOf, serveHub } from "./relay_fixture.ts";
 import { until } from "../connect/connect_fixture.ts";
 
 /** Web Locks as a browser has them, as far as they are used. */
-class Locks implements SlotLocks {
+class TestLocks implements Locks {
   readonly #held = new Set<string>();
   readonly #waiting: { readonly name: string; readonly grant: () => void }[] = [];
 
@@ -48,7 +48,7 @@ const never = new AbortController().signal;
 const unexpected = () => assert.fail("there is a slot");
 
 Deno.test("slots: each server has a limited number; a waiting page gets the first free slot, and only one", async () => {
-  const locks = new Locks();
+  const locks = new TestLocks();
   const taken = [];
   for (let i = 0; i < SLOTS; i++) taken.push(await takeSlot(locks, "http://a", unexpected, never));
   (await takeSlot(locks, "http://b", unexpected, never))();
@@ -66,7 +66,7 @@ Deno.test("slots: each server has a limited number; a waiting page gets the firs
 });
 
 Deno.test("slots: waiting ends when the slot is no longer needed", async () => {
-  const locks = new Locks();
+  const locks = new TestLocks();
   for (let i = 0; i < SLOTS; i++) await takeSlot(locks, "http://a", unexpected, never);
   const enough = new AbortController();
   const waiting = takeSlot(locks, "http://a", () => {}, enough.signal);
@@ -82,7 +82,7 @@ Deno.test("slots: only browsers limit connections", () => {
 
 Deno.test("relay: a page without a slot reports it, and connects when another closes; over HTTPS none is needed", async () => {
   const served = await serveHub();
-  const locks = new Locks();
+  const locks = new TestLocks();
   const pages = Array.from({ length: SLOTS + 1 }, () => pageOf([served.url], { locks }));
   const states = () => pages.map(({ servers }) => servers[0]!.state);
   await until(() => states().filter((state) => state === "attached").length === SLOTS, "as many attach as may");

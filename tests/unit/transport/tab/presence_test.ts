@@ -5,7 +5,7 @@ import {
   type BroadcastChannelTransportOptions,
   type Locks,
 } from "../../../../transport/tab/mod.ts";
-import { originLocks } from "../../../../transport/tab/presence.ts";
+import { originLocks } from "../../../../transport/packet/locks.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
 import { until } from "../../../support/tab_transports.ts";
 
@@ -45,9 +45,9 @@ class MortalLocks implements Locks {
     ...[name, options, held]: Parameters<Locks["request"]>
   ): Promise<unknown> {
     const died = Promise.withResolvers<void>();
-    return await this.#locks.request(name, options, async () => {
+    return await this.#locks.request(name, options, async (lock) => {
       this.#held.set(name, died.resolve);
-      await Promise.race([held(), died.promise]);
+      await Promise.race([held(lock), died.promise]);
       this.#held.delete(name);
     });
   }
