@@ -2,14 +2,13 @@
  * Calls of clients to nodes: Connect over `fetch`, in every runtime, browsers included.
  */
 
-import { ConnectError } from "@connectrpc/connect";
+import { ConnectError, type Transport } from "@connectrpc/connect";
 import type { AdminTransport, ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../wire/addresses.ts";
 import { clientOver } from "../wire/client_codec.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
-import type { RpcTransport } from "./rpc_types.ts";
 
 /** Options of {@linkcode createConnectClientTransport}. */
 export interface ConnectClientTransportOptions {
@@ -44,9 +43,9 @@ const MAX_ENDPOINTS = 256;
 export function createConnectClientTransport(
   options: ConnectClientTransportOptions = {},
 ): ClientTransport & AdminTransport {
-  const transports = new Map<string, RpcTransport>();
+  const transports = new Map<string, Transport>();
   const servers = new AnsweringServers();
-  const transportOf = (server: string): RpcTransport => {
+  const transportOf = (server: string): Transport => {
     let transport = transports.get(server);
     if (transport === undefined) {
       if (transports.size >= MAX_ENDPOINTS) transports.clear();

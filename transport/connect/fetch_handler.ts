@@ -14,27 +14,20 @@ import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
-import type {
-  AdminServiceImpl,
-  ClientServiceImpl,
-  KeyValueServiceImpl,
-  PeerServiceImpl,
-  RelayServiceImpl,
-  RpcRoutes,
-} from "./rpc_types.ts";
+import type { RpcRoutes, RpcService } from "./rpc_types.ts";
 
 /** The services of a node. Those left out aren't served. */
 export interface RaftServices {
   /** Between nodes. */
-  readonly peer?: PeerServiceImpl;
+  readonly peer?: RpcService<"peer">;
   /** For clients of any state machine. */
-  readonly client?: ClientServiceImpl;
+  readonly client?: RpcService<"client">;
   /** For operators. */
-  readonly admin?: AdminServiceImpl;
+  readonly admin?: RpcService<"admin">;
   /** The key-value store. */
-  readonly kv?: KeyValueServiceImpl;
+  readonly kv?: RpcService<"kv">;
   /** For nodes in browser tabs. */
-  readonly relay?: RelayServiceImpl;
+  readonly relay?: RpcService<"relay">;
 }
 
 /** The largest message that is read, in bytes. */

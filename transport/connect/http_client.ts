@@ -5,13 +5,13 @@
  * stream; not requests that stream.
  */
 
+import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
-import type { RpcTransport } from "./rpc_types.ts";
 
 /** The part of `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -89,7 +89,7 @@ function sentOnce(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | Rea
 }
 
 /** Returns a Connect transport to a node, over {@linkcode bufferedHttpClient}. */
-export function fetchTransport(address: string, fetch?: Fetch): RpcTransport {
+export function fetchTransport(address: string, fetch?: Fetch): Transport {
   return createTransport({
     baseUrl: baseUrl(address),
     httpClient: bufferedHttpClient(fetch),

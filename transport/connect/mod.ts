@@ -21,14 +21,7 @@ export type { Fetch } from "./http_client.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { peerService } from "./peer_service.ts";
 export type { Identify } from "./peer_service.ts";
-export type {
-  AdminServiceImpl,
-  ClientServiceImpl,
-  KeyValueServiceImpl,
-  PeerServiceImpl,
-  RelayServiceImpl,
-  RpcRoutes,
-} from "./rpc_types.ts";
+export type { RpcRoutes, RpcService } from "./rpc_types.ts";
 export { serveRaft } from "./serve_raft.ts";
 export type { ServeRaftOptions } from "./serve_raft.ts";
 export { clientService } from "../wire/client_service.ts";

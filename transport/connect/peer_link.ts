@@ -2,10 +2,9 @@
  * One connection to a peer, by any protocol.
  */
 
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { PeerService, type StreamRequestSchema } from "../wire/gen/raft/v1/peer_pb.ts";
-import type { RpcTransport } from "./rpc_types.ts";
 
 /**
  * Some envelopes, and the number of the requested acknowledgement (0 for none).
@@ -30,7 +29,7 @@ export interface PeerLink {
 export type PeerConnector = (address: string) => PeerLink;
 
 /** Returns a link over one bidirectional stream. */
-export function streamLink(transport: RpcTransport, close: () => void): PeerLink {
+export function streamLink(transport: Transport, close: () => void): PeerLink {
   const client = createClient(PeerService, transport);
   return {
     async *carry(batches, signal) {

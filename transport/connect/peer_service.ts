@@ -9,13 +9,13 @@ import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { callerFromWire, identityFromWire, type PeerCaller, type PeerIdentity } from "../wire/identity.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";
 import { Interruptible } from "./interruptible.ts";
-import type { PeerServiceImpl } from "./rpc_types.ts";
+import type { RpcService } from "./rpc_types.ts";
 
 /** Returns the identity of this node, for a caller. */
 export type Identify = (caller: PeerCaller) => PeerIdentity | Promise<PeerIdentity>;
 
 /** Returns the service to mount, which hands what arrives to the transport. */
-export function peerService(transport: ConnectTransport, identify: Identify): PeerServiceImpl {
+export function peerService(transport: ConnectTransport, identify: Identify): RpcService<"peer"> {
   return {
     async *stream(requests, context) {
       if (!transport.open) throw notOpen();

@@ -2,47 +2,28 @@
  * Short names for what Connect makes of the services.
  */
 
-import type { ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
+import type { ConnectRouter, ServiceImpl } from "@connectrpc/connect";
 import type { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
 import type { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import type { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import type { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import type { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
-/**
- * An implementation of PeerService.
- *
- * @internal
- */
-export type PeerServiceImpl = ServiceImpl<typeof PeerService>;
+/** The services of a node. */
+interface Services {
+  readonly peer: typeof PeerService;
+  readonly client: typeof ClientService;
+  readonly admin: typeof AdminService;
+  readonly kv: typeof KeyValueService;
+  readonly relay: typeof RelayService;
+}
 
 /**
- * An implementation of ClientService.
+ * An implementation of a service.
  *
  * @internal
  */
-export type ClientServiceImpl = ServiceImpl<typeof ClientService>;
-
-/**
- * An implementation of AdminService.
- *
- * @internal
- */
-export type AdminServiceImpl = ServiceImpl<typeof AdminService>;
-
-/**
- * An implementation of KeyValueService.
- *
- * @internal
- */
-export type KeyValueServiceImpl = ServiceImpl<typeof KeyValueService>;
-
-/**
- * An implementation of RelayService.
- *
- * @internal
- */
-export type RelayServiceImpl = ServiceImpl<typeof RelayService>;
+export type RpcService<Name extends keyof Services> = ServiceImpl<Services[Name]>;
 
 /**
  * Registers services with a Connect router.
@@ -50,10 +31,3 @@ export type RelayServiceImpl = ServiceImpl<typeof RelayService>;
  * @internal
  */
 export type RpcRoutes = (router: ConnectRouter) => void;
-
-/**
- * Connect's transport: how a client's calls are carried.
- *
- * @internal
- */
-export type RpcTransport = Transport;

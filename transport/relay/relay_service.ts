@@ -2,11 +2,11 @@
  * RelayService: a {@linkcode RelayHub} on the wire.
  */
 
+import type { RpcService } from "../connect/rpc_types.ts";
 import type { RelayHub } from "./relay_hub.ts";
-import type { RelayServiceImpl } from "../connect/rpc_types.ts";
 
 /** The service to mount: by it pages reach the hub. */
-export function relayService(hub: RelayHub): RelayServiceImpl {
+export function relayService(hub: RelayHub): RpcService<"relay"> {
   return {
     async *attach({ page, addresses, forwarded }, { signal }) {
       for await (const { packets, address, servers } of hub.attach(page, addresses, signal, forwarded)) {
