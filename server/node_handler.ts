@@ -8,15 +8,13 @@ import { relayService } from "../transport/relay/mod.ts";
 import type { ConnectTransport } from "../transport/connect/mod.ts";
 import { SERVER_HINTS } from "./hints.ts";
 import { createApp } from "./app.ts";
+import type { AppOptions } from "./app.ts";
 import type { FetchHandler } from "./listener.ts";
-import type { Logger } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { ServerRelay } from "./relay.ts";
 import { clientService } from "../transport/wire/client_service.ts";
 import { identityOf } from "../transport/wire/identity.ts";
 import { atLeader } from "../hosting/forward.ts";
-import type { ServedNode } from "../hosting/served_node.ts";
 import { Admin } from "../hosting/admin.ts";
 import { AdminCalls, adminService } from "../hosting/admin_calls.ts";
 import { KeyValueCalls } from "./services/kv.ts";
@@ -25,39 +23,33 @@ import { keyValueService } from "./services/kv_service.ts";
 import { VERSION } from "./version.ts";
 
 /** Options of {@linkcode nodeHandler}. */
-export interface NodeHandlerOptions {
-  readonly node: ServedNode;
+export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | "client" | "services">> {
   /** The state machine of the node, if that is the key-value store. */
   readonly store: WatchSource | null;
   readonly transport: ConnectTransport;
   /** Reaches other nodes, including those in tabs. */
   readonly relay: ServerRelay;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
   /** The node's address for other nodes. */
   readonly address: string;
-  readonly hosts: readonly string[];
-  readonly origins: readonly string[];
-  readonly requestTimeoutMs: number;
   readonly electionTimeoutMs: number;
-  reason(): string | undefined;
 }
 
 /** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
-  const { node, relay, store, requestTimeoutMs } = options;
+  const { relay, store, transport, address, electionTimeoutMs, ...appOptions } = options;
+  const { node, requestTimeoutMs } = appOptions;
   const { client } = relay;
   const admin = new Admin({
     node,
-    identify: (address, signal) => {
+    identify: (other, signal) => {
       const { id, incarnation } = node.status();
-      return relay.identify(address, { nodeId: id, incarnation, address: options.address }, signal);
+      return relay.identify(other, { nodeId: id, incarnation, address }, signal);
     },
     hints: SERVER_HINTS,
-    presenceMs: 2 * options.electionTimeoutMs,
+    presenceMs: 2 * electionTimeoutMs,
   });
   const services = connectFetchHandler(createRaftRoutes({
-    peer: peerService(options.transport, (caller) => identityOf(node.status(), options.address, caller)),
+    peer: peerService(transport, (caller) => identityOf(node.status(), address, caller)),
     client: clientService({
       node,
       version: VERSION,
@@ -77,19 +69,13 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   }));
   relay.serve(services);
   const app = createApp({
-    node,
+    ...appOptions,
     ...(store === null ? {} : { store }),
     client,
     services: async (request) => {
       const answer = await services(request);
       return answer ?? problemResponse(problem("not_found", "no such service or method"));
     },
-    hosts: options.hosts,
-    origins: options.origins,
-    requestTimeoutMs,
-    metrics: options.metrics,
-    logger: options.logger,
-    reason: () => options.reason(),
   });
   return (request) => app.fetch(request);
 }

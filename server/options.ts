@@ -6,24 +6,15 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { PeerAddress } from "../hosting/bootstrap.ts";
 import type { ListenAddress } from "./addresses.ts";
 import type { LogFormat } from "./log.ts";
+import type { ServerOptions } from "./server.ts";
 import { VERSION } from "./version.ts";
 
+type WithoutDefault = "advertise" | "peers";
+type NotText = "stateMachine" | "logger" | "storage" | "stoppedLingerMs";
+
 /** The parsed command line of server/main.ts. */
-export interface ServerArguments {
-  readonly id: string;
-  readonly data: string;
-  readonly listen: ListenAddress;
-  readonly advertise?: string;
-  readonly peers?: readonly PeerAddress[];
-  readonly join: boolean;
-  readonly electionTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly snapshotEntries: number;
-  readonly snapshotBytes: number;
-  readonly requestTimeoutMs: number;
-  readonly leaseReads: boolean;
-  readonly allowHost: readonly string[];
-  readonly allowOrigin: readonly string[];
+export interface ServerArguments
+  extends Required<Omit<ServerOptions, NotText | WithoutDefault>>, Pick<ServerOptions, WithoutDefault> {
   readonly logFormat: LogFormat;
 }
 

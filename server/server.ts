@@ -6,7 +6,7 @@
 import { RaftError } from "../lib/errors.ts";
 import { KeyValue } from "../lib/kv/key_value.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
-import type { NodeStatus } from "../lib/node/types.ts";
+import type { NodeStatus, RaftNodeOptions } from "../lib/node/types.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Storage } from "../lib/storage.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
@@ -34,7 +34,11 @@ import { ServerRelay } from "./relay.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
-export interface ServerOptions {
+export interface ServerOptions extends
+  Pick<
+    RaftNodeOptions,
+    "electionTimeoutMs" | "heartbeatIntervalMs" | "snapshotEntries" | "snapshotBytes" | "leaseReads"
+  > {
   /** The node's name. */
   readonly id: string;
   /** The node's data folder, created if missing. */
@@ -54,18 +58,8 @@ export interface ServerOptions {
   readonly peers?: readonly PeerAddress[];
   /** With an empty folder: wait to be added to a cluster. @default false */
   readonly join?: boolean;
-  /** A follower campaigns after this long without a leader. @default 1000 */
-  readonly electionTimeoutMs?: number;
-  /** The longest pause between two messages of a leader. @default 100 */
-  readonly heartbeatIntervalMs?: number;
-  /** Take a snapshot after this many entries; 0 for never. @default 10000 */
-  readonly snapshotEntries?: number;
-  /** …or this many bytes of them; 0 for never. No snapshots at all: both 0. @default 64 MiB */
-  readonly snapshotBytes?: number;
   /** The longest wait of a request for a leader and a quorum. @default 5000 */
   readonly requestTimeoutMs?: number;
-  /** Serve `lease` reads from a lease. @default false */
-  readonly leaseReads?: boolean;
   /** Host names to answer to, beside loopback names and its own. @default none */
   readonly allowHost?: readonly string[];
   /** Origins of web pages that may call. @default none */
@@ -219,17 +213,17 @@ class RunningServer implements Server {
   }
 
   async #startNode(opened: OpenedStorage, relay: ServerRelay): Promise<RaftNode> {
-    const { id, stateMachine, peers, join, ...options } = this.#options;
+    const { stateMachine, peers, join } = this.#options;
     const store = stateMachine === undefined ? new KeyValue() : null;
     const { waiting } = opened;
     const node = await startNode({
       opened,
       node: {
-        id,
+        // Those of them that are a node's.
+        ...this.#options,
         address: this.address,
         stateMachine: stateMachine ?? store!,
         transport: relay.transport,
-        ...nodeOptions(options),
       },
       peers: join === true ? null : peers ?? [],
       hints: SERVER_HINTS,
@@ -303,16 +297,4 @@ class RunningServer implements Server {
 
 function starting(): RaftError {
   return new RaftError("not_ready", "the server is starting", { hint: "Try again in a moment." });
-}
-
-/** Returns the options that are the node's own, without those that were left out. */
-function nodeOptions(options: Omit<ServerOptions, "id" | "stateMachine" | "peers" | "join">) {
-  const { electionTimeoutMs, heartbeatIntervalMs, snapshotEntries, snapshotBytes, leaseReads } = options;
-  return {
-    ...(electionTimeoutMs === undefined ? {} : { electionTimeoutMs }),
-    ...(heartbeatIntervalMs === undefined ? {} : { heartbeatIntervalMs }),
-    ...(snapshotEntries === undefined ? {} : { snapshotEntries }),
-    ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
-    ...(leaseReads === undefined ? {} : { leaseReads }),
-  };
 }

@@ -28,16 +28,10 @@ export interface KeyValueCallsOptions {
 export class KeyValueCalls {
   /** Puts, gets, deletes and lists. */
   readonly keys: KeyValueClient;
-  readonly #node: ServedNode;
-  readonly #client: ClientTransport;
-  readonly #store: WatchSource;
-  readonly #timeoutMs: number;
+  readonly #options: KeyValueCallsOptions;
 
   constructor(options: KeyValueCallsOptions) {
-    this.#node = options.node;
-    this.#client = options.client;
-    this.#store = options.store;
-    this.#timeoutMs = options.timeoutMs;
+    this.#options = options;
     this.keys = new KeyValueClient({
       propose: (command, { signal } = {}) => this.#propose(command, signal),
       read: (query, options = {}) => this.#read(query, options),
@@ -56,49 +50,48 @@ export class KeyValueCalls {
     fromVersion: number | null,
     signal?: AbortSignal,
   ): AsyncIterableIterator<KeyValueChange> {
-    const from = fromVersion ?? this.#node.status().appliedIndex + 1;
+    const { node, store } = this.#options;
+    const from = fromVersion ?? node.status().appliedIndex + 1;
     const lost = new AbortController();
     const either = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
-    return this.#whileFollowing(this.#store.watch(prefix, from, { signal: either }), lost);
+    return this.#whileFollowing(store.watch(prefix, from, { signal: either }), lost);
   }
 
   async *#whileFollowing(
     changes: AsyncIterable<KeyValueChange>,
     lost: AbortController,
   ): AsyncGenerator<KeyValueChange> {
+    const { node, timeoutMs } = this.#options;
     let followedMs = performance.now();
     const timer = setInterval(() => {
-      if (this.#node.status().leader !== null) followedMs = performance.now();
-      else if (performance.now() - followedMs > this.#timeoutMs) lost.abort();
-    }, this.#timeoutMs / 5);
+      if (node.status().leader !== null) followedMs = performance.now();
+      else if (performance.now() - followedMs > timeoutMs) lost.abort();
+    }, timeoutMs / 5);
     try {
       yield* changes;
     } catch (error) {
       if (!lost.signal.aborted) throw error;
-      throw new RaftError(
-        "no_leader",
-        `this node has known no leader for ${this.#timeoutMs} ms, and may miss changes`,
-        {
-          hint: "Continue at another node, from the version after the last one.",
-          cause: error,
-        },
-      );
+      throw new RaftError("no_leader", `this node has known no leader for ${timeoutMs} ms, and may miss changes`, {
+        hint: "Continue at another node, from the version after the last one.",
+        cause: error,
+      });
     } finally {
       clearInterval(timer);
     }
   }
 
   async #propose(plain: Uint8Array, signal: AbortSignal | undefined): Promise<ProposeResult> {
+    const { node, client, timeoutMs } = this.#options;
     const command = encodePlain(plain);
-    const { index, result } = await atLeader<ProposeResult>(this.#node, {
-      here: (signal) => this.#node.propose(command, { signal }),
+    const { index, result } = await atLeader<ProposeResult>(node, {
+      here: (signal) => node.propose(command, { signal }),
       there: async (leader, signal) => {
-        const [answer] = await this.#client.propose(leader.address, [command], { signal });
+        const [answer] = await client.propose(leader.address, [command], { signal });
         if (answer === undefined) throw noResult();
         if (!answer.ok) throw answer.error;
         return answer;
       },
-    }, { timeoutMs: this.#timeoutMs, signal });
+    }, { timeoutMs, signal });
     const applied = decodeReply(result);
     if (applied.type !== "applied") throw noResult();
     return { index, result: applied.result };
@@ -108,20 +101,21 @@ export class KeyValueCalls {
     query: Uint8Array,
     { consistency = "linearizable", signal }: KeyValueReadOptions,
   ): Promise<ReadResult> {
+    const { node, client, timeoutMs } = this.#options;
     if (consistency === "stale") {
-      return await this.#node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) });
+      return await node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) });
     }
-    return await atLeader(this.#node, {
-      here: (signal) => this.#node.read(query, { consistency, signal }),
+    return await atLeader(node, {
+      here: (signal) => node.read(query, { consistency, signal }),
       there: async (leader, signal) => {
         try {
-          return await this.#client.read(leader.address, query, { consistency, signal });
+          return await client.read(leader.address, query, { consistency, signal });
         } catch (error) {
           // A read changes nothing, so its outcome is never in doubt.
           throw RaftError.from(error).withOutcome("rejected");
         }
       },
-    }, { timeoutMs: this.#timeoutMs, signal });
+    }, { timeoutMs, signal });
   }
 }
 
