@@ -155,7 +155,7 @@ async function waitForLeader(
 /** Aligns rows in columns, indented. */
 function indented(rows: readonly (readonly string[])[]): string {
   const [titles = [], ...others] = rows;
-  return table(titles.map((title) => ({ title })), others).replaceAll(/^/gm, "  ").trimEnd();
+  return table(titles, others).replaceAll(/^/gm, "  ").trimEnd();
 }
 
 /** Returns the command that runs the command line from a terminal like this one. */

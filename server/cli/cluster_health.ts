@@ -38,7 +38,8 @@ export interface ClusterHealth {
 /** The longest wait for one node: it may hang while others answer. */
 const ANSWER_TIMEOUT_MS = 2000;
 
-type Answer = { readonly status: StatusDocument } | { readonly error: unknown };
+/** The answer of a server, or the reason why there is none. */
+type Answer = { readonly status?: StatusDocument; readonly error?: unknown };
 
 /**
  * Asks the endpoints, and then all members that they name.
@@ -57,13 +58,9 @@ export async function clusterHealth(session: Session): Promise<ClusterHealth> {
   };
   await Promise.all(session.endpoints.map(ask));
   throwIfInterrupted(session);
-  const found = (): StatusDocument[] =>
-    [...answers.values()].flatMap((answer) => "status" in answer ? answer.status : []);
+  const found = (): StatusDocument[] => [...answers.values()].flatMap(({ status }) => status ?? []);
   if (found().length === 0) {
-    throw noServerAnswers(
-      session.endpoints,
-      [...answers.values()].flatMap((answer) => "error" in answer ? answer.error : []),
-    );
+    throw noServerAnswers(session.endpoints, [...answers.values()].map(({ error }) => error));
   }
 
   const answered = new Set(found().map(({ id }) => id));
@@ -81,17 +78,10 @@ function throwIfInterrupted({ io }: Session): void {
 
 /** Returns the leader of the highest term, else the node with the highest term and commit index. */
 function bestInformed(statuses: readonly StatusDocument[]): StatusDocument {
-  const rank = (status: StatusDocument): number[] => [
-    status.clusterId === "" ? 0 : 1,
-    status.term,
-    status.role === "leader" ? 1 : 0,
-    status.commitIndex,
-  ];
-  const [best] = [...statuses].sort((a, b) => {
-    const [left, right] = [rank(a), rank(b)];
-    const at = left.findIndex((value, index) => value !== right[index]);
-    return at < 0 ? 0 : (right[at] ?? 0) - (left[at] ?? 0);
-  });
+  const [best] = statuses.toSorted((a, b) =>
+    Number(b.clusterId !== "") - Number(a.clusterId !== "") || b.term - a.term ||
+    Number(b.role === "leader") - Number(a.role === "leader") || b.commitIndex - a.commitIndex
+  );
   return best as StatusDocument;
 }
 
@@ -102,18 +92,17 @@ function healthOf(
 ): ClusterHealth {
   const best = bestInformed(statuses);
   const nodes = new Map<string, NodeHealth>();
-  for (const [endpoint, answer] of answers) {
-    const member = best.members.find((other) =>
-      "status" in answer ? other.id === answer.status.id : other.address === endpoint
+  for (const [endpoint, { status, error }] of answers) {
+    const member = best.members.find(({ id, address }) =>
+      status === undefined ? address === endpoint : id === status.id
     );
     const suffrage = member?.suffrage ?? null;
-    if ("status" in answer) {
-      const { status } = answer;
+    if (status !== undefined) {
       nodes.set(status.id, { id: status.id, address: member?.address ?? endpoint, suffrage, reachable: true, status });
     } else if (member === undefined ? session.endpointsGiven : !nodes.has(member.id)) {
       // Two endpoints may be one node.
       const id = member?.id ?? null;
-      nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: reasonOf(answer.error) });
+      nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: reasonOf(error) });
     }
   }
   const byId = (a: NodeHealth, b: NodeHealth): number =>

@@ -19,7 +19,14 @@ import { called, fetchTransport } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 import { noServerAnswers } from "./errors.ts";
 import { readStatus } from "./read_status.ts";
-import type { Remote, RemoteCallOptions } from "./remote.ts";
+
+/** Options of every call. */
+export interface RemoteCallOptions {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** The time limit of the whole call; a whole number, as Node requires. */
+  readonly timeoutMs: number;
+}
 
 /** Options of {@linkcode ConnectRemote}. */
 export interface ConnectRemoteOptions {
@@ -31,43 +38,51 @@ export interface ConnectRemoteOptions {
   readonly fetch?: Fetch;
 }
 
+/** A cluster, reached through some of its servers. Calls reject with a `RaftError`. */
+export type Remote = Pick<ConnectRemote, keyof ConnectRemote>;
+
 /** The real {@linkcode Remote}: a Coordinator and a ClusterAdmin. */
-export class ConnectRemote implements Remote {
-  readonly #endpoints: readonly string[];
-  readonly #client: ClientTransport & AdminTransport;
-  readonly #fetch: Fetch | undefined;
+export class ConnectRemote {
+  readonly #options: ConnectRemoteOptions;
   #coordinator: Coordinator | undefined;
 
   constructor(options: ConnectRemoteOptions) {
-    this.#endpoints = options.endpoints;
-    this.#client = options.client;
-    this.#fetch = options.fetch;
+    this.#options = options;
   }
 
+  /** Returns the status of one server. */
   async status(endpoint: string, options: RemoteCallOptions): Promise<StatusDocument> {
-    return await readStatus(endpoint, options, this.#fetch);
+    return await readStatus(endpoint, options, this.#options.fetch);
   }
 
+  /**
+   * Returns the client for keys and values, once a server has answered. It writes exactly once, even if requests are
+   * retried.
+   */
   async keys(options: RemoteCallOptions): Promise<KeyValueClient> {
     if (this.#coordinator === undefined) {
       await this.#requireServer(options);
-      this.#coordinator = new Coordinator({ endpoints: this.#endpoints, transport: this.#client });
+      const { endpoints, client: transport } = this.#options;
+      this.#coordinator = new Coordinator({ endpoints, transport });
     }
     return new KeyValueClient(this.#coordinator);
   }
 
+  /** Returns the operator's client, once a server has answered. */
   async admin(options: RemoteCallOptions): Promise<ClusterAdmin> {
     await this.#requireServer(options);
-    return new ClusterAdmin({ endpoints: this.#endpoints, transport: this.#client });
+    const { endpoints, client: transport } = this.#options;
+    return new ClusterAdmin({ endpoints, transport });
   }
 
+  /** Yields changes from a version on, until the signal fires; throws if the connection breaks. */
   async *watch(
     endpoint: string,
     prefix: Uint8Array,
     fromVersion: number,
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<KeyValueChange> {
-    const client = createClient(KeyValueService, fetchTransport(endpoint, this.#fetch));
+    const client = createClient(KeyValueService, fetchTransport(endpoint, this.#options.fetch));
     const responses = client.watch({ prefix, fromVersion: BigInt(fromVersion) }, { signal })[Symbol.asyncIterator]();
     for (;;) {
       const { done, value } = await called(signal, () => responses.next());
@@ -78,7 +93,7 @@ export class ConnectRemote implements Remote {
 
   async close(): Promise<void> {
     // A coordinator closes its transport.
-    await (this.#coordinator ?? this.#client).close?.();
+    await (this.#coordinator ?? this.#options.client).close?.();
   }
 
   /**
@@ -86,6 +101,7 @@ export class ConnectRemote implements Remote {
    * Does not wait for a server that hangs once another one knows a leader.
    */
   async #requireServer({ signal, timeoutMs }: RemoteCallOptions): Promise<void> {
+    const { endpoints } = this.#options;
     const failures: unknown[] = [];
     const status = async (endpoint: string, options: { readonly signal?: AbortSignal } = {}) => {
       try {
@@ -96,7 +112,7 @@ export class ConnectRemote implements Remote {
       }
     };
     const finder = new LeaderFinder({
-      endpoints: this.#endpoints,
+      endpoints,
       transport: { status },
       host: systemHost(),
       attemptTimeoutMs: timeoutMs,
@@ -106,7 +122,7 @@ export class ConnectRemote implements Remote {
       await finder.search();
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
-      if (!(error instanceof RaftError) || error.code !== "no_leader") throw noServerAnswers(this.#endpoints, failures);
+      if (!(error instanceof RaftError) || error.code !== "no_leader") throw noServerAnswers(endpoints, failures);
     }
   }
 }

@@ -241,5 +241,5 @@ function listText(entries: readonly KeyValueEntry[], keysOnly: boolean): string 
       ? `${showBytes(value, SHOWN_CHARACTERS)} (${count(value.length, "byte")})`
       : showBytes(value, SHOWN_CHARACTERS),
   ]);
-  return table([{ title: "KEY" }, { title: "VERSION", align: "right" }, { title: "VALUE" }], rows);
+  return table(["KEY", "VERSION", "VALUE"], rows, ["VERSION"]);
 }

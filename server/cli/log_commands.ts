@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { StorageError } from "../../lib/errors.ts";
 import { decodeCommand } from "../../lib/kv/commands.ts";
 import { decodeMembership } from "../../lib/raft/membership.ts";
-import type { Membership } from "../../lib/raft/types.ts";
+import type { Membership, SnapshotMeta } from "../../lib/raft/types.ts";
 import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
 import { jsonBytes } from "../http_bytes.ts";
@@ -96,9 +96,7 @@ function reportDocument(dir: string, report: LogReport): unknown {
     ...rest,
     term: hardState.term,
     votedFor: hardState.votedFor,
-    snapshot: snapshot === null
-      ? null
-      : { id: snapshot.id, index: snapshot.index, term: snapshot.term, size: snapshot.size },
+    snapshot: snapshot === null ? null : snapshotDocument(snapshot),
   };
 }
 
@@ -109,10 +107,7 @@ function reportText(session: Session, dir: string, report: LogReport): string {
     ["node", safeText(identity.nodeId)],
     ["cluster", safeText(identity.clusterId) || "none yet"],
     ["data folder", safeText(identity.incarnation)],
-    [
-      "term",
-      `${hardState.term}, ${hardState.votedFor === null ? "no vote" : `vote for ${safeText(hardState.votedFor)}`}`,
-    ],
+    ["term", `${hardState.term}, ${voteText(hardState)}`],
     ["entries", entries],
     ["snapshot", snapshot === null ? "none" : `up to ${snapshot.index}, ${count(snapshot.size, "byte")}`],
     ["log", `${count(report.segments, "file")}, ${count(report.bytes, "byte")}, ${count(report.records, "record")}`],
@@ -122,27 +117,25 @@ function reportText(session: Session, dir: string, report: LogReport): string {
   return `${session.paint("green", "ok:")} ${safeText(dir)} is intact.\n\n${lines}`;
 }
 
-/** Returns a line of `log dump --json`. */
-function recordDocument(record: DumpedRecord): unknown {
-  const { file, offset, bytes, ...rest } = record;
+/** Returns a line of `log dump --json`; a field that is undefined is not printed. */
+function recordDocument({ file, offset, bytes, ...rest }: DumpedRecord): unknown {
   const place = { file: nameOf(file), offset, bytes };
-  if (rest.type === "membership") {
-    const { data, ...entry } = rest;
-    return { ...place, ...entry, membership: membershipOrNull(data) };
+  switch (rest.type) {
+    case "membership":
+      return { ...place, ...rest, data: undefined, membership: membershipOrNull(rest.data) };
+    case "command":
+      return { ...place, ...rest, data: undefined, ...commandDocument(rest.data) };
+    case "noop":
+      return { ...place, ...rest, data: undefined };
+    case "snapshot":
+      return { ...place, type: rest.type, snapshot: snapshotDocument(rest.meta), keepsLog: rest.keepsLog };
+    default:
+      return { ...place, ...rest };
   }
-  if (rest.type === "command") {
-    const { data, ...entry } = rest;
-    return { ...place, ...entry, ...commandDocument(data) };
-  }
-  if (rest.type === "noop") {
-    const { data: _, ...entry } = rest;
-    return { ...place, ...entry };
-  }
-  if (rest.type === "snapshot") {
-    const { id, index, term, size } = rest.meta;
-    return { ...place, type: rest.type, snapshot: { id, index, term, size }, keepsLog: rest.keepsLog };
-  }
-  return { ...place, ...rest };
+}
+
+function snapshotDocument({ id, index, term, size }: SnapshotMeta): unknown {
+  return { id, index, term, size };
 }
 
 function nameOf(path: string): string {
@@ -176,32 +169,26 @@ function commandDocument(data: Uint8Array): Record<string, unknown> {
   }
 }
 
+function voteText({ votedFor }: { readonly votedFor: string | null }): string {
+  return votedFor === null ? "no vote" : `vote for ${safeText(votedFor)}`;
+}
+
 function recordText(session: Session, record: DumpedRecord): string {
   const { paint } = session;
   const place = paint("dim", `${nameOf(record.file)} ${String(record.offset).padStart(9)}`);
-  const line = (index: string, term: string, type: string, what: string): string =>
-    `${`${place}  ${index.padStart(8)}  ${term.padStart(5)}  ${type.padEnd(10)}  ${what}`.trimEnd()}\n`;
+  const line = (index: number | "", term: number | "", type: string, what: string): string =>
+    `${place}  ${String(index).padStart(8)}  ${String(term).padStart(5)}  ${type.padEnd(10)}  ${what}`.trimEnd() + "\n";
   switch (record.type) {
     case "hardState":
-      return line(
-        "",
-        String(record.term),
-        "term",
-        record.votedFor === null ? "no vote" : `vote for ${safeText(record.votedFor)}`,
-      );
+      return line("", record.term, "term", voteText(record));
     case "snapshot":
-      return line(
-        String(record.meta.index),
-        String(record.meta.term),
-        "snapshot",
-        `${count(record.meta.size, "byte")}`,
-      );
+      return line(record.meta.index, record.meta.term, "snapshot", count(record.meta.size, "byte"));
     case "commit":
       return line("", "", paint("dim", "batch end "), paint("dim", `batch ${record.batchNumber}`));
     case "tornTail":
       return line("", "", paint("yellow", "torn tail "), `${count(record.bytes, "byte")}, to be truncated`);
     default:
-      return line(String(record.index), String(record.term), record.type, entryText(record));
+      return line(record.index, record.term, record.type, entryText(record));
   }
 }
 

@@ -9,29 +9,23 @@ import { dumpLog, verifyLog } from "../../storage/file/mod.ts";
 import { EXIT } from "../exit_codes.ts";
 import { CliError } from "./errors.ts";
 
-/** Reads data folders, and changes nothing in them. */
-export interface LogTools {
-  /** Checks the whole folder. @throws {StorageError} `damaged`, naming file and offset */
-  verify(dir: string): Promise<LogReport>;
-  /** Yields every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
-  dump(dir: string): AsyncIterable<DumpedRecord>;
-}
-
 const MANIFEST = "manifest";
 
-/** Returns the tools for folders of this machine. */
-export function fileLogTools(): LogTools {
-  return {
-    async verify(dir) {
-      await checkFolder(dir);
-      return await verifyLog(dir);
-    },
-    async *dump(dir) {
-      await checkFolder(dir);
-      yield* dumpLog(dir);
-    },
-  };
-}
+/** Reads data folders of this machine, and changes nothing in them. */
+export const fileLogTools = {
+  /** Checks the whole folder. @throws {StorageError} `damaged`, naming file and offset */
+  async verify(dir: string): Promise<LogReport> {
+    await checkFolder(dir);
+    return await verifyLog(dir);
+  },
+  /** Yields every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
+  async *dump(dir: string): AsyncIterable<DumpedRecord> {
+    await checkFolder(dir);
+    yield* dumpLog(dir);
+  },
+};
+
+export type LogTools = typeof fileLogTools;
 
 /** Distinguishes a wrong path from a damaged folder. */
 async function checkFolder(dir: string): Promise<void> {

@@ -11,7 +11,7 @@ import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError, reasonOf } from "./errors.ts";
-import type { Remote, RemoteCallOptions } from "./remote.ts";
+import type { Remote, RemoteCallOptions } from "./connect_remote.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import { parseEndpoint } from "./session.ts";
@@ -37,6 +37,31 @@ running until you stop it, and does not disturb the others.
 Examples:
   raft member remove n4
 `;
+
+/** The commands that change the suffrage of one member, and what it is `after` them. */
+const CHANGES = [
+  {
+    name: "promote",
+    after: "voter",
+    description: "Makes a learner a voter; refused while it lags far behind.",
+    id: "the learner",
+    help: "\nExamples:\n  raft member promote n5",
+  },
+  {
+    name: "demote",
+    after: "learner",
+    description: "Makes a voter a learner; refused if the other voters that are up are not a quorum.",
+    id: "the voter",
+    help: "\nExamples:\n  raft member demote n3",
+  },
+  {
+    name: "remove",
+    after: null,
+    description: "Removes a node from the cluster.",
+    id: "the node",
+    help: REMOVE_HELP,
+  },
+] as const;
 
 /** Adds the commands. */
 export function addMemberCommands(root: Command, registry: Registry): void {
@@ -66,35 +91,18 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     await printChange(session, id, before, learner ? "learner" : "voter");
   });
 
-  const promote = withCommonOptions(member.command("promote"), CHANGE_TIMEOUT_MS)
-    .description("Makes a learner a voter; refused while it lags far behind.")
-    .argument("<id>", "the learner", nodeId)
-    .addHelpText("after", "\nExamples:\n  raft member promote n5");
-  registry.handle<CommonOptions>(promote, async (session, [id = ""]) => {
-    const before = await memberNow(session, id);
-    await change(session, (admin, call) => admin.promote(id, call));
-    await printChange(session, id, before, "voter");
-  });
-
-  const demote = withCommonOptions(member.command("demote"), CHANGE_TIMEOUT_MS)
-    .description("Makes a voter a learner; refused if the other voters that are up are not a quorum.")
-    .argument("<id>", "the voter", nodeId)
-    .addHelpText("after", "\nExamples:\n  raft member demote n3");
-  registry.handle<CommonOptions>(demote, async (session, [id = ""]) => {
-    const before = await memberNow(session, id);
-    await change(session, (admin, call) => admin.demote(id, call));
-    await printChange(session, id, before, "learner");
-  });
-
-  const remove = withCommonOptions(member.command("remove").alias("rm"), CHANGE_TIMEOUT_MS)
-    .description("Removes a node from the cluster.")
-    .argument("<id>", "the node", nodeId)
-    .addHelpText("after", REMOVE_HELP.trimEnd());
-  registry.handle<CommonOptions>(remove, async (session, [id = ""]) => {
-    const before = await memberNow(session, id);
-    await change(session, (admin, call) => admin.remove(id, call));
-    await printChange(session, id, before, null);
-  });
+  for (const { name, after, description, id: which, help } of CHANGES) {
+    const command = withCommonOptions(member.command(name), CHANGE_TIMEOUT_MS)
+      .description(description)
+      .argument("<id>", which, nodeId)
+      .addHelpText("after", help.trimEnd());
+    if (name === "remove") command.alias("rm");
+    registry.handle<CommonOptions>(command, async (session, [id = ""]) => {
+      const before = await memberNow(session, id);
+      await change(session, (admin, call) => admin[name](id, call));
+      await printChange(session, id, before, after);
+    });
+  }
 }
 
 /** Checks whether the node answers from here. A remark, not an error: maybe only the other nodes can reach it. */
@@ -170,6 +178,6 @@ function listText(session: Session, { members, leader, membershipCommitted }: Me
     id === leader ? session.paint("green", "leader") : "",
     safeText(incarnation),
   ]);
-  const columns = ["NODE", "ADDRESS", "SUFFRAGE", "", "DATA FOLDER"].map((title) => ({ title }));
+  const columns = ["NODE", "ADDRESS", "SUFFRAGE", "", "DATA FOLDER"];
   return table(columns, rows) + (membershipCommitted ? "" : "\nThis membership is not committed yet.\n");
 }

@@ -11,6 +11,6 @@ import type { Services } from "./session.ts";
 export function systemServices(): Services {
   return {
     connect: (endpoints) => new ConnectRemote({ endpoints, client: createConnectClientTransport() }),
-    log: fileLogTools(),
+    log: fileLogTools,
   };
 }

@@ -7,7 +7,7 @@ import { usageError } from "./errors.ts";
 import type { CliIo, Style } from "./io.ts";
 import { painter } from "./io.ts";
 import type { LogTools } from "./log_tools.ts";
-import type { Remote, RemoteCallOptions } from "./remote.ts";
+import type { Remote, RemoteCallOptions } from "./connect_remote.ts";
 
 /** Access to clusters and folders; tests inject their own. */
 export interface Services {
@@ -18,11 +18,7 @@ export interface Services {
 }
 
 /** The default servers: those that `deno task start` starts. */
-export const DEFAULT_ENDPOINTS: readonly string[] = [
-  "http://127.0.0.1:7001",
-  "http://127.0.0.1:7002",
-  "http://127.0.0.1:7003",
-];
+const DEFAULT_ENDPOINTS: readonly string[] = [7001, 7002, 7003].map((port) => `http://127.0.0.1:${port}`);
 
 /** The default of `--timeout-ms`. */
 export const DEFAULT_TIMEOUT_MS = 5000;
@@ -48,10 +44,6 @@ export function parseEndpoint(text: string): string {
   return parsed.origin + parsed.pathname.replace(/\/$/, "");
 }
 
-function endpointsOf(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts.map(parseEndpoint))];
-}
-
 /** One run of one command. */
 export class Session {
   readonly io: CliIo;
@@ -73,9 +65,8 @@ export class Session {
     this.timeoutMs = options.timeoutMs;
     this.paint = painter(io.stdout, io.env);
     const given = options.server ?? collect(io.env["RAFT_SERVER"] ?? "");
-    const endpoints = endpointsOf(given);
-    this.endpointsGiven = endpoints.length > 0;
-    this.endpoints = this.endpointsGiven ? endpoints : DEFAULT_ENDPOINTS;
+    this.endpointsGiven = given.length > 0;
+    this.endpoints = this.endpointsGiven ? [...new Set(given.map(parseEndpoint))] : DEFAULT_ENDPOINTS;
   }
 
   /** The client of the cluster. */

@@ -15,7 +15,6 @@ import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import type { ClusterHealth, NodeHealth } from "./cluster_health.ts";
 import { clusterHealth, exitCodeOfHealth, peerOf, troubleOf } from "./cluster_health.ts";
-import type { Column } from "./text.ts";
 import { count, duration, safeText, shortAddress, table } from "./text.ts";
 
 interface StatusOptions extends CommonOptions {
@@ -77,19 +76,8 @@ async function watch(session: Session, intervalMs: number): Promise<number> {
   return EXIT.interrupted;
 }
 
-const COLUMNS: readonly Column[] = [
-  { title: "NODE" },
-  { title: "ADDRESS" },
-  { title: "ROLE" },
-  { title: "TERM", align: "right" },
-  { title: "COMMIT", align: "right" },
-  { title: "APPLIED", align: "right" },
-  { title: "LAST", align: "right" },
-  { title: "SNAPSHOT", align: "right" },
-  { title: "LAG", align: "right" },
-  { title: "UPTIME", align: "right" },
-  { title: "HEALTH" },
-];
+const NUMBERS = ["TERM", "COMMIT", "APPLIED", "LAST", "SNAPSHOT", "LAG", "UPTIME"];
+const COLUMNS = ["NODE", "ADDRESS", "ROLE", ...NUMBERS, "HEALTH"];
 
 function statusText(session: Session, health: ClusterHealth): string {
   const { paint } = session;
@@ -107,7 +95,7 @@ function statusText(session: Session, health: ClusterHealth): string {
     `term ${health.term}`,
     voters.length === 0 ? "" : up < voters.length ? paint("yellow", present) : present,
   ].filter((part) => part !== "").join(", ");
-  return `${head}\n\n${table(COLUMNS, rows)}${warnings(session, health)}`;
+  return `${head}\n\n${table(COLUMNS, rows, NUMBERS)}${warnings(session, health)}`;
 }
 
 function row(session: Session, health: ClusterHealth, node: NodeHealth): readonly string[] {

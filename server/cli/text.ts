@@ -88,22 +88,23 @@ export function shortAddress(address: string): string {
   return safeText(address.replace(/^http:\/\//, ""));
 }
 
-/** A column of a table. */
-export interface Column {
-  readonly title: string;
-  /** @default "left" */
-  readonly align?: "left" | "right";
-}
-
-/** Aligns rows under their titles. No line ends in spaces. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const lines = [columns.map(({ title }) => title), ...rows];
-  const widths = columns.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? "")), 0));
+/**
+ * Aligns rows under their titles. No line ends in spaces.
+ *
+ * @param right The titles of the columns that are aligned to the right.
+ */
+export function table(
+  titles: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly string[] = [],
+): string {
+  const lines = [titles, ...rows];
+  const widths = titles.map((_, at) => lines.reduce((most, line) => Math.max(most, stringWidth(line[at] ?? "")), 0));
   return lines.map((line) =>
-    columns.map(({ align }, at) => {
+    titles.map((title, at) => {
       const cell = line[at] ?? "";
       const blanks = " ".repeat((widths[at] ?? 0) - stringWidth(cell));
-      return align === "right" ? blanks + cell : cell + blanks;
+      return right.includes(title) ? blanks + cell : cell + blanks;
     }).join("  ").trimEnd() + "\n"
   ).join("");
 }

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RaftError } from "../../lib/errors.ts";
 import { ConnectRemote } from "../../server/cli/connect_remote.ts";
-import type { RemoteCallOptions } from "../../server/cli/remote.ts";
+import type { RemoteCallOptions } from "../../server/cli/connect_remote.ts";
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import type { Status } from "../support/server_processes.ts";
 import { eventually, freePort, ownCommand } from "../support/server_processes.ts";

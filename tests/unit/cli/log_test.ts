@@ -3,7 +3,7 @@ import { encodeDelete, encodePut } from "../../../lib/kv/commands.ts";
 import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
 import type { Entry } from "../../../lib/raft/types.ts";
 import { encodePlain, encodeRegister, encodeSessionCommand } from "../../../lib/sessions/session_codec.ts";
-import { fileLogTools } from "../../../server/cli/log_tools.ts";
+import { fileLogTools as log } from "../../../server/cli/log_tools.ts";
 import { createFileStorage } from "../../../storage/file/mod.ts";
 import { cli, errorOf } from "./support.ts";
 
@@ -53,8 +53,6 @@ async function withFolder(test: (dir: string, parent: string) => Promise<void>):
     await Deno.remove(parent, { recursive: true });
   }
 }
-
-const log = fileLogTools();
 
 Deno.test("log verify: an intact folder", async () => {
   await withFolder(async (dir) => {

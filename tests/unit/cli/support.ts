@@ -9,7 +9,7 @@ import type { NewMember } from "../../../lib/client/admin_calls.ts";
 import type { CompareResult, KeyValueList, KeyValueListOptions } from "../../../lib/kv/client.ts";
 import type { ExpectedVersion, VersionedValue } from "../../../lib/kv/commands.ts";
 import type { Consistency } from "../../../lib/node/types.ts";
-import type { Remote, RemoteCallOptions } from "../../../server/cli/remote.ts";
+import type { Remote, RemoteCallOptions } from "../../../server/cli/connect_remote.ts";
 import { run } from "../../../server/cli/run.ts";
 import type { StatusDocument } from "../../../server/status.ts";
 
