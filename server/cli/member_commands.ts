@@ -38,31 +38,6 @@ Examples:
   raft member remove n4
 `;
 
-/** The commands that change the suffrage of one member, and what it is `after` them. */
-const CHANGES = [
-  {
-    name: "promote",
-    after: "voter",
-    description: "Makes a learner a voter; refused while it lags far behind.",
-    id: "the learner",
-    help: "\nExamples:\n  raft member promote n5",
-  },
-  {
-    name: "demote",
-    after: "learner",
-    description: "Makes a voter a learner; refused if the other voters that are up are not a quorum.",
-    id: "the voter",
-    help: "\nExamples:\n  raft member demote n3",
-  },
-  {
-    name: "remove",
-    after: null,
-    description: "Removes a node from the cluster.",
-    id: "the node",
-    help: REMOVE_HELP,
-  },
-] as const;
-
 /** Adds the commands. */
 export function addMemberCommands(root: Command, registry: Registry): void {
   const member = root.command("member").description("The members of the cluster.");
@@ -91,18 +66,27 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     await printChange(session, id, before, learner ? "learner" : "voter");
   });
 
-  for (const { name, after, description, id: which, help } of CHANGES) {
-    const command = withCommonOptions(member.command(name), CHANGE_TIMEOUT_MS)
-      .description(description)
-      .argument("<id>", which, nodeId)
-      .addHelpText("after", help.trimEnd());
-    if (name === "remove") command.alias("rm");
+  const changeCommand = (name: "promote" | "demote" | "remove", after: "voter" | "learner" | null): Command => {
+    const command = withCommonOptions(member.command(name), CHANGE_TIMEOUT_MS);
     registry.handle<CommonOptions>(command, async (session, [id = ""]) => {
       const before = await memberNow(session, id);
       await change(session, (admin, call) => admin[name](id, call));
       await printChange(session, id, before, after);
     });
-  }
+    return command;
+  };
+  changeCommand("promote", "voter")
+    .description("Makes a learner a voter; refused while it lags far behind.")
+    .argument("<id>", "the learner", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft member promote n5");
+  changeCommand("demote", "learner")
+    .description("Makes a voter a learner; refused if the other voters that are up are not a quorum.")
+    .argument("<id>", "the voter", nodeId)
+    .addHelpText("after", "\nExamples:\n  raft member demote n3");
+  changeCommand("remove", null).alias("rm")
+    .description("Removes a node from the cluster.")
+    .argument("<id>", "the node", nodeId)
+    .addHelpText("after", REMOVE_HELP.trimEnd());
 }
 
 /** Checks whether the node answers from here. A remark, not an error: maybe only the other nodes can reach it. */
