@@ -2,7 +2,7 @@
  * The tools that the checks of conformance.ts are written with.
  */
 
-import { membershipOf } from "../lib/raft/membership.ts";
+import { encodeMembership, membershipOf } from "../lib/raft/membership.ts";
 import { StorageError } from "../lib/errors.ts";
 import type { Entry, Membership, PersistBatch, SnapshotMeta } from "../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
@@ -79,8 +79,7 @@ export class Bench {
     const half = bytes.length >> 1;
     await writer.write(bytes.subarray(0, half));
     await writer.write(bytes.subarray(half));
-    const { offset: size, checksum } = writer;
-    const meta = { id: `${content}@${index}`, index, term, membership, size, checksum };
+    const meta = metaOf(writer, `${content}@${index}`, index, term);
     await writer.stage(meta);
     return { meta, writer };
   }
@@ -116,6 +115,15 @@ export function run(first: number, count: number, term: number, prefix = ""): En
     type: "command",
     data: text.encode(`${prefix}${first + i}`),
   }));
+}
+
+export function membershipEntry(index: number, term: number): Entry {
+  return { index, term, type: "membership", data: encodeMembership(membership) };
+}
+
+/** Describes the bytes written so far. */
+export function metaOf(writer: SnapshotWriter, id: string, index: number, term = 1): SnapshotMeta {
+  return { id, index, term, membership, size: writer.offset, checksum: writer.checksum };
 }
 
 export async function readAll(reader: SnapshotReader | null, piece = 3): Promise<string> {

@@ -3,9 +3,8 @@
  */
 
 import { crc32c } from "../lib/crc32c.ts";
-import { encodeMembership } from "../lib/raft/membership.ts";
 import type { Entry, HardState, PersistBatch } from "../lib/raft/types.ts";
-import { expect, identity, membership, rejects, run, same } from "./conformance_bench.ts";
+import { expect, identity, membership, membershipEntry, rejects, run, same } from "./conformance_bench.ts";
 import type { Checks } from "./conformance_bench.ts";
 
 /** Checks of the identity of a storage, and of loading and closing it. */
@@ -97,7 +96,7 @@ export const logChecks: Checks = {
     const all = Uint8Array.from({ length: 256 }, (_, i) => i);
     const large = new Uint8Array(300_000).map((_, i) => i * 7);
     const entries: Entry[] = [
-      { index: 1, term: 1, type: "membership", data: encodeMembership(membership) },
+      membershipEntry(1, 1),
       { index: 2, term: 1, type: "noop", data: new Uint8Array() },
       { index: 3, term: 1, type: "command", data: all },
       { index: 4, term: 1, type: "command", data: large },
@@ -128,9 +127,8 @@ export const logChecks: Checks = {
     same((await bench.restart()).lastIndex, 1, "the last index");
   },
   "a membership entry that is overwritten is gone": async (bench) => {
-    const data = encodeMembership(membership);
-    await bench.persist({ entries: [{ index: 1, term: 1, type: "membership", data }, ...run(2, 1, 1)] });
-    await bench.persist({ entries: [{ index: 3, term: 1, type: "membership", data }] });
+    await bench.persist({ entries: [membershipEntry(1, 1), ...run(2, 1, 1)] });
+    await bench.persist({ entries: [membershipEntry(3, 1)] });
     same((await bench.restart()).memberships.map((entry) => entry.index), [1, 3], "before");
     await bench.persist({ entries: run(3, 1, 2) });
     same((await bench.restart()).memberships.map((entry) => entry.index), [1], "after");

@@ -2,10 +2,7 @@
  * Checks of snapshots and compaction.
  */
 
-import { encodeMembership } from "../lib/raft/membership.ts";
-import type { SnapshotMeta } from "../lib/raft/types.ts";
-import type { SnapshotWriter } from "../lib/storage.ts";
-import { membership, readAll, rejects, run, same, text } from "./conformance_bench.ts";
+import { membershipEntry, metaOf, readAll, rejects, run, same, text } from "./conformance_bench.ts";
 import type { Checks } from "./conformance_bench.ts";
 
 /**
@@ -33,14 +30,7 @@ export const snapshotChecks: Checks = {
     await rejects(bench.persist({ snapshot: meta }), "storage", "the staged one");
   },
   "a snapshot that matches the log keeps it (§7)": async (bench) => {
-    const data = encodeMembership(membership);
-    await bench.persist({
-      entries: [
-        { index: 1, term: 1, type: "membership", data },
-        ...run(2, 3, 1),
-        { index: 5, term: 2, type: "membership", data },
-      ],
-    });
+    await bench.persist({ entries: [membershipEntry(1, 1), ...run(2, 3, 1), membershipEntry(5, 2)] });
     await bench.install(3, 1, "three");
     same(await bench.log(4, 4), "4:1:4", "an entry after it");
     const state = await bench.restart();
@@ -108,17 +98,14 @@ export const snapshotChecks: Checks = {
     const second = await bench.storage.createSnapshot();
     await first.write(text.encode("one"));
     await second.write(text.encode("two"));
-    const meta = (writer: SnapshotWriter, id: string): SnapshotMeta => {
-      return { id, index: 5, term: 1, membership, size: writer.offset, checksum: writer.checksum };
-    };
-    await first.stage(meta(first, "one"));
-    await second.stage(meta(second, "two"));
-    await bench.persist({ snapshot: meta(second, "two") });
+    await first.stage(metaOf(first, "one", 5));
+    await second.stage(metaOf(second, "two", 5));
+    await bench.persist({ snapshot: metaOf(second, "two", 5) });
     await first.abort();
     same(await readAll(await bench.storage.openSnapshot()), "two", "the one persisted");
     const empty = await bench.storage.createSnapshot();
-    await empty.stage({ ...meta(empty, "empty"), index: 6 });
-    await bench.persist({ snapshot: { ...meta(empty, "empty"), index: 6 } });
+    await empty.stage(metaOf(empty, "empty", 6));
+    await bench.persist({ snapshot: metaOf(empty, "empty", 6) });
     await bench.restart();
     same(await readAll(await bench.storage.openSnapshot()), "", "an empty one");
   },
@@ -126,8 +113,7 @@ export const snapshotChecks: Checks = {
     for (const wrong of [{ size: 3 }, { checksum: 1 }]) {
       const writer = await bench.storage.createSnapshot();
       await writer.write(text.encode("data"));
-      const meta = { id: "x", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
-      await rejects(writer.stage({ ...meta, ...wrong }), "damaged", JSON.stringify(wrong));
+      await rejects(writer.stage({ ...metaOf(writer, "x", 1), ...wrong }), "damaged", JSON.stringify(wrong));
       await writer.abort();
     }
   },
