@@ -45,20 +45,17 @@ export interface LockOwner {
   readonly socket: string;
 }
 
-/** A listening socket. */
-export interface LockSocket {
-  /** Stops listening, and deletes the file. */
-  close(): Promise<void>;
-}
-
 /** The interface of the lock to the system. */
 export interface LockHost {
   /** Describes this process, without a socket. */
   self(): Promise<LockOwner>;
   /** Reports whether a process still runs, judging by its id. */
   stateOf(owner: LockOwner): Promise<"alive" | "dead" | "unknown">;
-  /** Listens on a new socket file until closed or this process ends; `undefined` where that would prove nothing. */
-  listen(path: string): Promise<LockSocket | undefined>;
+  /**
+   * Listens on a new socket file until this process ends. Returns a function that
+   * ends it before and deletes the file; `undefined` where a socket would prove nothing.
+   */
+  listen(path: string): Promise<(() => Promise<void>) | undefined>;
   /** Reports whether a process listens on a socket file; `dead` only if it is certain that none does. */
   ask(path: string): Promise<"alive" | "dead" | "unknown">;
   randomName(): string;
@@ -89,13 +86,13 @@ async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<Fo
   if (before > 0 && !await isFree(host, dir, before)) return undefined;
   const name = `lock.${host.randomName()}`;
   const socketName = `${name}.sock`;
-  const socket = await host.listen(`${dir}/${socketName}`);
+  const closeSocket = await host.listen(`${dir}/${socketName}`);
   let won = false;
   try {
-    const owner = { ...self, socket: socket === undefined ? "" : socketName };
+    const owner = { ...self, socket: closeSocket === undefined ? "" : socketName };
     won = await linkLock(host, dir, before, `${dir}/${name}.tmp`, owner);
   } finally {
-    if (!won) await socket?.close();
+    if (!won) await closeSocket?.();
   }
   if (!won) return undefined;
   return {
@@ -103,7 +100,7 @@ async function tryLock(host: LockHost, dir: string, self: LockOwner): Promise<Fo
       try {
         await host.truncate(lockPath(dir, before + 1));
       } finally {
-        await socket?.close();
+        await closeSocket?.();
       }
     },
   };

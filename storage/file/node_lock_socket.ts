@@ -15,7 +15,7 @@ import { connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import process from "node:process";
 import { errorCode } from "./file_system.ts";
-import type { LockSocket } from "./lock_file.ts";
+import type { LockHost } from "./lock_file.ts";
 
 /** The longest path of a socket on Linux, in bytes; longer ones are cut off or refused. */
 const maxPathBytes = 107;
@@ -45,11 +45,10 @@ async function isTelling(path: string): Promise<boolean> {
 }
 
 /**
- * Listens on a new socket until closed or the process ends; it does not keep the
- * process alive. Returns `undefined` where a socket would prove nothing, or can't be
- * created.
+ * Implements {@linkcode LockHost.listen}; the socket does not keep the process alive.
+ * Returns `undefined` also if it can't be created.
  */
-export async function listenAt(path: string): Promise<LockSocket | undefined> {
+export async function listenAt(path: string): ReturnType<LockHost["listen"]> {
   if (!await isTelling(path)) return undefined;
   const server = createServer((connection) => {
     connection.on("error", () => {});
@@ -77,7 +76,7 @@ export async function listenAt(path: string): Promise<LockSocket | undefined> {
     await close();
     return undefined;
   }
-  return { close };
+  return close;
 }
 
 /** Reports whether a process listens at this path. */
