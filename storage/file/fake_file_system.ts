@@ -306,12 +306,7 @@ export class FakeFileSystem implements FileSystem {
         throw new StorageError(`the folder ${path} is locked`, { disk: "unchanged", code: "locked" });
       }
       locks.add(path);
-      return {
-        release: () => {
-          locks.delete(path);
-          return Promise.resolve();
-        },
-      };
+      return { release: () => Promise.resolve(void locks.delete(path)) };
     });
   }
 
@@ -338,11 +333,7 @@ export class FakeFileSystem implements FileSystem {
         }),
       write: (data, position) =>
         run(
-          {
-            type: "write",
-            length: data.length,
-            growth: Math.max(0, position + data.length - inode.seen.size),
-          },
+          { type: "write", length: data.length, growth: Math.max(0, position + data.length - inode.seen.size) },
           () => write(data, position),
           (bytes) => write(data.subarray(0, bytes), position),
         ),
@@ -354,12 +345,7 @@ export class FakeFileSystem implements FileSystem {
   }
 
   /** Runs an operation with its faults; a short write or a failed sync calls `partly` in place of `act`. */
-  async #run<T>(
-    operation: Operation,
-    path: string,
-    act: () => T,
-    partly?: (bytes: number) => T,
-  ): Promise<T> {
+  async #run<T>(operation: Operation, path: string, act: () => T, partly?: (bytes: number) => T): Promise<T> {
     if (this.crashed) await never();
     const life = this.#life;
     const { type } = operation;
@@ -394,16 +380,13 @@ function applyNameChange(names: Names, { remove, add, inode }: NameChange): void
 }
 
 function fateOf(survival: Survival, random: () => number): () => Fate {
-  switch (survival) {
-    case "all":
-      return () => "kept";
-    case "none":
-      return () => "dropped";
-    case "random":
-      return () => random() < 0.5 ? "kept" : "dropped";
-    case "garbled":
-      return () => fates[Math.floor(random() * fates.length)]!;
-  }
+  const made: Record<Survival, () => Fate> = {
+    all: () => "kept",
+    none: () => "dropped",
+    random: () => random() < 0.5 ? "kept" : "dropped",
+    garbled: () => fates[Math.floor(random() * fates.length)]!,
+  };
+  return made[survival];
 }
 
 function parentOf(path: string): string {
