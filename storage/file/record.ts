@@ -42,7 +42,7 @@ export const commitBytes = recordHeaderBytes + 24;
 export const commitMark = 0x54494d43;
 
 /** The type of a record: an entry of one of the three types, term and vote, a snapshot put in force, the end of a batch. */
-export type RecordType = EntryType | "hardState" | "snapshot" | "commit";
+type RecordType = EntryType | "hardState" | "snapshot" | "commit";
 
 const typeByNumber: readonly (RecordType | undefined)[] = [
   undefined,
@@ -76,12 +76,12 @@ export function isEntryType(type: RecordType | undefined): type is EntryType {
 }
 
 /** Reads a safe integer from eight bytes; NaN if it is not one. */
-export function readUint64(view: DataView, offset: number): number {
+function readUint64(view: DataView, offset: number): number {
   const value = view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
   return Number.isSafeInteger(value) ? value : NaN;
 }
 
-export function writeUint64(view: DataView, offset: number, value: number): void {
+function writeUint64(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
 }

@@ -36,8 +36,7 @@ export class WriteAheadLog {
   /** @throws {StorageError} `unchanged`, if the batch breaks a rule */
   check(batch: PersistBatch): void {
     checkBatch(this.state, batch);
-    let bytes = 0;
-    for (const entry of batch.entries) bytes += recordHeaderBytes + entry.data.length;
+    const bytes = sizeOf(batch.entries);
     if (bytes > maxBatchBytes) throw failure(`a batch of ${bytes} bytes is too large`, "unchanged");
   }
 
@@ -64,9 +63,7 @@ export class WriteAheadLog {
   ): CommittedBatch & { readonly bytes: Uint8Array } {
     const encoder = this.#encoder;
     const { entries, hardState } = batch;
-    let expected = 256;
-    for (const entry of entries) expected += recordHeaderBytes + entry.data.length;
-    encoder.begin(this.state.checksum, expected + commitBytes);
+    encoder.begin(this.state.checksum, 256 + sizeOf(entries) + commitBytes);
     if (hardState !== null) encoder.add("hardState", 0, hardState.term, encodeVote(hardState.votedFor));
     const keeps = snapshot !== null && keepsLog(this.state, snapshot.meta);
     if (snapshot !== null) {
@@ -138,10 +135,14 @@ export class WriteAheadLog {
         const at = index.offsetOf(next) - start;
         const size = recordSizeAt(view, at);
         if (size === undefined || at + size > bytes.length) break;
-        const entry = parseEntry(segment.path, bytes, view, at, start, next, index.termAt(next)!);
-        total += entry.data.length;
+        const record = parseRecord(bytes, view, at);
+        const term = index.termAt(next)!;
+        if (!isEntryType(record?.type) || record?.index !== next || record.term !== term) {
+          throw damaged(segment.path, start + at, `entry ${next} does not read as it was written`);
+        }
+        total += record.payload.length;
         if (found.length > 0 && total > maxBytes) return true;
-        found.push(entry);
+        found.push({ index: next, term, type: record.type, data: record.payload });
       }
     }
     return true;
@@ -178,20 +179,9 @@ export class WriteAheadLog {
   }
 }
 
-function parseEntry(
-  path: string,
-  bytes: Uint8Array,
-  view: DataView,
-  at: number,
-  start: number,
-  index: number,
-  term: number,
-): Entry {
-  const record = parseRecord(bytes, view, at);
-  if (record === undefined || !isEntryType(record.type) || record.index !== index || record.term !== term) {
-    throw damaged(path, start + at, `entry ${index} does not read as it was written`);
-  }
-  return { index, term, type: record.type, data: record.payload };
+/** Returns the size of the records of entries. */
+function sizeOf(entries: readonly Entry[]): number {
+  return entries.reduce((bytes, { data }) => bytes + recordHeaderBytes + data.length, 0);
 }
 
 /** Begins a segment; its name is durable when this resolves. */
