@@ -4,62 +4,49 @@
  * the simulator within some seeds, or a directed test. A mutant that survives, or
  * whose edits no longer apply, fails the command; so does an invariant of the
  * simulator that no mutant violates.
- *
- * - `--only NAME,…`: only these mutants
- * - `--by simulation` or `--by test`: the check that has to fail, instead of the mutant's own choice
- * - `--seeds 1..2000`: the seeds to try
- * - `--jobs 2`: the number of mutants at a time
- * - `--shrink`: prints the smallest failing run found for each, as a story
- * - `--table`: prints a table in Markdown on stdout, and the rest on stderr
  */
 
-import { parseArgs } from "node:util";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { integer } from "../server/options.ts";
 import { INVARIANTS } from "../simulation/mod.ts";
 import { mutants } from "../tests/mutants/mod.ts";
 import type { Mutant } from "../tests/mutants/mutant.ts";
 import { parseSeeds } from "./mutants/seed_runner.ts";
 import { runMutant, simulateUntilKilled, testsPass } from "./mutants/run_mutant.ts";
-import type { MutantRun } from "./mutants/run_mutant.ts";
 import { type MutantResult, table, violations } from "./mutants/table.ts";
 import { MutantSandbox } from "./mutants/sandbox.ts";
 
 interface Options {
-  readonly chosen: readonly Mutant[];
-  readonly by: Mutant["killedBy"] | null;
+  readonly only: readonly Mutant[];
+  readonly by?: Mutant["killedBy"];
   readonly seeds: string;
   readonly jobs: number;
-  readonly shrink: boolean;
-  readonly table: boolean;
+  readonly shrink?: boolean;
+  readonly table?: boolean;
 }
 
-/** @throws {TypeError} or {RangeError} for invalid options */
-function parseOptions(args: string[]): Options {
-  const { values } = parseArgs({
-    args,
-    options: {
-      only: { type: "string" },
-      by: { type: "string" },
-      seeds: { type: "string", default: "1..2000" },
-      jobs: { type: "string", default: "2" },
-      shrink: { type: "boolean", default: false },
-      table: { type: "boolean", default: false },
-    },
+function parseOptions(args: readonly string[]): Options {
+  return new Command("mutants")
+    .description("Removes one rule after the other in a copy of the source, where a check has to fail.")
+    .addOption(
+      new Option("--only <names>", "these mutants, with commas between").argParser(choose).default(mutants, "all"),
+    )
+    .addOption(new Option("--by <check>", "instead of the mutant's own choice").choices(["simulation", "test"]))
+    .option("--seeds <a..b>", "the seeds to try", (text) => parseSeeds(text) && text, "1..2000")
+    .option("--jobs <n>", "the number of mutants at a time", integer(1, 64), 2)
+    .option("--shrink", "print the smallest failing run found for each, as a story")
+    .option("--table", "print a table in Markdown on stdout, and the rest on stderr")
+    .parse(args, { from: "user" })
+    .opts();
+}
+
+/** Parses names of mutants. */
+function choose(text: string): readonly Mutant[] {
+  return text.split(",").map((name) => {
+    const mutant = mutants.find((each) => each.name === name);
+    if (mutant === undefined) throw new InvalidArgumentError(`There is no mutant ${name}.`);
+    return mutant;
   });
-  const { by = null, seeds } = values;
-  if (by !== null && by !== "simulation" && by !== "test") throw new TypeError("--by simulation, or --by test");
-  parseSeeds(seeds);
-  const jobs = Number(values.jobs);
-  if (!Number.isSafeInteger(jobs) || jobs < 1) throw new RangeError(`--jobs must be an integer from 1: ${values.jobs}`);
-  const { shrink, table } = values;
-  return { chosen: choose(values.only?.split(",") ?? null), by, seeds, jobs, shrink, table };
-}
-
-/** @throws {RangeError} for a name that no mutant has */
-function choose(names: readonly string[] | null): readonly Mutant[] {
-  if (names === null) return mutants;
-  const unknown = names.filter((name) => !mutants.some((mutant) => mutant.name === name));
-  if (unknown.length > 0) throw new RangeError(`no such mutant: ${unknown.join(", ")}`);
-  return mutants.filter(({ name }) => names.includes(name));
 }
 
 /** Runs the chosen mutants, several at a time, each lane in its own copy. */
@@ -69,15 +56,13 @@ async function runAll(
   signal: AbortSignal,
   onResult: (results: MutantResult) => void,
 ): Promise<MutantResult[]> {
-  const waiting = [...options.chosen];
+  const waiting = [...options.only];
   const done = new Map<Mutant, MutantResult>();
   const lane = async (sandbox: MutantSandbox): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
       signal.throwIfAborted();
       const began = performance.now();
-      const { seeds, shrink } = options;
-      const how: MutantRun = { sandbox, seeds, by: options.by ?? mutant.killedBy, shrink, signal };
-      const verdict = await runMutant(mutant, how);
+      const verdict = await runMutant(mutant, options.by ?? mutant.killedBy, sandbox, options);
       signal.throwIfAborted();
       const results = { mutant, verdict, seconds: (performance.now() - began) / 1000 };
       done.set(mutant, results);
@@ -85,15 +70,11 @@ async function runAll(
     }
   };
   await Promise.all(sandboxes.map(lane));
-  return options.chosen.flatMap((mutant) => done.get(mutant) ?? []);
+  return options.only.flatMap((mutant) => done.get(mutant) ?? []);
 }
 
 /** Checks that the unmodified source passes every check that killed a mutant; returns a failure, or `null`. */
-async function control(
-  results: readonly MutantResult[],
-  sandbox: MutantSandbox,
-  signal: AbortSignal,
-): Promise<string | null> {
+async function control(results: readonly MutantResult[], sandbox: MutantSandbox): Promise<string | null> {
   const seeds = new Set<number>();
   const files = new Set<string>();
   for (const { mutant, verdict } of results) {
@@ -102,11 +83,11 @@ async function control(
     else seeds.add(verdict.seed);
   }
   if (files.size > 0) {
-    const failed = await testsPass(sandbox, [...files], signal);
+    const failed = await testsPass(sandbox, [...files]);
     if (failed !== null) return failed;
   }
   if (seeds.size === 0) return null;
-  const verdict = await simulateUntilKilled(sandbox, [...seeds].join(","), signal);
+  const verdict = await simulateUntilKilled(sandbox, [...seeds].join(","));
   if (verdict.result === "killed") return `seed ${verdict.seed} violates ${verdict.by} in the unmodified source`;
   return verdict.result === "survived" && verdict.why === `${seeds.size} seeds passed` ? null : verdict.why;
 }
@@ -131,29 +112,23 @@ function lineOf({ mutant, verdict, seconds }: MutantResult): string {
   return `killed   ${name} ${verdict.by}${seeds}, ${end}${message}${story}`;
 }
 
-async function main(args: string[]): Promise<number> {
-  let options: Options;
-  try {
-    options = parseOptions(args);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return 2;
-  }
+async function main(options: Options): Promise<number> {
   const print = options.table ? console.error : console.log;
   const ending = new AbortController();
   const onSignal = (): void => ending.abort(new Error("interrupted"));
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
   const sandboxes: MutantSandbox[] = [];
   try {
-    for (let i = 0; i < Math.min(options.jobs, options.chosen.length); i++) sandboxes.push(await MutantSandbox.open());
+    const lanes = Math.min(options.jobs, options.only.length);
+    for (let i = 0; i < lanes; i++) sandboxes.push(await MutantSandbox.open(ending.signal));
     const results = await runAll(options, sandboxes, ending.signal, (one) => print(lineOf(one)));
-    const failure = await control(results, sandboxes[0]!, ending.signal);
+    const failure = await control(results, sandboxes[0]!);
     if (options.table) console.log(table(results));
     const idle = printViolations(results, print);
     if (failure !== null) print(`the unmodified source does not pass either: ${failure}`);
     const killed = results.filter(({ verdict }) => verdict.result === "killed").length;
     print(`${killed} killed, ${results.length - killed} survived`);
-    const idleMatters = options.chosen === mutants && options.by !== "test";
+    const idleMatters = options.only === mutants && options.by !== "test";
     return failure === null && killed === results.length && !(idleMatters && idle > 0) ? 0 : 1;
   } catch (error) {
     if (!ending.signal.aborted) throw error;
@@ -165,4 +140,4 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await main(parseOptions(Deno.args)));

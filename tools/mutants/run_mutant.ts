@@ -1,7 +1,6 @@
 /** Running a mutant: a simulated cluster or a directed test has to fail. */
 
 import type { DirectedTest, Mutant } from "../../tests/mutants/mutant.ts";
-import { run } from "../run.ts";
 import { countDeno } from "../test.ts";
 import type { SeedResult } from "./seed_runner.ts";
 import type { MutantSandbox } from "./sandbox.ts";
@@ -23,31 +22,27 @@ export type Verdict =
   /** It is not a mutant: its edits no longer fit, or it does not compile. */
   | { readonly result: "inapplicable"; readonly why: string };
 
-export interface MutantRun {
-  readonly sandbox: MutantSandbox;
-  readonly seeds: string;
-  readonly by: Mutant["killedBy"];
-  /** Reduces a failing run. */
-  readonly shrink: boolean;
-  readonly signal: AbortSignal;
-}
-
 const SIMULATION = "simulation/mod.ts";
 const SIMULATION_MS = 15 * 60_000;
 const TEST_MS = 2 * 60_000;
 
-/** Makes the mutant, and runs the check that has to fail. */
-export async function runMutant(mutant: Mutant, { sandbox, seeds, by, shrink, signal }: MutantRun): Promise<Verdict> {
+/** Makes the mutant, and runs the check that has to fail; with `shrink`, reduces a failing run. */
+export async function runMutant(
+  mutant: Mutant,
+  by: Mutant["killedBy"],
+  sandbox: MutantSandbox,
+  { seeds, shrink }: { readonly seeds: string; readonly shrink?: boolean },
+): Promise<Verdict> {
   try {
     await sandbox.apply(mutant.edits);
     const killer = by === "simulation" ? SIMULATION : mutant.test.file;
     const files = new Set([...mutant.edits.map(({ file }) => file), killer]);
-    const checked = await run([Deno.execPath(), "check", "--quiet", ...files], inCopy(sandbox, SIMULATION_MS, signal));
+    const checked = await sandbox.deno(["check", "--quiet", ...files], SIMULATION_MS);
     if (!checked.ok) return { result: "inapplicable", why: `it does not compile:\n${checked.output.trim()}` };
-    if (by === "test") return await runTest(sandbox, mutant.test, signal);
-    const verdict = await simulateUntilKilled(sandbox, seeds, signal, mutant.name);
+    if (by === "test") return await runTest(sandbox, mutant.test);
+    const verdict = await simulateUntilKilled(sandbox, seeds, mutant.name);
     if (!shrink || verdict.result !== "killed" || verdict.seed === null) return verdict;
-    return { ...verdict, story: await shrunkStory(sandbox, verdict.seed, signal) };
+    return { ...verdict, story: await shrunkStory(sandbox, verdict.seed) };
   } catch (error) {
     return { result: "inapplicable", why: error instanceof Error ? error.message : String(error) };
   } finally {
@@ -56,14 +51,9 @@ export async function runMutant(mutant: Mutant, { sandbox, seeds, by, shrink, si
 }
 
 /** Simulates seeds until one fails; begins with the runs that `mutant` has failed before. */
-export async function simulateUntilKilled(
-  sandbox: MutantSandbox,
-  seeds: string,
-  signal: AbortSignal,
-  mutant = "",
-): Promise<Verdict> {
-  const command = [Deno.execPath(), "run", "--allow-all", "--no-check", "tools/mutants/seed_runner.ts", seeds, mutant];
-  const ran = await run(command, inCopy(sandbox, SIMULATION_MS, signal));
+export async function simulateUntilKilled(sandbox: MutantSandbox, seeds: string, mutant = ""): Promise<Verdict> {
+  const command = ["run", "--allow-all", "--no-check", "tools/mutants/seed_runner.ts", seeds, mutant];
+  const ran = await sandbox.deno(command, SIMULATION_MS);
   const lines: string[] = [];
   const rest: string[] = [];
   for (const line of ran.output.split("\n")) (line.startsWith(`{"seed":`) ? lines : rest).push(line);
@@ -81,17 +71,16 @@ export async function simulateUntilKilled(
 }
 
 /** Returns the output of `deno task simulate --shrink` for a seed. */
-async function shrunkStory(sandbox: MutantSandbox, seed: number, signal: AbortSignal): Promise<string> {
+async function shrunkStory(sandbox: MutantSandbox, seed: number): Promise<string> {
   const command = ["run", "--allow-all", "--no-check", "tools/simulate/main.ts", "--seed", String(seed), "--shrink"];
-  const { output } = await run([Deno.execPath(), ...command], inCopy(sandbox, SIMULATION_MS, signal));
+  const { output } = await sandbox.deno(command, SIMULATION_MS);
   const begin = output.search(/^\d+ faults and requests are left/m);
   return begin < 0 ? output.slice(-2000) : output.slice(begin);
 }
 
-async function runTest(sandbox: MutantSandbox, { file, name }: DirectedTest, signal: AbortSignal): Promise<Verdict> {
+async function runTest(sandbox: MutantSandbox, { file, name }: DirectedTest): Promise<Verdict> {
   const filter = `/^${name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")}$/`;
-  const command = [Deno.execPath(), "test", "--allow-all", "--no-check", "--filter", filter, file];
-  const ran = await run(command, inCopy(sandbox, TEST_MS, signal));
+  const ran = await sandbox.deno(["test", "--allow-all", "--no-check", "--filter", filter, file], TEST_MS);
   if (ran.timedOut) return { result: "survived", why: `"${name}" did not end within ${TEST_MS / 60_000} minutes` };
   const count = countDeno(ran.output);
   if (count === null) return { result: "inapplicable", why: `the test did not run:\n${ran.output.slice(-2000)}` };
@@ -102,18 +91,7 @@ async function runTest(sandbox: MutantSandbox, { file, name }: DirectedTest, sig
 }
 
 /** Runs the tests of these files in the copy as it is; returns the output of a failure, or `null`. */
-export async function testsPass(
-  sandbox: MutantSandbox,
-  files: readonly string[],
-  signal: AbortSignal,
-): Promise<string | null> {
-  const ran = await run(
-    [Deno.execPath(), "test", "--allow-all", "--no-check", ...files],
-    inCopy(sandbox, SIMULATION_MS, signal),
-  );
+export async function testsPass(sandbox: MutantSandbox, files: readonly string[]): Promise<string | null> {
+  const ran = await sandbox.deno(["test", "--allow-all", "--no-check", ...files], SIMULATION_MS);
   return ran.ok && countDeno(ran.output)?.failed === 0 ? null : ran.output.slice(-2000);
-}
-
-function inCopy(sandbox: MutantSandbox, timeoutMs: number, signal: AbortSignal) {
-  return { quiet: true, cwd: sandbox.root, timeoutMs, signal };
 }

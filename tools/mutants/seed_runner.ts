@@ -5,6 +5,7 @@
  * once failed come first.
  */
 
+import { InvalidArgumentError } from "commander";
 import { simulate } from "../../simulation/mod.ts";
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
 import { FOUND } from "../../tests/seeds/seeds.ts";
@@ -12,14 +13,14 @@ import { FOUND } from "../../tests/seeds/seeds.ts";
 /** The part of a simulation's result that is printed. */
 export type SeedResult = Pick<SimulationResult, "seed" | "violation">;
 
-/** Parses seeds like `3,17` or `1..2000`. @throws {RangeError} for anything else */
+/** Parses seeds like `3,17` or `1..2000`. @throws {InvalidArgumentError} for anything else */
 export function parseSeeds(text: string): number[] {
   const range = /^(\d+)\.\.(\d+)$/.exec(text);
   const seeds = range === null
     ? text.split(",").map(Number)
     : Array.from({ length: Number(range[2]) - Number(range[1]) + 1 }, (_, i) => Number(range[1]) + i);
   if (text === "" || seeds.length === 0 || !seeds.every((seed) => Number.isSafeInteger(seed) && seed > 0)) {
-    throw new RangeError(`seeds are written like 1..2000 or 3,17: ${text}`);
+    throw new InvalidArgumentError("Expected seeds like 1..2000 or 3,17.");
   }
   return seeds;
 }

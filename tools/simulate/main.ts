@@ -4,6 +4,7 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
+import { integer } from "../../server/options.ts";
 import { FAULTS, shrink, simulate } from "../../simulation/mod.ts";
 import type { FaultKind, SimulationOptions } from "../../simulation/mod.ts";
 import { readJson, run } from "../run.ts";
@@ -25,16 +26,8 @@ interface Options {
 
 const DEFAULT_SEEDS = [1, 100] as const;
 
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
-}
-
 /** Parses a seed, which has 32 bits. */
-const seed = whole(0, 2 ** 32 - 1);
+const seed = integer(0, 2 ** 32 - 1);
 
 function range(text: string): readonly [number, number] {
   const found = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
@@ -157,10 +150,10 @@ async function main(args: readonly string[]): Promise<number> {
     .description("Runs clusters in virtual time, from seeds, and checks them after each event.")
     .option("--seed <n>", "one seed; prints the hash of its trace", seed)
     .option("--seeds <a..b>", `many seeds (default ${DEFAULT_SEEDS.join("..")})`, range)
-    .option("--nodes <n>", "voters to begin with; otherwise each seed draws 1 to 7", whole(1, 9))
+    .option("--nodes <n>", "voters to begin with; otherwise each seed draws 1 to 7", integer(1, 9))
     .option("--faults <kinds>", "what may go wrong, with commas between; or none", faults)
-    .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", whole(1, 3600))
-    .option("--jobs <n>", "threads", whole(1, 64), navigator.hardwareConcurrency)
+    .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", integer(1, 3600))
+    .option("--jobs <n>", "threads", integer(1, 64), navigator.hardwareConcurrency)
     .option("--keep-going", "continue after a seed that failed")
     .option("--story", "with --seed: print the story")
     .option("--shrink", "with --seed: make a failure small, and print it as a story and as a test")

@@ -53,7 +53,9 @@ Deno.test("each mutant has a directed test of exactly this name", async () => {
 Deno.test("the seeds of mutants are a range or a list", () => {
   assert.deepEqual(parseSeeds("3..6"), [3, 4, 5, 6]);
   assert.deepEqual(parseSeeds("17,3"), [17, 3]);
-  for (const wrong of ["", "1..x", "a", "6..3", "1,,2"]) assert.throws(() => parseSeeds(wrong), RangeError, wrong);
+  for (const wrong of ["", "1..x", "a", "6..3", "1,,2"]) {
+    assert.throws(() => parseSeeds(wrong), /Expected seeds/, wrong);
+  }
 });
 
 Deno.test("the table of mutants shows how each was killed, and violations are counted", () => {
