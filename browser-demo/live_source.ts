@@ -5,10 +5,10 @@
 
 import { secureRandom } from "../lib/host.ts";
 import { randomId } from "../lib/random_id.ts";
-import { RaftError } from "../mod.ts";
+import { ClusterAdmin, RaftError } from "../mod.ts";
 import type { NodeId } from "../mod.ts";
 import { tabAddress } from "../transport/tab/mod.ts";
-import { DemoAdmin } from "./live/admin.ts";
+import { removeMember } from "./live/admin.ts";
 import { openRecord, randomName, serverBeginning, tabBeginning, takeName } from "./live/cluster_record.ts";
 import type { ClusterRecord } from "./live/cluster_record.ts";
 import { ClusterView } from "./live/cluster_view.ts";
@@ -42,6 +42,8 @@ export interface LiveOptions {
   failed(error: unknown): void;
 }
 
+/** Time for an election or two. */
+const ADMIN_TIMEOUT_MS = 12_000;
 /** Time for servers to answer with their members. */
 const SERVERS_TIMEOUT_MS = 5000;
 
@@ -55,7 +57,7 @@ export class LiveSource implements ClusterSource {
   readonly #cluster: ClusterView;
   readonly #nodes: PageNodes;
   readonly #calls: HostCalls;
-  readonly #admin: DemoAdmin;
+  readonly #admin: ClusterAdmin;
   readonly #connections: Connections;
   readonly #client: DemoClient;
 
@@ -72,10 +74,11 @@ export class LiveSource implements ClusterSource {
       : relayConnections(servers, page);
     const { client } = connections.transport;
     const endpoints = (): readonly string[] => this.#endpoints;
-    const admin = this.#admin = new DemoAdmin({ transport: client, endpoints });
+    const timeoutMs = ADMIN_TIMEOUT_MS;
+    const admin = this.#admin = new ClusterAdmin({ transport: client, endpoints, timeoutMs, maxBackoffMs: 250 });
     const nodes = this.#nodes = new PageNodes({
       ...{ page, record, cluster, script, send, connections, servers },
-      removeMember: (id) => admin.remove(id),
+      removeMember: (id) => removeMember(admin, id),
       changed: options.nodesChanged,
     });
     const calls = this.#calls = new HostCalls({ page, cluster, nodes, send, ofServers: servers.length > 0 });
@@ -173,23 +176,23 @@ export class LiveSource implements ClusterSource {
   }
 
   async kill(id: NodeId): Promise<void> {
-    await this.#calls.call(id, { type: "kill" });
+    await this.#calls.call(id, "kill");
   }
 
   async restart(id: NodeId): Promise<void> {
-    await this.#calls.call(id, { type: "restart" });
+    await this.#calls.call(id, "start");
   }
 
   async pause(id: NodeId, paused: boolean): Promise<void> {
-    await this.#calls.call(id, { type: "pause", paused });
+    await this.#calls.call(id, paused ? "pause" : "resume");
   }
 
   async wipe(id: NodeId): Promise<void> {
-    await this.#calls.call(id, { type: "wipe" });
+    await this.#calls.call(id, "wipe");
   }
 
   async transferLeadership(to: NodeId): Promise<void> {
-    await this.#admin.transferLeadership(to);
+    await this.#admin.transferLeadership(to, { waitUntilReady: true });
   }
 
   async takeSnapshot(id: NodeId): Promise<void> {
@@ -206,12 +209,12 @@ export class LiveSource implements ClusterSource {
   }
 
   async removeNode(id: NodeId): Promise<void> {
-    await this.#admin.remove(id);
+    await removeMember(this.#admin, id);
     const known = this.#cluster.node(id);
     // A node that runs elsewhere is ended there.
     if (known === undefined || this.#calls.isForeign(known)) return;
     if (known.view.life === "away") await this.#nodes.discard(id);
-    else await this.#calls.call(id, { type: "retire" });
+    else await this.#calls.call(id, "retire");
   }
 
   async #newName(): Promise<NodeId> {

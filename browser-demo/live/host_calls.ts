@@ -41,8 +41,8 @@ export class HostCalls {
       throw new RaftError("refused", `${node} does not belong to this browser`, { hint: "Go to where it runs." });
     }
     // A node that no tab runs may be started in any: all tabs of this origin have its disk.
-    const here = nodes.has(node) || (operation.type === "restart" && known?.view.life === "away");
-    if (here) return await this.#do(node, operation);
+    const here = nodes.has(node) || (operation === "start" && known?.view.life === "away");
+    if (here) return await nodes[operation](node);
     if (known === undefined || known.view.life === "away") {
       throw new RaftError("unreachable", `no tab runs ${node}`, { hint: "Open its tab again, or restart it here." });
     }
@@ -65,30 +65,14 @@ export class HostCalls {
 
   /** Takes a call of another tab, or the answer to one of this page's. */
   async receive(message: HostMessage): Promise<void> {
-    const { page, send } = this.#options;
+    const { page, nodes, send } = this.#options;
     if (message.type === "answer" && message.to === page) {
       const { id, from, error } = message;
       this.#calls.answered(id, error === null ? null : RaftError.fromJSON(error), from);
     } else if (message.type === "call" && message.to === page) {
       const { id, from, node, operation } = message;
-      const error = await this.#do(node, operation).then(() => null, (thrown) => RaftError.from(thrown).toJSON());
+      const error = await nodes[operation](node).then(() => null, (thrown) => RaftError.from(thrown).toJSON());
       send({ type: "answer", id, from: page, to: from, error });
-    }
-  }
-
-  async #do(id: NodeId, operation: HostOperation): Promise<void> {
-    const { nodes } = this.#options;
-    switch (operation.type) {
-      case "kill":
-        return nodes.kill(id);
-      case "restart":
-        return await nodes.start(id);
-      case "wipe":
-        return await nodes.wipe(id);
-      case "retire":
-        return await nodes.retire(id);
-      case "pause":
-        return await nodes.pause(id, operation.paused);
     }
   }
 }

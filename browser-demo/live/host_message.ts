@@ -25,10 +25,8 @@ export function isAsked(page: string): boolean {
   return page === ASKED_SERVER || page === ASKED_TAB || page === "";
 }
 
-/** A request to a node's page. `retire`: the node has left the cluster, and its disk is deleted. */
-export type HostOperation =
-  | { readonly type: "kill" | "restart" | "wipe" | "retire" }
-  | { readonly type: "pause"; readonly paused: boolean };
+/** A request to a node's page: a method of its PageNodes. */
+export type HostOperation = "start" | "kill" | "pause" | "resume" | "wipe" | "retire";
 
 /** A message on the channel. */
 export type HostMessage =

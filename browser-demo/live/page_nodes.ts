@@ -95,7 +95,8 @@ export class PageNodes {
   }
 
   /** Ends the worker at once. */
-  kill(id: NodeId): void {
+  // deno-lint-ignore require-await -- an error is a rejection
+  async kill(id: NodeId): Promise<void> {
     this.#end(this.#own(id), "killed", "its disk is kept: started again, it continues from there");
   }
 
@@ -145,9 +146,12 @@ export class PageNodes {
     this.#options.cluster.apply({ type: "gone", id });
   }
 
-  /** Pauses or resumes a node. */
-  async pause(id: NodeId, paused: boolean): Promise<void> {
-    await this.#own(id).pause(paused);
+  async pause(id: NodeId): Promise<void> {
+    await this.#own(id).pause(true);
+  }
+
+  async resume(id: NodeId): Promise<void> {
+    await this.#own(id).pause(false);
   }
 
   /** Repeats the reports for nodes that don't report themselves, for tabs that were opened since. */
