@@ -109,8 +109,8 @@ function headlineWithLeader(cluster: ClusterState, leader: NodeView): HeadlineWo
   const { voters, learners } = leader.membership;
   const needed = majority(voters.length);
   const text = `${leader.id} leads ${count(voters.length + learners.length, "node")} in term ${leader.term}`;
-  const down = voters.filter((id) => nodes.get(id)?.life !== "running");
-  const reached = voters.filter((id) => !down.includes(id) && isOpen(cluster, leader.id, id));
+  const obstacle = (id: NodeId): Reason | null => id === leader.id ? null : whyUnreachable(cluster, leader, id);
+  const reached = voters.filter((id) => obstacle(id) === null);
   if (reached.length < needed) {
     const detail = `But it reaches ${reached.length} of ${voters.length} voters, and ${needed} are needed: ` +
       "it can't commit anything, and will soon give up.";
@@ -123,32 +123,13 @@ function headlineWithLeader(cluster: ClusterState, leader: NodeView): HeadlineWo
     ? "It is the only voter."
     : reached.length === voters.length
     ? `All ${voters.length} voters are available; ${needed} are enough to commit.`
-    : `${
-      missingWords(cluster, leader, down)
-    }; ${reached.length} of ${voters.length} voters are left, and ${needed} are enough.`;
+    : `${reasons(voters, obstacle).join(", ")}; ${reached.length} of ${voters.length} voters are left, and ` +
+      `${needed} are enough.`;
   return {
     text,
     detail: [there, ...others].join(" "),
     tone: reached.length === voters.length && others.length === 0 ? "good" : "plain",
   };
-}
-
-/** Lists the voters that a leader lacks: "n2 is down, n3 is cut off from n1". */
-function missingWords(cluster: ClusterState, { id: leader, membership }: NodeView, down: readonly NodeId[]): string {
-  const cut = (from: NodeId, to: NodeId): boolean => cluster.linkOf(from, to)?.cut === true;
-  const up = membership.voters.filter((id) => id !== leader && !down.includes(id));
-  const deaf = up.filter((id) => cut(leader, id) && !cut(id, leader));
-  const mute = up.filter((id) => cut(id, leader) && !cut(leader, id));
-  const off = up.filter((id) => cut(leader, id) && cut(id, leader));
-  const are = (who: readonly NodeId[], what: string): string =>
-    who.length === 0 ? "" : `${listOf(who)} ${who.length === 1 ? "is" : "are"} ${what}`;
-  const groups = [
-    are(down, "down"),
-    are(off, `cut off from ${leader}`),
-    are(deaf, `unreachable from ${leader}`),
-    are(mute, `unable to answer ${leader}`),
-  ];
-  return groups.filter((words) => words !== "").join(", ");
 }
 
 /** The reason why an entry is not committed. */
@@ -174,12 +155,12 @@ export function explainWaiting(
     const on = holders.length === 0
       ? "on no voter's disk yet"
       : `on ${listOf(holders)}${holders.length === 1 ? " only" : ""}`;
-    const reasons = reasonsBehind(cluster, leader, half.filter((id) => !has(id)));
+    const why = reasons(half.filter((id) => !has(id)), (id) => whyBehind(cluster, leader, id));
     const joint = outgoing.length > 0 ? ` of the ${half === voters ? "new" : "old"} membership` : "";
     return {
       index,
       text: `Entry ${index} is ${on}: ${holders.length} of ${half.length}${joint}, and ${needed} are needed` +
-        `${reasons.length > 0 ? `; ${reasons.join(", ")}` : ""}.`,
+        `${why.length > 0 ? `; ${why.join(", ")}` : ""}.`,
       section: outgoing.length > 0 ? dissertation("§4.3") : paper("§5.3"),
     };
   }
@@ -205,36 +186,41 @@ function matchOf(leader: NodeView, id: NodeId): number {
   return leader.progress.find((peer) => peer.id === id)?.matchIndex ?? 0;
 }
 
-/** The reason why voters are behind, as a function of their names: several may share it. */
+/** A reason as a function of the names of nodes: several may share it. */
 type Reason = (who: string, are: "is" | "are") => string;
 
-/** Returns the reasons of all voters that are behind, each once. */
-function reasonsBehind(cluster: ClusterState, leader: NodeView, behind: readonly NodeId[]): string[] {
-  const groups = new Map<string, { readonly reason: Reason; readonly ids: NodeId[] }>();
-  for (const id of behind) {
-    const reason = whyBehind(cluster, leader, id);
-    if (reason === null) continue;
-    const key = reason("", "is");
-    const group = groups.get(key) ?? { reason, ids: [] };
-    group.ids.push(id);
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ reason, ids }) => reason(listOf(ids), ids.length === 1 ? "is" : "are"));
+/** Returns the reasons of all these nodes, each once. */
+function reasons(ids: readonly NodeId[], why: (id: NodeId) => Reason | null): string[] {
+  const found = ids.flatMap((id) => {
+    const reason = why(id);
+    return reason === null ? [] : [{ id, reason }];
+  });
+  const groups = Map.groupBy(found, ({ reason }) => reason("", "is"));
+  return [...groups.values()].map((group) =>
+    group[0]!.reason(listOf(group.map(({ id }) => id)), group.length === 1 ? "is" : "are")
+  );
 }
 
-function whyBehind(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
-  if (id === leader.id) return (who) => `${who} has not stored it on its own disk yet`;
+/** Returns the reason why a leader and another node don't reach each other; `null` if they do. */
+function whyUnreachable(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
   const view = cluster.nodes.get(id);
   if (view === undefined) return (who) => `nothing is known of ${who}`;
   if (view.life !== "running") {
     return (who, are) => `${who} ${are} ${view.life === "starting" ? "still starting" : view.life}`;
   }
-  const [there, back] = [cluster.linkOf(leader.id, id), cluster.linkOf(id, leader.id)];
-  if (there?.cut === true && back?.cut === true) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
-  if (there?.cut === true) return (who) => `the link from ${leader.id} to ${who} is cut`;
-  if (back?.cut === true) return (who) => `the link from ${who} to ${leader.id} is cut`;
+  const [there, back] = [cluster.linkOf(leader.id, id)?.cut === true, cluster.linkOf(id, leader.id)?.cut === true];
+  if (there && back) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
+  if (there) return (who) => `the link from ${leader.id} to ${who} is cut`;
+  return back ? (who) => `the link from ${who} to ${leader.id} is cut` : null;
+}
+
+function whyBehind(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
+  if (id === leader.id) return (who) => `${who} has not stored it on its own disk yet`;
+  const unreachable = whyUnreachable(cluster, leader, id);
+  if (unreachable !== null) return unreachable;
   const state = leader.progress.find((peer) => peer.id === id)?.state;
   if (state === "snapshot") return (who, are) => `${who} ${are === "is" ? "needs" : "need"} a snapshot first`;
+  const [there, back] = [cluster.linkOf(leader.id, id), cluster.linkOf(id, leader.id)];
   const delay = (there?.delayMs ?? 0) + (back?.delayMs ?? 0);
   if (delay > 0) return (who) => `the round trip to ${who} takes ${duration(delay)}`;
   if ((there?.loss ?? 0) + (back?.loss ?? 0) > 0) return (who) => `messages to and from ${who} are lost`;

@@ -15,7 +15,7 @@ viewSuite("a first visit", [
       await demo.button("Kill the leader (n1)").click();
       await demo.says('[data-node="n1"]', /killed/);
       await demo.says("h1", /^n2 leads 3 nodes in term 2$/);
-      await demo.says(".detail", /n1 is down; 2 of 3 voters are left/);
+      await demo.says(".detail", /n1 is killed; 2 of 3 voters are left/);
       await demo.says(".next", /Get the value again/);
       await demo.button("Get").click();
       await demo.says(".answer", /colour is “blue” version 2, by n2/);

@@ -42,7 +42,7 @@ Deno.test("the headline names the leader and the missing nodes", () => {
     tone: "good",
   });
   const missing = cluster({ n1: { role: "leader", term: 4 }, n3: { life: "killed" } });
-  assert.match(headlineOf(missing).detail, /^n3 is down; 2 of 3 voters are left, and 2 are enough\./);
+  assert.match(headlineOf(missing).detail, /^n3 is killed; 2 of 3 voters are left, and 2 are enough\./);
 });
 
 Deno.test("the headline explains why there is no leader", () => {
@@ -69,7 +69,7 @@ Deno.test("the headline explains that a leader without a majority can't commit",
 Deno.test("the headline names nodes that are cut off, and explains that no node has a majority", () => {
   const leads = cluster({ n1: { role: "leader", term: 4 } });
   leads.link(cut("n2", "n1"));
-  assert.match(headlineOf(leads).detail, /^n2 is unable to answer n1; 2 of 3 voters are left, and 2 are enough\./);
+  assert.match(headlineOf(leads).detail, /^the link from n2 to n1 is cut; 2 of 3 voters are left, and 2 are enough\./);
   leads.link(cut("n1", "n2"));
   assert.match(headlineOf(leads).detail, /^n2 is cut off from n1; 2 of 3/);
   const none = cluster({ n3: { life: "killed" }, n1: { role: "preCandidate" } });
