@@ -14,11 +14,10 @@
 
 export type { RelayFetch } from "./relay_calls.ts";
 export { RelayClient } from "./relay_client.ts";
-export type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
+export type { RelayClientCounts, RelayClientOptions, RelayLinkState, RelayServer } from "./options.ts";
+export type { RelayCounts, RelayHubOptions } from "./options.ts";
 export { RelayHub } from "./relay_hub.ts";
-export type { RelayCounts, RelayHubOptions } from "./relay_hub.ts";
 export { relayPortTransport } from "./relay_port.ts";
 export type { RelayPortTransportOptions } from "./relay_port.ts";
 export { relayService } from "./relay_service.ts";
-export type { RelayLinkState } from "./server_link.ts";
 export type { Locks } from "../packet/locks.ts";

@@ -13,10 +13,7 @@ import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 export type RelayFetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** Returns a client of the server at `baseUrl`. Its errors become RaftErrors by {@linkcode relayError}. */
-export function relayCalls(
-  baseUrl: string,
-  fetch: RelayFetch = (url, init) => globalThis.fetch(url, init),
-): Client<typeof RelayService> {
+export function relayCalls(baseUrl: string, fetch: RelayFetch): Client<typeof RelayService> {
   return createClient(
     RelayService,
     createConnectTransport({

@@ -2,9 +2,8 @@
  * A page's part of the relay, shared by all of its nodes.
  */
 
-import type { Cancel, Host } from "../../lib/clock.ts";
+import type { Cancel } from "../../lib/clock.ts";
 import { closedError, RaftError } from "../../lib/errors.ts";
-import { systemHost } from "../../lib/host.ts";
 import { Pending } from "../../lib/pending.ts";
 import { baseUrl } from "../wire/address.ts";
 import type { RelayedPacket } from "../wire/gen/raft/v1/relay_pb.ts";
@@ -12,10 +11,10 @@ import { notify } from "../packet/listeners.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import { PacketTransport, type TabTransportOptions } from "../packet/packet_transport.ts";
 import { isTabAddress } from "../wire/addresses.ts";
-import { linkOptions } from "./options.ts";
+import { type LinkOptions, linkOptions } from "./options.ts";
 import type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 import { RelayPort } from "./relay_port.ts";
-import { type LinkOptions, type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
+import { type LinkPage, type Outgoing, ServerLink } from "./server_link.ts";
 
 /** The most servers that are learned. */
 const MAX_LEARNED = 32;
@@ -49,7 +48,6 @@ interface LocalNode {
  * ```
  */
 export class RelayClient {
-  readonly #host: Host;
   readonly #options: LinkOptions;
   readonly #links = new Map<string, ServerLink>();
   /** Of those, the servers that the user named. */
@@ -69,8 +67,7 @@ export class RelayClient {
 
   /** Connects at once. @throws {RaftError} `invalid_argument` without a server, or for an invalid URL */
   constructor(options: RelayClientOptions) {
-    this.#host = options.host ?? systemHost();
-    this.#options = linkOptions(options, this.#host);
+    this.#options = linkOptions(options);
     const urls = options.servers.map(baseUrl);
     if (urls.length === 0) throw new RaftError("invalid_argument", "a relay needs a server");
     this.#page = {
@@ -142,7 +139,7 @@ export class RelayClient {
 
   /** The transport of one node, over {@linkcode RelayClient.channel}. */
   transport(options: TabTransportOptions): PacketTransport {
-    return new PacketTransport({ host: this.#host, ...options, channel: this.channel(options.address) });
+    return new PacketTransport({ host: this.#options.host, ...options, channel: this.channel(options.address) });
   }
 
   /**
@@ -156,7 +153,7 @@ export class RelayClient {
   port(address: string): MessagePort {
     this.removePort(address);
     if (this.#nodes.has(address)) throw takenError(address);
-    const made = new RelayPort(this.channel(address), this.#host, () => {
+    const made = new RelayPort(this.channel(address), this.#options.host, () => {
       if (this.#ports.get(address) === made) this.#ports.delete(address);
     });
     this.#ports.set(address, made);
@@ -230,7 +227,7 @@ export class RelayClient {
     const neighbour = this.#nodes.get(item.to);
     if (neighbour !== undefined) {
       this.#counts.sent++;
-      this.#host.enqueue(() => this.#nodes.get(item.to)?.receive(item.packet));
+      this.#options.host.enqueue(() => this.#nodes.get(item.to)?.receive(item.packet));
       return true;
     }
     const sent = this.#wayTo(item)?.send(item) ?? false;

@@ -3,53 +3,12 @@
  * packets that wait for them.
  */
 
-import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { systemHost } from "../../lib/host.ts";
 import { isTabAddress } from "../wire/addresses.ts";
 import type { QueuedPacket } from "./packet_queue.ts";
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
+import { type HubOptions, hubOptions, type RelayCounts, type RelayHubOptions } from "./options.ts";
 import { RelayPage } from "./relay_page.ts";
-
-/** Options of a {@linkcode RelayHub}. Sizes in bytes, times in milliseconds. */
-export interface RelayHubOptions {
-  /** The advertised address of this server: the sender of its own packets. */
-  readonly address: string;
-  /** Where the servers of the cluster are reached, as far as is known now. @default none */
-  readonly servers?: () => readonly string[];
-  /** Clock. @default systemHost() */
-  readonly host?: Host;
-  /** At most this many pages are attached at a time. @default 1024 */
-  readonly maxPages?: number;
-  /** At most this many packets wait for one page. @default 4096 */
-  readonly maxQueuedPackets?: number;
-  /** At most this many bytes wait for one page. @default 32 MiB */
-  readonly maxQueuedBytes?: number;
-  /** At most this many bytes wait for all pages. @default 256 MiB */
-  readonly maxTotalBytes?: number;
-  /** At most this many bytes go down a stream together (one packet may be more). @default 1 MiB */
-  readonly maxBatchBytes?: number;
-  /** The longest pause between two answers of a stream. @default 2000 */
-  readonly keepAliveMs?: number;
-  /** A page that takes nothing for this long is detached. @default 30000 */
-  readonly hangTimeoutMs?: number;
-}
-
-/** Counts of a {@linkcode RelayHub} so far. */
-export interface RelayCounts {
-  /** Pages attached now. */
-  readonly pages: number;
-  /** Packets put into the queue of a page. */
-  readonly toPages: number;
-  /** Packets of pages for this server. */
-  readonly toServer: number;
-  /** Packets dropped: their receiver is not attached, or its queue is full. */
-  readonly dropped: number;
-  /** Packets of pages that were malformed, or of senders that are not the page's. */
-  readonly malformed: number;
-  /** Packets that wait now, for all pages. */
-  readonly queuedPackets: number;
-}
 
 /** One answer of a stream. */
 export interface RelayDelivery {
@@ -64,8 +23,6 @@ export interface RelayDelivery {
 /** The most addresses of one page. */
 const MAX_ADDRESSES = 64;
 
-const MIB = 1024 * 1024;
-
 /**
  * Knows the pages that are attached to this server. Carries what is for them, in
  * a bounded queue each, so that a page that takes nothing costs no more than
@@ -74,7 +31,7 @@ const MIB = 1024 * 1024;
 export class RelayHub {
   /** The advertised address of this server. */
   readonly address: string;
-  readonly #options: Required<Omit<RelayHubOptions, "address" | "maxTotalBytes">>;
+  readonly #options: HubOptions;
   /** The bytes left for all pages together. */
   readonly #room: { bytes: number };
   readonly #pages = new Map<string, RelayPage>();
@@ -82,40 +39,21 @@ export class RelayHub {
   readonly #routes = new Map<string, RelayPage>();
   #receive: ((packet: Uint8Array) => void) | undefined;
   #gone: (address: string) => void = () => {};
-  #toPages = 0;
-  #toServer = 0;
-  #dropped = 0;
-  #malformed = 0;
+  readonly #counts = { toPages: 0, toServer: 0, dropped: 0, malformed: 0 };
   #closed = false;
 
   /** Creates a hub without pages. */
   constructor(options: RelayHubOptions) {
     this.address = options.address;
-    this.#room = { bytes: options.maxTotalBytes ?? 256 * MIB };
-    this.#options = {
-      servers: options.servers ?? (() => []),
-      host: options.host ?? systemHost(),
-      maxPages: options.maxPages ?? 1024,
-      maxQueuedPackets: options.maxQueuedPackets ?? 4096,
-      maxQueuedBytes: options.maxQueuedBytes ?? 32 * MIB,
-      maxBatchBytes: options.maxBatchBytes ?? MIB,
-      keepAliveMs: options.keepAliveMs ?? 2000,
-      hangTimeoutMs: options.hangTimeoutMs ?? 30_000,
-    };
+    this.#options = hubOptions(options);
+    this.#room = { bytes: this.#options.maxTotalBytes };
   }
 
   /** The counts so far. */
   get counts(): RelayCounts {
     let queuedPackets = 0;
     for (const page of this.#pages.values()) queuedPackets += page.queued;
-    return {
-      pages: this.#pages.size,
-      toPages: this.#toPages,
-      toServer: this.#toServer,
-      dropped: this.#dropped,
-      malformed: this.#malformed,
-      queuedPackets,
-    };
+    return { ...this.#counts, pages: this.#pages.size, queuedPackets };
   }
 
   /** Begins to hand on packets for this server, and to report addresses whose page is gone. */
@@ -198,9 +136,9 @@ export class RelayHub {
     const unreachable = new Set<string>();
     for (const { to, from, packet } of packets) {
       if (!page.addresses.has(from) || to === "" || to.length > MAX_ADDRESS_LENGTH) {
-        this.#malformed++;
+        this.#counts.malformed++;
       } else if (!isTabAddress(to)) {
-        this.#toServer++;
+        this.#counts.toServer++;
         this.#receive?.(packet);
       } else if (!this.#pass({ to, from, packet }) && !this.reaches(to)) {
         unreachable.add(to);
@@ -211,7 +149,7 @@ export class RelayHub {
 
   /** Notes a packet for this server that could not be read. */
   malformed(): void {
-    this.#malformed++;
+    this.#counts.malformed++;
   }
 
   /** Ends all streams. */
@@ -223,8 +161,8 @@ export class RelayHub {
 
   #pass(item: QueuedPacket): boolean {
     const taken = this.#routes.get(item.to)?.push(item) ?? false;
-    if (taken) this.#toPages++;
-    else this.#dropped++;
+    if (taken) this.#counts.toPages++;
+    else this.#counts.dropped++;
     return taken;
   }
 
@@ -266,7 +204,7 @@ export class RelayHub {
   }
 
   #close(page: RelayPage): void {
-    this.#dropped += page.end();
+    this.#counts.dropped += page.end();
     if (this.#pages.get(page.name) === page) this.#pages.delete(page.name);
     this.#forget(page, page.addresses);
   }

@@ -2,18 +2,9 @@
  * One page at a relay: its addresses, and the packets that wait to go down its stream.
  */
 
-import type { Cancel, Host } from "../../lib/clock.ts";
+import type { Cancel } from "../../lib/clock.ts";
+import type { HubOptions } from "./options.ts";
 import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
-
-/** The part of the hub's options that a page needs. */
-export interface RelayPageOptions {
-  readonly host: Host;
-  readonly maxQueuedPackets: number;
-  readonly maxQueuedBytes: number;
-  readonly maxBatchBytes: number;
-  readonly keepAliveMs: number;
-  readonly hangTimeoutMs: number;
-}
 
 /** At most this many packets go down a stream together. */
 const MAX_BATCH_PACKETS = 128;
@@ -24,7 +15,7 @@ export class RelayPage {
   addresses: ReadonlySet<string> = new Set();
   /** The number of the last call that was taken from it. */
   lastForward = 0;
-  readonly #options: RelayPageOptions;
+  readonly #options: HubOptions;
   readonly #hung: () => void;
   readonly #queue: PacketQueue<QueuedPacket>;
   /** When the next answer without packets is due; the first one at once. */
@@ -37,7 +28,7 @@ export class RelayPage {
    * @param room Left for all pages together.
    * @param hung Called when the page has taken nothing for too long.
    */
-  constructor(name: string, options: RelayPageOptions, room: { bytes: number }, hung: () => void) {
+  constructor(name: string, options: HubOptions, room: { bytes: number }, hung: () => void) {
     this.name = name;
     this.#options = options;
     this.#hung = hung;

@@ -3,27 +3,16 @@
  */
 
 import type { Client } from "@connectrpc/connect";
-import type { Cancel, Host } from "../../lib/clock.ts";
+import type { Cancel } from "../../lib/clock.ts";
 import { closedError, RaftError } from "../../lib/errors.ts";
 import { randomId } from "../../lib/random_id.ts";
 import { Backoff } from "../../lib/backoff.ts";
 import { pause } from "../../lib/pause.ts";
 import type { RelayedPacket, RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
-import type { Locks } from "../packet/locks.ts";
-import { relayCalls, relayError, type RelayFetch } from "./relay_calls.ts";
+import type { LinkOptions, RelayLinkState } from "./options.ts";
+import { relayCalls, relayError } from "./relay_calls.ts";
 import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 import { takeSlot } from "./slots.ts";
-
-/**
- * The state of the connection between a page and a server.
- *
- * - `connecting`: a stream is being opened.
- * - `attached`: packets go both ways.
- * - `waiting`: other tabs hold all the slots for streams.
- * - `failed`: it is tried again soon; the error says what went wrong last.
- * - `closed`: the page no longer uses it.
- */
-export type RelayLinkState = "connecting" | "attached" | "waiting" | "failed" | "closed";
 
 /** A packet on its way up, and the servers that could not deliver it. */
 export interface Outgoing extends QueuedPacket {
@@ -44,19 +33,6 @@ export interface LinkPage {
   lost(packets: readonly Outgoing[]): void;
   /** The state has changed. */
   changed(link: ServerLink): void;
-}
-
-/** Options of a link. Sizes in bytes, times in milliseconds. */
-export interface LinkOptions {
-  readonly host: Host;
-  readonly fetch: RelayFetch | undefined;
-  readonly locks: Locks | null;
-  readonly maxQueuedPackets: number;
-  readonly maxQueuedBytes: number;
-  readonly maxBatchBytes: number;
-  readonly minBackoffMs: number;
-  readonly maxBackoffMs: number;
-  readonly hangTimeoutMs: number;
 }
 
 /** At most this many packets go in one call. */

@@ -17,9 +17,14 @@ import {
 } from "../../../../transport/connect/fetch_handler.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
 import { peerService } from "../../../../transport/connect/peer_service.ts";
-import { RelayHub, type RelayHubOptions } from "../../../../transport/relay/relay_hub.ts";
 import { relayService } from "../../../../transport/relay/relay_service.ts";
-import { RelayClient, type RelayClientOptions, relayPortTransport } from "../../../../transport/relay/mod.ts";
+import {
+  RelayClient,
+  type RelayClientOptions,
+  RelayHub,
+  type RelayHubOptions,
+  relayPortTransport,
+} from "../../../../transport/relay/mod.ts";
 import { goneAddress, serveNothing } from "../connect/connect_fixture.ts";
 
 /** A hub with its server. */

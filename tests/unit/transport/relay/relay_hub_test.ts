@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type RelayDelivery, RelayHub, type RelayHubOptions } from "../../../../transport/relay/relay_hub.ts";
+import type { RelayHubOptions } from "../../../../transport/relay/mod.ts";
+import { type RelayDelivery, RelayHub } from "../../../../transport/relay/relay_hub.ts";
 import { VirtualHost } from "../../../support/virtual_host.ts";
 
 const address = "http://n1.example:7001";
