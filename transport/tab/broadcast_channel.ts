@@ -4,29 +4,8 @@
  */
 
 import { systemHost } from "../../lib/host.ts";
-import { type Locks, originLocks } from "../packet/locks.ts";
-import { PacketTransport, type PacketTransportCounts, type TabTransportOptions } from "../packet/packet_transport.ts";
-import { BroadcastPacketChannel } from "./broadcast_packet_channel.ts";
-
-/** Options of a {@linkcode BroadcastChannelTransport}. Sizes in bytes, times in milliseconds. */
-export interface BroadcastChannelTransportOptions extends TabTransportOptions {
-  /** Nodes of the same cluster reach each other. */
-  readonly clusterId: string;
-  /** Called with the address of each peer that becomes reachable. */
-  readonly onArrived?: (address: string) => void;
-  /** Called with the address of each peer that is no longer reachable. One that came back has departed and arrived. */
-  readonly onDeparted?: (address: string) => void;
-  /** At most this many unacknowledged messages are on their way to one peer; further ones are dropped. @default 4096 */
-  readonly maxInflightMessages?: number;
-  /** The same limit in bytes. @default 32 MiB */
-  readonly maxInflightBytes?: number;
-  /** The locks that reveal the end of a tab without a goodbye; `null` for none. @default navigator.locks */
-  readonly locks?: Locks | null;
-  /** How long `start` waits for another tab at the same address to end, such as one that is reloaded. @default 1000 */
-  readonly takeOverMs?: number;
-}
-
-const MIB = 1024 * 1024;
+import { PacketTransport, type PacketTransportCounts } from "../packet/packet_transport.ts";
+import { type BroadcastChannelTransportOptions, BroadcastPacketChannel } from "./broadcast_packet_channel.ts";
 
 /**
  * Reaches every tab and worker of the origin that is on the same cluster's
@@ -46,15 +25,8 @@ export class BroadcastChannelTransport extends PacketTransport {
 
   /** Opens nothing yet. @throws {RaftError} `invalid_argument` for an address that is empty or too long */
   constructor(options: BroadcastChannelTransportOptions) {
-    const { clusterId, address, locks, host = systemHost(), onArrived, onDeparted, takeOverMs = 1000 } = options;
-    const limits = {
-      maxMessages: options.maxInflightMessages ?? 4096,
-      maxBytes: options.maxInflightBytes ?? 32 * MIB,
-    };
-    const channel = new BroadcastPacketChannel({
-      ...{ clusterId, address, host, limits, takeOverMs, onArrived, onDeparted },
-      locks: locks === undefined ? originLocks() : locks,
-    });
+    const { host = systemHost() } = options;
+    const channel = new BroadcastPacketChannel({ ...options, host });
     super({ ...options, host, channel });
     this.#channel = channel;
   }

@@ -8,23 +8,29 @@ import type { Host } from "../../lib/clock.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { randomId } from "../../lib/random_id.ts";
 import { notify } from "../packet/listeners.ts";
-import type { Locks, Release } from "../packet/locks.ts";
+import { type Locks, originLocks, type Release } from "../packet/locks.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
-import { MAX_ACK_REQUEST, SendWindow, type WindowLimits } from "../packet/send_window.ts";
+import type { TabTransportOptions } from "../packet/packet_transport.ts";
+import { MAX_ACK_REQUEST, SendWindow } from "../packet/send_window.ts";
 import { type Frame, FRAME_VERSION, type FrameBody, frameOf, type Hello } from "./frame.ts";
 import { holdAlone, holdSession, watchSession } from "./presence.ts";
 
-/** Options of a {@linkcode BroadcastPacketChannel}. */
-export interface BroadcastPacketChannelOptions {
+/** Options of a {@linkcode BroadcastChannelTransport}. Sizes in bytes, times in milliseconds. */
+export interface BroadcastChannelTransportOptions extends TabTransportOptions {
+  /** Nodes of the same cluster reach each other. */
   readonly clusterId: string;
-  readonly address: string;
-  readonly host: Host;
-  readonly locks: Locks | null;
-  readonly limits: WindowLimits;
-  /** How long `start` waits for another tab at the same address to end. */
-  readonly takeOverMs: number;
-  readonly onArrived: ((address: string) => void) | undefined;
-  readonly onDeparted: ((address: string) => void) | undefined;
+  /** Called with the address of each peer that becomes reachable. */
+  readonly onArrived?: (address: string) => void;
+  /** Called with the address of each peer that is no longer reachable. One that came back has departed and arrived. */
+  readonly onDeparted?: (address: string) => void;
+  /** At most this many unacknowledged messages are on their way to one peer; further ones are dropped. @default 4096 */
+  readonly maxInflightMessages?: number;
+  /** The same limit in bytes. @default 32 MiB */
+  readonly maxInflightBytes?: number;
+  /** The locks that reveal the end of a tab without a goodbye; `null` for none. @default navigator.locks */
+  readonly locks?: Locks | null;
+  /** How long `start` waits for another tab at the same address to end, such as one that is reloaded. @default 1000 */
+  readonly takeOverMs?: number;
 }
 
 interface Peer {
@@ -38,6 +44,8 @@ interface Peer {
   readonly unwatch: () => void;
 }
 
+const MIB = 1024 * 1024;
+
 /** Requests the first sign that the peer receives. No {@linkcode SendWindow} uses this number. */
 const FIRST_ACK_REQUEST = 0x8000_0000;
 
@@ -47,7 +55,8 @@ const FIRST_ACK_REQUEST = 0x8000_0000;
  * of all others would pile up.
  */
 export class BroadcastPacketChannel implements PacketChannel {
-  readonly #options: BroadcastPacketChannelOptions;
+  readonly #options: BroadcastChannelTransportOptions & { readonly host: Host };
+  readonly #locks: Locks | null;
   readonly #name: string;
   readonly #session: string;
   readonly #peers = new Map<string, Peer>();
@@ -60,8 +69,9 @@ export class BroadcastPacketChannel implements PacketChannel {
   #malformed = 0;
   #starting: Promise<void> | undefined;
 
-  constructor(options: BroadcastPacketChannelOptions) {
+  constructor(options: BroadcastChannelTransportOptions & { readonly host: Host }) {
     this.#options = options;
+    this.#locks = options.locks === undefined ? originLocks() : options.locks;
     this.#name = `raft-core:${options.clusterId}`;
     this.#session = randomId(() => options.host.random());
   }
@@ -91,7 +101,8 @@ export class BroadcastPacketChannel implements PacketChannel {
   }
 
   async #takeLocks(): Promise<void> {
-    const { clusterId, address, host, locks, takeOverMs } = this.#options;
+    const { clusterId, address, host, takeOverMs = 1000 } = this.#options;
+    const locks = this.#locks;
     if (locks === null) return;
     const name = `${address} of cluster ${clusterId}`;
     const alone = await holdAlone(locks, name, host, takeOverMs, this.#closing.signal);
@@ -188,14 +199,14 @@ export class BroadcastPacketChannel implements PacketChannel {
 
   #connect(address: string, session: string, locked: boolean): void {
     this.#departed(address);
-    const { host, limits, locks } = this.#options;
+    const { host, maxInflightMessages: maxMessages = 4096, maxInflightBytes: maxBytes = 32 * MIB } = this.#options;
     const ended = (): void => this.#departed(address, session);
     this.#peers.set(address, {
       session,
       channel: this.#open(`${this.#name}:${JSON.stringify([this.#options.address, address].sort())}`),
-      window: new SendWindow(limits, Math.floor(host.random() * MAX_ACK_REQUEST)),
+      window: new SendWindow({ maxMessages, maxBytes }, Math.floor(host.random() * MAX_ACK_REQUEST)),
       reachable: false,
-      unwatch: locked && locks !== null ? watchSession(locks, session, ended) : () => {},
+      unwatch: locked && this.#locks !== null ? watchSession(this.#locks, session, ended) : () => {},
     });
   }
 

@@ -15,7 +15,7 @@
  */
 
 export { BroadcastChannelTransport } from "./broadcast_channel.ts";
-export type { BroadcastChannelTransportOptions } from "./broadcast_channel.ts";
+export type { BroadcastChannelTransportOptions } from "./broadcast_packet_channel.ts";
 export { serveNode } from "../packet/methods.ts";
 export type { CallHandler, CallMethod, CallMethods, ServedCallOptions } from "../packet/methods.ts";
 export type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
