@@ -12,9 +12,9 @@ export const surroundings: readonly Mutant[] = [
     name: "damaged-message-not-refused",
     rule: "Bytes that are not a message are refused as such, and not with an error of the decoder.",
     edits: [{
-      file: "transport/wire/codec.ts",
-      find: `throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });`,
-      replace: "throw error;",
+      file: "transport/wire/checked.ts",
+      find: 'throw new RaftError("invalid_argument", `malformed message: not ${what}`, { cause });',
+      replace: "throw cause;",
     }],
     killedBy: "simulation",
     test: {

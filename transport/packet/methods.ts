@@ -14,7 +14,7 @@ import {
 import type { CallOptions } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { readable } from "../wire/checked.ts";
+import { readable, wellFormed } from "../wire/checked.ts";
 import { clientService } from "../wire/client_service.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 
@@ -56,12 +56,7 @@ export function unary<I extends DescMessage, O extends DescMessage>(
 ): CallMethods {
   return {
     async [methodName(method)](bytes, options) {
-      let request: MessageShape<I>;
-      try {
-        request = fromBinary(method.input, bytes);
-      } catch (cause) {
-        throw new RaftError("invalid_argument", `malformed request of ${methodName(method)}`, { cause });
-      }
+      const request = wellFormed(`a request of ${methodName(method)}`, () => fromBinary(method.input, bytes));
       return toBinary(method.output, create(method.output, await answer(request, options)));
     },
   };

@@ -5,14 +5,13 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { RaftError } from "../../lib/errors.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString } from "../wire/checked.ts";
+import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString, wellFormed } from "../wire/checked.ts";
 import { envelopeFromWire, envelopeToWire } from "../wire/codec.ts";
 import { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
 import { type Answer as WireAnswer, type Packet as WirePacket, PacketSchema } from "../wire/gen/raft/v1/packet_pb.ts";
 
 /** A unary call of a service. */
 export interface Call {
-  /** The kind of the body. */
   readonly type: "call";
   /** Names the call among those of its sender. */
   readonly id: number;
@@ -24,20 +23,11 @@ export interface Call {
 
 /** The result of a call. */
 export interface Answer {
-  /** The kind of the body. */
   readonly type: "answer";
   /** The call's. */
   readonly id: number;
   /** The method's response, encoded; or why there is none. */
   readonly outcome: Uint8Array | RaftError;
-}
-
-/** A message of the protocol. */
-export interface EnvelopeBody {
-  /** The kind of the body. */
-  readonly type: "envelope";
-  /** The message, with its sender. */
-  readonly envelope: Envelope;
 }
 
 /** A message from one address to another. */
@@ -46,8 +36,7 @@ export interface Packet {
   readonly to: string;
   /** The address of the sender, where an answer goes. */
   readonly from: string;
-  /** Its content. */
-  readonly body: EnvelopeBody | Call | Answer;
+  readonly body: { readonly type: "envelope"; readonly envelope: Envelope } | Call | Answer;
 }
 
 /** Encodes one packet, in a buffer of its own. */
@@ -61,12 +50,7 @@ export function encodePacket({ to, from, body }: Packet): Uint8Array<ArrayBuffer
  * @throws {RaftError} `invalid_argument` for anything else
  */
 export function decodePacket(bytes: Uint8Array): Packet {
-  let wire: WirePacket;
-  try {
-    wire = fromBinary(PacketSchema, bytes);
-  } catch (error) {
-    throw new RaftError("invalid_argument", "malformed message: not a packet", { cause: error });
-  }
+  const wire = wellFormed("a packet", () => fromBinary(PacketSchema, bytes));
   const to = shortString(wire.to, MAX_ADDRESS_LENGTH, "the receiver's address");
   const from = shortString(wire.from, MAX_ADDRESS_LENGTH, "the sender's address");
   return { to, from, body: bodyFromWire(wire.body) };
@@ -79,17 +63,14 @@ function bodyToWire(body: Packet["body"]): WireBody {
     case "envelope":
       return { case: "envelope", value: envelopeToWire(body.envelope) };
     case "call":
-      return { case: "call", value: { id: body.id, method: body.method, request: body.request } };
-    case "answer":
-      return {
-        case: "answer",
-        value: {
-          id: body.id,
-          outcome: body.outcome instanceof RaftError
-            ? { case: "error", value: errorToDetail(body.outcome) }
-            : { case: "response", value: body.outcome },
-        },
-      };
+      return { case: "call", value: body };
+    case "answer": {
+      const { id, outcome } = body;
+      const value = outcome instanceof RaftError
+        ? { case: "error" as const, value: errorToDetail(outcome) }
+        : { case: "response" as const, value: outcome };
+      return { case: "answer", value: { id, outcome: value } };
+    }
   }
 }
 

@@ -17,6 +17,15 @@ export function malformed(what: string): RaftError {
   return new RaftError("invalid_argument", `malformed message: ${what}`);
 }
 
+/** Reads a message, or a part of one. @throws {RaftError} `invalid_argument` for an error of `read` */
+export function wellFormed<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new RaftError("invalid_argument", `malformed message: not ${what}`, { cause });
+  }
+}
+
 /** Converts a 64-bit number to a safe integer. @throws {RaftError} `invalid_argument` if it is over 2^53 − 1 */
 export function safeInteger(value: bigint, what: string): number {
   if (value < 0n || value > MAX_SAFE) throw malformed(`${what} is out of range: ${value}`);

@@ -5,7 +5,6 @@
  */
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { RaftError } from "../../lib/errors.ts";
 import { decodeMembership, validateMembership } from "../../lib/raft/membership.ts";
 import type {
   AppendEntries,
@@ -13,7 +12,6 @@ import type {
   EntryType,
   InstallSnapshot,
   InstallSnapshotResponse,
-  Membership,
   Message,
   SnapshotMeta,
 } from "../../lib/raft/types.ts";
@@ -29,6 +27,7 @@ import {
   safeInteger,
   safeIntegers,
   shortString,
+  wellFormed,
 } from "./checked.ts";
 import type {
   AppendEntries as WireAppendEntries,
@@ -81,13 +80,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
  * @throws {RaftError} `invalid_argument` for anything else
  */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  let wire: WireEnvelope;
-  try {
-    wire = fromBinary(EnvelopeSchema, bytes);
-  } catch (error) {
-    throw new RaftError("invalid_argument", "malformed message: not an envelope", { cause: error });
-  }
-  return envelopeFromWire(wire);
+  return envelopeFromWire(wellFormed("an envelope", () => fromBinary(EnvelopeSchema, bytes)));
 }
 
 /**
@@ -207,7 +200,7 @@ function entryToWire(entry: Entry): MessageInitShape<typeof EntrySchema> {
 function entryFromWire(wire: WireEntry): Entry {
   const type = keyOf(ENTRY_TYPES, wire.type, "an entry's type");
   if (type === "noop" && wire.data.length > 0) throw malformed("a noop has data");
-  if (type === "membership") checkMembership(() => decodeMembership(wire.data));
+  if (type === "membership") wellFormed("a membership", () => decodeMembership(wire.data));
   return {
     index: entryIndex(wire.index, "an entry's index"),
     term: safeInteger(wire.term, "term"),
@@ -253,22 +246,15 @@ function snapshotMetaToWire(meta: SnapshotMeta): MessageInitShape<typeof Snapsho
 
 function snapshotMetaFromWire(wire: WireSnapshotMeta): SnapshotMeta {
   const membership = membershipFromWire(present(wire.membership, "a snapshot's membership"));
+  wellFormed("a membership", () => validateMembership(membership));
   return {
     id: idString(wire.id, "a snapshot's id"),
     index: entryIndex(wire.index, "a snapshot's index"),
     term: safeInteger(wire.term, "a snapshot's term"),
-    membership: checkMembership(() => (validateMembership(membership), membership)),
+    membership,
     size: safeInteger(wire.size, "a snapshot's size"),
     checksum: wire.checksum,
   };
-}
-
-function checkMembership(read: () => Membership): Membership {
-  try {
-    return read();
-  } catch (error) {
-    throw new RaftError("invalid_argument", "malformed message: not a membership", { cause: error });
-  }
 }
 
 /** Returns the name that stands for a number of the wire. @throws {RaftError} `invalid_argument` if none does */
