@@ -83,9 +83,7 @@ export class MemoryNetwork {
   #groups = new Map<string, number>();
   readonly #inFlight = new Map<string, number>();
   #faults: NetworkFaults;
-  #sent = 0;
-  #delivered = 0;
-  #dropped = 0;
+  readonly #counts = { sent: 0, delivered: 0, dropped: 0 };
 
   /** Creates a network without transports. */
   constructor(options: MemoryNetworkOptions = {}) {
@@ -105,7 +103,7 @@ export class MemoryNetwork {
   get counts(): NetworkCounts {
     let inFlight = 0;
     for (const count of this.#inFlight.values()) inFlight += count;
-    return { sent: this.#sent, delivered: this.#delivered, dropped: this.#dropped, inFlight };
+    return { ...this.#counts, inFlight };
   }
 
   /** Changes some of the faults from now on; what is on its way keeps its delay. */
@@ -169,11 +167,11 @@ export class MemoryNetwork {
     const lost = this.#chance(loss);
     const copies = this.#chance(duplication) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      this.#sent++;
+      this.#counts.sent++;
       const delayMs = this.#delayMs();
       const underWay = this.#inFlight.get(way(from, to)) ?? 0;
       if (lost || underWay >= this.#maxInflightMessages || !this.reaches(from, to)) {
-        this.#dropped++;
+        this.#counts.dropped++;
         continue;
       }
       this.#inFlight.set(way(from, to), underWay + 1);
@@ -190,10 +188,10 @@ export class MemoryNetwork {
     const receiver = this.#open.get(to);
     const carried = receiver === undefined || !this.reaches(from, to) ? undefined : this.#carried(envelope);
     if (receiver === undefined || carried === undefined) {
-      this.#dropped++;
+      this.#counts.dropped++;
       return;
     }
-    this.#delivered++;
+    this.#counts.delivered++;
     receiver.deliver(carried);
   }
 
@@ -231,8 +229,7 @@ export class MemoryTransport implements Transport {
     this.address = address;
   }
 
-  /** @throws {RaftError} `refused` if another transport is open at the address */
-  /** See {@linkcode Transport.start}. */
+  /** See {@linkcode Transport.start}. @throws {RaftError} `refused` if another transport is open at the address */
   // deno-lint-ignore require-await -- an error is a rejection
   async start(receive: Receive): Promise<void> {
     this.#network.attach(this);
