@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Entries of a leaf, and children of a branch, at most. */
+/** Keys of a node, at most. */
 const NODE_MAX = 64;
 /** A node with fewer is merged into a neighbour where both fit into one. */
 const NODE_MIN = NODE_MAX / 4;
@@ -13,33 +13,29 @@ const NODE_MIN = NODE_MAX / 4;
 /** The owner that may change a node; compared by identity. */
 type Owner = Record<never, never>;
 
-interface Leaf<V> {
+/** A node that has an item for each of its keys. */
+interface Keyed<Item> {
   readonly owner: Owner;
   readonly keys: string[];
-  readonly values: V[];
-  readonly children: null;
+  readonly items: Item[];
 }
 
-/** Invariant: every key below `children[i]` is < `keys[i]` <= every key below `children[i + 1]`. */
-interface Branch<V> {
-  readonly owner: Owner;
-  readonly keys: string[];
-  readonly values: null;
-  readonly children: Node<V>[];
+/** A node whose items are values. */
+interface Leaf<V> extends Keyed<V> {
+  readonly isLeaf: true;
+}
+
+/** A node whose items are nodes. Invariant: `keys[i]` <= every key below `items[i]` < `keys[i + 1]`. */
+interface Branch<V> extends Keyed<Node<V>> {
+  readonly isLeaf: false;
 }
 
 type Node<V> = Leaf<V> | Branch<V>;
 
-/** A node that was cut off at the right of another, and the least key that may be below it. */
-interface Split<V> {
-  readonly key: string;
-  readonly right: Node<V>;
-}
-
 /** Maps strings to values (not `undefined`), in the order of the strings' code units. */
 export class SortedMap<V> {
   #owner: Owner = {};
-  #root: Node<V> = { owner: this.#owner, keys: [], values: [], children: null };
+  #root: Node<V> = { owner: this.#owner, isLeaf: true, keys: [], items: [] };
   #size = 0;
   /** The value that the insertion under way has replaced. */
   #replaced: V | undefined;
@@ -62,9 +58,9 @@ export class SortedMap<V> {
   /** The value of `key`. */
   get(key: string): V | undefined {
     let node = this.#root;
-    while (node.children !== null) node = node.children[childAt(node.keys, key)]!;
+    while (!node.isLeaf) node = node.items[childAt(node.keys, key)]!;
     const at = lowerBound(node.keys, key);
-    return node.keys[at] === key ? node.values[at] : undefined;
+    return node.keys[at] === key ? node.items[at] : undefined;
   }
 
   /** Sets the value of `key`; returns the one before. */
@@ -72,9 +68,10 @@ export class SortedMap<V> {
     const root = own(this.#root, this.#owner);
     this.#root = root;
     this.#replaced = undefined;
-    const split = this.#insert(root, key, value);
-    if (split !== null) {
-      this.#root = { owner: this.#owner, keys: [split.key], values: null, children: [root, split.right] };
+    const right = this.#insert(root, key, value);
+    if (right !== null) {
+      const keys = [root.keys[0]!, right.keys[0]!];
+      this.#root = { owner: this.#owner, isLeaf: false, keys, items: [root, right] };
     }
     const replaced = this.#replaced;
     this.#replaced = undefined;
@@ -88,7 +85,7 @@ export class SortedMap<V> {
     if (previous === undefined) return undefined;
     let root = own(this.#root, this.#owner);
     this.#remove(root, key);
-    while (root.children !== null && root.children.length === 1) root = root.children[0]!;
+    while (!root.isLeaf && root.items.length === 1) root = root.items[0]!;
     this.#root = root;
     this.#size--;
     return previous;
@@ -99,45 +96,46 @@ export class SortedMap<V> {
     scanNode(this.#root, from, visit);
   }
 
-  /** Inserts below `node`, which is owned. */
-  #insert(node: Node<V>, key: string, value: V): Split<V> | null {
-    if (node.children === null) {
+  /** Inserts below `node`, which is owned. Returns the node that was cut off at its right; `null` if none was. */
+  #insert(node: Node<V>, key: string, value: V): Node<V> | null {
+    if (node.isLeaf) {
       const at = lowerBound(node.keys, key);
       if (node.keys[at] === key) {
-        this.#replaced = node.values[at];
-        node.values[at] = value;
+        this.#replaced = node.items[at];
+        node.items[at] = value;
         return null;
       }
       insertAt(node.keys, at, key);
-      insertAt(node.values, at, value);
-      return node.keys.length > NODE_MAX ? splitLeaf(node, at) : null;
+      insertAt(node.items, at, value);
+      return split(node, at);
     }
     const at = childAt(node.keys, key);
-    const split = this.#insert(ownChild(node, at, this.#owner), key, value);
-    if (split === null) return null;
-    insertAt(node.keys, at, split.key);
-    insertAt<Node<V>>(node.children, at + 1, split.right);
-    return node.children.length > NODE_MAX ? splitBranch(node, at + 1) : null;
+    if (key < node.keys[at]!) node.keys[at] = key;
+    const right = this.#insert(ownChild(node, at, this.#owner), key, value);
+    if (right === null) return null;
+    insertAt(node.keys, at + 1, right.keys[0]!);
+    insertAt<Node<V>>(node.items, at + 1, right);
+    return split(node, at + 1);
   }
 
   /** Removes `key`, which is there, below `node`, which is owned. */
   #remove(node: Node<V>, key: string): void {
-    if (node.children === null) {
+    if (node.isLeaf) {
       const at = lowerBound(node.keys, key);
       node.keys.splice(at, 1);
-      node.values.splice(at, 1);
+      node.items.splice(at, 1);
       return;
     }
     const at = childAt(node.keys, key);
     const child = ownChild(node, at, this.#owner);
     this.#remove(child, key);
-    if (width(child) >= NODE_MIN) return;
+    if (child.keys.length >= NODE_MIN) return;
     if (at > 0 && fits(node, at - 1)) mergeChildren(node, at - 1, this.#owner);
-    else if (at < node.children.length - 1 && fits(node, at)) mergeChildren(node, at, this.#owner);
+    else if (at < node.items.length - 1 && fits(node, at)) mergeChildren(node, at, this.#owner);
   }
 }
 
-/** The first place in `keys` that is not below `key`. */
+/** Returns the first place in `keys` that is not below `key`. */
 function lowerBound(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;
@@ -149,16 +147,10 @@ function lowerBound(keys: readonly string[], key: string): number {
   return low;
 }
 
-/** Which child of a branch with these `keys` has `key`. */
+/** Returns the place of the child of a branch with these `keys` that has, or would get, `key`. */
 function childAt(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (keys[middle]! <= key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  const at = lowerBound(keys, key);
+  return keys[at] === key ? at : Math.max(0, at - 1);
 }
 
 /** `splice` by hand: faster for short arrays. */
@@ -170,68 +162,49 @@ function insertAt<T>(array: T[], at: number, item: T): void {
 
 function own<V>(node: Node<V>, owner: Owner): Node<V> {
   if (node.owner === owner) return node;
-  const keys = node.keys.slice();
-  return node.children === null
-    ? { owner, keys, values: node.values.slice(), children: null }
-    : { owner, keys, values: null, children: node.children.slice() };
+  return { owner, isLeaf: node.isLeaf, keys: node.keys.slice(), items: node.items.slice() } as Node<V>;
 }
 
 function ownChild<V>(branch: Branch<V>, at: number, owner: Owner): Node<V> {
-  return branch.children[at] = own(branch.children[at]!, owner);
+  return branch.items[at] = own(branch.items[at]!, owner);
 }
 
-/** Returns the position of a split: keys inserted in order leave full nodes behind, others halves. */
-function cutAt(length: number, inserted: number): number {
-  return inserted === length - 1 ? length - 1 : length >>> 1;
-}
-
-function splitLeaf<V>(leaf: Leaf<V>, inserted: number): Split<V> {
-  const cut = cutAt(leaf.keys.length, inserted);
-  const keys = leaf.keys.splice(cut);
-  const values = leaf.values.splice(cut);
-  return { key: keys[0]!, right: { owner: leaf.owner, keys, values, children: null } };
-}
-
-function splitBranch<V>(branch: Branch<V>, inserted: number): Split<V> {
-  const cut = cutAt(branch.children.length, inserted);
-  const children = branch.children.splice(cut);
-  const keys = branch.keys.splice(cut);
-  return { key: branch.keys.pop()!, right: { owner: branch.owner, keys, values: null, children } };
-}
-
-function width<V>(node: Node<V>): number {
-  return node.children === null ? node.keys.length : node.children.length;
+/**
+ * Cuts off and returns the right part of a node that has become too large; `null`
+ * if it has not. Keys inserted in order leave full nodes behind, others halves.
+ */
+function split<V>(node: Node<V>, inserted: number): Node<V> | null {
+  const { length } = node.keys;
+  if (length <= NODE_MAX) return null;
+  const cut = inserted === length - 1 ? inserted : length >>> 1;
+  const { owner, isLeaf } = node;
+  return { owner, isLeaf, keys: node.keys.splice(cut), items: node.items.splice(cut) } as Node<V>;
 }
 
 /** Reports whether the children at `at` and `at + 1` fit into one node. */
-function fits<V>(branch: Branch<V>, at: number): boolean {
-  return width(branch.children[at]!) + width(branch.children[at + 1]!) <= NODE_MAX;
+function fits<V>({ items }: Branch<V>, at: number): boolean {
+  return items[at]!.keys.length + items[at + 1]!.keys.length <= NODE_MAX;
 }
 
 /** Moves what the child at `at + 1` has to the one at `at`. */
 function mergeChildren<V>(branch: Branch<V>, at: number, owner: Owner): void {
-  const left = ownChild(branch, at, owner);
-  const right = branch.children[at + 1]!;
-  if (left.children === null) {
-    left.keys.push(...right.keys);
-    left.values.push(...(right as Leaf<V>).values);
-  } else {
-    left.keys.push(branch.keys[at]!, ...right.keys);
-    left.children.push(...(right as Branch<V>).children);
-  }
-  branch.keys.splice(at, 1);
-  branch.children.splice(at + 1, 1);
+  const left: Keyed<unknown> = ownChild(branch, at, owner);
+  const right = branch.items[at + 1]!;
+  left.keys.push(...right.keys);
+  left.items.push(...right.items);
+  branch.keys.splice(at + 1, 1);
+  branch.items.splice(at + 1, 1);
 }
 
 function scanNode<V>(node: Node<V>, from: string, visit: (key: string, value: V) => boolean): boolean {
-  if (node.children === null) {
+  if (node.isLeaf) {
     for (let i = lowerBound(node.keys, from); i < node.keys.length; i++) {
-      if (!visit(node.keys[i]!, node.values[i]!)) return false;
+      if (!visit(node.keys[i]!, node.items[i]!)) return false;
     }
     return true;
   }
-  for (let i = childAt(node.keys, from); i < node.children.length; i++) {
-    if (!scanNode(node.children[i]!, from, visit)) return false;
+  for (let i = childAt(node.keys, from); i < node.items.length; i++) {
+    if (!scanNode(node.items[i]!, from, visit)) return false;
   }
   return true;
 }
