@@ -5,6 +5,9 @@
  * @module
  */
 
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import { RaftError } from "./errors.ts";
+
 /** Chunks are cut to this size, so that nobody holds a large one. */
 const CHUNK_MAX_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
@@ -16,6 +19,52 @@ export function* blockChunks(block: Uint8Array): Iterable<Uint8Array> {
   yield length;
   for (let offset = 0; offset < block.length; offset += CHUNK_MAX_BYTES) {
     yield block.subarray(offset, offset + CHUNK_MAX_BYTES);
+  }
+}
+
+/** A kind of snapshot; its name and version begin the first block. */
+export interface SnapshotFormat {
+  readonly name: string;
+  readonly version: number;
+  /** The kind in error messages. */
+  readonly kind: string;
+}
+
+/** Begins the first block of a snapshot. */
+export function beginHeader({ name, version }: SnapshotFormat): ByteWriter {
+  return new ByteWriter().string(name).varint(version);
+}
+
+/** Reads name and version, and returns the rest of the first block. @throws {RaftError} `unsupported_version` */
+export function openHeader(block: Uint8Array, { name, version, kind }: SnapshotFormat): ByteReader {
+  const reader = new ByteReader(block);
+  if (reader.string() !== name) throw new RangeError("it is of another kind");
+  const written = reader.varint();
+  if (written === version) return reader;
+  throw new RaftError("unsupported_version", `${kind} snapshot format ${written} is not known`, {
+    hint: "It was written by a newer version: run that one.",
+  });
+}
+
+/**
+ * Reads a snapshot by `read`, and lets go of the stream.
+ *
+ * @throws {RaftError} `damaged` for a RangeError or TypeError of `read`
+ */
+export async function readBlocks<Value>(
+  snapshot: AsyncIterable<Uint8Array>,
+  maxBlockBytes: number,
+  { kind }: SnapshotFormat,
+  read: (reader: BlockReader) => Promise<Value>,
+): Promise<Value> {
+  const reader = new BlockReader(snapshot, maxBlockBytes);
+  try {
+    return await read(reader);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+    throw new RaftError("damaged", `the ${kind} snapshot is damaged: ${error.message}`, { cause: error });
+  } finally {
+    await reader.close();
   }
 }
 

@@ -8,8 +8,7 @@
  */
 
 import { ByteReader, ByteWriter } from "../bytes.ts";
-import { blockChunks, BlockReader } from "../block_stream.ts";
-import { RaftError } from "../errors.ts";
+import { beginHeader, blockChunks, openHeader, readBlocks, type SnapshotFormat } from "../block_stream.ts";
 import { KEY_MAX_BYTES, VALUE_MAX_BYTES } from "./commands.ts";
 import { binaryString, pack, type Packed, writePacked } from "./packed.ts";
 import { SortedMap } from "./sorted_map.ts";
@@ -28,16 +27,14 @@ export interface KeyValueState {
   readonly version: number;
 }
 
-const FORMAT_NAME = "raft-core.kv";
-const FORMAT_VERSION = 1;
+const FORMAT: SnapshotFormat = { name: "raft-core.kv", version: 1, kind: "key-value" };
 /** A block is done when it has so many bytes. */
 const BLOCK_FULL_BYTES = 64 * 1024;
 const BLOCK_MAX_BYTES = BLOCK_FULL_BYTES + KEY_MAX_BYTES + VALUE_MAX_BYTES + 64;
 
 /** The bytes of a state, which must not change while they are read. */
 export async function* writeSnapshot({ entries, version }: KeyValueState): AsyncIterable<Uint8Array> {
-  const header = new ByteWriter().string(FORMAT_NAME).varint(FORMAT_VERSION).varint(version).varint(entries.size);
-  yield* blockChunks(header.finish());
+  yield* blockChunks(beginHeader(FORMAT).varint(version).varint(entries.size).finish());
   let from: string | null = "";
   while (from !== null) {
     const block = new ByteWriter(BLOCK_FULL_BYTES + 1024);
@@ -62,39 +59,19 @@ function fillBlock(block: ByteWriter, entries: SortedMap<Stored>, from: string):
 }
 
 /** Reads the state back. @throws {RaftError} `damaged` or `unsupported_version` */
-export async function readSnapshot(snapshot: AsyncIterable<Uint8Array>): Promise<KeyValueState> {
-  const reader = new BlockReader(snapshot, BLOCK_MAX_BYTES);
-  try {
-    const { version, size } = readHeader(await reader.next());
+export function readSnapshot(snapshot: AsyncIterable<Uint8Array>): Promise<KeyValueState> {
+  return readBlocks(snapshot, BLOCK_MAX_BYTES, FORMAT, async (reader) => {
+    const header = openHeader(await reader.next(), FORMAT);
+    const version = header.varint();
+    const size = header.varint();
+    header.end();
     const entries = new SortedMap<Stored>();
     let last = "";
     while (entries.size < size) last = readEntries(await reader.next(), entries, last, version);
     if (entries.size !== size) throw new RangeError("there are more keys than stated");
     await reader.end();
     return { entries, version };
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError) {
-      throw new RaftError("damaged", `the key-value snapshot is damaged: ${error.message}`, { cause: error });
-    }
-    throw error;
-  } finally {
-    await reader.close();
-  }
-}
-
-function readHeader(block: Uint8Array): { readonly version: number; readonly size: number } {
-  const reader = new ByteReader(block);
-  if (reader.string() !== FORMAT_NAME) throw new RangeError("it is of another kind");
-  const format = reader.varint();
-  if (format !== FORMAT_VERSION) {
-    throw new RaftError("unsupported_version", `key-value snapshot format ${format} is not known`, {
-      hint: "It was written by a newer version: run that one.",
-    });
-  }
-  const version = reader.varint();
-  const size = reader.varint();
-  reader.end();
-  return { version, size };
+  });
 }
 
 /** Adds the entries of a block, whose keys must all be after `last`; returns the last of them. */

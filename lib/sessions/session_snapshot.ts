@@ -3,13 +3,13 @@
  * block for each session, an empty block. The state machine's own bytes follow.
  */
 
-import { blockChunks, type BlockReader } from "../block_stream.ts";
+import { beginHeader, blockChunks, type BlockReader, openHeader, type SnapshotFormat } from "../block_stream.ts";
 import { ByteReader, ByteWriter } from "../bytes.ts";
 import { RaftError } from "../errors.ts";
 import { LIMIT_NAMES, type Session, type SessionLimits, SessionTable } from "./session_table.ts";
 
-const FORMAT_NAME = "raft-core.sessions";
-const FORMAT_VERSION = 1;
+/** The format of this part. */
+export const SESSION_FORMAT: SnapshotFormat = { name: "raft-core.sessions", version: 1, kind: "session" };
 
 /** Bytes of a session's block beside its answers, for each answer and in all, at most. */
 const REPLY_HEAD_BYTES = 32;
@@ -24,7 +24,7 @@ export function* writeSessions(
   sessions: readonly Session[],
   limits: Required<SessionLimits>,
 ): Iterable<Uint8Array> {
-  const header = new ByteWriter().string(FORMAT_NAME).varint(FORMAT_VERSION);
+  const header = beginHeader(SESSION_FORMAT);
   for (const name of LIMIT_NAMES) header.varint(limits[name]);
   yield* blockChunks(header.finish());
   for (const session of sessions) yield* blockChunks(encodeSession(session));
@@ -65,14 +65,7 @@ export async function readSessions(
 }
 
 function checkHeader(block: Uint8Array, limits: Required<SessionLimits>): void {
-  const reader = new ByteReader(block);
-  if (reader.string() !== FORMAT_NAME) throw new RangeError("it is of another kind");
-  const format = reader.varint();
-  if (format !== FORMAT_VERSION) {
-    throw new RaftError("unsupported_version", `session snapshot format ${format} is not known`, {
-      hint: "It was written by a newer version: run that one.",
-    });
-  }
+  const reader = openHeader(block, SESSION_FORMAT);
   for (const name of LIMIT_NAMES) {
     const written = reader.varint();
     if (written === limits[name]) continue;

@@ -2,11 +2,10 @@
  * Exactly-once around any state machine (§8 of the paper, dissertation §6.3).
  */
 
-import { BlockReader } from "../block_stream.ts";
-import { RaftError } from "../errors.ts";
+import { readBlocks } from "../block_stream.ts";
 import type { AppliedCommand, StateMachine } from "../state_machine.ts";
 import { decodeEntry, encodeReply, type SessionCommand, type SessionEntry } from "./session_codec.ts";
-import { maxSessionBlockBytes, readSessions, writeSessions } from "./session_snapshot.ts";
+import { maxSessionBlockBytes, readSessions, SESSION_FORMAT, writeSessions } from "./session_snapshot.ts";
 import { type Session, type SessionLimits, SessionTable } from "./session_table.ts";
 
 /**
@@ -97,18 +96,13 @@ export class Sessions implements StateMachine {
    *
    * @throws {RaftError} `damaged`, `unsupported_version`, or `invalid_argument` if the limits were others
    */
-  async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
-    const reader = new BlockReader(snapshot, maxSessionBlockBytes(this.#table.limits));
-    try {
-      const table = await readSessions(reader, this.#table.limits);
+  restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
+    const { limits } = this.#table;
+    return readBlocks(snapshot, maxSessionBlockBytes(limits), SESSION_FORMAT, async (reader) => {
+      const table = await readSessions(reader, limits);
       await this.#inner.restore(reader.rest());
       this.#table = table;
-    } catch (error) {
-      if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
-      throw new RaftError("damaged", `the session snapshot is damaged: ${error.message}`, { cause: error });
-    } finally {
-      await reader.close();
-    }
+    });
   }
 
   #applyOnce(applied: AppliedCommand, command: SessionCommand): Uint8Array | Promise<Uint8Array> {
