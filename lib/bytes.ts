@@ -199,11 +199,7 @@ export class ByteReader {
     return value;
   }
 
-  /**
-   * Asserts that everything was taken.
-   *
-   * @throws {RangeError} if anything is left.
-   */
+  /** Asserts that everything was taken. @throws {RangeError} if anything is left. */
   end(): void {
     if (this.remaining !== 0) throw new RangeError(`${this.remaining} bytes too many`);
   }

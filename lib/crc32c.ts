@@ -4,6 +4,8 @@
  * @module
  */
 
+type Eight<T> = [T, T, T, T, T, T, T, T];
+
 /** Eight tables, to take eight bytes a turn ("slicing-by-8"). */
 const tables: readonly Int32Array[] = (() => {
   const first = new Int32Array(256);
@@ -34,16 +36,7 @@ const tables: readonly Int32Array[] = (() => {
  * ```
  */
 export function crc32c(data: Uint8Array, previous = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-    Int32Array,
-  ];
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as Eight<Int32Array>;
   let crc = ~previous;
   let i = 0;
   for (const end = data.length - 7; i < end; i += 8) {

@@ -23,15 +23,7 @@ export interface SessionLimits {
   readonly maxTotalReplyBytes?: number;
 }
 
-/** The limits in a fixed order, as a snapshot has them. */
-export const LIMIT_NAMES = [
-  "maxSessions",
-  "maxIdleEntries",
-  "maxOutstanding",
-  "maxReplyBytes",
-  "maxTotalReplyBytes",
-] as const satisfies readonly (keyof SessionLimits)[];
-
+/** The defaults, in the order in which a snapshot has the limits. */
 const DEFAULT_LIMITS: Required<SessionLimits> = {
   maxSessions: 10_000,
   maxIdleEntries: 10_000_000,
@@ -39,6 +31,9 @@ const DEFAULT_LIMITS: Required<SessionLimits> = {
   maxReplyBytes: 1024 * 1024,
   maxTotalReplyBytes: 64 * 1024 * 1024,
 };
+
+/** The limits in a fixed order. */
+export const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof SessionLimits)[];
 
 /** The kept answer of an executed command; `null` if it was too large. */
 export interface KeptReply {
