@@ -21,7 +21,7 @@ export interface KeyValueChange {
 /** Options of {@linkcode KeyValue.watch}. */
 export interface WatchOptions {
   /** Ends the watch with an `aborted` error. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A change as kept: `value` is `null` after a delete. */
@@ -47,18 +47,14 @@ export class ChangeHistory {
   #first = 0;
   #end = 0;
   #bytes = 0;
-  /** Changes up to this version may be missing. */
-  #compactedVersion = 0;
-  readonly #idle = new Set<Watcher>();
+  /** The version up to which changes have been discarded. */
+  compactedVersion = 0;
+  /** The watchers to wake for the next change. */
+  readonly idle = new Set<Watcher>();
 
   constructor(maxChanges: number, maxBytes: number) {
     this.#maxChanges = maxChanges;
     this.#maxBytes = maxBytes;
-  }
-
-  /** Changes up to this version are not to be had any more. */
-  get compactedVersion(): number {
-    return this.#compactedVersion;
   }
 
   /** Adds the newest change. */
@@ -69,7 +65,7 @@ export class ChangeHistory {
     this.#end++;
     this.#bytes += sizeOf(change);
     while (this.#bytes > this.#maxBytes && this.#end - this.#first > 1) this.#dropFirst();
-    for (const watcher of this.#idle) {
+    for (const watcher of this.idle) {
       if (watcher.wants(change)) watcher.wakeFor(change);
     }
   }
@@ -77,8 +73,8 @@ export class ChangeHistory {
   /** Forgets everything: the state was replaced by one of this version. */
   reset(version: number): void {
     while (this.#first < this.#end) this.#dropFirst();
-    this.#compactedVersion = version;
-    for (const watcher of [...this.#idle]) watcher.wake();
+    this.compactedVersion = version;
+    for (const watcher of [...this.idle]) watcher.wake();
   }
 
   /** See {@linkcode KeyValue.watch}. */
@@ -97,17 +93,7 @@ export class ChangeHistory {
 
   /** The version of the newest change. */
   get newestVersion(): number {
-    return this.#end === this.#first ? this.#compactedVersion : this.#ring[(this.#end - 1) % this.#maxChanges]!.version;
-  }
-
-  /** Wakes `watcher` when there is news for it. */
-  addIdle(watcher: Watcher): void {
-    this.#idle.add(watcher);
-  }
-
-  /** Undoes {@linkcode addIdle}. */
-  removeIdle(watcher: Watcher): void {
-    this.#idle.delete(watcher);
+    return this.#end === this.#first ? this.compactedVersion : this.#ring[(this.#end - 1) % this.#maxChanges]!.version;
   }
 
   /** Where the first change of `version` or later is. */
@@ -128,7 +114,7 @@ export class ChangeHistory {
     this.#ring[place] = undefined;
     this.#first++;
     this.#bytes -= sizeOf(dropped);
-    this.#compactedVersion = dropped.version;
+    this.compactedVersion = dropped.version;
   }
 }
 
@@ -189,12 +175,13 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
       if (change === null) {
         // Changes that were passed over are not needed again.
         this.#nextVersion = Math.max(this.#nextVersion, this.#history.newestVersion + 1);
-        return this.#history.addIdle(this);
+        this.#history.idle.add(this);
+        return;
       }
       this.#nextVersion = change.version + 1;
       this.#waiting.shift()!.resolve({ done: false, value: reveal(change) });
     }
-    this.#history.removeIdle(this);
+    this.#history.idle.delete(this);
   }
 
   #failure(): RaftError | null {
@@ -212,7 +199,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
 
   #finish(): void {
     this.#done = true;
-    this.#history.removeIdle(this);
+    this.#history.idle.delete(this);
     this.#signal?.removeEventListener("abort", this.#onAbort);
     for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined });
   }
