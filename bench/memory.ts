@@ -4,7 +4,7 @@
  */
 
 import { Coordinator } from "../lib/client/mod.ts";
-import { KeyValueClient } from "../lib/kv/mod.ts";
+import { KeyValueClient } from "../lib/kv/client.ts";
 import { ownCommand } from "../server/own_command.ts";
 import type { Node } from "../tests/support/server_processes.ts";
 import { eventually, Nodes } from "../tests/support/server_processes.ts";

@@ -3,7 +3,7 @@
  */
 
 import { Coordinator } from "../lib/client/mod.ts";
-import { KeyValueClient } from "../lib/kv/mod.ts";
+import { KeyValueClient } from "../lib/kv/client.ts";
 import { ownCommand } from "../server/own_command.ts";
 import { Nodes } from "../tests/support/server_processes.ts";
 import { createConnectClientTransport } from "../transport/connect/mod.ts";

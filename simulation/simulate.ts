@@ -5,7 +5,8 @@
 import { KeyValue } from "../lib/kv/key_value.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { membershipOf } from "../lib/raft/mod.ts";
-import { decodeReply, Sessions } from "../lib/sessions/mod.ts";
+import { decodeReply } from "../lib/sessions/session_codec.ts";
+import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";

@@ -67,9 +67,8 @@ function command({ data }: Entry): string {
   try {
     const entry = decodeEntry(data);
     if (entry.type === "register") return "a new client";
-    const { type, key, ...rest } = decodeCommand(entry.command);
-    const name = text(key);
-    return type === "delete" ? `delete ${name}` : `${name} = ${text("value" in rest ? rest.value : new Uint8Array())}`;
+    const { key, value } = decodeCommand(entry.command);
+    return value === null ? `delete ${text(key)}` : `${text(key)} = ${text(value)}`;
   } catch {
     return "a command";
   }

@@ -22,7 +22,6 @@ import {
   type InvalidAnswer,
   keyProblem,
   type KeyValueEntry,
-  type ListQuery,
   valueProblem,
   type WriteAnswer,
 } from "./commands.ts";
@@ -187,13 +186,9 @@ export class KeyValueClient {
   /** Returns the keys that begin with a prefix, in the order of their bytes. */
   async list(options: KeyValueListOptions = {}): Promise<KeyValueList> {
     const { prefix = "", startAfter, limit, keysOnly } = options;
-    const query: Omit<ListQuery, "type"> = {
-      prefix: bytes(prefix),
-      ...(startAfter === undefined ? {} : { startAfter: bytes(startAfter) }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(keysOnly === undefined ? {} : { keysOnly }),
-    };
-    const { result } = await this.#cluster.read(encodeList(query), options);
+    const after = startAfter === undefined ? undefined : bytes(startAfter);
+    const query = encodeList({ prefix: bytes(prefix), startAfter: after, limit, keysOnly });
+    const { result } = await this.#cluster.read(query, options);
     const answer = decoded(decodeListAnswer, result, "rejected");
     if (!answer.ok) throw invalid(answer);
     return { entries: answer.entries, more: answer.more, revision: answer.revision };
@@ -224,7 +219,6 @@ export async function* resumedWatch(
   host: Host = systemHost(),
 ): AsyncGenerator<KeyValueChange> {
   const { signal, timeoutMs, onRetry } = options;
-  const request = signal === undefined ? {} : { signal };
   let next = options.fromRevision;
   const backoff = new Backoff(host, MIN_RESUME_MS, MAX_RESUME_MS);
   let brokenSinceMs = host.clock.monotonicMs();
@@ -233,7 +227,7 @@ export async function* resumedWatch(
     const beganMs = host.clock.monotonicMs();
     let error = new RaftError("unreachable", "the watch ended");
     try {
-      for await (const change of source.watch(prefix, next, request)) {
+      for await (const change of source.watch(prefix, next, { signal })) {
         if (change.version < next) continue;
         next = change.version + 1;
         brokenSinceMs = Infinity;

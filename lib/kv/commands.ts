@@ -20,36 +20,17 @@ export const LIST_MAX_ENTRIES = 10_000;
  */
 export type ExpectedVersion = number | "any";
 
-/** Sets the value of a key. */
-export interface PutCommand {
-  /** Which command. */
-  readonly type: "put";
-  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
-  readonly key: Uint8Array;
-  /** Up to {@linkcode VALUE_MAX_BYTES} bytes. */
-  readonly value: Uint8Array;
-  /** The condition. @default none */
-  readonly expectedVersion?: ExpectedVersion;
-}
-
-/** Removes a key. */
-export interface DeleteCommand {
-  /** Which command. */
-  readonly type: "delete";
-  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
-  readonly key: Uint8Array;
-  /** The condition. @default none */
-  readonly expectedVersion?: ExpectedVersion;
-}
-
 /** A change of the state. */
-export type KeyValueCommand = PutCommand | DeleteCommand;
+export interface KeyValueCommand {
+  readonly key: Uint8Array;
+  /** The new value; `null` to remove the key. */
+  readonly value: Uint8Array | null;
+  readonly expectedVersion: ExpectedVersion | undefined;
+}
 
-/** Asks for one key. */
+/** The query of one key. */
 export interface GetQuery {
-  /** Which query. */
   readonly type: "get";
-  /** 1 to {@linkcode KEY_MAX_BYTES} bytes. */
   readonly key: Uint8Array;
 }
 
@@ -60,15 +41,12 @@ export interface ListQuery {
   /** Empty for all keys. */
   readonly prefix: Uint8Array;
   /** Only keys after this one. */
-  readonly startAfter?: Uint8Array;
+  readonly startAfter?: Uint8Array | undefined;
   /** Entries, at most; more than {@linkcode LIST_MAX_ENTRIES} counts as that. @default 1000 */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Leaves the values out (they are empty then). @default false */
-  readonly keysOnly?: boolean;
+  readonly keysOnly?: boolean | undefined;
 }
-
-/** A question. */
-export type KeyValueQuery = GetQuery | ListQuery;
 
 /** The error of a command or a query that was not executed because its bytes are invalid. */
 export interface InvalidAnswer {
@@ -169,31 +147,27 @@ export function valueProblem(value: Uint8Array): InvalidAnswer | null {
   return { ok: false, reason: "too_large", message: `a value has at most ${VALUE_MAX_BYTES} bytes` };
 }
 
-/** The bytes of a command. @throws {RangeError} for an expected version that is no safe integer from 0. */
-export function encodeCommand(command: KeyValueCommand): Uint8Array {
-  const { key, expectedVersion } = command;
-  const size = key.length + (command.type === "put" ? command.value.length : 0);
-  const writer = new ByteWriter(size + 32).byte(command.type === "put" ? PUT : DELETE);
+/** Returns the command that sets a value. @throws {RangeError} for an expected version that is no safe integer from 0 */
+export function encodePut(key: Uint8Array, value: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
+  return beginCommand(PUT, key, expectedVersion, value.length).bytes(value).finish();
+}
+
+/** Returns the command that removes a key. @throws {RangeError} as {@linkcode encodePut} */
+export function encodeDelete(key: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
+  return beginCommand(DELETE, key, expectedVersion, 0).finish();
+}
+
+function beginCommand(
+  type: number,
+  key: Uint8Array,
+  expectedVersion: ExpectedVersion | undefined,
+  valueLength: number,
+): ByteWriter {
+  const writer = new ByteWriter(key.length + valueLength + 32).byte(type);
   if (expectedVersion === undefined) writer.byte(ANY_CONDITION);
   else if (expectedVersion === "any") writer.byte(EXISTS_CONDITION);
   else writer.byte(VERSION_CONDITION).varint(expectedVersion);
-  writer.bytes(key);
-  if (command.type === "put") writer.bytes(command.value);
-  return writer.finish();
-}
-
-/** Shorthand for a put. See {@linkcode encodeCommand}. */
-export function encodePut(key: Uint8Array, value: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
-  return encodeCommand(
-    expectedVersion === undefined ? { type: "put", key, value } : { type: "put", key, value, expectedVersion },
-  );
-}
-
-/** Shorthand for a delete. See {@linkcode encodeCommand}. */
-export function encodeDelete(key: Uint8Array, expectedVersion?: ExpectedVersion): Uint8Array {
-  return encodeCommand(
-    expectedVersion === undefined ? { type: "delete", key } : { type: "delete", key, expectedVersion },
-  );
+  return writer.bytes(key);
 }
 
 /** Reads a command; key and value are views of `bytes`. @throws {RangeError} for anything else. */
@@ -209,15 +183,18 @@ export function decodeCommand(bytes: Uint8Array): KeyValueCommand {
     ? "any" as const
     : reader.varint();
   const key = reader.bytes();
-  const value = type === PUT ? reader.bytes() : undefined;
+  const value = type === PUT ? reader.bytes() : null;
   reader.end();
-  const command: KeyValueCommand = value === undefined ? { type: "delete", key } : { type: "put", key, value };
-  return expectedVersion === undefined ? command : { ...command, expectedVersion };
+  return { key, value, expectedVersion };
 }
 
-/** The bytes of a query. */
-export function encodeQuery(query: KeyValueQuery): Uint8Array {
-  if (query.type === "get") return new ByteWriter(query.key.length + 8).byte(GET).bytes(query.key).finish();
+/** Returns the query of one key. */
+export function encodeGet(key: Uint8Array): Uint8Array {
+  return new ByteWriter(key.length + 8).byte(GET).bytes(key).finish();
+}
+
+/** Returns the query of a list. */
+export function encodeList(query: Omit<ListQuery, "type">): Uint8Array {
   const { prefix, startAfter, limit = LIST_DEFAULT_ENTRIES, keysOnly = false } = query;
   const flags = (startAfter === undefined ? 0 : START_AFTER_FLAG) + (keysOnly ? KEYS_ONLY_FLAG : 0);
   const writer = new ByteWriter().byte(LIST).byte(flags).varint(limit).bytes(prefix);
@@ -225,18 +202,8 @@ export function encodeQuery(query: KeyValueQuery): Uint8Array {
   return writer.finish();
 }
 
-/** Shorthand for the query of one key. */
-export function encodeGet(key: Uint8Array): Uint8Array {
-  return encodeQuery({ type: "get", key });
-}
-
-/** Shorthand for a list. */
-export function encodeList(query: Omit<ListQuery, "type">): Uint8Array {
-  return encodeQuery({ type: "list", ...query });
-}
-
 /** Reads a query; its bytes are views. @throws {RangeError} for anything else. */
-export function decodeQuery(bytes: Uint8Array): KeyValueQuery {
+export function decodeQuery(bytes: Uint8Array): GetQuery | ListQuery {
   const reader = new ByteReader(bytes);
   const type = reader.byte();
   if (type === GET) {
@@ -252,7 +219,7 @@ export function decodeQuery(bytes: Uint8Array): KeyValueQuery {
   const keysOnly = (flags & KEYS_ONLY_FLAG) !== 0;
   const startAfter = (flags & START_AFTER_FLAG) === 0 ? undefined : reader.bytes();
   reader.end();
-  return { type: "list", prefix, limit, keysOnly, ...(startAfter === undefined ? {} : { startAfter }) };
+  return { type: "list", prefix, limit, keysOnly, startAfter };
 }
 
 /** The bytes of the answer to a command. */

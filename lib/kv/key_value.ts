@@ -13,7 +13,6 @@ import {
   type ExpectedVersion,
   keyProblem,
   type KeyValueCommand,
-  type KeyValueQuery,
   LIST_ENTRY_MARK,
   LIST_MAX_ENTRIES,
   type ListQuery,
@@ -74,7 +73,7 @@ export class KeyValue implements StateMachine {
     return this.#entries.size;
   }
 
-  /** Carries out a command (see {@linkcode encodeCommand}). Bytes that are none get an answer that says so. */
+  /** Carries out a command (see {@linkcode encodePut}). Bytes that are none get an answer that says so. */
   apply({ index, data }: AppliedCommand): Uint8Array {
     this.#version = index;
     let command: KeyValueCommand;
@@ -84,15 +83,15 @@ export class KeyValue implements StateMachine {
       // The text must be the same on every engine: the answer may become part of a session.
       return encodeInvalid({ ok: false, reason: "invalid", message: "not a key-value command" });
     }
-    const { key, expectedVersion } = command;
-    const problem = keyProblem(key) ?? (command.type === "put" ? valueProblem(command.value) : null);
+    const { key, value, expectedVersion } = command;
+    const problem = keyProblem(key) ?? (value === null ? null : valueProblem(value));
     if (problem !== null) return encodeInvalid(problem);
-    return this.#write(index, binaryString(key), command.type === "put" ? command.value : null, expectedVersion);
+    return this.#write(index, binaryString(key), value, expectedVersion);
   }
 
-  /** Answers a query (see {@linkcode encodeQuery}). Bytes that are none get an answer that says so. */
+  /** Answers a query (see {@linkcode encodeGet}). Bytes that are none get an answer that says so. */
   query(bytes: Uint8Array): Uint8Array {
-    let query: KeyValueQuery;
+    let query: ReturnType<typeof decodeQuery>;
     try {
       query = decodeQuery(bytes);
     } catch {

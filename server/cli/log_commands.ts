@@ -156,13 +156,13 @@ function commandDocument(data: Uint8Array): Record<string, unknown> {
     const entry = decodeEntry(data);
     if (entry.type === "register") return { request: "register" };
     const inSession = entry.type === "plain" ? {} : { session: entry.session, sequence: entry.sequence };
-    const command = decodeCommand(entry.command);
+    const { key, value, expectedVersion } = decodeCommand(entry.command);
     return {
       ...inSession,
-      request: command.type,
-      ...jsonBytes("key", command.key),
-      ...(command.type === "put" ? jsonBytes("value", command.value) : {}),
-      ...(command.expectedVersion === undefined ? {} : { expectedVersion: command.expectedVersion }),
+      request: value === null ? "delete" : "put",
+      ...jsonBytes("key", key),
+      ...(value === null ? {} : jsonBytes("value", value)),
+      ...(expectedVersion === undefined ? {} : { expectedVersion }),
     };
   } catch {
     return jsonBytes("data", data);
@@ -198,17 +198,17 @@ function entryText({ type, data }: { readonly type: string; readonly data: Uint8
   try {
     const entry = decodeEntry(data);
     if (entry.type === "register") return "a new session";
-    const command = decodeCommand(entry.command);
-    const value = command.type === "put" ? ` = ${showBytes(command.value, 60)}` : "";
-    const condition = command.expectedVersion === undefined
+    const { key, value, expectedVersion } = decodeCommand(entry.command);
+    const change = value === null ? `delete ${quoted(key)}` : `put ${quoted(key)} = ${showBytes(value, 60)}`;
+    const condition = expectedVersion === undefined
       ? ""
-      : command.expectedVersion === "any"
+      : expectedVersion === "any"
       ? " if present"
-      : command.expectedVersion === 0
+      : expectedVersion === 0
       ? " if absent"
-      : ` if version ${command.expectedVersion}`;
+      : ` if version ${expectedVersion}`;
     const by = entry.type === "plain" ? "" : ` (session ${entry.session}, ${entry.sequence})`;
-    return `${command.type} ${quoted(command.key)}${value}${condition}${by}`;
+    return `${change}${condition}${by}`;
   } catch {
     return `${count(data.length, "byte")}: ${showBytes(data, 60)}`;
   }

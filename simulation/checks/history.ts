@@ -5,7 +5,7 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
-import { decodeReply } from "../../lib/sessions/mod.ts";
+import { decodeReply } from "../../lib/sessions/session_codec.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Request } from "../clients/workload.ts";
 import type { Run } from "../run.ts";

@@ -6,7 +6,7 @@
 import { StorageError } from "../../lib/errors.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
 import type { Membership } from "../../lib/raft/types.ts";
-import { Sessions } from "../../lib/sessions/mod.ts";
+import { Sessions } from "../../lib/sessions/sessions.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { errorCode } from "../../storage/file/file_system.ts";

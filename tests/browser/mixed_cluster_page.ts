@@ -2,7 +2,7 @@
 
 import { connectBrowserNode } from "../../browser/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { KeyValueClient } from "../../lib/kv/mod.ts";
+import { KeyValueClient } from "../../lib/kv/client.ts";
 import type { KeyValueInput, KeyValueOutput } from "../../simulation/linearizability/mod.ts";
 import { RelayClient } from "../../transport/relay/mod.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";

@@ -1,7 +1,7 @@
 /** A voter of a cluster of servers, in a worker that gets a port to the relay from its page. */
 
 import { startBrowserNode } from "../../browser/mod.ts";
-import { KeyValue } from "../../lib/kv/mod.ts";
+import { KeyValue } from "../../lib/kv/key_value.ts";
 import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { relayPortTransport } from "../../transport/relay/mod.ts";
 

@@ -5,9 +5,9 @@
 
 import type { Envelope } from "../../lib/transport.ts";
 import { membershipOf } from "../../lib/raft/membership.ts";
-import { KeyValue } from "../../lib/kv/mod.ts";
+import { KeyValue } from "../../lib/kv/key_value.ts";
 import { RaftNode } from "../../lib/node/raft_node.ts";
-import { Sessions } from "../../lib/sessions/mod.ts";
+import { Sessions } from "../../lib/sessions/sessions.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import {
   BroadcastChannelTransport,

@@ -6,7 +6,7 @@
 
 import { Coordinator } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { KeyValueClient } from "../../lib/kv/mod.ts";
+import { KeyValueClient } from "../../lib/kv/client.ts";
 import type { KeyValueInput, KeyValueOutput, Operation } from "../../simulation/linearizability/mod.ts";
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import { SharedKeys } from "./shared_keys.ts";

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { Coordinator } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { KeyValueClient } from "../../lib/kv/mod.ts";
+import { KeyValueClient } from "../../lib/kv/client.ts";
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 
 /** The summary of the writes. */

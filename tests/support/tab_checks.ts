@@ -8,7 +8,7 @@
 
 import { Coordinator } from "../../lib/client/coordinator.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/mod.ts";
+import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/commands.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import { tabAddress } from "../../transport/tab/mod.ts";
 import { appendEntries } from "./envelopes.ts";

@@ -1,9 +1,9 @@
 /** Three nodes on transports of tabs. */
 
-import { KeyValue } from "../../lib/kv/mod.ts";
+import { KeyValue } from "../../lib/kv/key_value.ts";
 import { RaftNode } from "../../lib/node/raft_node.ts";
 import { membershipOf } from "../../lib/raft/membership.ts";
-import { Sessions } from "../../lib/sessions/mod.ts";
+import { Sessions } from "../../lib/sessions/sessions.ts";
 import { MemoryStorage } from "../../storage/memory.ts";
 import { serveNode, tabAddress } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Coordinator } from "../../../lib/client/mod.ts";
-import { KeyValueClient } from "../../../lib/kv/mod.ts";
+import { KeyValueClient } from "../../../lib/kv/client.ts";
 import { createFileStorage } from "../../../storage/file/mod.ts";
 import { createConnectClientTransport } from "../../../transport/connect/mod.ts";
 import { raftCommand } from "../../support/raft_command.ts";

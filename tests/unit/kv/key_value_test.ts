@@ -134,11 +134,11 @@ Deno.test("kv: a command's bytes may be reused after apply", () => {
 Deno.test("kv: commands survive encoding and decoding", () => {
   const key = utf8.encode("k");
   const value = utf8.encode("v");
-  assert.deepEqual(decodeCommand(encodePut(key, value)), { type: "put", key, value });
-  assert.deepEqual(decodeCommand(encodePut(key, value, 0)), { type: "put", key, value, expectedVersion: 0 });
+  assert.deepEqual(decodeCommand(encodePut(key, value)), { key, value, expectedVersion: undefined });
+  assert.deepEqual(decodeCommand(encodePut(key, value, 0)), { key, value, expectedVersion: 0 });
   const version = Number.MAX_SAFE_INTEGER;
-  assert.deepEqual(decodeCommand(encodeDelete(key, version)), { type: "delete", key, expectedVersion: version });
-  assert.deepEqual(decodeCommand(encodeDelete(key, "any")), { type: "delete", key, expectedVersion: "any" });
+  assert.deepEqual(decodeCommand(encodeDelete(key, version)), { key, value: null, expectedVersion: version });
+  assert.deepEqual(decodeCommand(encodeDelete(key, "any")), { key, value: null, expectedVersion: "any" });
 });
 
 Deno.test("kv: list by prefix, with limit, start and without values", () => {

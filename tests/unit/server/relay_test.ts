@@ -8,7 +8,7 @@ import { RaftError } from "../../../lib/errors.ts";
 import { KeyValueClient } from "../../../lib/kv/client.ts";
 import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { RaftNode } from "../../../lib/node/mod.ts";
-import { Sessions } from "../../../lib/sessions/mod.ts";
+import { Sessions } from "../../../lib/sessions/sessions.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
 import { startServer } from "../../../server/server.ts";
 import { MemoryDisk, MemoryStorage } from "../../../storage/memory.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { decodeGetAnswer, decodeWriteAnswer, encodeDelete, encodeGet, encodePut } from "../../../lib/kv/commands.ts";
-import { KeyValue } from "../../../lib/kv/mod.ts";
+import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { checkLinearizable, keyValueModel } from "../../../simulation/linearizability/mod.ts";
 import type { KeyValueInput, KeyValueOutput, Operation } from "../../../simulation/linearizability/mod.ts";
 import { seededRandom } from "../../support/virtual_host.ts";
