@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { concatBytes } from "../lib/bytes.ts";
 import { RaftError } from "../lib/errors.ts";
+import type { KeyValueChange } from "../lib/kv/watch.ts";
 
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -84,4 +85,9 @@ export function jsonBytes(name: string, bytes: Uint8Array): Record<string, strin
   } catch {
     return { [`${name}Base64`]: Buffer.from(bytes).toString("base64") };
   }
+}
+
+/** Returns the document of an entry or a change; without a value if that is `null`. */
+export function jsonEntry({ key, value, version }: Omit<KeyValueChange, "type">): Record<string, unknown> {
+  return { ...jsonBytes("key", key), ...(value === null ? {} : jsonBytes("value", value)), version };
 }

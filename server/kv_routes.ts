@@ -8,7 +8,7 @@ import { RaftError } from "../lib/errors.ts";
 import { LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "../lib/kv/commands.ts";
 import type { ExpectedVersion } from "../lib/kv/commands.ts";
 import type { Consistency } from "../lib/node/types.ts";
-import { jsonBytes, percentDecode, queryBytes, readBody } from "./http_bytes.ts";
+import { jsonEntry, percentDecode, queryBytes, readBody } from "./http_bytes.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { KeyValueCalls } from "./services/kv.ts";
 import { watchResponse } from "./watch.ts";
@@ -116,11 +116,7 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
     ...readOptions(context),
   });
   return json(200, {
-    entries: answer.entries.map(({ key, value, version }) => ({
-      ...jsonBytes("key", key),
-      ...(keysOnly ? {} : jsonBytes("value", value)),
-      version,
-    })),
+    entries: answer.entries.map((entry) => jsonEntry(keysOnly ? { ...entry, value: null } : entry)),
     more: answer.more,
     revision: answer.revision,
   });

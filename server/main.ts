@@ -5,6 +5,7 @@
 
 import process from "node:process";
 import { RaftError } from "../lib/errors.ts";
+import { messageOf } from "../lib/node/errors.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { createLogger } from "./log.ts";
@@ -16,7 +17,7 @@ import { onShutdownSignal } from "./shutdown.ts";
 
 /** Logs an error, and its hint on a line of its own. */
 function logError(logger: Logger, error: unknown): void {
-  logger.error(sentence(error instanceof Error ? error.message : String(error)));
+  logger.error(sentence(messageOf(error)));
   if (error instanceof RaftError && error.hint !== "") logger.error(error.hint);
 }
 

@@ -5,6 +5,7 @@
 
 import { RaftError } from "../lib/errors.ts";
 import { KeyValue } from "../lib/kv/key_value.ts";
+import { messageOf } from "../lib/node/errors.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus, RaftNodeOptions } from "../lib/node/types.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
@@ -285,7 +286,7 @@ class RunningServer implements Server {
       await (this.#relay?.transport ?? this.#transport).close();
       if (this.#node === null || this.#node instanceof BootstrappingNode) await this.#storage?.close();
     } catch (error) {
-      this.#logger.warn(`While closing: ${error instanceof Error ? error.message : String(error)}`);
+      this.#logger.warn(`While closing: ${messageOf(error)}`);
     }
     await this.#listener?.close(300);
     const stopped = this.#stoppedBy;

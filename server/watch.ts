@@ -3,7 +3,7 @@
  */
 
 import type { KeyValueChange } from "../lib/kv/watch.ts";
-import { jsonBytes } from "./http_bytes.ts";
+import { jsonEntry } from "./http_bytes.ts";
 import { problemOf } from "./problem.ts";
 
 /** The interval of comments that keep proxies from cutting a quiet stream. */
@@ -11,12 +11,7 @@ const KEEP_ALIVE_MS = 15_000;
 
 /** Formats a change as an event; its id is the version, so that a client can continue after it. */
 function eventOf(change: KeyValueChange): string {
-  const data = JSON.stringify({
-    ...jsonBytes("key", change.key),
-    ...(change.value === null ? {} : jsonBytes("value", change.value)),
-    version: change.version,
-  });
-  return `id: ${change.version}\nevent: ${change.type}\ndata: ${data}\n\n`;
+  return `id: ${change.version}\nevent: ${change.type}\ndata: ${JSON.stringify(jsonEntry(change))}\n\n`;
 }
 
 /**

@@ -4,7 +4,6 @@
 
 import type { Command } from "commander";
 import { Option } from "commander";
-import type { ExpectedVersion } from "../../lib/kv/commands.ts";
 import { KEY_MAX_BYTES } from "../../lib/kv/commands.ts";
 import { collect, integer } from "../options.ts";
 import { usageError } from "./errors.ts";
@@ -60,11 +59,4 @@ function fromBase64(text: string, what: string): Uint8Array {
   } catch {
     throw usageError(`${what} is not valid base64: ${JSON.stringify(text)}`);
   }
-}
-
-/** Returns the condition of a write, from `--if-version` and `--if-absent`. */
-export function conditionOf(
-  options: { readonly ifVersion?: number; readonly ifAbsent?: true },
-): ExpectedVersion | undefined {
-  return options.ifAbsent === true ? 0 : options.ifVersion;
 }

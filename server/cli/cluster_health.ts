@@ -4,11 +4,12 @@
 
 import type { LeaderHint } from "../../lib/errors.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { messageOf } from "../../lib/node/errors.ts";
 import type { PeerStatus, Suffrage } from "../../lib/node/types.ts";
 import type { StatusDocument } from "../status.ts";
 import type { ExitCode } from "../exit_codes.ts";
 import { EXIT } from "../exit_codes.ts";
-import { noServerAnswers, reasonOf } from "./errors.ts";
+import { noServerAnswers } from "./errors.ts";
 import type { Session } from "./session.ts";
 
 /** The health of one node. */
@@ -102,7 +103,7 @@ function healthOf(
     } else if (member === undefined ? session.endpointsGiven : !nodes.has(member.id)) {
       // Two endpoints may be one node.
       const id = member?.id ?? null;
-      nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: reasonOf(error) });
+      nodes.set(id ?? endpoint, { id, address: endpoint, suffrage, reachable: false, error: messageOf(error) });
     }
   }
   const byId = (a: NodeHealth, b: NodeHealth): number =>

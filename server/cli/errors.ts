@@ -4,6 +4,7 @@
 
 import type { LeaderHint, Outcome, RaftErrorCode } from "../../lib/errors.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { messageOf } from "../../lib/node/errors.ts";
 import { EXIT, exitCodeOf } from "../exit_codes.ts";
 import type { ExitCode } from "../exit_codes.ts";
 
@@ -70,6 +71,7 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   const error = underlying(thrown);
   const known = error instanceof RaftError || error instanceof CliError;
   const outcome = known ? error.outcome : "rejected";
+  const message = messageOf(error) || "an unexpected error";
   if (interrupted) {
     return {
       code: "aborted",
@@ -79,9 +81,7 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
       exitCode: EXIT.interrupted,
     };
   }
-  if (!known) {
-    return { code: "internal", message: messageOf(error), outcome, exitCode: EXIT.failed };
-  }
+  if (!known) return { code: "internal", message, outcome, exitCode: EXIT.failed };
   const hint = error.hint !== ""
     ? error.hint
     : outcome === "unknown"
@@ -90,7 +90,7 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   return {
     ...(error instanceof CliError ? error.details : {}),
     code: error.code,
-    message: messageOf(error),
+    message,
     ...(hint === "" ? {} : { hint }),
     outcome,
     ...(error instanceof RaftError && error.leader !== undefined ? { leader: error.leader } : {}),
@@ -106,15 +106,10 @@ export function aboutMembers(error: unknown): unknown {
 
 /** Returns the error when no server answered; `failures` are the reasons, in any order. */
 export function noServerAnswers(endpoints: readonly string[], failures: readonly unknown[]): RaftError {
-  const reasons = [...new Set(failures.map(reasonOf))];
+  const reasons = [...new Set(failures.map(messageOf))];
   const hosts = endpoints.map((endpoint) => new URL(endpoint).host).join(", ");
   const refused = reasons.every((reason) => reason.startsWith("no server answers"));
   return new RaftError("unreachable", refused ? `no server answers at ${hosts}` : reasons.join("; "));
-}
-
-/** Returns the message of an error. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Unwraps a deadline that passed because no server was reached, or no node led: that is the better message. */
@@ -123,8 +118,4 @@ function underlying(error: unknown): unknown {
   const { cause } = error;
   if (!(cause instanceof RaftError) || (cause.code !== "unreachable" && cause.code !== "no_leader")) return error;
   return new RaftError(cause.code, error.message, { hint: error.hint, cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)) || "an unexpected error";
 }

@@ -6,9 +6,9 @@ import type { Command } from "commander";
 import type { ExpectedVersion, KeyValueEntry } from "../../lib/kv/commands.ts";
 import type { Consistency } from "../../lib/node/types.ts";
 import { EXIT } from "../exit_codes.ts";
-import { jsonBytes } from "../http_bytes.ts";
+import { jsonBytes, jsonEntry } from "../http_bytes.ts";
 import { integer } from "../options.ts";
-import { bytesOf, conditionOf, version, withCommonOptions, withConsistency, withKeyOption } from "./arguments.ts";
+import { bytesOf, version, withCommonOptions, withConsistency, withKeyOption } from "./arguments.ts";
 import { CliError, usageError } from "./errors.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
@@ -106,14 +106,15 @@ function addWrites(kv: Command, registry: Registry): void {
     .addHelpText("after", PUT_HELP.trimEnd());
   registry.handle<WriteOptions & { readonly file?: string }>(put, async (session, [text = "", value], options) => {
     const key = bytesOf(text, options.base64, "KEY");
-    if (options.ifAbsent === true && options.ifVersion !== undefined) {
+    const { ifVersion, ifAbsent } = options;
+    if (ifAbsent === true && ifVersion !== undefined) {
       throw usageError("--if-version and --if-absent exclude each other");
     }
     const bytes = await readValue(session.io, value, options.file);
-    const answer = await write(session, key, conditionOf(options), bytes);
+    const { version, previousVersion } = await write(session, key, ifAbsent === true ? 0 : ifVersion, bytes);
     await session.print(
-      { ...jsonBytes("key", key), version: answer.version, previousVersion: answer.previousVersion },
-      () => `${quoted(key)} now has version ${answer.version}.\n`,
+      { ...jsonBytes("key", key), version, previousVersion },
+      () => `${quoted(key)} now has version ${version}.\n`,
     );
   });
 
@@ -124,8 +125,7 @@ function addWrites(kv: Command, registry: Registry): void {
     .addHelpText("after", DELETE_HELP.trimEnd());
   registry.handle<WriteOptions>(remove, async (session, [text = ""], options) => {
     const key = bytesOf(text, options.base64, "KEY");
-    const answer = await write(session, key, options.ifVersion, null);
-    const { version, previousVersion } = answer;
+    const { version, previousVersion } = await write(session, key, options.ifVersion, null);
     await session.print(
       { ...jsonBytes("key", key), deleted: previousVersion !== 0, version, previousVersion },
       () => previousVersion === 0 ? `There was no key ${quoted(key)}.\n` : `Deleted ${quoted(key)}.\n`,
@@ -161,14 +161,10 @@ function addReads(kv: Command, registry: Registry): void {
     const keys = await session.remote.keys(session.call());
     const { value, version } = await keys.get(key, { ...session.call(), consistency: options.consistency });
     if (value === undefined) {
-      throw new CliError("not_found", EXIT.failed, `there is no key ${quoted(key)}`, {
-        details: jsonBytes("key", key),
-      });
+      const details = jsonBytes("key", key);
+      throw new CliError("not_found", EXIT.failed, `there is no key ${quoted(key)}`, { details });
     }
-    if (session.json) {
-      const document = { ...jsonBytes("key", key), ...jsonBytes("value", value), version };
-      return await session.print(document, () => "");
-    }
+    if (session.json) return await session.print(jsonEntry({ key, value, version }), () => "");
     const { stdout } = session.io;
     await stdout.write(value);
     if (stdout.isTerminal && value.at(-1) !== 0x0a) await stdout.write("\n");
@@ -217,11 +213,7 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
     startAfter = entries.at(-1)?.key;
   }
   const document = {
-    entries: entries.map(({ key, value, version }) => ({
-      ...jsonBytes("key", key),
-      ...(keysOnly ? {} : jsonBytes("value", value)),
-      version,
-    })),
+    entries: entries.map((entry) => jsonEntry(keysOnly ? { ...entry, value: null } : entry)),
     more,
     revision,
   };

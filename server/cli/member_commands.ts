@@ -5,12 +5,13 @@
 import type { Command } from "commander";
 import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { messageOf } from "../../lib/node/errors.ts";
 import { isTabAddress } from "../../transport/wire/addresses.ts";
 import { EXIT } from "../exit_codes.ts";
 import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
-import { aboutMembers, CliError, reasonOf } from "./errors.ts";
+import { aboutMembers, CliError } from "./errors.ts";
 import type { Remote, RemoteCallOptions } from "./connect_remote.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
@@ -95,7 +96,7 @@ async function probe(session: Session, address: string): Promise<void> {
     await session.remote.status(address, { signal: session.io.signal, timeoutMs: 1000 });
   } catch (error) {
     if (error instanceof RaftError) {
-      await session.note(`${sentence(`${reasonOf(error)} from here`)} Asking the cluster all the same.`);
+      await session.note(`${sentence(`${messageOf(error)} from here`)} Asking the cluster all the same.`);
     }
   }
 }

@@ -6,6 +6,7 @@ import { createReadStream } from "node:fs";
 import { concatBytes } from "../../lib/bytes.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { VALUE_MAX_BYTES } from "../../lib/kv/commands.ts";
+import { messageOf } from "../../lib/node/errors.ts";
 import { EXIT } from "../exit_codes.ts";
 import { CliError, usageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
@@ -73,5 +74,5 @@ const REASONS: Record<string, string> = {
 
 function reasonOf(error: unknown): string {
   const code = (error as { readonly code?: unknown } | null)?.code;
-  return REASONS[String(code)] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS[String(code)] ?? messageOf(error);
 }

@@ -7,7 +7,7 @@ import { resumedWatch } from "../../lib/kv/client.ts";
 import type { WatchSource } from "../../lib/kv/client.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { EXIT } from "../exit_codes.ts";
-import { jsonBytes } from "../http_bytes.ts";
+import { jsonEntry } from "../http_bytes.ts";
 import type { Session } from "./session.ts";
 import { clusterHealth } from "./cluster_health.ts";
 import { showBytes } from "./text.ts";
@@ -66,14 +66,9 @@ async function liveEndpoint(session: Session, turn: number): Promise<string> {
   return node.address;
 }
 
-async function printChange(session: Session, { type, key, value, version }: KeyValueChange): Promise<void> {
-  const document = {
-    type,
-    ...jsonBytes("key", key),
-    ...(value === null ? {} : jsonBytes("value", value)),
-    version,
-  };
-  await session.printLine(document, () => {
+async function printChange(session: Session, change: KeyValueChange): Promise<void> {
+  const { type, key, value, version } = change;
+  await session.printLine({ type, ...jsonEntry(change) }, () => {
     const { paint } = session;
     const what = type === "put" ? paint("green", "put   ") : paint("red", "delete");
     const shown = value === null ? "" : `  ${showBytes(value, 200)}`;
