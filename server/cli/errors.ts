@@ -13,10 +13,11 @@ export type CliErrorCode = "usage" | "not_found" | "conflict" | "file";
 
 /** A failure with an exit code of its own. */
 export class CliError extends Error {
+  override readonly name = "CliError";
   readonly code: CliErrorCode | RaftErrorCode;
   readonly exitCode: ExitCode;
   readonly hint: string;
-  readonly outcome: Outcome;
+  readonly outcome: Outcome = "rejected";
   /** More fields for the JSON document. */
   readonly details: Readonly<Record<string, unknown>>;
 
@@ -24,15 +25,13 @@ export class CliError extends Error {
     code: CliErrorCode | RaftErrorCode,
     exitCode: ExitCode,
     message: string,
-    options: { readonly hint?: string; readonly outcome?: Outcome; readonly details?: Record<string, unknown> } = {},
+    { hint = "", details = {} }: { readonly hint?: string; readonly details?: Record<string, unknown> } = {},
   ) {
     super(message);
-    this.name = "CliError";
     this.code = code;
     this.exitCode = exitCode;
-    this.hint = options.hint ?? "";
-    this.outcome = options.outcome ?? "rejected";
-    this.details = options.details ?? {};
+    this.hint = hint;
+    this.details = details;
   }
 }
 
@@ -48,16 +47,16 @@ export interface Failure {
   /** The error message, without a capital or a full stop. */
   readonly message: string;
   /** Advice on what to do next; absent if the message says it all. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** `rejected`: it had no effect; `unknown`: it may have had one, or may yet have one. */
   readonly outcome: Outcome;
   /** The leader, if known. */
-  readonly leader?: LeaderHint;
+  readonly leader?: LeaderHint | undefined;
   /** The exit code of the process. */
   readonly exitCode: ExitCode;
 }
 
-const HINTS: Partial<Record<RaftErrorCode, string>> = {
+const HINTS: Partial<Record<RaftErrorCode | CliErrorCode, string>> = {
   unreachable: "Start a cluster with: deno task start. Name its servers with --server HOST:PORT,… or RAFT_SERVER.",
   no_leader: "An election takes a few seconds while a majority of the nodes is up. See: raft status",
   not_leader: "Another node leads. See: raft status",
@@ -72,29 +71,20 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   const known = error instanceof RaftError || error instanceof CliError;
   const outcome = known ? error.outcome : "rejected";
   const message = messageOf(error) || "an unexpected error";
+  const unsure = outcome === "unknown" ? UNKNOWN_HINT : undefined;
   if (interrupted) {
-    return {
-      code: "aborted",
-      message: "interrupted",
-      ...(outcome === "unknown" ? { hint: UNKNOWN_HINT } : {}),
-      outcome,
-      exitCode: EXIT.interrupted,
-    };
+    return { code: "aborted", message: "interrupted", hint: unsure, outcome, exitCode: EXIT.interrupted };
   }
   if (!known) return { code: "internal", message, outcome, exitCode: EXIT.failed };
-  const hint = error.hint !== ""
-    ? error.hint
-    : outcome === "unknown"
-    ? UNKNOWN_HINT
-    : HINTS[error.code as RaftErrorCode] ?? "";
+  const ofCommand = error instanceof CliError;
   return {
-    ...(error instanceof CliError ? error.details : {}),
+    ...(ofCommand ? error.details : {}),
     code: error.code,
     message,
-    ...(hint === "" ? {} : { hint }),
+    hint: error.hint || unsure || HINTS[error.code],
     outcome,
-    ...(error instanceof RaftError && error.leader !== undefined ? { leader: error.leader } : {}),
-    exitCode: error instanceof CliError ? error.exitCode : exitCodeOf(error),
+    leader: ofCommand ? undefined : error.leader,
+    exitCode: ofCommand ? error.exitCode : exitCodeOf(error),
   };
 }
 
