@@ -93,50 +93,43 @@ export function createApp(options: AppOptions): App {
     }))
   );
 
-  if (options.services !== undefined) {
-    const services = options.services;
+  const { client, services, store, requestTimeoutMs: timeoutMs = 5000 } = options;
+  if (services !== undefined) {
     app.all("*", async (context, next) => {
       return SERVICE_PATH.test(context.req.path) ? await services(context.req.raw) : await next();
     });
   }
   healthRoutes(app, options);
-  const { client, store, requestTimeoutMs: timeoutMs = 5000 } = options;
   if (store !== undefined) app.route("/", keyValueRoutes(new KeyValueCalls({ node, client, store, timeoutMs })));
   return app;
 }
 
 function healthRoutes(app: Hono, options: AppOptions): void {
   const { node } = options;
-  app.get("/status", () => {
+  const headers = { "cache-control": "no-store" };
+  app.get("/status", (context) => {
     const status = node.status();
-    return new Response(JSON.stringify(statusDocument(status, options.reason?.()), null, 2) + "\n", {
-      status: isAlive(status) ? 200 : 503,
-      headers: { "content-type": "application/json", "cache-control": "no-store" },
-    });
+    const document = JSON.stringify(statusDocument(status, options.reason?.()), null, 2) + "\n";
+    return context.body(document, isAlive(status) ? 200 : 503, { ...headers, "content-type": "application/json" });
   });
-  app.get("/livez", () => {
-    const alive = isAlive(node.status());
-    return text(alive ? 200 : 503, alive ? "ok\n" : `${options.reason?.() ?? "stopped"}\n`);
+  app.get("/livez", (context) => {
+    return isAlive(node.status())
+      ? context.text("ok\n", 200, headers)
+      : context.text(`${options.reason?.() ?? "stopped"}\n`, 503, headers);
   });
   app.get("/readyz", (context) => {
     const checks = readiness(node.status());
     const ready = checks.every(({ ok }) => ok);
     const verbose = context.req.query("verbose") !== undefined || !ready;
-    return text(ready ? 200 : 503, verbose ? readinessText(checks) : "ok\n");
+    return context.text(verbose ? readinessText(checks) : "ok\n", ready ? 200 : 503, headers);
   });
   const metrics = options.metrics ?? new Metrics(() => node.status());
   if (options.metrics === undefined) metrics.observe(node);
-  app.get("/metrics", async () => {
-    return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
-  });
+  app.get(
+    "/metrics",
+    async (context) => context.body(await metrics.text(), 200, { "content-type": metrics.contentType }),
+  );
   for (const path of ["/status", "/livez", "/readyz", "/metrics"]) {
     app.all(path, () => methodNotAllowed("GET, HEAD"));
   }
-}
-
-function text(status: number, content: string): Response {
-  return new Response(content, {
-    status,
-    headers: { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" },
-  });
 }

@@ -43,9 +43,9 @@ export function methodNotAllowed(allow: string): Response {
 function onlyParameters(context: Context, ...known: readonly string[]): void {
   for (const name of new URL(context.req.url).searchParams.keys()) {
     if (known.includes(name)) continue;
-    const takes = known.length === 0 ? "It takes none." : `It takes ${known.join(", ")}.`;
+    const hint = `It takes ${known.join(", ") || "none"}.`;
     throw new RaftError("invalid_argument", `this request has no parameter ${JSON.stringify(name.slice(0, 100))}`, {
-      hint: takes,
+      hint,
     });
   }
 }
@@ -67,7 +67,8 @@ async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
   if (matches(context.req.header("if-none-match"), version)) {
     return new Response(null, { status: 304, headers: { ...headers, etag } });
   }
-  return new Response(body(value), {
+  // Its buffer is not a SharedArrayBuffer, which the type can't express.
+  return new Response(value as Uint8Array<ArrayBuffer>, {
     headers: {
       ...headers,
       etag,
@@ -87,20 +88,17 @@ async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
   const value = await readBody(context.req.raw, VALUE_MAX_BYTES);
   const answer = await calls.keys.compareAndSet(key, expected, value, { signal: context.req.raw.signal });
   if (!answer.ok) return conflict(answer.currentVersion);
-  return written(answer.previousVersion === 0 ? 201 : 200, {
-    version: answer.version,
-    previousVersion: answer.previousVersion,
-  });
+  const { version, previousVersion } = answer;
+  return json({ version, previousVersion }, previousVersion === 0 ? 201 : 200, { etag: etagOf(version) });
 }
 
 async function remove(calls: KeyValueCalls, context: Context): Promise<Response> {
   onlyParameters(context);
-  const answer = await calls.keys.compareAndSet(keyOf(context), condition(context), null, {
-    signal: context.req.raw.signal,
-  });
+  const { signal } = context.req.raw;
+  const answer = await calls.keys.compareAndSet(keyOf(context), condition(context), null, { signal });
   if (!answer.ok) return conflict(answer.currentVersion);
   if (answer.previousVersion === 0) return problemResponse(problem("not_found", "there is no such key"));
-  return json(200, { deleted: true, version: answer.version, previousVersion: answer.previousVersion });
+  return json({ deleted: true, version: answer.version, previousVersion: answer.previousVersion });
 }
 
 async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
@@ -115,7 +113,7 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
     keysOnly,
     ...readOptions(context),
   });
-  return json(200, {
+  return json({
     entries: answer.entries.map((entry) => jsonEntry(keysOnly ? { ...entry, value: null } : entry)),
     more: answer.more,
     revision: answer.revision,
@@ -153,10 +151,8 @@ function number(context: Context, name: string, min: number, max: number): numbe
   const text = context.req.query(name);
   if (text === undefined) return null;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (!(value >= min && value <= max)) {
-    throw new RaftError("invalid_argument", `${name} must be a whole number from ${min} to ${max}`);
-  }
-  return value;
+  if (value >= min && value <= max) return value;
+  throw new RaftError("invalid_argument", `${name} must be a whole number from ${min} to ${max}`);
 }
 
 /** Returns the condition of a write. `If-Match: "7"`: this version. `If-Match: *`: any version. `If-None-Match: *`: no such key. */
@@ -195,18 +191,9 @@ function conflict(currentVersion: number): Response {
   return problemResponse(problem("precondition_failed", `${now}; nothing was changed`), headers);
 }
 
-function written(status: number, content: { readonly version: number; readonly previousVersion: number }): Response {
-  return json(status, content, { etag: etagOf(content.version) });
-}
-
-function json(status: number, content: unknown, headers: Record<string, string> = {}): Response {
+function json(content: unknown, status = 200, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(content) + "\n", {
     status,
     headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
   });
-}
-
-/** Returns bytes as a body; their buffer is not a SharedArrayBuffer, which the type can't express. */
-function body(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return bytes as Uint8Array<ArrayBuffer>;
 }

@@ -92,9 +92,7 @@ export function problemOf(error: unknown): Problem {
 
 /** Returns the response for a problem; a 503 without effect tells the client when to try again. */
 export function problemResponse(content: Problem, headers: Record<string, string> = {}): Response {
-  const retry: Record<string, string> = content.status === 503 && content.outcome === "rejected"
-    ? { "retry-after": "1" }
-    : {};
+  const retry = content.status === 503 && content.outcome === "rejected" ? { "retry-after": "1" } : {};
   return new Response(JSON.stringify(content) + "\n", {
     status: content.status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...retry, ...headers },
