@@ -52,14 +52,13 @@ export function hostGuard(options: GuardOptions): MiddlewareHandler {
       }));
     }
     const origin = context.req.header("origin");
-    if (origin !== undefined && !anyOrigin && !origins.has(origin.toLowerCase())) {
-      if (!sameOrigin(origin, authority)) {
-        return problemResponse(
-          problem("forbidden_origin", `pages of the origin ${quote(origin)} may not call this server`, {
-            hint: "Start it with --allow-origin ORIGIN to allow them.",
-          }),
-        );
-      }
+    const allowed = anyOrigin || origin === undefined || origins.has(origin.toLowerCase());
+    if (!allowed && !sameOrigin(origin, authority)) {
+      return problemResponse(
+        problem("forbidden_origin", `pages of the origin ${quote(origin)} may not call this server`, {
+          hint: "Start it with --allow-origin ORIGIN to allow them.",
+        }),
+      );
     }
     return await next();
   };

@@ -3,9 +3,8 @@
  * storage error, none per request.
  */
 
-import type { RaftEvent } from "../lib/raft/types.ts";
-import type { Membership } from "../lib/raft/types.ts";
-import type { Logger } from "./log.ts";
+import type { Membership, RaftEvent } from "../lib/raft/types.ts";
+import type { LogFields, Logger } from "./log.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 
 /** Begins to log the events of a node. */
@@ -53,11 +52,10 @@ function logRaftEvent(id: string, event: RaftEvent, logger: Logger): void {
   }
 }
 
-function described(membership: Membership): { voters: string; outgoing?: string; learners?: string } {
-  const { voters, outgoing, learners } = membership;
+function described({ voters, outgoing, learners }: Membership): LogFields {
   return {
     voters: voters.join(","),
-    ...(outgoing.length === 0 ? {} : { outgoing: outgoing.join(",") }),
-    ...(learners.length === 0 ? {} : { learners: learners.join(",") }),
+    outgoing: outgoing.join(",") || undefined,
+    learners: learners.join(",") || undefined,
   };
 }

@@ -126,16 +126,16 @@ class RunningServer implements Server {
   readonly id: string;
   address = "";
   port = 0;
-  readonly running: Promise<RaftNode>;
-  readonly ended: Promise<ServerEnd>;
+  readonly #running = Promise.withResolvers<RaftNode>();
+  readonly running: Promise<RaftNode> = this.#running.promise;
+  readonly #ended = Promise.withResolvers<ServerEnd>();
+  readonly ended: Promise<ServerEnd> = this.#ended.promise;
   readonly #options: ServerOptions;
   readonly #listen: ListenAddress;
   readonly #logger: Logger;
-  readonly #transport: ConnectTransport;
+  readonly #transport: ConnectTransport = new ConnectTransport({ connector: http2Connector() });
   #relay: ServerRelay | null = null;
   readonly #closing = new AbortController();
-  readonly #running = Promise.withResolvers<RaftNode>();
-  readonly #ended = Promise.withResolvers<ServerEnd>();
   #handler: FetchHandler = () => problemResponse(problemOf(starting()));
   #listener: Listener | null = null;
   #storage: Storage | null = null;
@@ -149,10 +149,7 @@ class RunningServer implements Server {
     this.#options = options;
     this.#listen = options.listen ?? defaultListen(options);
     this.#logger = options.logger ?? createLogger("text", { node: options.id });
-    this.#transport = new ConnectTransport({ connector: http2Connector() });
-    this.running = this.#running.promise;
     this.running.catch(() => {});
-    this.ended = this.#ended.promise;
   }
 
   /** Opens the port and the folder, then lets the node start in the background. */
@@ -280,7 +277,7 @@ class RunningServer implements Server {
   async #shutDown(end: ServerEnd): Promise<void> {
     this.#closing.abort();
     // A node that is just starting is closed once it has started.
-    await Promise.race([this.#started, end.error === undefined ? this.#started : Promise.resolve()]);
+    if (end.error === undefined) await this.#started;
     try {
       await this.#node?.close();
       await (this.#relay?.transport ?? this.#transport).close();

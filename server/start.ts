@@ -3,7 +3,6 @@
  * process of its own, in the runtime that runs this.
  */
 
-import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import process from "node:process";
@@ -37,11 +36,13 @@ class NodeProcess {
   readonly id: string;
   readonly address: string;
   readonly command: readonly string[];
-  readonly #child: ChildProcess;
+  readonly pid: number | undefined;
   /** Resolves with its exit code, or with the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
-  #end: number | string | null = null;
-  #quiet = true;
+  /** Its exit code or signal; `null` while it runs. */
+  end: number | string | null = null;
+  /** Until the cluster is up, only failures are of interest. */
+  showsLog = false;
   #listens = false;
 
   constructor(id: string, address: string, command: readonly string[]) {
@@ -49,41 +50,26 @@ class NodeProcess {
     this.address = address;
     this.command = command;
     const [program = "", ...args] = command;
-    this.#child = spawn(program, args, { stdio: ["ignore", "inherit", "pipe"] });
-    const { stderr } = this.#child;
-    const lines = stderr === null ? null : createInterface({ input: stderr });
-    // Until the cluster is up, only failures are of interest.
-    lines?.on("line", (line) => {
+    const child = spawn(program, args, { stdio: ["ignore", "inherit", "pipe"] });
+    this.pid = child.pid;
+    const lines = createInterface({ input: child.stderr });
+    lines.on("line", (line) => {
       this.#listens ||= LISTENS.test(line);
-      if (!this.#quiet || !/^\S+ info /.test(line)) console.error(line);
+      if (this.showsLog || !/^\S+ info /.test(line)) console.error(line);
     });
-    const drained = new Promise<void>((resolve) => lines === null ? resolve() : lines.on("close", () => resolve()));
+    const drained = new Promise<void>((resolve) => lines.on("close", resolve));
     this.ended = new Promise((resolve) => {
       const end = async (how: number | string): Promise<void> => {
         await drained;
-        this.#end = how;
+        this.end = how;
         resolve(how);
       };
-      this.#child.on("error", (error) => {
+      child.on("error", (error) => {
         console.error(`${id}: ${error.message}`);
         void end(EXIT.failed);
       });
-      this.#child.on("exit", (code, signal) => void end(code ?? signal ?? EXIT.failed));
+      child.on("exit", (code, signal) => void end(code ?? signal ?? EXIT.failed));
     });
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  /** Its exit code or signal; `null` while it runs. */
-  get end(): number | string | null {
-    return this.#end;
-  }
-
-  /** Shows its whole log from now on. */
-  showLog(): void {
-    this.#quiet = false;
   }
 
   /** Returns its status; `null` until it answers. Before it listens, another process may answer at its address. */
@@ -98,7 +84,7 @@ class NodeProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#end !== null) return;
+    if (this.end !== null) return;
     this.#signal("SIGTERM");
     const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
     await this.ended;
@@ -107,7 +93,7 @@ class NodeProcess {
 
   /** Signals by process id: after the child's own `kill`, Deno reports the signal instead of the exit code. */
   #signal(signal: "SIGTERM" | "SIGKILL"): void {
-    if (this.#end !== null || this.pid === undefined) return;
+    if (this.end !== null || this.pid === undefined) return;
     try {
       process.kill(this.pid, signal);
     } catch {
@@ -128,14 +114,9 @@ function spawnNodes({ nodes, data, port, allowOrigin = [] }: StartArguments): re
 
 /** Returns the status of all nodes once they agree on the leader; `null` before. */
 async function allFollow(nodes: readonly NodeProcess[]): Promise<readonly NodeStatus[] | null> {
-  const statuses: NodeStatus[] = [];
-  for (const status of await Promise.all(nodes.map((node) => node.status()))) {
-    if (status === null || status.leader === null || status.leader.id !== (statuses[0] ?? status).leader?.id) {
-      return null;
-    }
-    statuses.push(status);
-  }
-  return statuses;
+  const statuses = (await Promise.all(nodes.map((node) => node.status()))).filter((status) => status !== null);
+  const [leader, ...others] = new Set(statuses.map(({ leader }) => leader?.id));
+  return statuses.length === nodes.length && leader !== undefined && others.length === 0 ? statuses : null;
 }
 
 /** Waits for a leader. Returns `null` if a node ended, after the timeout, or once `stopped` holds. */
@@ -215,7 +196,7 @@ async function run(options: StartArguments): Promise<number> {
   }
   if (statuses !== null && !stopping) console.log(welcome(nodes, statuses, options.data));
   const ends = await Promise.all(nodes.map(async (node) => {
-    node.showLog();
+    node.showsLog = true;
     const end = await node.ended;
     if (!stopping) {
       console.error(`${node.id} ended with ${described(end)}. To start it again:\n  ${shellCommand(node.command)}`);

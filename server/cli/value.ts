@@ -7,6 +7,7 @@ import { concatBytes } from "../../lib/bytes.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { VALUE_MAX_BYTES } from "../../lib/kv/commands.ts";
 import { messageOf } from "../../lib/node/errors.ts";
+import { Pending } from "../../lib/pending.ts";
 import { EXIT } from "../exit_codes.ts";
 import { CliError, usageError } from "./errors.ts";
 import type { CliIo } from "./io.ts";
@@ -46,11 +47,7 @@ function checked(value: Uint8Array): Uint8Array {
 /** Reads to the end; Ctrl-C interrupts even an idle source. */
 async function readAll(io: CliIo, source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
-  const aborted = new Promise<never>((_, reject) => {
-    const stop = (): void => reject(new RaftError("aborted", "interrupted"));
-    if (io.signal.aborted) stop();
-    io.signal.addEventListener("abort", stop, { once: true });
-  });
+  const aborted = new Pending<never>({ signals: [io.signal], outcome: "rejected" }).promise;
   // It may fire while nothing waits for it.
   aborted.catch(() => {});
   let value: Uint8Array = new Uint8Array(0);
