@@ -4,31 +4,36 @@
  */
 
 import type { NodeId } from "../../mod.ts";
-import type { Flight } from "./flights.ts";
+import type { Flight, Kind } from "./flights.ts";
+import { SHAPES } from "./legend.ts";
 import type { ClusterModel } from "./model.ts";
 import type { Palette } from "./palette.ts";
 import { between, lane } from "./ring.ts";
 import type { Point } from "./ring.ts";
 
 /** The part of the way after which a message is lost, or cut. */
-const LOST_AT = 0.62;
-const CUT_AT = 0.5;
+const STOPS = { delivered: 1, lost: 0.62, cut: 0.5 };
+/** The size of a shape's unit in that of the picture. */
+const SHAPE_UNIT = 0.19;
 
-/** The canvas of the picture. */
+const paths = Object.entries(SHAPES).map(([kind, path]) => [kind, new Path2D(path)] as const);
+const PATHS = Object.fromEntries(paths) as Record<Kind, Path2D>;
+const REFUSAL = new Path2D("M3 3 L13 13");
+
+/** The canvas of the picture, in its units. */
 export class MessageLayer {
   readonly element = Object.assign(document.createElement("canvas"), { className: "moving", ariaHidden: "true" });
-  readonly #drawing = this.element.getContext("2d");
-  palette: Palette | null = null;
+  readonly #drawing = this.element.getContext("2d")!;
+  /** Set before the first frame. */
+  palette!: Palette;
   still = false;
-  #scale = 1;
-  #ratio = 1;
 
   /** Sets the size, in CSS pixels. */
   resize(width: number, height: number): void {
-    this.#ratio = Math.min(devicePixelRatio, 2);
-    this.element.width = Math.round(width * this.#ratio);
-    this.element.height = Math.round(height * this.#ratio);
-    this.#scale = this.element.width / 100;
+    const ratio = Math.min(devicePixelRatio, 2);
+    this.element.width = Math.round(width * ratio);
+    this.element.height = Math.round(height * ratio);
+    this.#drawing.scale(this.element.width / 100, this.element.width / 100);
   }
 
   draw(
@@ -38,139 +43,77 @@ export class MessageLayer {
     size: number,
     model: ClusterModel,
   ): void {
-    const drawing = this.#drawing;
-    if (drawing === null || this.palette === null) return;
-    drawing.clearRect(0, 0, this.element.width, this.element.height);
-    this.#drawTimers(drawing, this.palette, nowMs, places, size, model);
+    this.#drawing.clearRect(0, 0, 100, 100);
+    this.#drawTimers(nowMs, places, size, model);
     for (const flight of flights) {
       const [from, to] = [places.get(flight.from), places.get(flight.to)];
       if (from === undefined || to === undefined || flight.startMs > nowMs) continue;
       const part = (nowMs - flight.startMs) / (flight.endMs - flight.startMs);
       const { start, end } = lane(from, to, size);
-      if (this.still) this.#drawLit(drawing, this.palette, flight, start, end);
-      else this.#drawDot(drawing, this.palette, flight, start, end, Math.min(1, part));
+      if (this.still) this.#drawLit(flight, start, end);
+      else this.#drawDot(flight, start, end, Math.min(1, part));
     }
-    drawing.globalAlpha = 1;
+    this.#drawing.globalAlpha = 1;
   }
 
-  #drawTimers(
-    drawing: CanvasRenderingContext2D,
-    palette: Palette,
-    nowMs: number,
-    places: ReadonlyMap<NodeId, Point>,
-    size: number,
-    model: ClusterModel,
-  ): void {
-    drawing.lineWidth = 0.62 * this.#scale;
+  #drawTimers(nowMs: number, places: ReadonlyMap<NodeId, Point>, size: number, model: ClusterModel): void {
+    const drawing = this.#drawing;
+    drawing.lineWidth = 0.62;
     drawing.lineCap = "round";
-    for (const [id, place] of places) {
+    for (const [id, { x, y }] of places) {
       const view = model.nodes.get(id);
       if (view === undefined || view.electionTimer === null || view.life !== "running") continue;
       const { startedMs, dueMs } = view.electionTimer;
       const whole = Math.max(0, Math.min(1, (nowMs - startedMs) / Math.max(1, dueMs - startedMs)));
       const part = this.still ? Math.floor(whole * 8) / 8 : whole;
       if (part <= 0) continue;
-      drawing.strokeStyle = part > 0.75 ? palette["timer-late"] : palette.timer;
+      drawing.strokeStyle = part > 0.75 ? this.palette["timer-late"] : this.palette.timer;
       drawing.beginPath();
       const top = -Math.PI / 2;
-      drawing.arc(
-        place.x * this.#scale,
-        place.y * this.#scale,
-        size * 0.525 * this.#scale,
-        top,
-        top + part * 2 * Math.PI,
-      );
+      drawing.arc(x, y, size * 0.525, top, top + part * 2 * Math.PI);
       drawing.stroke();
     }
   }
 
-  #drawDot(
-    drawing: CanvasRenderingContext2D,
-    palette: Palette,
-    flight: Flight,
-    start: Point,
-    end: Point,
-    part: number,
-  ): void {
+  #drawDot(flight: Flight, start: Point, end: Point, part: number): void {
+    const { fate, kind } = flight;
     // Eases in and out.
     const eased = part * part * (3 - 2 * part);
-    const { fate } = flight;
-    const stop = fate === "cut" ? CUT_AT : fate === "lost" ? LOST_AT : 1;
-    const at = between(start, end, Math.min(eased, stop));
+    const stop = STOPS[fate];
+    const { x, y } = between(start, end, Math.min(eased, stop));
     const over = fate === "delivered" ? 0 : Math.max(0, (eased - stop) / (1 - stop));
-    const [x, y] = [at.x * this.#scale, (at.y + (fate === "lost" ? over * over * 5 : 0)) * this.#scale];
-    drawing.globalAlpha = fate === "delivered" ? 1 : 1 - over;
-    const colour = fate === "cut" && over > 0 ? palette.bad : palette[flight.kind];
-    const radius = this.#drawShape(drawing, palette, flight, x, y, colour);
-    if (flight.refusal) {
-      drawing.strokeStyle = palette.bad;
-      drawing.beginPath();
-      drawing.moveTo(x - radius, y - radius);
-      drawing.lineTo(x + radius, y + radius);
-      drawing.stroke();
-    }
+    this.#drawing.globalAlpha = 1 - over;
+    const colour = fate === "cut" && over > 0 ? this.palette.bad : this.palette[kind];
+    this.#drawShape(flight, { x, y: fate === "lost" ? y + over * over * 5 : y }, colour);
   }
 
-  #drawLit(drawing: CanvasRenderingContext2D, palette: Palette, flight: Flight, start: Point, end: Point): void {
-    drawing.strokeStyle = palette[flight.kind];
-    drawing.lineWidth = 0.5 * this.#scale;
-    const stop = between(start, end, flight.fate === "cut" ? CUT_AT : flight.fate === "lost" ? LOST_AT : 1);
-    drawing.beginPath();
-    drawing.moveTo(start.x * this.#scale, start.y * this.#scale);
-    drawing.lineTo(stop.x * this.#scale, stop.y * this.#scale);
-    drawing.stroke();
-    const colour = flight.fate === "delivered" ? palette[flight.kind] : palette.bad;
-    this.#drawShape(drawing, palette, flight, stop.x * this.#scale, stop.y * this.#scale, colour);
+  #drawLit(flight: Flight, start: Point, end: Point): void {
+    const { fate, kind } = flight;
+    const stop = between(start, end, STOPS[fate]);
+    this.#drawing.strokeStyle = this.palette[kind];
+    this.#drawing.lineWidth = 0.5;
+    this.#drawing.beginPath();
+    this.#drawing.moveTo(start.x, start.y);
+    this.#drawing.lineTo(stop.x, stop.y);
+    this.#drawing.stroke();
+    this.#drawShape(flight, stop, fate === "delivered" ? this.palette[kind] : this.palette.bad);
   }
 
-  /** Draws the shape of a message, hollow if it is an answer, and returns its radius. */
-  #drawShape(
-    drawing: CanvasRenderingContext2D,
-    palette: Palette,
-    flight: Flight,
-    x: number,
-    y: number,
-    colour: string,
-  ): number {
-    const radius = radiusOf(flight) * this.#scale;
-    drawing.beginPath();
-    outline(drawing, flight.kind, x, y, radius);
-    drawing.fillStyle = flight.answer ? palette.surface : colour;
-    drawing.fill();
+  /** Draws the shape of a message: larger if it stands for several, hollow if it is an answer. */
+  #drawShape({ kind, answer, refusal, messages }: Flight, { x, y }: Point, colour: string): void {
+    const drawing = this.#drawing;
+    const unit = SHAPE_UNIT * (messages > 3 ? 1.3 : messages > 1 ? 1.15 : 1);
+    drawing.save();
+    drawing.translate(x, y);
+    drawing.scale(unit, unit);
+    drawing.translate(-8, -8);
+    drawing.lineWidth = 2;
+    drawing.fillStyle = answer ? this.palette.surface : colour;
+    drawing.fill(PATHS[kind]);
     drawing.strokeStyle = colour;
-    drawing.lineWidth = radius * 0.4;
-    drawing.stroke();
-    return radius;
-  }
-}
-
-function radiusOf({ kind, messages }: Flight): number {
-  const base = kind === "heartbeat" ? 0.6 : kind === "snapshot" ? 1.3 : 0.95;
-  return base * (messages > 3 ? 1.3 : messages > 1 ? 1.15 : 1);
-}
-
-/** Votes are diamonds, heartbeats small dots, entries squares, snapshots large squares, TimeoutNow is a triangle. */
-function outline(drawing: CanvasRenderingContext2D, kind: Flight["kind"], x: number, y: number, radius: number): void {
-  switch (kind) {
-    case "heartbeat":
-      drawing.arc(x, y, radius, 0, 2 * Math.PI);
-      break;
-    case "vote":
-      drawing.moveTo(x, y - radius * 1.2);
-      drawing.lineTo(x + radius * 1.2, y);
-      drawing.lineTo(x, y + radius * 1.2);
-      drawing.lineTo(x - radius * 1.2, y);
-      drawing.closePath();
-      break;
-    case "entries":
-    case "snapshot":
-      drawing.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
-      break;
-    case "timeoutNow":
-      drawing.moveTo(x, y - radius * 1.2);
-      drawing.lineTo(x + radius * 1.1, y + radius * 0.9);
-      drawing.lineTo(x - radius * 1.1, y + radius * 0.9);
-      drawing.closePath();
-      break;
+    drawing.stroke(PATHS[kind]);
+    drawing.strokeStyle = this.palette.bad;
+    if (refusal) drawing.stroke(REFUSAL);
+    drawing.restore();
   }
 }
