@@ -35,16 +35,13 @@ const REPLAY_MS = 8000;
 export class Network {
   readonly #run: Run;
   readonly #traits: NetworkTraits;
-  readonly #receivers = new Map<string, Receiver>();
+  readonly #receivers: ReadonlyMap<string, Receiver>;
   readonly #links = new Map<string, Link>();
 
-  constructor(run: Run, traits: NetworkTraits) {
+  constructor(run: Run, traits: NetworkTraits, receivers: ReadonlyMap<string, Receiver>) {
     this.#run = run;
     this.#traits = traits;
-  }
-
-  attach(receiver: Receiver): void {
-    this.#receivers.set(receiver.name, receiver);
+    this.#receivers = receivers;
   }
 
   /** Cuts one direction, and returns a function that ends this cut. Several cuts add up. */
@@ -100,9 +97,7 @@ export class Network {
     };
     if (strikes("loss", loss)) return;
     if (strikes("delay", delay)) delayUs += chance.below(300_000);
-    if (strikes("duplication", duplication)) {
-      this.#arriveAfter(delayUs + chance.below(50_000), link, to, bytes);
-    }
+    if (strikes("duplication", duplication)) this.#arriveAfter(delayUs + chance.below(50_000), link, to, bytes);
     if (strikes("replay", replay)) this.#arriveAfter(delayUs + chance.below(REPLAY_MS * 1000), link, to, bytes);
     if (strikes("flip", flip)) return this.#arriveDamaged(bytes, chance);
     this.#arriveAfter(delayUs, link, to, bytes);

@@ -19,11 +19,10 @@ import { Nemesis } from "./faults/nemesis.ts";
 import type { NemesisOptions } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
-import type { Surroundings } from "./machine/machine.ts";
 import { requestMachine } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
 import { drawPlan } from "./plan.ts";
-import type { FaultKind, Plan } from "./plan.ts";
+import type { FaultKind } from "./plan.ts";
 import { recover } from "./recovery.ts";
 import { Run } from "./run.ts";
 import type { Violation } from "./run.ts";
@@ -103,46 +102,50 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 }
 
 class Simulation {
-  readonly #run: Run;
   readonly #options: SimulationOptions;
-  readonly #plan: Plan;
-  readonly #network: Network;
+  readonly #run: Run;
   readonly #protocol: ProtocolChecks;
   readonly #application: ApplicationChecks;
-  readonly #machines: ReadonlyMap<string, Machine>;
   readonly #history = new History();
   readonly #faults: NemesisOptions;
+  readonly #stateMachine: () => StateMachine;
 
   constructor(options: SimulationOptions) {
-    const run = new Run(
-      options.seed,
-      options.decisions === undefined ? null : new Set(options.decisions),
-      options.record ?? false,
-    );
-    this.#run = run;
-    this.#options = options;
-    run.scheduler.maxSteps = options.steps ?? MAX_STEPS;
-    const plan = this.#plan = drawPlan(run.decisions, options);
+    const { seed, decisions, record = false, steps = MAX_STEPS, stateMachine = () => new KeyValue() } = options;
+    const run = new Run(seed, decisions === undefined ? null : new Set(decisions), record);
+    run.scheduler.maxSteps = steps;
+    const plan = drawPlan(run.decisions, options);
     if (plan.maxDrift > 0) run.trace.count("drift");
-    const network = this.#network = new Network(run, plan.network);
-    this.#protocol = new ProtocolChecks(run, (id, incarnation) => {
-      return this.#machines.get(id)?.recordOf(incarnation) ?? null;
-    });
-    this.#application = new ApplicationChecks(run, this.#protocol.entries);
-    const machines = this.#machines = this.#makeMachines();
+    const machines = new Map<string, Machine>();
+    const network = new Network(run, plan.network, machines);
+    const protocol = new ProtocolChecks(run, (id, incarnation) => machines.get(id)?.recordOf(incarnation) ?? null);
+    const application = new ApplicationChecks(run, protocol.entries);
+    const surroundings = { run, plan, network, protocol, application, stateMachine };
+    const names = Array.from({ length: plan.voters + plan.spares }, (_, i) => `n${i + 1}`);
+    const members = names.slice(0, plan.voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
+    const first = membershipOf({ voters: members });
+    for (const [at, name] of names.entries()) {
+      machines.set(name, new Machine(surroundings, name, at, at < plan.voters ? first : null));
+    }
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
     const clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
-    this.#faults = { run, plan, cluster: new Cluster(run, this.#protocol, machines), network, clients };
+    this.#options = options;
+    this.#run = run;
+    this.#protocol = protocol;
+    this.#application = application;
+    this.#faults = { run, plan, cluster: new Cluster(run, protocol, machines), network, clients };
+    this.#stateMachine = stateMachine;
   }
 
   /** Runs from the first start to the last check. */
   async live(): Promise<SimulationResult> {
     const { scheduler, decisions } = this.#run;
+    const { cluster, clients } = this.#faults;
     const chance = decisions.stream("start");
-    for (const machine of this.#machines.values()) {
+    for (const machine of cluster.all) {
       scheduler.after(chance.next().below(20_000), null, () => machine.start());
     }
-    this.#faults.clients.start();
+    clients.start();
     const nemesis = new Nemesis(this.#faults);
     nemesis.start();
     await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
@@ -158,38 +161,13 @@ class Simulation {
     return this.#result();
   }
 
-  #makeMachines(): Map<string, Machine> {
-    const { voters, spares } = this.#plan;
-    const surroundings: Surroundings = {
-      run: this.#run,
-      plan: this.#plan,
-      network: this.#network,
-      protocol: this.#protocol,
-      application: this.#application,
-      stateMachine: this.#options.stateMachine ?? (() => new KeyValue()),
-    };
-    const names = Array.from({ length: voters + spares }, (_, i) => `n${i + 1}`);
-    const members = names.slice(0, voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
-    const first = membershipOf({ voters: members });
-    const machines = new Map<string, Machine>();
-    for (const [at, name] of names.entries()) {
-      const machine = new Machine(surroundings, name, at, at < voters ? first : null);
-      machines.set(name, machine);
-      this.#network.attach(machine);
-    }
-    return machines;
-  }
-
   /** Checks everything that can be checked only at the end. */
   async #checkAll(): Promise<void> {
     const run = this.#run;
     if (run.violation !== null) return;
     this.#history.checkOutcomes(run, this.#application);
     this.#history.checkOrder(run);
-    const reference = new Sessions(
-      requestMachine(this.#options.stateMachine?.() ?? new KeyValue()),
-      this.#plan.sessions,
-    );
+    const reference = new Sessions(requestMachine(this.#stateMachine()), this.#faults.plan.sessions);
     await this.#application.replay(reference, async (index, answer) => {
       if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
       await this.#history.checkAnswers(run, index, reference, answer);
@@ -201,7 +179,7 @@ class Simulation {
   /** Checks that every node that has applied all of the log has the state that follows from the log. */
   async #compareStates(reference: StateMachine): Promise<void> {
     const expected = await checksumOf(reference.snapshot());
-    for (const { name, node, stateMachine } of this.#machines.values()) {
+    for (const { name, node, stateMachine } of this.#faults.cluster.all) {
       if (stateMachine === null || node!.inspect().appliedIndex < this.#protocol.entries.commitIndex) continue;
       this.#run.trace.count("state compared");
       if (await checksumOf(stateMachine.snapshot()) === expected) continue;
