@@ -68,9 +68,7 @@ export class KnownEntries {
 
   /** Returns the last index that leaders of terms before this one have committed. */
   committedBefore(term: number): number {
-    let index = this.commitIndex;
-    while (index > 0 && this.#committedIn[index]! >= term) index--;
-    return index;
+    return Math.max(0, this.#committedIn.findLastIndex((inTerm) => inTerm < term));
   }
 
   committed(index: number): KnownEntry | undefined {
@@ -88,10 +86,7 @@ export class KnownEntries {
   /** Returns every membership that is or may be in force: the last one committed, and all after it. */
   possibleMemberships(): Membership[] {
     const last = this.lastMembership;
-    const possible = last === undefined ? [] : [last.membership];
-    for (let index = (last?.index ?? 0) + 1; index < this.#entries.length; index++) {
-      for (const { membership } of this.#entries[index] ?? []) if (membership !== null) possible.push(membership);
-    }
-    return possible;
+    const later = this.#entries.slice((last?.index ?? 0) + 1).flat().map(({ membership }) => membership);
+    return [last?.membership ?? null, ...later].filter((membership) => membership !== null);
   }
 }

@@ -7,7 +7,6 @@ import { Coordinator } from "../../lib/client/mod.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { History, HistoryRecord } from "../checks/history.ts";
-import type { Stream } from "../decisions.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
 import { encodeRequest } from "../machine/checked_state_machine.ts";
@@ -20,38 +19,27 @@ export interface ClientsOptions extends CallPath {
   readonly history: History;
 }
 
-class Client {
-  readonly name: string;
-  readonly coordinator: Coordinator;
-
-  /** @param only the only node that it asks; any by default */
-  constructor(options: ClientsOptions, name: string, chance: Stream, only?: string) {
-    const { run, plan, machines } = options;
-    const { timeoutMs, attemptTimeoutMs } = plan.clients;
-    this.name = name;
+/** Makes a client, which asks any node, or `only` this one. */
+function newClient(options: ClientsOptions, name: string, only?: string): Coordinator {
+  const { run: { decisions, scheduler }, plan, machines } = options;
+  const { timeoutMs, attemptTimeoutMs } = plan.clients;
+  const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
+  return new Coordinator({
+    endpoints: only === undefined ? [...machines.keys()] : [only],
+    endpointOf: (address) => only === undefined || address === only ? address : null,
+    transport: new CallNetwork(options, name),
+    host: new Process(options.run, { name }, clock, decisions.stream(`host ${name}`)),
     // Without a session, a command is sent at most once.
-    const session = !chance.chance(0.2);
-    this.coordinator = new Coordinator({
-      endpoints: only === undefined ? [...machines.keys()] : [only],
-      endpointOf: (address) => only === undefined || address === only ? address : null,
-      transport: new CallNetwork(options, name),
-      host: new Process(
-        run,
-        { name },
-        new MachineClock(() => run.scheduler.nowUs, 1, 0),
-        run.decisions.stream(`host ${name}`),
-      ),
-      session,
-      timeoutMs,
-      attemptTimeoutMs,
-      maxBackoffMs: Math.max(20, attemptTimeoutMs),
-    });
-  }
+    session: !decisions.stream(`client ${name}`).chance(0.2),
+    timeoutMs,
+    attemptTimeoutMs,
+    maxBackoffMs: Math.max(20, attemptTimeoutMs),
+  });
 }
 
 export class Clients {
   readonly #options: ClientsOptions;
-  readonly #clients: readonly Client[];
+  readonly #clients = new Map<string, Coordinator>();
   readonly #running: Promise<void>[] = [];
   #stopped = false;
   /** The number of requests that were answered. */
@@ -59,26 +47,21 @@ export class Clients {
 
   constructor(options: ClientsOptions) {
     this.#options = options;
-    const { run, plan } = options;
-    const names = Array.from({ length: plan.clients.count }, (_, i) => `c${i + 1}`);
-    const loyal = plan.clients.loyal ? [...options.machines.keys()].slice(0, plan.voters) : [];
-    this.#clients = [
-      ...names.map((name) => new Client(options, name, run.decisions.stream(`client ${name}`))),
-      ...loyal.map((node) => new Client(options, `of-${node}`, run.decisions.stream(`client of-${node}`), node)),
-    ];
+    const { machines, plan: { clients: { count, loyal }, voters } } = options;
+    const add = (name: string, only?: string) => this.#clients.set(name, newClient(options, name, only));
+    for (let i = 1; i <= count; i++) add(`c${i}`);
+    for (const node of loyal ? [...machines.keys()].slice(0, voters) : []) add(`of-${node}`, node);
   }
 
   /** Their names in the network. */
   get names(): string[] {
-    return this.#clients.map(({ name }) => name);
+    return [...this.#clients.keys()];
   }
 
   start(): void {
-    for (const client of this.#clients) {
-      const chance = this.#options.run.decisions.stream(`client ${client.name}`);
-      for (let lane = chance.between(1, 2); lane > 0; lane--) {
-        this.#running.push(this.#ask(client, `${client.name}.${lane}`));
-      }
+    for (const name of this.names) {
+      const chance = this.#options.run.decisions.stream(`client ${name}`);
+      for (let lane = chance.between(1, 2); lane > 0; lane--) this.#running.push(this.#ask(name, `${name}.${lane}`));
     }
   }
 
@@ -86,11 +69,11 @@ export class Clients {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#running);
-    await Promise.all(this.#clients.map(({ coordinator }) => coordinator.close()));
+    await Promise.all([...this.#clients.values()].map((coordinator) => coordinator.close()));
   }
 
   /** Sends requests one after the other. Their names follow from the lane alone, so that leaving one out changes no other. */
-  async #ask(client: Client, lane: string): Promise<void> {
+  async #ask(client: string, lane: string): Promise<void> {
     const { run, plan, workload } = this.#options;
     const chance = run.decisions.stream(`client ${lane}`);
     for (let number = 1; !this.#stopped; number++) {
@@ -98,21 +81,20 @@ export class Clients {
       await run.scheduler.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
       if (this.#stopped) return;
       const name = `${lane}/${number}`;
-      const request = workload.next(client.name, name, chance);
+      const request = workload.next(client, name, chance);
       // In recovery, which is measured by requests, none is left out.
       if (run.calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name);
     }
   }
 
-  async #carryOut(client: Client, asked: Request, request: string): Promise<void> {
+  async #carryOut(name: string, asked: Request, request: string): Promise<void> {
     const { run, workload, history } = this.#options;
     const { type, bytes, text } = asked;
-    const { name } = client;
     const record = history.begin({ client: name, request, asked, callUs: run.scheduler.nowUs });
     const mark = crc32c(encodeRequest(request, bytes));
     run.trace.mark("asked", mark);
     try {
-      await this.#send(client, record);
+      await this.#send(record);
       record.outcome = "done";
       this.done++;
       workload.answered?.(name, asked, record.answer!);
@@ -129,7 +111,8 @@ export class Clients {
     if (record.outcome === "done") run.trace.describe(name, () => `"${text}" is done at ${record.position}`);
   }
 
-  async #send({ coordinator }: Client, record: HistoryRecord): Promise<void> {
+  async #send(record: HistoryRecord): Promise<void> {
+    const coordinator = this.#clients.get(record.client)!;
     const { request, asked: { type, bytes } } = record;
     if (type === "command") {
       const { index, result } = await coordinator.propose(encodeRequest(request, bytes));

@@ -31,12 +31,8 @@ export class Cluster {
 
   /** The leader of the highest term, if there is one. */
   get leader(): Machine | undefined {
-    let best: Machine | undefined;
-    for (const machine of this.up) {
-      if (!machine.node!.isLeader) continue;
-      if (best === undefined || machine.node!.inspect().term > best.node!.inspect().term) best = machine;
-    }
-    return best;
+    const termOf = ({ node }: Machine): number => node!.inspect().term;
+    return this.up.filter(({ node }) => node!.isLeader).sort((a, b) => termOf(b) - termOf(a))[0];
   }
 
   /** Every membership that is or may be in force, including one that a leader has only begun to write. */

@@ -54,22 +54,11 @@ function projectPath(filename: string): string {
 
 /** Reports whether an identifier refers to a variable, and is not the name of a property, a member or a label. */
 function isReference(node: Deno.lint.Identifier): boolean {
-  const parent = node.parent;
-  switch (parent.type) {
-    case "MemberExpression":
-      return parent.object === node || parent.computed;
-    case "Property":
-      return parent.value === node || parent.computed;
-    case "PropertyDefinition":
-    case "MethodDefinition":
-    case "TSPropertySignature":
-    case "TSMethodSignature":
-    case "TSAbstractMethodDefinition":
-    case "TSAbstractPropertyDefinition":
-      return "key" in parent && parent.key !== node;
-    default:
-      return true;
-  }
+  const { parent } = node;
+  if (parent.type === "MemberExpression") return parent.object === node || parent.computed;
+  if (parent.type === "Property") return parent.value === node || parent.computed;
+  // Members of classes and interfaces have keys, too.
+  return !("key" in parent) || parent.key !== node;
 }
 
 /** Reports whether an identifier is a name that the file itself declares. */
