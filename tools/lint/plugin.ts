@@ -176,9 +176,8 @@ const prose: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     return {
       Program(node): void {
-        const { text } = context.sourceCode;
-        const lines = text.split("\n");
-        for (const { line } of sentencesOf(text).filter((sentence) => FOREIGN.test(sentence.text))) {
+        const lines = context.sourceCode.text.split("\n");
+        for (const { line } of sentencesOf(context.sourceCode).filter(({ text }) => FOREIGN.test(text))) {
           const end = lines.slice(0, line).join("\n").length;
           const range: [number, number] = [end - String(lines[line - 1]).length, end];
           context.report({ node, range, message: "begin with a verb in the third person, or with a noun" });

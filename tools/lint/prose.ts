@@ -1,13 +1,11 @@
 /**
  * The sentences of comments, for the lint rule `prose`.
  *
- * A comment is a block comment that begins its line, a run of line comments that
- * each fill their line, or a line comment behind code. Left out are code (fenced
+ * A comment is a block comment, or a run of line comments. Left out are code (fenced
  * or indented by four columns) and directives to tools. Each paragraph, list
  * item, heading and tag (`@param name`, `@returns`) begins a new text; a text is
  * split into sentences after `.`, `!` or `?`, where white space and anything but a
- * lower-case letter follows. A text without a full stop is one sentence. Template
- * literals over several lines are not recognised: comments in them count.
+ * lower-case letter follows. A text without a full stop is one sentence.
  */
 
 /** A sentence, or a line of a comment. */
@@ -23,38 +21,24 @@ const ITEM = /^([-*]|\d+\.)\s+|^#+\s+|^\|\s*/;
 /** The end of a sentence. Abbreviations don't end one, nor do numbers of sections ("§5.4.2"). */
 const END = /(?<!\b(?:e\.g|i\.e|cf|vs|etc|no))[.!?]["')`\]]*\s+(?![a-z])/g;
 
-/** The comments of a source text, each as its lines. */
-function* comments(source: string): Generator<Sentence[]> {
-  let block: Sentence[] | null = null;
-  let run: Sentence[] = [];
-  for (const [index, raw] of source.split("\n").entries()) {
-    const line = index + 1;
-    const text = raw.trim();
-    if (block !== null) {
-      block.push({ line, text: raw.replace(/\*\/.*$/, "").replace(/^\s*\* ?/, "").trimEnd() });
-    } else if (text.startsWith("/*")) {
-      block = [{ line, text: text.replace(/\*\/.*$/, "").replace(/^\/\*+ ?/, "").trimEnd() }];
-    } else if (text.startsWith("//")) {
-      run.push({ line, text: text.replace(/^\/\/ ?/, "") });
-      continue;
-    }
-    if (run.length > 0) yield run;
-    run = [];
-    if (block !== null) {
-      if (!text.includes("*/")) continue;
-      yield block;
-      block = null;
-    } else {
-      const behind = /^(.*[\s;,{}()])\/\/ (.+)$/.exec(raw);
-      if (behind !== null && isCode(String(behind[1]))) yield [{ line, text: String(behind[2]) }];
-    }
+/** Returns the comments of a file, each as its lines; line comments in a row are one. */
+function comments(code: Deno.lint.SourceCode): Sentence[][] {
+  const found: Sentence[][] = [];
+  let end = 0;
+  let line = 1;
+  let ofLines = false;
+  for (const { type, value, range: [begin, next] } of code.getAllComments()) {
+    const between = code.text.slice(end, begin);
+    const first = line += between.split("\n").length - 1;
+    const margin = type === "Block" ? /^\s*\* ?/ : /^ /;
+    const lines = value.split("\n").map((raw, i) => ({ line: first + i, text: raw.replace(margin, "").trimEnd() }));
+    if (type === "Line" && ofLines && /^[^\S\n]*\n[^\S\n]*$/.test(between)) found.at(-1)!.push(...lines);
+    else found.push(lines);
+    end = next;
+    line += lines.length - 1;
+    ofLines = type === "Line";
   }
-  if (run.length > 0) yield run;
-}
-
-/** Reports whether no string is open at the end of this piece of a line. */
-function isCode(piece: string): boolean {
-  return ['"', "'", "`"].every((quote) => piece.split(quote).length % 2 === 1);
+  return found;
 }
 
 /** The paragraphs, items and tags of a comment, as the lines of each without their marks. */
@@ -76,9 +60,9 @@ function texts(comment: readonly Sentence[]): Sentence[][] {
   return found;
 }
 
-/** Returns the sentences of all comments of a source text, in their order. */
-export function sentencesOf(source: string): Sentence[] {
-  return [...comments(source)].flatMap(texts).flatMap(split);
+/** Returns the sentences of all comments of a file, in their order. */
+export function sentencesOf(code: Deno.lint.SourceCode): Sentence[] {
+  return comments(code).flatMap(texts).flatMap(split);
 }
 
 function split(text: readonly Sentence[]): Sentence[] {

@@ -191,8 +191,14 @@ Deno.test("each sentence of a comment has its own line, and ends at its full sto
  * @returns the \`result\`. See above.
  */
 f(); // A last one.
+g(/* One more. */ \`// none\`);
 `;
-  assert.deepEqual(sentencesOf(source).map(({ line, text }) => `${line}: ${text}`), [
+  const found: string[] = [];
+  const create = ({ sourceCode }: Deno.lint.RuleContext): Deno.lint.LintVisitor => ({
+    Program: () => void found.push(...sentencesOf(sourceCode).map(({ line, text }) => `${line}: ${text}`)),
+  });
+  Deno.lint.runPlugin({ name: "sentences", rules: { all: { create } } }, "a.ts", source);
+  assert.deepEqual(found, [
     "1: First, e.g. this one.",
     "1: Second (§5.4.2) one!",
     "2: Third goes on.",
@@ -200,6 +206,7 @@ f(); // A last one.
     "6: the `result`.",
     "6: See above.",
     "8: A last one.",
+    "9: One more.",
   ]);
 });
 
