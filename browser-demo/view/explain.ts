@@ -4,8 +4,9 @@
  */
 
 import { sentence } from "../../lib/sentence.ts";
-import type { Membership, NodeId, RaftEvent, VoteDenial } from "../../mod.ts";
+import type { Membership, NodeId, VoteDenial } from "../../mod.ts";
 import type { ClusterEvent, NodeLife, NodeView } from "../source.ts";
+import type { ClusterModel } from "./model.ts";
 import { byName, capital, duration, entries, listOf } from "./words.ts";
 
 /** The feed names the commands of at most this many entries. */
@@ -36,13 +37,6 @@ export interface Explanation {
     /** Parts may be added however old the line is. */
     readonly lasting?: boolean;
   };
-}
-
-/** The state of the cluster at the time of an event. */
-export interface ClusterHistory {
-  readonly nodes: ReadonlyMap<NodeId, NodeView>;
-  /** Returns how long a node had received nothing from a leader at a time; `null` if that is not known. */
-  silenceMs(node: NodeId, atMs: number): number | null;
 }
 
 /** Returns a section of Ongaro & Ousterhout, "In Search of an Understandable Consensus Algorithm (extended version)". */
@@ -78,59 +72,85 @@ function ofNodes(key: string, node: NodeId, say: (names: readonly string[]) => s
   return grouped(key, node, (names) => say([...names].sort(byName)), section);
 }
 
+/** An event of each type. */
+type Events = { readonly [Event in ClusterEvent["what"] as Event["type"]]: Event };
+type Explain<Event> = (node: NodeId, event: Event, cluster: ClusterModel, atMs: number) => Explanation | null;
+
 /** Explains an event; `null` if another line does so already. */
-export function explain({ node, atMs, what }: ClusterEvent, around: ClusterHistory): Explanation | null {
-  switch (what.type) {
-    case "life":
-      return explainLife(node, what.life, what.reason);
-    case "committed":
-      return explainCommitted(node, what.from ?? what.index, what.index, around);
-    case "snapshot":
-      return what.reason === "taken"
-        ? line(
-          `${node} took a snapshot of its state up to entry ${what.index}, so the log before that can be deleted.`,
-          paper("§7"),
-        )
-        : line(
-          `${node} replaced its state with the leader's snapshot, which covers everything up to entry ${what.index}.`,
-          paper("§7"),
-          "good",
-        );
-    case "storageError":
-      return line(
-        `${node} could not write to its disk (${what.message}). ${sentence(what.consequence)}`.trim(),
-        paper("§5, figure 2"),
-        "bad",
-        true,
-      );
-    case "refused":
-      return line(`${node} rejected a message from ${what.from}: ${what.reason}.`, paper("§6"), "bad");
-    default:
-      return explainEvent(node, atMs, what, around);
-  }
+export function explain({ node, atMs, what }: ClusterEvent, cluster: ClusterModel): Explanation | null {
+  return (EXPLAIN[what.type] as Explain<typeof what>)(node, what, cluster, atMs);
 }
 
-function explainLife(node: NodeId, life: NodeLife, reason: string): Explanation {
+const EXPLAIN: { readonly [Type in keyof Events]: Explain<Events[Type]> } = {
+  life: explainLife,
+  committed: explainCommitted,
+  electionStarted: explainElection,
+  voteGranted: explainVote,
+  voteDenied: explainDenial,
+  roleChanged: explainRole,
+  membershipChanged: explainMembership,
+  leaderChanged: (node, { leader, term }) =>
+    leader === null || leader === node ? null : ofNodes(
+      `follows ${leader} ${term}`,
+      node,
+      (names) => `${listOf(names)} ${names.length === 1 ? "follows" : "follow"} ${leader} in term ${term}.`,
+      paper("§5.2"),
+    ),
+  membershipCommitted(node, { index, membership }, { nodes }) {
+    if (!isNews(nodes.get(node), index)) return null;
+    return line(`The membership of entry ${index} is committed: ${members(membership)}.`, paper("§6"), "good", true);
+  },
+  snapshot: (node, { index, reason }) =>
+    reason === "taken"
+      ? line(
+        `${node} took a snapshot of its state up to entry ${index}, so the log before that can be deleted.`,
+        paper("§7"),
+      )
+      : line(
+        `${node} replaced its state with the leader's snapshot, which covers everything up to entry ${index}.`,
+        paper("§7"),
+        "good",
+      ),
+  snapshotNeeded: (node, { peer }) =>
+    line(`${node} no longer has the entries that ${peer} needs, so it sends its snapshot instead.`, paper("§7")),
+  logTruncated: (node, { from }) =>
+    line(
+      `${node} deleted its log from entry ${from} on: it conflicts with the leader's log, and was never committed.`,
+      paper("§5.3"),
+      "bad",
+    ),
+  storageError: (node, { message, consequence }) =>
+    line(
+      `${node} could not write to its disk (${message}). ${sentence(consequence)}`.trim(),
+      paper("§5, figure 2"),
+      "bad",
+      true,
+    ),
+  refused: (node, { from, reason }) => line(`${node} rejected a message from ${from}: ${reason}.`, paper("§6"), "bad"),
+  transferStarted: (node, { to }) =>
+    line(
+      `${node} hands leadership over to ${to}: it accepts no new commands, and asks ${to} to campaign as soon as its log is complete.`,
+      dissertation("§3.10"),
+    ),
+  transferEnded: (node, { to, reason }) =>
+    reason === "timeout"
+      ? line(`${node} remains the leader: ${to} did not take over in time.`, dissertation("§3.10"), "bad")
+      : null,
+};
+
+function explainLife(node: NodeId, { life, reason }: Events["life"]): Explanation {
+  if (life === "starting" && reason !== "") return explainEntrance(node, reason);
   const because = reason === "" ? "" : ` (${reason})`;
-  const say = (text: string, tone: Tone = "bad"): Explanation => line(text, paper("§5.5"), tone, true);
-  switch (life) {
-    case "starting":
-      return reason === ""
-        ? line(`${node} starts with the term, vote and log on its disk.`, paper("§5.5"))
-        : explainEntrance(node, reason);
-    case "running":
-      return say(`${node} runs${because}.`, "good");
-    case "paused":
-      return say(`${node} is paused. To the others it looks dead.`);
-    case "stopped":
-      return say(`${node} stopped itself${because}.`);
-    case "killed":
-      return say(`${node} was killed. ${reason === "" ? "Its disk is kept." : sentence(reason)}`);
-    case "away":
-      return say(
-        `${node} is away${because}. The others continue as long as a majority of the voters is available.`,
-      );
-  }
+  const texts: Readonly<Record<NodeLife, string>> = {
+    starting: "starts with the term, vote and log on its disk",
+    running: `runs${because}`,
+    paused: "is paused. To the others it looks dead",
+    stopped: `stopped itself${because}`,
+    killed: `was killed. ${reason === "" ? "Its disk is kept" : sentence(reason)}`,
+    away: `is away${because}. The others continue as long as a majority of the voters is available`,
+  };
+  const tone = life === "starting" ? "plain" : life === "running" ? "good" : "bad";
+  return line(sentence(`${node} ${texts[life]}`), paper("§5.5"), tone, life !== "starting");
 }
 
 /** Explains what a node that starts waits for: one line with the latest reason. */
@@ -149,7 +169,11 @@ export function explainLinks(isCut: boolean, links: readonly string[]): Explanat
 }
 
 /** Explains the leader's commits: the others learn of them from its next message. */
-function explainCommitted(node: NodeId, first: number, last: number, { nodes }: ClusterHistory): Explanation | null {
+function explainCommitted(
+  node: NodeId,
+  { index: last, from: first = last }: Events["committed"],
+  { nodes }: ClusterModel,
+): Explanation | null {
   const view = nodes.get(node);
   if (view === undefined || view.role !== "leader") return null;
   const say = (parts: readonly string[]): string => {
@@ -170,73 +194,20 @@ function explainCommitted(node: NodeId, first: number, last: number, { nodes }: 
   return { text: say(parts), section: paper("§5.3"), tone: "good", important: false, group };
 }
 
-function explainEvent(node: NodeId, atMs: number, event: RaftEvent, around: ClusterHistory): Explanation | null {
-  switch (event.type) {
-    case "electionStarted":
-      return explainElection(node, atMs, event, around);
-    case "voteGranted": {
-      const { to, term, preVote } = event;
-      return preVote
-        ? ofNodes(
-          `would vote ${to} ${term}`,
-          node,
-          (voters) => `${listOf(voters)} would vote for ${to} in term ${term}. No term changes yet.`,
-          dissertation("§9.6"),
-        )
-        : ofNodes(
-          `voted ${to} ${term}`,
-          node,
-          (voters) => `${listOf(voters)} voted for ${to} in term ${term}: its log is at least as up to date as theirs.`,
-          paper("§5.4.1"),
-        );
-    }
-    case "voteDenied":
-      return explainDenial(node, event, around);
-    case "roleChanged":
-      return explainRole(node, event);
-    case "leaderChanged": {
-      const { leader, term } = event;
-      if (leader === null || leader === node) return null;
-      return ofNodes(
-        `follows ${leader} ${term}`,
-        node,
-        (followers) =>
-          `${listOf(followers)} ${followers.length === 1 ? "follows" : "follow"} ${leader} in term ${term}.`,
-        paper("§5.2"),
-      );
-    }
-    case "membershipChanged":
-      return explainMembership(node, event, around);
-    case "membershipCommitted":
-      return isNews(around.nodes.get(node), event.index)
-        ? line(
-          `The membership of entry ${event.index} is committed: ${members(event.membership)}.`,
-          paper("§6"),
-          "good",
-          true,
-        )
-        : null;
-    case "logTruncated":
-      return line(
-        `${node} deleted its log from entry ${event.from} on: it conflicts with the leader's log, and was never committed.`,
-        paper("§5.3"),
-        "bad",
-      );
-    case "snapshotNeeded":
-      return line(
-        `${node} no longer has the entries that ${event.peer} needs, so it sends its snapshot instead.`,
-        paper("§7"),
-      );
-    case "transferStarted":
-      return line(
-        `${node} hands leadership over to ${event.to}: it accepts no new commands, and asks ${event.to} to campaign as soon as its log is complete.`,
-        dissertation("§3.10"),
-      );
-    case "transferEnded":
-      return event.reason === "timeout"
-        ? line(`${node} remains the leader: ${event.to} did not take over in time.`, dissertation("§3.10"), "bad")
-        : null;
-  }
+function explainVote(node: NodeId, { to, term, preVote }: Events["voteGranted"]): Explanation {
+  return preVote
+    ? ofNodes(
+      `would vote ${to} ${term}`,
+      node,
+      (voters) => `${listOf(voters)} would vote for ${to} in term ${term}. No term changes yet.`,
+      dissertation("§9.6"),
+    )
+    : ofNodes(
+      `voted ${to} ${term}`,
+      node,
+      (voters) => `${listOf(voters)} voted for ${to} in term ${term}: its log is at least as up to date as theirs.`,
+      paper("§5.4.1"),
+    );
 }
 
 /** Reports whether a committed membership is new: a new leader commits those of earlier leaders once more. */
@@ -248,11 +219,10 @@ function isNews(leader: NodeView | undefined, index: number): boolean {
 
 function explainElection(
   node: NodeId,
+  { term, preVote, reason }: Events["electionStarted"],
+  cluster: ClusterModel,
   atMs: number,
-  event: RaftEvent & { type: "electionStarted" },
-  around: ClusterHistory,
 ): Explanation {
-  const { term, preVote, reason } = event;
   if (reason === "transfer") {
     return line(
       `The leader asked ${node} to take over, so it campaigns at once in term ${term}, without waiting for its timeout.`,
@@ -265,7 +235,7 @@ function explainElection(
       paper("§5.2"),
     );
   }
-  const silence = around.silenceMs(node, atMs);
+  const silence = cluster.silenceMs(node, atMs);
   const how = silence === null ? "an election timeout" : duration(silence);
   return line(
     `${node} received nothing from a leader for ${how}, so it asks if the others would vote for it in term ${term} (pre-vote).`,
@@ -275,46 +245,29 @@ function explainElection(
 
 function explainDenial(
   node: NodeId,
-  event: RaftEvent & { type: "voteDenied" },
-  around: ClusterHistory,
+  { to, term, preVote, reason }: Events["voteDenied"],
+  { nodes }: ClusterModel,
 ): Explanation {
-  const { to, term, preVote, reason } = event;
-  const asked = preVote ? `${node} would not vote for ${to}` : `${node} refused its vote to ${to}`;
-  const [why, section] = denial(node, to, term, reason, around);
-  return line(`${asked}: ${why}.`, section, "bad");
-}
-
-function denial(
-  node: NodeId,
-  to: NodeId,
-  term: number,
-  reason: VoteDenial,
-  { nodes }: ClusterHistory,
-): [string, Section] {
-  switch (reason) {
-    case "staleTerm":
-      return [`${to} asked for term ${term}, which is over`, paper("§5.1")];
-    case "alreadyVoted": {
-      const view = nodes.get(node);
-      const whom = view?.term === term && view.votedFor !== null && view.votedFor !== to ? ` to ${view.votedFor}` : "";
-      return [
-        `it has already given its vote of term ${term}${whom}, and each node has one vote per term`,
-        paper("§5.2"),
-      ];
-    }
-    case "logBehind":
-      return [`its own log is more up to date${logsCompared(nodes.get(node), nodes.get(to))}`, paper("§5.4.1")];
-    case "leaderAlive":
-      return [
-        "it receives messages from a leader, and a leader that is alive must not be deposed",
-        dissertation("§4.2.3"),
-      ];
-    case "restartedRecently":
-      return [
-        "it has just started, and may have had a leader before that it must not help to depose",
-        dissertation("§4.2.3"),
-      ];
-  }
+  const view = nodes.get(node);
+  const whom = view?.term === term && view.votedFor !== null && view.votedFor !== to ? ` to ${view.votedFor}` : "";
+  const reasons: Readonly<Record<VoteDenial, readonly [string, Section]>> = {
+    staleTerm: [`${to} asked for term ${term}, which is over`, paper("§5.1")],
+    alreadyVoted: [
+      `it has already given its vote of term ${term}${whom}, and each node has one vote per term`,
+      paper("§5.2"),
+    ],
+    logBehind: [`its own log is more up to date${logsCompared(view, nodes.get(to))}`, paper("§5.4.1")],
+    leaderAlive: [
+      "it receives messages from a leader, and a leader that is alive must not be deposed",
+      dissertation("§4.2.3"),
+    ],
+    restartedRecently: [
+      "it has just started, and may have had a leader before that it must not help to depose",
+      dissertation("§4.2.3"),
+    ],
+  };
+  const [why, section] = reasons[reason];
+  return line(`${node} ${preVote ? "would not vote for" : "refused its vote to"} ${to}: ${why}.`, section, "bad");
 }
 
 /** Compares the ends of two logs, if the known ones agree with the refusal. */
@@ -330,8 +283,7 @@ function lastOf(view: NodeView | undefined): { index: number; term: number } | n
   return view.entries.at(-1) ?? view.snapshot ?? { index: 0, term: 0 };
 }
 
-function explainRole(node: NodeId, event: RaftEvent & { type: "roleChanged" }): Explanation | null {
-  const { role, term, reason } = event;
+function explainRole(node: NodeId, { role, term, reason }: Events["roleChanged"]): Explanation | null {
   if (role === "leader") {
     return line(
       `${node} leads in term ${term}: ${reason}. It begins with an empty entry, which also commits the entries of earlier terms.`,
@@ -356,10 +308,9 @@ function sectionOf(reason: string): Section {
 
 function explainMembership(
   node: NodeId,
-  event: RaftEvent & { type: "membershipChanged" },
-  { nodes }: ClusterHistory,
+  { index, membership, reason }: Events["membershipChanged"],
+  { nodes }: ClusterModel,
 ): Explanation | null {
-  const { index, membership, reason } = event;
   if (reason === "rolledBack") {
     return line(
       `${node} returns to the membership of entry ${index}: the newer one was deleted with its log.`,

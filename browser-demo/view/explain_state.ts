@@ -5,37 +5,16 @@
 
 import { sentence } from "../../lib/sentence.ts";
 import type { Membership, NodeId } from "../../mod.ts";
-import type { LinkView, NodeView } from "../source.ts";
+import type { NodeView } from "../source.ts";
 import { dissertation, paper } from "./explain.ts";
 import type { Section } from "./explain.ts";
+import type { ClusterModel } from "./model.ts";
 import { count, duration, listOf } from "./words.ts";
 
-/** The state of the cluster in the view. */
-export interface ClusterState {
-  readonly nodes: ReadonlyMap<NodeId, NodeView>;
-  /** Returns a link that is or was faulty; otherwise `undefined`. */
-  linkOf(from: NodeId, to: NodeId): LinkView | undefined;
-}
-
-/** Returns the leader; if several nodes consider themselves leader, the one of the newest term. */
-export function leaderOf(nodes: ReadonlyMap<NodeId, NodeView>): NodeView | null {
-  let found: NodeView | null = null;
-  for (const view of nodes.values()) {
-    if (view.life !== "running" || view.role !== "leader") continue;
-    if (found === null || view.term > found.term) found = view;
-  }
-  return found;
-}
-
 /** Returns the newest known membership: the leader's, otherwise that of the latest entry. */
-function membershipOfCluster(nodes: ReadonlyMap<NodeId, NodeView>): Membership | null {
-  const leader = leaderOf(nodes);
-  if (leader !== null) return leader.membership;
-  let found: NodeView | null = null;
-  for (const view of nodes.values()) {
-    if (found === null || view.membershipIndex > found.membershipIndex) found = view;
-  }
-  return found?.membership ?? null;
+function newestMembership(cluster: ClusterModel): Membership | undefined {
+  const [newest] = [...cluster.nodes.values()].sort((a, b) => b.membershipIndex - a.membershipIndex);
+  return (cluster.leader() ?? newest)?.membership;
 }
 
 function majority(size: number): number {
@@ -51,10 +30,10 @@ export interface HeadlineWords {
 }
 
 /** Describes the state of the cluster in one line. */
-export function headlineOf(cluster: ClusterState): HeadlineWords {
+export function headlineOf(cluster: ClusterModel): HeadlineWords {
   const { nodes } = cluster;
-  const membership = membershipOfCluster(nodes);
-  if (membership === null || membership.voters.length === 0) {
+  const membership = newestMembership(cluster);
+  if (membership === undefined || membership.voters.length === 0) {
     const waits = [...nodes.values()].find(({ life, lifeReason }) => life === "starting" && lifeReason !== "");
     const detail = waits === undefined
       ? "The first nodes are looking for each other."
@@ -62,7 +41,7 @@ export function headlineOf(cluster: ClusterState): HeadlineWords {
     return { text: "The cluster is starting", detail, tone: "plain" };
   }
   const { voters } = membership;
-  const leader = leaderOf(nodes);
+  const leader = cluster.leader();
   if (leader !== null) return headlineWithLeader(cluster, leader);
   const down = voters.filter((id) => nodes.get(id)?.life !== "running");
   const [up, needed] = [voters.length - down.length, majority(voters.length)];
@@ -100,11 +79,11 @@ export function headlineOf(cluster: ClusterState): HeadlineWords {
 }
 
 /** Reports whether two nodes reach each other. */
-function isOpen(cluster: ClusterState, a: NodeId, b: NodeId): boolean {
+function isOpen(cluster: ClusterModel, a: NodeId, b: NodeId): boolean {
   return a === b || (cluster.linkOf(a, b)?.cut !== true && cluster.linkOf(b, a)?.cut !== true);
 }
 
-function headlineWithLeader(cluster: ClusterState, leader: NodeView): HeadlineWords {
+function headlineWithLeader(cluster: ClusterModel, leader: NodeView): HeadlineWords {
   const { nodes } = cluster;
   const { voters, learners } = leader.membership;
   const needed = majority(voters.length);
@@ -141,7 +120,7 @@ export interface Waiting {
 
 /** Explains why the leader's entry at `index` (or its first uncommitted one) waits; `null` if it doesn't. */
 export function explainWaiting(
-  cluster: ClusterState,
+  cluster: ClusterModel,
   leader: NodeView,
   index = leader.commitIndex + 1,
 ): Waiting | null {
@@ -202,7 +181,7 @@ function reasons(ids: readonly NodeId[], why: (id: NodeId) => Reason | null): st
 }
 
 /** Returns the reason why a leader and another node don't reach each other; `null` if they do. */
-function whyUnreachable(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
+function whyUnreachable(cluster: ClusterModel, leader: NodeView, id: NodeId): Reason | null {
   const view = cluster.nodes.get(id);
   if (view === undefined) return (who) => `nothing is known of ${who}`;
   if (view.life !== "running") {
@@ -214,7 +193,7 @@ function whyUnreachable(cluster: ClusterState, leader: NodeView, id: NodeId): Re
   return back ? (who) => `the link from ${who} to ${leader.id} is cut` : null;
 }
 
-function whyBehind(cluster: ClusterState, leader: NodeView, id: NodeId): Reason | null {
+function whyBehind(cluster: ClusterModel, leader: NodeView, id: NodeId): Reason | null {
   if (id === leader.id) return (who) => `${who} has not stored it on its own disk yet`;
   const unreachable = whyUnreachable(cluster, leader, id);
   if (unreachable !== null) return unreachable;

@@ -5,9 +5,6 @@
 
 import type { NodeId } from "../../mod.ts";
 import type { ClusterEvent, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
-import { leaderOf } from "./explain_state.ts";
-import type { ClusterState } from "./explain_state.ts";
-import type { ClusterHistory } from "./explain.ts";
 import { byName } from "./words.ts";
 
 /** The things that can change. */
@@ -35,7 +32,7 @@ export function linkKey(from: NodeId, to: NodeId): string {
 type Timer = NonNullable<NodeView["electionTimer"]>;
 
 /** The state of the view. */
-export class ClusterModel implements SourceListener, ClusterState, ClusterHistory {
+export class ClusterModel implements SourceListener {
   readonly nodes = new Map<NodeId, NodeView>();
   readonly links = new Map<string, LinkView>();
   /** The newest last. */
@@ -89,6 +86,7 @@ export class ClusterModel implements SourceListener, ClusterState, ClusterHistor
     this.touch("links");
   }
 
+  /** Returns a link that is or was faulty; otherwise `undefined`. */
   linkOf(from: NodeId, to: NodeId): LinkView | undefined {
     return this.links.get(linkKey(from, to));
   }
@@ -115,8 +113,10 @@ export class ClusterModel implements SourceListener, ClusterState, ClusterHistor
     return this.ids().flatMap((id) => this.nodes.get(id) ?? []);
   }
 
+  /** Returns the leader; if several nodes consider themselves leader, the one of the newest term. */
   leader(): NodeView | null {
-    return leaderOf(this.nodes);
+    const leaders = [...this.nodes.values()].filter(({ life, role }) => life === "running" && role === "leader");
+    return leaders.sort((a, b) => b.term - a.term)[0] ?? null;
   }
 
   /** Returns all pairs of nodes. */
@@ -142,8 +142,9 @@ export class ClusterModel implements SourceListener, ClusterState, ClusterHistor
       others.every((other) => this.linkOf(id, other)?.cut === true && this.linkOf(other, id)?.cut === true);
   }
 
-  /** Finds the timer that ran out: it may be an earlier one, since a campaign restarts the timer. */
+  /** Returns how long a node had received nothing from a leader at a time; `null` if that is not known. */
   silenceMs(node: NodeId, atMs: number): number | null {
+    // The timer that ran out may be an earlier one, since a campaign restarts the timer.
     for (const { startedMs, dueMs } of this.#timers.get(node) ?? []) {
       const silence = atMs - startedMs;
       if (silence > 0 && silence >= 0.6 * (dueMs - startedMs)) return silence;
