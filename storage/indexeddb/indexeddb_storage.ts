@@ -10,7 +10,7 @@
  * that has forgotten its vote.
  */
 
-import { StorageError } from "../../lib/errors.ts";
+import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 import { checkBatch, checkIdentity, checkRange, failure, storageClosed } from "../log_rules.ts";
@@ -182,10 +182,12 @@ export class IndexedDbStorage implements Storage {
         "readonly",
         (store) => readEntryRecords(store, from, to, maxBytes),
       );
-      const found = entriesOf(opened, records, from, to, maxBytes);
-      if (!(found instanceof StorageError)) return found;
-      // Entries were replaced or dropped meanwhile: read the log as it is now.
-      if (opened.rewrites === rewrites) throw found;
+      try {
+        return entriesOf(opened, records, from, to, maxBytes);
+      } catch (error) {
+        // Entries were replaced or dropped meanwhile: read the log as it is now.
+        if (opened.rewrites === rewrites) throw error;
+      }
     }
   }
 
@@ -254,14 +256,14 @@ export class IndexedDbStorage implements Storage {
   }
 }
 
-/** Decodes the entries in `records` that fit in `maxBytes`, at least one; or returns the error of a damaged one. */
+/** Decodes the entries in `records` that fit in `maxBytes`, at least one. */
 function entriesOf(
   { database, log }: Opened,
   records: readonly unknown[],
   from: number,
   to: number,
   maxBytes: number,
-): Entry[] | StorageError {
+): Entry[] {
   const found: Entry[] = [];
   let bytes = 0;
   for (let index = from; index <= to; index++) {
@@ -270,7 +272,6 @@ function entriesOf(
     // The records end once they have enough bytes.
     if (record === undefined && found.length > 0 && bytes >= maxBytes) break;
     const entry = decodeEntry(database.name, record, index, term ?? -1);
-    if (entry instanceof StorageError) return entry;
     bytes += entry.data.length;
     if (found.length > 0 && bytes > maxBytes) break;
     found.push(entry);

@@ -5,7 +5,6 @@
 
 import { promisifyRequest } from "idb-keyval";
 import { crc32c } from "../../lib/crc32c.ts";
-import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { keepsLog } from "../log_rules.ts";
 import { damaged } from "./database_errors.ts";
@@ -89,20 +88,20 @@ function dataOf(value: unknown): Uint8Array | undefined {
  * Decodes one record.
  *
  * @param term the entry's term according to the log
- * @returns an error if the record is damaged
+ * @throws {StorageError} `damaged`
  */
-export function decodeEntry(database: string, value: unknown, index: number, term: number): Entry | StorageError {
+export function decodeEntry(database: string, value: unknown, index: number, term: number): Entry {
   const record = `entry ${index}`;
-  if (value === undefined || value === null) return damaged(database, record, "it is missing");
+  if (value === undefined || value === null) throw damaged(database, record, "it is missing");
   const fields = fieldsOf<keyof Entry | "checksum">(value);
   const { type } = fields;
   const data = dataOf(value);
   const known = type === "command" || type === "noop" || type === "membership";
-  if (!known || data === undefined) return damaged(database, record, "it is not an entry");
-  if (fields.index !== index) return damaged(database, record, `entry ${String(fields.index)} stands in its place`);
+  if (!known || data === undefined) throw damaged(database, record, "it is not an entry");
+  if (fields.index !== index) throw damaged(database, record, `entry ${String(fields.index)} stands in its place`);
   if (fields.term !== term) {
-    return damaged(database, record, `its term is ${String(fields.term)}, and should be ${term}`);
+    throw damaged(database, record, `its term is ${String(fields.term)}, and should be ${term}`);
   }
-  if (fields.checksum !== crc32c(data)) return damaged(database, record, "its data have a wrong checksum");
+  if (fields.checksum !== crc32c(data)) throw damaged(database, record, "its data have a wrong checksum");
   return { index, term, type, data };
 }

@@ -6,7 +6,6 @@
  */
 
 import { promisifyRequest } from "idb-keyval";
-import { StorageError } from "../../lib/errors.ts";
 import type { Entry, HardState, TermStart } from "../../lib/raft/types.ts";
 import type { Identity } from "../../lib/storage.ts";
 import type { Database } from "./database.ts";
@@ -175,7 +174,6 @@ function membershipsOf(database: string, log: LogShape, contents: Contents): Ent
     const term = index >= log.firstIndex ? log.termAt(index) : undefined;
     if (term === undefined) throw damaged(database, `membership ${index}`, "the log has no such entry");
     const entry = decodeEntry(database, value, index, term);
-    if (entry instanceof StorageError) throw entry;
     if (entry.type !== "membership") throw damaged(database, `membership ${index}`, "the entry is not a membership");
     return entry;
   });
