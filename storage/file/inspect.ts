@@ -11,6 +11,7 @@ import type { FileHandle, FileSystem } from "./file_system.ts";
 import { errorCode } from "./file_system.ts";
 import { Folder } from "./folder.ts";
 import { readManifest } from "./manifest.ts";
+import { nodeFileSystem } from "./node_file_system.ts";
 import type { LogRecord } from "./record.ts";
 import { isEntryType, parseCommit } from "./record.ts";
 import { LogRecovery } from "./recovery.ts";
@@ -21,7 +22,7 @@ import { SnapshotFiles } from "./snapshot_files.ts";
 
 const attempts = 5;
 
-/** The result of {@linkcode verifyFolder}; sizes in bytes. */
+/** The result of {@linkcode verifyLog}; sizes in bytes. */
 export interface LogReport {
   /** The node that the folder belongs to. */
   readonly identity: Identity;
@@ -55,7 +56,7 @@ export interface RecordPlace {
   readonly bytes: number;
 }
 
-/** One record of the log, as {@linkcode dumpFolder} yields it. */
+/** One record of the log, as {@linkcode dumpLog} yields it. */
 export type DumpedRecord =
   & RecordPlace
   & (
@@ -81,11 +82,19 @@ interface OpenSegment {
 }
 
 /**
- * Reads and checks everything in a folder: manifest, log and snapshot.
+ * Checks a whole data folder without changing it. The node may be running.
  *
- * @throws {StorageError} `damaged`, naming file and offset; `unsupported_version`; `storage` if it is not a data folder
+ * @param fs @default nodeFileSystem()
+ * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is not a data folder
+ * @example
+ * ```ts
+ * import { verifyLog } from "./storage/file/mod.ts";
+ *
+ * const { firstIndex, lastIndex, tornBytes } = await verifyLog("./data/n1");
+ * console.log(`entries ${firstIndex} to ${lastIndex}; ${tornBytes} bytes cut short`);
+ * ```
  */
-export async function verifyFolder(fs: FileSystem, dir: string): Promise<LogReport> {
+export async function verifyLog(dir: string, fs: FileSystem = nodeFileSystem()): Promise<LogReport> {
   const folder = new Folder(fs, dir);
   for (let attempt = 1;; attempt++) {
     const before = await listing(folder);
@@ -102,7 +111,7 @@ async function listing({ fs, dir }: Folder): Promise<string> {
   try {
     return (await fs.readDirectory(dir)).sort().join("/");
   } catch (error) {
-    throw failure(`${dir} can't be read (${errorCode(error)}).`, "unchanged", error);
+    throw failure(`${dir} can't be read (${errorCode(error)})`, "unchanged", error);
   }
 }
 
@@ -148,12 +157,20 @@ async function verifySnapshot(folder: Folder, ref: SnapshotRef): Promise<void> {
 }
 
 /**
- * Yields every record of a folder's log, oldest first, overwritten ones included.
- * It holds one file of the log in memory at a time.
+ * Yields every record of a data folder's log, oldest first, with file and offset;
+ * overwritten entries included. It changes nothing; the node may be running. It
+ * holds one file of the log in memory at a time.
  *
- * @throws {StorageError} as {@linkcode verifyFolder}, after the records before the damage
+ * @param fs @default nodeFileSystem()
+ * @throws {StorageError} as {@linkcode verifyLog}, after the records that stand before the damage
+ * @example
+ * ```ts
+ * import { dumpLog } from "./storage/file/mod.ts";
+ *
+ * for await (const record of dumpLog("./data/n1")) console.log(record.file, record.offset, record.type);
+ * ```
  */
-export async function* dumpFolder(fs: FileSystem, dir: string): AsyncGenerator<DumpedRecord, void> {
+export async function* dumpLog(dir: string, fs: FileSystem = nodeFileSystem()): AsyncIterable<DumpedRecord> {
   const { identity, segments } = await openLog(new Folder(fs, dir));
   try {
     const logId = logIdOf(identity.incarnation);

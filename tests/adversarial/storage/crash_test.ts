@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import type { FakeFault, Survival } from "../../../storage/file/fake_file_system.ts";
-import { verifyFolder } from "../../../storage/file/inspect.ts";
+import { verifyLog } from "../../../storage/file/inspect.ts";
 import { FileStorage } from "../../../storage/file/mod.ts";
 import { generator } from "./random.ts";
 import { entry, nothing, observe, play } from "./workload.ts";
@@ -61,7 +61,7 @@ async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, w
   assert.deepStrictEqual(observed.log.slice(0, -1), found.log, `${where}: the log after going on`);
   assert.strictEqual(observed.snapshot, found.snapshot, `${where}: the snapshot after going on`);
   await again.close();
-  assert.strictEqual((await verifyFolder(fs, "/data")).tornBytes, 0, where);
+  assert.strictEqual((await verifyLog("/data", fs)).tornBytes, 0, where);
   return found;
 }
 

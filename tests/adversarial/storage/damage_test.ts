@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
-import { dumpFolder, verifyFolder } from "../../../storage/file/inspect.ts";
+import { dumpLog, verifyLog } from "../../../storage/file/inspect.ts";
 import { FileStorage } from "../../../storage/file/mod.ts";
 import { generator } from "./random.ts";
 import { entry, history, membership, nothing, observe, play } from "./workload.ts";
@@ -49,7 +49,7 @@ async function state(fs: FakeFileSystem): Promise<Expected> {
 async function lastBatch(fs: FakeFileSystem): Promise<{ readonly file: string; readonly offset: number }> {
   const commits: { readonly file: string; readonly offset: number }[] = [];
   let file = "";
-  for await (const record of dumpFolder(fs, "/data")) {
+  for await (const record of dumpLog("/data", fs)) {
     if (record.file !== file) commits.push({ file: record.file, offset: record.offset });
     file = record.file;
     if (record.type === "commit") commits.push({ file, offset: record.offset + record.bytes });
@@ -84,7 +84,7 @@ for (const segmentBytes of [1_000_000, 300]) {
             assert.ok(found.code === "damaged" || found.code === "unsupported_version", `${where}: ${found.message}`);
             assert.ok(found.message.includes(path), `${where}: ${found.message}`);
             assert.deepStrictEqual(fs.bytesOf(path), changed, `${where}: nothing is changed`);
-            await assert.rejects(verifyFolder(fs, "/data"), { code: found.code }, where);
+            await assert.rejects(verifyLog("/data", fs), { code: found.code }, where);
             damage++;
           }
         }
@@ -129,7 +129,7 @@ Deno.test("a log that is cut off anywhere has the whole batches before the cut",
   const bytes = fs.bytesOf(path);
   const snapshot = fs.bytesOf("/data/snapshot-0000000001");
   const ends = new Map<number, number>();
-  for await (const record of dumpFolder(fs, "/data")) {
+  for await (const record of dumpLog("/data", fs)) {
     if (record.type === "commit") ends.set(record.offset + record.bytes, record.lastIndex);
   }
   const [first] = ends.keys();
