@@ -20,6 +20,12 @@ export interface SnapshotMedium {
   discard(staged: boolean): Promise<void> | void;
 }
 
+/** A snapshot, and its number on the medium. */
+export interface SnapshotRef {
+  readonly number: number;
+  readonly meta: SnapshotMeta;
+}
+
 /** A snapshot that was staged and is not in force yet. */
 export interface StagedSnapshot<M extends SnapshotMedium> {
   readonly medium: M;

@@ -106,8 +106,8 @@ export class FileStorage implements Storage {
     const { state } = recovery;
     const { snapshotRef } = state;
     if (snapshotRef !== null) await (await SnapshotFileSource.open(folder, snapshotRef)).close();
-    await this.#removeLeftovers(names, snapshotRef?.file);
-    const snapshots = new SnapshotFiles(folder, (snapshotRef?.file ?? 0) + 1);
+    await this.#removeLeftovers(names, snapshotRef?.number);
+    const snapshots = new SnapshotFiles(folder, (snapshotRef?.number ?? 0) + 1);
     const log = identity === null ? null : new WriteAheadLog(folder, files, state, this.#segmentBytes);
     this.#opened = { lock, files, snapshots, identity, log };
     const covered = state.snapshot?.index ?? 0;

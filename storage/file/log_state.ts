@@ -5,8 +5,9 @@
 
 import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { DurableLog } from "../log_rules.ts";
+import type { SnapshotRef } from "../snapshot_writer.ts";
 import { LogIndex } from "./log_index.ts";
-import type { SegmentHeader, SnapshotRef } from "./segment.ts";
+import type { SegmentHeader } from "./segment.ts";
 
 /** One committed batch, without the data of its entries. */
 export interface CommittedBatch {
@@ -80,7 +81,7 @@ export class LogState implements DurableLog {
         this.index.reset(batch.snapshot.meta.index + 1);
         this.rewrites++;
       }
-      this.snapshotRef = { file: batch.snapshot.file, meta: batch.snapshot.meta };
+      this.snapshotRef = { number: batch.snapshot.number, meta: batch.snapshot.meta };
     }
     if (batch.terms.length > 0 && batch.firstIndex <= this.lastIndex) this.rewrites++;
     for (let i = 0; i < batch.terms.length; i++) {

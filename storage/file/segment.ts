@@ -21,7 +21,8 @@
 import { ByteReader, ByteWriter, concatBytes } from "../../lib/bytes.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { decodeMembership, encodeMembership } from "../../lib/raft/membership.ts";
-import type { HardState, SnapshotMeta } from "../../lib/raft/types.ts";
+import type { HardState } from "../../lib/raft/types.ts";
+import type { SnapshotRef } from "../snapshot_writer.ts";
 import { damaged, unsupportedVersion } from "./file_errors.ts";
 
 /** The version of the format, the only one so far. */
@@ -30,12 +31,6 @@ const magic = new TextEncoder().encode("RAFT-LOG");
 const fixedBytes = 16;
 /** The longest header, as a bound for reading. */
 export const maxHeaderBytes = 4 * 1024 * 1024;
-
-/** A snapshot in force, and the number in its file's name. */
-export interface SnapshotRef {
-  readonly file: number;
-  readonly meta: SnapshotMeta;
-}
 
 export interface SegmentHeader {
   readonly sequence: number;
@@ -147,9 +142,9 @@ export function decodeVote(bytes: Uint8Array): string | null {
 }
 
 /** Encodes a snapshot, for headers and files. */
-export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
+export function encodeSnapshotRef({ number, meta }: SnapshotRef): Uint8Array {
   return new ByteWriter(256)
-    .varint(file)
+    .varint(number)
     .string(meta.id)
     .varint(meta.index)
     .varint(meta.term)
@@ -161,7 +156,7 @@ export function encodeSnapshotRef({ file, meta }: SnapshotRef): Uint8Array {
 
 function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
   const reader = new ByteReader(bytes);
-  const file = reader.varint();
+  const number = reader.varint();
   const meta = {
     id: reader.string(),
     index: reader.varint(),
@@ -171,7 +166,7 @@ function decodeSnapshotRef(bytes: Uint8Array): SnapshotRef {
     membership: decodeMembership(reader.bytes()),
   };
   reader.end();
-  return { file, meta };
+  return { number, meta };
 }
 
 /** Encodes a snapshot that a batch puts in force, as the payload of a `snapshot` record. */

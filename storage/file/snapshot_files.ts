@@ -30,21 +30,19 @@ import { crc32c } from "../../lib/crc32c.ts";
 import type { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
-import { failure } from "../log_rules.ts";
 import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
-import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
+import { type SnapshotMedium, type SnapshotRef, SnapshotWriters } from "../snapshot_writer.ts";
 import { damaged, readFailure, unsupportedVersion } from "./file_errors.ts";
 import type { FileHandle } from "./file_system.ts";
 import { errorCode, readFully, writeFully } from "./file_system.ts";
 import type { Folder } from "./folder.ts";
 import { encodeSnapshotRef, formatVersion } from "./segment.ts";
-import type { SnapshotRef } from "./segment.ts";
 
 const magic = new TextEncoder().encode("RAFTSNAP");
 const headerBytes = 16;
 
-export function snapshotName(file: number): string {
-  return `snapshot-${String(file).padStart(10, "0")}`;
+export function snapshotName(number: number): string {
+  return `snapshot-${String(number).padStart(10, "0")}`;
 }
 
 /** Reports whether a file is a snapshot, finished or not. */
@@ -103,13 +101,13 @@ export class SnapshotFileSource implements SnapshotSource {
 
   /** Opens the file, and checks it. */
   static async open(folder: Folder, ref: SnapshotRef): Promise<SnapshotFileSource> {
-    const path = folder.pathOf(snapshotName(ref.file));
+    const path = folder.pathOf(snapshotName(ref.number));
     let file: FileHandle;
     try {
       file = await folder.fs.open(path, "read");
     } catch (error) {
       if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
-      throw failure(`opening ${path} failed (${errorCode(error)})`, "unchanged", error);
+      throw readFailure(path, error);
     }
     try {
       await checkSnapshotFile(file, path, ref);
@@ -163,14 +161,14 @@ export class SnapshotFiles {
   async promote(meta: SnapshotMeta): Promise<SnapshotRef> {
     const staged = this.#writers.staged(meta);
     await staged.medium.promote();
-    return { file: staged.medium.number, meta: staged.meta };
+    return { number: staged.medium.number, meta: staged.meta };
   }
 
   /** Notes that the log names a snapshot now, and deletes the one before. */
   async inForce(ref: SnapshotRef, before: SnapshotRef | null): Promise<void> {
     this.#writers.inForce(ref.meta);
     // A reader of the old one is not disturbed: an unlinked file lives as long as it is open.
-    if (before !== null) await this.#folder.fs.unlink(this.#folder.pathOf(snapshotName(before.file))).catch(() => {});
+    if (before !== null) await this.#folder.fs.unlink(this.#folder.pathOf(snapshotName(before.number))).catch(() => {});
   }
 
   async open(ref: SnapshotRef): Promise<SnapshotReader> {
@@ -212,7 +210,7 @@ class SnapshotFile implements SnapshotMedium {
   }
 
   async stage(meta: SnapshotMeta): Promise<void> {
-    await this.write(encodeTrailer({ file: this.number, meta }), meta.size);
+    await this.write(encodeTrailer({ number: this.number, meta }), meta.size);
     await this.#folder.sync(this.#file, this.#path);
     await this.#file.close().catch(() => {});
   }

@@ -5,12 +5,12 @@
 import type { StorageError } from "../../lib/errors.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { checkBatch, checkRange, failure, keepsLog } from "../log_rules.ts";
+import type { SnapshotRef } from "../snapshot_writer.ts";
 import { damaged, readFailure } from "./file_errors.ts";
 import { readFully, writeFully } from "./file_system.ts";
 import type { Folder } from "./folder.ts";
 import type { CommittedBatch, LogState } from "./log_state.ts";
 import { BatchEncoder, commitBytes, isEntryType, parseRecord, recordHeaderBytes, recordSizeAt } from "./record.ts";
-import type { SnapshotRef } from "./segment.ts";
 import { decodeSegmentHeader, encodeInForce, encodeSegmentHeader, encodeVote } from "./segment.ts";
 import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 

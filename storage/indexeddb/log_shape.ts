@@ -4,15 +4,10 @@
  * shape, which replaces the old one when the batch is durable.
  */
 
-import type { PersistBatch, SnapshotMeta, TermStart } from "../../lib/raft/types.ts";
+import type { PersistBatch, TermStart } from "../../lib/raft/types.ts";
 import { keepsLog, termByRuns } from "../log_rules.ts";
 import type { DurableLog } from "../log_rules.ts";
-
-/** A snapshot in the database: its chunks have its number. */
-export interface SnapshotRef {
-  readonly number: number;
-  readonly meta: SnapshotMeta;
-}
+import type { SnapshotRef } from "../snapshot_writer.ts";
 
 /** Term, vote, the snapshot in force, and the range of entries. Immutable. */
 export interface LogShape extends DurableLog {

@@ -8,12 +8,13 @@
 import { promisifyRequest } from "idb-keyval";
 import type { Entry, HardState, TermStart } from "../../lib/raft/types.ts";
 import type { Identity } from "../../lib/storage.ts";
+import type { SnapshotRef } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
 import { chunkBytes, everyChunk, keyOf, rangeOf } from "./keys.ts";
 import type { IndexedName, RecordName } from "./keys.ts";
 import { emptyLog, logShape } from "./log_shape.ts";
-import type { LogShape, SnapshotRef } from "./log_shape.ts";
+import type { LogShape } from "./log_shape.ts";
 import { decodeEntry, fieldsOf } from "./records.ts";
 
 export interface Recovered {

@@ -20,11 +20,10 @@ import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
 import { failure } from "../log_rules.ts";
 import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
-import { type SnapshotMedium, SnapshotWriters } from "../snapshot_writer.ts";
+import { type SnapshotMedium, type SnapshotRef, SnapshotWriters } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
 import { chunkBytes, chunkKey, chunkRange } from "./keys.ts";
-import type { SnapshotRef } from "./log_shape.ts";
 
 /** The snapshots of one database: those being written, staged, or read. */
 export class SnapshotChunks {
