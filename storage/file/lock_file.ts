@@ -162,13 +162,11 @@ async function isFree(host: LockHost, dir: string, number: number): Promise<bool
 }
 
 /** Reads a lock; `undefined` if it does not exist. */
-async function readLock(host: LockHost, path: string): Promise<string | undefined> {
-  try {
-    return await host.readText(path);
-  } catch (error) {
+function readLock(host: LockHost, path: string): Promise<string | undefined> {
+  return host.readText(path).catch((error) => {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
-  }
+  });
 }
 
 function lockPath(dir: string, number: number): string {

@@ -24,14 +24,12 @@ function lineChecksum(line: string): string {
  */
 export async function readManifest(folder: Folder): Promise<Identity | null> {
   const path = folder.pathOf(manifestName);
-  let bytes: Uint8Array;
   try {
-    bytes = await folder.read(path, (file) => readFully(file, 0, maxBytes));
+    return decodeManifest(path, await folder.read(path, (file) => readFully(file, 0, maxBytes)));
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
     throw readFailure(path, error);
   }
-  return decodeManifest(path, bytes);
 }
 
 function decodeManifest(path: string, bytes: Uint8Array): Identity {
