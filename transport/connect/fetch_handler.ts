@@ -88,11 +88,7 @@ async function blamingTheClient(response: Response): Promise<Response> {
   return new Response(text, response);
 }
 
-/**
- * Returns an error as the answer to a unary call.
- *
- * @internal
- */
+/** Returns an error as the answer to a unary call. */
 export function refusal(status: number, error: RaftError): Response {
   const headers = { "content-type": "application/json" };
   return new Response(JSON.stringify(errorToJson(toConnectError(error), undefined)), { status, headers });

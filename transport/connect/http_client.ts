@@ -48,12 +48,8 @@ export function surelyNotSent(error: unknown): boolean {
   return false;
 }
 
-/**
- * Returns an HTTP client for Connect's transports.
- *
- * @internal
- */
-export function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
+/** Returns an HTTP client for Connect's transports. */
+function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
   return async (request) => {
     const body = request.body === undefined ? null : sentOnce(await collected(request.body));
     try {

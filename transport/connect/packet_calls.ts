@@ -11,11 +11,7 @@ import { fromConnectError } from "../wire/connect_errors.ts";
 /** Stands where a URL has a host, and is never looked up. */
 const NO_HOST = "http://relay.invalid";
 
-/**
- * Answers calls by the unary methods behind `handler`.
- *
- * @internal
- */
+/** Answers calls by the unary methods behind `handler`. */
 export function servedCalls(handler: (request: Request) => Promise<Response | null>): CallHandler {
   return async (method, request, { signal }) => {
     const init = {

@@ -33,20 +33,12 @@ export type CallMethod = (request: Uint8Array, options: ServedCallOptions) => Pr
 /** Methods by their full name, such as `raft.v1.ClientService/Propose`. */
 export type CallMethods = Readonly<Record<string, CallMethod>>;
 
-/**
- * Returns the name by which a method is called.
- *
- * @internal
- */
+/** Returns the name by which a method is called. */
 export function methodName(method: { readonly name: string; readonly parent: { readonly typeName: string } }): string {
   return `${method.parent.typeName}/${method.name}`;
 }
 
-/**
- * Returns a method of a generated service, for a table of {@linkcode CallMethods}.
- *
- * @internal
- */
+/** Returns a method of a generated service, for a table of {@linkcode CallMethods}. */
 export function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   answer: (
@@ -70,13 +62,7 @@ export type CallSender = (
   options?: CallOptions,
 ) => Promise<Uint8Array>;
 
-/**
- * Calls a method of a generated service at an address.
- *
- * @internal
- *
- * @throws {RaftError} see {@linkcode TabTransport.call}
- */
+/** Calls a method of a generated service at an address. @throws {RaftError} see {@linkcode TabTransport.call} */
 export async function callUnary<I extends DescMessage, O extends DescMessage>(
   transport: { readonly call: CallSender },
   method: DescMethodUnary<I, O>,

@@ -83,23 +83,13 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   return envelopeFromWire(wellFormed("an envelope", () => fromBinary(EnvelopeSchema, bytes)));
 }
 
-/**
- * Returns the wire form of an envelope.
- *
- * @internal
- */
+/** Returns the wire form of an envelope. */
 export function envelopeToWire(envelope: Envelope): MessageInitShape<typeof EnvelopeSchema> {
   const { message, ...identity } = envelope;
   return { ...identity, message: messageToWire(message) };
 }
 
-/**
- * Reads an envelope.
- *
- * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
- *
- * @internal
- */
+/** Reads an envelope. @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
 export function envelopeFromWire(wire: WireEnvelope): Envelope {
   return {
     protocolVersion: wire.protocolVersion,

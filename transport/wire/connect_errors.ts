@@ -50,8 +50,6 @@ const WITHOUT_DETAIL: { readonly [code in Code]?: readonly [RaftErrorCode, Outco
  * Converts what a service throws to the Connect error that carries all of it. A
  * foreign error becomes a bare "internal" for the other side; a
  * {@linkcode ConnectError} stays as it is.
- *
- * @internal
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
@@ -81,11 +79,7 @@ export function fromConnectError(error: unknown): RaftError {
   return new RaftError(code, connectError.rawMessage, { outcome, hint, cause: error });
 }
 
-/**
- * Adds its detail to every error that a service throws. For servers.
- *
- * @internal
- */
+/** Adds its detail to every error that a service throws. For servers. */
 export function raftErrorInterceptor(next: Parameters<Interceptor>[0]): ReturnType<Interceptor> {
   return async (request: UnaryRequest | StreamRequest) => {
     try {

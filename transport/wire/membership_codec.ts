@@ -12,22 +12,11 @@ import type {
   MembershipSchema,
 } from "./gen/raft/v1/membership_pb.ts";
 
-/**
- * Returns the wire form.
- *
- * @internal
- */
 export function memberToWire({ id, address, incarnation }: Member): MessageInitShape<typeof MemberSchema> {
   return { id, address, incarnation };
 }
 
-/**
- * Reads the wire form.
- *
- * @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty
- *
- * @internal
- */
+/** @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty */
 export function memberFromWire(wire: WireMember): Member {
   return {
     id: idString(wire.id, "a member's id"),
@@ -36,11 +25,6 @@ export function memberFromWire(wire: WireMember): Member {
   };
 }
 
-/**
- * Returns the wire form.
- *
- * @internal
- */
 export function membershipToWire(membership: Membership): MessageInitShape<typeof MembershipSchema> {
   return {
     voters: [...membership.voters],
@@ -56,8 +40,6 @@ export function membershipToWire(membership: Membership): MessageInitShape<typeo
  * that is in no cluster yet has an empty one.
  *
  * @throws {RaftError} `invalid_argument` if a string is too long, or an id is empty
- *
- * @internal
  */
 export function membershipFromWire(wire: WireMembership): Membership {
   const ids = (list: readonly string[]): string[] => list.map((id) => idString(id, "a member's id"));

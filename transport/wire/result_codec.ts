@@ -9,24 +9,14 @@ import { present, safeInteger } from "./checked.ts";
 import { errorFromDetail, errorToDetail } from "./error_detail.ts";
 import type { ProposeResult as WireResult, ProposeResultSchema } from "./gen/raft/v1/client_pb.ts";
 
-/**
- * Returns the wire form of a result.
- *
- * @internal
- */
+/** Returns the wire form of a result. */
 export function resultToWire(result: ProposeOutcome): MessageInitShape<typeof ProposeResultSchema> {
   return result.ok
     ? { result: { case: "proposed", value: { index: BigInt(result.index), result: result.result } } }
     : { result: { case: "error", value: errorToDetail(result.error) } };
 }
 
-/**
- * Reads the results of `commands` commands.
- *
- * @internal
- *
- * @throws {RaftError} `internal` if there are more or fewer
- */
+/** Reads the results of `commands` commands. @throws {RaftError} `internal` if there are more or fewer */
 export function resultsFromWire(results: readonly WireResult[], commands: number): ProposeOutcome[] {
   if (results.length !== commands) {
     throw new RaftError("internal", `${results.length} results for ${commands} commands`, { outcome: "unknown" });

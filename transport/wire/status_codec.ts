@@ -58,22 +58,11 @@ const CONSISTENCIES: Readonly<Record<Consistency, WireConsistency>> = {
   stale: WireConsistency.STALE,
 };
 
-/**
- * Returns the wire form.
- *
- * @internal
- */
 export function consistencyToWire(consistency: Consistency): WireConsistency {
   return CONSISTENCIES[consistency];
 }
 
-/**
- * Reads a consistency; unspecified means linearizable.
- *
- * @throws {RaftError} `invalid_argument` if it is unknown
- *
- * @internal
- */
+/** Reads a consistency; unspecified means linearizable. @throws {RaftError} `invalid_argument` if it is unknown */
 export function consistencyFromWire(wire: WireConsistency): Consistency {
   return wire === WireConsistency.UNSPECIFIED ? "linearizable" : keyOf(CONSISTENCIES, wire, "consistency");
 }
@@ -83,11 +72,6 @@ const INDEXES = ["commitIndex", "appliedIndex", "durableIndex", "lastIndex", "fi
 const NUMBERS = ["term", "membershipIndex", ...INDEXES] as const;
 const PEER_NUMBERS = ["matchIndex", "nextIndex"] as const;
 
-/**
- * Returns the wire form.
- *
- * @internal
- */
 export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeStatusSchema> {
   const { id, incarnation, clusterId, leader, storage } = status;
   return {
@@ -115,13 +99,7 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
   };
 }
 
-/**
- * Reads the wire form.
- *
- * @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range
- *
- * @internal
- */
+/** @throws {RaftError} `invalid_argument` if a field is missing, unknown or out of range */
 export function statusFromWire(wire: WireNodeStatus): NodeStatus {
   const { leader } = wire;
   const storage = present(wire.storage, "storage");
