@@ -6,8 +6,7 @@
 import type { AdminCalls as Calls, AdminMethod } from "../lib/client/admin_calls.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { Member } from "../lib/raft/types.ts";
-import { baseUrl } from "../transport/wire/address.ts";
-import { isTabAddress } from "../transport/wire/addresses.ts";
+import { baseUrl, isTabAddress } from "../transport/wire/address.ts";
 import { callAdmin, type SendUnary } from "../transport/wire/admin_codec.ts";
 import type {
   AddMemberRequest,

@@ -12,7 +12,7 @@ import { identifyPeer } from "../transport/connect/peer_service.ts";
 import { servedCalls } from "../transport/connect/packet_calls.ts";
 import { RelayHub } from "../transport/relay/mod.ts";
 import type { PeerCaller, PeerIdentity } from "../transport/connect/mod.ts";
-import { isTabAddress } from "../transport/wire/addresses.ts";
+import { isTabAddress } from "../transport/wire/address.ts";
 import type { SendUnary } from "../transport/wire/admin_codec.ts";
 import { callUnary } from "../transport/packet/methods.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { messageOf } from "../../lib/node/errors.ts";
-import { isTabAddress } from "../../transport/wire/addresses.ts";
+import { isTabAddress } from "../../transport/wire/address.ts";
 import { EXIT } from "../exit_codes.ts";
 import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";

@@ -4,7 +4,7 @@
 
 import { RaftError } from "../../lib/errors.ts";
 import type { Fetch } from "../../transport/connect/http_client.ts";
-import { isTabAddress } from "../../transport/wire/addresses.ts";
+import { isTabAddress } from "../../transport/wire/address.ts";
 import { surelyNotSent } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 

@@ -5,7 +5,7 @@
 import type { Command } from "commander";
 import { systemClock } from "../../lib/host.ts";
 import { pause } from "../../lib/pause.ts";
-import { isTabAddress } from "../../transport/wire/addresses.ts";
+import { isTabAddress } from "../../transport/wire/address.ts";
 import { integer } from "../options.ts";
 import { EXIT } from "../exit_codes.ts";
 import { sentence } from "../../lib/sentence.ts";

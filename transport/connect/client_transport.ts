@@ -5,7 +5,7 @@
 import { ConnectError, type Transport } from "@connectrpc/connect";
 import type { AdminTransport, ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
-import { isTabAddress } from "../wire/addresses.ts";
+import { isTabAddress } from "../wire/address.ts";
 import { clientOver } from "../wire/client_codec.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
 import { called, type Fetch, fetchTransport } from "./http_client.ts";

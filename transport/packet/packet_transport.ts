@@ -76,11 +76,6 @@ export interface PacketTransportCounts {
 
 const MIB = 1024 * 1024;
 
-/** Returns the address of a node in a tab. */
-export function tabAddress(id: string): string {
-  return `tab:${id}`;
-}
-
 /**
  * A {@linkcode TabTransport} over any {@linkcode PacketChannel}.
  *

@@ -5,12 +5,11 @@
 import type { Cancel } from "../../lib/clock.ts";
 import { closedError, RaftError } from "../../lib/errors.ts";
 import { Pending } from "../../lib/pending.ts";
-import { baseUrl } from "../wire/address.ts";
+import { baseUrl, isTabAddress } from "../wire/address.ts";
 import type { RelayedPacket } from "../wire/gen/raft/v1/relay_pb.ts";
 import { notify } from "../packet/listeners.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
 import { PacketTransport, type TabTransportOptions } from "../packet/packet_transport.ts";
-import { isTabAddress } from "../wire/addresses.ts";
 import { type LinkOptions, linkOptions } from "./options.ts";
 import type { RelayClientCounts, RelayClientOptions, RelayServer } from "./options.ts";
 import { RelayPort } from "./relay_port.ts";

@@ -4,7 +4,7 @@
  */
 
 import { RaftError } from "../../lib/errors.ts";
-import { isTabAddress } from "../wire/addresses.ts";
+import { isTabAddress } from "../wire/address.ts";
 import type { QueuedPacket } from "./packet_queue.ts";
 import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "../wire/checked.ts";
 import { type HubOptions, hubOptions, type RelayCounts, type RelayHubOptions } from "./options.ts";

@@ -19,7 +19,7 @@ export type { BroadcastChannelTransportOptions } from "./broadcast_packet_channe
 export { serveNode } from "../packet/methods.ts";
 export type { CallHandler, CallMethod, CallMethods, ServedCallOptions } from "../packet/methods.ts";
 export type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
-export { PacketTransport, tabAddress } from "../packet/packet_transport.ts";
+export { PacketTransport } from "../packet/packet_transport.ts";
 export type {
   PacketTransportCounts,
   PacketTransportOptions,
@@ -27,3 +27,4 @@ export type {
   TabTransportOptions,
 } from "../packet/packet_transport.ts";
 export type { Locks } from "../packet/locks.ts";
+export { tabAddress } from "../wire/address.ts";

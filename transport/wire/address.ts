@@ -1,5 +1,5 @@
 /**
- * Addresses as users write them.
+ * Addresses of nodes.
  */
 
 import { RaftError } from "../../lib/errors.ts";
@@ -19,4 +19,14 @@ export function baseUrl(address: string): string {
     });
   }
   return url.origin + url.pathname.replace(/\/$/, "");
+}
+
+/** Returns the address of a node in a tab. */
+export function tabAddress(id: string): string {
+  return `tab:${id}`;
+}
+
+/** Reports whether an address is that of a node in a tab: it is reached through a relay, or not at all. */
+export function isTabAddress(address: string): boolean {
+  return address.startsWith("tab:");
 }
