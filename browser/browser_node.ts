@@ -13,12 +13,12 @@ import type { NodeId } from "../lib/raft/types.ts";
 import { Admin } from "../hosting/admin.ts";
 import { AdminCalls } from "../hosting/admin_calls.ts";
 import { DeferredTransport } from "../hosting/deferred_transport.ts";
-import { identifyOverCall } from "../hosting/identity.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import { callUnary } from "../transport/packet/methods.ts";
+import { tabCalls } from "../transport/packet/methods.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
+import { askIdentity } from "../transport/wire/identity.ts";
 import { BROWSER_HINTS } from "./hints.ts";
 import { join } from "./joining.ts";
 import { nodeMethods } from "./node_methods.ts";
@@ -213,7 +213,7 @@ class WorkerNode implements BrowserNode {
       node: { ...options, address: this.address, transport: deferred, host: this.#host },
       peers: join === undefined && opened.empty ? firstMembers(this.#options) : null,
       hints: BROWSER_HINTS,
-      identify: (address, caller, signal) => identifyOverCall(transport, address, caller, signal),
+      identify: (address, caller, signal) => askIdentity(tabCalls(transport, address, { signal }), caller),
       waiting: (missing) => this.#live("waiting", missing === null ? "the cluster has not started" : waiting.reason()),
       signal: this.#closing.signal,
     });
@@ -261,14 +261,15 @@ class WorkerNode implements BrowserNode {
     const { electionTimeoutMs = 1000 } = this.#options;
     const admin = new AdminCalls({
       node,
-      callLeader: (address, signal) => (method, request) => callUnary(transport, method, address, request, { signal }),
+      callLeader: (address, signal) => tabCalls(transport, address, { signal }),
       admin: new Admin({
         node,
         hints: BROWSER_HINTS,
         presenceMs: 2 * electionTimeoutMs,
         identify: async (address, signal) => {
           const { id: nodeId, incarnation } = node.status();
-          return await identifyOverCall(transport, address, { nodeId, incarnation, address: this.address }, signal);
+          const caller = { nodeId, incarnation, address: this.address };
+          return await askIdentity(tabCalls(transport, address, { signal }), caller);
         },
       }),
     });

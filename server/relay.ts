@@ -5,16 +5,13 @@
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { Receive, Transport } from "../lib/transport.ts";
 import { DeferredTransport } from "../hosting/deferred_transport.ts";
-import { identifyOverCall } from "../hosting/identity.ts";
-import { called } from "../transport/connect/http_client.ts";
-import { fetchTransport } from "../transport/connect/http_client.ts";
-import { identifyPeer } from "../transport/connect/peer_service.ts";
+import { httpCalls } from "../transport/connect/http_client.ts";
 import { servedCalls } from "../transport/connect/packet_calls.ts";
 import { RelayHub } from "../transport/relay/mod.ts";
-import type { PeerCaller, PeerIdentity } from "../transport/connect/mod.ts";
 import { isTabAddress } from "../transport/wire/address.ts";
 import type { SendUnary } from "../transport/wire/admin_codec.ts";
-import { callUnary } from "../transport/packet/methods.ts";
+import { askIdentity, type PeerCaller, type PeerIdentity } from "../transport/wire/identity.ts";
+import { tabCalls } from "../transport/packet/methods.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
 /** Options of {@linkcode ServerRelay}. */
@@ -85,16 +82,11 @@ export class ServerRelay {
 
   /** Returns a function that calls the node at an address. */
   call(address: string, signal: AbortSignal): SendUnary {
-    return (method, request) =>
-      isTabAddress(address) ? callUnary(this.#tabs, method, address, request, { signal }) : called(signal, async () => {
-        return (await fetchTransport(address).unary(method, signal, undefined, undefined, request)).message;
-      });
+    return isTabAddress(address) ? tabCalls(this.#tabs, address, { signal }) : httpCalls(address, signal);
   }
 
   /** Asks the node at an address for its identity. */
   identify(address: string, caller: PeerCaller, signal: AbortSignal): Promise<PeerIdentity> {
-    return isTabAddress(address)
-      ? identifyOverCall(this.#tabs, address, caller, signal)
-      : identifyPeer(address, caller, { signal });
+    return askIdentity(this.call(address, signal), caller);
   }
 }

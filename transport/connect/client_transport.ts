@@ -53,7 +53,7 @@ export function createConnectClientTransport(
     }
     return transport;
   };
-  const client = clientOver(async (endpoint, method, request, { signal, timeoutMs }) => {
+  const client = clientOver((endpoint, { signal, timeoutMs }) => async (method, request) => {
     const server = isTabAddress(endpoint) ? servers.any(endpoint) : endpoint;
     // Told by a header: as an option, the deadline would end the call here before the node's answer is back.
     const headers = timeoutMs === undefined ? {} : { "Connect-Timeout-Ms": String(Math.ceil(timeoutMs)) };

@@ -10,6 +10,7 @@ import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
+import type { SendUnary } from "../wire/admin_codec.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
 
@@ -129,4 +130,12 @@ export async function called<T>(signal: AbortSignal | undefined, call: () => Pro
     if (signal?.aborted) throw abortedError(signal, "unknown");
     throw fromConnectError(error);
   }
+}
+
+/** Returns a function that calls the node at an address. @throws {RaftError} `unreachable`, `timeout`, `aborted`, or the node's error */
+export function httpCalls(address: string, signal?: AbortSignal): SendUnary {
+  return async (method, request) => {
+    const call = () => fetchTransport(address).unary(method, signal, undefined, undefined, request);
+    return (await called(signal, call)).message;
+  };
 }

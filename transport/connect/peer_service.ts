@@ -1,13 +1,10 @@
 /**
- * The receiving side of the transport between servers, and the question of a node's identity.
+ * The receiving side of the transport between servers.
  */
 
-import { createClient } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
-import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
-import { callerFromWire, identityFromWire, type PeerCaller, type PeerIdentity } from "../wire/identity.ts";
-import { called, type Fetch, fetchTransport } from "./http_client.ts";
+import { callerFromWire, type PeerCaller, type PeerIdentity } from "../wire/identity.ts";
 import { Interruptible } from "./interruptible.ts";
 import type { RpcService } from "./rpc_types.ts";
 
@@ -47,23 +44,4 @@ export function peerService(transport: ConnectTransport, identify: Identify): Rp
 
 function notOpen(): RaftError {
   return new RaftError("closed", "this node takes no messages", { hint: "It is starting or stopping; try again." });
-}
-
-/**
- * Asks the node at `address` for its identity.
- *
- * @throws {RaftError} `unreachable`, `timeout`, `aborted`, or the error that the node answers with
- */
-export async function identifyPeer(
-  address: string,
-  caller: PeerCaller,
-  options: { readonly signal?: AbortSignal; readonly fetch?: Fetch } = {},
-): Promise<PeerIdentity> {
-  const { signal } = options;
-  const client = createClient(PeerService, fetchTransport(address, options.fetch));
-  const answer = await called(
-    signal,
-    () => client.identify({ ...caller }, signal === undefined ? {} : { signal }),
-  );
-  return identityFromWire(answer);
 }

@@ -14,6 +14,7 @@ import {
 import type { CallOptions } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
 import { RaftError } from "../../lib/errors.ts";
+import type { SendUnary } from "../wire/admin_codec.ts";
 import { readable, wellFormed } from "../wire/checked.ts";
 import { clientService } from "../wire/client_service.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
@@ -62,17 +63,13 @@ export type CallSender = (
   options?: CallOptions,
 ) => Promise<Uint8Array>;
 
-/** Calls a method of a generated service at an address. @throws {RaftError} see {@linkcode TabTransport.call} */
-export async function callUnary<I extends DescMessage, O extends DescMessage>(
-  transport: { readonly call: CallSender },
-  method: DescMethodUnary<I, O>,
-  to: string,
-  request: MessageInitShape<I>,
-  options?: CallOptions,
-): Promise<MessageShape<O>> {
-  const bytes = toBinary(method.input, create(method.input, request));
-  const answer = await transport.call(to, methodName(method), bytes, options);
-  return readable(() => fromBinary(method.output, answer));
+/** Returns a function that calls the node at an address. @throws {RaftError} see {@linkcode TabTransport.call} */
+export function tabCalls(transport: { readonly call: CallSender }, to: string, options?: CallOptions): SendUnary {
+  return async (method, request) => {
+    const bytes = toBinary(method.input, create(method.input, request));
+    const answer = await transport.call(to, methodName(method), bytes, options);
+    return readable(() => fromBinary(method.output, answer));
+  };
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { MAX_ADDRESS_LENGTH } from "../wire/checked.ts";
 import { clientOver } from "../wire/client_codec.ts";
 import { envelopeSize } from "../wire/codec.ts";
-import { type CallHandler, callUnary } from "./methods.ts";
+import { type CallHandler, tabCalls } from "./methods.ts";
 import type { PacketChannel } from "./packet_channel.ts";
 import { type Answer, decodePacket, encodePacket, type Packet } from "./packet_codec.ts";
 import { ServedCalls } from "./served_calls.ts";
@@ -114,10 +114,7 @@ export class PacketTransport implements TabTransport {
     }
     this.address = address;
     // A node in a tab passes no calls on, and a server need not: the Coordinator follows the leader itself.
-    this.client = clientOver(
-      (to, method, request, options) => callUnary(this, method, to, request, options),
-      () => true,
-    );
+    this.client = clientOver((to, options) => tabCalls(this, to, options), () => true);
     this.#host = host;
     this.#channel = channel;
     this.#maxMessageBytes = options.maxMessageBytes ?? 32 * MIB;

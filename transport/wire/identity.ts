@@ -5,7 +5,9 @@
 
 import type { NodeStatus } from "../../lib/node/types.ts";
 import { encodeMembership } from "../../lib/raft/membership.ts";
-import { MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
+import type { SendUnary } from "./admin_codec.ts";
+import { idString, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, readable, shortString } from "./checked.ts";
+import { PeerService } from "./gen/raft/v1/peer_pb.ts";
 
 /** The node that asks for an identity. */
 export interface PeerCaller {
@@ -52,14 +54,20 @@ export function callerFromWire({ nodeId, incarnation, address }: PeerCaller): Pe
   };
 }
 
-/** Reads an identity from an answer. @throws {RaftError} `invalid_argument` if a string is too long */
-export function identityFromWire(wire: PeerIdentity): PeerIdentity {
-  const { clusterId, empty, knowsCaller, membership } = wire;
-  return {
-    ...callerFromWire(wire),
+/**
+ * Asks a node for its identity.
+ *
+ * @throws {RaftError} `internal` if the answer can't be read, or an error of `send`
+ */
+export async function askIdentity(send: SendUnary, caller: PeerCaller): Promise<PeerIdentity> {
+  const answer = await send(PeerService.method.identify, { ...caller });
+  const { nodeId, clusterId, empty, knowsCaller, membership } = answer;
+  return readable(() => ({
+    ...callerFromWire(answer),
+    nodeId: idString(nodeId, "nodeId"),
     clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
     empty,
     knowsCaller,
     membership,
-  };
+  }));
 }

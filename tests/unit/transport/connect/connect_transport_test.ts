@@ -8,9 +8,11 @@ import { envelopeToWire } from "../../../../transport/wire/codec.ts";
 import { fromConnectError } from "../../../../transport/wire/connect_errors.ts";
 import { connectFetchHandler, createRaftRoutes } from "../../../../transport/connect/fetch_handler.ts";
 import { EnvelopeSchema, PeerService } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
+import { askIdentity } from "../../../../transport/wire/identity.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
 import { fetchTransport } from "../../../../transport/connect/http_client.ts";
-import { identifyPeer, peerService } from "../../../../transport/connect/peer_service.ts";
+import { httpCalls } from "../../../../transport/connect/http_client.ts";
+import { peerService } from "../../../../transport/connect/peer_service.ts";
 import { ConnectTransport } from "../../../../transport/connect/connect_transport.ts";
 import { appendEntries } from "../../../support/envelopes.ts";
 import { VirtualHost } from "../../../support/virtual_host.ts";
@@ -163,7 +165,7 @@ Deno.test("Connect transport: a closed one refuses streams and calls, and can't 
   await receiver.close();
 });
 
-Deno.test("identifyPeer: returns the identity of the node at an address, or the reason why none can be asked", async () => {
+Deno.test("identity: returns the identity of the node at an address, or the reason why none can be asked", async () => {
   const transport = new ConnectTransport({ connector: http2Connector() });
   const caller = { nodeId: "n2", incarnation: "i2", address: "127.0.0.1:7002" };
   const identity = { nodeId: "n1", incarnation: "i1", clusterId: "", address: "127.0.0.1:7001", empty: true };
@@ -173,25 +175,25 @@ Deno.test("identifyPeer: returns the identity of the node at an address, or the 
     return { ...identity, knowsCaller: who.nodeId === "n2", membership: new Uint8Array([1, 2]) };
   });
   const server = serve(connectFetchHandler(createRaftRoutes({ peer })));
-  assert.deepEqual(await identifyPeer(server.address, caller), {
+  assert.deepEqual(await askIdentity(httpCalls(server.address), caller), {
     ...identity,
     knowsCaller: true,
     membership: new Uint8Array([1, 2]),
   });
   assert.deepEqual(asked, [caller]);
   await assert.rejects(
-    identifyPeer(server.address, { ...caller, nodeId: "x".repeat(1000) }),
+    askIdentity(httpCalls(server.address), { ...caller, nodeId: "x".repeat(1000) }),
     (error) => (error as RaftError).code === "invalid_argument",
   );
   await server.close();
-  await assert.rejects(identifyPeer(await goneAddress(), caller), (error) => {
+  await assert.rejects(askIdentity(httpCalls(await goneAddress()), caller), (error) => {
     assert.ok(error instanceof RaftError);
     assert.deepEqual([error.code, error.outcome], ["unreachable", "rejected"]);
     return true;
   });
   const hanging = await serveNothing();
   await assert.rejects(
-    identifyPeer(hanging.address, caller, { signal: AbortSignal.timeout(100) }),
+    askIdentity(httpCalls(hanging.address, AbortSignal.timeout(100)), caller),
     (error) => (error as RaftError).code === "timeout",
   );
   await hanging.close();

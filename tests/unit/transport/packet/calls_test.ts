@@ -7,7 +7,7 @@ import { Coordinator } from "../../../../lib/client/coordinator.ts";
 import { decodeGetAnswer, encodeGet, encodePut } from "../../../../lib/kv/commands.ts";
 import { KeyValue } from "../../../../lib/kv/key_value.ts";
 import { MemoryStorage } from "../../../../storage/memory.ts";
-import { callUnary, serveNode, unary } from "../../../../transport/packet/methods.ts";
+import { serveNode, tabCalls, unary } from "../../../../transport/packet/methods.ts";
 import { encodePacket } from "../../../../transport/packet/packet_codec.ts";
 import { PacketTransport } from "../../../../transport/packet/packet_transport.ts";
 import { ClientService } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
@@ -118,7 +118,7 @@ Deno.test("calls: a node that serves no calls, and unknown methods, are unsuppor
   );
   await assert.rejects(caller.call("tab:b", METHOD, bytes("x")), isRaftError("unsupported", "rejected"));
   await assert.rejects(caller.call("tab:b", "toString", bytes("x")), isRaftError("unsupported", "rejected"));
-  const { result } = await callUnary(caller, ClientService.method.read, "tab:b", { query: bytes("q") });
+  const { result } = await tabCalls(caller, "tab:b")(ClientService.method.read, { query: bytes("q") });
   assert.deepEqual(result, bytes("q"));
   const malformed = caller.call("tab:b", "raft.v1.ClientService/Read", new Uint8Array([0xff]));
   await assert.rejects(malformed, isRaftError("invalid_argument", "rejected"));
