@@ -33,11 +33,6 @@ interface Change {
 
 type Next = IteratorResult<KeyValueChange, undefined>;
 
-interface Waiting {
-  resolve(next: Next): void;
-  reject(error: RaftError): void;
-}
-
 /** The latest changes, in order, and who waits for more. */
 export class ChangeHistory {
   readonly #maxChanges: number;
@@ -126,7 +121,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
   readonly #onAbort = (): void => this.wake();
   #nextVersion: number;
   #done = false;
-  #waiting: Waiting[] = [];
+  readonly #waiting: PromiseWithResolvers<Next>[] = [];
 
   constructor(history: ChangeHistory, prefix: string, fromVersion: number, signal: AbortSignal | undefined) {
     this.#history = history;
@@ -141,10 +136,10 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
   }
 
   next(): Promise<Next> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.wake();
-    });
+    const waiting = Promise.withResolvers<Next>();
+    this.#waiting.push(waiting);
+    this.wake();
+    return waiting.promise;
   }
 
   return(): Promise<Next> {
@@ -185,9 +180,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
   }
 
   #failure(): RaftError | null {
-    if (this.#signal?.aborted) {
-      return abortedError(this.#signal);
-    }
+    if (this.#signal?.aborted) return abortedError(this.#signal);
     if (this.#nextVersion > this.#history.compactedVersion) return null;
     return new RaftError(
       "compacted",

@@ -249,25 +249,21 @@ export class Applier {
     this.#context.wake();
   }
 
+  /** Serves reads, without a promise as long as the state machine returns none. */
   #serve(reads: readonly PendingRead[]): Promise<void> | null {
-    for (let i = 0; i < reads.length; i++) {
-      const read = reads[i]!;
+    for (const [i, read] of reads.entries()) {
       if (read.pending.settled) continue;
       const given = this.#ask(read);
-      if (given !== null) return this.#serveRest(reads, i, given);
+      if (given !== null) return this.#serveRest(reads.slice(i + 1), given);
     }
     return null;
   }
 
-  async #serveRest(reads: readonly PendingRead[], at: number, first: Promise<void>): Promise<void> {
+  async #serveRest(rest: readonly PendingRead[], first: Promise<void>): Promise<void> {
     await first;
-    for (let i = at + 1; i < reads.length; i++) {
-      if (this.#stopped) {
-        reads[i]!.pending.reject(closedError("the node"));
-      } else if (!reads[i]!.pending.settled) {
-        const given = this.#ask(reads[i]!);
-        if (given !== null) await given;
-      }
+    for (const read of rest) {
+      if (this.#stopped) read.pending.reject(closedError("the node"));
+      else if (!read.pending.settled) await this.#ask(read);
     }
   }
 

@@ -38,7 +38,7 @@ export class LeaderTasks {
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#context.wake();
     try {
-      await task.ended;
+      await task.ended.promise;
     } finally {
       this.#tasks.delete(task);
       signal?.removeEventListener("abort", onAbort);
@@ -68,10 +68,9 @@ export class LeaderTasks {
 /** One callback; its calls never overlap. */
 class LeaderTask {
   /** Settles once the task has ended, and no call is under way. */
-  readonly ended: Promise<void>;
+  readonly ended = Promise.withResolvers<void>();
   readonly #context: NodeContext;
   readonly #callback: LeaderCallback;
-  readonly #resolvers = Promise.withResolvers<void>();
   #running: { readonly term: number; readonly controller: AbortController } | null = null;
   /** The term of the last call. */
   #lastTerm = 0;
@@ -80,7 +79,6 @@ class LeaderTask {
   constructor(context: NodeContext, callback: LeaderCallback) {
     this.#context = context;
     this.#callback = callback;
-    this.ended = this.#resolvers.promise;
   }
 
   /** @param term the term that this node leads in; 0 if it does not lead */
@@ -118,7 +116,7 @@ class LeaderTask {
 
   #settle(): void {
     const { error } = this.#end!;
-    if (error === null) this.#resolvers.resolve();
-    else this.#resolvers.reject(error);
+    if (error === null) this.ended.resolve();
+    else this.ended.reject(error);
   }
 }

@@ -170,12 +170,7 @@ export function handleRequestVote(state: State, from: NodeId, request: RequestVo
   state.votedFor = from;
   state.resetElectionTimer();
   state.event({ type: "voteGranted", to: from, term: request.term, preVote: false });
-  state.sendWhenDurable(from, {
-    type: "RequestVoteResponse",
-    term: state.term,
-    voteGranted: true,
-    preVote: false,
-  });
+  state.sendWhenDurable(from, { type: "RequestVoteResponse", term: state.term, voteGranted: true, preVote: false });
 }
 
 /** Answers a pre-vote, which changes no node's term or vote; a grant carries the proposed term. */
@@ -186,14 +181,9 @@ function handlePreVote(state: State, from: NodeId, request: RequestVote): void {
   state.send(from, { type: "RequestVoteResponse", term: request.term, voteGranted: true, preVote: true });
 }
 
-function deny(state: State, from: NodeId, request: RequestVote, reason: VoteDenial): void {
-  state.event({ type: "voteDenied", to: from, term: request.term, preVote: request.preVote, reason });
-  state.sendWhenDurable(from, {
-    type: "RequestVoteResponse",
-    term: state.term,
-    voteGranted: false,
-    preVote: request.preVote,
-  });
+function deny(state: State, from: NodeId, { term, preVote }: RequestVote, reason: VoteDenial): void {
+  state.event({ type: "voteDenied", to: from, term, preVote, reason });
+  state.sendWhenDurable(from, { type: "RequestVoteResponse", term: state.term, voteGranted: false, preVote });
 }
 
 /** Counts a vote of the present campaign; ignores answers to an earlier one, or of another kind. */

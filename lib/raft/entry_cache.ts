@@ -86,8 +86,9 @@ export class EntryCache {
    */
   evict(limit: number, maxBytes: number): void {
     const packs = maxBytes >= 4 * this.#blockBytes;
-    if (packs && this.#isLong(maxBytes)) {
-      while (this.#count > 0 && this.#start <= limit && this.#isOverHalf(maxBytes)) {
+    // Once enough entries are objects, the older half is packed.
+    if (packs && this.#exceeds(2 * this.#recentEntries, maxBytes / 2)) {
+      while (this.#count > 0 && this.#start <= limit && this.#exceeds(this.#recentEntries, maxBytes / 4)) {
         const entry = this.#evictOne();
         this.#packed.add(entry, Math.max(0, maxBytes - this.#recentBytes));
       }
@@ -120,13 +121,9 @@ export class EntryCache {
     return this.#lastIndex - this.#count + 1;
   }
 
-  /** Reports whether enough entries are objects to pack the older half. */
-  #isLong(maxBytes: number): boolean {
-    return this.#count > 2 * this.#recentEntries || this.#recentBytes > maxBytes / 2;
-  }
-
-  #isOverHalf(maxBytes: number): boolean {
-    return this.#count > this.#recentEntries || this.#recentBytes > maxBytes / 4;
+  /** Reports whether more entries, or bytes of entries, are objects. */
+  #exceeds(entries: number, bytes: number): boolean {
+    return this.#count > entries || this.#recentBytes > bytes;
   }
 
   #evictOne(): Entry {

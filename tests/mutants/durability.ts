@@ -18,14 +18,8 @@ export const durability: readonly Mutant[] = [
     rule: "A vote leaves once it is durable (figure 2).",
     edits: [{
       file: "lib/raft/election.ts",
-      find: `  state.sendWhenDurable(from, {
-    type: "RequestVoteResponse",
-    term: state.term,
-    voteGranted: true,`,
-      replace: `  state.send(from, {
-    type: "RequestVoteResponse",
-    term: state.term,
-    voteGranted: true,`,
+      find: `state.sendWhenDurable(from, { type: "RequestVoteResponse", term: state.term, voteGranted: true`,
+      replace: `state.send(from, { type: "RequestVoteResponse", term: state.term, voteGranted: true`,
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "rule 2: term and vote are written together, before the vote leaves" },
