@@ -68,24 +68,16 @@ export class ServerWatch {
 
 /** Converts a status, which has less than a report: no vote, and no timer. */
 function viewOf(status: NodeStatus, asked: string, entries: readonly EntryView[]): Omit<NodeView, "home"> {
-  const { id, lifecycle, snapshotIndex, members } = status;
+  const { lifecycle, leader, snapshotIndex, members, peers, storage, ...same } = status;
   return {
-    ...blankView(id, asked),
-    address: members.find((member) => member.id === id)?.address ?? asked,
+    ...blankView(status.id, asked),
+    ...same,
+    address: members.find(({ id }) => id === status.id)?.address ?? asked,
     life: lifecycle === "running" ? "running" : "stopped",
-    lifeReason: status.storage.error ?? "",
-    role: status.role,
-    term: status.term,
-    leader: status.leader?.id ?? null,
-    commitIndex: status.commitIndex,
-    appliedIndex: status.appliedIndex,
-    durableIndex: status.durableIndex,
-    firstIndex: status.firstIndex,
-    lastIndex: status.lastIndex,
+    lifeReason: storage.error ?? "",
+    leader: leader?.id ?? null,
     snapshot: snapshotIndex === 0 ? null : { index: snapshotIndex, term: 0 },
-    membership: status.membership,
-    membershipIndex: status.membershipIndex,
     entries,
-    progress: status.peers.map(({ id, matchIndex, nextIndex, state }) => ({ id, matchIndex, nextIndex, state })),
+    progress: peers,
   };
 }

@@ -9,29 +9,9 @@ import { listOf } from "./words.ts";
 /** The number of indexes shown at once. */
 export const COLUMNS = 30;
 
-/** One index of one log. */
-export interface LogCell {
-  /** `none`: after the end of the log; `compacted`: in the snapshot. */
-  readonly what: "none" | "compacted" | "entry";
-  /** 0 if there is no entry to show. */
-  readonly term: number;
-  readonly type: EntryView["type"] | "";
-  readonly label: string;
-  readonly committed: boolean;
-  readonly applied: boolean;
-  readonly durable: boolean;
-  /** The snapshot ends here. */
-  readonly boundary: boolean;
-  /** The leader's progress of this node. */
-  readonly match: boolean;
-  readonly next: boolean;
-}
-
 /** Returns the first index to show: the newest entries, and one place for the next. */
-export function firstColumn(nodes: Iterable<NodeView>): number {
-  let last = 0;
-  for (const { lastIndex } of nodes) last = Math.max(last, lastIndex);
-  return Math.max(1, last + 2 - COLUMNS);
+export function firstColumn(nodes: readonly NodeView[]): number {
+  return Math.max(1, ...nodes.map(({ lastIndex }) => lastIndex + 2 - COLUMNS));
 }
 
 /** Returns the entry at an index; `undefined` if it is not in the view. */
@@ -40,25 +20,26 @@ export function entryAt(view: NodeView, index: number): EntryView | undefined {
   return first === undefined ? undefined : view.entries[index - first];
 }
 
-/** Returns the cell at an index. */
-export function cellAt(view: NodeView, index: number, leader: NodeView | null): LogCell {
-  const entry = entryAt(view, index);
-  const progress = leader === null || leader.id === view.id
-    ? undefined
-    : leader.progress.find(({ id }) => id === view.id);
+/** Returns the cell at an index: what it shows, and its marks. */
+export function cellAt(view: NodeView, index: number, leader: NodeView | null) {
   const known = index <= view.lastIndex;
+  const entry = known ? entryAt(view, index) : undefined;
+  const compacted = known && (entry === undefined || index < view.firstIndex);
+  // The leader's progress of this node.
+  const progress = leader?.id === view.id ? undefined : leader?.progress.find(({ id }) => id === view.id);
   return {
-    what: !known ? "none" : entry === undefined || index < view.firstIndex ? "compacted" : "entry",
-    term: known ? entry?.term ?? 0 : 0,
-    type: known ? entry?.type ?? "" : "",
-    label: known ? entry?.label ?? "" : "",
+    what: compacted ? "compacted" : known ? "entry" : "none",
+    term: entry?.term ?? 0,
+    type: entry?.type ?? "",
+    label: entry?.label ?? "",
     committed: known && index <= view.commitIndex,
     applied: known && index <= view.appliedIndex,
     durable: known && index <= view.durableIndex,
+    /** The snapshot ends here. */
     boundary: view.snapshot?.index === index,
-    match: progress !== undefined && progress.matchIndex === index,
-    next: progress !== undefined && progress.nextIndex === index,
-  };
+    match: progress?.matchIndex === index,
+    next: progress?.nextIndex === index,
+  } as const;
 }
 
 /** Describes an entry in a few words. */
