@@ -4,7 +4,7 @@
  */
 
 import type { Life } from "../browser/mod.ts";
-import type { EntryType, Membership, Message, NodeId, RaftEvent, Role } from "../mod.ts";
+import type { EntryType, Membership, Message, NodeId, PeerStatus, RaftEvent, Role } from "../mod.ts";
 
 /** The life of a node: `killed` may be started again, with its disk; of one that is `away` there are no reports. */
 export type NodeLife = Exclude<Life, "waiting" | "closed"> | "killed" | "away";
@@ -48,12 +48,7 @@ export interface NodeView {
   /** The newest entries, oldest first. */
   readonly entries: readonly EntryView[];
   /** A leader's view of the others; empty for other roles. */
-  readonly progress: readonly {
-    readonly id: NodeId;
-    readonly matchIndex: number;
-    readonly nextIndex: number;
-    readonly state: "probe" | "replicate" | "snapshot";
-  }[];
+  readonly progress: readonly Omit<PeerStatus, "lastContactMs">[];
   /** The time of this view. */
   readonly seenMs: number;
 }

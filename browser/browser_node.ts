@@ -24,8 +24,8 @@ import { join } from "./joining.ts";
 import { nodeMethods } from "./node_methods.ts";
 import { checkOptions, firstMembers, joinThrough, nodePlace, workerScope } from "./options.ts";
 import type { BrowserNodeOptions } from "./options.ts";
-import { callTable } from "./page_calls.ts";
 import { PageLink } from "./page_link.ts";
+import type { CallTable } from "./page_link.ts";
 import { PausableHost } from "./pausable_host.ts";
 import type { Life, LifeState, Pauser } from "./protocol.ts";
 
@@ -122,15 +122,8 @@ class WorkerNode implements BrowserNode {
     this.running = this.#running.promise;
     this.running.catch(() => {});
     const end = options.page === undefined ? workerScope() : options.page;
-    const calls = callTable({
-      clientOf: (endpoint) => this.#clientOf(endpoint),
-      served: () => this.#requireServed(),
-      pause: (by) => this.#pause(by, by === "page"),
-      resume: (by) => this.#resume(by),
-      close: () => this.close(),
-    });
     const observe = this.#observe.bind(this);
-    this.#page = end === null ? null : new PageLink({ end, calls, observe });
+    this.#page = end === null ? null : new PageLink({ end, calls: this.#calls(), observe });
     this.#live("starting");
   }
 
@@ -287,6 +280,26 @@ class WorkerNode implements BrowserNode {
     throw this.#state.error ?? starting();
   }
 
+  /** Returns the calls of pages by name. */
+  #calls(): CallTable {
+    return {
+      propose: async ({ endpoint, commands }, signal) => {
+        const results = await this.#clientOf(endpoint).propose(endpoint, commands, { signal });
+        return results.map((result) => result.ok ? result : { ok: false, error: result.error.toJSON() });
+      },
+      read: ({ endpoint, query, consistency }, signal) =>
+        this.#clientOf(endpoint).read(endpoint, query, { consistency, signal }),
+      status: ({ endpoint }, signal) =>
+        endpoint === "" ? this.status() : this.#clientOf(endpoint).status(endpoint, { signal }),
+      admin: ({ endpoint, method, request }, signal) =>
+        this.#clientOf(endpoint).admin(endpoint, method, request, { signal }),
+      pause: ({ by }) => this.#pause(by, by === "page"),
+      resume: ({ by }) => this.#resume(by),
+      close: () => this.close(),
+    };
+  }
+
+  /** Returns a client of the node at an endpoint. @throws {RaftError} if it can't be reached now */
   #clientOf(endpoint: string): ClientTransport & AdminTransport {
     const { node, admin } = this.#requireServed();
     if (endpoint !== this.address) return this.#opened!.transport.client;

@@ -18,9 +18,12 @@ export interface PageEnd {
   postMessage(message: unknown): void;
 }
 
-/** Carries out the calls of pages. */
+/** Carries out the calls of pages; what a call throws is its failure. */
 export type CallTable = {
-  readonly [K in CallName]: (input: WorkerCalls[K][0], signal: AbortSignal) => Promise<WorkerCalls[K][1]>;
+  readonly [K in CallName]: (
+    input: WorkerCalls[K][0],
+    signal: AbortSignal,
+  ) => WorkerCalls[K][1] | Promise<WorkerCalls[K][1]>;
 };
 
 /** Options of {@linkcode PageLink}. */
@@ -108,7 +111,7 @@ export class PageLink {
     underWay.set(id, controller);
     let answer: ToPage;
     try {
-      const call = this.#options.calls[name] as (input: unknown, signal: AbortSignal) => Promise<unknown>;
+      const call = this.#options.calls[name] as (input: unknown, signal: AbortSignal) => unknown;
       if (call === undefined) throw new RaftError("unsupported", `the worker has no call "${name}"`);
       answer = { type: "answer", id, output: withOwnBytes(await call(input, controller.signal)) };
     } catch (error) {

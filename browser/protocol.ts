@@ -52,9 +52,9 @@ export interface WorkerCalls {
     },
     AdminCalls[AdminMethod]["answer"],
   ];
-  readonly pause: [{ readonly by: Pauser }, null];
-  readonly resume: [{ readonly by: Pauser }, null];
-  readonly close: [null, null];
+  readonly pause: [{ readonly by: Pauser }, void];
+  readonly resume: [{ readonly by: Pauser }, void];
+  readonly close: [null, void];
 }
 
 /** The names of calls. */

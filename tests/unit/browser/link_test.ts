@@ -58,7 +58,7 @@ Deno.test("a call made before the worker listens is answered once it does", asyn
   await new Promise((resolve) => setTimeout(resolve, 10));
   const link = new PageLink({
     end: late.page,
-    calls: calls({ close: () => Promise.resolve(null) }),
+    calls: calls({ close: () => {} }),
     observe: () => () => {},
   });
   link.opened("n1", "tab:n1");
