@@ -156,6 +156,7 @@ export type {
   Member,
   Membership,
   Message,
+  MessageHead,
   NodeId,
   OutboundMessage,
   PeerProgress,

@@ -4,11 +4,11 @@
 
 import { Backoff } from "../backoff.ts";
 import { mostTelling } from "../client/attempts.ts";
-import type { ClientRequestOptions } from "../client/coordinator.ts";
+import type { ClientRequestOptions, Coordinator } from "../client/coordinator.ts";
 import type { Host } from "../clock.ts";
 import { abortedError, isRetryable, type Outcome, RaftError } from "../errors.ts";
 import { systemHost } from "../host.ts";
-import type { Consistency, ProposeResult, ReadResult } from "../node/types.ts";
+import type { Consistency } from "../node/types.ts";
 import { pause } from "../pause.ts";
 import {
   decodeGetAnswer,
@@ -31,12 +31,7 @@ import type { KeyValueChange, WatchOptions } from "./watch.ts";
 export type BytesOrText = string | Uint8Array;
 
 /** A cluster that replicates a {@linkcode KeyValue}. A {@linkcode Coordinator} is one. */
-export interface KeyValueCluster {
-  /** Carries a command out. */
-  propose(command: Uint8Array, options?: ClientRequestOptions): Promise<ProposeResult>;
-  /** Asks the state machine. */
-  read(query: Uint8Array, options?: KeyValueReadOptions): Promise<ReadResult>;
-}
+export type KeyValueCluster = Pick<Coordinator, "propose" | "read">;
 
 /** A copy of the state that reports its changes. A {@linkcode KeyValue} is one. */
 export interface WatchSource {

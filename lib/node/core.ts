@@ -131,7 +131,6 @@ export class NodeCore implements NodeContext {
     return this.lease.valid ? this.raft.commitIndex : null;
   }
 
-  /** Schedules a turn of the loop. */
   wake(): void {
     if (this.#turnScheduled || this.#lifecycle !== "running") return;
     this.#turnScheduled = true;
@@ -141,7 +140,6 @@ export class NodeCore implements NodeContext {
     });
   }
 
-  /** Runs a call of the core; a broken invariant stops the node. */
   guard(run: () => void): void {
     if (this.#lifecycle !== "running") return;
     try {

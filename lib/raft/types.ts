@@ -72,10 +72,16 @@ export interface Membership {
   readonly members: readonly Member[];
 }
 
-/** A request for a vote (§5.2), or whether one would be granted (pre-vote, dissertation §9.6). */
-export interface RequestVote {
+/** The head of every message. */
+export interface MessageHead<Type extends string> {
   /** The kind of message. */
-  readonly type: "RequestVote";
+  readonly type: Type;
+  /** The sender's term. */
+  readonly term: number;
+}
+
+/** A request for a vote (§5.2), or whether one would be granted (pre-vote, dissertation §9.6). */
+export interface RequestVote extends MessageHead<"RequestVote"> {
   /** The candidate's term; in a pre-vote, the term that it would campaign in. */
   readonly term: number;
   /** The last index of the candidate's log. */
@@ -89,9 +95,7 @@ export interface RequestVote {
 }
 
 /** The answer to {@linkcode RequestVote}. */
-export interface RequestVoteResponse {
-  /** The kind of message. */
-  readonly type: "RequestVoteResponse";
+export interface RequestVoteResponse extends MessageHead<"RequestVoteResponse"> {
   /** The sender's term; in a granted pre-vote, the proposed term. */
   readonly term: number;
   /** Set if the vote was, or would be, granted. */
@@ -101,11 +105,7 @@ export interface RequestVoteResponse {
 }
 
 /** Entries for a follower; a heartbeat if it has none (§5.3). */
-export interface AppendEntries {
-  /** The kind of message. */
-  readonly type: "AppendEntries";
-  /** The leader's term. */
-  readonly term: number;
+export interface AppendEntries extends MessageHead<"AppendEntries"> {
   /** The index before the first entry. */
   readonly prevLogIndex: number;
   /** The leader's term at `prevLogIndex`. */
@@ -119,11 +119,7 @@ export interface AppendEntries {
 }
 
 /** The answer to {@linkcode AppendEntries}. */
-export interface AppendEntriesResponse {
-  /** The kind of message. */
-  readonly type: "AppendEntriesResponse";
-  /** The sender's term. */
-  readonly term: number;
+export interface AppendEntriesResponse extends MessageHead<"AppendEntriesResponse"> {
   /** Set if the logs agree at the request's `prevLogIndex`. */
   readonly success: boolean;
   /** On success: the last entry that equals the leader's and is durable. */
@@ -139,11 +135,7 @@ export interface AppendEntriesResponse {
 }
 
 /** A chunk of a snapshot (§7), at most 256 KiB. */
-export interface InstallSnapshot {
-  /** The kind of message. */
-  readonly type: "InstallSnapshot";
-  /** The leader's term. */
-  readonly term: number;
+export interface InstallSnapshot extends MessageHead<"InstallSnapshot"> {
   /** See {@linkcode AppendEntries.round}. */
   readonly round: number;
   /** The snapshot. Its id matters: equal index and term do not mean equal bytes. */
@@ -155,11 +147,7 @@ export interface InstallSnapshot {
 }
 
 /** The answer to {@linkcode InstallSnapshot}. */
-export interface InstallSnapshotResponse {
-  /** The kind of message. */
-  readonly type: "InstallSnapshotResponse";
-  /** The sender's term. */
-  readonly term: number;
+export interface InstallSnapshotResponse extends MessageHead<"InstallSnapshotResponse"> {
   /** The round of the request. */
   readonly round: number;
   /** The id of the snapshot. */
@@ -177,12 +165,7 @@ export interface InstallSnapshotResponse {
 }
 
 /** The order to campaign at once (dissertation §3.10). */
-export interface TimeoutNow {
-  /** The kind of message. */
-  readonly type: "TimeoutNow";
-  /** The leader's term. */
-  readonly term: number;
-}
+export type TimeoutNow = MessageHead<"TimeoutNow">;
 
 /** A message between nodes. Messages may be lost, repeated, reordered or late. */
 export type Message =

@@ -3,9 +3,9 @@
  */
 
 import { ByteReader, ByteWriter, concatBytes } from "../bytes.ts";
-import type { ClientRequestOptions } from "../client/coordinator.ts";
+import type { ClientRequestOptions, Coordinator } from "../client/coordinator.ts";
 import { RaftError } from "../errors.ts";
-import type { Consistency, ProposeResult, ReadResult } from "../node/types.ts";
+import type { Consistency } from "../node/types.ts";
 import type { AppliedCommand, StateMachine } from "../state_machine.ts";
 
 /** Turns values into bytes and back. */
@@ -126,12 +126,7 @@ export interface TypedReadOptions extends ClientRequestOptions {
 }
 
 /** A cluster that replicates a typed state machine. A Coordinator is one. */
-export interface TypedCluster {
-  /** Carries a command out. */
-  propose(command: Uint8Array, options?: ClientRequestOptions): Promise<ProposeResult>;
-  /** Asks the state machine. */
-  read(query: Uint8Array, options?: TypedReadOptions): Promise<ReadResult>;
-}
+export type TypedCluster = Pick<Coordinator, "propose" | "read">;
 
 /** The first byte of commands, queries and snapshots. */
 const MARK = 0x54;
