@@ -4,13 +4,14 @@
  */
 
 import process from "node:process";
+import { CommanderError } from "commander";
 import { RaftError } from "../lib/errors.ts";
 import { messageOf } from "../lib/node/errors.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { createLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
-import { parseArguments, UsageError } from "./options.ts";
+import { parseArguments } from "./options.ts";
 import { sentence } from "../lib/sentence.ts";
 import { startServer } from "./server.ts";
 import { onShutdownSignal } from "./shutdown.ts";
@@ -45,6 +46,6 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 try {
   process.exit(await main(process.argv.slice(2)));
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
+  if (!(error instanceof CommanderError)) throw error;
   process.exit(error.exitCode);
 }

@@ -2,9 +2,10 @@
  * The server's command line.
  */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import type { PeerAddress } from "../hosting/bootstrap.ts";
 import type { ListenAddress } from "./addresses.ts";
+import { EXIT } from "./exit_codes.ts";
 import type { LogFormat } from "./log.ts";
 import type { ServerOptions } from "./server.ts";
 import { VERSION } from "./version.ts";
@@ -16,18 +17,6 @@ type NotText = "stateMachine" | "logger" | "storage" | "stoppedLingerMs";
 export interface ServerArguments
   extends Required<Omit<ServerOptions, NotText | WithoutDefault>>, Pick<ServerOptions, WithoutDefault> {
   readonly logFormat: LogFormat;
-}
-
-/** The command line is invalid (or only asked for help). */
-export class UsageError extends Error {
-  /** 0 if help or version was asked for, and printed. */
-  readonly exitCode: 0 | 2;
-
-  constructor(message: string, exitCode: 0 | 2) {
-    super(message);
-    this.name = "UsageError";
-    this.exitCode = exitCode;
-  }
 }
 
 /** Parses `host:port` with an optional scheme to a base URL. */
@@ -111,8 +100,20 @@ const UNSET: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowO
   allowOrigin: [],
 };
 
+/** Adds help and version. Afterwards a CommanderError ends the parsing, with the exit code of the process. */
+export function withUsage(command: Command): Command {
+  return command.version(VERSION, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      // Help and version that were asked for are no errors.
+      error.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+      throw error;
+    });
+}
+
 function command(): Command {
-  return new Command("server").description("Runs one node of a replicated key-value cluster.")
+  const server = new Command("server").description("Runs one node of a replicated key-value cluster.")
     .requiredOption("--id <id>", "the node's name, unique in its cluster", nodeId)
     .requiredOption("--data <dir>", "the node's data folder, created if missing")
     .addOption(
@@ -168,10 +169,8 @@ function command(): Command {
       collect,
     )
     .addOption(new Option("--log-format <format>", "the format of log lines").choices(["text", "json"]).default("text"))
-    .version(VERSION, "--version", "print the version")
-    .helpOption("--help", "print this help")
-    .addHelpText("after", EXAMPLE)
-    .allowExcessArguments(false);
+    .addHelpText("after", EXAMPLE);
+  return withUsage(server);
 }
 
 /**
@@ -179,20 +178,15 @@ function command(): Command {
  *
  * @param args Without the program's own name.
  * @param print Receives help and errors; standard output and error if left out.
- * @throws {UsageError}
+ * @throws {CommanderError} See {@linkcode withUsage}.
  */
 export function parseArguments(args: readonly string[], print?: (text: string) => void): ServerArguments {
-  const parser = command().exitOverride();
+  const parser = command();
   if (print !== undefined) parser.configureOutput({ writeOut: print, writeErr: print });
-  try {
-    parser.parse([...args], { from: "user" });
-    const options = { ...UNSET, ...parser.opts<ServerArguments>() };
-    checkTogether(parser, options);
-    return options;
-  } catch (error) {
-    if (error instanceof CommanderError) throw new UsageError(error.message, error.exitCode === 0 ? 0 : 2);
-    throw error;
-  }
+  parser.parse([...args], { from: "user" });
+  const options = { ...UNSET, ...parser.opts<ServerArguments>() };
+  checkTogether(parser, options);
+  return options;
 }
 
 /** Checks the options against each other. */

@@ -11,10 +11,9 @@ import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
 import { table } from "./cli/text.ts";
 import { EXIT } from "./exit_codes.ts";
-import { collect, integer } from "./options.ts";
+import { collect, integer, withUsage } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
-import { VERSION } from "./version.ts";
 
 interface StartArguments {
   readonly nodes: number;
@@ -217,12 +216,8 @@ function parse(args: readonly string[]): StartArguments {
     .option("--nodes <count>", "the number of nodes", integer(1, 99), 3)
     .option("--data <dir>", "the parent of the nodes' data folders", "./raft-data")
     .option("--port <port>", "the port of the first node; the others use the next ones", integer(1, 65_535), 7001)
-    .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect)
-    .version(VERSION, "--version", "print the version")
-    .helpOption("--help", "print this help")
-    .allowExcessArguments(false)
-    .exitOverride();
-  parser.parse([...args], { from: "user" });
+    .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect);
+  withUsage(parser).parse([...args], { from: "user" });
   const options = parser.opts<StartArguments>();
   if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would exceed 65535");
   return options;
@@ -232,5 +227,5 @@ try {
   process.exit(await run(parse(process.argv.slice(2))));
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  process.exit(error.exitCode === 0 ? EXIT.done : EXIT.usage);
+  process.exit(error.exitCode);
 }

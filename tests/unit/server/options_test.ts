@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { CommanderError } from "commander";
 import { advertisedAddress } from "../../../server/addresses.ts";
-import { parseArguments, UsageError } from "../../../server/options.ts";
+import { parseArguments } from "../../../server/options.ts";
 
 const minimal = ["--id", "n1", "--data", "d"];
 
@@ -8,12 +9,12 @@ function parse(...args: string[]) {
   return parseArguments([...minimal, ...args], () => {});
 }
 
-function usageError(args: readonly string[]): { error: UsageError; printed: string } {
+function usageError(args: readonly string[]): { error: CommanderError; printed: string } {
   let printed = "";
   try {
     parseArguments(args, (text) => void (printed += text));
   } catch (error) {
-    assert.ok(error instanceof UsageError);
+    assert.ok(error instanceof CommanderError);
     return { error, printed };
   }
   throw new Error(`accepted: ${args.join(" ")}`);
