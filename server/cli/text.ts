@@ -4,8 +4,6 @@
 
 import stringWidth from "string-width";
 
-const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Control and format characters, line separators and backslashes: they could forge text, or control a terminal. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\]/gu;
 
@@ -36,30 +34,20 @@ export function safeLines(text: string): string {
  */
 export function showBytes(bytes: Uint8Array, maxCharacters = Infinity): string {
   // Decodes no more than is shown: at most four bytes a character.
-  const part = bytes.length > maxCharacters * 4 + 4 ? bytes.subarray(0, maxCharacters * 4 + 4) : bytes;
+  const part = bytes.subarray(0, maxCharacters * 4 + 4);
+  const isCut = part.length < bytes.length;
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let text: string;
   try {
-    text = safeText(strictDecoder.decode(part.length < bytes.length ? wholeCharacters(part) : part));
+    // A stream may end within a character, which is then dropped.
+    text = safeText(decoder.decode(part, { stream: isCut }));
   } catch {
-    text = Array.from(
-      part,
-      (byte) => byte >= 0x20 && byte < 0x7f && byte !== 0x5c ? String.fromCharCode(byte) : hex(byte),
-    )
-      .join("");
+    const shown = (byte: number) => byte >= 0x20 && byte < 0x7f && byte !== 0x5c;
+    text = Array.from(part, (byte) => shown(byte) ? String.fromCharCode(byte) : hex(byte)).join("");
   }
   const characters = [...text];
-  if (characters.length <= maxCharacters && part.length === bytes.length) return text;
+  if (characters.length <= maxCharacters && !isCut) return text;
   return `${characters.slice(0, maxCharacters - 1).join("")}…`;
-}
-
-/** Drops an incomplete character at the end. */
-function wholeCharacters(bytes: Uint8Array): Uint8Array {
-  for (let cut = 1; cut <= Math.min(4, bytes.length); cut++) {
-    const byte = bytes[bytes.length - cut] ?? 0;
-    if ((byte & 0xc0) === 0x80) continue;
-    return byte >= 0xc0 ? bytes.subarray(0, bytes.length - cut) : bytes;
-  }
-  return bytes;
 }
 
 /** Quotes a key for a message. */
