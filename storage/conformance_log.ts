@@ -48,6 +48,13 @@ export const identityChecks: Checks = {
     await rejects(storage.load(), "storage", "a second load");
     await storage.close();
   },
+  "close during load leaves nothing locked": async (bench) => {
+    const storage = bench.another();
+    const loading = storage.load().catch(() => {});
+    await storage.close();
+    await loading;
+    await bench.load();
+  },
   "two storages are never open on one place": async (bench) => {
     await bench.start();
     const second = bench.another();

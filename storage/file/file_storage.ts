@@ -55,7 +55,7 @@ export class FileStorage implements Storage {
   readonly #folder: Folder;
   readonly #segmentBytes: number;
   #opened: Opened | null = null;
-  #loading = false;
+  #loading: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   #persisting: Promise<void> | null = null;
   #compacting: Promise<void> = Promise.resolve();
@@ -76,8 +76,9 @@ export class FileStorage implements Storage {
 
   async load(): Promise<LoadedState> {
     if (this.#closed !== null) throw storageClosed();
-    if (this.#opened !== null || this.#loading) throw failure("the storage is already loaded", "unchanged");
-    this.#loading = true;
+    if (this.#opened !== null || this.#loading !== null) throw failure("the storage is already loaded", "unchanged");
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#loading = promise;
     let lock: FolderLock | undefined;
     const { fs, dir } = this.#folder;
     const files = new SegmentFiles(this.#folder);
@@ -92,7 +93,8 @@ export class FileStorage implements Storage {
       if (error instanceof StorageError) throw error;
       throw failure(`opening the folder ${dir} failed${why(error)}`, "unchanged", error);
     } finally {
-      this.#loading = false;
+      this.#loading = null;
+      resolve();
     }
   }
 
@@ -255,6 +257,7 @@ export class FileStorage implements Storage {
   }
 
   async #close(): Promise<void> {
+    await this.#loading;
     const opened = this.#opened;
     await this.#persisting;
     await this.#compacting;
