@@ -68,12 +68,7 @@ export type DumpedRecord =
     | { readonly type: "tornTail" }
   );
 
-/** A folder's log, opened for reading. */
-interface OpenLog {
-  readonly identity: Identity;
-  readonly segments: readonly OpenSegment[];
-}
-
+/** A file of the log, opened for reading. */
 interface OpenSegment {
   readonly path: string;
   readonly file: FileHandle;
@@ -214,7 +209,7 @@ function describe(record: LogRecord, offset: number, file: string, logId: number
 }
 
 /** Opens all files of the log at once, so that none is lost to a running node's compaction. */
-async function openLog(folder: Folder): Promise<OpenLog> {
+async function openLog(folder: Folder): Promise<{ identity: Identity; segments: OpenSegment[] }> {
   await listing(folder);
   const identity = await readManifest(folder);
   const { fs, dir } = folder;

@@ -24,7 +24,6 @@ import { decodeEntry, deleteIndexes, putRange, putRecord, readEntryRecords, writ
 import { recover } from "./recovery.ts";
 import { SnapshotChunks } from "./snapshot_chunks.ts";
 import { takeLock } from "./web_lock.ts";
-import type { HeldLock } from "./web_lock.ts";
 
 /** The node that a database belongs to. */
 export interface IndexedDbPlace {
@@ -54,7 +53,8 @@ const compactedAtOnce = 1024;
 
 /** The open parts after `load`. */
 interface Opened {
-  readonly lock: HeldLock;
+  /** Releases the lock. */
+  readonly release: () => Promise<void>;
   readonly database: Database;
   readonly snapshots: SnapshotChunks;
   identity: Identity | null;
@@ -98,11 +98,11 @@ export class IndexedDbStorage implements Storage {
     const { nodeId, lockWaitMs = 0, onLost = () => {} } = this.#options;
     let database: Database | undefined;
     const theft = new AbortController();
-    const lock = await takeLock(this.name, lockWaitMs, () => {
+    const release = await takeLock(this.name, lockWaitMs, () => {
       theft.abort();
       database?.lose("its lock was taken away");
     });
-    if (lock === null) throw locked(this.name);
+    if (release === null) throw locked(this.name);
     try {
       database = await Database.open(this.name, onLost);
       // Nothing was open yet that could have been lost.
@@ -115,13 +115,13 @@ export class IndexedDbStorage implements Storage {
       const { snapshotRef, snapshot, hardState, lastIndex, termStarts } = log;
       const inForce = () => this.#writes.then(() => this.#opened?.log.snapshotRef ?? null);
       const snapshots = new SnapshotChunks(database, (snapshotRef?.number ?? 0) + 1, inForce);
-      this.#opened = { lock, database, snapshots, identity, log, rewrites: 0 };
+      this.#opened = { release, database, snapshots, identity, log, rewrites: 0 };
       const covered = snapshot?.index ?? 0;
       const after = memberships.filter((entry) => entry.index > covered);
       return { identity, hardState, snapshot, lastIndex, termStarts: [...termStarts], memberships: after };
     } catch (error) {
       database?.close();
-      await lock.release();
+      await release();
       throw error;
     }
   }
@@ -238,10 +238,10 @@ export class IndexedDbStorage implements Storage {
     await this.#loading?.catch(() => {});
     await this.#writes;
     if (this.#opened === null) return;
-    const { snapshots, database, lock } = this.#opened;
+    const { snapshots, database, release } = this.#opened;
     await snapshots.close();
     database.close();
-    await lock.release();
+    await release();
   }
 
   #open(): Opened {

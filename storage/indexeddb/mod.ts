@@ -49,12 +49,12 @@ export function createIndexedDbStorage(options: IndexedDbStorageOptions): Indexe
  */
 export async function deleteIndexedDb(place: IndexedDbPlace): Promise<void> {
   const name = placeName(place.clusterId, place.nodeId);
-  const lock = await takeLock(name, place.lockWaitMs ?? 0, () => {});
-  if (lock === null) throw locked(name);
+  const release = await takeLock(name, place.lockWaitMs ?? 0, () => {});
+  if (release === null) throw locked(name);
   try {
     await deleteDatabase(name);
   } finally {
-    await lock.release();
+    await release();
   }
 }
 

@@ -7,19 +7,19 @@
 
 import { errorName, missing } from "./database_errors.ts";
 
-export interface HeldLock {
-  /** Releases the lock; resolves once others can take it. */
-  release(): Promise<void>;
-}
-
 /**
- * Takes a lock; returns `null` if another tab or worker holds it.
+ * Takes a lock. Returns a function that releases it, and resolves once others can take
+ * it; `null` if another tab or worker holds it.
  *
  * @param waitMs the time to wait for it
  * @param onStolen called if another tab takes it by force
  * @throws {StorageError} where there are no Web Locks
  */
-export async function takeLock(name: string, waitMs: number, onStolen: () => void): Promise<HeldLock | null> {
+export async function takeLock(
+  name: string,
+  waitMs: number,
+  onStolen: () => void,
+): Promise<(() => Promise<void>) | null> {
   // A page that is not secure has no such property, despite the types.
   const locks = (navigator as { readonly locks?: LockManager }).locks;
   if (locks === undefined) throw missing("Web Locks", "which keep two tabs from writing to one log");
@@ -38,11 +38,9 @@ export async function takeLock(name: string, waitMs: number, onStolen: () => voi
     else answered.reject(error);
   });
   if (!await answered.promise) return null;
-  return {
-    async release(): Promise<void> {
-      holds = false;
-      released.resolve();
-      await request;
-    },
+  return async () => {
+    holds = false;
+    released.resolve();
+    await request;
   };
 }
