@@ -19,7 +19,7 @@ export interface SnapshotSource {
 }
 
 /** The readers of one storage that are open. */
-export class SnapshotReaders<S extends SnapshotSource> {
+export class SnapshotReaders<S extends SnapshotSource = SnapshotSource> {
   readonly #readers = new Map<S, SnapshotReader>();
 
   /** The snapshots that are being read, once for each reader. */

@@ -30,7 +30,7 @@ import { readSegmentHeader } from "./log_scan.ts";
 import { LogRecovery } from "./recovery.ts";
 import { logIdOf, segmentSequence } from "./segment.ts";
 import { SegmentFiles, sequencesIn } from "./segment_files.ts";
-import { isSnapshotName, SnapshotFiles, SnapshotFileSource, snapshotName } from "./snapshot_files.ts";
+import { isSnapshotName, openSnapshotFile, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
 import { beginSegment, WriteAheadLog } from "./write_ahead_log.ts";
 
 /** Options of {@linkcode FileStorage}. */
@@ -107,7 +107,7 @@ export class FileStorage implements Storage {
     if (identity !== null) await this.#readLog(names, files, recovery);
     const { state } = recovery;
     const { snapshotRef } = state;
-    if (snapshotRef !== null) await (await SnapshotFileSource.open(folder, snapshotRef)).close();
+    if (snapshotRef !== null) await (await openSnapshotFile(folder, snapshotRef)).close();
     await this.#removeLeftovers(names, snapshotRef?.number);
     const snapshots = new SnapshotFiles(folder, (snapshotRef?.number ?? 0) + 1);
     const log = identity === null ? null : new WriteAheadLog(folder, files, state, this.#segmentBytes);

@@ -27,7 +27,6 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
-import type { StorageError } from "../../lib/errors.ts";
 import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { SnapshotReader, SnapshotWriter } from "../../lib/storage.ts";
 import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
@@ -89,58 +88,41 @@ async function checkSnapshotFile(file: FileHandle, path: string, ref: SnapshotRe
   }
 }
 
-/** The file of the snapshot that the log names, to be read. */
-export class SnapshotFileSource implements SnapshotSource {
-  readonly #file: FileHandle;
-  readonly #path: string;
-
-  constructor(file: FileHandle, path: string) {
-    this.#file = file;
-    this.#path = path;
+/** Opens the snapshot that the log names, and checks it except for its own bytes. */
+export async function openSnapshotFile(folder: Folder, ref: SnapshotRef): Promise<SnapshotSource> {
+  const path = folder.pathOf(snapshotName(ref.number));
+  let file: FileHandle;
+  try {
+    file = await folder.fs.open(path, "read");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
+    throw readFailure(path, error);
   }
-
-  /** Opens the file, and checks it. */
-  static async open(folder: Folder, ref: SnapshotRef): Promise<SnapshotFileSource> {
-    const path = folder.pathOf(snapshotName(ref.number));
-    let file: FileHandle;
-    try {
-      file = await folder.fs.open(path, "read");
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") throw damaged(path, 0, "the snapshot that the log names is missing", error);
-      throw readFailure(path, error);
-    }
-    try {
-      await checkSnapshotFile(file, path, ref);
-    } catch (error) {
-      await file.close();
-      throw readFailure(path, error);
-    }
-    return new SnapshotFileSource(file, path);
+  try {
+    await checkSnapshotFile(file, path, ref);
+  } catch (error) {
+    await file.close();
+    throw readFailure(path, error);
   }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const at = headerBytes + offset;
-    const bytes = await readFully(this.#file, at, length).catch((error) => {
-      throw readFailure(this.#path, error);
-    });
-    if (bytes.length < length) throw damaged(this.#path, at, "the snapshot is cut off");
-    return bytes;
-  }
-
-  close(): Promise<void> {
-    return this.#file.close();
-  }
-
-  damaged(reason: string): StorageError {
-    return damaged(this.#path, headerBytes, reason);
-  }
+  return {
+    read: async (offset, length) => {
+      const at = headerBytes + offset;
+      const bytes = await readFully(file, at, length).catch((error) => {
+        throw readFailure(path, error);
+      });
+      if (bytes.length < length) throw damaged(path, at, "the snapshot is cut off");
+      return bytes;
+    },
+    close: () => file.close(),
+    damaged: (reason) => damaged(path, headerBytes, reason),
+  };
 }
 
 /** The snapshots of one folder: those being written, those staged, and the one in force. */
 export class SnapshotFiles {
   readonly #folder: Folder;
   readonly #writers = new SnapshotWriters<SnapshotFile>();
-  readonly #readers = new SnapshotReaders<SnapshotFileSource>();
+  readonly #readers = new SnapshotReaders();
   #next: number;
 
   /** @param next a number above those of all files */
@@ -172,7 +154,7 @@ export class SnapshotFiles {
   }
 
   async open(ref: SnapshotRef): Promise<SnapshotReader> {
-    return this.#readers.open(ref.meta, await SnapshotFileSource.open(this.#folder, ref));
+    return this.#readers.open(ref.meta, await openSnapshotFile(this.#folder, ref));
   }
 
   async close(): Promise<void> {

@@ -25,6 +25,8 @@ import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
 import { chunkBytes, chunkKey, chunkRange } from "./keys.ts";
 
+type ChunkSource = SnapshotSource & { readonly number: number };
+
 /** The snapshots of one database: those being written, staged, or read. */
 export class SnapshotChunks {
   readonly #database: Database;
@@ -72,7 +74,7 @@ export class SnapshotChunks {
   }
 
   open(ref: SnapshotRef): SnapshotReader {
-    return this.#readers.open(ref.meta, new ChunkSource(this.#database, ref, () => this.#deleteReplaced()));
+    return this.#readers.open(ref.meta, chunkSource(this.#database, ref, () => this.#deleteReplaced()));
   }
 
   async close(): Promise<void> {
@@ -83,7 +85,7 @@ export class SnapshotChunks {
 
   #deleteReplaced(): void {
     for (const number of [...this.#replaced]) {
-      if (this.#readers.sources.some(({ ref }) => ref.number === number)) continue;
+      if (this.#readers.sources.some((source) => source.number === number)) continue;
       this.#replaced.delete(number);
       void this.#delete(number);
     }
@@ -155,46 +157,31 @@ class SnapshotRecords implements SnapshotMedium {
 }
 
 /** The chunks of one snapshot, to be read. */
-class ChunkSource implements SnapshotSource {
-  readonly ref: SnapshotRef;
-  readonly #database: Database;
-  readonly #onClose: () => void;
-
-  constructor(database: Database, ref: SnapshotRef, onClose: () => void) {
-    this.#database = database;
-    this.ref = ref;
-    this.#onClose = onClose;
-  }
-
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    const end = offset + length;
-    const first = Math.floor(offset / chunkBytes);
-    const last = Math.floor((end - 1) / chunkBytes);
-    const chunks = await this.#database.store(
-      "readonly",
-      (store) => promisifyRequest<unknown[]>(store.getAll(chunkRange(this.ref.number, first, last))),
-    );
-    const bytes = new Uint8Array(length);
-    for (let chunk = first; chunk <= last; chunk++) {
-      const start = chunk * chunkBytes;
-      const found = this.#checkChunk(chunk, chunks[chunk - first]);
-      const part = found.subarray(Math.max(0, offset - start), end - start);
-      bytes.set(part, Math.max(0, start - offset));
-    }
-    return bytes;
-  }
-
-  close(): void {
-    this.#onClose();
-  }
-
-  damaged(reason: string): StorageError {
-    return damaged(this.#database.name, `snapshot ${this.ref.meta.id}`, reason);
-  }
-
-  #checkChunk(chunk: number, value: unknown): Uint8Array {
-    const size = Math.min(chunkBytes, this.ref.meta.size - chunk * chunkBytes);
-    if (value instanceof Uint8Array && value.length === size) return value;
-    throw this.damaged(`chunk ${chunk} is missing or cut off`);
-  }
+function chunkSource(database: Database, { number, meta }: SnapshotRef, onClose: () => void): ChunkSource {
+  const damage = (reason: string): StorageError => damaged(database.name, `snapshot ${meta.id}`, reason);
+  return {
+    number,
+    read: async (offset, length) => {
+      const end = offset + length;
+      const first = Math.floor(offset / chunkBytes);
+      const last = Math.floor((end - 1) / chunkBytes);
+      const chunks = await database.store(
+        "readonly",
+        (store) => promisifyRequest<unknown[]>(store.getAll(chunkRange(number, first, last))),
+      );
+      const bytes = new Uint8Array(length);
+      for (let chunk = first; chunk <= last; chunk++) {
+        const start = chunk * chunkBytes;
+        const found = chunks[chunk - first];
+        if (!(found instanceof Uint8Array) || found.length !== Math.min(chunkBytes, meta.size - start)) {
+          throw damage(`chunk ${chunk} is missing or cut off`);
+        }
+        const part = found.subarray(Math.max(0, offset - start), end - start);
+        bytes.set(part, Math.max(0, start - offset));
+      }
+      return bytes;
+    },
+    close: onClose,
+    damaged: damage,
+  };
 }

@@ -158,8 +158,8 @@ export const storage: readonly Mutant[] = [
     rule: "A storage rejects with a StorageError that reports the state of the disk.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
-      find: "      await file.close();\n      throw readFailure(path, error);",
-      replace: "      await file.close();\n      throw error;",
+      find: "    await file.close();\n    throw readFailure(path, error);",
+      replace: "    await file.close();\n    throw error;",
     }],
     killedBy: "simulation",
     test: { file: FAULTS, name: "a read that fails is an error and does no harm" },
