@@ -15,7 +15,7 @@ import type {
 } from "../transport/wire/gen/raft/v1/admin_pb.ts";
 import { Suffrage } from "../transport/wire/gen/raft/v1/membership_pb.ts";
 import type { Member as WireMember } from "../transport/wire/gen/raft/v1/membership_pb.ts";
-import { membershipToWire, memberToWire } from "../transport/wire/membership_codec.ts";
+import { membershipToWire } from "../transport/wire/membership_codec.ts";
 import type { Admin } from "./admin.ts";
 import { atLeader } from "./forward.ts";
 import type { ServedNode } from "./served_node.ts";
@@ -103,7 +103,7 @@ export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls
     listMembers() {
       const { members, membershipIndex, membershipCommitted, leader, clusterId } = node.status();
       return {
-        members: members.map((member) => ({ member: memberToWire(member), suffrage: SUFFRAGE[member.suffrage] })),
+        members: members.map((member) => ({ member, suffrage: SUFFRAGE[member.suffrage] })),
         membershipIndex: BigInt(membershipIndex),
         membershipCommitted,
         leaderId: leader?.id ?? "",

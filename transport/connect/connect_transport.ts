@@ -88,7 +88,7 @@ export class ConnectTransport implements Transport {
   readonly #onMalformed: (error: RaftError) => void;
   readonly #counts: PeerConnectionCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
   /** Streams that arrive here: how to end each, and when it last carried something. */
-  readonly #incoming = new Set<IncomingStream>();
+  readonly #incoming = new Map<() => void, number>();
   #received = 0;
   #malformed = 0;
   #receive: Receive | undefined;
@@ -153,7 +153,7 @@ export class ConnectTransport implements Transport {
     this.#closed = true;
     this.#receive = undefined;
     this.#sweep?.();
-    for (const stream of this.#incoming) stream.end();
+    for (const end of this.#incoming.keys()) end();
     await Promise.all([...this.#peers.values()].map((peer) => peer.close()));
     this.#peers.clear();
   }
@@ -200,20 +200,21 @@ export class ConnectTransport implements Transport {
   }
 
   /**
-   * For `peerService`: registers a stream, to end it on close or once it no longer carries anything.
+   * For `peerService`: notes that a stream carries something. `end` is called on close, or once it no longer does.
    *
    * @internal
    */
-  opened(end: () => void): IncomingStream {
-    const { clock } = this.#peerOptions.host;
-    const stream: IncomingStream = {
-      end,
-      lastReceivedMs: clock.monotonicMs(),
-      touch: () => void (stream.lastReceivedMs = clock.monotonicMs()),
-      ended: () => void this.#incoming.delete(stream),
-    };
-    this.#incoming.add(stream);
-    return stream;
+  touch(end: () => void): void {
+    this.#incoming.set(end, this.#peerOptions.host.clock.monotonicMs());
+  }
+
+  /**
+   * For `peerService`: forgets a stream.
+   *
+   * @internal
+   */
+  ended(end: () => void): void {
+    this.#incoming.delete(end);
   }
 
   /** Closes idle connections. The receiver waits twice as long, so that it is the sender that closes. */
@@ -226,21 +227,10 @@ export class ConnectTransport implements Transport {
         this.#peers.delete(address);
         void peer.close();
       }
-      for (const stream of this.#incoming) {
-        if (nowMs - stream.lastReceivedMs >= 2 * this.#idleTimeoutMs) stream.end();
+      for (const [end, lastReceivedMs] of this.#incoming) {
+        if (nowMs - lastReceivedMs >= 2 * this.#idleTimeoutMs) end();
       }
       this.#scheduleSweep();
     });
   }
-}
-
-/** A stream on which a peer sends. */
-export interface IncomingStream {
-  /** Ends it. */
-  readonly end: () => void;
-  lastReceivedMs: number;
-  /** Notes that something arrived. */
-  readonly touch: () => void;
-  /** Forgets it. */
-  readonly ended: () => void;
 }

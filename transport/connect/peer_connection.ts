@@ -46,6 +46,8 @@ export interface PeerConnectionCounts {
 /** Sends to one peer. It never throws, and its caller never waits. */
 export class PeerConnection {
   readonly address: string;
+  /** When the last message was handed in, by the monotonic clock. */
+  lastSendMs: number;
   readonly #options: PeerConnectionOptions;
   readonly #counts: PeerConnectionCounts;
   readonly #queue = new SendQueue();
@@ -58,7 +60,6 @@ export class PeerConnection {
   #wake: (() => void) | undefined;
   /** Ends the connection that is under way. */
   #interrupt: (() => void) | undefined;
-  #lastSendMs: number;
   #ack = 0;
   #requestNext = false;
   #ackRequestedMs = 0;
@@ -70,17 +71,12 @@ export class PeerConnection {
     this.#options = options;
     this.#counts = counts;
     this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
-    this.#lastSendMs = options.host.clock.monotonicMs();
+    this.lastSendMs = options.host.clock.monotonicMs();
   }
 
   /** Messages and bytes that wait now. */
   get queued(): { readonly messages: number; readonly bytes: number } {
     return { messages: this.#queue.length, bytes: this.#queue.bytes };
-  }
-
-  /** When the last message was handed in, by the monotonic clock. */
-  get lastSendMs(): number {
-    return this.#lastSendMs;
   }
 
   /** Sends it, or drops it. */
@@ -91,7 +87,7 @@ export class PeerConnection {
     }
     const { host, queue, offlineQueue, hangTimeoutMs } = this.#options;
     const nowMs = host.clock.monotonicMs();
-    this.#lastSendMs = nowMs;
+    this.lastSendMs = nowMs;
     this.#counts.dropped += this.#queue.push(envelope, this.#online ? queue : offlineQueue, !this.#online);
     const requestedLongAgo = nowMs - this.#ackRequestedMs >= hangTimeoutMs / 4;
     if (this.#online && requestedLongAgo && this.#hangTimer === undefined) this.#expectAck();

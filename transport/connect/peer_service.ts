@@ -17,17 +17,18 @@ export function peerService(transport: ConnectTransport, identify: Identify): Rp
     async *stream(requests, context) {
       if (!transport.open) throw notOpen();
       const arriving = new Interruptible(requests);
-      const stream = transport.opened(() => arriving.end());
-      context.signal.addEventListener("abort", stream.end);
+      const end = (): void => arriving.end();
+      transport.touch(end);
+      context.signal.addEventListener("abort", end);
       try {
         for await (const { envelopes, ack } of arriving) {
-          stream.touch();
+          transport.touch(end);
           // Malformed envelopes have been counted and reported; they must not end the stream for the rest.
           transport.deliver(envelopes);
           if (ack !== 0) yield { ack };
         }
       } finally {
-        stream.ended();
+        transport.ended(end);
       }
     },
     send({ envelopes }) {

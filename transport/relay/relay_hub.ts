@@ -13,11 +13,11 @@ import { RelayPage } from "./relay_page.ts";
 /** One answer of a stream. */
 export interface RelayDelivery {
   /** Empty in an answer with the following fields. */
-  readonly packets: readonly QueuedPacket[];
+  readonly packets: QueuedPacket[];
   /** The advertised address of this server. */
   readonly address?: string;
   /** Where the servers of the cluster are reached. */
-  readonly servers?: readonly string[];
+  readonly servers?: string[];
 }
 
 /** The most addresses of one page. */
@@ -97,7 +97,7 @@ export class RelayHub {
         const packets = await page.next();
         if (packets === null) return;
         if (packets.length > 0) yield { packets };
-        else yield { packets, address: this.address, servers: this.#options.servers() };
+        else yield { packets, address: this.address, servers: [...this.#options.servers()] };
       }
     } finally {
       signal.removeEventListener("abort", end);

@@ -61,7 +61,7 @@ export class RelayPage {
    * stream lives; `null` at the end. Called again only once the last ones are on
    * their way: a page for which that takes too long hangs.
    */
-  async next(): Promise<readonly QueuedPacket[] | null> {
+  async next(): Promise<QueuedPacket[] | null> {
     const { clock } = this.#options.host;
     this.#hangTimer?.();
     while (!this.#ended && this.#queue.length === 0 && clock.monotonicMs() < this.#keepAliveDueMs) {

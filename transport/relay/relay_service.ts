@@ -8,11 +8,7 @@ import type { RelayHub } from "./relay_hub.ts";
 /** The service to mount: by it pages reach the hub. */
 export function relayService(hub: RelayHub): RpcService<"relay"> {
   return {
-    async *attach({ page, addresses, forwarded }, { signal }) {
-      for await (const { packets, address, servers } of hub.attach(page, addresses, signal, forwarded)) {
-        yield { packets: [...packets], address: address ?? "", servers: [...(servers ?? [])] };
-      }
-    },
+    attach: ({ page, addresses, forwarded }, { signal }) => hub.attach(page, addresses, signal, forwarded),
     announce({ page, addresses }) {
       hub.announce(page, addresses);
       return {};

@@ -42,6 +42,11 @@ const MAX_BATCH_PACKETS = 128;
 export class ServerLink {
   /** The server's base URL. */
   readonly url: string;
+  state: RelayLinkState = "connecting";
+  /** Why it is `waiting` or `failed`. */
+  error: RaftError | null = null;
+  /** Streams in a row that failed, or broke soon. */
+  failures = 0;
   /** The page's name at the server: one for each link, as two may turn out to lead to one server. */
   readonly #name: string;
   readonly #page: LinkPage;
@@ -50,11 +55,8 @@ export class ServerLink {
   readonly #backoff: Backoff;
   readonly #queue: PacketQueue<Outgoing>;
   readonly #closing = new AbortController();
-  #state: RelayLinkState = "connecting";
-  #error: RaftError | null = null;
   /** Ends the stream that is open, with the reason. */
   #stream = new AbortController();
-  #failures = 0;
   /** When the last stream was attached. */
   #attachedMs = 0;
   /** Calls of Forward so far. */
@@ -75,24 +77,9 @@ export class ServerLink {
     this.#done = this.#run();
   }
 
-  /** How it is connected. */
-  get state(): RelayLinkState {
-    return this.#state;
-  }
-
-  /** Why it is `waiting` or `failed`. */
-  get error(): RaftError | null {
-    return this.#error;
-  }
-
-  /** Streams in a row that failed, or broke soon. */
-  get failures(): number {
-    return this.#failures;
-  }
-
   /** True if packets can pass. */
   get attached(): boolean {
-    return this.#state === "attached";
+    return this.state === "attached";
   }
 
   /** True if the server has all the page's addresses. */
@@ -132,7 +119,7 @@ export class ServerLink {
         const error = await this.#attachment();
         if (this.#closing.signal.aborted) break;
         this.#become("failed", error);
-        this.#failures++;
+        this.failures++;
         await pause(this.#options.host.clock, this.#backoff.nextMs(), this.#closing.signal);
       }
     } finally {
@@ -189,10 +176,10 @@ export class ServerLink {
       // One that broke at once may do so each time.
       const { host, maxBackoffMs } = this.#options;
       if (this.attached && host.clock.monotonicMs() - this.#attachedMs >= maxBackoffMs) {
-        this.#failures = 0;
+        this.failures = 0;
         this.#backoff.reset();
       }
-      this.#state = "connecting";
+      this.state = "connecting";
       // Calls that are under way would be sent once more by some browsers, if the connection broke with it.
       stream.abort(new RaftError("unreachable", `the stream to ${this.url} has ended`));
       this.#page.lost(this.#queue.clear());
@@ -273,8 +260,8 @@ export class ServerLink {
   }
 
   #become(state: RelayLinkState, error: RaftError | null = null): void {
-    this.#state = state;
-    this.#error = error;
+    this.state = state;
+    this.error = error;
     this.#page.changed(this);
   }
 }

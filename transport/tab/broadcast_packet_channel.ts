@@ -55,6 +55,8 @@ const FIRST_ACK_REQUEST = 0x8000_0000;
  * of all others would pile up.
  */
 export class BroadcastPacketChannel implements PacketChannel {
+  /** The number of arrivals that were not frames. */
+  malformed = 0;
   readonly #options: BroadcastChannelTransportOptions & { readonly host: Host };
   readonly #locks: Locks | null;
   readonly #name: string;
@@ -66,7 +68,6 @@ export class BroadcastPacketChannel implements PacketChannel {
   #receive: ReceivePacket | undefined;
   #lost: (address: string) => void = () => {};
   #locked = false;
-  #malformed = 0;
   #starting: Promise<void> | undefined;
 
   constructor(options: BroadcastChannelTransportOptions & { readonly host: Host }) {
@@ -79,11 +80,6 @@ export class BroadcastPacketChannel implements PacketChannel {
   /** The addresses of the peers that are reachable. */
   get peers(): readonly string[] {
     return [...this.#peers].filter(([, { reachable }]) => reachable).map(([address]) => address);
-  }
-
-  /** The number of arrivals that were not frames. */
-  get malformed(): number {
-    return this.#malformed;
   }
 
   start(receive: ReceivePacket, lost: (address: string) => void): Promise<void> {
@@ -161,7 +157,7 @@ export class BroadcastPacketChannel implements PacketChannel {
     if (this.#receive === undefined) return;
     const frame = frameOf(data);
     if (frame === null) {
-      this.#malformed++;
+      this.malformed++;
       return;
     }
     const { address } = this.#options;

@@ -13,27 +13,15 @@ export interface Hello {
   readonly answer: boolean;
 }
 
-/** "I am about to go." */
-export interface Goodbye {
-  readonly kind: "goodbye";
-}
-
-/** A packet, or none for a mere request to acknowledge. */
-export interface PacketFrame {
-  readonly kind: "packet";
-  readonly packet: Uint8Array | null;
-  /** The number to acknowledge, 0 for none. */
-  readonly ackRequest: number;
-}
-
-/** "I have read everything up to the frame with this request." */
-export interface Ack {
-  readonly kind: "ack";
-  readonly ack: number;
-}
-
 /** The part of a frame that depends on its kind. */
-export type FrameBody = Hello | Goodbye | PacketFrame | Ack;
+export type FrameBody =
+  | Hello
+  /** "I am about to go." */
+  | { readonly kind: "goodbye" }
+  /** A packet, or none for a mere request to acknowledge, which has a number other than 0. */
+  | { readonly kind: "packet"; readonly packet: Uint8Array | null; readonly ackRequest: number }
+  /** "I have read everything up to the frame with this request." */
+  | { readonly kind: "ack"; readonly ack: number };
 
 /** One message of a channel. */
 export type Frame = FrameBody & {

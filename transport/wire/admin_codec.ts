@@ -8,7 +8,7 @@ import type { Membership } from "../../lib/raft/types.ts";
 import { present, readable, safeInteger } from "./checked.ts";
 import { AdminService } from "./gen/raft/v1/admin_pb.ts";
 import type { Membership as WireMembership } from "./gen/raft/v1/membership_pb.ts";
-import { membershipFromWire, memberToWire } from "./membership_codec.ts";
+import { membershipFromWire } from "./membership_codec.ts";
 
 /** Calls a unary method of one node. */
 export type SendUnary = <I extends DescMessage, O extends DescMessage>(
@@ -30,7 +30,7 @@ const CARRY: { readonly [Method in AdminMethod]: Carry<Method> } = {
   demoteMember: async (send, { id }, forwarded) => membershipOf(await send(method.demoteMember, { id, forwarded })),
   removeMember: async (send, { id }, forwarded) => membershipOf(await send(method.removeMember, { id, forwarded })),
   changeMembership: async (send, { voters, learners = [] }, forwarded) => {
-    const target = { voters: voters.map(memberToWire), learners: learners.map(memberToWire) };
+    const target = { voters: [...voters], learners: [...learners] };
     return membershipOf(await send(method.changeMembership, { ...target, forwarded }));
   },
   transferLeadership: async (send, request, forwarded) =>

@@ -7,14 +7,9 @@ import type { Member, Membership } from "../../lib/raft/types.ts";
 import { idString, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, shortString } from "./checked.ts";
 import type {
   Member as WireMember,
-  MemberSchema,
   Membership as WireMembership,
   MembershipSchema,
 } from "./gen/raft/v1/membership_pb.ts";
-
-export function memberToWire({ id, address, incarnation }: Member): MessageInitShape<typeof MemberSchema> {
-  return { id, address, incarnation };
-}
 
 /** @throws {RaftError} `invalid_argument` if a string is too long, or the id is empty */
 export function memberFromWire(wire: WireMember): Member {
@@ -31,7 +26,7 @@ export function membershipToWire(membership: Membership): MessageInitShape<typeo
     outgoing: [...membership.outgoing],
     learners: [...membership.learners],
     learnersNext: [...membership.learnersNext],
-    members: membership.members.map(memberToWire),
+    members: [...membership.members],
   };
 }
 

@@ -25,7 +25,7 @@ import {
   Role as WireRole,
 } from "./gen/raft/v1/client_pb.ts";
 import { Suffrage as WireSuffrage } from "./gen/raft/v1/membership_pb.ts";
-import { memberFromWire, membershipFromWire, membershipToWire, memberToWire } from "./membership_codec.ts";
+import { memberFromWire, membershipFromWire, membershipToWire } from "./membership_codec.ts";
 
 const ROLES: Readonly<Record<Role, WireRole>> = {
   follower: WireRole.FOLLOWER,
@@ -83,7 +83,7 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
     ...bigIntegers(status, NUMBERS),
     ...(leader === null ? {} : { leader: { id: leader.id, address: leader.address } }),
     members: status.members.map((member) => ({
-      member: memberToWire(member),
+      member,
       suffrage: SUFFRAGES[member.suffrage],
     })),
     membership: membershipToWire(status.membership),
