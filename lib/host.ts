@@ -36,8 +36,8 @@ function taskQueue(): (task: () => void) => void {
   };
 }
 
-/** Throws outside of the running task, like the error of an event listener. */
-function reportError(error: unknown): void {
+/** Throws outside of the running task, like the error of an event listener. The global of this name isn't in every runtime. */
+export function reportError(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });

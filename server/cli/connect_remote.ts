@@ -14,7 +14,7 @@ import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { safeInteger } from "../../transport/wire/checked.ts";
 import { ChangeType, KeyValueService } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
 import type { Change } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
-import type { Fetch } from "../../transport/connect/http_client.ts";
+import type { Fetch } from "../../transport/connect/rpc_types.ts";
 import { called, fetchTransport } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";
 import { noServerAnswers } from "./errors.ts";

@@ -3,7 +3,7 @@
  */
 
 import { RaftError } from "../../lib/errors.ts";
-import type { Fetch } from "../../transport/connect/http_client.ts";
+import type { Fetch } from "../../transport/connect/rpc_types.ts";
 import { isTabAddress } from "../../transport/wire/address.ts";
 import { surelyNotSent } from "../../transport/connect/http_client.ts";
 import type { StatusDocument } from "../status.ts";

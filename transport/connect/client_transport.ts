@@ -8,7 +8,8 @@ import { RaftError } from "../../lib/errors.ts";
 import { isTabAddress } from "../wire/address.ts";
 import { clientOver } from "../wire/client_codec.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
-import { called, type Fetch, fetchTransport } from "./http_client.ts";
+import { called, fetchTransport } from "./http_client.ts";
+import type { Fetch } from "./rpc_types.ts";
 
 /** Options of {@linkcode createConnectClientTransport}. */
 export interface ConnectClientTransportOptions {

@@ -3,10 +3,12 @@
  */
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
+import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { RaftError } from "../../lib/errors.ts";
 import { baseUrl } from "../wire/address.ts";
-import { type PeerConnector, streamLink } from "./peer_link.ts";
+import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
+import type { PeerConnector } from "./peer_link.ts";
 
 /**
  * Makes links of one HTTP/2 connection each, cleartext unless the address
@@ -24,7 +26,13 @@ export function http2Connector(): PeerConnector {
       useBinaryFormat: true,
       acceptCompression: [],
     });
-    return streamLink(transport, () => sessionManager.close());
+    return {
+      async *carry(batches, signal) {
+        const stream = createClient(PeerService, transport).stream(batches, { signal });
+        for await (const { ack } of stream) yield ack;
+      },
+      close: () => sessionManager.close(),
+    };
   };
 }
 

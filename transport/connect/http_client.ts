@@ -13,9 +13,7 @@ import { baseUrl } from "../wire/address.ts";
 import type { SendUnary } from "../wire/admin_codec.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
-
-/** The part of `fetch` that is used. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+import type { Fetch } from "./rpc_types.ts";
 
 /** The largest answer that a client reads, in bytes. */
 const READ_MAX_BYTES = 64 * 1024 * 1024;

@@ -17,11 +17,10 @@ export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
 export { http2Connector } from "./http2_connector.ts";
-export type { Fetch } from "./http_client.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { peerService } from "./peer_service.ts";
 export type { Identify } from "./peer_service.ts";
-export type { RpcRoutes, RpcService } from "./rpc_types.ts";
+export type { Fetch, RpcRoutes, RpcService } from "./rpc_types.ts";
 export { serveRaft } from "./serve_raft.ts";
 export type { ServeRaftOptions } from "./serve_raft.ts";
 export { clientService } from "../wire/client_service.ts";

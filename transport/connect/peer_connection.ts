@@ -30,18 +30,8 @@ export interface PeerConnectionOptions {
   readonly hangTimeoutMs: number;
 }
 
-/** Counts over all connections of a transport. */
-export interface PeerConnectionCounts {
-  /** Handed to a connection; whether they arrived isn't known. */
-  sent: number;
-  dropped: number;
-  /** Connections that worked. */
-  connected: number;
-  /** Connections that failed, or broke. */
-  failed: number;
-  /** Of those, given up because the peer hung. */
-  hung: number;
-}
+/** Counts over all connections of a transport, as in `ConnectTransportCounts`. */
+export type PeerConnectionCounts = Record<"sent" | "dropped" | "connected" | "failed" | "hung", number>;
 
 /** Sends to one peer. It never throws, and its caller never waits. */
 export class PeerConnection {

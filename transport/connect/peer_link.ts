@@ -2,9 +2,8 @@
  * One connection to a peer, by any protocol.
  */
 
-import { createClient, type Transport } from "@connectrpc/connect";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { PeerService, type StreamRequestSchema } from "../wire/gen/raft/v1/peer_pb.ts";
+import type { StreamRequestSchema } from "../wire/gen/raft/v1/peer_pb.ts";
 
 /**
  * Some envelopes, and the number of the requested acknowledgement (0 for none).
@@ -27,14 +26,3 @@ export interface PeerLink {
 
 /** Makes a link to an address; it connects in `carry`. @throws {RaftError} `invalid_argument` if it is not an address */
 export type PeerConnector = (address: string) => PeerLink;
-
-/** Returns a link over one bidirectional stream. */
-export function streamLink(transport: Transport, close: () => void): PeerLink {
-  const client = createClient(PeerService, transport);
-  return {
-    async *carry(batches, signal) {
-      for await (const response of client.stream(batches, { signal })) yield response.ack;
-    },
-    close,
-  };
-}

@@ -9,6 +9,9 @@ import type { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import type { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import type { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
+/** The part of `fetch` that is used. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 /** The services of a node. */
 interface Services {
   readonly peer: typeof PeerService;

@@ -12,7 +12,7 @@
  * @module
  */
 
-export type { RelayFetch } from "./relay_calls.ts";
+export type { Fetch } from "../connect/rpc_types.ts";
 export { RelayClient } from "./relay_client.ts";
 export type { RelayClientCounts, RelayClientOptions, RelayLinkState, RelayServer } from "./options.ts";
 export type { RelayCounts, RelayHubOptions } from "./options.ts";

@@ -6,7 +6,7 @@ import type { Host } from "../../lib/clock.ts";
 import type { RaftError } from "../../lib/errors.ts";
 import { systemHost } from "../../lib/host.ts";
 import type { Locks } from "../packet/locks.ts";
-import type { RelayFetch } from "./relay_calls.ts";
+import type { Fetch } from "../connect/rpc_types.ts";
 import { browserLocks } from "./slots.ts";
 
 /** Options of a {@linkcode RelayClient}. Sizes in bytes, times in milliseconds. */
@@ -14,7 +14,7 @@ export interface RelayClientOptions {
   /** Base URLs of servers to begin with, one at least. The others of their cluster are learned from them. */
   readonly servers: readonly string[];
   /** Carries calls and streams. @default globalThis.fetch */
-  readonly fetch?: RelayFetch;
+  readonly fetch?: Fetch;
   /** Where slots for streams are taken; `null` for no such limit. @default navigator.locks, where there is one */
   readonly locks?: Locks | null;
   /** Clock and random source. @default systemHost() */

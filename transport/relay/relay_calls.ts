@@ -5,15 +5,13 @@
 import { type Client, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { abortedError, RaftError } from "../../lib/errors.ts";
+import type { Fetch } from "../connect/rpc_types.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
-/** The part of `fetch` that is used. */
-export type RelayFetch = (url: string, init: RequestInit) => Promise<Response>;
-
 /** Returns a client of the server at `baseUrl`. Its errors become RaftErrors by {@linkcode relayError}. */
-export function relayCalls(baseUrl: string, fetch: RelayFetch): Client<typeof RelayService> {
+export function relayCalls(baseUrl: string, fetch: Fetch): Client<typeof RelayService> {
   return createClient(
     RelayService,
     createConnectTransport({

@@ -3,6 +3,7 @@
  */
 
 import type { Cancel } from "../../lib/clock.ts";
+import { pause } from "../../lib/pause.ts";
 import type { HubOptions } from "./options.ts";
 import { PacketQueue, type QueuedPacket } from "./packet_queue.ts";
 
@@ -78,11 +79,9 @@ export class RelayPage {
 
   async #something(): Promise<void> {
     const { clock } = this.#options.host;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    const cancel = clock.setTimer(this.#keepAliveDueMs - clock.monotonicMs(), resolve);
-    await promise;
+    const something = new AbortController();
+    this.#wake = () => something.abort();
+    await pause(clock, this.#keepAliveDueMs - clock.monotonicMs(), something.signal);
     this.#wake = undefined;
-    cancel();
   }
 }

@@ -44,11 +44,9 @@ export async function holdAlone(
   signal: AbortSignal,
 ): Promise<Release | null> {
   const waiting = new AbortController();
-  const giveUp = (): void => waiting.abort();
-  const cancel = host.clock.setTimer(waitMs, giveUp);
-  signal.addEventListener("abort", giveUp);
+  const cancel = host.clock.setTimer(waitMs, () => waiting.abort());
   try {
-    return await hold(locks, `raft-core transport ${name}`, waiting.signal);
+    return await hold(locks, `raft-core transport ${name}`, AbortSignal.any([signal, waiting.signal]));
   } catch {
     if (!waiting.signal.aborted || signal.aborted) return null;
     throw new RaftError("refused", `another tab or worker is at ${name}`, {
@@ -56,6 +54,5 @@ export async function holdAlone(
     });
   } finally {
     cancel();
-    signal.removeEventListener("abort", giveUp);
   }
 }

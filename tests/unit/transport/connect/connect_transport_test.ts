@@ -10,8 +10,7 @@ import { connectFetchHandler, createRaftRoutes } from "../../../../transport/con
 import { EnvelopeSchema, PeerService } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
 import { askIdentity } from "../../../../transport/wire/identity.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
-import { fetchTransport } from "../../../../transport/connect/http_client.ts";
-import { httpCalls } from "../../../../transport/connect/http_client.ts";
+import { fetchTransport, httpCalls } from "../../../../transport/connect/http_client.ts";
 import { peerService } from "../../../../transport/connect/peer_service.ts";
 import { ConnectTransport } from "../../../../transport/connect/connect_transport.ts";
 import { appendEntries } from "../../../support/envelopes.ts";

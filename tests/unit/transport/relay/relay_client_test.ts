@@ -3,7 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { systemHost } from "../../../../lib/host.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
 import { AttachRequestSchema, AttachResponseSchema } from "../../../../transport/wire/gen/raft/v1/relay_pb.ts";
-import { RelayClient, type RelayFetch, relayPortTransport } from "../../../../transport/relay/mod.ts";
+import { type Fetch, RelayClient, relayPortTransport } from "../../../../transport/relay/mod.ts";
 import { RelayPort } from "../../../../transport/relay/relay_port.ts";
 import type { PacketTransport, TabTransport } from "../../../../transport/tab/mod.ts";
 import { goneAddress, serveNothing, until } from "../connect/connect_fixture.ts";
@@ -45,7 +45,7 @@ function countedForwards(answer: (init: RequestInit) => Promise<Response>) {
       if (!url.endsWith("/Forward")) return globalThis.fetch(url, init);
       forwards.count++;
       return answer(init);
-    }) as RelayFetch,
+    }) as Fetch,
   };
   return forwards;
 }
@@ -108,7 +108,7 @@ Deno.test("relay: a server that is given under two names is attached under both,
   const served = await serveHub();
   const names = [served.url, served.url.replace("127.0.0.1", "localhost")];
   let streams = 0;
-  const fetch: RelayFetch = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     if (url.endsWith("/Attach")) streams++;
     return globalThis.fetch(url, init);
   };
@@ -143,7 +143,7 @@ Deno.test("relay: a packet that one server can't deliver goes through another; i
 Deno.test("relay: packets for a tab go to the server that announced it", async () => {
   const hubs = await Promise.all([1, 2].map(() => serveHub()));
   let misled = 0;
-  const fetch: RelayFetch = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     if (url === `${hubs[0]!.url}/raft.v1.RelayService/Forward`) misled++;
     return globalThis.fetch(url, init);
   };
@@ -165,7 +165,7 @@ Deno.test("relay: a call to a server ends when the server does, and a call to a 
   served.hub.start(() => void calls++, () => {});
   let broken = false;
   let streams = 0;
-  const fetch: RelayFetch = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     if (url.endsWith("/Attach")) streams++;
     if (broken && url.endsWith("/Forward")) return Promise.reject(new TypeError("Failed to fetch"));
     return globalThis.fetch(url, init);
@@ -343,7 +343,7 @@ Deno.test("relay: a malformed stream is abandoned, and retried later", async () 
   let streams = 0;
   const nonsense = new Uint8Array([0, 0, 0, 0, 3, 255, 255, 255]);
   const headers = { "content-type": "application/connect+proto" };
-  const fetch: RelayFetch = () => Promise.resolve((streams++, new Response(nonsense, { headers })));
+  const fetch: Fetch = () => Promise.resolve((streams++, new Response(nonsense, { headers })));
   const relay = pageOf(["http://n1.example"], { fetch });
   await until(() => streams > 2, "it is tried again");
   assert.ok(["failed", "connecting"].includes(relay.servers[0]!.state));
@@ -352,7 +352,7 @@ Deno.test("relay: a malformed stream is abandoned, and retried later", async () 
 
 Deno.test("relay: a server whose streams break at once is retried at growing intervals", async () => {
   let streams = 0;
-  const fetch: RelayFetch = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     if (url.endsWith("/Attach")) streams++;
     // Like a proxy that refuses large requests.
     if (url.endsWith("/Forward")) return Promise.resolve(new Response(null, { status: 413 }));
@@ -380,7 +380,7 @@ function silentStream(): Response {
 
 Deno.test("relay: a silent stream is abandoned", async () => {
   let streams = 0;
-  const fetch: RelayFetch = (_, { signal }) => {
+  const fetch: Fetch = (_, { signal }) => {
     const response = silentStream();
     const { body, headers } = response;
     if (streams++ > 0) {
@@ -399,7 +399,7 @@ Deno.test("relay: pending calls end with their stream, and the next stream repor
   const attaches: number[] = [];
   let forwards = 0;
   let aborted = 0;
-  const fetch: RelayFetch = (url, init) => {
+  const fetch: Fetch = (url, init) => {
     if (url.endsWith("/Attach")) {
       const body = (init.body as Uint8Array).subarray(5);
       attaches.push(fromBinary(AttachRequestSchema, body).forwarded);

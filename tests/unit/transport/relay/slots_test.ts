@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Locks, RelayFetch } from "../../../../transport/relay/mod.ts";
+import type { Fetch, Locks } from "../../../../transport/relay/mod.ts";
 import { browserLocks, SLOTS, takeSlot } from "../../../../transport/relay/slots.ts";
 import { pageOf, serveHub } from "./relay_fixture.ts";
 import { until } from "../connect/connect_fixture.ts";
@@ -98,7 +98,7 @@ Deno.test("relay: a page without a slot reports it, and connects when another cl
   assert.equal(waiting.servers[0]!.error, null);
 
   let asked = 0;
-  const hanging: RelayFetch = (_, { signal }) => {
+  const hanging: Fetch = (_, { signal }) => {
     asked++;
     return new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
   };
