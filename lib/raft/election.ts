@@ -57,7 +57,7 @@ export function campaign(state: State, reason: "timeout" | "transfer"): void {
   if (!state.durability.hardStateDurable(state) || state.durability.snapshot !== null) return;
   if (reason === "transfer") {
     // The leader itself released this node from its promise (lease.ts).
-    state.ticksSinceLeader = Number.POSITIVE_INFINITY;
+    state.ticksSinceLeader = Infinity;
     becomeCandidate(state, reason);
   } else becomePreCandidate(state);
 }

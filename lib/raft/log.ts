@@ -64,11 +64,7 @@ export class RaftLog {
   termAt(index: number): number | undefined {
     if (index === this.baseIndex) return this.baseTerm;
     if (index < this.baseIndex || index > this.lastIndex) return undefined;
-    for (let run = this.#terms.length - 1; run >= 0; run--) {
-      const { term, index: start } = this.#terms[run]!;
-      if (start <= index) return term;
-    }
-    return undefined;
+    return this.#terms.findLast((run) => run.index <= index)?.term;
   }
 
   /**
@@ -134,18 +130,14 @@ export class RaftLog {
   }
 
   /** Returns cached entries from `from` up to `to`, as many as fit in `maxBytes` but at least one; none if `from` is not cached. */
-  cached(from: number, to: number, maxBytes: number = Number.POSITIVE_INFINITY): Entry[] {
+  cached(from: number, to: number, maxBytes: number = Infinity): Entry[] {
     return from <= this.baseIndex ? [] : this.#cache.read(from, to, maxBytes);
   }
 }
 
 /** Returns the runs that cover what is after `index`, the first cut to begin there. */
 function runsAfter(runs: readonly TermStart[], index: number): TermStart[] {
-  const after: TermStart[] = [];
-  for (let i = 0; i < runs.length; i++) {
-    const next = runs[i + 1];
-    if (next !== undefined && next.index <= index + 1) continue;
-    after.push({ term: runs[i]!.term, index: Math.max(runs[i]!.index, index + 1) });
-  }
-  return after;
+  return runs
+    .filter((_, i) => (runs[i + 1]?.index ?? Infinity) > index + 1)
+    .map((run) => ({ term: run.term, index: Math.max(run.index, index + 1) }));
 }

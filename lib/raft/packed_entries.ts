@@ -77,7 +77,7 @@ export class PackedEntries {
   read(from: number, to: number, fits: (entry: Entry) => boolean): Entry[] {
     const entries: Entry[] = [];
     if (from < this.first || from > this.last) return entries;
-    let at = this.#blockOf(from);
+    let at = this.#blocks.findLastIndex(({ first }) => first <= from);
     for (let index = from; index <= to && at < this.#blocks.length; at++) {
       const block = this.#blocks[at]!;
       const end = Math.min(to, block.first + block.count - 1);
@@ -156,17 +156,6 @@ export class PackedEntries {
   #dropSpare(): void {
     this.#bytes -= this.#spare?.bytes.length ?? 0;
     this.#spare = null;
-  }
-
-  #blockOf(index: number): number {
-    let low = 0;
-    let high = this.#blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#blocks[middle]!.first <= index) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 }
 

@@ -64,11 +64,9 @@ export class Progress {
 
   /** Notes that everything up to `index` is durable at the peer. Returns whether that is new. */
   acknowledge(index: number): boolean {
-    let freed = 0;
-    while (freed < this.#inflight.length && this.#inflight[freed]!.lastIndex <= index) {
-      this.#inflightBytes -= this.#inflight[freed++]!.bytes;
+    while (this.#inflight.length > 0 && this.#inflight[0]!.lastIndex <= index) {
+      this.#inflightBytes -= this.#inflight.shift()!.bytes;
     }
-    if (freed > 0) this.#inflight.splice(0, freed);
     if (index <= this.matchIndex) return false;
     this.matchIndex = index;
     this.nextIndex = Math.max(this.nextIndex, index + 1);

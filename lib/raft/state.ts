@@ -122,7 +122,7 @@ export class State {
   /** Ticks since the last message of a leader, or the start of a campaign. */
   electionTicks = 0;
   /** Ticks since the last message of a leader of any term; see lease.ts for the promise that begins with it. */
-  ticksSinceLeader: number = Number.POSITIVE_INFINITY;
+  ticksSinceLeader: number = Infinity;
   /** The node campaigns when `electionTicks` reaches this. */
   electionTimeout = 0;
   /** Ticks until this node grants votes after a start; see lease.ts. */
