@@ -163,7 +163,7 @@ export class KeyValueClient {
   ): Promise<CompareResult> {
     const command = value === null
       ? encodeDelete(validKey(key), expectedVersion)
-      : encodePut(validKey(key), validValue(value), expectedVersion);
+      : encodePut(validKey(key), checked(bytes(value), valueProblem), expectedVersion);
     const { result } = await this.#cluster.propose(command, options);
     const answer = decoded(decodeWriteAnswer, result, "unknown");
     if (!answer.ok && answer.reason !== "conflict") throw invalid(answer);
@@ -261,10 +261,6 @@ function bytes(text: BytesOrText): Uint8Array {
 
 function validKey(key: BytesOrText): Uint8Array {
   return checked(bytes(key), keyProblem);
-}
-
-function validValue(value: BytesOrText): Uint8Array {
-  return checked(bytes(value), valueProblem);
 }
 
 function checked(bytes: Uint8Array, problemOf: (bytes: Uint8Array) => InvalidAnswer | null): Uint8Array {

@@ -114,9 +114,13 @@ export class Applier {
       await reader.close().catch(() => {});
     }
     if (this.#stopped) return;
-    this.#appliedIndex = reader.meta.index;
-    if (this.#replacement !== null && this.#replacement.index <= reader.meta.index) this.#replacement = null;
-    this.#restored(reader.meta);
+    const { index, size } = reader.meta;
+    this.#appliedIndex = index;
+    if (this.#replacement !== null && this.#replacement.index <= index) this.#replacement = null;
+    this.#context.raft.applied(index);
+    this.#parts.proposals.endOrphans();
+    this.#context.events.emit("snapshot", { index, size, reason: "installed" });
+    this.#context.wake();
   }
 
   /** Stops for good, and rejects pending captures. Reads are ended by their owner. */
@@ -240,13 +244,6 @@ export class Applier {
     events.emit("applied", { index: this.#appliedIndex });
     events.emit("metric", { type: "apply", durationMs: this.#host.clock.monotonicMs() - startedMs, entries });
     this.#parts.advanced();
-  }
-
-  #restored({ index, size }: SnapshotMeta): void {
-    this.#context.raft.applied(index);
-    this.#parts.proposals.endOrphans();
-    this.#context.events.emit("snapshot", { index, size, reason: "installed" });
-    this.#context.wake();
   }
 
   /** Serves reads, without a promise as long as the state machine returns none. */

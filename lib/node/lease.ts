@@ -42,13 +42,7 @@ export class Lease {
 
   /** Starts the lease from the sending of a round that a quorum acknowledged. */
   roundConfirmed(round: number): void {
-    let confirmed = 0;
-    for (; confirmed < this.#marks.length; confirmed++) {
-      const mark = this.#marks[confirmed]!;
-      if (mark.round > round) break;
-      this.#start = mark;
-    }
-    if (confirmed > 0) this.#marks.splice(0, confirmed);
+    while (this.#marks.length > 0 && this.#marks[0]!.round <= round) this.#start = this.#marks.shift()!;
   }
 
   /** Reports whether a read may be served now without a round. */

@@ -94,8 +94,8 @@ export class Messenger {
     });
   }
 
-  #receive(envelope: Envelope): RaftError | undefined {
-    if (this.#closed) return undefined;
+  #receive(envelope: Envelope): RaftError | void {
+    if (this.#closed) return;
     const { raft, events } = this.#context;
     const verdict = this.#check.check(envelope, this.#identity, this.#directory, raft.leader === null);
     const { from, message } = envelope;
@@ -104,14 +104,10 @@ export class Messenger {
       if (this.#check.firstTime(from, kind)) events.emit("refused", { from, reason });
       return new RaftError("identity_mismatch", `the message is refused: ${reason}`);
     }
-    if (verdict.action === "adopt") {
-      this.#adopt(envelope);
-      return undefined;
-    }
+    if (verdict.action === "adopt") return this.#adopt(envelope);
     this.#directory.recordSender(from, envelope.fromAddress, envelope.fromIncarnation);
     this.#context.guard(() => raft.step(from, message));
     this.#context.wake();
-    return undefined;
   }
 
   /** Adopts the sender's cluster: makes its id durable before the message is processed. */

@@ -103,17 +103,8 @@ export class Proposals {
 
   /** Hands the queued commands to the core, as one batch. */
   submit(target: Pick<Raft, "propose">, explain: (refused: Refused) => RaftError): void {
-    if (this.#queued.length === 0) return;
     const queued = this.#queued.splice(0).filter((pending) => !pending.settled);
-    if (queued.length === 0) return;
-    const taken = target.propose(queued.map((pending) => pending.command));
-    if (taken.ok) {
-      this.#track(queued, taken.firstIndex, taken.term);
-    } else if (taken.reason === "busy" && queued.length > 1) {
-      this.#submitEach(target, queued, explain);
-    } else {
-      for (const pending of queued) this.#fail(pending, explain(taken));
-    }
+    if (queued.length > 0) this.#submit(queued, target, explain);
   }
 
   /** Ends the proposal of an applied entry; `result` is `null` if that is not a command. */
@@ -160,24 +151,21 @@ export class Proposals {
     this.#logged.clear();
   }
 
-  #submitEach(
+  /** Submits a batch; one that is too large as a whole, piece by piece. */
+  #submit(
+    batch: readonly Pending[],
     target: Pick<Raft, "propose">,
-    queued: readonly Pending[],
     explain: (refused: Refused) => RaftError,
   ): void {
-    for (const pending of queued) {
-      const taken = target.propose([pending.command]);
-      if (taken.ok) this.#track([pending], taken.firstIndex, taken.term);
+    const taken = target.propose(batch.map(({ command }) => command));
+    for (const [offset, pending] of batch.entries()) {
+      if (taken.ok) {
+        pending.index = taken.firstIndex + offset;
+        pending.term = taken.term;
+        this.#logged.set(pending.index, pending);
+      } else if (taken.reason === "busy" && batch.length > 1) this.#submit([pending], target, explain);
       else this.#fail(pending, explain(taken));
     }
-  }
-
-  #track(taken: readonly Pending[], firstIndex: number, term: number): void {
-    taken.forEach((pending, offset) => {
-      pending.index = firstIndex + offset;
-      pending.term = term;
-      this.#logged.set(pending.index, pending);
-    });
   }
 
   #concludeOrphans(entry: Entry, result: Uint8Array | null): void {

@@ -132,8 +132,9 @@ export const reads: readonly Mutant[] = [
       "A lease runs from the sending of the round that a quorum answered, not from the answer (dissertation §6.4.1).",
     edits: [{
       file: LEASE,
-      find: "      this.#start = mark;",
-      replace: "      this.#start = { ...mark, monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };",
+      find: "this.#start = this.#marks.shift()!;",
+      replace: "this.#start = { ...this.#marks.shift()!, " +
+        "monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() };",
     }],
     killedBy: "test",
     test: {
