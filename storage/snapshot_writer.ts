@@ -26,12 +26,6 @@ export interface SnapshotRef {
   readonly meta: SnapshotMeta;
 }
 
-/** A snapshot that was staged and is not in force yet. */
-export interface StagedSnapshot<M extends SnapshotMedium> {
-  readonly medium: M;
-  readonly meta: SnapshotMeta;
-}
-
 /** The snapshots of one storage that are being written or are staged. */
 export class SnapshotWriters<M extends SnapshotMedium> {
   readonly #writers = new Set<StagingWriter<M>>();
@@ -48,7 +42,7 @@ export class SnapshotWriters<M extends SnapshotMedium> {
    *
    * @throws {StorageError} `storage`, if there is none
    */
-  staged({ id }: SnapshotMeta): StagedSnapshot<M> {
+  staged({ id }: SnapshotMeta): { readonly medium: M; readonly meta: SnapshotMeta } {
     const writer = this.#find(id);
     if (!writer?.meta) throw failure(`snapshot ${id} is not staged`, "unchanged");
     return { medium: writer.medium, meta: writer.meta };

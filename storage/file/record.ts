@@ -41,18 +41,9 @@ export const commitBytes = recordHeaderBytes + 24;
 /** The beginning of a commit's payload: "CMIT". */
 export const commitMark = 0x54494d43;
 
-/** The type of a record: an entry of one of the three types, term and vote, a snapshot put in force, the end of a batch. */
-type RecordType = EntryType | "hardState" | "snapshot" | "commit";
-
-const typeByNumber: readonly (RecordType | undefined)[] = [
-  undefined,
-  "command",
-  "noop",
-  "membership",
-  "hardState",
-  "snapshot",
-  "commit",
-];
+/** The types by number: entries of three types, term and vote, a snapshot put in force, the end of a batch. */
+const typeByNumber = [undefined, "command", "noop", "membership", "hardState", "snapshot", "commit"] as const;
+type RecordType = NonNullable<typeof typeByNumber[number]>;
 const numberByType = new Map(typeByNumber.map((type, number) => [type, number]));
 
 export interface LogRecord {

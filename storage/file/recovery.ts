@@ -30,7 +30,7 @@ import type { FileHandle } from "./file_system.ts";
 import type { SegmentHeader } from "./segment.ts";
 import { decodeInForce, decodeVote, encodeSegmentHeader } from "./segment.ts";
 
-/** A function that is called with every record that is read. */
+/** A function that is called with every record that is well-formed. */
 export type RecordObserver = (record: LogRecord, offset: number, path: string) => void;
 
 /** The result of reading a segment: offsets in its file. */
