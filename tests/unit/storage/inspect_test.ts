@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { StorageError } from "../../../lib/errors.ts";
+import { crc32c } from "../../../lib/crc32c.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import { dumpLog, FileStorage, verifyLog } from "../../../storage/file/mod.ts";
 import type { DumpedRecord } from "../../../storage/file/mod.ts";
@@ -98,6 +99,26 @@ Deno.test("damage ends a dump after the records before it, and names file and of
   );
   assert.deepStrictEqual(seen, ["hardState", "command", "command"]);
   await assert.rejects(verifyLog("/data", fs), { code: "damaged" });
+});
+
+Deno.test("a record of a newer version ends a dump after the records before it", async () => {
+  const { fs, storage } = await running(1_000_000);
+  await storage.close();
+  const path = "/data/log-0000000001";
+  const records = await dump(fs);
+  const { offset } = records.at(-1)!;
+  const bytes = fs.bytesOf(path);
+  bytes[offset + 12] = 99;
+  new DataView(bytes.buffer).setUint32(offset, crc32c(bytes.subarray(offset + 4)), true);
+  fs.setBytes(path, bytes);
+  const seen: DumpedRecord[] = [];
+  await assert.rejects(
+    async () => {
+      for await (const record of dumpLog("/data", fs)) seen.push(record);
+    },
+    { code: "unsupported_version", message: /type 99/ },
+  );
+  assert.deepStrictEqual(seen, records.slice(0, -1));
 });
 
 Deno.test("rot in a snapshot's bytes is found by verify, and by a reader that reads it to the end", async () => {
