@@ -173,7 +173,8 @@ class RunningServer implements Server {
         hints: SERVER_HINTS,
       });
       this.#storage = opened.storage;
-      this.#logger.info(`Listening on http://${hostname}:${this.port}`, { advertise: this.address });
+      const here = advertisedAddress({ id, listen: this.#listen }, this.port);
+      this.#logger.info(`Listening on ${here}`, { advertise: this.address });
       if (!isLoopback(hostname)) {
         this.#logger.warn("Anyone who can reach this port can read and change everything: there is no protection yet");
       }

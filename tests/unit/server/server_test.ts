@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
 import { Coordinator } from "../../../lib/client/coordinator.ts";
 import type { StateMachine } from "../../../lib/state_machine.ts";
 import type { Server, ServerOptions } from "../../../server/server.ts";
@@ -81,6 +82,16 @@ Deno.test("closing ends a server that waits for its peers", async () => {
 Deno.test("an empty folder, and no option that says how to begin", async () => {
   const { peers: _, ...options } = { peers: [], id: "n1", data: "memory", storage: new MemoryStorage(), logger: quiet };
   await assert.rejects(startServer(options), { code: "invalid_argument", hint: /--peers.*--join/ });
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).flat().some((one) => one?.address === "::1");
+
+Deno.test({ name: "the log names an IPv6 address as a URL", ignore: !hasIpv6 }, async () => {
+  const logged: string[] = [];
+  const info = (line: string) => void logged.push(line);
+  const server = await start({ listen: { hostname: "::1", port: 0 }, logger: { ...quiet, info } });
+  await server.close();
+  assert.equal(logged[0], `Listening on http://[::1]:${server.port}`);
 });
 
 Deno.test("listening on a public address without protection logs a warning", async () => {
