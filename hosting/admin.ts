@@ -16,7 +16,6 @@ import type { ServedNode } from "./served_node.ts";
 
 type Identified = Pick<PeerIdentity, "nodeId" | "incarnation" | "clusterId" | "empty">;
 
-/** Options of {@linkcode Admin}. */
 export interface AdminOptions {
   readonly node: ServedNode;
   /** Asks a node for its identity. @throws {RaftError} `unreachable` */

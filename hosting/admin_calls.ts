@@ -20,7 +20,6 @@ import type { Admin } from "./admin.ts";
 import { atLeader } from "./forward.ts";
 import type { ServedNode } from "./served_node.ts";
 
-/** Options of {@linkcode AdminCalls}. */
 export interface AdminCallsOptions {
   readonly node: Pick<ServedNode, "status" | "transferLeadership" | "takeSnapshot">;
   readonly admin: Admin;

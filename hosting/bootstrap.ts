@@ -118,7 +118,6 @@ function unknownFolder(self: Member, peer: string, hints: Hints): RaftError {
   );
 }
 
-/** Options of {@linkcode awaitBootstrap}. */
 export interface AwaitBootstrapOptions {
   readonly self: Member;
   readonly peers: readonly PeerAddress[];

@@ -17,7 +17,6 @@ export interface Work<Result> {
   there(leader: LeaderHint, signal: AbortSignal): Promise<Result>;
 }
 
-/** Options of {@linkcode atLeader}. */
 export interface AtLeaderOptions {
   /** The longest wait for a leader and its answer. */
   readonly timeoutMs: number;

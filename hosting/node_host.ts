@@ -17,7 +17,6 @@ import type { PeerAddress } from "./bootstrap.ts";
 import { BootstrappingNode } from "./bootstrapping_node.ts";
 import type { Hints } from "./hints.ts";
 
-/** Options of {@linkcode openStorage}. */
 export interface OpenStorageOptions {
   /** The id that the node was given. */
   readonly id: string;
@@ -74,7 +73,6 @@ function check(found: Identity | null, empty: boolean, options: OpenStorageOptio
   return found;
 }
 
-/** Options of {@linkcode startNode}. */
 export interface StartNodeOptions {
   readonly opened: OpenedStorage;
   /** The options of the node that the host passes on. */

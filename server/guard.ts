@@ -27,7 +27,6 @@ export function originAsSent(origin: string): string {
   return /^https?:/i.test(origin) && URL.canParse(origin) ? new URL(origin).origin : origin;
 }
 
-/** Options of {@linkcode hostGuard}. */
 export interface GuardOptions {
   /** Host names (no ports) that the server answers to, beside loopback names. `*` allows all. */
   readonly hosts: readonly string[];

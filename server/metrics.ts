@@ -130,12 +130,8 @@ export class Metrics {
   }
 
   #counter(name: string, help: string, label?: string, collect: (counter: Counter) => void = () => {}): Counter {
-    const labelNames = label === undefined ? [] : [label];
     return new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
+      ...this.#configuration(name, help, label),
       collect() {
         collect(this);
       },
@@ -143,21 +139,21 @@ export class Metrics {
   }
 
   #histogram(name: string, help: string): Histogram {
-    return new Histogram({ name, help, buckets: SECONDS, registers: [this.#registry] });
+    return new Histogram({ ...this.#configuration(name, help), buckets: SECONDS });
   }
 
   /** Adds a gauge whose values `set` sets anew at each collection. */
   #gauge(name: string, help: string, set: (gauge: Gauge) => void, label?: string): void {
-    const labelNames = label === undefined ? [] : [label];
     new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
+      ...this.#configuration(name, help, label),
       collect() {
         this.reset();
         set(this);
       },
     });
+  }
+
+  #configuration(name: string, help: string, label?: string) {
+    return { name, help, labelNames: label === undefined ? [] : [label], registers: [this.#registry] };
   }
 }

@@ -22,7 +22,6 @@ import type { WatchSource } from "../lib/kv/client.ts";
 import { keyValueService } from "./services/kv_service.ts";
 import { VERSION } from "./version.ts";
 
-/** Options of {@linkcode nodeHandler}. */
 export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | "client" | "services">> {
   /** The state machine of the node, if that is the key-value store. */
   readonly store: WatchSource | null;

@@ -14,7 +14,6 @@ import { askIdentity, type PeerCaller, type PeerIdentity } from "../transport/wi
 import { tabCalls } from "../transport/packet/methods.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
-/** Options of {@linkcode ServerRelay}. */
 export interface ServerRelayOptions {
   /** The address that this server advertises. */
   readonly address: string;

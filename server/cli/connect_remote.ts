@@ -28,7 +28,6 @@ export interface RemoteCallOptions {
   readonly timeoutMs: number;
 }
 
-/** Options of {@linkcode ConnectRemote}. */
 export interface ConnectRemoteOptions {
   /** The servers to ask, at least one. */
   readonly endpoints: readonly string[];

@@ -77,7 +77,6 @@ Examples:
   raft kv watch job --count 1
 `;
 
-/** Adds the commands. */
 export function addKeyValueCommands(root: Command, registry: Registry): void {
   const kv = root.command("kv").description("Keys and values.");
   addWrites(kv, registry);

@@ -16,7 +16,6 @@ import { shortAddress } from "./text.ts";
 const TRANSFER_TIMEOUT_MS = 10_000;
 const SNAPSHOT_TIMEOUT_MS = 60_000;
 
-/** Adds `leader transfer`. */
 export function addLeaderCommands(root: Command, registry: Registry): void {
   const leader = root.command("leader").description("Leadership.");
   const transfer = withCommonOptions(leader.command("transfer"), TRANSFER_TIMEOUT_MS)
@@ -33,7 +32,6 @@ export function addLeaderCommands(root: Command, registry: Registry): void {
   });
 }
 
-/** Adds `snapshot take`. */
 export function addSnapshotCommands(root: Command, registry: Registry): void {
   const snapshot = root.command("snapshot").description("Snapshots of the state.");
   const take = withCommonOptions(snapshot.command("take"), SNAPSHOT_TIMEOUT_MS)

@@ -42,7 +42,6 @@ interface DumpOptions extends CommonOptions {
   readonly to?: number;
 }
 
-/** Adds the commands. */
 export function addLogCommands(root: Command, registry: Registry): void {
   const log = root.command("log").description("The log on disk.");
   const verify = withCommonOptions(log.command("verify"), 0)

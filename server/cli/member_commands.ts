@@ -39,7 +39,6 @@ Examples:
   raft member remove n4
 `;
 
-/** Adds the commands. */
 export function addMemberCommands(root: Command, registry: Registry): void {
   const member = root.command("member").description("The members of the cluster.");
 

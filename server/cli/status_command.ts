@@ -34,7 +34,6 @@ Examples:
   raft status --json | jq -r .leader.id
 `;
 
-/** Adds `status`. */
 export function addStatusCommand(root: Command, registry: Registry): void {
   const status = withCommonOptions(root.command("status"))
     .description("Shows every node: role, term, indexes, storage.")

@@ -13,7 +13,6 @@ import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
 
-/** Options of {@linkcode KeyValueCalls}. */
 export interface KeyValueCallsOptions {
   readonly node: ServedNode;
   /** Reaches the leader. */
