@@ -16,4 +16,4 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     interrupted.abort();
   });
 }
-process.exit(await run(process.argv.slice(2), processIo(interrupted.signal), systemServices()));
+process.exit(await run(process.argv.slice(2), processIo(interrupted.signal), systemServices));

@@ -7,10 +7,8 @@ import { ConnectRemote } from "./connect_remote.ts";
 import { fileLogTools } from "./log_tools.ts";
 import type { Services } from "./session.ts";
 
-/** Returns the access to real servers and folders. */
-export function systemServices(): Services {
-  return {
-    connect: (endpoints) => new ConnectRemote({ endpoints, client: createConnectClientTransport() }),
-    log: fileLogTools,
-  };
-}
+/** Access to real servers and folders. */
+export const systemServices: Services = {
+  connect: (endpoints) => new ConnectRemote({ endpoints, client: createConnectClientTransport() }),
+  log: fileLogTools,
+};

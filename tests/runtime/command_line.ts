@@ -66,7 +66,7 @@ async function cli(args: readonly string[], signal: AbortSignal = new AbortContr
     stdin: { isTerminal: false, read: () => (async function* () {})() },
     env: {},
     signal,
-  }, systemServices());
+  }, systemServices);
   return { code, out, err };
 }
 
