@@ -5,7 +5,7 @@
 
 import type { RaftView } from "../../lib/node/types.ts";
 import { hasQuorum } from "../../lib/raft/quorum.ts";
-import { encodeMembership } from "../../lib/raft/mod.ts";
+import { equalMemberships, memberOf } from "../../lib/raft/mod.ts";
 import type { Entry, Message, NodeId, PersistBatch, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
@@ -246,10 +246,8 @@ export class ProtocolChecks {
     // The membership in force is the newest in the leader's log; but a joint one is left in the same step.
     const left = seen?.leading && view.membershipIndex > seen.membershipIndex;
     const membership = left ? seen.membership : view.membership;
-    const onDisk = (id: NodeId): boolean => {
-      const member = membership.members.find((each) => each.id === id);
-      return this.#diskOf(id, member?.incarnation ?? "")?.has(index, term) ?? false;
-    };
+    const onDisk = (id: NodeId): boolean =>
+      this.#diskOf(id, memberOf(membership, id)?.incarnation ?? "")?.has(index, term) ?? false;
     this.#run.require(
       hasQuorum(membership, onDisk),
       "durable commits",
@@ -259,7 +257,7 @@ export class ProtocolChecks {
 
   #snapshotMembership({ name }: Life, { index, membership }: SnapshotMeta): void {
     const known = this.entries.membershipAt(index)?.membership;
-    if (known === undefined || textOf(known) === textOf(membership)) return;
+    if (known === undefined || equalMemberships(known, membership)) return;
     this.#run.report(
       "membership of a snapshot",
       `${name} has a snapshot at ${index} with another membership than the log`,
@@ -278,8 +276,4 @@ function unchanged(view: RaftView, seen: Seen, leading: boolean): boolean {
   return view.term === seen.term && view.commitIndex === seen.commitIndex && view.lastIndex === seen.lastIndex &&
     view.membershipIndex === seen.membershipIndex && leading === seen.leading &&
     view.termAt(view.lastIndex) === seen.lastTerm;
-}
-
-function textOf(membership: SnapshotMeta["membership"]): string {
-  return new TextDecoder().decode(encodeMembership(membership));
 }

@@ -4,6 +4,7 @@
 
 import type { MembershipTarget, RaftNode } from "../../lib/node/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
+import { memberOf } from "../../lib/raft/mod.ts";
 import { hasQuorum, majority } from "../../lib/raft/quorum.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
 import type { ProtocolChecks } from "../checks/protocol_checks.ts";
@@ -112,12 +113,12 @@ export class Cluster {
 
 /** Reports whether a membership names this machine with its present disk. */
 export function isMember(membership: Membership, machine: Machine): boolean {
-  return membership.members.some(({ id, incarnation }) => id === machine.name && incarnation === machine.incarnation);
+  return memberOf(membership, machine.name)?.incarnation === machine.incarnation;
 }
 
 /** Reports whether a membership names this machine, perhaps with an earlier disk. */
 export function isNamed(membership: Membership, machine: Machine): boolean {
-  return membership.members.some(({ id }) => id === machine.name);
+  return memberOf(membership, machine.name) !== undefined;
 }
 
 /** Returns the voters and learners of a membership, without `left`. */

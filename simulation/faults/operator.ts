@@ -2,6 +2,7 @@
  * Membership changes that an operator requests at any time.
  */
 
+import { memberOf } from "../../lib/raft/mod.ts";
 import type { Membership } from "../../lib/raft/types.ts";
 import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -13,16 +14,14 @@ export async function changeOne(cluster: Cluster, machine: Machine, chance: Stre
   const keepsVote = chance.chance(0.3);
   await cluster.change((membership) => {
     const { voters, learners } = targetOf(membership, machine);
-    if (!isNamed(membership, machine)) {
+    const member = memberOf(membership, machine.name);
+    if (member === undefined) {
       if (machine.damaged || machine.lost) return null;
       return keepsVote
         ? { voters: [...voters, machine.member], learners }
         : { voters, learners: [...learners, machine.member] };
     }
-    if (membership.learners.includes(machine.name)) {
-      const member = membership.members.find(({ id }) => id === machine.name)!;
-      return { voters: [...voters, member], learners };
-    }
+    if (membership.learners.includes(machine.name)) return { voters: [...voters, member], learners };
     return membership.voters.length < 2 ? null : { voters, learners };
   }, `changes ${machine.name}`);
 }
