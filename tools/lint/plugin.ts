@@ -147,13 +147,10 @@ const layers: Deno.lint.Rule = {
 };
 
 const explicitExports: Deno.lint.Rule = {
-  create(context): Deno.lint.LintVisitor {
-    return {
-      ExportAllDeclaration(node): void {
-        context.report({ node, message: "list the names: `export *` hides what a face exports" });
-      },
-    };
-  },
+  create: (context) => ({
+    ExportAllDeclaration: (node) =>
+      context.report({ node, message: "list the names: `export *` hides what a face exports" }),
+  }),
 };
 
 const hashPrivate: Deno.lint.Rule = {

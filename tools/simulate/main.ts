@@ -47,16 +47,11 @@ function faults(text: string): readonly FaultKind[] {
 /** Returns the version of the source: a seed alone means nothing after a change. */
 async function version(): Promise<string> {
   const { version } = readJson("deno.json") as { version: string };
-  try {
-    const commit = await run(["git", "rev-parse", "--short", "HEAD"], { quiet: true });
-    const changed = await run(["git", "status", "--porcelain"], { quiet: true });
-    if (commit.ok) {
-      return `${version}, commit ${commit.output.trim()}${changed.output.trim() === "" ? "" : ", changed"}`;
-    }
-  } catch {
-    // Without git, the version is unknown.
-  }
-  return version;
+  // Without git, the commit is unknown.
+  const commit = await run(["git", "describe", "--always", "--dirty", "--exclude=*"], { quiet: true }).catch(() =>
+    null
+  );
+  return commit?.ok ? `${version}, commit ${commit.output.trim()}` : version;
 }
 
 function simulationOf({ nodes, faults, seconds }: Options): Omit<SimulationOptions, "seed"> {
