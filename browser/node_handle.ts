@@ -9,6 +9,7 @@ import { Coordinator } from "../lib/client/coordinator.ts";
 import type { ClientRequestOptions } from "../lib/client/coordinator.ts";
 import { closedError, RaftError } from "../lib/errors.ts";
 import type { Consistency, NodeStatus, ProposeResult, RaftNodeEventMap, ReadResult } from "../lib/node/types.ts";
+import { Pending } from "../lib/pending.ts";
 import type { NodeId } from "../lib/raft/types.ts";
 import { thisPage, watchLifecycle } from "./page_lifecycle.ts";
 import { detailFromClone } from "./protocol.ts";
@@ -74,7 +75,7 @@ export class BrowserNodeHandle {
   /** Resolves once the node takes part. Rejects if it never will. */
   readonly running: Promise<void>;
   readonly #port: WorkerPort;
-  readonly #opened = Promise.withResolvers<void>();
+  readonly #opened: Pending<void>;
   readonly #running = Promise.withResolvers<void>();
   readonly #listeners = new Map<string, Set<AnyListener>>();
   #id = "";
@@ -87,7 +88,8 @@ export class BrowserNodeHandle {
   #unwatch: () => void = () => {};
   #closed: Promise<void> | null = null;
 
-  private constructor(worker: WorkerEnd) {
+  private constructor(worker: WorkerEnd, signal: AbortSignal | undefined) {
+    this.#opened = new Pending({ signals: [signal], outcome: "rejected" });
     this.running = this.#running.promise;
     this.running.catch(() => {});
     this.#opened.promise.catch(() => {});
@@ -111,19 +113,13 @@ export class BrowserNodeHandle {
    * @internal
    */
   static async connect(worker: WorkerEnd, options: ConnectBrowserNodeOptions): Promise<BrowserNodeHandle> {
-    const handle = new BrowserNodeHandle(worker);
     const { signal, lifecycle = true } = options;
-    const onAbort = (): void =>
-      handle.#opened.reject(new RaftError("aborted", "the worker has not answered yet", { cause: signal?.reason }));
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort);
+    const handle = new BrowserNodeHandle(worker, signal);
     try {
       await handle.#opened.promise;
     } catch (error) {
       handle.#port.close(error as RaftError);
       throw error;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
     }
     const page = lifecycle ? thisPage() : null;
     if (page !== null) handle.#unwatch = watchLifecycle(page, handle.#lifecycle());

@@ -12,7 +12,6 @@ import { unary } from "../transport/packet/methods.ts";
 import { serveNode } from "../transport/tab/mod.ts";
 import type { CallHandler, CallMethods } from "../transport/tab/mod.ts";
 
-/** Options of {@linkcode nodeMethods}. */
 export interface NodeMethodsOptions {
   readonly node: ServedNode;
   readonly admin: AdminCalls;

@@ -26,7 +26,6 @@ export type CallTable = {
   ) => WorkerCalls[K][1] | Promise<WorkerCalls[K][1]>;
 };
 
-/** Options of {@linkcode PageLink}. */
 export interface PageLinkOptions {
   readonly end: PageEnd;
   readonly calls: CallTable;
