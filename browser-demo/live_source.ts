@@ -16,15 +16,14 @@ import { channelConnections, relayConnections } from "./live/connections.ts";
 import type { Connections } from "./live/connections.ts";
 import { DemoClient } from "./live/demo_client.ts";
 import { HostCalls } from "./live/host_calls.ts";
-import { HostChannel, machineMs, REPORT_INTERVAL_MS } from "./live/host_message.ts";
+import { machineMs, openChannel, REPORT_INTERVAL_MS } from "./live/host_message.ts";
 import type { HostMessage } from "./live/host_message.ts";
 import { allLinks, isolatedLinks } from "./live/links.ts";
 import { PageNodes } from "./live/page_nodes.ts";
-import { ServerWatch } from "./live/server_watch.ts";
+import { watchServers } from "./live/server_watch.ts";
 import { joinUrl } from "./live/url.ts";
 import type { ClusterSource, KeyValueAnswer, LinkView, SourceListener } from "./source.ts";
 
-/** Options of a {@linkcode LiveSource}. */
 export interface LiveOptions {
   /** The name of the cluster, which is created if there is none of that name. */
   readonly cluster: string;
@@ -53,7 +52,7 @@ export class LiveSource implements ClusterSource {
   readonly #options: LiveOptions;
   readonly #page = randomId(secureRandom);
   readonly #record: ClusterRecord;
-  readonly #channel: HostChannel;
+  readonly #send: (message: HostMessage) => void;
   readonly #cluster: ClusterView;
   readonly #nodes: PageNodes;
   readonly #calls: HostCalls;
@@ -68,7 +67,10 @@ export class LiveSource implements ClusterSource {
     this.#record = record;
     this.inviteUrl = joinUrl(options.href, options);
     const cluster = this.#cluster = new ClusterView(page);
-    const send = (message: HostMessage): void => this.#channel.send(message);
+    const send = this.#send = openChannel(record.name, (message) => {
+      cluster.apply(message);
+      void this.#calls.receive(message);
+    });
     const connections = this.#connections = servers.length === 0
       ? channelConnections(record.clusterId, page)
       : relayConnections(servers, page);
@@ -81,11 +83,7 @@ export class LiveSource implements ClusterSource {
       removeMember: (id) => removeMember(admin, id),
       changed: options.nodesChanged,
     });
-    const calls = this.#calls = new HostCalls({ page, cluster, nodes, send, ofServers: servers.length > 0 });
-    this.#channel = new HostChannel(record.name, (message) => {
-      cluster.apply(message);
-      void calls.receive(message);
-    });
+    this.#calls = new HostCalls({ page, cluster, nodes, send, ofServers: servers.length > 0 });
     this.#client = new DemoClient({
       client,
       endpoints,
@@ -105,7 +103,7 @@ export class LiveSource implements ClusterSource {
     const source = new LiveSource(options, await openRecord(cluster, beginning));
     const { transport } = source.#connections;
     await transport.start(() => undefined);
-    if (servers.length > 0) new ServerWatch(servers, transport, source.#cluster).start();
+    if (servers.length > 0) watchServers(servers, transport, source.#cluster);
     return source;
   }
 
@@ -142,7 +140,7 @@ export class LiveSource implements ClusterSource {
 
   /** Informs the other tabs that the page closes, and its nodes with it. */
   leave(): void {
-    this.#channel.send({ type: "left", page: this.#page });
+    this.#send({ type: "left", page: this.#page });
   }
 
   put(key: string, value: string): Promise<KeyValueAnswer> {
@@ -239,7 +237,7 @@ export class LiveSource implements ClusterSource {
   /** Each running node controls its own links; for others the request is remembered. */
   #setLinks(links: readonly LinkView[]): void {
     const message: HostMessage = { type: "links", links };
-    this.#channel.send(message);
+    this.#send(message);
     this.#cluster.apply(message);
   }
 }

@@ -6,7 +6,6 @@ import { Coordinator, decodeGetAnswer, encodeGet, KeyValueClient, RaftError } fr
 import type { ClientTransport, NodeId } from "../../mod.ts";
 import type { KeyValueAnswer } from "../source.ts";
 
-/** Options of {@linkcode DemoClient}. */
 export interface DemoClientOptions {
   readonly client: ClientTransport;
   /** Returns the addresses to ask now: the cluster may outlive all of its founders. */
@@ -86,16 +85,12 @@ export class DemoClient {
     this.#store = new KeyValueClient(this.#coordinator);
   }
 
-  async put(key: string, value: string): Promise<KeyValueAnswer> {
-    const startMs = performance.now();
-    const { version } = await this.#store.put(key, value);
-    return this.#written(value, version, startMs);
+  put(key: string, value: string): Promise<KeyValueAnswer> {
+    return this.#written(value, this.#store.put(key, value));
   }
 
-  async remove(key: string): Promise<KeyValueAnswer> {
-    const startMs = performance.now();
-    const { version } = await this.#store.delete(key);
-    return this.#written(null, version, startMs);
+  remove(key: string): Promise<KeyValueAnswer> {
+    return this.#written(null, this.#store.delete(key));
   }
 
   /** Reads from the leader or, for a stale read, from one node in particular. */
@@ -116,7 +111,9 @@ export class DemoClient {
     return { value: new TextDecoder().decode(answer.entry.value), version: answer.entry.version, servedBy, tookMs };
   }
 
-  #written(value: string | null, version: number, startMs: number): KeyValueAnswer {
+  async #written(value: string | null, write: Promise<{ readonly version: number }>): Promise<KeyValueAnswer> {
+    const startMs = performance.now();
+    const { version } = await write;
     const servedBy = this.#options.nameOf(this.#transport.writerOf(version));
     return { value, version, servedBy, tookMs: performance.now() - startMs };
   }

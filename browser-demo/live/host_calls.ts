@@ -11,7 +11,6 @@ import { isAsked } from "./host_message.ts";
 import type { HostMessage, HostOperation } from "./host_message.ts";
 import type { PageNodes } from "./page_nodes.ts";
 
-/** Options of {@linkcode HostCalls}. */
 export interface HostCallsOptions {
   readonly page: string;
   readonly cluster: ClusterView;

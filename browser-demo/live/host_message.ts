@@ -61,19 +61,14 @@ export type HostMessage =
     readonly error: RaftErrorJson | null;
   };
 
-/** Sends and receives the messages of one cluster. */
-export class HostChannel {
-  readonly #channel: BroadcastChannel;
-
-  constructor(cluster: string, receive: (message: HostMessage) => void) {
-    this.#channel = new BroadcastChannel(`raft-demo:${cluster}`);
-    this.#channel.onmessage = ({ data }: MessageEvent<HostMessage>) => receive(data);
-  }
-
-  /** Sends a message to all other tabs and workers. */
-  send(message: HostMessage): void {
-    this.#channel.postMessage(message);
-  }
+/** Opens the channel of a cluster. Returns a function that sends a message to all other tabs and workers. */
+export function openChannel(
+  cluster: string,
+  receive: (message: HostMessage) => void,
+): (message: HostMessage) => void {
+  const channel = new BroadcastChannel(`raft-demo:${cluster}`);
+  channel.onmessage = ({ data }: MessageEvent<HostMessage>) => receive(data);
+  return (message) => channel.postMessage(message);
 }
 
 /** Returns the time of the clock that all tabs and workers of this machine share, in milliseconds. */

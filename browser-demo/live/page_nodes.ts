@@ -20,7 +20,6 @@ import { machineMs } from "./host_message.ts";
 import type { HostMessage, NodeReport } from "./host_message.ts";
 import { NodeWorker } from "./node_worker.ts";
 
-/** Options of {@linkcode PageNodes}. */
 export interface PageNodesOptions {
   readonly page: string;
   readonly record: ClusterRecord;

@@ -15,55 +15,42 @@ const ASK_INTERVAL_MS = 400;
 const ANSWER_TIMEOUT_MS = 1500;
 
 /** Asks at an interval for as long as the page lives. */
-export class ServerWatch {
-  readonly #servers: readonly string[];
-  readonly #transport: TabTransport;
-  readonly #cluster: ClusterView;
-  readonly #asking = new Set<string>();
-
-  constructor(servers: readonly string[], transport: TabTransport, cluster: ClusterView) {
-    this.#servers = servers;
-    this.#transport = transport;
-    this.#cluster = cluster;
-  }
-
-  start(): void {
-    setInterval(() => this.#askAll(), ASK_INTERVAL_MS);
-    this.#askAll();
-  }
-
-  #askAll(): void {
-    const reported = new Set(this.#cluster.nodes.filter(({ page }) => !isAsked(page)).map(({ view }) => view.address));
-    const members = this.#cluster.membership.members.map(({ address }) => address);
-    for (const address of new Set([...this.#servers, ...members])) {
-      if (!reported.has(address) && !this.#asking.has(address)) void this.#ask(address);
-    }
-  }
-
-  async #ask(address: string): Promise<void> {
-    this.#asking.add(address);
+export function watchServers(servers: readonly string[], transport: TabTransport, cluster: ClusterView): void {
+  const asking = new Set<string>();
+  const ask = async (address: string): Promise<void> => {
+    asking.add(address);
     try {
       const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-      const status = await this.#transport.client.status(address, { signal });
+      const status = await transport.client.status(address, { signal });
       const page = isServerAddress(address) ? ASKED_SERVER : ASKED_TAB;
-      const report = { page, run: `${status.id} ${status.incarnation}`, view: this.#view(status, address) };
-      this.#cluster.apply({ type: "report", report, links: null, messages: [], events: [] });
+      const view = viewOf(status, address, entriesOf(status, cluster));
+      const report = { page, run: `${status.id} ${status.incarnation}`, view };
+      cluster.apply({ type: "report", report, links: null, messages: [], events: [] });
     } catch {
       // A node that does not answer is soon shown as away.
     } finally {
-      this.#asking.delete(address);
+      asking.delete(address);
     }
-  }
+  };
+  const askAll = (): void => {
+    const reported = new Set(cluster.nodes.filter(({ page }) => !isAsked(page)).map(({ view }) => view.address));
+    const members = cluster.membership.members.map(({ address }) => address);
+    for (const address of new Set([...servers, ...members])) {
+      if (!reported.has(address) && !asking.has(address)) void ask(address);
+    }
+  };
+  setInterval(askAll, ASK_INTERVAL_MS);
+  askAll();
+}
 
-  /** Committed entries are the same everywhere (§5.4.3), so those of a node on this page stand for the others'. */
-  #view(status: NodeStatus, address: string): Omit<NodeView, "home"> {
-    const own = this.#cluster.nodes.map(({ view }) => view).filter(({ home }) => home === "this page");
-    const entries = own.map((view) => {
-      const committed = Math.min(view.commitIndex, status.commitIndex);
-      return view.entries.filter(({ index }) => index >= status.firstIndex && index <= committed);
-    });
-    return viewOf(status, address, entries.find(({ length }) => length > 0) ?? []);
-  }
+/** Committed entries are the same everywhere (§5.4.3), so those of a node on this page stand for the others'. */
+function entriesOf(status: NodeStatus, cluster: ClusterView): readonly EntryView[] {
+  const own = cluster.nodes.map(({ view }) => view).filter(({ home }) => home === "this page");
+  const entries = own.map((view) => {
+    const committed = Math.min(view.commitIndex, status.commitIndex);
+    return view.entries.filter(({ index }) => index >= status.firstIndex && index <= committed);
+  });
+  return entries.find(({ length }) => length > 0) ?? [];
 }
 
 /** Converts a status, which has less than a report: no vote, and no timer. */

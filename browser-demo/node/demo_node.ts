@@ -12,7 +12,7 @@ import { createIndexedDbStorage } from "../../storage/indexeddb/mod.ts";
 import { relayPortTransport } from "../../transport/relay/mod.ts";
 import { BroadcastChannelTransport, tabAddress } from "../../transport/tab/mod.ts";
 import type { TabTransport } from "../../transport/tab/mod.ts";
-import { HostChannel } from "../live/host_message.ts";
+import { openChannel } from "../live/host_message.ts";
 import { FaultyTransport } from "./faulty_transport.ts";
 import { NodeReporter } from "./node_reporter.ts";
 import type { NodeSettings } from "./settings.ts";
@@ -64,7 +64,7 @@ async function report(
   transport: FaultyTransport,
   storage: Storage,
 ): Promise<void> {
-  const channel = new HostChannel(cluster, (message) => {
+  const send = openChannel(cluster, (message) => {
     if (message.type !== "links") return;
     for (const link of message.links) transport.setLink(link);
   });
@@ -77,7 +77,7 @@ async function report(
     // As the node computes it: see RaftNodeOptions.
     tickMs: Math.min(heartbeatIntervalMs / 2, electionTimeoutMs / 10),
     origin: { page, run },
-    send: (message) => channel.send(message),
+    send,
   }).start();
 }
 

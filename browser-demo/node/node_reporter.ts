@@ -16,7 +16,6 @@ const INSPECT_INTERVAL_MS = 33;
 /** At most this many events wait for a report. */
 const MAX_EVENTS = 256;
 
-/** Options of {@linkcode NodeReporter}. */
 export interface ReporterOptions {
   readonly node: RaftNode;
   /** Returns the state of the node, with the reason. */

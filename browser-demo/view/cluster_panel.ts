@@ -7,7 +7,6 @@ import type { TemplateResult } from "lit-html";
 import { isHealthy } from "../live/links.ts";
 import { Part } from "./part.ts";
 
-/** `<raft-cluster-panel>` */
 export class ClusterPanel extends Part {
   readonly topics = ["links"] as const;
   #adding = false;

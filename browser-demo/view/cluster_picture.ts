@@ -19,7 +19,6 @@ import type { ViewContext } from "./part.ts";
 import { HEIGHT, nodeSize, ringPositions } from "./ring.ts";
 import type { Point } from "./ring.ts";
 
-/** `<raft-cluster-picture>` */
 export class ClusterPicture extends Part {
   readonly topics = ["nodes", "links", "selection", "values"] as const;
   readonly #flights = new Flights();

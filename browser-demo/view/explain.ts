@@ -7,7 +7,7 @@ import { sentence } from "../../lib/sentence.ts";
 import type { Membership, NodeId, VoteDenial } from "../../mod.ts";
 import type { ClusterEvent, NodeLife, NodeView } from "../source.ts";
 import type { ClusterModel } from "./model.ts";
-import { byName, capital, duration, entries, listOf } from "./words.ts";
+import { byName, duration, entries, listOf } from "./words.ts";
 
 /** The feed names the commands of at most this many entries. */
 const MAX_LABELS = 3;
@@ -185,9 +185,8 @@ function explainCommitted(
     );
     const labels = commands.length > MAX_LABELS ? "" : commands.map(({ label }) => label).join(", ");
     const which = labels === "" ? entries(from, to) : `${entries(from, to)} (${labels})`;
-    return `${capital(which)} ${
-      from === to ? "is" : "are"
-    } committed: on the disks of a majority, and therefore never lost.`;
+    const are = from === to ? "is" : "are";
+    return sentence(`${which} ${are} committed: on the disks of a majority, and therefore never lost`);
   };
   const parts = [String(first), String(last)];
   const group = { key: `committed ${node} ${view.term}`, parts, say };

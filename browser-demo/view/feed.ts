@@ -22,7 +22,6 @@ const MAX_WAITING = 300;
 /** An entry that waits for this long is explained. */
 const PATIENCE_MS = 1000;
 
-/** `<raft-feed>` */
 export class Feed extends Part {
   readonly topics = ["events", "nodes", "links"] as const;
   override readonly everyMs = 120;

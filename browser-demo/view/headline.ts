@@ -7,7 +7,6 @@ import type { TemplateResult } from "lit-html";
 import { headlineOf } from "./explain_state.ts";
 import { Part } from "./part.ts";
 
-/** `<raft-headline>` */
 export class Headline extends Part {
   readonly topics = ["nodes"] as const;
   override readonly everyMs = 80;

@@ -14,7 +14,6 @@ import { Part } from "./part.ts";
 
 const MAX_DELAY_MS = 1000;
 
-/** `<raft-link-panel>` */
 export class LinkPanel extends Part {
   readonly topics = ["links", "nodes", "selection"] as const;
   override readonly everyMs = 60;

@@ -41,7 +41,6 @@ function logCell(view: NodeView, index: number, leader: NodeView | null, selecte
   `;
 }
 
-/** `<raft-log-table>` */
 export class LogTable extends Part {
   readonly topics = ["nodes", "links"] as const;
   override readonly everyMs = 100;

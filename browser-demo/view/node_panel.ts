@@ -80,7 +80,6 @@ const ACTIONS: readonly NodeAction[] = [
   },
 ];
 
-/** `<raft-node-panel>` */
 export class NodePanel extends Part {
   readonly topics = ["nodes", "links", "selection"] as const;
   override readonly everyMs = 80;

@@ -12,7 +12,6 @@ import { duration, errorWords, listOf } from "./words.ts";
 
 const ANSWERS_KEPT = 5;
 
-/** `<raft-playground>` */
 export class Playground extends Part {
   readonly topics = ["nodes", "values"] as const;
   override readonly everyMs = 120;

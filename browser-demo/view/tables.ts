@@ -34,7 +34,6 @@ function table(
   `;
 }
 
-/** `<raft-tables>` */
 export class Tables extends Part {
   readonly topics = ["nodes", "messages", "values"] as const;
   override readonly everyMs = 600;

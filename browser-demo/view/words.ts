@@ -18,11 +18,6 @@ export function byName(a: NodeId, b: NodeId): number {
   return a.localeCompare(b, "en", { numeric: true });
 }
 
-/** Returns a text with a capital at its beginning, unless it begins with the name of a node. */
-export function capital(text: string): string {
-  return /^[a-z]+\d/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
-}
-
 /** Returns an error as sentences: the message, and advice. */
 export function errorWords(error: unknown): { readonly message: string; readonly hint: string } {
   const { message, hint, outcome } = error instanceof RaftError ? error : RaftError.from(error, "internal", "rejected");
