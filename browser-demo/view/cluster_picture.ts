@@ -5,6 +5,7 @@
 
 import { html, nothing } from "lit-html";
 import type { TemplateResult } from "lit-html";
+import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
 import type { NodeId } from "../../mod.ts";
 import { Flights } from "./flights.ts";
@@ -58,9 +59,11 @@ export class ClusterPicture extends Part {
         linkLines(pair, [this.#places.get(pair.a)!, this.#places.get(pair.b)!], this.#size, model)
       );
     }
+    // Most frames change no link.
+    const lines = guard([this.#lines], () => this.#lines);
     return html`
       <div class="stage" style="aspect-ratio: 100 / ${HEIGHT}; --size: ${this.#size}cqi">
-        <svg class="links" viewBox="0 0 100 ${HEIGHT}" aria-hidden="true" focusable="false">${this.#lines}</svg>
+        <svg class="links" viewBox="0 0 100 ${HEIGHT}" aria-hidden="true" focusable="false">${lines}</svg>
         ${this.#layer.element}
         ${repeat(model.views(), ({ id }) => id, (view) => nodeBadge(view, this.#places.get(view.id)!, model))}
       </div>
