@@ -10,122 +10,7 @@
  * @module
  */
 
-// The interfaces that a user may implement.
-export type { AppliedCommand, StateMachine } from "./lib/state_machine.ts";
-export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "./lib/storage.ts";
-export type { Envelope, Receive, Transport } from "./lib/transport.ts";
-export { PROTOCOL_VERSION } from "./lib/transport.ts";
-export type { Cancel, Clock, Host } from "./lib/clock.ts";
-export { systemHost } from "./lib/host.ts";
-
-// The errors.
-export type {
-  DiskState,
-  LeaderHint,
-  Outcome,
-  RaftErrorCode,
-  RaftErrorJson,
-  RaftErrorOptions,
-  Retry,
-  StorageErrorCode,
-} from "./lib/errors.ts";
-export { isRetryable, RaftError, retryOf, StorageError } from "./lib/errors.ts";
-
-// The node.
-export { RaftNode } from "./lib/node/mod.ts";
-export type {
-  Consistency,
-  LeaderCallback,
-  LeaderTerm,
-  Lifecycle,
-  MembershipTarget,
-  NodeMetric,
-  NodeStatus,
-  PeerStatus,
-  ProposeResult,
-  RaftNodeEvent,
-  RaftNodeEventMap,
-  RaftNodeEventType,
-  RaftNodeListener,
-  RaftNodeOptions,
-  RaftView,
-  ReadOptions,
-  ReadResult,
-  RequestOptions,
-  Suffrage,
-  TransferOptions,
-} from "./lib/node/mod.ts";
-
-// Adapters in memory.
-export { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
-export type { MemoryOperation, MemoryStorageOptions } from "./storage/memory.ts";
-export { MemoryNetwork, MemoryTransport } from "./transport/memory.ts";
-export type { MemoryNetworkOptions, NetworkCounts, NetworkFaults } from "./transport/memory.ts";
-
-// The key-value state machine.
-export { KeyValue } from "./lib/kv/key_value.ts";
-export type { KeyValueOptions } from "./lib/kv/key_value.ts";
-export {
-  decodeGetAnswer,
-  decodeListAnswer,
-  decodeWriteAnswer,
-  encodeDelete,
-  encodeGet,
-  encodeList,
-  encodePut,
-  KEY_MAX_BYTES,
-  LIST_MAX_ENTRIES,
-  VALUE_MAX_BYTES,
-} from "./lib/kv/commands.ts";
-export type {
-  ExpectedVersion,
-  GetAnswer,
-  InvalidAnswer,
-  KeyValueEntry,
-  ListAnswer,
-  ListQuery,
-  VersionedValue,
-  WriteAnswer,
-} from "./lib/kv/commands.ts";
-export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
-export { KeyValueClient } from "./lib/kv/client.ts";
-export type {
-  BytesOrText,
-  CompareResult,
-  KeyValueClientOptions,
-  KeyValueCluster,
-  KeyValueList,
-  KeyValueListOptions,
-  KeyValueReading,
-  KeyValueReadOptions,
-  KeyValueWatchOptions,
-  WatchSource,
-} from "./lib/kv/client.ts";
-
-// Exactly once.
-export { Sessions } from "./lib/sessions/sessions.ts";
-export type { SessionLimits } from "./lib/sessions/session_table.ts";
-
-// The client.
-export { ClusterAdmin, Coordinator, DirectClientTransport } from "./lib/client/mod.ts";
-export type {
-  AdminCallOptions,
-  AdminCalls,
-  AdminMethod,
-  AdminRequestOptions,
-  AdminTransport,
-  CallOptions,
-  ClientRequestOptions,
-  ClientTransport,
-  ClusterAdminOptions,
-  CoordinatorOptions,
-  DirectNode,
-  KnownLeader,
-  MemberList,
-  MemberName,
-  NewMember,
-  ProposeOutcome,
-} from "./lib/client/mod.ts";
+// In this order of the sections, the bundle for browsers compresses best.
 
 // The protocol.
 export {
@@ -179,6 +64,79 @@ export type {
 export { ByteReader, ByteWriter } from "./lib/bytes.ts";
 export { crc32c } from "./lib/crc32c.ts";
 
+// The node.
+export { RaftNode } from "./lib/node/mod.ts";
+export type {
+  Consistency,
+  LeaderCallback,
+  LeaderTerm,
+  Lifecycle,
+  MembershipTarget,
+  NodeMetric,
+  NodeStatus,
+  PeerStatus,
+  ProposeResult,
+  RaftNodeEvent,
+  RaftNodeEventMap,
+  RaftNodeEventType,
+  RaftNodeListener,
+  RaftNodeOptions,
+  RaftView,
+  ReadOptions,
+  ReadResult,
+  RequestOptions,
+  Suffrage,
+  TransferOptions,
+} from "./lib/node/mod.ts";
+
+// Adapters in memory.
+export { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
+export type { MemoryOperation, MemoryStorageOptions } from "./storage/memory.ts";
+export { MemoryNetwork, MemoryTransport } from "./transport/memory.ts";
+export type { MemoryNetworkOptions, NetworkCounts, NetworkFaults } from "./transport/memory.ts";
+
+// The errors.
+export type {
+  DiskState,
+  LeaderHint,
+  Outcome,
+  RaftErrorCode,
+  RaftErrorJson,
+  RaftErrorOptions,
+  Retry,
+  StorageErrorCode,
+} from "./lib/errors.ts";
+export { isRetryable, RaftError, retryOf, StorageError } from "./lib/errors.ts";
+
+// The interfaces that a user may implement.
+export type { AppliedCommand, StateMachine } from "./lib/state_machine.ts";
+export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "./lib/storage.ts";
+export type { Envelope, Receive, Transport } from "./lib/transport.ts";
+export { PROTOCOL_VERSION } from "./lib/transport.ts";
+export type { Cancel, Clock, Host } from "./lib/clock.ts";
+export { systemHost } from "./lib/host.ts";
+
+// The client.
+export { ClusterAdmin, Coordinator, DirectClientTransport } from "./lib/client/mod.ts";
+export type {
+  AdminCallOptions,
+  AdminCalls,
+  AdminMethod,
+  AdminRequestOptions,
+  AdminTransport,
+  CallOptions,
+  ClientRequestOptions,
+  ClientTransport,
+  ClusterAdminOptions,
+  CoordinatorOptions,
+  DirectNode,
+  KnownLeader,
+  MemberList,
+  MemberName,
+  NewMember,
+  ProposeOutcome,
+} from "./lib/client/mod.ts";
+
 // State machines over values.
 export { jsonCodec, TypedClient, typedStateMachine } from "./lib/typed/typed_state_machine.ts";
 export type {
@@ -188,3 +146,47 @@ export type {
   TypedDefinition,
   TypedReadOptions,
 } from "./lib/typed/typed_state_machine.ts";
+
+// Exactly once.
+export { Sessions } from "./lib/sessions/sessions.ts";
+export type { SessionLimits } from "./lib/sessions/session_table.ts";
+
+// The key-value state machine.
+export { KeyValue } from "./lib/kv/key_value.ts";
+export type { KeyValueOptions } from "./lib/kv/key_value.ts";
+export {
+  decodeGetAnswer,
+  decodeListAnswer,
+  decodeWriteAnswer,
+  encodeDelete,
+  encodeGet,
+  encodeList,
+  encodePut,
+  KEY_MAX_BYTES,
+  LIST_MAX_ENTRIES,
+  VALUE_MAX_BYTES,
+} from "./lib/kv/commands.ts";
+export type {
+  ExpectedVersion,
+  GetAnswer,
+  InvalidAnswer,
+  KeyValueEntry,
+  ListAnswer,
+  ListQuery,
+  VersionedValue,
+  WriteAnswer,
+} from "./lib/kv/commands.ts";
+export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
+export { KeyValueClient } from "./lib/kv/client.ts";
+export type {
+  BytesOrText,
+  CompareResult,
+  KeyValueClientOptions,
+  KeyValueCluster,
+  KeyValueList,
+  KeyValueListOptions,
+  KeyValueReading,
+  KeyValueReadOptions,
+  KeyValueWatchOptions,
+  WatchSource,
+} from "./lib/kv/client.ts";
