@@ -80,7 +80,7 @@ export function headlineOf(cluster: ClusterModel): HeadlineWords {
 
 /** Reports whether two nodes reach each other. */
 function isOpen(cluster: ClusterModel, a: NodeId, b: NodeId): boolean {
-  return a === b || (cluster.linkOf(a, b)?.cut !== true && cluster.linkOf(b, a)?.cut !== true);
+  return a === b || (!cluster.linkOf(a, b).cut && !cluster.linkOf(b, a).cut);
 }
 
 function headlineWithLeader(cluster: ClusterModel, leader: NodeView): HeadlineWords {
@@ -187,7 +187,7 @@ function whyUnreachable(cluster: ClusterModel, leader: NodeView, id: NodeId): Re
   if (view.life !== "running") {
     return (who, are) => `${who} ${are} ${view.life === "starting" ? "still starting" : view.life}`;
   }
-  const [there, back] = [cluster.linkOf(leader.id, id)?.cut === true, cluster.linkOf(id, leader.id)?.cut === true];
+  const [there, back] = [cluster.linkOf(leader.id, id).cut, cluster.linkOf(id, leader.id).cut];
   if (there && back) return (who, are) => `${who} ${are} cut off from ${leader.id}`;
   if (there) return (who) => `the link from ${leader.id} to ${who} is cut`;
   return back ? (who) => `the link from ${who} to ${leader.id} is cut` : null;
@@ -200,8 +200,8 @@ function whyBehind(cluster: ClusterModel, leader: NodeView, id: NodeId): Reason 
   const state = leader.progress.find((peer) => peer.id === id)?.state;
   if (state === "snapshot") return (who, are) => `${who} ${are === "is" ? "needs" : "need"} a snapshot first`;
   const [there, back] = [cluster.linkOf(leader.id, id), cluster.linkOf(id, leader.id)];
-  const delay = (there?.delayMs ?? 0) + (back?.delayMs ?? 0);
+  const delay = there.delayMs + back.delayMs;
   if (delay > 0) return (who) => `the round trip to ${who} takes ${duration(delay)}`;
-  if ((there?.loss ?? 0) + (back?.loss ?? 0) > 0) return (who) => `messages to and from ${who} are lost`;
+  if (there.loss + back.loss > 0) return (who) => `messages to and from ${who} are lost`;
   return state === "probe" ? (who) => `${leader.id} is still comparing its log with ${who}'s` : null;
 }

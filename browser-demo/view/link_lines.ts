@@ -20,7 +20,7 @@ export function linkLines(
   const { a, b } = pair;
   const [there, back] = [model.linkOf(a, b), model.linkOf(b, a)];
   const selected = model.selectedLink?.a === a && model.selectedLink.b === b;
-  const cut = there?.cut === true && back?.cut === true;
+  const cut = there.cut && back.cut;
   return svg`
     <g class="link" data-link="${a} ${b}" ?data-selected=${selected} data-cut=${cut ? "both" : nothing}>
       <g @click=${() => model.selectLink(pair)}>
@@ -39,10 +39,9 @@ function line(kind: string, start: Point, end: Point, state: string | typeof not
 
 /** Returns the faults of one direction: a dashed line, a bar across it if it is cut, and its delay and loss. */
 function laneOf(
-  view: LinkView | undefined,
+  { cut, delayMs, loss }: LinkView,
   { start, end }: { readonly start: Point; readonly end: Point },
 ): TemplateResult {
-  const { cut = false, delayMs = 0, loss = 0 } = view ?? {};
   const slow = !cut && (delayMs > 0 || loss > 0);
   const state = cut ? "cut" : slow ? "slow" : nothing;
   const words = [delayMs > 0 ? `${delayMs} ms` : "", loss > 0 ? `−${Math.round(loss * 100)} %` : ""];

@@ -19,14 +19,15 @@ export class LinkPanel extends Part {
   override readonly everyMs = 60;
 
   content(): TemplateResult {
-    const pairs = this.model.pairs();
+    const { model } = this;
+    const pairs = model.pairs();
     this.hidden = pairs.length === 0;
-    const pair = this.model.selectedLink ?? pairs[0];
+    const pair = model.selectedLink ?? pairs[0];
     if (pair === undefined) return html``;
     const { a, b } = pair;
     const select = (event: Event): void => {
       const chosen = pairs.find((one) => nameOf(one) === valueOf(event));
-      if (chosen !== undefined) this.model.selectLink(chosen);
+      if (chosen !== undefined) model.selectLink(chosen);
     };
     return html`
       <div class="head">
@@ -38,9 +39,7 @@ export class LinkPanel extends Part {
         <button type="button" @click=${() => this.#setBoth(pair, false)}>Restore</button>
       </div>
       <div class="directions">
-        ${[[a, b], [b, a]].map(([from, to]) =>
-          this.#direction(this.model.linkOf(from!, to!) ?? healthyLink(from!, to!))
-        )}
+        ${[model.linkOf(a, b), model.linkOf(b, a)].map((link) => this.#direction(link))}
       </div>
     `;
   }

@@ -4,6 +4,7 @@
  */
 
 import type { NodeId } from "../../mod.ts";
+import { healthyLink } from "../live/links.ts";
 import type { ClusterEvent, LinkView, MessageView, NodeView, SourceListener } from "../source.ts";
 import { byName } from "./words.ts";
 
@@ -86,9 +87,9 @@ export class ClusterModel implements SourceListener {
     this.touch("links");
   }
 
-  /** Returns a link that is or was faulty; otherwise `undefined`. */
-  linkOf(from: NodeId, to: NodeId): LinkView | undefined {
-    return this.links.get(linkKey(from, to));
+  /** Returns the state of a link, which is healthy unless the source has said otherwise. */
+  linkOf(from: NodeId, to: NodeId): LinkView {
+    return this.links.get(linkKey(from, to)) ?? healthyLink(from, to);
   }
 
   message(view: MessageView): void {
@@ -138,8 +139,7 @@ export class ClusterModel implements SourceListener {
   /** Reports whether all links of a node are cut. */
   isIsolated(id: NodeId): boolean {
     const others = this.ids().filter((other) => other !== id);
-    return others.length > 0 &&
-      others.every((other) => this.linkOf(id, other)?.cut === true && this.linkOf(other, id)?.cut === true);
+    return others.length > 0 && others.every((other) => this.linkOf(id, other).cut && this.linkOf(other, id).cut);
   }
 
   /** Returns how long a node had received nothing from a leader at a time; `null` if that is not known. */
