@@ -92,6 +92,7 @@ Deno.test("a goodbye of an earlier instance does not remove its successor", asyn
   await until(() => a.peers.includes(B), "b is there");
   const hello = meeting.frames.find(({ from, kind }) => from === B && kind === "hello")!;
   await b.close();
+  await until(() => !a.peers.includes(B), "b is gone");
   const again = meeting.make(B);
   await again.start(() => {});
   await until(() => a.peers.includes(B), "b is there again");
