@@ -10,13 +10,12 @@ import type { ClientHttp2Session } from "node:http2";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ByteReader, ByteWriter } from "../lib/bytes.ts";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { eventually, freePort } from "../tests/support/server_processes.ts";
 import type { Loads } from "./processes.ts";
 import { loadTarget } from "./processes.ts";
 
 const VALUE = new Uint8Array(100).fill(7);
-const LENGTH_DELIMITED = 2;
 
 /** Returns the version of the etcd on the PATH; `null` if there is none. */
 export function etcdVersion(): string | null {
@@ -128,26 +127,18 @@ function keyOf(n: number): Uint8Array {
 
 /** Encodes a protobuf message of bytes fields. */
 function fields(all: readonly (readonly [number, Uint8Array])[]): Uint8Array {
-  const writer = new ByteWriter();
-  for (const [number, bytes] of all) writer.varint(number * 8 + LENGTH_DELIMITED).bytes(bytes);
+  const writer = new BinaryWriter();
+  for (const [number, bytes] of all) writer.tag(number, WireType.LengthDelimited).bytes(bytes);
   return writer.finish();
 }
 
 /** Decodes a protobuf message that has only varints and bytes. Ids have 64 bits. */
-function decoded(message: Uint8Array): Map<number, bigint | Uint8Array> {
-  const reader = new ByteReader(message);
-  const found = new Map<number, bigint | Uint8Array>();
-  const varint = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n;; shift += 7n) {
-      const byte = reader.byte();
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (reader.remaining > 0) {
-    const tag = Number(varint());
-    found.set(tag >> 3, (tag & 7) === LENGTH_DELIMITED ? reader.bytes() : varint());
+function decoded(message: Uint8Array): Map<number, bigint | string | Uint8Array> {
+  const reader = new BinaryReader(message);
+  const found = new Map<number, bigint | string | Uint8Array>();
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    found.set(number, type === WireType.LengthDelimited ? reader.bytes() : reader.uint64());
   }
   return found;
 }
