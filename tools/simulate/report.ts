@@ -47,22 +47,21 @@ export function describeCounts(counts: Readonly<Record<string, number>>): string
   return [`faults   ${row(FAULTS)}`, `cluster  ${row(OCCURRENCES)}`, `others   ${row(others)}`].join("\n");
 }
 
+function virtual(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} virtual seconds`;
+}
+
 export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
   const rate = Math.round(seeds / seconds * 60);
-  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${
-    (medianVirtualMs / 1000).toFixed(1)
-  } virtual ` +
-    `seconds and ${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
+  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${virtual(medianVirtualMs)} and ` +
+    `${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
 }
 
 export function describeResult(
   { seed, verdict, violation, commits, steps, virtualMs, traceHash }: SimulationResult,
 ): string {
   const what = verdict === "passed" ? "passed" : `FAILED: ${violation?.invariant}: ${violation?.message}`;
-  return `seed ${seed} ${what}\n${commits} commits, ${steps} events, ${
-    (virtualMs / 1000).toFixed(1)
-  } virtual seconds, ` +
-    `trace ${traceHash}`;
+  return `seed ${seed} ${what}\n${commits} commits, ${steps} events, ${virtual(virtualMs)}, trace ${traceHash}`;
 }
 
 export function describeStory(story: readonly StoryLine[]): string {
