@@ -17,7 +17,7 @@ export interface ShrinkOptions {
 /** The smallest failing run that was found. */
 export interface Shrunk {
   /** The options that replay it. */
-  readonly options: SimulationOptions & { readonly decisions: readonly string[] };
+  readonly options: SimulationOptions & { readonly durationMs: number; readonly decisions: readonly string[] };
   /** Its result, with its story. */
   readonly result: SimulationResult;
   /** The number of runs tried. */
@@ -25,21 +25,19 @@ export interface Shrunk {
 }
 
 class Shrinker {
-  #options: SimulationOptions;
+  /** The smallest run so far. */
+  #smallest: Shrunk["options"];
   readonly #invariant: string;
   readonly #maxRuns: number;
-  readonly #onProgress: (left: number, runs: number) => void;
-  #durationMs: number;
-  #left: readonly string[];
+  readonly #onProgress: ShrinkOptions["onProgress"];
   #runs = 0;
 
   constructor(options: SimulationOptions, failed: SimulationResult, { maxRuns = 1000, onProgress }: ShrinkOptions) {
-    this.#options = options;
+    const durationMs = Math.min(options.durationMs ?? 20_000, failed.virtualMs);
+    this.#smallest = { ...options, durationMs, decisions: failed.decisions };
     this.#invariant = failed.violation?.invariant ?? "";
     this.#maxRuns = maxRuns;
-    this.#onProgress = onProgress ?? (() => {});
-    this.#durationMs = Math.min(options.durationMs ?? 20_000, failed.virtualMs);
-    this.#left = failed.decisions;
+    this.#onProgress = onProgress;
   }
 
   async shrink(): Promise<Shrunk> {
@@ -49,67 +47,66 @@ class Shrinker {
     await this.#reduce();
     await this.#shorten();
     await this.#reduce();
-    const options = { ...this.#options, durationMs: this.#durationMs, decisions: this.#left };
-    const result = await simulate({ ...options, record: true });
-    return { options: { ...options, decisions: result.decisions }, result, runs: this.#runs };
+    const result = await simulate({ ...this.#smallest, record: true });
+    return { options: { ...this.#smallest, decisions: result.decisions }, result, runs: this.#runs };
   }
 
   async #shorten(): Promise<void> {
     for (const part of [0.1, 0.25, 0.5, 0.75]) {
-      const shorter = Math.ceil(this.#durationMs * part);
-      if (!await this.#fails(this.#left, shorter)) continue;
-      this.#durationMs = shorter;
-      return;
+      if (await this.#fails({ durationMs: Math.ceil(this.#smallest.durationMs * part) })) return;
     }
   }
 
   /** Tries fewer nodes, and snapshots after a few entries, so that fewer requests are needed. */
   async #simplify(): Promise<void> {
-    const node = { ...this.#options.node, snapshotEntries: 4, trailingEntries: 0 };
+    const node = { ...this.#smallest.node, snapshotEntries: 4, trailingEntries: 0 };
     for (const simpler of [{ node }, { nodes: 1 }, { nodes: 2 }, { nodes: 3 }]) {
-      const options = { ...this.#options, ...simpler };
-      if (simpler.nodes !== undefined && this.#options.nodes !== undefined) continue;
-      if (await this.#fails(this.#left, this.#durationMs, options)) this.#options = options;
+      if (simpler.nodes === undefined || this.#smallest.nodes === undefined) await this.#fails(simpler);
     }
   }
 
   /** Leaves out all decisions of one kind, such as every lost message: most of them are noise. */
   async #dropKinds(): Promise<void> {
     const kindOf = (decision: string): string => decision.slice(decision.lastIndexOf(":") + 1);
-    for (const kind of new Set(this.#left.map(kindOf))) {
-      await this.#fails(this.#left.filter((decision) => kindOf(decision) !== kind), this.#durationMs);
+    for (const kind of new Set(this.#smallest.decisions.map(kindOf))) {
+      await this.#fails({ decisions: this.#smallest.decisions.filter((decision) => kindOf(decision) !== kind) });
     }
   }
 
   /** Leaves out ever smaller parts, until no single decision can be left out. */
   async #reduce(): Promise<void> {
-    for (let parts = 2; this.#left.length > 0 && this.#runs < this.#maxRuns;) {
-      const size = Math.ceil(this.#left.length / parts);
+    for (let parts = 2; this.#left > 0 && this.#runs < this.#maxRuns;) {
+      const size = Math.ceil(this.#left / parts);
       const smaller = await this.#leaveOut(size);
       if (smaller) parts = Math.max(2, parts - 1);
       else if (size === 1) return;
-      else parts = Math.min(this.#left.length, parts * 2);
+      else parts = Math.min(this.#left, parts * 2);
     }
   }
 
   async #leaveOut(size: number): Promise<boolean> {
     let smaller = false;
     // The last first: late decisions matter less.
-    for (let end = this.#left.length; end > 0 && this.#runs < this.#maxRuns; end -= size) {
+    for (let end = this.#left; end > 0 && this.#runs < this.#maxRuns; end -= size) {
       const start = Math.max(0, end - size);
-      const rest = [...this.#left.slice(0, start), ...this.#left.slice(end)];
-      smaller = await this.#fails(rest, this.#durationMs) || smaller;
+      smaller = await this.#fails({ decisions: this.#smallest.decisions.toSpliced(start, end - start) }) || smaller;
     }
     return smaller;
   }
 
-  /** Reports whether the run still fails in the same way; if so, it becomes the current one. */
-  async #fails(decisions: readonly string[], durationMs: number, options = this.#options): Promise<boolean> {
+  /** The number of decisions that are left. */
+  get #left(): number {
+    return this.#smallest.decisions.length;
+  }
+
+  /** Reports whether a simpler run still fails in the same way; if so, it becomes the smallest one. */
+  async #fails(simpler: Partial<Shrunk["options"]>): Promise<boolean> {
     this.#runs++;
-    const result = await simulate({ ...options, decisions, durationMs });
-    const fails = result.violation?.invariant === this.#invariant;
-    if (fails) this.#left = result.decisions;
-    this.#onProgress(this.#left.length, this.#runs);
+    const options = { ...this.#smallest, ...simpler };
+    const { violation, decisions } = await simulate(options);
+    const fails = violation?.invariant === this.#invariant;
+    if (fails) this.#smallest = { ...options, decisions };
+    this.#onProgress?.(this.#left, this.#runs);
     return fails;
   }
 }
