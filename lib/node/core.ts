@@ -240,7 +240,7 @@ export class NodeCore implements NodeContext {
       this.#senders.stop();
     }
     this.#ledTerm = ledTerm;
-    this.#messenger.resetSentIndex();
+    this.#messenger.sentIndex = 0;
     this.lease.reset();
   }
 

@@ -107,7 +107,7 @@ function mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
  * member may have left, and come back with a new data folder.
  */
 export function isAnswer({ type }: Message): boolean {
-  return type === "RequestVoteResponse" || type === "AppendEntriesResponse" || type === "InstallSnapshotResponse";
+  return type.endsWith("Response");
 }
 
 function refuseNamesake({ from }: Envelope): Verdict {

@@ -25,19 +25,15 @@ type AnyListener = (event: RaftNodeEvent) => void;
 
 /** Buffers events, and dispatches them in tasks of their own. */
 export class EventHub {
+  /** The number of events that found the buffer full. */
+  dropped = 0;
   readonly #enqueue: (task: () => void) => void;
   readonly #listeners = new Map<RaftNodeEventType, Set<AnyListener>>();
-  #buffer: RaftNodeEvent[] = [];
-  #dropped = 0;
+  readonly #buffer: RaftNodeEvent[] = [];
   #scheduled = false;
 
   constructor(enqueue: (task: () => void) => void) {
     this.#enqueue = enqueue;
-  }
-
-  /** The number of events that found the buffer full. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   add<K extends RaftNodeEventType>(type: K, listener: RaftNodeListener<K>): void {
@@ -54,7 +50,7 @@ export class EventHub {
   emit<K extends RaftNodeEventType>(type: K, detail: RaftNodeEventMap[K]): void {
     if (!this.#listeners.has(type)) return;
     if (this.#buffer.length >= MAX_BUFFERED) {
-      this.#dropped++;
+      this.dropped++;
       return;
     }
     this.#buffer.push({ type, detail });
@@ -66,9 +62,7 @@ export class EventHub {
 
   #dispatch(): void {
     this.#scheduled = false;
-    const events = this.#buffer;
-    this.#buffer = [];
-    for (const event of events) {
+    for (const event of this.#buffer.splice(0)) {
       for (const listener of this.#listeners.get(event.type) ?? []) {
         try {
           listener(event);

@@ -23,35 +23,21 @@ export interface MessengerOptions {
 
 /** Writes and checks envelopes. */
 export class Messenger {
+  identity: Identity;
+  /** The last entry sent to any peer in this leadership. */
+  sentIndex = 0;
   readonly #context: NodeContext;
   readonly #options: MessengerOptions;
   readonly #directory = new Directory();
   readonly #check = new EnvelopeCheck();
-  #identity: Identity;
-  /** The last entry sent to any peer in this leadership. */
-  #sentIndex = 0;
   #adopting = false;
   #closed = false;
 
   constructor(context: NodeContext, options: MessengerOptions) {
     this.#context = context;
     this.#options = options;
-    this.#identity = options.identity;
+    this.identity = options.identity;
     this.#directory.update(context.raft.membership);
-  }
-
-  /** The last entry that this leader has sent to any peer. */
-  get sentIndex(): number {
-    return this.#sentIndex;
-  }
-
-  /** Forgets the entries sent in an earlier leadership. */
-  resetSentIndex(): void {
-    this.#sentIndex = 0;
-  }
-
-  get identity(): Identity {
-    return this.#identity;
   }
 
   /** Begins to receive. */
@@ -78,15 +64,15 @@ export class Messenger {
   /** Sends a message, or drops it if the receiver's address is not known. */
   send(to: NodeId, message: Message): void {
     if (message.type === "AppendEntries") {
-      this.#sentIndex = Math.max(this.#sentIndex, message.prevLogIndex + message.entries.length);
+      this.sentIndex = Math.max(this.sentIndex, message.prevLogIndex + message.entries.length);
     }
     const peer = isAnswer(message) ? this.#directory.requester(to) : this.#directory.lookup(to);
     if (peer === undefined || this.#closed) return;
     this.#options.transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
-      clusterId: this.#identity.clusterId,
-      from: this.#identity.nodeId,
-      fromIncarnation: this.#identity.incarnation,
+      clusterId: this.identity.clusterId,
+      from: this.identity.nodeId,
+      fromIncarnation: this.identity.incarnation,
       fromAddress: this.#options.address,
       to,
       toIncarnation: peer.incarnation,
@@ -97,7 +83,7 @@ export class Messenger {
   #receive(envelope: Envelope): RaftError | void {
     if (this.#closed) return;
     const { raft, events } = this.#context;
-    const verdict = this.#check.check(envelope, this.#identity, this.#directory, raft.leader === null);
+    const verdict = this.#check.check(envelope, this.identity, this.#directory, raft.leader === null);
     const { from, message } = envelope;
     if (verdict.action === "refuse") {
       const { kind, reason } = verdict;
@@ -114,9 +100,9 @@ export class Messenger {
   #adopt(envelope: Envelope): void {
     if (this.#adopting) return;
     this.#adopting = true;
-    const identity: Identity = { ...this.#identity, clusterId: envelope.clusterId };
+    const identity: Identity = { ...this.identity, clusterId: envelope.clusterId };
     this.#context.storage.initialize(identity).then(() => {
-      this.#identity = identity;
+      this.identity = identity;
       this.#receive(envelope);
     }).catch((cause) => stopForStorage(this.#context, asStorageError(cause))).finally(() => this.#adopting = false);
   }

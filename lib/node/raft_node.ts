@@ -273,7 +273,10 @@ export class RaftNode {
    */
   async takeSnapshot(options: RequestOptions = {}): Promise<SnapshotMeta> {
     const core = this.#admit(options.signal);
-    return await withSignal(core.taker.take(), options.signal);
+    // A signal ends the wait alone: the snapshot is still taken.
+    const pending = new Pending<SnapshotMeta>({ signals: [options.signal] });
+    core.taker.take().then((meta) => pending.resolve(meta), (error) => pending.reject(error));
+    return await pending.promise;
   }
 
   /** Calls `listener` in a task of its own for each event of this type; errors that it throws are dropped. */
@@ -328,12 +331,4 @@ export class RaftNode {
     if (signal?.aborted) throw abortedError(signal);
     return this.#core;
   }
-}
-
-/** Stops waiting when the signal fires; the work itself continues. */
-function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  const pending = new Pending<T>({ signals: [signal] });
-  promise.then((value) => pending.resolve(value), (error) => pending.reject(error));
-  return pending.promise;
 }

@@ -69,16 +69,16 @@ export function typedStateMachine<State, Command, Answer, Query, Reading>(
   const readingCodec = codecs.reading ?? jsonCodec<Reading>();
   let state = definition.initial();
   return {
-    apply({ data }: AppliedCommand): Uint8Array {
-      return answered(() => readVersioned(data, version, commandCodec, "a command"), (command) => {
-        return answerCodec.encode(definition.apply(state, command));
-      });
-    },
-    query: (bytes) => {
-      return answered(() => readVersioned(bytes, version, queryCodec, "a query"), (query) => {
-        return readingCodec.encode(definition.query(state, query));
-      });
-    },
+    apply: ({ data }: AppliedCommand): Uint8Array =>
+      answered(
+        () => readVersioned(data, version, commandCodec, "a command"),
+        (command) => answerCodec.encode(definition.apply(state, command)),
+      ),
+    query: (bytes) =>
+      answered(
+        () => readVersioned(bytes, version, queryCodec, "a query"),
+        (query) => readingCodec.encode(definition.query(state, query)),
+      ),
     snapshot(): AsyncIterable<Uint8Array> {
       // Captured now: the state changes while the snapshot is written.
       return once(writeVersioned(state, version, stateCodec));
