@@ -154,28 +154,8 @@ export type { SessionLimits } from "./lib/sessions/session_table.ts";
 // The key-value state machine.
 export { KeyValue } from "./lib/kv/key_value.ts";
 export type { KeyValueOptions } from "./lib/kv/key_value.ts";
-export {
-  decodeGetAnswer,
-  decodeListAnswer,
-  decodeWriteAnswer,
-  encodeDelete,
-  encodeGet,
-  encodeList,
-  encodePut,
-  KEY_MAX_BYTES,
-  LIST_MAX_ENTRIES,
-  VALUE_MAX_BYTES,
-} from "./lib/kv/commands.ts";
-export type {
-  ExpectedVersion,
-  GetAnswer,
-  InvalidAnswer,
-  KeyValueEntry,
-  ListAnswer,
-  ListQuery,
-  VersionedValue,
-  WriteAnswer,
-} from "./lib/kv/commands.ts";
+export { KEY_MAX_BYTES, LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "./lib/kv/commands.ts";
+export type { ExpectedVersion, KeyValueEntry, VersionedValue } from "./lib/kv/commands.ts";
 export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
 export { KeyValueClient } from "./lib/kv/client.ts";
 export type {

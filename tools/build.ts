@@ -12,8 +12,7 @@ import { ROOT, run } from "./run.ts";
 const DEMO = "dist/demo";
 /** The bundles whose size is limited: each module with its output and the most bytes, gzipped. */
 const BUNDLES = [
-  // The aim is 40 kB; ClusterAdmin, whileLeading, typed state machines and watch came since it was set.
-  { module: "mod.ts", output: "dist/raft-core.js", maxBytes: 41_500 },
+  { module: "mod.ts", output: "dist/raft-core.js", maxBytes: 40_000 },
   { module: "tools/sizes/tab.ts", output: "dist/sizes/tab.js", maxBytes: 72_000 },
   { module: "tools/sizes/relay.ts", output: "dist/sizes/relay.js", maxBytes: 90_000 },
 ];

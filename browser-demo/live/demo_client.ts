@@ -2,7 +2,8 @@
  * The page's key-value client, which also says which node answered.
  */
 
-import { Coordinator, decodeGetAnswer, encodeGet, KeyValueClient, RaftError } from "../../mod.ts";
+import { decodeGetAnswer, encodeGet } from "../../lib/kv/commands.ts";
+import { Coordinator, KeyValueClient, RaftError } from "../../mod.ts";
 import type { ClientTransport, NodeId } from "../../mod.ts";
 import type { KeyValueAnswer } from "../source.ts";
 

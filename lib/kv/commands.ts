@@ -58,8 +58,8 @@ export interface InvalidAnswer {
   readonly message: string;
 }
 
-/** The answer to a command. */
-export type WriteAnswer =
+/** The result of a write. */
+export type CompareResult =
   | {
     readonly ok: true;
     /** The log index of the change. */
@@ -73,8 +73,10 @@ export type WriteAnswer =
     readonly reason: "conflict";
     /** The key's version; 0 if it is not there. */
     readonly currentVersion: number;
-  }
-  | InvalidAnswer;
+  };
+
+/** The answer to a command. */
+export type WriteAnswer = CompareResult | InvalidAnswer;
 
 /** A value with its version. */
 export interface VersionedValue {

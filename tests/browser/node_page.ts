@@ -3,7 +3,8 @@
 
 import { connectBrowserNode } from "../../browser/mod.ts";
 import type { BrowserNodeHandle, LifeState } from "../../browser/mod.ts";
-import { decodeGetAnswer, encodeGet, KeyValueClient, RaftError } from "../../mod.ts";
+import { decodeGetAnswer, encodeGet } from "../../lib/kv/commands.ts";
+import { KeyValueClient, RaftError } from "../../mod.ts";
 import type { Consistency, NodeStatus } from "../../mod.ts";
 import type { ChosenOptions } from "./node_worker.ts";
 

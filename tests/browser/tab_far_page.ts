@@ -2,7 +2,8 @@
 
 import type { TransportEndpoint, TransportFixture } from "../../conformance.ts";
 import { sampleEnvelope, transportConformance } from "../../conformance.ts";
-import { Coordinator, decodeGetAnswer, encodeGet, encodePut, RaftError } from "../../mod.ts";
+import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/commands.ts";
+import { Coordinator, RaftError } from "../../mod.ts";
 import {
   BroadcastChannelTransport,
   type BroadcastChannelTransportOptions,

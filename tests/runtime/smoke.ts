@@ -1,11 +1,9 @@
 /** Checks of the foundations, which must behave the same in every runtime. */
 
 import assert from "node:assert/strict";
+import { decodeGetAnswer, encodeGet, encodePut } from "../../lib/kv/commands.ts";
 import {
   crc32c,
-  decodeGetAnswer,
-  encodeGet,
-  encodePut,
   KeyValue,
   membershipOf,
   MemoryNetwork,
