@@ -76,9 +76,9 @@ export const membership: readonly Mutant[] = [
     name: "joint-commit-by-one-half",
     rule: "In a joint configuration an entry commits by majorities of both halves (dissertation §4.3).",
     edits: [{
-      file: QUORUM,
-      find: "  if (membership.outgoing.length === 0) return incoming;",
-      replace: "  if (membership.outgoing.length >= 0) return incoming;",
+      file: "lib/raft/commitment.ts",
+      find: "quorumValue(state.membership, (id) =>",
+      replace: "quorumValue({ ...state.membership, outgoing: [] }, (id) =>",
     }],
     killedBy: "simulation",
     test: {
