@@ -155,12 +155,11 @@ export type { SessionLimits } from "./lib/sessions/session_table.ts";
 export { KeyValue } from "./lib/kv/key_value.ts";
 export type { KeyValueOptions } from "./lib/kv/key_value.ts";
 export { KEY_MAX_BYTES, LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "./lib/kv/commands.ts";
-export type { ExpectedVersion, KeyValueEntry, VersionedValue } from "./lib/kv/commands.ts";
+export type { CompareResult, ExpectedVersion, KeyValueEntry, VersionedValue } from "./lib/kv/commands.ts";
 export type { KeyValueChange, WatchOptions } from "./lib/kv/watch.ts";
 export { KeyValueClient } from "./lib/kv/client.ts";
 export type {
   BytesOrText,
-  CompareResult,
   KeyValueClientOptions,
   KeyValueCluster,
   KeyValueList,

@@ -11,6 +11,7 @@ import { systemHost } from "../host.ts";
 import type { Consistency } from "../node/types.ts";
 import { pause } from "../pause.ts";
 import {
+  type CompareResult,
   decodeGetAnswer,
   decodeListAnswer,
   decodeWriteAnswer,
@@ -23,7 +24,6 @@ import {
   keyProblem,
   type KeyValueEntry,
   valueProblem,
-  type WriteAnswer,
 } from "./commands.ts";
 import type { KeyValueChange, WatchOptions } from "./watch.ts";
 
@@ -99,9 +99,6 @@ export interface KeyValueList {
   /** The state that was read; watch from the next revision. */
   readonly revision: number;
 }
-
-/** The result of a conditional write. */
-export type CompareResult = Exclude<WriteAnswer, InvalidAnswer>;
 
 /**
  * Reads, writes and watches keys through a {@linkcode Coordinator}.
