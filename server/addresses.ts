@@ -22,8 +22,12 @@ interface Addresses {
   readonly peers?: readonly PeerAddress[];
 }
 
+/** Returns a host name or address as a URL has it: an IPv6 address in brackets. */
+export function urlHost(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
 /** Returns the address at which other nodes reach the node: as configured, else as in `peers`, else where it listens. */
 export function advertisedAddress({ id, listen: { hostname }, advertise, peers }: Addresses, port: number): string {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return advertise ?? peers?.find((peer) => peer.id === id)?.address ?? `http://${host}:${port}`;
+  return advertise ?? peers?.find((peer) => peer.id === id)?.address ?? `http://${urlHost(hostname)}:${port}`;
 }

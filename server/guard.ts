@@ -10,16 +10,22 @@ import { problem, problemResponse } from "./problem.ts";
 /** The names of a machine for itself. */
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Reports whether a host name or address, as given to `--listen`, means this machine alone. */
+/** Reports whether a host name or address, with or without brackets, means this machine alone. */
 export function isLoopback(hostname: string): boolean {
-  const bare = hostname.replace(/^\[|\]$/g, "").toLowerCase();
-  return bare === "localhost" || bare === "::1" || /^127(\.\d{1,3}){3}$/.test(bare);
+  const host = hostnameOf(hostname) ?? hostnameOf(`[${hostname}]`);
+  // The last is IPv4's 127.0.0.0/8 as IPv6 maps it (RFC 4291 §2.5.5.2).
+  return host !== null && (LOOPBACK.includes(host) || /^127(\.\d{1,3}){3}$|^\[::ffff:7f[0-9a-f]{2}:/.test(host));
 }
 
-/** Returns the host of `host[:port]`, in lower case; `null` if it is malformed. */
+/**
+ * Returns the host of `host[:port]` as URLs have it: in lower case, IPv6 addresses
+ * in brackets and in their shortest form; `null` if it is malformed.
+ */
 export function hostnameOf(authority: string): string | null {
   const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@\\[\]]+)(:\d{1,5})?$/i.exec(authority);
-  return match?.[1]?.toLowerCase().replace(/\.$/, "") ?? null;
+  const host = match?.[1]?.toLowerCase().replace(/\.$/, "") ?? "";
+  if (!host.startsWith("[")) return host === "" ? null : host;
+  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
 }
 
 /** Returns an origin as browsers send it. Origins other than http and https (an extension's) stay as they are. */
@@ -36,7 +42,7 @@ export interface GuardOptions {
 
 /** Returns middleware that answers 403 to requests for another host or from another origin. */
 export function hostGuard(options: GuardOptions): MiddlewareHandler {
-  const hosts = new Set([...LOOPBACK, ...options.hosts.map((host) => host.toLowerCase())]);
+  const hosts = new Set(options.hosts.map((host) => hostnameOf(host) ?? hostnameOf(`[${host}]`) ?? host));
   const origins = new Set(options.origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
   const anyHost = hosts.has("*");
   const anyOrigin = origins.has("*");

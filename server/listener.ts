@@ -6,6 +6,7 @@
 
 import { messageOf } from "../lib/node/errors.ts";
 import type { ListenAddress } from "./addresses.ts";
+import { urlHost } from "./addresses.ts";
 
 /** Answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
@@ -27,7 +28,7 @@ export interface Listener extends ListenAddress {
 
 /** Returns the error for a port that could not be opened, with the next step where there is one. */
 export function listenError({ hostname, port }: ListenAddress, cause: unknown): Error {
-  const where = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  const where = `${urlHost(hostname)}:${port}`;
   const { code, name } = Object(cause) as { readonly code?: unknown; readonly name?: unknown };
   const is = (...causes: readonly string[]): boolean => causes.includes(String(code)) || causes.includes(String(name));
   const message = is("EADDRINUSE", "AddrInUse")

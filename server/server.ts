@@ -16,7 +16,7 @@ import { BootstrappingNode } from "../hosting/bootstrapping_node.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
-import { advertisedAddress } from "./addresses.ts";
+import { advertisedAddress, urlHost } from "./addresses.ts";
 import type { PeerAddress } from "../hosting/bootstrap.ts";
 import type { ListenAddress } from "./addresses.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
@@ -249,7 +249,6 @@ class RunningServer implements Server {
     const metrics = new Metrics(() => node.status());
     metrics.observe(node);
     metrics.observeRelay(() => relay.hub.counts);
-    const bracketed = (host: string): string => host.includes(":") ? `[${host}]` : host;
     this.#handler = nodeHandler({
       node,
       store,
@@ -258,7 +257,7 @@ class RunningServer implements Server {
       metrics,
       logger: this.#logger,
       address: this.address,
-      hosts: [new URL(this.address).hostname, bracketed(this.#listen.hostname), ...allowHost],
+      hosts: [new URL(this.address).hostname, urlHost(this.#listen.hostname), ...allowHost],
       origins: allowOrigin,
       requestTimeoutMs,
       electionTimeoutMs,

@@ -9,15 +9,17 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
+import { urlHost } from "./addresses.ts";
 import { table } from "./cli/text.ts";
 import { EXIT } from "./exit_codes.ts";
-import { collect, integer, withUsage } from "./options.ts";
+import { collect, integer, parseListen, withUsage } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 
 interface StartArguments {
   readonly nodes: number;
   readonly data: string;
+  readonly host: string;
   readonly port: number;
   readonly allowOrigin?: readonly string[];
 }
@@ -101,8 +103,11 @@ class NodeProcess {
   }
 }
 
-function spawnNodes({ nodes, data, port, allowOrigin = [] }: StartArguments): readonly NodeProcess[] {
-  const ids = Array.from({ length: nodes }, (_, at) => ({ id: `n${at + 1}`, host: `127.0.0.1:${port + at}` }));
+function spawnNodes({ nodes, data, host: hostname, port, allowOrigin = [] }: StartArguments): readonly NodeProcess[] {
+  const ids = Array.from(
+    { length: nodes },
+    (_, at) => ({ id: `n${at + 1}`, host: `${urlHost(hostname)}:${port + at}` }),
+  );
   const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
   const origins = allowOrigin.flatMap((origin) => ["--allow-origin", origin]);
   return ids.map(({ id, host }) => {
@@ -210,11 +215,17 @@ async function run(options: StartArguments): Promise<number> {
   return ends.find((end) => typeof end === "number" && end !== 0) as number | undefined ?? EXIT.failed;
 }
 
+/** Parses a host name or address to listen on; an IPv6 address may have brackets. */
+function hostToListen(value: string): string {
+  return parseListen(`${urlHost(value.replace(/^\[(.*)\]$/, "$1"))}:0`).hostname;
+}
+
 function parse(args: readonly string[]): StartArguments {
   const parser = new Command("start")
     .description("Starts a cluster on this machine, one process per node. Started again, it continues with its data.")
     .option("--nodes <count>", "the number of nodes", integer(1, 99), 3)
     .option("--data <dir>", "the parent of the nodes' data folders", "./raft-data")
+    .option("--host <host>", "the address to listen on, ::1 for IPv6", hostToListen, "127.0.0.1")
     .option("--port <port>", "the port of the first node; the others use the next ones", integer(1, 65_535), 7001)
     .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect);
   withUsage(parser).parse([...args], { from: "user" });

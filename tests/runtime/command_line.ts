@@ -9,6 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { run } from "../../server/cli/run.ts";
 import { systemServices } from "../../server/cli/services.ts";
+import { urlHost } from "../../server/addresses.ts";
 import { startServer } from "../../server/server.ts";
 import type { Server } from "../../server/server.ts";
 import { freePort } from "../support/server_processes.ts";
@@ -24,10 +25,18 @@ interface Cluster {
   readonly hosts: string;
 }
 
-async function withCluster(voters: number, joining: number, test: (cluster: Cluster) => Promise<void>): Promise<void> {
+async function withCluster(
+  voters: number,
+  joining: number,
+  test: (cluster: Cluster) => Promise<void>,
+  hostname = "127.0.0.1",
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "raft-command-line-"));
   const ports = await Promise.all(Array.from({ length: voters + joining }, freePort));
-  const peers = ports.slice(0, voters).map((port, at) => ({ id: `n${at + 1}`, address: `http://127.0.0.1:${port}` }));
+  const peers = ports.slice(0, voters).map((port, at) => ({
+    id: `n${at + 1}`,
+    address: `http://${urlHost(hostname)}:${port}`,
+  }));
   const servers: Server[] = [];
   try {
     for (const [at, port] of ports.entries()) {
@@ -35,7 +44,7 @@ async function withCluster(voters: number, joining: number, test: (cluster: Clus
         await startServer({
           id: `n${at + 1}`,
           data: join(folder, `n${at + 1}`),
-          listen: { hostname: "127.0.0.1", port },
+          listen: { hostname, port },
           ...(at < voters ? { peers } : { join: true }),
           logger: quiet,
         }),
@@ -208,6 +217,21 @@ async function asProcess({ hosts }: Cluster): Promise<void> {
   assert.deepEqual([closed.code, closed.err], [0, ""]);
 }
 
+async function onIpv6(cluster: Cluster): Promise<void> {
+  await keysAndValues(cluster);
+  const [, second, , fourth] = cluster.servers.map(({ address }) => new URL(address).host);
+  const server = ["--server", cluster.hosts, "--timeout-ms", "20000"];
+  await json(["member", "add", "n4", String(fourth), ...server]);
+  assert.equal((await json(["leader", "transfer", "n2", ...server]))["leader"], "n2");
+  assert.equal((await cli(["status", "--server", String(fourth)])).code, 0);
+  // Clients may write an address in any of its forms.
+  const port = String(second).split(":").at(-1);
+  for (const host of [`[::1]:${port}`, `[0:0:0:0:0:0:0:1]:${port}`]) {
+    const answer = await fetch(`http://[::1]:${port}/kv/colour`, { headers: { host } });
+    assert.deepEqual([answer.status, await answer.text()], [200, "blue"], host);
+  }
+}
+
 async function withoutQuorum({ servers, hosts }: Cluster): Promise<void> {
   const server = ["--server", hosts];
   await json(["kv", "put", "k", "v", "--timeout-ms", "20000", ...server]);
@@ -252,6 +276,7 @@ export const commandLine: Suite = {
           await asProcess(cluster);
         }),
     },
+    { name: "a cluster on IPv6", run: () => withCluster(3, 1, onIpv6, "::1") },
     { name: "without a quorum, and without any server", run: () => withCluster(3, 0, withoutQuorum) },
   ],
 };

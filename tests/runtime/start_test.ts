@@ -93,3 +93,18 @@ Deno.test("start: three nodes, Ctrl-C, and a restart with the same data; never a
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+Deno.test("start: a cluster on IPv6", async () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "raft-start-")));
+  try {
+    const port = await freePorts();
+    await using cluster = new Started(folder, "--host", "::1", "--port", String(port));
+    await cluster.runs();
+    const key = `http://[::1]:${port + 2}/kv/colour`;
+    assert.ok(cluster.output.includes(`curl http://[::1]:`), cluster.output);
+    assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
+    assert.equal(await cluster.stop(), 0, cluster.output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

@@ -63,7 +63,9 @@ class SingleSession {
       session.once("close", () => reject(new RaftError("unreachable", `the connection to ${this.authority} ended`)));
       session.once("connect", () => resolve());
     });
-    return session.request({ ...headers, ":method": method, ":path": path }, options);
+    // Node and Deno would leave out the brackets of an IPv6 address.
+    const { host } = new URL(this.authority);
+    return session.request({ ...headers, ":authority": host, ":method": method, ":path": path }, options);
   }
 
   /** For the keep-alive of Connect's own manager. */

@@ -39,11 +39,15 @@ Deno.test("host names", () => {
   assert.equal(hostnameOf("LOCALHOST:80"), "localhost");
   assert.equal(hostnameOf("[::1]:80"), "[::1]");
   assert.equal(hostnameOf("host."), "host");
-  for (const bad of ["", "a b", "a/b", "user@host", "host:port", "host:1:2", "[::1"]) {
+  assert.equal(hostnameOf("[0:0:0:0:0:0:0:1]:80"), "[::1]");
+  assert.equal(hostnameOf("[FD00::0A]"), "[fd00::a]");
+  for (const bad of ["", "a b", "a/b", "user@host", "host:port", "host:1:2", "[::1", "::1", "[::1::2]", "[::1]80"]) {
     assert.equal(hostnameOf(bad), null);
   }
   assert.ok(isLoopback("127.9.8.7") && isLoopback("[::1]") && isLoopback("localhost"));
+  assert.ok(isLoopback("::1") && isLoopback("0:0:0:0:0:0:0:1") && isLoopback("[::ffff:127.0.0.1]"));
   assert.ok(!isLoopback("127.0.0.1.evil.example") && !isLoopback("0.0.0.0") && !isLoopback("10.0.0.1"));
+  assert.ok(!isLoopback("::") && !isLoopback("[::ffff:10.0.0.1]") && !isLoopback("fd00::1"));
 });
 
 Deno.test("percent-decoding gives bytes", () => {
