@@ -4,6 +4,8 @@
  * @module
  */
 
+import { descriptor, LineWriter } from "./line_writer.ts";
+
 /** The severity of a line. */
 export type LogLevel = "info" | "warn" | "error";
 
@@ -45,7 +47,7 @@ export function formatLine(
 }
 
 /**
- * Creates a logger.
+ * Creates a logger. It never throws, and never waits for the destination.
  *
  * @param fields Added to every line.
  * @param write Receives each line; standard error if left out, so that standard output stays free.
@@ -53,9 +55,38 @@ export function formatLine(
 export function createLogger(
   format: LogFormat,
   fields: LogFields = {},
-  write: (line: string) => void = (line) => console.error(line),
+  write: (line: string) => void = standardError(format, fields),
 ): Logger {
   const at = (level: LogLevel) => (message: string, more: LogFields = {}): void =>
     write(formatLine(format, new Date().toISOString(), level, message, { ...fields, ...more }));
+  return guardedLogger({ info: at("info"), warn: at("warn"), error: at("error") });
+}
+
+/** Returns a logger that drops the lines for which another one throws: a log must not harm its node. */
+export function guardedLogger(logger: Logger): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields): void => {
+    try {
+      logger[level](message, fields);
+    } catch {
+      // There is nowhere left to report it.
+    }
+  };
   return { info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function standardError(format: LogFormat, fields: LogFields): (line: string) => void {
+  const writer = lineWriterOfLog(format, fields);
+  return (line) => writer.write(line);
+}
+
+/** Returns a writer of a log's lines to standard error; it reports lost lines as a line of the log. */
+export function lineWriterOfLog(format: LogFormat, fields: LogFields): LineWriter {
+  return new LineWriter(
+    descriptor(2),
+    (lost) =>
+      formatLine(format, new Date().toISOString(), "warn", "Lines of this log could not be written", {
+        ...fields,
+        lost,
+      }),
+  );
 }

@@ -9,7 +9,7 @@ import { RaftError } from "../lib/errors.ts";
 import { messageOf } from "../lib/node/errors.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
-import { createLogger } from "./log.ts";
+import { createLogger, lineWriterOfLog } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { parseArguments } from "./options.ts";
 import { sentence } from "../lib/sentence.ts";
@@ -24,7 +24,9 @@ function logError(logger: Logger, error: unknown): void {
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(args);
-  const logger = createLogger(options.logFormat, { node: options.id });
+  const fields = { node: options.id };
+  const lines = lineWriterOfLog(options.logFormat, fields);
+  const logger = createLogger(options.logFormat, fields, (line) => lines.write(line));
   try {
     const server = await startServer({ ...options, logger });
     const off = onShutdownSignal((signal) => {
@@ -40,6 +42,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     logError(logger, error);
     const usage = error instanceof RaftError && error.code === "invalid_argument";
     return usage ? EXIT.usage : exitCodeOf(error);
+  } finally {
+    await lines.flush();
   }
 }
 

@@ -25,7 +25,7 @@ import { isLoopback } from "./guard.ts";
 import { SERVER_HINTS } from "./hints.ts";
 import { listen } from "./listen.ts";
 import type { FetchHandler, Listener } from "./listener.ts";
-import { createLogger } from "./log.ts";
+import { createLogger, guardedLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
 import { logEvents } from "./log_events.ts";
 import { Metrics } from "./metrics.ts";
@@ -148,7 +148,7 @@ class RunningServer implements Server {
     this.id = options.id;
     this.#options = options;
     this.#listen = options.listen ?? defaultListen(options);
-    this.#logger = options.logger ?? createLogger("text", { node: options.id });
+    this.#logger = guardedLogger(options.logger ?? createLogger("text", { node: options.id }));
     this.running.catch(() => {});
   }
 

@@ -12,6 +12,7 @@ import type { NodeStatus } from "../lib/node/types.ts";
 import { urlHost } from "./addresses.ts";
 import { table } from "./cli/text.ts";
 import { EXIT } from "./exit_codes.ts";
+import { descriptor, LineWriter } from "./line_writer.ts";
 import { collect, integer, parseListen, withUsage } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
@@ -31,6 +32,9 @@ const STOP_TIMEOUT_MS = 15_000;
 
 /** The line of a node's log once the port is its own. */
 const LISTENS = /^\S+ info {2}Listening on /;
+
+const stdout = new LineWriter(descriptor(1));
+const stderr = new LineWriter(descriptor(2));
 
 /** One node's process. */
 class NodeProcess {
@@ -56,7 +60,7 @@ class NodeProcess {
     const lines = createInterface({ input: child.stderr });
     lines.on("line", (line) => {
       this.#listens ||= LISTENS.test(line);
-      if (this.showsLog || !/^\S+ info /.test(line)) console.error(line);
+      if (this.showsLog || !/^\S+ info /.test(line)) stderr.write(line);
     });
     const drained = new Promise<void>((resolve) => lines.on("close", resolve));
     this.ended = new Promise((resolve) => {
@@ -66,7 +70,7 @@ class NodeProcess {
         resolve(how);
       };
       child.on("error", (error) => {
-        console.error(`${id}: ${error.message}`);
+        stderr.write(`${id}: ${error.message}`);
         void end(EXIT.failed);
       });
       child.on("exit", (code, signal) => void end(code ?? signal ?? EXIT.failed));
@@ -184,7 +188,7 @@ async function run(options: StartArguments): Promise<number> {
     await Promise.all(nodes.map((node) => node.stop()));
   };
   onShutdownSignal(() => {
-    console.error("Stopping all nodes…");
+    stderr.write("Stopping all nodes…");
     void stopAll();
   });
   const statuses = await waitForLeader(nodes, () => stopping);
@@ -192,26 +196,26 @@ async function run(options: StartArguments): Promise<number> {
     const failed = nodes.find((node) => node.end !== null);
     await stopAll();
     if (failed === undefined) {
-      console.error(`No leader was elected within ${START_TIMEOUT_MS / 1000} s.`);
+      stderr.write(`No leader was elected within ${START_TIMEOUT_MS / 1000} s.`);
       return EXIT.noLeader;
     }
-    console.error(`The cluster did not start: ${failed.id} ended with ${described(failed.end ?? EXIT.failed)}.`);
+    stderr.write(`The cluster did not start: ${failed.id} ended with ${described(failed.end ?? EXIT.failed)}.`);
     return typeof failed.end === "number" && failed.end !== 0 ? failed.end : EXIT.failed;
   }
-  if (statuses !== null && !stopping) console.log(welcome(nodes, statuses, options.data));
+  if (statuses !== null && !stopping) stdout.write(welcome(nodes, statuses, options.data));
   const ends = await Promise.all(nodes.map(async (node) => {
     node.showsLog = true;
     const end = await node.ended;
     if (!stopping) {
-      console.error(`${node.id} ended with ${described(end)}. To start it again:\n  ${shellCommand(node.command)}`);
+      stderr.write(`${node.id} ended with ${described(end)}. To start it again:\n  ${shellCommand(node.command)}`);
     }
     return end;
   }));
   if (stopping) {
-    console.error("All nodes have stopped.");
+    stderr.write("All nodes have stopped.");
     return stoppedNodes.every((node) => node.end === 0) ? EXIT.done : EXIT.failed;
   }
-  console.error("All nodes have ended.");
+  stderr.write("All nodes have ended.");
   return ends.find((end) => typeof end === "number" && end !== 0) as number | undefined ?? EXIT.failed;
 }
 
@@ -235,7 +239,9 @@ function parse(args: readonly string[]): StartArguments {
 }
 
 try {
-  process.exit(await run(parse(process.argv.slice(2))));
+  const exitCode = await run(parse(process.argv.slice(2)));
+  await Promise.all([stdout.flush(), stderr.flush()]);
+  process.exit(exitCode);
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   process.exit(error.exitCode);

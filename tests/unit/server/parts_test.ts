@@ -5,7 +5,7 @@ import { EXIT, exitCodeOf } from "../../../server/exit_codes.ts";
 import { isAlive, readiness, readinessText } from "../../../server/health.ts";
 import { hostnameOf, isLoopback } from "../../../server/guard.ts";
 import { jsonBytes, percentDecode, queryBytes, readBody } from "../../../server/http_bytes.ts";
-import { formatLine } from "../../../server/log.ts";
+import { createLogger, formatLine, guardedLogger } from "../../../server/log.ts";
 import { problemOf, problemResponse } from "../../../server/problem.ts";
 import { VERSION } from "../../../server/version.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
@@ -33,6 +33,15 @@ Deno.test("a log line is one line, and can't be forged by a value", () => {
     message: "m",
     a: 1,
   });
+});
+
+Deno.test("a logger that throws harms no caller", () => {
+  const fail = (): never => {
+    throw new Error("no space left on device");
+  };
+  const { info, warn, error } = guardedLogger({ info: fail, warn: fail, error: fail });
+  for (const log of [info, warn, error]) log("a line", { a: 1 });
+  createLogger("text", {}, fail).error("another");
 });
 
 Deno.test("host names", () => {
