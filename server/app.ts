@@ -32,6 +32,8 @@ export interface AppOptions {
   readonly hosts?: readonly string[];
   /** Origins of web pages that may call; `*` allows all. @default none */
   readonly origins?: readonly string[];
+  /** Origins of web pages that may call, and administer the cluster. @default none */
+  readonly adminOrigins?: readonly string[];
   /** The longest wait of a request for a leader and a quorum, in milliseconds. @default 5000 */
   readonly requestTimeoutMs?: number;
   /** The metrics of the node. @default new ones */
@@ -71,8 +73,9 @@ const SERVICE_PATH = /\/raft\.v1\.[A-Za-z]+\/[A-Za-z]+$/;
 export function createApp(options: AppOptions): App {
   const { node } = options;
   const app = new Hono();
-  const origins = (options.origins ?? []).map(originAsSent);
-  app.use(hostGuard({ hosts: options.hosts ?? [], origins }));
+  const adminOrigins = (options.adminOrigins ?? []).map(originAsSent);
+  const origins = [...adminOrigins, ...(options.origins ?? []).map(originAsSent)];
+  app.use(hostGuard({ hosts: options.hosts ?? [], origins, adminOrigins }));
   if (origins.length > 0) {
     app.use(cors({
       origin: origins.includes("*") ? "*" : [...origins],
@@ -81,6 +84,14 @@ export function createApp(options: AppOptions): App {
       maxAge: PREFLIGHT_AGE_S,
     }));
   }
+  app.use(async (context, next) => {
+    await next();
+    // The length that a GET would have: the body is left out.
+    const { res, req } = context;
+    if (req.method === "HEAD" && !res.headers.has("content-length")) {
+      res.headers.set("content-length", String((await res.clone().arrayBuffer()).byteLength));
+    }
+  });
   app.onError((error) => {
     const content = problemOf(error);
     if (content.code === "internal") options.logger?.error(`Unexpected error: ${error.stack ?? error.message}`);

@@ -22,7 +22,8 @@ export function isLoopback(hostname: string): boolean {
  * in brackets and in their shortest form; `null` if it is malformed.
  */
 export function hostnameOf(authority: string): string | null {
-  const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@\\[\]]+)(:\d{1,5})?$/i.exec(authority);
+  const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@%\\[\]]+)(?::(\d{1,5}))?$/i.exec(authority);
+  if (Number(match?.[2] ?? 0) > 65_535) return null;
   const host = match?.[1]?.toLowerCase().replace(/\.$/, "") ?? "";
   if (!host.startsWith("[")) return host === "" ? null : host;
   return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
@@ -38,12 +39,15 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
   /** Origins (`https://app.example`) of web pages that may call the server. `*` allows all. */
   readonly origins: readonly string[];
+  /** Origins of web pages that may administer the cluster, too. */
+  readonly adminOrigins: readonly string[];
 }
 
 /** Returns middleware that answers 403 to requests for another host or from another origin. */
 export function hostGuard(options: GuardOptions): MiddlewareHandler {
   const hosts = new Set(options.hosts.map((host) => hostnameOf(host) ?? hostnameOf(`[${host}]`) ?? host));
-  const origins = new Set(options.origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
+  const admins = lowerCase(options.adminOrigins);
+  const origins = new Set([...admins, ...lowerCase(options.origins)]);
   const anyHost = hosts.has("*");
   const anyOrigin = origins.has("*");
 
@@ -51,28 +55,50 @@ export function hostGuard(options: GuardOptions): MiddlewareHandler {
     // HTTP/2 has :authority in place of Host; the listeners put it into the URL.
     const authority = context.req.header("host") ?? new URL(context.req.url).host;
     const host = hostnameOf(authority);
-    if (!anyHost && (host === null || !(hosts.has(host) || isLoopback(host)))) {
-      return problemResponse(problem("forbidden_host", `this server does not answer to the host ${quote(authority)}`, {
-        hint: "Use its advertised address, or start it with --allow-host NAME.",
-      }));
+    if (host === null || !(anyHost || hosts.has(host) || isLoopback(host))) return foreignHost(authority);
+    const origin = context.req.header("origin")?.toLowerCase();
+    if (origin === undefined) {
+      const site = context.req.header("sec-fetch-site");
+      const foreign = site === "cross-site" || site === "same-site";
+      return foreign && !anyOrigin ? foreignOrigin("another origin may not call this server") : await next();
     }
-    const origin = context.req.header("origin");
-    const allowed = anyOrigin || origin === undefined || origins.has(origin.toLowerCase());
-    if (!allowed && !sameOrigin(origin, authority)) {
-      return problemResponse(
-        problem("forbidden_origin", `pages of the origin ${quote(origin)} may not call this server`, {
-          hint: "Start it with --allow-origin ORIGIN to allow them.",
-        }),
+    if (sameOrigin(origin, authority)) return await next();
+    const pages = `the origin ${quote(origin)} may not`;
+    if (!anyOrigin && !origins.has(origin)) return foreignOrigin(`${pages} call this server`);
+    const { path } = context.req;
+    if (PEER_PATH.test(path)) return foreignOrigin(`${pages} take part as a node of its own`, "Use the relay.");
+    if (ADMIN_PATH.test(path) && !admins.has(origin)) {
+      return foreignOrigin(
+        `${pages} administer the cluster`,
+        "Start it with --allow-admin-origin ORIGIN to allow them.",
       );
     }
     return await next();
   };
 }
 
-/** Reports whether the server itself served the page. */
+/** The calls between nodes, and those of operators. */
+const PEER_PATH = /\/raft\.v1\.PeerService\//;
+const ADMIN_PATH = /\/raft\.v1\.AdminService\//;
+
+function lowerCase(origins: readonly string[]): Set<string> {
+  return new Set(origins.map((origin) => origin.toLowerCase().replace(/\/$/, "")));
+}
+
+function foreignOrigin(what: string, hint = "Start it with --allow-origin ORIGIN to allow them."): Response {
+  return problemResponse(problem("forbidden_origin", `pages of ${what}`, { hint }));
+}
+
+/** Returns the answer to a request for another host, or for a malformed one. */
+export function foreignHost(authority: string): Response {
+  return problemResponse(problem("forbidden_host", `this server does not answer to the host ${quote(authority)}`, {
+    hint: "Use its advertised address, or start it with --allow-host NAME.",
+  }));
+}
+
+/** Reports whether the server itself served the page of this origin, in lower case. */
 function sameOrigin(origin: string, authority: string): boolean {
-  const lower = origin.toLowerCase();
-  return lower === `http://${authority.toLowerCase()}` || lower === `https://${authority.toLowerCase()}`;
+  return origin === `http://${authority.toLowerCase()}` || origin === `https://${authority.toLowerCase()}`;
 }
 
 function quote(value: string): string {

@@ -4,6 +4,8 @@
 
 import type { Listener, ListenOptions } from "./listener.ts";
 import { listenError } from "./listener.ts";
+import { refusedHead } from "./request_head.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** Created once: an exception with its stack is expensive, and each request would create one. */
 const OVER = new DOMException("the response was delivered or cut off", "AbortError");
@@ -31,6 +33,11 @@ function withSignal(request: Request, completed: Promise<void>): Request {
   });
 }
 
+/** Returns the head of a request. Its URL is the raw one, behind the Host or what stands for it. */
+function headOf({ method, url, headers }: Request): RequestHead {
+  return { method, target: url, authority: headers.get("host") ?? /^http:\/\/([^/]*)/.exec(url)?.[1] ?? null };
+}
+
 /** Opens a port with `Deno.serve`. */
 export function listenDeno(options: ListenOptions): Listener {
   const abort = new AbortController();
@@ -50,7 +57,7 @@ export function listenDeno(options: ListenOptions): Listener {
     }, (request, { completed }) => {
       active++;
       completed.then(ended, ended);
-      return options.handler(withSignal(request, completed));
+      return refusedHead(headOf(request)) ?? options.handler(withSignal(request, completed));
     });
   } catch (error) {
     throw listenError(options, error);

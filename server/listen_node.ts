@@ -9,8 +9,11 @@ import { Buffer } from "node:buffer";
 import * as http from "node:http";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import type { Duplex } from "node:stream";
+import { urlHost } from "./addresses.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
 import { listenError } from "./listener.ts";
+import { badRequest, refusedHead } from "./request_head.ts";
 
 /** A client that has not shown its protocol by then is cut off. */
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
@@ -39,18 +42,69 @@ function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   socket.on("readable", onReadable).on("error", ignore).on("close", stop);
 }
 
+type Incoming = http.IncomingMessage | http2.Http2ServerRequest;
+type Outgoing = http.ServerResponse | http2.Http2ServerResponse;
+
+/** The largest head of a request, in bytes and in headers: those of `Deno.serve`. */
+const MAX_HEAD_BYTES = 64 * 1024;
+const MAX_HEADERS = 100;
+
+/** Returns the answer to a request that must not reach the handler; `null` for any other. */
+function refused(incoming: Incoming): Response | null {
+  const { method = "", url = "", headers, rawHeaders, httpVersionMajor } = incoming;
+  const names = rawHeaders.filter((_, at) => at % 2 === 0);
+  const hosts = names.filter((name) => name.toLowerCase() === "host").length;
+  const authority = headers[":authority"]?.toString();
+  const version = authority === undefined ? 1 : 2;
+  if (httpVersionMajor !== version || hosts > 1 || names.length > MAX_HEADERS) return badRequest();
+  // Like `Deno.serve`: OPTIONS * asks about the server, for which the root stands.
+  if (method === "OPTIONS" && url === "*") incoming.url = "/";
+  const target = authority === undefined ? incoming.url : `http://${authority}${url}`;
+  return refusedHead({ method, target: target ?? "", authority: headers.host ?? authority ?? null });
+}
+
+async function send(response: Response, outgoing: Outgoing): Promise<void> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  const headers = { ...Object.fromEntries(response.headers), "content-length": body.length };
+  (outgoing as http.ServerResponse).writeHead(response.status, headers).end(body);
+}
+
+/** Gives a response without a body its length, as `Deno.serve` does; node-server would send an empty chunk. */
+async function withLength(answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer;
+  const { headers, body, status } = response;
+  if (body === null && status !== 204 && status !== 304 && !headers.has("content-length")) {
+    headers.set("content-length", "0");
+  }
+  return response;
+}
+
 /** The two HTTP servers; neither listens by itself. */
 function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Http2Server } {
-  const answer = getRequestListener((request) => options.handler(request), {
+  const handle = getRequestListener((request) => withLength(options.handler(request)), {
+    hostname: urlHost(options.hostname),
     overrideGlobalObjects: false,
     errorHandler: () => new Response(null, { status: 500 }),
   });
-  const plain = http.createServer({ headersTimeout: 10_000, requestTimeout: 60_000 }, answer);
+  const answer = (incoming: Incoming, outgoing: Outgoing): void => {
+    const refusal = refused(incoming);
+    void (refusal === null ? handle(incoming, outgoing) : send(refusal, outgoing));
+  };
+  const plain = http.createServer({
+    headersTimeout: 10_000,
+    requestTimeout: 60_000,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    requireHostHeader: false,
+  }, answer);
   const h2 = http2.createServer({}, answer);
-  plain.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+  // Like `Deno.serve`: an expectation other than 100-continue is ignored.
+  plain.on("checkExpectation", answer);
+  const cutOff = (socket: Duplex): void => {
+    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     else socket.destroy();
-  });
+  };
+  plain.on("clientError", (_error, socket) => cutOff(socket));
+  plain.on("connect", (_request, socket) => cutOff(socket));
   h2.on("sessionError", () => {});
   return { plain, h2 };
 }

@@ -93,11 +93,12 @@ Exit codes: 0 done, 1 failed, 2 usage, 5 stopped by its storage, 6 refused by a 
 `;
 
 /** Defaults that the help must not show. */
-const UNSET: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowOrigin"> = {
+const UNSET: Pick<ServerArguments, "join" | "leaseReads" | "allowHost" | "allowOrigin" | "allowAdminOrigin"> = {
   join: false,
   leaseReads: false,
   allowHost: [],
   allowOrigin: [],
+  allowAdminOrigin: [],
 };
 
 /** Adds help and version. Afterwards a CommanderError ends the parsing, with the exit code of the process. */
@@ -166,6 +167,11 @@ function command(): Command {
     .option(
       "--allow-origin <origin>",
       "let web pages of this origin call (repeatable, or a list); * for any",
+      collect,
+    )
+    .option(
+      "--allow-admin-origin <origin>",
+      "let web pages of this origin call, and administer the cluster (repeatable, or a list)",
       collect,
     )
     .addOption(new Option("--log-format <format>", "the format of log lines").choices(["text", "json"]).default("text"))

@@ -65,6 +65,8 @@ export interface ServerOptions extends
   readonly allowHost?: readonly string[];
   /** Origins of web pages that may call. @default none */
   readonly allowOrigin?: readonly string[];
+  /** Origins of web pages that may call, and administer the cluster: add, promote and remove members. @default none */
+  readonly allowAdminOrigin?: readonly string[];
   /** Receives log lines. @default text on standard error */
   readonly logger?: Logger;
   /** The storage of the log. @default files in `data` */
@@ -244,7 +246,8 @@ class RunningServer implements Server {
   }
 
   #serve(relay: ServerRelay, node: ServedNode, store: WatchSource | null, reason: () => string | undefined): void {
-    const { allowHost = [], allowOrigin = [], requestTimeoutMs = 5000, electionTimeoutMs = 1000 } = this.#options;
+    const { allowHost = [], allowOrigin = [], allowAdminOrigin = [] } = this.#options;
+    const { requestTimeoutMs = 5000, electionTimeoutMs = 1000 } = this.#options;
     this.#node = node;
     const metrics = new Metrics(() => node.status());
     metrics.observe(node);
@@ -259,6 +262,7 @@ class RunningServer implements Server {
       address: this.address,
       hosts: [new URL(this.address).hostname, urlHost(this.#listen.hostname), ...allowHost],
       origins: allowOrigin,
+      adminOrigins: allowAdminOrigin,
       requestTimeoutMs,
       electionTimeoutMs,
       reason,

@@ -23,6 +23,7 @@ interface StartArguments {
   readonly host: string;
   readonly port: number;
   readonly allowOrigin?: readonly string[];
+  readonly allowAdminOrigin?: readonly string[];
 }
 
 /** The longest wait for the first leader. */
@@ -107,13 +108,17 @@ class NodeProcess {
   }
 }
 
-function spawnNodes({ nodes, data, host: hostname, port, allowOrigin = [] }: StartArguments): readonly NodeProcess[] {
+function spawnNodes(options: StartArguments): readonly NodeProcess[] {
+  const { nodes, data, host: hostname, port, allowOrigin = [], allowAdminOrigin = [] } = options;
   const ids = Array.from(
     { length: nodes },
     (_, at) => ({ id: `n${at + 1}`, host: `${urlHost(hostname)}:${port + at}` }),
   );
   const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
-  const origins = allowOrigin.flatMap((origin) => ["--allow-origin", origin]);
+  const origins = [
+    ...allowOrigin.flatMap((origin) => ["--allow-origin", origin]),
+    ...allowAdminOrigin.flatMap((origin) => ["--allow-admin-origin", origin]),
+  ];
   return ids.map(({ id, host }) => {
     const flags = ["--id", id, "--data", resolve(data, id), "--listen", host, "--peers", peers, ...origins];
     return new NodeProcess(id, `http://${host}`, [...ownCommand(), ...flags]);
@@ -231,7 +236,8 @@ function parse(args: readonly string[]): StartArguments {
     .option("--data <dir>", "the parent of the nodes' data folders", "./raft-data")
     .option("--host <host>", "the address to listen on, ::1 for IPv6", hostToListen, "127.0.0.1")
     .option("--port <port>", "the port of the first node; the others use the next ones", integer(1, 65_535), 7001)
-    .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect);
+    .option("--allow-origin <origin>", "let web pages of this origin call (repeatable); * for any", collect)
+    .option("--allow-admin-origin <origin>", "let them administer the cluster, too (repeatable)", collect);
   withUsage(parser).parse([...args], { from: "user" });
   const options = parser.opts<StartArguments>();
   if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would exceed 65535");

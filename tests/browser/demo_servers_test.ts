@@ -14,7 +14,7 @@ async function startServers(data: string, origin: string): Promise<Server[]> {
     ids.map(async (id) => ({ id, address: `http://127.0.0.1:${await freePort()}` })),
   );
   return await Promise.all(ids.map(async (id) => {
-    const server = await startServer({ id, data: `${data}/${id}`, peers, logger, allowOrigin: [origin] });
+    const server = await startServer({ id, data: `${data}/${id}`, peers, logger, allowAdminOrigin: [origin] });
     return server;
   }));
 }

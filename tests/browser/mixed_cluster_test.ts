@@ -143,7 +143,7 @@ Deno.test("a Deno server, a Node server and a tab each lead, fail and return, an
   try {
     const context = await browser.newContext();
     for (const [name, body] of Object.entries(history.functions)) await context.exposeFunction(name, body);
-    const flags = ["--allow-origin", site.origin];
+    const flags = ["--allow-admin-origin", site.origin];
     await Nodes.run([commandOf("deno", deno), commandOf("node", node)], async (nodes) => {
       const servers = nodes.endpoints.join(",");
       const tab = new Tab(context, `${site.page("tests/browser/mixed_cluster_page.ts")}?servers=${servers}`);

@@ -77,9 +77,10 @@ export function connectFetchHandler(
  */
 async function blamingTheClient(response: Response): Promise<Response> {
   const { status, headers } = response;
-  if ((status !== 500 && status !== 429) || headers.get("content-type") !== "application/json") return response;
+  if (![400, 429, 500].includes(status) || headers.get("content-type") !== "application/json") return response;
   const text = await response.text();
-  if (status === 500 && text.includes('"parse binary: ')) {
+  // The words for bad JSON are those of the runtime.
+  if ((status === 500 && text.includes('"parse binary: ')) || text.includes('"cannot decode message ')) {
     return refusal(400, malformed("the bytes are not a message of this method"));
   }
   if (status === 429 && !text.includes('"details"')) {
