@@ -41,7 +41,9 @@ export function methodNotAllowed(allow: string): Response {
  * drop the condition of a write.
  */
 function onlyParameters(context: Context, ...known: readonly string[]): void {
-  for (const name of new URL(context.req.url).searchParams.keys()) {
+  const names = [...new URL(context.req.url).searchParams.keys()];
+  for (const [at, name] of names.entries()) {
+    if (names.indexOf(name) < at) throw new RaftError("invalid_argument", `the parameter ${name} is given twice`);
     if (known.includes(name)) continue;
     const hint = `It takes ${known.join(", ") || "none"}.`;
     throw new RaftError("invalid_argument", `this request has no parameter ${JSON.stringify(name.slice(0, 100))}`, {

@@ -55,7 +55,9 @@ const CASES: readonly Case[] = [
   // Odd, but clear.
   ...["/kv/..;/status", "/kv//a", "/kv/%5c", "/kv/%00", "/kv/%2F", '/kv/a|^`{}"<>'].map((path) => get(path, 404)),
   ...["//status", "/status/", "/STATUS", "/a/raft.v1.ClientService/Status"].map((path) => get(path, 404)),
-  ...["/kv/", "/kv/a%zz", "/kv/a?x=1", "/kv?prefix=a%zz"].map((path) => get(path, 400)),
+  ...["/kv/", "/kv/a%zz", "/kv/a?x=1", "/kv?prefix=a%zz", "/kv/a?consistency=stale&consistency=lease"].map((path) =>
+    get(path, 400)
+  ),
   get("/kv?prefix=a\\b", 200),
   get("/kv?prefix=%ff", 200),
   get(`/kv/${"a".repeat(9000)}`, 413),
