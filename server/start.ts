@@ -9,16 +9,20 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import type { NodeStatus } from "../lib/node/types.ts";
+import { RaftError } from "../lib/errors.ts";
+import { sentence } from "../lib/sentence.ts";
 import { urlHost } from "./addresses.ts";
 import { table } from "./cli/text.ts";
-import { EXIT } from "./exit_codes.ts";
+import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import { descriptor, LineWriter } from "./line_writer.ts";
+import { localCluster, NEW_CLUSTER_NODES } from "./local_cluster.ts";
+import type { LocalCluster } from "./local_cluster.ts";
 import { collect, integer, parseListen, withUsage } from "./options.ts";
 import { ownCommand } from "./own_command.ts";
 import { onShutdownSignal } from "./shutdown.ts";
 
 interface StartArguments {
-  readonly nodes: number;
+  readonly nodes?: number;
   readonly data: string;
   readonly host: string;
   readonly port: number;
@@ -108,18 +112,14 @@ class NodeProcess {
   }
 }
 
-function spawnNodes(options: StartArguments): readonly NodeProcess[] {
-  const { nodes, data, host: hostname, port, allowOrigin = [], allowAdminOrigin = [] } = options;
-  const ids = Array.from(
-    { length: nodes },
-    (_, at) => ({ id: `n${at + 1}`, host: `${urlHost(hostname)}:${port + at}` }),
-  );
-  const peers = ids.map(({ id, host }) => `${id}=${host}`).join(",");
+function spawnNodes({ nodes, members }: LocalCluster, options: StartArguments): readonly NodeProcess[] {
+  const { data, allowOrigin = [], allowAdminOrigin = [] } = options;
+  const peers = members.map(({ id, host }) => `${id}=${host}`).join(",");
   const origins = [
     ...allowOrigin.flatMap((origin) => ["--allow-origin", origin]),
     ...allowAdminOrigin.flatMap((origin) => ["--allow-admin-origin", origin]),
   ];
-  return ids.map(({ id, host }) => {
+  return nodes.map(({ id, host }) => {
     const flags = ["--id", id, "--data", resolve(data, id), "--listen", host, "--peers", peers, ...origins];
     return new NodeProcess(id, `http://${host}`, [...ownCommand(), ...flags]);
   });
@@ -185,7 +185,9 @@ function shellCommand(command: readonly string[]): string {
 
 async function run(options: StartArguments): Promise<number> {
   let stopping = false;
-  const nodes = spawnNodes(options);
+  const cluster = await localCluster({ ...options, nodes: options.nodes });
+  for (const remark of cluster.remarks) stderr.write(remark);
+  const nodes = spawnNodes(cluster, options);
   let stoppedNodes: readonly NodeProcess[] = [];
   const stopAll = async (): Promise<void> => {
     stopping = true;
@@ -232,7 +234,7 @@ function hostToListen(value: string): string {
 function parse(args: readonly string[]): StartArguments {
   const parser = new Command("start")
     .description("Starts a cluster on this machine, one process per node. Started again, it continues with its data.")
-    .option("--nodes <count>", "the number of nodes", integer(1, 99), 3)
+    .option("--nodes <count>", `the number of nodes of a new cluster (default: ${NEW_CLUSTER_NODES})`, integer(1, 99))
     .option("--data <dir>", "the parent of the nodes' data folders", "./raft-data")
     .option("--host <host>", "the address to listen on, ::1 for IPv6", hostToListen, "127.0.0.1")
     .option("--port <port>", "the port of the first node; the others use the next ones", integer(1, 65_535), 7001)
@@ -240,12 +242,20 @@ function parse(args: readonly string[]): StartArguments {
     .option("--allow-admin-origin <origin>", "let them administer the cluster, too (repeatable)", collect);
   withUsage(parser).parse([...args], { from: "user" });
   const options = parser.opts<StartArguments>();
-  if (options.port + options.nodes - 1 > 65_535) parser.error("error: the ports would exceed 65535");
+  if (options.port + (options.nodes ?? NEW_CLUSTER_NODES) - 1 > 65_535) {
+    parser.error("error: the ports would exceed 65535");
+  }
   return options;
 }
 
 try {
-  const exitCode = await run(parse(process.argv.slice(2)));
+  const options = parse(process.argv.slice(2));
+  const exitCode = await run(options).catch((error) => {
+    if (!(error instanceof RaftError)) throw error;
+    stderr.write(sentence(error.message));
+    if (error.hint !== "") stderr.write(error.hint);
+    return exitCodeOf(error);
+  });
   await Promise.all([stdout.flush(), stderr.flush()]);
   process.exit(exitCode);
 } catch (error) {

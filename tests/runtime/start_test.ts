@@ -14,14 +14,17 @@ import { eventually, freePort } from "../support/server_processes.ts";
 
 const START = fileURLToPath(new URL("../../server/start.ts", import.meta.url));
 
-/** A running `start`. */
+const SERVER = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+const CLI = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
+
+/** A running `start`, or another program that is stopped alike. */
 class Started implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly ended: Promise<number | null>;
   output = "";
 
-  constructor(cwd: string, ...flags: readonly string[]) {
-    const args = ["run", "--allow-all", "--no-check", START, ...flags];
+  constructor(cwd: string, flags: readonly string[], program = START) {
+    const args = ["run", "--allow-all", "--no-check", program, ...flags];
     this.#child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.on("data", (chunk) => void (this.output += String(chunk)));
@@ -61,13 +64,13 @@ Deno.test("start: three nodes, Ctrl-C, and a restart with the same data; never a
     const port = await freePorts();
     const key = `http://127.0.0.1:${port + 1}/kv/colour`;
     {
-      await using cluster = new Started(folder, "--port", String(port));
+      await using cluster = new Started(folder, ["--port", String(port)]);
       await cluster.runs();
       assert.match(cluster.output, /A cluster of 3 is running/);
       assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
 
       // Another cluster answers at these addresses.
-      await using second = new Started(folder, "--port", String(port), "--data", "other");
+      await using second = new Started(folder, ["--port", String(port), "--data", "other"]);
       assert.equal(await second.ended, 1, second.output);
       assert.match(second.output, /is in use by another process/);
       assert.doesNotMatch(second.output, /A cluster of/);
@@ -75,7 +78,7 @@ Deno.test("start: three nodes, Ctrl-C, and a restart with the same data; never a
       assert.equal(await cluster.stop(), 0, cluster.output);
       assert.match(cluster.output, /All nodes have stopped/);
     }
-    await using again = new Started(folder, "--port", String(port), "--allow-origin", "http://page.example");
+    await using again = new Started(folder, ["--port", String(port), "--allow-origin", "http://page.example"]);
     await again.runs();
     for (const [origin, status] of [["http://page.example", 200], ["http://other.example", 403]] as const) {
       const answer = await fetch(key, { headers: { origin } });
@@ -98,12 +101,57 @@ Deno.test("start: a cluster on IPv6", async () => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "raft-start-")));
   try {
     const port = await freePorts();
-    await using cluster = new Started(folder, "--host", "::1", "--port", String(port));
+    await using cluster = new Started(folder, ["--host", "::1", "--port", String(port)]);
     await cluster.runs();
     const key = `http://[::1]:${port + 2}/kv/colour`;
     assert.ok(cluster.output.includes(`curl http://[::1]:`), cluster.output);
     assert.equal((await fetch(key, { method: "PUT", body: "green" })).status, 201);
     assert.equal(await cluster.stop(), 0, cluster.output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+Deno.test("start: a folder of other ports, of another size or in use is refused at once; added members are started", async () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "raft-start-")));
+  try {
+    const port = await freePorts();
+    const flags = ["--port", String(port), "--nodes", "1"];
+    const refused = async (code: number, output: RegExp, ...flags: string[]): Promise<void> => {
+      await using other = new Started(folder, flags);
+      assert.equal(await other.ended, code, other.output);
+      assert.match(other.output, output);
+    };
+    {
+      await using cluster = new Started(folder, flags);
+      await cluster.runs();
+      await refused(6, /raft-data\/n1 is locked: process \d+ /, "--port", String(port + 1));
+      const address = `127.0.0.1:${port + 1}`;
+      const n4 = ["--id", "n4", "--data", join(folder, "raft-data", "n4"), "--listen", address, "--join"];
+      await using added = new Started(folder, n4, SERVER);
+      await eventually(
+        "n4 answers",
+        () => fetch(`http://${address}/status`).then(async (answer) => (await answer.text(), true), () => false),
+      );
+      const raft = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", CLI, "member", "add", "n4", address, "--server", `127.0.0.1:${port}`],
+      });
+      const { code, stderr } = await raft.output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      assert.equal(await added.stop(), 0, added.output);
+      assert.equal(await cluster.stop(), 0, cluster.output);
+    }
+    await refused(6, /The data in .* is that of a cluster with the members n1=.*, n4=/, "--port", String(port + 1));
+    await refused(6, /is that of a cluster with the members n1=/, ...flags);
+    {
+      await using again = new Started(folder, ["--port", String(port)]);
+      await again.runs();
+      assert.match(again.output, /A cluster of 2 is running/);
+      assert.equal(await again.stop(), 0, again.output);
+    }
+    rmSync(join(folder, "raft-data", "n1"), { recursive: true });
+    await using half = new Started(folder, ["--port", String(port)]);
+    await eventually("it says what is missing", () => /n1 \(.*\) is a member, but not started/.test(half.output));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
