@@ -126,7 +126,8 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
   constructor(history: ChangeHistory, prefix: string, fromVersion: number, signal: AbortSignal | undefined) {
     this.#history = history;
     this.#prefix = prefix;
-    this.#nextVersion = fromVersion;
+    // Versions begin at 1.
+    this.#nextVersion = Math.max(1, fromVersion);
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
   }

@@ -58,7 +58,9 @@ Examples:
 `;
 
 const LIST_HELP = `
-Keys are sorted by their bytes. Each page of up to 1000 keys is consistent; a longer list is not.
+Keys are sorted by their bytes. Up to 1000 keys are one state of the store. A longer list is read in pages: if there
+were writes meanwhile, the answer says so ("interleaved"). A watch from the revision after the one printed by --json
+yields every change that the list lacks.
 
 Examples:
   raft kv list
@@ -197,7 +199,9 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
   const entries: KeyValueEntry[] = [];
   let startAfter = options.after === undefined ? undefined : bytesOf(options.after, options.base64, "KEY");
   let more = true;
-  let revision = 0;
+  // The revision of the oldest page: a watch from the next one on misses no change of any page.
+  let revision = Infinity;
+  let newest = 0;
   while (more && entries.length < limit) {
     const page = await (await session.remote.keys(session.call())).list({
       prefix,
@@ -208,15 +212,21 @@ async function listKeys(session: Session, text: string, options: ListOptions): P
       consistency: options.consistency,
     });
     entries.push(...page.entries);
-    ({ more, revision } = page);
+    more = page.more;
+    revision = Math.min(revision, page.revision);
+    newest = Math.max(newest, page.revision);
     startAfter = entries.at(-1)?.key;
   }
   const document = {
     entries: entries.map((entry) => jsonEntry(keysOnly ? { ...entry, value: null } : entry)),
     more,
     revision,
+    interleaved: revision < newest,
   };
   await session.print(document, () => listText(entries, keysOnly));
+  if (document.interleaved) {
+    await session.note(`There were writes while the keys were read: the list is not the state of one moment.`);
+  }
   if (more) {
     await session.note(`There are more keys. Continue with --after ${quoted(startAfter ?? prefix)}, or use --limit 0.`);
   } else if (entries.length === 0) await session.note("There are no keys.");

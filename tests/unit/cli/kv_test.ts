@@ -224,10 +224,25 @@ Deno.test("list --json", async () => {
     entries: [{ key: "k00000", value: "v0", version: 1 }],
     more: true,
     revision: 99,
+    interleaved: false,
   });
   assert.equal(ran.err, "");
   const keys = await cli(["kv", "list", "-k", "--json"], { remote: lister(1).remote });
   assert.deepEqual(JSON.parse(keys.out).entries, [{ key: "k00000", version: 1 }]);
+});
+
+Deno.test("list: pages of different states are reported, with the revision from which a watch misses nothing", async () => {
+  const { remote } = lister(2500);
+  const revisions = [102, 101, 105];
+  const list: FakeRemote["list"] = async (options) => ({
+    ...await remote.list!(options),
+    revision: revisions.shift()!,
+  });
+  const all = ["kv", "list", "--limit", "0", "--keys-only"];
+  const { revision, interleaved } = JSON.parse((await cli([...all, "--json"], { remote: { list } })).out);
+  assert.deepEqual([revision, interleaved], [101, true]);
+  revisions.push(102, 102, 103);
+  assert.match((await cli(all, { remote: { list } })).err, /There were writes while the keys were read/);
 });
 
 Deno.test("list: nothing", async () => {

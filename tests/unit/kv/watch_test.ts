@@ -50,6 +50,13 @@ Deno.test("watch: past changes, then those to come, in order, by prefix", async 
   assert.deepEqual(await Promise.all(coming), ["5 delete a/1 null", "7 put a/3 "]);
 });
 
+Deno.test("watch: from 0 means from the first change, in a new store, too", async () => {
+  const watched = new Watched();
+  const changes = watched.watch("", 0);
+  watched.put("a");
+  assert.equal((await changes.next()).value?.version, 1);
+});
+
 Deno.test("watch: one that begins before the history gets `compacted`, then ends", async () => {
   const watched = new Watched({ historyChanges: 3 });
   for (let i = 1; i <= 5; i++) watched.put(`k${i}`);
