@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Bank, ForgetfulBank, Transfers } from "../../../examples/simulated_bank.ts";
-import { KeyValue } from "../../../mod.ts";
+import { KeyValue, TypedClient, typedStateMachine } from "../../../mod.ts";
+import type { TypedCluster, TypedDefinition } from "../../../mod.ts";
 import { FAULTS, shrink, simulate } from "../../../simulation/mod.ts";
-import type { SimulationOptions } from "../../../simulation/mod.ts";
+import type { Request, SimulationOptions, Workload } from "../../../simulation/mod.ts";
 
 const SHORT = { durationMs: 4000 };
 
@@ -83,6 +84,53 @@ Deno.test("a state machine whose answers don't follow from its commands alone is
     }
   }
   const failed = await firstFailure({ ...SHORT, stateMachine: () => new Moody() });
+  assert.equal(failed.violation?.invariant, "state machine safety");
+});
+
+/** Scores by player, as a typed state machine. */
+const scores: TypedDefinition<Record<string, number>, { player: string; points: number }, number, string, number> = {
+  version: 1,
+  initial: () => ({}),
+  apply: (state, { player, points }) => state[player] = (state[player] ?? 0) + points,
+  query: (state, player) => state[player] ?? 0,
+};
+
+/** The requests of typed clients, as the bytes that they would send. */
+class ScoreRequests implements Workload {
+  #bytes = new Uint8Array();
+  readonly #take = (bytes: Uint8Array): Promise<never> => {
+    this.#bytes = bytes.slice();
+    return Promise.reject(new Error("nothing is sent"));
+  };
+  readonly #client = new TypedClient(scores, { propose: this.#take, read: this.#take } as TypedCluster);
+
+  next(_client: string, _name: string, chance: Parameters<Workload["next"]>[2]): Request {
+    const player = chance.shuffled(["ann", "bob"])[0]!;
+    const points = chance.between(1, 9);
+    const isQuery = chance.chance(0.4);
+    const sent: Promise<unknown> = isQuery ? this.#client.read(player) : this.#client.propose({ player, points });
+    sent.catch(() => {});
+    return isQuery
+      ? { type: "query", bytes: this.#bytes, text: player }
+      : { type: "command", bytes: this.#bytes, text: `${player} ${points}` };
+  }
+}
+
+Deno.test("a typed state machine keeps its promises on a simulated cluster, and one with a lossy codec is found", async () => {
+  const workload = () => new ScoreRequests();
+  for (let seed = 1; seed <= 5; seed++) {
+    const { violation, commits } = await simulate({
+      ...SHORT,
+      seed,
+      workload,
+      stateMachine: () => typedStateMachine(scores),
+    });
+    assert.equal(violation, null);
+    assert.ok(commits > 0);
+  }
+  const state = { encode: () => new TextEncoder().encode("{}"), decode: () => ({}) };
+  const lossy = () => typedStateMachine({ ...scores, codecs: { state } });
+  const failed = await firstFailure({ ...SHORT, workload, stateMachine: lossy });
   assert.equal(failed.violation?.invariant, "state machine safety");
 });
 
