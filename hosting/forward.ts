@@ -107,7 +107,8 @@ async function once<Result>(
 ): Promise<Result> {
   const { id, leader, role, lifecycle } = node.status();
   if (role === "leader" || lifecycle !== "running" || leader?.id === id) return await work.here(signal);
-  if (leader === null) {
+  // A leader that is not in this node's membership has no address that a request may go to.
+  if (leader === null || leader.address === "") {
     throw new RaftError("no_leader", "no leader is known", {
       hint: "An election takes a few seconds while a majority of the nodes is up; their status shows it.",
     });

@@ -46,8 +46,19 @@ export interface StateMachine {
   snapshot(): AsyncIterable<Uint8Array>;
 
   /**
+   * Set if `restore` leaves the state as it was when it throws, so that the node need
+   * not restore the former state again. @default false
+   */
+  readonly restoresAtomically?: boolean;
+
+  /**
    * Replaces the whole state by the `snapshot` of an equal state machine. The chunk
-   * boundaries may differ from those written. If this throws, the node stops.
+   * boundaries may differ from those written.
+   *
+   * At start this is the node's own snapshot: if it throws, the node does not start. While
+   * the node runs it is one that arrived from the leader, and nothing durable depends on
+   * it yet: the node has captured the present state by `snapshot` before, and if this
+   * throws, it refuses the arrived one and goes back to the captured state.
    */
   restore(snapshot: AsyncIterable<Uint8Array>): Promise<void>;
 }

@@ -40,6 +40,8 @@ export interface SnapshotWriter {
    * @throws {StorageError} `damaged` if size or checksum differ from `meta`'s.
    */
   stage(meta: SnapshotMeta): Promise<void>;
+  /** Opens the staged snapshot for reading, before a batch names it; later reads may fail once it was discarded. */
+  open(): Promise<SnapshotReader>;
   /** Discards the snapshot, staged or not. */
   abort(): Promise<void>;
 }

@@ -20,7 +20,10 @@ export function logEvents(node: ServedNode, logger: Logger): void {
     logger.error(`Storage: ${detail.error.message}`, { consequence: detail.consequence });
   });
   node.addEventListener("refused", ({ detail }) => {
-    logger.warn(`Refused a message from ${JSON.stringify(detail.from.slice(0, 64))}: ${detail.reason}`);
+    logger.warn(`Refused a message from ${JSON.stringify(detail.from.slice(0, 64))}: ${detail.reason}`, {
+      address: detail.fromAddress.slice(0, 64),
+      kind: detail.kind,
+    });
   });
   node.addEventListener("stopped", ({ detail }) => logger.error(`Stopped: ${detail.error.message}`));
 }

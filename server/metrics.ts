@@ -43,6 +43,11 @@ export class Metrics {
   readonly #persistBytes = this.#counter("raft_persist_bytes_total", "Bytes of entries written to the log.");
   readonly #leaderChanges = this.#counter("raft_leader_changes_total", "Changes of the leader, as seen by this node.");
   readonly #storageErrors = this.#counter("raft_storage_errors_total", "Failures of the storage.");
+  readonly #refused = this.#counter(
+    "raft_messages_refused_total",
+    "Messages of other nodes that were refused, by the kind of the refusal.",
+    "kind",
+  );
   readonly #snapshots = this.#counter(
     "raft_snapshots_total",
     "Snapshots taken here or installed by a leader.",
@@ -113,6 +118,7 @@ export class Metrics {
   }
 
   #record(metric: NodeMetric): void {
+    if (metric.type === "refused") return this.#refused.inc({ kind: metric.kind });
     const seconds = metric.durationMs / 1000;
     switch (metric.type) {
       case "proposal":

@@ -121,12 +121,24 @@ export class Network {
     if (receiver === undefined) return;
     const arrive = (): void => {
       this.#run.trace.mark("arrived", link.number, bytes.length);
-      receiver.receive(decodeEnvelope(bytes));
+      const envelope = this.#decoded(bytes);
+      if (envelope !== null) receiver.receive(envelope);
     };
     this.#run.scheduler.after(delayUs, receiver, () => {
       if (link.held === null) arrive();
       else link.held.push(() => void this.#run.scheduler.soon(receiver, arrive));
     });
+  }
+
+  /** Decodes a message; a lie may be so wrong that the codec refuses it. */
+  #decoded(bytes: Uint8Array): Envelope | null {
+    try {
+      return decodeEnvelope(bytes);
+    } catch (error) {
+      if (!(error instanceof RaftError && error.code === "invalid_argument")) throw error;
+      this.#run.trace.count("message malformed");
+      return null;
+    }
   }
 
   /**

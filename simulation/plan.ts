@@ -82,6 +82,15 @@ export interface ClientTraits {
   readonly lateCall: number;
 }
 
+/** The member that lies. */
+export interface LiarTraits {
+  readonly name: string;
+  /** The probability that a message of its node is replaced by a lie. */
+  readonly lies: number;
+  /** The probability that it sends one more message, which it has no right to. */
+  readonly forgeries: number;
+}
+
 export interface Plan {
   /** The kinds of faults that may happen. */
   readonly faults: ReadonlySet<FaultKind>;
@@ -93,6 +102,8 @@ export interface Plan {
   readonly sessions: SessionLimits;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
+  /** The member that lies; `null` if all tell the truth. */
+  readonly liar: LiarTraits | null;
   /** Set if so many disks may rot that no quorum is left: then the cluster must halt. */
   readonly rotsBeyondQuorum: boolean;
   /** The largest drift of clocks, faster or slower, as a fraction. */
@@ -105,7 +116,12 @@ export interface PlanOverrides {
   readonly nodes?: number;
   readonly node?: Partial<RaftNodeOptions>;
   readonly faults?: readonly FaultKind[];
+  readonly liars?: boolean;
 }
+
+/** The share of seeds with a member that lies, and the fewest voters that it is one of: without it there must be others. */
+const LIAR_SHARE = 1 / 8;
+const LIAR_VOTERS = 3;
 
 /** The drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
 const LEASE_DRIFT = 0.045;
@@ -123,9 +139,12 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const leaseReads = of("leaseReads").chance(0.5);
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
   const network = drawNetwork(of, has, electionTimeoutMs);
+  const drawn = overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
+  const voters = overrides.liars ? Math.max(drawn, LIAR_VOTERS) : drawn;
   return {
     faults: has,
-    voters: overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!,
+    voters,
+    liar: drawLiar(of, voters, overrides),
     spares: of("spares").below(3),
     leaseReads,
     node: {
@@ -143,6 +162,16 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
     episodeGapMs: of("episodeGapMs").pick([300, 700, 1500, 3000])!,
+  };
+}
+
+function drawLiar(of: Traits, voters: number, { faults, liars }: PlanOverrides): LiarTraits | null {
+  const drawn = of("liar").chance(LIAR_SHARE) && faults === undefined;
+  if (!(liars ?? drawn) || voters < LIAR_VOTERS) return null;
+  return {
+    name: `n${of("liar").between(1, voters)}`,
+    lies: of("lies").pick([0.05, 0.3, 0.8])!,
+    forgeries: of("forgeries").pick([0, 0.02, 0.2])!,
   };
 }
 

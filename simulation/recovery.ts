@@ -6,6 +6,7 @@
 
 import { isMember } from "./faults/cluster.ts";
 import type { Cluster } from "./faults/cluster.ts";
+import type { Liar } from "./faults/liar.ts";
 import type { NemesisOptions } from "./faults/nemesis.ts";
 import type { Machine } from "./machine/machine.ts";
 import type { Run } from "./run.ts";
@@ -41,8 +42,9 @@ async function endRequests({ run, clients }: NemesisOptions): Promise<void> {
 }
 
 /** Chooses machines that are a quorum of every membership that may be in force; `null` before there is one. */
-function choose({ cluster, run, plan }: NemesisOptions): Set<Machine> | null {
+function choose({ cluster, run, plan, liar }: NemesisOptions): Set<Machine> | null {
   const chosen = new Set(cluster.all.filter(({ lost, damaged }) => !lost && !damaged));
+  excludeLiar(chosen, cluster, liar);
   // Before anything was written, all are needed.
   if (cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) {
     if (plan.rotsBeyondQuorum) run.trace.count("no quorum left");
@@ -56,6 +58,14 @@ function choose({ cluster, run, plan }: NemesisOptions): Set<Machine> | null {
     if (!cluster.areQuorum(chosen)) chosen.add(machine);
   }
   return chosen;
+}
+
+/** Leaves a member that has lied out, if the others are a quorum without it; otherwise it tells the truth from now on. */
+function excludeLiar(chosen: Set<Machine>, cluster: Cluster, liar: Liar | null): void {
+  const machine = liar === null || liar.told === 0 ? undefined : cluster.machines.get(liar.name);
+  if (liar === null || machine === undefined) return;
+  liar.stop();
+  if (chosen.delete(machine) && cluster.memberships.length > 0 && !cluster.areQuorum(chosen)) chosen.add(machine);
 }
 
 function heal(machine: Machine): void {

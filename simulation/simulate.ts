@@ -15,6 +15,7 @@ import { Clients } from "./clients/clients.ts";
 import { keyValueHistory, KeyValueWorkload } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
 import { Cluster } from "./faults/cluster.ts";
+import { Liar } from "./faults/liar.ts";
 import { Nemesis } from "./faults/nemesis.ts";
 import type { NemesisOptions } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
@@ -42,6 +43,8 @@ export interface SimulationOptions {
   readonly steps?: number;
   /** The faults that may happen; each seed draws some of them. @default all */
   readonly faults?: readonly FaultKind[];
+  /** Set to have a member that lies in each run, or in none. @default drawn from the seed, for one in eight; never with `faults` */
+  readonly liars?: boolean;
   /** Makes the state machine of a node; without sessions, which are added. @default the key-value store */
   readonly stateMachine?: () => StateMachine;
   /** Makes the requests of clients. Required with your own state machine. @default puts, gets, deletes, compare-and-sets */
@@ -120,7 +123,8 @@ class Simulation {
     const network = new Network(run, plan.network, machines);
     const protocol = new ProtocolChecks(run, (id, incarnation) => machines.get(id)?.recordOf(incarnation) ?? null);
     const application = new ApplicationChecks(run, protocol.entries);
-    const surroundings = { run, plan, network, protocol, application, stateMachine };
+    const liar = plan.liar === null ? null : new Liar(run, plan.liar, machines);
+    const surroundings = { run, plan, network, protocol, application, liar, stateMachine };
     const names = Array.from({ length: plan.voters + plan.spares }, (_, i) => `n${i + 1}`);
     const members = names.slice(0, plan.voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
     const first = membershipOf({ voters: members });
@@ -133,7 +137,7 @@ class Simulation {
     this.#run = run;
     this.#protocol = protocol;
     this.#application = application;
-    this.#faults = { run, plan, cluster: new Cluster(run, protocol, machines), network, clients };
+    this.#faults = { run, plan, cluster: new Cluster(run, protocol, machines), network, clients, liar };
     this.#stateMachine = stateMachine;
   }
 

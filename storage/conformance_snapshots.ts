@@ -23,6 +23,22 @@ export const snapshotChecks: Checks = {
     same(state.snapshot, meta, "its meta after a restart");
     same(await readAll(await bench.storage.openSnapshot(), 1000), "state at 3", "its bytes after a restart");
   },
+  "a staged snapshot can be read before it is persisted, and replaces nothing until then": async (bench) => {
+    await bench.persist({ entries: run(1, 5, 1) });
+    await bench.install(2, 1, "two");
+    const early = await bench.storage.createSnapshot();
+    await rejects(early.open(), "storage", "one that is not staged");
+    await early.abort();
+    const { meta, writer } = await bench.stage(9, 2, "nine");
+    const first = await writer.open();
+    same(first.meta, meta, "its meta");
+    same(await readAll(first, 3), "nine", "its bytes");
+    await first.close();
+    same(await readAll(await bench.storage.openSnapshot()), "two", "the newest one meanwhile");
+    same(await bench.log(3, 5), "3:1:3 4:1:4 5:1:5", "the log meanwhile");
+    await bench.persist({ snapshot: meta });
+    same(await readAll(await bench.storage.openSnapshot()), "nine", "the newest one afterwards");
+  },
   "a snapshot that was staged but not persisted is gone after a restart": async (bench) => {
     const { meta } = await bench.stage(3, 1, "never");
     const state = await bench.restart();

@@ -11,6 +11,7 @@ import type { DiskState } from "../lib/errors.ts";
 import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../lib/storage.ts";
 import { checkBatch, checkIdentity, checkRange, failure, keepsLog, storageClosed } from "./log_rules.ts";
+import { SnapshotReaders, type SnapshotSource } from "./snapshot_reader.ts";
 import { type SnapshotMedium, SnapshotWriters } from "./snapshot_writer.ts";
 
 /** The durable data of a {@linkcode MemoryStorage}. One storage at a time may be open on it. */
@@ -185,27 +186,15 @@ export class MemoryStorage implements Storage {
       check: () => this.#checkOpen(),
       write: (chunk) => void chunks.push(chunk.slice()),
       stage() {},
+      open: () => memorySource(concatBytes(chunks)),
       discard: () => void chunks.splice(0),
     });
   }
 
   async openSnapshot(): Promise<SnapshotReader | null> {
     await this.#pause("snapshot");
-    const { snapshot: meta, snapshotBytes: bytes } = this.disk;
-    if (meta === null) return null;
-    let closed = false;
-    return {
-      meta,
-      // deno-lint-ignore require-await -- a thrown error must be a rejection
-      read: async (offset, length) => {
-        if (closed) throw storageClosed();
-        return bytes.slice(offset, offset + length);
-      },
-      close: () => {
-        closed = true;
-        return Promise.resolve();
-      },
-    };
+    const { snapshot, snapshotBytes } = this.disk;
+    return snapshot === null ? null : new SnapshotReaders().open(snapshot, memorySource(snapshotBytes));
   }
 
   async close(): Promise<void> {
@@ -267,4 +256,12 @@ export class MemoryStorage implements Storage {
     void this.#writers.close();
     if (this.disk.owner === this) this.disk.owner = null;
   }
+}
+
+function memorySource(bytes: Uint8Array): SnapshotSource {
+  return {
+    read: (offset, length) => Promise.resolve(bytes.slice(offset, offset + length)),
+    close() {},
+    damaged: (reason) => new StorageError(reason, { code: "damaged", disk: "unchanged" }),
+  };
 }

@@ -5,8 +5,10 @@
 
 import { crc32c } from "../lib/crc32c.ts";
 import type { SnapshotMeta } from "../lib/raft/types.ts";
-import type { SnapshotWriter } from "../lib/storage.ts";
+import type { SnapshotReader, SnapshotWriter } from "../lib/storage.ts";
 import { checkWritten, failure } from "./log_rules.ts";
+import { SnapshotReaders } from "./snapshot_reader.ts";
+import type { SnapshotSource } from "./snapshot_reader.ts";
 
 /** The place of one snapshot's bytes. */
 export interface SnapshotMedium {
@@ -16,6 +18,8 @@ export interface SnapshotMedium {
   write(chunk: Uint8Array, offset: number): Promise<void> | void;
   /** Makes all bytes durable, without putting the snapshot in force. */
   stage(meta: SnapshotMeta): Promise<void> | void;
+  /** Opens the staged bytes. */
+  open(meta: SnapshotMeta): Promise<SnapshotSource> | SnapshotSource;
   /** Removes the bytes. A write may still be under way. */
   discard(staged: boolean): Promise<void> | void;
 }
@@ -92,6 +96,12 @@ class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
       await this.medium.stage(meta);
       this.meta = meta;
     });
+  }
+
+  async open(): Promise<SnapshotReader> {
+    if (this.#state !== "staged" || this.meta === null) throw failure("the snapshot is not staged", "unchanged");
+    this.medium.check();
+    return new SnapshotReaders().open(this.meta, await this.medium.open(this.meta));
   }
 
   async abort(): Promise<void> {

@@ -58,6 +58,9 @@ export class KeyValue implements StateMachine {
   #version = 0;
   readonly #history: ChangeHistory;
 
+  /** See {@linkcode StateMachine.restoresAtomically}. */
+  readonly restoresAtomically = true;
+
   /** Begins empty. */
   constructor(options: KeyValueOptions = {}) {
     this.#history = new ChangeHistory(options.historyChanges ?? 10_000, options.historyBytes ?? 16 * 1024 * 1024);

@@ -4,17 +4,16 @@
  */
 
 import type { Host } from "../clock.ts";
-import { crc32c } from "../crc32c.ts";
 import { closedError, RaftError, StorageError } from "../errors.ts";
 import { Pending } from "../pending.ts";
 import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
-import type { SnapshotReader } from "../storage.ts";
-import { MAX_CHUNK_BYTES } from "./config.ts";
 import type { NodeContext } from "./context.ts";
 import { messageOf } from "./errors.ts";
 import type { Proposals } from "./proposals.ts";
 import type { PendingRead, Reads } from "./reads.ts";
+import { chunksOf, restoreStaged } from "./staged_restore.ts";
+import type { RestoreOutcome, StagedSnapshot } from "./staged_restore.ts";
 
 /** The parts of a node that applying concerns. */
 export interface ApplierParts {
@@ -33,6 +32,11 @@ export interface Capture {
   readonly first: Promise<IteratorResult<Uint8Array>>;
 }
 
+interface RestoreRequest {
+  readonly staged: StagedSnapshot;
+  readonly done: Pending<RestoreOutcome>;
+}
+
 /** The number of entries applied before other tasks get their turn. */
 const SLICE_ENTRIES = 512;
 /** The bytes read from the storage at once: several slices of small entries. */
@@ -48,9 +52,10 @@ export class Applier {
   #appliedBytes = 0;
   #busy = false;
   #stopped = false;
-  /** The snapshot that replaced the log; entries before its end must no longer be applied. */
+  /** A snapshot from the leader to restore next. */
+  #restore: RestoreRequest | null = null;
+  /** The snapshot that has replaced state and log, and is not durable yet. */
   #replacement: SnapshotMeta | null = null;
-  #replacementDurable = false;
   /** Entries read from the storage beyond one slice. They are committed, and so never change. */
   #ahead: readonly Entry[] = [];
 
@@ -92,15 +97,24 @@ export class Applier {
     return capture.promise;
   }
 
-  /** Stops applying, because a snapshot has replaced the core's log. */
-  expectRestore(meta: SnapshotMeta): void {
-    this.#replacement = meta;
-    this.#replacementDurable = false;
+  /**
+   * Restores a snapshot from the leader once the call under way has ended, and puts it in
+   * force. Nothing is applied and no read served from then on, until it is durable.
+   *
+   * @throws {RaftError} if the node ends
+   */
+  restore(staged: StagedSnapshot): Promise<RestoreOutcome> {
+    const done = new Pending<RestoreOutcome>();
+    this.#restore = { staged, done };
+    this.pump();
+    return done.promise;
   }
 
-  /** Restores that snapshot, which is durable now. */
+  /** Continues after a restored snapshot, which is durable now. */
   restoreDurable(meta: SnapshotMeta): void {
-    if (this.#replacement?.id === meta.id) this.#replacementDurable = true;
+    if (this.#replacement?.id !== meta.id) return;
+    this.#replacement = null;
+    this.#restored(meta);
     this.pump();
   }
 
@@ -109,24 +123,19 @@ export class Applier {
     const reader = await this.#context.storage.openSnapshot();
     if (reader === null) throw new RaftError("internal", "the storage has no snapshot to restore");
     try {
-      await this.#stateMachine.restore(this.#chunksOf(reader));
+      await this.#stateMachine.restore(chunksOf(reader, () => this.#turn()));
     } finally {
       await reader.close().catch(() => {});
     }
-    if (this.#stopped) return;
-    const { index, size } = reader.meta;
-    this.#appliedIndex = index;
-    if (this.#replacement !== null && this.#replacement.index <= index) this.#replacement = null;
-    this.#context.raft.applied(index);
-    this.#parts.proposals.endOrphans();
-    this.#context.events.emit("snapshot", { index, size, reason: "installed" });
-    this.#context.wake();
+    if (!this.#stopped) this.#restored(reader.meta);
   }
 
   /** Stops for good, and rejects pending captures. Reads are ended by their owner. */
   stop(error: RaftError): void {
     this.#stopped = true;
     this.#rejectCaptures(error);
+    this.#restore?.done.reject(error);
+    this.#restore = null;
   }
 
   /** Does one job after another. Returns a promise if a job is asynchronous, `null` once there is none. */
@@ -134,21 +143,21 @@ export class Applier {
     let budget = SLICE_ENTRIES;
     for (;;) {
       if (this.#stopped) return null;
-      if (this.#replacement !== null && this.#replacementDurable) {
-        this.#replacementDurable = false;
-        return this.restoreNewest();
+      if (this.#restore !== null) return this.#restoreNow(this.#restore);
+      if (this.#replacement !== null) {
+        this.#rejectCaptures(new RaftError("busy", "a snapshot from the leader is being installed"));
+        return null;
       }
       if (this.#parts.reads.hasDue(this.#appliedIndex)) {
         const wait = this.#serve(this.#parts.reads.takeDue(this.#appliedIndex));
         if (wait !== null) return wait;
       }
       if (this.#captures.length > 0) this.#captureNow();
-      if (this.#replacement !== null) return null;
       const from = this.#appliedIndex + 1;
       const to = Math.min(this.#context.raft.applicableIndex, this.#appliedIndex + budget);
       if (to < from) {
         if (budget > 0) return null;
-        return new Promise((resolve) => this.#host.enqueue(resolve));
+        return this.#turn();
       }
       const entries = this.#entriesAt(from, to);
       const wait = entries.length === 0 ? this.#readAhead(from) : this.#applyAll(entries);
@@ -182,12 +191,22 @@ export class Applier {
   }
 
   async #readAhead(from: number): Promise<void> {
-    try {
-      this.#ahead = await this.#context.storage.entries(from, this.#context.raft.applicableIndex, READ_BYTES);
-    } catch (error) {
-      // A snapshot may have replaced these entries meanwhile.
-      if (this.#replacement === null && !this.#stopped) throw error;
-    }
+    this.#ahead = await this.#context.storage.entries(from, this.#context.raft.applicableIndex, READ_BYTES);
+  }
+
+  /** Waits while other tasks get their turn. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#host.enqueue(resolve));
+  }
+
+  async #restoreNow({ staged, done }: RestoreRequest): Promise<void> {
+    this.#restore = null;
+    const install = (): boolean => {
+      if (this.#stopped || !staged.install()) return false;
+      this.#replacement = staged.meta;
+      return true;
+    };
+    done.resolve(await restoreStaged(this.#stateMachine, { ...staged, install }, () => this.#turn()));
   }
 
   /** Applies entries, without a promise as long as the state machine returns none. */
@@ -213,8 +232,6 @@ export class Applier {
     for (let i = at;;) {
       if (this.#stopped) return;
       this.#advance(entries[i]!, result);
-      // A snapshot has replaced the rest; the core no longer has this index.
-      if (this.#replacement !== null) return;
       this.#advanced(i === at ? at + 1 : 1, startedMs);
       if (++i === entries.length) return;
       // Captures and reads don't wait for the rest of a slow slice.
@@ -244,6 +261,14 @@ export class Applier {
     events.emit("applied", { index: this.#appliedIndex });
     events.emit("metric", { type: "apply", durationMs: this.#host.clock.monotonicMs() - startedMs, entries });
     this.#parts.advanced();
+  }
+
+  #restored({ index, size }: SnapshotMeta): void {
+    this.#appliedIndex = index;
+    this.#context.raft.applied(index);
+    this.#parts.proposals.endOrphans();
+    this.#context.events.emit("snapshot", { index, size, reason: "installed" });
+    this.#context.wake();
   }
 
   /** Serves reads, without a promise as long as the state machine returns none. */
@@ -284,10 +309,6 @@ export class Applier {
   }
 
   #captureNow(): void {
-    if (this.#replacement !== null) {
-      this.#rejectCaptures(new RaftError("busy", "a snapshot from the leader is being installed"));
-      return;
-    }
     const index = this.#appliedIndex;
     const term = this.#context.raft.termAt(index);
     if (index === 0 || term === undefined) {
@@ -309,27 +330,6 @@ export class Applier {
 
   #rejectCaptures(error: RaftError): void {
     for (const capture of this.#captures.splice(0)) capture.reject(error);
-  }
-
-  /** Yields the chunks of a snapshot. Other tasks, such as heartbeats, get their turn after each of them. */
-  async *#chunksOf(reader: SnapshotReader): AsyncGenerator<Uint8Array> {
-    const { size, checksum } = reader.meta;
-    let actual = 0;
-    for (let offset = 0; offset < size;) {
-      const chunk = await reader.read(offset, MAX_CHUNK_BYTES);
-      if (chunk.length === 0) break;
-      actual = crc32c(chunk, actual);
-      offset += chunk.length;
-      yield chunk;
-      await new Promise<void>((resolve) => this.#host.enqueue(resolve));
-    }
-    if (actual !== checksum) {
-      throw new StorageError(`the snapshot at index ${reader.meta.index} is damaged`, {
-        code: "damaged",
-        disk: "unchanged",
-        hint: "Remove this node from the cluster, and add it again with an empty storage.",
-      });
-    }
   }
 
   #fail(error: unknown): void {

@@ -16,8 +16,8 @@ export interface NodeContext {
   readonly events: EventHub;
   /** Schedules a turn of the loop: the core may have something to send or to write. */
   wake(): void;
-  /** Runs a call of the core, unless the node has ended; a broken invariant stops the node. */
-  guard(run: () => void): void;
+  /** Runs a call of the core, unless the node has ended, and returns its result; a broken invariant stops the node. */
+  guard<T>(run: () => T): T | undefined;
   /** Stops the node for good (fail-stop). */
   stop(error: RaftError): void;
 }

@@ -78,18 +78,19 @@ export class NodeCore implements NodeContext {
     const logWriter = this.#logWriter = new LogWriter(this, sequence, { applier, messenger, proposals });
     this.taker = new SnapshotTaker(this, applier, logWriter);
     this.#senders = new SnapshotSenders(this, { messenger, logWriter });
-    this.#receiver = new SnapshotReceiver(this, { applier, logWriter });
+    this.#receiver = new SnapshotReceiver(this, { applier, logWriter, messenger });
   }
 
   get lifecycle(): Lifecycle {
     return this.#lifecycle;
   }
 
-  /** The leader and its address; `null` if there is none, or this node leads. */
+  /** The leader and its address; `null` if there is none, this node leads, or its membership does not have the leader. */
   get leaderHint(): LeaderHint | null {
     const id = this.raft.leader;
     if (id === null || id === this.raft.id) return null;
-    return this.#messenger.locate(id);
+    const hint = this.#messenger.locate(id);
+    return hint.address === "" ? null : hint;
   }
 
   /** Restores the state machine, and begins to receive and to tick. */
@@ -140,12 +141,13 @@ export class NodeCore implements NodeContext {
     });
   }
 
-  guard(run: () => void): void {
-    if (this.#lifecycle !== "running") return;
+  guard<T>(run: () => T): T | undefined {
+    if (this.#lifecycle !== "running") return undefined;
     try {
-      run();
+      return run();
     } catch (cause) {
       this.stop(new RaftError("internal", `a rule of the protocol is broken: ${messageOf(cause)}`, { cause }));
+      return undefined;
     }
   }
 

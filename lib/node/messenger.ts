@@ -21,6 +21,12 @@ export interface MessengerOptions {
   readonly address: string;
 }
 
+/** The reason why a message is refused; its kind is a stable word. */
+interface Refusal {
+  readonly kind: string;
+  readonly reason: string;
+}
+
 /** Writes and checks envelopes. */
 export class Messenger {
   identity: Identity;
@@ -56,9 +62,9 @@ export class Messenger {
     this.#directory.update(membership);
   }
 
-  /** Returns a node with its address, which is empty if not known. */
+  /** Returns a node with the address that the membership has for it; empty without one. Clients' requests go there, and so never to what an envelope says. */
   locate(id: NodeId): LeaderHint {
-    return { id, address: this.#directory.requester(id)?.address ?? "" };
+    return { id, address: this.#directory.member(id)?.address ?? "" };
   }
 
   /** Sends a message, or drops it if the receiver's address is not known. */
@@ -82,18 +88,28 @@ export class Messenger {
 
   #receive(envelope: Envelope): RaftError | void {
     if (this.#closed) return;
-    const { raft, events } = this.#context;
+    const { raft } = this.#context;
     const verdict = this.#check.check(envelope, this.identity, this.#directory, raft.leader === null);
     const { from, message } = envelope;
-    if (verdict.action === "refuse") {
-      const { kind, reason } = verdict;
-      if (this.#check.firstTime(from, kind)) events.emit("refused", { from, reason });
-      return new RaftError("identity_mismatch", `the message is refused: ${reason}`);
-    }
+    if (verdict.action === "refuse") return this.#refuse(envelope, "identity_mismatch", verdict);
     if (verdict.action === "adopt") return this.#adopt(envelope);
+    const refusal = this.#context.guard(() => raft.step(from, message));
+    if (refusal) return this.#refuse(envelope, "refused", refusal);
+    // The next turn of the loop sends the answer.
     this.#directory.recordSender(from, envelope.fromAddress, envelope.fromIncarnation);
-    this.#context.guard(() => raft.step(from, message));
     this.#context.wake();
+  }
+
+  /** Counts a message that is refused, and reports the first of its kind and sender. */
+  refused(from: NodeId, { kind, reason }: Refusal, address = this.#directory.requester(from)?.address ?? ""): void {
+    const { events } = this.#context;
+    events.emit("metric", { type: "refused", kind });
+    if (this.#check.firstTime(from, kind)) events.emit("refused", { from, fromAddress: address, kind, reason });
+  }
+
+  #refuse({ from, fromAddress }: Envelope, code: "identity_mismatch" | "refused", refusal: Refusal): RaftError {
+    this.refused(from, refusal, fromAddress);
+    return new RaftError(code, `the message is refused: ${refusal.reason}`);
   }
 
   /** Adopts the sender's cluster: makes its id durable before the message is processed. */

@@ -1,7 +1,7 @@
 /**
  * Collects the chunks of a snapshot from the leader (§7), and stages it once it is
  * complete. Two snapshots are never mixed: equal index and term do not mean equal
- * bytes.
+ * bytes. The state machine restores it before it is put in force.
  */
 
 import type { Raft } from "../raft/mod.ts";
@@ -10,11 +10,14 @@ import type { SnapshotWriter } from "../storage.ts";
 import type { Applier } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
 import type { LogWriter } from "./log_writer.ts";
+import type { Messenger } from "./messenger.ts";
+import { UnreadableSnapshot } from "./staged_restore.ts";
 
 /** The parts of a node that receiving a snapshot concerns. */
 export interface ReceiverParts {
-  readonly applier: Pick<Applier, "expectRestore">;
+  readonly applier: Pick<Applier, "restore">;
   readonly logWriter: Pick<LogWriter, "failedBeside">;
+  readonly messenger: Pick<Messenger, "refused">;
 }
 
 /** The part of a node's context that receiving a snapshot needs. */
@@ -33,17 +36,25 @@ interface Incoming {
   from: NodeId;
   round: number;
   working: boolean;
+  /** Set once a chunk has arrived: that of an empty snapshot has no bytes. */
+  begun: boolean;
+  /** Set while the state machine restores it: no other snapshot replaces it then. */
+  restoring: boolean;
   /** Set if another snapshot has replaced it, or it failed. */
   dropped: boolean;
 }
 
 const MAX_QUEUED = 8;
+/** How often a snapshot that can't be restored is refused at once, before its bytes are taken again: the state machine may be able to by then. */
+const REFUSALS = 16;
 
 /** Receives at most one snapshot at a time. A newer one replaces an older one, and a new leader's that of the old leader. */
 export class SnapshotReceiver {
   readonly #context: ReceiverContext;
   readonly #parts: ReceiverParts;
   #incoming: Incoming | null = null;
+  /** The last snapshot that the state machine could not restore. */
+  #unreadable: { readonly meta: SnapshotMeta; refusals: number } | null = null;
   #stopped = false;
 
   constructor(context: ReceiverContext, parts: ReceiverParts) {
@@ -60,7 +71,8 @@ export class SnapshotReceiver {
     incoming.round = message.round;
     const end = message.offset + message.data.length;
     if (end > incoming.meta.size) return;
-    const wanted = message.offset === incoming.expected && (message.data.length > 0 || incoming.meta.size === 0);
+    const wanted = message.offset === incoming.expected && (message.data.length > 0 || !incoming.begun);
+    incoming.begun = true;
     if (!wanted || incoming.queue.length >= MAX_QUEUED) {
       // Repeated, or ahead of a lost chunk: answer with the missing offset.
       this.#answer(incoming, incoming.expected);
@@ -69,6 +81,12 @@ export class SnapshotReceiver {
     incoming.expected = end;
     incoming.queue.push(message.data);
     this.#work(incoming);
+  }
+
+  /** Reports whether the state machine could not restore this snapshot, and takes its bytes again only after some time. */
+  #isUnreadable(snapshot: SnapshotMeta): boolean {
+    const unreadable = this.#unreadable;
+    return unreadable !== null && isSame(unreadable.meta, snapshot) && unreadable.refusals-- > 0;
   }
 
   /** Stops for good, and drops the snapshot under way. */
@@ -80,11 +98,16 @@ export class SnapshotReceiver {
   /** Returns the transfer of a chunk; `null` if the chunk is late. */
   #incomingFor(from: NodeId, { snapshot, offset, round }: InstallSnapshot): Incoming | null {
     const current = this.#incoming;
-    if (current?.meta.id === snapshot.id) return current;
+    if (current !== null && isSame(current.meta, snapshot)) return current;
     // A late chunk of the same leader. An older snapshot of a new leader continues, since the old leader sends no more of its own.
     if (current !== null && current.from === from && current.meta.index > snapshot.index) return null;
+    if (current?.restoring) return null;
     if (offset !== 0) {
       this.#answer({ from, meta: snapshot, round }, 0);
+      return null;
+    }
+    if (this.#isUnreadable(snapshot)) {
+      this.#answer({ from, meta: snapshot, round }, 0, "failed");
       return null;
     }
     if (current !== null) this.#drop(current);
@@ -96,6 +119,8 @@ export class SnapshotReceiver {
       from,
       round,
       working: false,
+      begun: false,
+      restoring: false,
       dropped: false,
     };
   }
@@ -104,10 +129,7 @@ export class SnapshotReceiver {
     if (incoming.working) return;
     incoming.working = true;
     this.#writeAll(incoming).catch((error) => {
-      if (incoming.dropped) return;
-      this.#drop(incoming);
-      this.#parts.logWriter.failedBeside(error);
-      this.#answer(incoming, 0, "failed");
+      if (!incoming.dropped) this.#failed(incoming, error);
     }).finally(() => {
       incoming.working = false;
       if (incoming.dropped) incoming.writer?.abort().catch(() => {});
@@ -132,15 +154,41 @@ export class SnapshotReceiver {
 
   async #stage(incoming: Incoming, writer: SnapshotWriter): Promise<void> {
     const { meta } = incoming;
+    if (writer.checksum !== meta.checksum) throw new UnreadableSnapshot("its bytes have a wrong checksum");
     await writer.stage(meta);
     if (incoming.dropped) return;
-    this.#incoming = null;
-    if (this.#context.raft.installSnapshot(incoming.from, meta, incoming.round)) {
-      this.#parts.applier.expectRestore(meta);
-    } else {
-      incoming.dropped = true;
-    }
+    incoming.restoring = true;
+    const outcome = await this.#parts.applier.restore({
+      meta,
+      open: () => writer.open(),
+      install: () => !incoming.dropped && this.#install(incoming),
+    });
+    if (incoming.dropped) return;
+    if ("error" in outcome) throw outcome.error;
+    if (!outcome.installed) this.#drop(incoming);
+  }
+
+  /** Puts a restored snapshot in force. From then on its bytes belong to the core's next batch. */
+  #install(incoming: Incoming): boolean {
+    const installed = this.#context.raft.installSnapshot(incoming.from, incoming.meta, incoming.round);
+    if (installed) this.#incoming = null;
     this.#context.wake();
+    return installed;
+  }
+
+  /** Answers that a snapshot could not be stored or restored: the leader sends it again, or a newer one. */
+  #failed(incoming: Incoming, error: unknown): void {
+    this.#drop(incoming);
+    const { from, meta } = incoming;
+    if (error instanceof UnreadableSnapshot) {
+      // Bytes that were changed on their way, or by another sender, arrive well the next time.
+      if (incoming.restoring) this.#unreadable = { meta, refusals: REFUSALS };
+      const reason = `its snapshot at index ${meta.index} can't be restored: ${error.message}`;
+      this.#parts.messenger.refused(from, { kind: "snapshot", reason });
+    } else {
+      this.#parts.logWriter.failedBeside(error);
+    }
+    this.#answer(incoming, 0, "failed");
   }
 
   #answer(
@@ -158,4 +206,9 @@ export class SnapshotReceiver {
     if (!incoming.working) incoming.writer?.abort().catch(() => {});
     if (this.#incoming === incoming) this.#incoming = null;
   }
+}
+
+/** Reports whether two chunks belong to one snapshot. Its id alone could be that of a chunk with another size, which would never be complete. */
+function isSame(a: SnapshotMeta, b: SnapshotMeta): boolean {
+  return a.id === b.id && a.index === b.index && a.term === b.term && a.size === b.size && a.checksum === b.checksum;
 }

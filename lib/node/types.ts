@@ -188,11 +188,12 @@ export interface MembershipTarget {
   readonly learners?: readonly Member[];
 }
 
-/** Durations and counts that a node reports as they happen, for metrics. */
+/** Durations and counts that a node reports as they happen, for metrics. `refused` is one message, by the kind of its refusal. */
 export type NodeMetric =
   | { readonly type: "persist"; readonly durationMs: number; readonly entries: number; readonly bytes: number }
   | { readonly type: "proposal"; readonly durationMs: number; readonly ok: boolean }
-  | { readonly type: "apply"; readonly durationMs: number; readonly entries: number };
+  | { readonly type: "apply"; readonly durationMs: number; readonly entries: number }
+  | { readonly type: "refused"; readonly kind: string };
 
 /** The events of a {@linkcode RaftNode}, by name. */
 export interface RaftNodeEventMap {
@@ -206,8 +207,17 @@ export interface RaftNodeEventMap {
   readonly snapshot: { readonly index: number; readonly size: number; readonly reason: "taken" | "installed" };
   /** A failure of the storage, and its consequence. */
   readonly storageError: { readonly error: Error; readonly consequence: "steppedDown" | "stopped" | "ignored" };
-  /** Emitted when a message is refused for its identity; once for each kind and sender. */
-  readonly refused: { readonly from: NodeId; readonly reason: string };
+  /**
+   * Emitted when a message is refused, because it is not for this node, or because no
+   * correct peer sends it; once for each kind and sender. `fromAddress` is what the
+   * sender says of itself.
+   */
+  readonly refused: {
+    readonly from: NodeId;
+    readonly fromAddress: string;
+    readonly kind: string;
+    readonly reason: string;
+  };
   /** A duration, for metrics. */
   readonly metric: NodeMetric;
   /** Emitted when the node stops itself. */

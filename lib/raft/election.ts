@@ -5,6 +5,7 @@
 
 import { appendAsLeader } from "./proposals.ts";
 import { mayHavePromised, promisedToLeader } from "./lease.ts";
+import { isVoter } from "./membership.ts";
 import { syncPeers } from "./membership_change.ts";
 import { electionResult } from "./quorum.ts";
 import { becomeFollower, setLeader, setRole } from "./roles.ts";
@@ -108,7 +109,8 @@ export function countVote(state: State, from: NodeId, granted: boolean): void {
   const result = electionResult(state.membership, state.votes);
   if (result === "won") {
     if (state.role === "preCandidate") becomeCandidate(state, "timeout");
-    else becomeLeader(state);
+    // Its own vote counts once it is on disk, and it leads no earlier, no matter how soon others vote (rule 2).
+    else if (state.durability.hardStateDurable(state)) becomeLeader(state);
   } else if (result === "lost") {
     becomeFollower(state, state.term, null, "a quorum denied its vote");
   }
@@ -117,7 +119,6 @@ export function countVote(state: State, from: NodeId, granted: boolean): void {
 /** Becomes leader, and appends an empty entry of its own term: only that commits entries of older terms (§5.4.2, §8). */
 function becomeLeader(state: State): void {
   invariant(state.role === "candidate", "only a candidate can become leader");
-  invariant(state.durability.hardStateDurable(state), "a leader's vote for itself must be durable");
   state.votes.clear();
   state.resetElectionTimer();
   state.leadership = {
@@ -186,8 +187,9 @@ function deny(state: State, from: NodeId, { term, preVote }: RequestVote, reason
   state.sendWhenDurable(from, { type: "RequestVoteResponse", term: state.term, voteGranted: false, preVote });
 }
 
-/** Counts a vote of the present campaign; ignores answers to an earlier one, or of another kind. */
+/** Counts a vote of the present campaign; ignores answers to an earlier one, of another kind, or of a node without a vote. */
 export function handleRequestVoteResponse(state: State, from: NodeId, response: RequestVoteResponse): void {
+  if (!isVoter(state.membership, from)) return;
   if (response.preVote) {
     const ofThisCampaign = response.voteGranted ? response.term === state.term + 1 : response.term === state.term;
     if (state.role === "preCandidate" && ofThisCampaign) countVote(state, from, response.voteGranted);

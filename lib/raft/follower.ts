@@ -8,7 +8,7 @@ import { adoptMembership, rollBackMembership } from "./membership_change.ts";
 import { becomeFollower, setLeader } from "./roles.ts";
 import { invariant } from "./state.ts";
 import type { State } from "./state.ts";
-import type { AppendEntries, AppendEntriesResponse, Entry, Membership, NodeId } from "./types.ts";
+import type { AppendEntries, AppendEntriesResponse, Entry, NodeId } from "./types.ts";
 
 /** Accepts `from` as the leader of `term`, which is not older than this node's, whether or not it is in the membership (dissertation §4.1). */
 export function followLeader(
@@ -29,11 +29,9 @@ export function followLeader(
 
 /** Processes an AppendEntries of a term that is not older than this node's. */
 export function handleAppendEntries(state: State, from: NodeId, request: AppendEntries): void {
-  const memberships = membershipsIn(request);
-  if (memberships === null) return;
   followLeader(state, from, request);
   if (!matchesPrevious(state, request)) return refuse(state, from, request);
-  const appended = appendMissing(state, request.entries, memberships);
+  const appended = appendMissing(state, request.entries);
   // The message proves the logs equal up to here and no further (figure 2: "index of last new entry").
   const proven = request.prevLogIndex + request.entries.length;
   commitTo(state, Math.min(request.leaderCommit, proven));
@@ -49,23 +47,6 @@ export function refuseStale(state: State, from: NodeId, request: AppendEntries):
   state.sendWhenDurable(from, response(state, request, { success: false, round: 0 }));
 }
 
-/** Decodes the memberships in the entries before anything is changed. Returns `null` for a message that no leader would send. */
-function membershipsIn(request: AppendEntries): Map<number, Membership> | null {
-  const memberships = new Map<number, Membership>();
-  let { prevLogIndex: index, prevLogTerm: term } = request;
-  for (const entry of request.entries) {
-    if (entry.index !== ++index || entry.term < term || entry.term > request.term) return null;
-    term = entry.term;
-    if (entry.type !== "membership") continue;
-    try {
-      memberships.set(entry.index, decodeMembership(entry.data));
-    } catch {
-      return null;
-    }
-  }
-  return memberships;
-}
-
 /** Makes the consistency check (figure 2, step 2). Committed entries equal every leader's log, even if they are compacted here. */
 function matchesPrevious(state: State, { prevLogIndex, prevLogTerm }: AppendEntries): boolean {
   return prevLogIndex <= state.commitIndex || state.log.termAt(prevLogIndex) === prevLogTerm;
@@ -76,16 +57,12 @@ function matchesPrevious(state: State, { prevLogIndex, prevLogTerm }: AppendEntr
  * that match or are committed (figure 2, steps 3 and 4; rule 5): a late message must
  * not remove entries of newer ones.
  */
-function appendMissing(
-  state: State,
-  entries: readonly Entry[],
-  memberships: ReadonlyMap<number, Membership>,
-): boolean {
+function appendMissing(state: State, entries: readonly Entry[]): boolean {
   const { log } = state;
   const first = entries.findIndex((entry) => log.termAt(entry.index) !== entry.term && entry.index > log.baseIndex);
   if (first < 0) return false;
   const { index } = entries[first]!;
-  invariant(index > state.commitIndex, `the leader's entry ${index} differs from what is committed here`);
+  invariant(index > state.commitIndex, `the committed entry ${index} must stay`);
   if (index <= log.lastIndex) {
     log.truncateFrom(index);
     state.durability.overwritten(index);
@@ -94,8 +71,7 @@ function appendMissing(
   }
   for (const entry of entries.slice(first)) {
     log.append(entry);
-    const membership = memberships.get(entry.index);
-    if (membership !== undefined) adoptMembership(state, entry.index, membership);
+    if (entry.type === "membership") adoptMembership(state, entry.index, decodeMembership(entry.data));
   }
   return true;
 }

@@ -5,6 +5,7 @@
  * |---|---|
  * | raft.ts | the interface: inputs in, effects out |
  * | types.ts | messages, entries, memberships, effects |
+ * | message_check.ts, term_limit.ts | messages that no correct peer sends |
  * | state.ts | the state of a node (figure 2, "State") |
  * | log.ts | the terms of the log; what is durable of it |
  * | entry_cache.ts, packed_entries.ts | the newest entries in memory |

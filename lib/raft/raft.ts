@@ -18,6 +18,7 @@ import { handleRequestVote, handleRequestVoteResponse, tickElection } from "./el
 import { handleAppendEntries, refuseStale } from "./follower.ts";
 import { mayServeLease } from "./lease.ts";
 import { changeMembership } from "./membership_change.ts";
+import { reasonToRefuse } from "./message_check.ts";
 import { persisted, persistFailed } from "./persistence.ts";
 import { propose } from "./proposals.ts";
 import { readIndex } from "./reads.ts";
@@ -45,6 +46,7 @@ import type {
   Member,
   Membership,
   Message,
+  MessageRefusal,
   NodeId,
   PeerProgress,
   PersistBatch,
@@ -75,15 +77,29 @@ export class Raft {
 
   /** Counts a tick of the clock. */
   tick(): void {
+    const ahead = this.#state.termLimit.tick(this.#state.term);
+    if (ahead !== null) {
+      becomeFollower(this.#state, this.#state.termLimit.highest, null, `${ahead} stays in a term that is far ahead`);
+    }
     const { leadership } = this.#state;
     if (leadership === null) tickElection(this.#state);
     else tickLeader(this.#state, leadership);
   }
 
-  /** Processes a message. Late, repeated and reordered messages do no harm. */
-  step(from: NodeId, message: Message): void {
+  /**
+   * Processes a message. Late, repeated and reordered messages do no harm. Refuses those
+   * that no correct peer sends, and returns the reason; otherwise `null`.
+   */
+  step(from: NodeId, message: Message): MessageRefusal | null {
     const state = this.#state;
-    if (from === state.id) return;
+    if (from === state.id) return null;
+    const refusal = reasonToRefuse(state, from, message);
+    if (refusal === null) this.#process(from, message);
+    return refusal;
+  }
+
+  #process(from: NodeId, message: Message): void {
+    const state = this.#state;
     switch (message.type) {
       case "RequestVote":
         return handleRequestVote(state, from, message);

@@ -9,6 +9,7 @@ import { RaftLog } from "./log.ts";
 import { isVoter, memberOf } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import { SeededRandom } from "./random.ts";
+import { TermLimit } from "./term_limit.ts";
 import type { Effects, Membership, Message, NodeId, RaftEvent, RestoredState, Role, SnapshotMeta } from "./types.ts";
 
 /** Settings of the core. Times are in ticks, sizes in bytes. */
@@ -35,7 +36,7 @@ export interface RaftConfig {
   readonly maxCachedBytes: number;
 }
 
-/** Thrown when a safety property of figure 3 does not hold: a fault in this library, its storage or a peer. The node must stop. */
+/** Thrown when a safety property of figure 3 does not hold: a fault in this library or its storage, never a message (message_check.ts). The node must stop. */
 export class InvariantViolation extends Error {
   /** Tells it from other errors. */
   override readonly name = "InvariantViolation";
@@ -127,6 +128,7 @@ export class State {
   electionTimeout = 0;
   /** Ticks until this node grants votes after a start; see lease.ts. */
   graceTicks: number;
+  readonly termLimit: TermLimit;
   /** Set after a failed write: the node does not campaign until a write succeeds. */
   campaignBlocked = false;
   outbox: Outbox = emptyOutbox();
@@ -145,6 +147,7 @@ export class State {
     this.commitIndex = restored.snapshot?.index ?? 0;
     this.durability = new Durability(restored.hardState, this.log.lastIndex + 1);
     this.graceTicks = config.electionTicks;
+    this.termLimit = new TermLimit(this.term, config.electionTicks);
     this.#random = new SeededRandom(config.seed);
     this.resetElectionTimer();
   }

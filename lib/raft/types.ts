@@ -177,6 +177,20 @@ export type Message =
   | InstallSnapshotResponse
   | TimeoutNow;
 
+/** The reason to refuse a message: no correct peer would have sent it. It has changed nothing. */
+export interface MessageRefusal {
+  /**
+   * - `malformed`: it makes no sense to any node.
+   * - `term`: its term is too far ahead.
+   * - `leader`: another node leads in its term.
+   * - `conflict`: it contradicts committed entries.
+   * - `answer`: it answers what was never sent.
+   */
+  readonly kind: "malformed" | "term" | "leader" | "conflict" | "answer";
+  /** The particulars, for people; continues a sentence about the sender. */
+  readonly reason: string;
+}
+
 /** A message with its receiver. */
 export interface OutboundMessage {
   /** The receiver. */

@@ -53,6 +53,11 @@ export class Sessions implements StateMachine {
     this.#table = new SessionTable(limits);
   }
 
+  /** See {@linkcode StateMachine.restoresAtomically}; set if that of the state machine inside is. */
+  get restoresAtomically(): boolean {
+    return this.#inner.restoresAtomically ?? false;
+  }
+
   /** The number of sessions. */
   get size(): number {
     return this.#table.size;

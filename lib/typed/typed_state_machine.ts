@@ -30,9 +30,9 @@ export function jsonCodec<Value>(): Codec<Value> {
 /** A state machine over values. It must be deterministic: no clock, no random source, no I/O. */
 export interface TypedDefinition<State, Command, Answer, Query, Reading> {
   /**
-   * The version of state and commands, from 1, written with each of them. A node
-   * refuses a snapshot or command of a newer version before anything changes, and
-   * stops: upgrade all nodes before any client sends commands of a new version.
+   * The version of state and commands, from 1, written with each of them. A node stops
+   * at a command of a newer version before anything changes, and refuses the leader's
+   * snapshots of one: upgrade all nodes before any client sends commands of a new version.
    */
   readonly version: number;
   /** Returns the state before the first command. */
@@ -83,6 +83,7 @@ export function typedStateMachine<State, Command, Answer, Query, Reading>(
       // Captured now: the state changes while the snapshot is written.
       return once(writeVersioned(state, version, stateCodec));
     },
+    restoresAtomically: true,
     async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
       const chunks: Uint8Array[] = [];
       for await (const chunk of snapshot) chunks.push(chunk.slice());

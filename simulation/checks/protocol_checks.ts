@@ -23,6 +23,8 @@ export interface Life {
   seen: Seen | null;
   /** The last command applied, or all that a restored snapshot covers. */
   lastApplied: number;
+  /** A snapshot from the leader that was opened to be restored. */
+  opened: SnapshotMeta | null;
 }
 
 /** The state that is compared from one check to the next. */

@@ -13,6 +13,7 @@ import { FAULTS } from "../plan.ts";
 import type { EpisodeKind, Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Liar } from "./liar.ts";
 import { changeMany, changeOne, replace } from "./operator.ts";
 import { partition } from "./partitions.ts";
 
@@ -22,6 +23,8 @@ export interface NemesisOptions {
   readonly cluster: Cluster;
   readonly network: Network;
   readonly clients: Clients;
+  /** The member that lies; `null` if all tell the truth. */
+  readonly liar: Liar | null;
 }
 
 /** A fault, which acts on `victim`; it returns `false` if nothing happened. */

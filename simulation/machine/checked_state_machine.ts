@@ -23,6 +23,7 @@ export function requestMachine(
   ran: (request: string, index: number) => void = () => {},
 ): StateMachine {
   return {
+    restoresAtomically: inner.restoresAtomically ?? false,
     apply({ index, term, data }) {
       const reader = new ByteReader(data);
       ran(reader.string(), index);
@@ -49,7 +50,10 @@ export function checkedStateMachine(
     checks.applied(life, index, answer);
     return answer;
   };
+  /** The last command applied before a snapshot of the leader was tried. */
+  let before: number | null = null;
   return {
+    restoresAtomically: inner.restoresAtomically ?? false,
     apply(command) {
       poll();
       checks.applying(life, command);
@@ -59,8 +63,12 @@ export function checkedStateMachine(
     },
     query: (query) => inner.query(query),
     snapshot: () => inner.snapshot(),
+    // The node's own snapshot at start, one that arrived from the leader, or the state before that one.
     async restore(snapshot) {
-      const covered = life.record.snapshot?.index ?? 0;
+      const arrived = life.opened;
+      life.opened = null;
+      const covered = arrived?.index ?? before ?? life.record.snapshot?.index ?? 0;
+      before = arrived === null ? null : life.lastApplied;
       await inner.restore(snapshot);
       life.lastApplied = covered;
     },

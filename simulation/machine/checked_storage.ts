@@ -5,7 +5,7 @@
 
 import type { PersistBatch } from "../../lib/raft/types.ts";
 import { StorageError } from "../../lib/errors.ts";
-import type { LoadedState } from "../../lib/storage.ts";
+import type { LoadedState, SnapshotWriter } from "../../lib/storage.ts";
 import { FileStorage } from "../../storage/file/file_storage.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
@@ -55,5 +55,17 @@ export class CheckedStorage extends FileStorage {
     const { snapshot, entries } = batch;
     const isOwn = entries.length === 0 && snapshot !== null && snapshot.index <= (life.view?.appliedIndex ?? 0);
     if (isOwn) application.snapshotTaken(life, snapshot);
+  }
+
+  /** Notes the snapshots that the node opens to restore them. */
+  override async createSnapshot(): Promise<SnapshotWriter> {
+    const writer = await super.createSnapshot();
+    const open = writer.open.bind(writer);
+    writer.open = async () => {
+      const reader = await open();
+      this.#checks.life.opened = reader.meta;
+      return reader;
+    };
+    return writer;
   }
 }

@@ -15,6 +15,7 @@ import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Stream } from "../decisions.ts";
+import type { Liar, Victim } from "../faults/liar.ts";
 import type { Network, Receiver } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
@@ -31,14 +32,25 @@ export interface Surroundings {
   readonly network: Network;
   readonly protocol: ProtocolChecks;
   readonly application: ApplicationChecks;
+  /** The member that lies; `null` if all tell the truth. */
+  readonly liar: Liar | null;
   readonly stateMachine: () => StateMachine;
 }
 
 const CLUSTER_ID = "simulated";
+/** Refusals that no correct member causes; the others concern identities, which operators change. */
+const PROTOCOL_REFUSALS: ReadonlySet<string> = new Set([
+  "malformed",
+  "term",
+  "leader",
+  "conflict",
+  "answer",
+  "snapshot",
+]);
 /** The longest time before the supervisor restarts a process. */
 const RESTART_MS = 500;
 
-export class Machine implements Receiver {
+export class Machine implements Receiver, Victim {
   readonly name: string;
   readonly clock: MachineClock;
   disk: Disk;
@@ -115,6 +127,7 @@ export class Machine implements Receiver {
       view: null,
       seen: null,
       lastApplied: 0,
+      opened: null,
     };
     this.process = process;
     this.#life = life;
@@ -179,7 +192,19 @@ export class Machine implements Receiver {
     if (this.#life !== null) this.#with.protocol.poll(this.#life);
   }
 
+  /** The last entry that the snapshot on its disk covers. */
+  get settled(): number {
+    return this.recordOf(this.incarnation)?.snapshot?.index ?? 0;
+  }
+
+  /** The member that lies, if it is this one. */
+  get #liar(): Liar | null {
+    const { liar } = this.#with;
+    return liar?.name === this.name ? liar : null;
+  }
+
   receive(envelope: Envelope): void {
+    if (this.#liar?.ignores(envelope)) return;
     this.process?.receive(() => void this.#receive?.(envelope));
   }
 
@@ -205,7 +230,9 @@ export class Machine implements Receiver {
       send: (address, envelope) =>
         process.perform(() => {
           protocol.leaves(life, envelope.to, envelope.message);
-          network.send(this.name, address, envelope);
+          const liar = this.#liar;
+          if (liar === null) network.send(this.name, address, envelope);
+          else liar.send(address, envelope, life.view, (to, said) => network.send(this.name, to, said));
         }),
       close: () => {
         if (process.alive) this.#receive = null;
@@ -231,15 +258,31 @@ export class Machine implements Receiver {
       trace.describe(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
     });
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
-      const sentDamaged = error instanceof StorageError && error.code === "damaged" && run.rotten;
+      const sentDamaged = error instanceof StorageError && error.code === "damaged" && this.#maySendWrongly;
       if (!sentDamaged && !this.#explains(error)) {
         run.report("no unexplained stop", `the storage of ${this.name} failed for nothing: ${error.message}`);
       }
       trace.count(`storage error: ${consequence}`);
       trace.describe(this.name, () => `storage error (${consequence}): ${error.message}`);
     });
+    node.addEventListener("refused", ({ detail: { from, kind, reason } }) => {
+      this.#with.run.trace.describe(this.name, `refuses a message of ${from}: ${reason}`);
+      if (!PROTOCOL_REFUSALS.has(kind) || this.#maySendWrongly) return;
+      this.#with.run.report("bad messages are refused", `${this.name} refuses what ${from} sent in order: ${reason}`);
+    });
+    if (this.#with.liar !== null) {
+      node.addEventListener("metric", ({ detail }) => {
+        if (detail.type === "refused") this.#with.run.trace.count(`refused: ${detail.kind}`);
+      });
+    }
     node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
     this.poll();
+  }
+
+  /** Reports whether a member has lied or sends what has rotted on its disk. */
+  get #maySendWrongly(): boolean {
+    const { run, liar } = this.#with;
+    return run.rotten || (liar !== null && liar.told > 0);
   }
 
   /** Checks that damage was injected; tries again after other errors. */

@@ -38,7 +38,8 @@ import type { Folder } from "./folder.ts";
 import { encodeSnapshotRef, formatVersion } from "./segment.ts";
 
 const magic = new TextEncoder().encode("RAFTSNAP");
-const headerBytes = 16;
+/** The bytes of a snapshot begin here. */
+export const headerBytes = 16;
 
 export function snapshotName(number: number): string {
   return `snapshot-${String(number).padStart(10, "0")}`;
@@ -89,8 +90,11 @@ async function checkSnapshotFile(file: FileHandle, path: string, ref: SnapshotRe
 }
 
 /** Opens the snapshot that the log names, and checks it except for its own bytes. */
-export async function openSnapshotFile(folder: Folder, ref: SnapshotRef): Promise<SnapshotSource> {
-  const path = folder.pathOf(snapshotName(ref.number));
+export async function openSnapshotFile(
+  folder: Folder,
+  ref: SnapshotRef,
+  path = folder.pathOf(snapshotName(ref.number)),
+): Promise<SnapshotSource> {
   let file: FileHandle;
   try {
     file = await folder.fs.open(path, "read");
@@ -195,6 +199,10 @@ class SnapshotFile implements SnapshotMedium {
     await this.write(encodeTrailer({ number: this.number, meta }), meta.size);
     await this.#folder.sync(this.#file, this.#path);
     await this.#file.close().catch(() => {});
+  }
+
+  open(meta: SnapshotMeta): Promise<SnapshotSource> {
+    return openSnapshotFile(this.#folder, { number: this.number, meta }, this.#path);
   }
 
   async discard(staged: boolean): Promise<void> {

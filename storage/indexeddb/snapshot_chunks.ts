@@ -139,6 +139,10 @@ class SnapshotRecords implements SnapshotMedium {
     this.#buffer = null;
   }
 
+  open(meta: SnapshotMeta): SnapshotSource {
+    return chunkSource(this.#database, { number: this.number, meta }, () => {});
+  }
+
   async discard(): Promise<void> {
     this.#discarded = true;
     this.#buffer = null;

@@ -42,8 +42,8 @@ export const durability: readonly Mutant[] = [
       },
       {
         file: "lib/raft/election.ts",
-        find: `  invariant(state.durability.hardStateDurable(state), "a leader's vote for itself must be durable");\n`,
-        replace: "",
+        find: "else if (state.durability.hardStateDurable(state)) becomeLeader(state);",
+        replace: "else becomeLeader(state);",
       },
     ],
     killedBy: "simulation",

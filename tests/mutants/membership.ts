@@ -177,8 +177,8 @@ export const membership: readonly Mutant[] = [
     rule: "Requests are processed even if their sender is not in the membership (dissertation §4.1).",
     edits: [{
       file: "lib/raft/raft.ts",
-      find: "    if (from === state.id) return;",
-      replace: "    if (from === state.id || !state.membership.members.some(({ id }) => id === from)) return;",
+      find: "    if (from === state.id) return null;",
+      replace: "    if (from === state.id || !state.membership.members.some(({ id }) => id === from)) return null;",
     }],
     killedBy: "simulation",
     test: { file: TESTS, name: "§4.1: messages of senders that the membership does not know are processed" },

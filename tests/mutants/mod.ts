@@ -8,6 +8,7 @@ import { client } from "./client.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
 import { membership } from "./membership.ts";
+import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
 import { reads } from "./reads.ts";
 import { replication } from "./replication.ts";
@@ -21,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   ...replication,
   ...durability,
   ...membership,
+  ...messages,
   ...snapshots,
   ...storage,
   ...reads,

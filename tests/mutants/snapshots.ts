@@ -173,8 +173,13 @@ export const snapshots: readonly Mutant[] = [
     edits: [
       {
         file: "lib/node/snapshot_receiver.ts",
-        find: "if (current?.meta.id === snapshot.id) return current;",
+        find: "if (current !== null && isSame(current.meta, snapshot)) return current;",
         replace: "if (current !== null && current.meta.size === snapshot.size) return current;",
+      },
+      {
+        file: "lib/node/snapshot_receiver.ts",
+        find: "if (writer.checksum !== meta.checksum) throw",
+        replace: "if (writer.checksum === Infinity) throw",
       },
       {
         file: "storage/log_rules.ts",

@@ -36,6 +36,13 @@ export class Journal implements StateMachine {
   commands: string[] = [];
   /** The number of times that its state was replaced. */
   restores = 0;
+  /** A snapshot that begins like this can't be restored; half of it is, unless `restoresAtomically` is set. */
+  unreadable: string | null = null;
+  restoresAtomically = false;
+  /** Holds up the next restore. */
+  heldRestore: Promise<void> | null = null;
+  /** Set while a restore is under way. */
+  restoring = false;
   readonly #options: JournalOptions;
   #inside = false;
 
@@ -76,11 +83,22 @@ export class Journal implements StateMachine {
 
   async restore(snapshot: AsyncIterable<Uint8Array>): Promise<void> {
     this.#enter();
-    let all = "";
-    for await (const chunk of snapshot) all += text(chunk);
-    this.commands = all.split("\n").slice(0, -1);
-    this.restores++;
-    this.#inside = false;
+    this.restoring = true;
+    try {
+      let all = "";
+      for await (const chunk of snapshot) all += text(chunk);
+      await this.heldRestore;
+      this.heldRestore = null;
+      if (this.unreadable !== null && all.startsWith(this.unreadable)) {
+        if (!this.restoresAtomically) this.commands = ["half"];
+        throw new Error("it can't be read");
+      }
+      this.commands = all.split("\n").slice(0, -1);
+      this.restores++;
+    } finally {
+      this.restoring = false;
+      this.#inside = false;
+    }
   }
 
   #write(command: AppliedCommand): Uint8Array {

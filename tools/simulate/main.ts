@@ -17,6 +17,7 @@ interface Options {
   readonly nodes?: number;
   readonly faults?: readonly FaultKind[];
   readonly seconds?: number;
+  readonly liars?: boolean;
   readonly jobs: number;
   readonly keepGoing?: boolean;
   readonly story?: boolean;
@@ -54,20 +55,22 @@ async function version(): Promise<string> {
   return commit?.ok ? `${version}, commit ${commit.output.trim()}` : version;
 }
 
-function simulationOf({ nodes, faults, seconds }: Options): Omit<SimulationOptions, "seed"> {
+function simulationOf({ nodes, faults, seconds, liars }: Options): Omit<SimulationOptions, "seed"> {
   return {
     ...nodes === undefined ? {} : { nodes },
     ...faults === undefined ? {} : { faults },
     ...seconds === undefined ? {} : { durationMs: seconds * 1000 },
+    ...liars === undefined ? {} : { liars },
   };
 }
 
-function replayCommand(seed: number, { nodes, faults, seconds }: Options): string {
+function replayCommand(seed: number, { nodes, faults, seconds, liars }: Options): string {
   return [
     `deno task simulate --seed ${seed}`,
     ...nodes === undefined ? [] : [`--nodes ${nodes}`],
     ...faults === undefined ? [] : [`--faults ${faults.length === 0 ? "none" : faults.join()}`],
     ...seconds === undefined ? [] : [`--seconds ${seconds}`],
+    ...liars === undefined ? [] : [liars ? "--liars" : "--no-liars"],
   ].join(" ");
 }
 
@@ -148,6 +151,8 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--nodes <n>", "voters to begin with; otherwise each seed draws 1 to 7", integer(1, 9))
     .option("--faults <kinds>", "what may go wrong, with commas between; or none", faults)
     .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", integer(1, 3600))
+    .option("--liars", "one member lies in each seed; otherwise in one of eight")
+    .option("--no-liars", "no member lies")
     .option("--jobs <n>", "threads", integer(1, 64), navigator.hardwareConcurrency)
     .option("--keep-going", "continue after a seed that failed")
     .option("--story", "with --seed: print the story")

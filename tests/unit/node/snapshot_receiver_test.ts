@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { crc32c } from "../../../lib/crc32c.ts";
 import { SnapshotReceiver } from "../../../lib/node/snapshot_receiver.ts";
 import type { ReceiverContext } from "../../../lib/node/snapshot_receiver.ts";
+import { type RestoreOutcome, UnreadableSnapshot } from "../../../lib/node/staged_restore.ts";
 import { emptyMembership } from "../../../lib/raft/mod.ts";
 import type { InstallSnapshot, SnapshotMeta } from "../../../lib/raft/types.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
@@ -20,7 +21,7 @@ function chunk(snapshot: SnapshotMeta, data: Uint8Array, offset: number, end: nu
   return { type: "InstallSnapshot", term: 1, round: 1, snapshot, offset, data: data.slice(offset, end) };
 }
 
-async function make() {
+async function make(restored: () => RestoreOutcome | null = () => null, until: Promise<unknown> = Promise.resolve()) {
   const storage = new MemoryStorage();
   await storage.load();
   const log: string[] = [];
@@ -32,8 +33,17 @@ async function make() {
     },
   };
   const receiver = new SnapshotReceiver({ storage, raft, wake: () => {} }, {
-    applier: { expectRestore: ({ id }) => log.push(`installing ${id}`) },
+    applier: {
+      restore: async ({ meta: { id }, open, install }) => {
+        const reader = await open();
+        log.push(`restore ${id} of ${(await reader.read(0, 1000)).length} bytes`);
+        await reader.close();
+        await until;
+        return restored() ?? { installed: install() };
+      },
+    },
     logWriter: { failedBeside: () => log.push("failed") },
+    messenger: { refused: (from, { kind, reason }) => log.push(`refused ${kind} of ${from}: ${reason}`) },
   });
   return { receiver, log, storage };
 }
@@ -56,8 +66,8 @@ Deno.test("chunks in order make a snapshot; repeated and skipped ones are answer
     "a s 4 accepted",
     "a s 4 accepted",
     "a s 8 accepted",
+    "restore s of 10 bytes",
     "install s from a",
-    "installing s",
   ]);
 });
 
@@ -66,7 +76,10 @@ Deno.test("bytes with a wrong checksum are never installed, and are requested ag
   const snapshot = { ...meta("s", 5, data), checksum: 1 };
   receiver.received("a", chunk(snapshot, data, 0, 10));
   await settle();
-  assert.deepEqual(log, ["failed", "a s 0 failed"]);
+  assert.deepEqual(log, [
+    "refused snapshot of a: its snapshot at index 5 can't be restored: its bytes have a wrong checksum",
+    "a s 0 failed",
+  ]);
 });
 
 Deno.test("two snapshots of the same index are never mixed, and a newer one replaces an older one", async () => {
@@ -81,7 +94,7 @@ Deno.test("two snapshots of the same index are never mixed, and a newer one repl
   await settle();
   receiver.received("a", chunk(meta("s0", 4, data), data, 0, 10));
   assert.deepEqual(log.slice(0, 2).sort(), ["a s1 5 accepted", "b s2 0 accepted"]);
-  assert.deepEqual(log.slice(2, 5), ["b s2 5 accepted", "install s2 from b", "installing s2"]);
+  assert.deepEqual(log.slice(2, 5), ["b s2 5 accepted", "restore s2 of 10 bytes", "install s2 from b"]);
 });
 
 Deno.test("an older snapshot does not disturb the one in progress", async () => {
@@ -91,7 +104,7 @@ Deno.test("an older snapshot does not disturb the one in progress", async () => 
   receiver.received("a", chunk(meta("old", 5, data), data, 0, 10));
   receiver.received("a", chunk(snapshot, data, 5, 10));
   await settle();
-  assert.deepEqual(log, ["a new 5 accepted", "install new from a", "installing new"]);
+  assert.deepEqual(log, ["a new 5 accepted", "restore new of 10 bytes", "install new from a"]);
 });
 
 Deno.test("a new leader's older snapshot replaces one that is no longer sent", async () => {
@@ -103,15 +116,16 @@ Deno.test("a new leader's older snapshot replaces one that is no longer sent", a
   await settle();
   receiver.received("b", chunk(older, data, 5, 10));
   await settle();
-  assert.deepEqual(log, ["a new 5 accepted", "b old 5 accepted", "install old from b", "installing old"]);
+  assert.deepEqual(log, ["a new 5 accepted", "b old 5 accepted", "restore old of 10 bytes", "install old from b"]);
 });
 
 Deno.test("an empty snapshot is one chunk", async () => {
   const { receiver, log } = await make();
   const none = new Uint8Array();
   receiver.received("a", chunk(meta("s", 5, none), none, 0, 0));
+  receiver.received("a", chunk(meta("s", 5, none), none, 0, 0));
   await settle();
-  assert.deepEqual(log, ["install s from a", "installing s"]);
+  assert.deepEqual(log, ["a s 0 accepted", "restore s of 0 bytes", "install s from a"]);
 });
 
 Deno.test("nothing is installed after stop", async () => {
@@ -122,4 +136,47 @@ Deno.test("nothing is installed after stop", async () => {
   receiver.received("a", chunk(meta("t", 6, data), data, 0, 10));
   await settle();
   assert.deepEqual(log, []);
+});
+
+Deno.test("a snapshot that can't be restored is refused and not installed; its bytes are not taken again at once", async () => {
+  let readable = false;
+  const { receiver, log } = await make(() =>
+    readable ? null : { error: new UnreadableSnapshot("it is of another kind") }
+  );
+  const snapshot = meta("s", 5, data);
+  const send = async (): Promise<string[]> => {
+    log.length = 0;
+    receiver.received("a", chunk(snapshot, data, 0, 5));
+    await settle();
+    receiver.received("a", chunk(snapshot, data, 5, 10));
+    await settle();
+    return log.slice();
+  };
+  assert.deepEqual(await send(), [
+    "a s 5 accepted",
+    "restore s of 10 bytes",
+    "refused snapshot of a: its snapshot at index 5 can't be restored: it is of another kind",
+    "a s 0 failed",
+  ]);
+  assert.deepEqual(await send(), ["a s 0 failed", "a s 0 accepted"]);
+  readable = true;
+  let attempts = 1;
+  while (!(await send()).includes("install s from a")) assert.ok(++attempts < 100);
+  assert.ok(attempts > 10, `${attempts} attempts`);
+});
+
+Deno.test("while a snapshot is restored, another one waits for the end", async () => {
+  const { promise: held, resolve: end } = Promise.withResolvers<void>();
+  const { receiver, log } = await make(() => null, held);
+  receiver.received("a", chunk(meta("s1", 5, data), data, 0, 10));
+  await settle();
+  receiver.received("b", chunk(meta("s2", 6, data), data, 0, 10));
+  receiver.received("a", chunk(meta("s1", 5, data), data, 10, 10));
+  await settle();
+  assert.deepEqual(log, ["restore s1 of 10 bytes", "a s1 10 accepted"]);
+  end();
+  await settle();
+  receiver.received("b", chunk(meta("s2", 6, data), data, 0, 10));
+  await settle();
+  assert.deepEqual(log.slice(2), ["install s1 from a", "restore s2 of 10 bytes", "install s2 from b"]);
 });

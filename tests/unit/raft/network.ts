@@ -248,7 +248,11 @@ export class Network {
       // A few messages are very late.
       const late = this.faults.duplicate > 0 && this.random.below(40) === 0 ? this.random.below(120) : 0;
       const at = this.now + 1 + this.random.below(this.faults.maxDelay) + late;
-      this.#at(receiver, at, () => this.act(receiver, () => receiver.raft.step(from.id, message)));
+      this.#at(receiver, at, () =>
+        this.act(receiver, () => {
+          const refusal = receiver.raft.step(from.id, message);
+          if (refusal !== null) throw new Error(`${receiver.id} refused ${from.id}: ${refusal.reason}`);
+        }));
     }
   }
 

@@ -10,6 +10,7 @@ Deno.test("a chunk that is written as soon as another one ends follows it", asyn
       return Promise.resolve();
     },
     stage: () => Promise.resolve(),
+    open: () => assert.fail("nothing is staged"),
     discard: () => Promise.resolve(),
   };
   const writer = new SnapshotWriters().create(medium);

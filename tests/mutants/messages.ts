@@ -1,0 +1,135 @@
+/**
+ * Rules about messages that no correct peer sends.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const CHECK = "lib/raft/message_check.ts";
+const TESTS = "tests/unit/raft/message_check_test.ts";
+
+/** Mutants of the checks of messages. */
+export const messages: readonly Mutant[] = [
+  {
+    name: "two-leaders-followed",
+    rule: "A second leader of a term is refused (figure 3, Election Safety).",
+    edits: [{
+      file: CHECK,
+      find: "if (term !== state.term || leader === null || leader === from) return null;",
+      replace: "if (term !== state.term || leader !== from) return null;",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "figure 3: a second leader of a term is refused, by the first one and by its followers",
+    },
+  },
+  {
+    name: "contradictions-taken",
+    rule: "A message that contradicts committed entries is refused (figure 3, Leader Completeness).",
+    edits: [{
+      file: CHECK,
+      find: "return committed === undefined || committed === term ? null : index;",
+      replace: "return committed === undefined || term >= 0 ? null : index;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/replication_test.ts",
+      name: "rule 5: committed entries are never truncated; a message that contradicts them is refused",
+    },
+  },
+  {
+    name: "any-term-taken",
+    rule: "A message raises the term by a bounded number (§5.1).",
+    edits: [{ file: CHECK, find: "if (term <= termLimit.highest) {", replace: "if (term >= 0) {" }],
+    killedBy: "test",
+    test: { file: TESTS, name: "a term that is too far ahead is refused, and elections go on" },
+  },
+  {
+    name: "members-lost-to-their-term",
+    rule: "A member that stays far ahead in its term is caught up with (§5.1).",
+    edits: [{
+      file: "lib/raft/raft.ts",
+      find: "    if (ahead !== null) {\n",
+      replace: "    if (ahead === this.id) {\n",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "a member that stays far ahead is caught up with; a forger beside the member is not",
+    },
+  },
+  {
+    name: "impossible-answers-counted",
+    rule: "An answer that acknowledges more than the log has is refused (§5.3).",
+    edits: [{
+      file: CHECK,
+      find: "  if (message.matchIndex > log.lastIndex) {\n",
+      replace: "  if (message.matchIndex > Infinity) {\n",
+    }, {
+      file: "lib/raft/replication.ts",
+      find: "  if (response.matchIndex > state.log.lastIndex) return;\n",
+      replace: "",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "answers to what was never sent are refused, and acknowledge nothing" },
+  },
+  {
+    name: "malformed-messages-taken",
+    rule: "A message that makes no sense to any node is refused.",
+    edits: [{
+      file: CHECK,
+      find: "if (problem !== null) return { kind:",
+      replace: "if (problem === message.type) return { kind:",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "a message that makes no sense to any node is refused, whichever transport carried it",
+    },
+  },
+  {
+    name: "clients-sent-to-senders",
+    rule: "Clients are sent to addresses in the membership only.",
+    edits: [{
+      file: "lib/node/messenger.ts",
+      find: "return { id, address: this.#directory.member(id)?.address",
+      replace: "return { id, address: this.#directory.requester(id)?.address",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/lies_test.ts",
+      name: "clients are sent to addresses of members only, never to what an envelope says",
+    },
+  },
+  {
+    name: "snapshot-installed-unread",
+    rule: "A snapshot is restored by the state machine before it replaces anything durable (§7).",
+    edits: [{
+      file: "lib/node/staged_restore.ts",
+      find: "const installed = error === null && staged.install();",
+      replace: "const installed = staged.install();",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/lies_test.ts",
+      name:
+        "§7: a snapshot that can't be restored replaces nothing: a state machine that keeps its state when it throws",
+    },
+  },
+  {
+    name: "former-state-lost",
+    rule: "If a snapshot is not installed, the state machine has its former state (§7).",
+    edits: [{
+      file: "lib/node/staged_restore.ts",
+      find: "  else await stateMachine.restore(former.chunks());\n",
+      replace: "  else await former.end();\n",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/lies_test.ts",
+      name: "§7: a snapshot that can't be restored replaces nothing: a state machine that is left with half a state",
+    },
+  },
+];
