@@ -59,23 +59,46 @@ function fillBlock(block: ByteWriter, entries: SortedMap<Stored>, from: string):
 }
 
 /** Reads the state back. @throws {RaftError} `damaged` or `unsupported_version` */
-export function readSnapshot(snapshot: AsyncIterable<Uint8Array>): Promise<KeyValueState> {
+export async function readSnapshot(snapshot: AsyncIterable<Uint8Array>): Promise<KeyValueState> {
+  const entries = new SortedMap<Stored>();
+  const version = await scanSnapshot(snapshot, (key, stored) => void entries.set(key, stored));
+  return { entries, version };
+}
+
+/**
+ * Reads all entries, in order, and keeps none. Returns the revision.
+ *
+ * @throws {RaftError} `damaged` or `unsupported_version`, perhaps after some entries
+ */
+export function scanSnapshot(
+  snapshot: AsyncIterable<Uint8Array>,
+  visit: (key: string, stored: Stored) => void,
+): Promise<number> {
   return readBlocks(snapshot, BLOCK_MAX_BYTES, FORMAT, async (reader) => {
     const header = openHeader(await reader.next(), FORMAT);
     const version = header.varint();
     const size = header.varint();
     header.end();
-    const entries = new SortedMap<Stored>();
     let last = "";
-    while (entries.size < size) last = readEntries(await reader.next(), entries, last, version);
-    if (entries.size !== size) throw new RangeError("there are more keys than stated");
+    let count = 0;
+    const counted = (key: string, stored: Stored): void => {
+      count++;
+      visit(key, stored);
+    };
+    while (count < size) last = readEntries(await reader.next(), counted, last, version);
+    if (count !== size) throw new RangeError("there are more keys than stated");
     await reader.end();
-    return { entries, version };
+    return version;
   });
 }
 
-/** Adds the entries of a block, whose keys must all be after `last`; returns the last of them. */
-function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string, revision: number): string {
+/** Visits the entries of a block, whose keys must all be after `last`; returns the last of them. */
+function readEntries(
+  block: Uint8Array,
+  visit: (key: string, stored: Stored) => void,
+  last: string,
+  revision: number,
+): string {
   const reader = new ByteReader(block);
   do {
     const keyBytes = reader.bytes();
@@ -88,7 +111,7 @@ function readEntries(block: Uint8Array, entries: SortedMap<Stored>, last: string
     if (version === 0 || version > revision) throw new RangeError("a version is out of range");
     const value = reader.bytes();
     if (value.length > VALUE_MAX_BYTES) throw new RangeError("a value is too long");
-    entries.set(key, { value: pack(value), version });
+    visit(key, { value: pack(value), version });
     last = key;
   } while (reader.remaining > 0);
   return last;

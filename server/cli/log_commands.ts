@@ -16,8 +16,12 @@ import type { CommonOptions, Session } from "./session.ts";
 import { count, quoted, safeText, showBytes } from "./text.ts";
 
 const VERIFY_HELP = `
-Reads and checks every byte of the log and of the current snapshot. Changes nothing and takes no lock, so the
-node may be running. Exits with 5 if anything is damaged, and reports where.
+Reads and checks every byte of the log and of the current snapshot, and reads the snapshot as the key-value store
+does when it starts. Changes nothing and takes no lock, so the node may be running. Exits with 5 if anything is
+damaged, and reports where. For the folder of a server with a state machine of its own, add --any-content.
+
+Snapshot files that the log does not name are listed. They are being written, or a crash has left them; the node
+deletes them when it starts.
 
 Bytes after the last complete batch were cut short by a crash, or are being written: they were never acknowledged,
 and the node truncates them when it starts. Damage within the last batch can't be distinguished from that.
@@ -37,6 +41,10 @@ Examples:
   raft log dump raft-data/n1 --json | jq 'select(.type == "command")'
 `;
 
+interface VerifyOptions extends CommonOptions {
+  readonly anyContent?: boolean;
+}
+
 interface DumpOptions extends CommonOptions {
   readonly from?: number;
   readonly to?: number;
@@ -47,9 +55,10 @@ export function addLogCommands(root: Command, registry: Registry): void {
   const verify = withCommonOptions(log.command("verify"), 0)
     .description("Checks a node's data folder.")
     .argument("<dir>", "the node's data folder")
+    .option("--any-content", "take the snapshot of any state machine: check only its checksum")
     .addHelpText("after", VERIFY_HELP.trimEnd());
-  registry.handle<CommonOptions>(verify, async (session, [dir = ""]) => {
-    const report = await session.services.log.verify(dir).catch(explained);
+  registry.handle<VerifyOptions>(verify, async (session, [dir = ""], { anyContent = false }) => {
+    const report = await session.services.log.verify(dir, anyContent).catch(explained);
     await session.print(reportDocument(dir, report), () => reportText(session, dir, report));
   });
 
@@ -110,6 +119,7 @@ function reportText(session: Session, dir: string, report: LogReport): string {
     ["entries", entries],
     ["snapshot", snapshot === null ? "none" : `up to ${snapshot.index}, ${count(snapshot.size, "byte")}`],
     ["log", `${count(report.segments, "file")}, ${count(report.bytes, "byte")}, ${count(report.records, "record")}`],
+    ...report.otherSnapshots.map((name) => ["unnamed", `${name} is not named by the log; the next start deletes it`]),
     ...(tornBytes === 0 ? [] : [["torn tail", `${count(tornBytes, "byte")} of an incomplete batch, to be truncated`]]),
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(12)} ${value}\n`).join("");

@@ -4,6 +4,9 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { scanSnapshot } from "../../lib/kv/snapshot.ts";
+import { Sessions } from "../../lib/sessions/sessions.ts";
+import type { StateMachine } from "../../lib/state_machine.ts";
 import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
 import { dumpLog, verifyLog } from "../../storage/file/mod.ts";
 import { EXIT } from "../exit_codes.ts";
@@ -13,10 +16,15 @@ const MANIFEST = "manifest";
 
 /** Reads data folders of this machine, and changes nothing in them. */
 export const fileLogTools = {
-  /** Checks the whole folder. @throws {StorageError} `damaged`, naming file and offset */
-  async verify(dir: string): Promise<LogReport> {
+  /**
+   * Checks the whole folder.
+   *
+   * @param anyContent set to take the snapshot of any state machine, not only the key-value store's
+   * @throws {StorageError} `damaged`, naming file and offset
+   */
+  async verify(dir: string, anyContent = false): Promise<LogReport> {
     await checkFolder(dir);
-    return await verifyLog(dir);
+    return await verifyLog(dir, undefined, anyContent ? undefined : readKeyValueSnapshot);
   },
   /** Yields every record, oldest first. @throws {StorageError} as `verify`, after the records before the damage */
   async *dump(dir: string): AsyncIterable<DumpedRecord> {
@@ -26,6 +34,20 @@ export const fileLogTools = {
 };
 
 export type LogTools = typeof fileLogTools;
+
+/** Reads the sessions of a snapshot, and the keys without keeping them. */
+async function readKeyValueSnapshot(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const unused = (): never => {
+    throw new TypeError("this state machine only reads snapshots");
+  };
+  const keys: StateMachine = {
+    apply: unused,
+    query: unused,
+    snapshot: unused,
+    restore: async (rest) => void await scanSnapshot(rest, () => {}),
+  };
+  await new Sessions(keys).restore(chunks);
+}
 
 /** Distinguishes a wrong path from a damaged folder. */
 async function checkFolder(dir: string): Promise<void> {

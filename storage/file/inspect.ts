@@ -5,9 +5,10 @@
 
 import { StorageError } from "../../lib/errors.ts";
 import type { EntryType, HardState, SnapshotMeta } from "../../lib/raft/types.ts";
-import type { Identity } from "../../lib/storage.ts";
+import type { Identity, SnapshotReader } from "../../lib/storage.ts";
 import { failure } from "../log_rules.ts";
 import type { SnapshotRef } from "../snapshot_writer.ts";
+import { damaged } from "./file_errors.ts";
 import type { FileHandle, FileSystem } from "./file_system.ts";
 import { errorCode } from "./file_system.ts";
 import { Folder } from "./folder.ts";
@@ -18,7 +19,7 @@ import { isEntryType, parseCommit } from "./record.ts";
 import { LogRecovery } from "./recovery.ts";
 import { decodeInForce, decodeVote, logIdOf, segmentName } from "./segment.ts";
 import { sequencesIn } from "./segment_files.ts";
-import { SnapshotFiles } from "./snapshot_files.ts";
+import { headerBytes, isSnapshotName, SnapshotFiles, snapshotName } from "./snapshot_files.ts";
 
 const attempts = 5;
 
@@ -42,6 +43,8 @@ export interface LogReport {
   readonly hardState: HardState;
   /** The snapshot in force, whose bytes were checked too. */
   readonly snapshot: SnapshotMeta | null;
+  /** Files of snapshots that the log does not name: one being written, or what a crash left. The next start deletes them. */
+  readonly otherSnapshots: readonly string[];
   /** Bytes after the last whole batch: a write that a crash cut short, or one under way. */
   readonly tornBytes: number;
 }
@@ -68,6 +71,9 @@ export type DumpedRecord =
     | { readonly type: "tornTail" }
   );
 
+/** Reads a snapshot's bytes as its state machine does. Throws if it can't. */
+export type ReadContent = (chunks: AsyncIterable<Uint8Array>) => Promise<void>;
+
 /** A file of the log, opened for reading. */
 interface OpenSegment {
   readonly path: string;
@@ -80,6 +86,7 @@ interface OpenSegment {
  * Checks a whole data folder without changing it. The node may be running.
  *
  * @param fs @default nodeFileSystem()
+ * @param readContent reads the snapshot as the state machine's `restore` does; without it only its checksum is checked
  * @throws {StorageError} `damaged` (names file and offset), `unsupported_version`, or `storage` if it is not a data folder
  * @example
  * ```ts
@@ -89,12 +96,16 @@ interface OpenSegment {
  * console.log(`entries ${firstIndex} to ${lastIndex}; ${tornBytes} bytes cut short`);
  * ```
  */
-export async function verifyLog(dir: string, fs: FileSystem = nodeFileSystem()): Promise<LogReport> {
+export async function verifyLog(
+  dir: string,
+  fs: FileSystem = nodeFileSystem(),
+  readContent?: ReadContent,
+): Promise<LogReport> {
   const folder = new Folder(fs, dir);
   for (let attempt = 1;; attempt++) {
     const before = await listing(folder);
     try {
-      return await verifyOnce(folder);
+      return await verifyOnce(folder, readContent);
     } catch (error) {
       // If a running node has replaced a snapshot or deleted the log's beginning, read again.
       if (attempt === attempts || await listing(folder) === before) throw error;
@@ -110,7 +121,7 @@ async function listing({ fs, dir }: Folder): Promise<string> {
   }
 }
 
-async function verifyOnce(folder: Folder): Promise<LogReport> {
+async function verifyOnce(folder: Folder, readContent?: ReadContent): Promise<LogReport> {
   const { identity, segments } = await openLog(folder);
   try {
     const recovery = new LogRecovery(logIdOf(identity.incarnation));
@@ -123,7 +134,7 @@ async function verifyOnce(folder: Folder): Promise<LogReport> {
     }
     recovery.checkComplete(segments[0]!.path);
     const { state, records, batches } = recovery;
-    if (state.snapshotRef !== null) await verifySnapshot(folder, state.snapshotRef);
+    if (state.snapshotRef !== null) await verifySnapshot(folder, state.snapshotRef, readContent);
     return {
       identity,
       segments: segments.length,
@@ -134,6 +145,7 @@ async function verifyOnce(folder: Folder): Promise<LogReport> {
       lastIndex: state.lastIndex,
       hardState: state.hardState,
       snapshot: state.snapshot,
+      otherSnapshots: await otherSnapshots(folder, state.snapshotRef),
       tornBytes,
     };
   } finally {
@@ -141,13 +153,32 @@ async function verifyOnce(folder: Folder): Promise<LogReport> {
   }
 }
 
-/** Reads a snapshot from beginning to end, which checks its checksum. */
-async function verifySnapshot(folder: Folder, ref: SnapshotRef): Promise<void> {
+async function otherSnapshots({ fs, dir }: Folder, inForce: SnapshotRef | null): Promise<string[]> {
+  const known = inForce === null ? "" : snapshotName(inForce.number);
+  return (await fs.readDirectory(dir)).filter((name) => isSnapshotName(name) && name !== known).sort();
+}
+
+/** Reads a snapshot from beginning to end, which checks its checksum, and then its content. */
+async function verifySnapshot(folder: Folder, ref: SnapshotRef, readContent?: ReadContent): Promise<void> {
   const reader = await new SnapshotFiles(folder, 0).open(ref);
   try {
-    for (let at = 0; at < ref.meta.size;) at += (await reader.read(at, 1024 * 1024)).length;
+    for await (const _ of bytesOf(reader));
+    if (readContent !== undefined) await readContent(bytesOf(reader));
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const path = folder.pathOf(snapshotName(ref.number));
+    throw damaged(path, headerBytes, `the state machine can't read the snapshot: ${reason}`, error);
   } finally {
     await reader.close();
+  }
+}
+
+async function* bytesOf(reader: SnapshotReader): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < reader.meta.size;) {
+    const chunk = await reader.read(at, 1024 * 1024);
+    at += chunk.length;
+    yield chunk;
   }
 }
 

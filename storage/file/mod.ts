@@ -16,7 +16,7 @@ export { FileStorage } from "./file_storage.ts";
 export type { FileStorageOptions } from "./file_storage.ts";
 export type { FileHandle, FileSystem, FolderLock, OpenMode } from "./file_system.ts";
 export { dumpLog, verifyLog } from "./inspect.ts";
-export type { DumpedRecord, LogReport, RecordPlace } from "./inspect.ts";
+export type { DumpedRecord, LogReport, ReadContent, RecordPlace } from "./inspect.ts";
 export { nodeFileSystem } from "./node_file_system.ts";
 
 /**

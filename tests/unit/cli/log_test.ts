@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { encodeDelete, encodePut } from "../../../lib/kv/commands.ts";
+import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
 import type { Entry } from "../../../lib/raft/types.ts";
 import { encodePlain, encodeRegister, encodeSessionCommand } from "../../../lib/sessions/session_codec.ts";
+import { Sessions } from "../../../lib/sessions/sessions.ts";
 import { fileLogTools as log } from "../../../server/cli/log_tools.ts";
 import { createFileStorage } from "../../../storage/file/mod.ts";
 import { cli, errorOf } from "./support.ts";
@@ -106,6 +108,50 @@ Deno.test("damage ends with 5, and names file and offset; dump prints the record
     assert.doesNotMatch(dumped.out, /put "k"/);
   });
 });
+
+/** Puts a snapshot with these bytes in force. */
+async function snapshotIn(dir: string, content: readonly Uint8Array[]): Promise<void> {
+  const storage = createFileStorage(dir);
+  await storage.load();
+  const writer = await storage.createSnapshot();
+  for (const chunk of content) await writer.write(chunk);
+  const { offset: size, checksum } = writer;
+  const snapshot = { id: "s", index: 6, term: 1, membership: MEMBERSHIP, size, checksum };
+  await writer.stage(snapshot);
+  await storage.persist({ sequence: 8, hardState: null, snapshot, entries: [] });
+  await storage.close();
+}
+
+Deno.test("log verify: a snapshot is read as the key-value store reads it, and other snapshot files are named", async () => {
+  await withFolder(async (dir) => {
+    const state = new Sessions(new KeyValue());
+    for (const { index, term, type, data } of ENTRIES) if (type === "command") await state.apply({ index, term, data });
+    const content: Uint8Array[] = [];
+    for await (const chunk of state.snapshot()) content.push(chunk);
+    await snapshotIn(dir, content);
+    await Deno.writeTextFile(`${dir}/snapshot-0000000009`, "left");
+    await Deno.writeTextFile(`${dir}/snapshot-0000000010.tmp`, "left");
+    const ran = await cli(["log", "verify", dir], { log });
+    assert.deepEqual([ran.code, ran.err], [0, ""]);
+    assert.match(ran.out, /snapshot-0000000009 is not named by the log/);
+    const document = JSON.parse((await cli(["log", "verify", dir, "--json"], { log })).out);
+    assert.deepEqual(document.otherSnapshots, ["snapshot-0000000009", "snapshot-0000000010.tmp"]);
+  });
+});
+
+for (const [what, content] of [["nothing", []], ["something else", [bytes("another state machine's")]]] as const) {
+  Deno.test(`log verify: a snapshot of ${what} is damage, unless any content is asked for`, async () => {
+    await withFolder(async (dir) => {
+      await snapshotIn(dir, content);
+      const ran = await cli(["log", "verify", dir, "--json"], { log });
+      const error = errorOf(ran);
+      assert.deepEqual([ran.code, ran.out, error["code"]], [5, "", "damaged"]);
+      assert.match(String(error["message"]), /snapshot-0000000001.*can't read the snapshot/);
+      const any = await cli(["log", "verify", dir, "--any-content"], { log });
+      assert.deepEqual([any.code, any.err], [0, ""]);
+    });
+  });
+}
 
 Deno.test("log dump: a line a record", async () => {
   await withFolder(async (dir) => {
