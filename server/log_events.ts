@@ -19,6 +19,11 @@ export function logEvents(node: ServedNode, logger: Logger): void {
   node.addEventListener("storageError", ({ detail }) => {
     logger.error(`Storage: ${detail.error.message}`, { consequence: detail.consequence });
   });
+  node.addEventListener("joined", ({ detail: { clusterId, from, fromAddress } }) => {
+    logger.info(`Belongs to cluster ${clusterId} now, as ${JSON.stringify(from.slice(0, 64))} said`, {
+      address: fromAddress.slice(0, 64),
+    });
+  });
   node.addEventListener("refused", ({ detail }) => {
     logger.warn(`Refused a message from ${JSON.stringify(detail.from.slice(0, 64))}: ${detail.reason}`, {
       address: detail.fromAddress.slice(0, 64),

@@ -10,7 +10,7 @@ import type { LogFormat } from "./log.ts";
 import type { ServerOptions } from "./server.ts";
 import { VERSION } from "./version.ts";
 
-type WithoutDefault = "advertise" | "peers";
+type WithoutDefault = "advertise" | "peers" | "expectedClusterId";
 type NotText = "stateMachine" | "logger" | "storage" | "stoppedLingerMs";
 
 /** The parsed command line of server/main.ts. */
@@ -132,6 +132,7 @@ function command(): Command {
       parsePeers,
     )
     .option("--join", "with an empty data folder: wait to be added to a running cluster")
+    .option("--cluster-id <id>", "the only cluster that it belongs to, or waits to be added to", nodeId)
     .option(
       "--election-timeout-ms <ms>",
       "a follower campaigns after this long without a leader",
@@ -190,7 +191,8 @@ export function parseArguments(args: readonly string[], print?: (text: string) =
   const parser = command();
   if (print !== undefined) parser.configureOutput({ writeOut: print, writeErr: print });
   parser.parse([...args], { from: "user" });
-  const options = { ...UNSET, ...parser.opts<ServerArguments>() };
+  const { clusterId, ...given } = parser.opts<ServerArguments & { readonly clusterId?: string }>();
+  const options = { ...UNSET, ...given, ...clusterId === undefined ? {} : { expectedClusterId: clusterId } };
   checkTogether(parser, options);
   return options;
 }

@@ -38,7 +38,12 @@ import type { WatchSource } from "../lib/kv/client.ts";
 export interface ServerOptions extends
   Pick<
     RaftNodeOptions,
-    "electionTimeoutMs" | "heartbeatIntervalMs" | "snapshotEntries" | "snapshotBytes" | "leaseReads"
+    | "expectedClusterId"
+    | "electionTimeoutMs"
+    | "heartbeatIntervalMs"
+    | "snapshotEntries"
+    | "snapshotBytes"
+    | "leaseReads"
   > {
   /** The node's name. */
   readonly id: string;

@@ -68,7 +68,12 @@ export class NodeCore implements NodeContext {
     this.proposals = new Proposals(this);
     const { proposals, reads } = this;
     const { transport, address, stateMachine } = options;
-    const messenger = this.#messenger = new Messenger(this, { transport, identity, address });
+    const messenger = this.#messenger = new Messenger(this, {
+      transport,
+      identity,
+      address,
+      expectedCluster: options.expectedClusterId ?? "",
+    });
     this.leaderTasks = new LeaderTasks(this);
     const advanced = (): void => {
       this.taker.check();

@@ -24,9 +24,15 @@ const MAX_CANDIDATES = 64;
 
 /** Checks envelopes, and remembers which refusals were reported. */
 export class EnvelopeCheck {
+  readonly #expectedCluster: string;
   readonly #reported = new Set<string>();
   /** By name and term: the data folder that asked for a vote. */
   readonly #candidates = new Map<string, string>();
+
+  /** @param expectedCluster the only cluster that a node without one may adopt; empty for any */
+  constructor(expectedCluster: string) {
+    this.#expectedCluster = expectedCluster;
+  }
 
   /**
    * Returns the action for an envelope. A node without a cluster adopts that of the
@@ -62,7 +68,21 @@ export class EnvelopeCheck {
     if (own.clusterId !== "") {
       return refuse("cluster", `cluster "${envelope.clusterId}", this node is in "${own.clusterId}"`);
     }
-    return mayAdopt(envelope) ? adopt : refuse("notInCluster", "this node was not added to a cluster yet");
+    if (this.#expectedCluster !== "" && this.#expectedCluster !== envelope.clusterId) {
+      return refuse("cluster", `cluster "${envelope.clusterId}", this node waits for "${this.#expectedCluster}"`);
+    }
+    return this.#mayAdopt(envelope) ? adopt : refuse("notInCluster", "this node was not added to a cluster yet");
+  }
+
+  /**
+   * Reports whether a node without a cluster may adopt the sender's. A leader that has
+   * added the node knows its data folder; that of a cluster that was named need not. So
+   * does a candidate: if the leader that added the node crashes before it reaches it, the
+   * others may need its vote to elect the next one.
+   */
+  #mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
+    const asked = type === "AppendEntries" || type === "InstallSnapshot" || type === "RequestVote";
+    return asked && (toIncarnation !== "" || (type !== "RequestVote" && this.#expectedCluster !== ""));
   }
 
   /**
@@ -87,16 +107,6 @@ export class EnvelopeCheck {
     this.#reported.add(key);
     return true;
   }
-}
-
-/**
- * Reports whether a node without a cluster may adopt the sender's. A leader has the
- * node in its membership. So does a candidate that has its incarnation: if the leader
- * that added the node crashes before it reaches it, the others may need its vote to
- * elect the next one.
- */
-function mayAdopt({ message: { type }, toIncarnation }: Envelope): boolean {
-  return type === "AppendEntries" || type === "InstallSnapshot" || (type === "RequestVote" && toIncarnation !== "");
 }
 
 /**

@@ -19,6 +19,8 @@ export interface MessengerOptions {
   readonly identity: Identity;
   /** The address of this node. */
   readonly address: string;
+  /** The only cluster that a node without one may adopt; empty for any. */
+  readonly expectedCluster: string;
 }
 
 /** The reason why a message is refused; its kind is a stable word. */
@@ -35,7 +37,7 @@ export class Messenger {
   readonly #context: NodeContext;
   readonly #options: MessengerOptions;
   readonly #directory = new Directory();
-  readonly #check = new EnvelopeCheck();
+  readonly #check: EnvelopeCheck;
   #adopting = false;
   #closed = false;
 
@@ -43,6 +45,7 @@ export class Messenger {
     this.#context = context;
     this.#options = options;
     this.identity = options.identity;
+    this.#check = new EnvelopeCheck(options.expectedCluster);
     this.#directory.update(context.raft.membership);
   }
 
@@ -92,9 +95,10 @@ export class Messenger {
     const verdict = this.#check.check(envelope, this.identity, this.#directory, raft.leader === null);
     const { from, message } = envelope;
     if (verdict.action === "refuse") return this.#refuse(envelope, "identity_mismatch", verdict);
-    if (verdict.action === "adopt") return this.#adopt(envelope);
-    const refusal = this.#context.guard(() => raft.step(from, message));
+    const adopt = verdict.action === "adopt";
+    const refusal = this.#context.guard(() => adopt ? raft.check(from, message) : raft.step(from, message));
     if (refusal) return this.#refuse(envelope, "refused", refusal);
+    if (adopt) return this.#adopt(envelope);
     // The next turn of the loop sends the answer.
     this.#directory.recordSender(from, envelope.fromAddress, envelope.fromIncarnation);
     this.#context.wake();
@@ -119,6 +123,8 @@ export class Messenger {
     const identity: Identity = { ...this.identity, clusterId: envelope.clusterId };
     this.#context.storage.initialize(identity).then(() => {
       this.identity = identity;
+      const { clusterId, from, fromAddress } = envelope;
+      this.#context.events.emit("joined", { clusterId, from, fromAddress });
       this.#receive(envelope);
     }).catch((cause) => stopForStorage(this.#context, asStorageError(cause))).finally(() => this.#adopting = false);
   }

@@ -29,6 +29,7 @@ export async function prepare(options: RaftNodeOptions, random: () => number): P
   const state = options.loaded ?? await storage.load();
   const bootstrap = isEmpty(state) ? options.bootstrap : undefined;
   if (bootstrap !== undefined) checkBootstrap(options, bootstrap, state.identity);
+  checkCluster(options.expectedClusterId ?? "", bootstrap?.clusterId ?? state.identity?.clusterId ?? "");
   const clusterId = bootstrap?.clusterId ?? "";
   let identity = state.identity;
   if (identity === null) {
@@ -92,4 +93,12 @@ function checkBootstrap(
       hint: "A replaced data folder comes in by membership changes: remove the member, then add it again.",
     });
   }
+}
+
+/** Checks that the cluster of a storage, or of a bootstrap, is the one that was named. */
+function checkCluster(named: string, actual: string): void {
+  if (named === "" || actual === "" || named === actual) return;
+  throw new RaftError("identity_mismatch", `the node belongs to cluster "${actual}", not to "${named}"`, {
+    hint: "Name that cluster, or start the node with another storage.",
+  });
 }

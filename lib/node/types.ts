@@ -43,6 +43,12 @@ export interface RaftNodeOptions {
    * leader to add it. Ignored on a storage that has been used.
    */
   readonly bootstrap?: { readonly clusterId: string; readonly membership: Membership };
+  /**
+   * The cluster that this node belongs to, or waits to be added to. A node without a cluster refuses others; one whose
+   * storage has another cluster does not start. @default the cluster of the first leader or candidate that addresses
+   * the node by its incarnation
+   */
+  readonly expectedClusterId?: string;
   /** For a new storage: its incarnation. @default random */
   readonly incarnation?: string;
   /** The minimum election timeout: a follower campaigns after this long without a leader, up to twice as long. @default 1000 */
@@ -218,6 +224,8 @@ export interface RaftNodeEventMap {
     readonly kind: string;
     readonly reason: string;
   };
+  /** Emitted when a node that waited to be added has adopted the cluster of a sender. */
+  readonly joined: { readonly clusterId: string; readonly from: NodeId; readonly fromAddress: string };
   /** A duration, for metrics. */
   readonly metric: NodeMetric;
   /** Emitted when the node stops itself. */

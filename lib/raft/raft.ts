@@ -93,9 +93,14 @@ export class Raft {
   step(from: NodeId, message: Message): MessageRefusal | null {
     const state = this.#state;
     if (from === state.id) return null;
-    const refusal = reasonToRefuse(state, from, message);
+    const refusal = this.check(from, message);
     if (refusal === null) this.#process(from, message);
     return refusal;
+  }
+
+  /** Returns the reason for which `step` would refuse a message; `null` if there is none. */
+  check(from: NodeId, message: Message): MessageRefusal | null {
+    return reasonToRefuse(this.#state, from, message);
   }
 
   #process(from: NodeId, message: Message): void {

@@ -4,7 +4,7 @@ import type { RaftError } from "../../lib/errors.ts";
 import type { Membership, Message } from "../../lib/raft/types.ts";
 import { PROTOCOL_VERSION } from "../../lib/transport.ts";
 import type { Envelope } from "../../lib/transport.ts";
-import { Cluster } from "../support/cluster.ts";
+import { Cluster, member } from "../support/cluster.ts";
 import { bytes, text } from "../support/journal.ts";
 
 /** Joins a forger to the network of a cluster. Returns a function that sends a message under any name. */
@@ -195,5 +195,27 @@ Deno.test("§7: a snapshot that is overtaken by the log while it is restored is 
   restore.resolve();
   await cluster.converge();
   assert.deepEqual([follower.machine.commands, follower.disk.snapshot], [["a", "b", "c"], null]);
+  await cluster.end();
+});
+
+Deno.test("a node that waits to be added is not taken by a message that is refused, and reports the cluster that takes it", async () => {
+  const cluster = await Cluster.start();
+  const leader = await cluster.leader();
+  const waiting = await cluster.add("n4");
+  const send = await forger(cluster);
+  const joined: unknown[] = [];
+  waiting.node.addEventListener("joined", ({ detail }) => joined.push(detail));
+  const other = { clusterId: "another" };
+  send("n4", heartbeat(1), { ...other, toIncarnation: "" });
+  send("n4", heartbeat(Number.MAX_SAFE_INTEGER), other);
+  send("n4", { ...heartbeat(1), prevLogTerm: 9 } as Message, other);
+  await cluster.pass(100);
+  assert.deepEqual([waiting.node.status().clusterId, joined], ["", []]);
+  const { clusterId, membership } = leader.node.status();
+  const learners = [member("n4")];
+  await cluster.settle(leader.node.changeMembership({ voters: membership.members, learners }));
+  await cluster.until(() => waiting.node.status().clusterId === clusterId, "its cluster");
+  await cluster.until(() => joined.length > 0, "a report");
+  assert.deepEqual(joined, [{ clusterId, from: leader.id, fromAddress: leader.id }]);
   await cluster.end();
 });

@@ -41,7 +41,7 @@ function make() {
   directory.update(membershipOf({
     voters: ["1", "2"].map((i) => ({ id: `n${i}`, address: `n${i}`, incarnation: `i${i}` })),
   }));
-  const checked = new EnvelopeCheck();
+  const checked = new EnvelopeCheck("");
   const verdict = (message: Message, changes: Partial<Envelope> = {}, leaderless = false): string => {
     const result = checked.check(envelope(message, changes), own, directory, leaderless);
     return result.action === "refuse" ? result.kind : result.action;
@@ -86,6 +86,24 @@ Deno.test("a message for another node, cluster, version or data folder is refuse
   assert.equal(verdict(vote(1), { clusterId: "" }), "cluster");
   assert.equal(verdict(vote(1), { toIncarnation: "before" }), "receiverIncarnation");
   assert.equal(verdict(vote(1), { protocolVersion: PROTOCOL_VERSION + 1 }), "protocolVersion");
+});
+
+Deno.test("a node without a cluster adopts that of a sender that knows its data folder, or the one that was named", () => {
+  const empty = { ...own, clusterId: "" };
+  const verdict = (expected: string, type: Message["type"], changes: Partial<Envelope>): string => {
+    const message = { ...vote(1), type } as Message;
+    const result = new EnvelopeCheck(expected).check(envelope(message, changes), empty, new Directory(), true);
+    return result.action === "refuse" ? result.kind : result.action;
+  };
+  for (const type of ["AppendEntries", "InstallSnapshot", "RequestVote"] as const) {
+    assert.equal(verdict("", type, {}), "adopt");
+    assert.equal(verdict("", type, { toIncarnation: "" }), "notInCluster", "anyone can send that");
+    assert.equal(verdict("c", type, {}), "adopt");
+    assert.equal(verdict("d", type, {}), "cluster");
+  }
+  assert.equal(verdict("c", "AppendEntries", { toIncarnation: "" }), "adopt");
+  assert.equal(verdict("c", "RequestVote", { toIncarnation: "" }), "notInCluster");
+  assert.equal(verdict("", "AppendEntriesResponse", {}), "notInCluster");
 });
 
 Deno.test("a host may be an instance of a class: its functions are called as methods", async () => {

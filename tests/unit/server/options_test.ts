@@ -43,6 +43,11 @@ Deno.test("peers become base URLs, and define the advertised address", () => {
   assert.equal(advertisedAddress(parse("--peers", "n1=host:7009"), 1), "http://host:7009");
 });
 
+Deno.test("the cluster that a node belongs to", () => {
+  assert.equal(parse("--join", "--cluster-id", "c1").expectedClusterId, "c1");
+  assert.equal("expectedClusterId" in parse("--join"), false);
+});
+
 Deno.test("IPv6 to listen on", () => {
   const options = parse("--listen", "[::1]:0");
   assert.deepEqual(options.listen, { hostname: "::1", port: 0 });
