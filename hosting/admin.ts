@@ -37,7 +37,7 @@ export class Admin {
   }
 
   /**
-   * Adds an empty node as a learner; unless it is to stay one, waits until it
+   * Adds an empty node as a learner, or records the new address of a member that has moved; unless it is to stay one, waits until it
    * has caught up and makes it a voter (dissertation §4.2.1). Calling it again
    * after a failure continues where it ended.
    */
@@ -54,6 +54,7 @@ export class Admin {
           hint: this.#options.hints.replace(id, known.address),
         });
       }
+      if (known.address !== address) await this.#relocate(before, id, address, signal);
     } else {
       this.#checkNewMember(request, found, before);
       const member = { id, address, incarnation: found.incarnation };
@@ -65,6 +66,13 @@ export class Admin {
       return await this.promote(id, signal);
     }
     return this.#status().membership;
+  }
+
+  /** Records the address at which a member has just answered with its data folder, so that the others send there. */
+  async #relocate(status: NodeStatus, id: NodeId, address: string, signal: AbortSignal): Promise<void> {
+    const { voters, learners } = halves(status);
+    const moved = (member: Member): Member => member.id === id ? { ...member, address } : member;
+    await this.#options.node.changeMembership({ voters: voters.map(moved), learners: learners.map(moved) }, { signal });
   }
 
   /** Promotes a learner that has caught up to a voter. */

@@ -3,7 +3,6 @@
  */
 
 import type { Command } from "commander";
-import type { Suffrage } from "../../lib/node/types.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { messageOf } from "../../lib/node/errors.ts";
 import { isTabAddress } from "../../transport/wire/address.ts";
@@ -24,6 +23,8 @@ const CHANGE_TIMEOUT_MS = 60_000;
 const ADD_HELP = `
 The node must be running, with an empty data folder and --join. It receives the log first, and becomes a voter
 once it has caught up; the command waits for that, up to --timeout-ms. After a failure, run it again to continue.
+
+For a member that has come back at another address with its data folder, the command records the new address.
 
 Examples:
   deno run -A server/main.ts --id n4 --data d4 --listen 127.0.0.1:7004 --join
@@ -61,7 +62,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     const learner = options.learner === true;
     const before = await memberNow(session, id);
     if (before === null && !isTabAddress(address)) await probe(session, address);
-    if (!learner && before !== "voter") await session.note(`Waiting until ${id} has caught up…`);
+    if (!learner && before?.suffrage !== "voter") await session.note(`Waiting until ${id} has caught up…`);
     await change(session, (admin, call) => admin.add({ id, address, learner }, call));
     await printChange(session, id, before, learner ? "learner" : "voter");
   });
@@ -109,10 +110,10 @@ async function membersNow(session: Session) {
 
 type MemberList = Awaited<ReturnType<typeof membersNow>>;
 
-/** Returns a node's role in the membership before the change; `null` if it is not a member. */
-async function memberNow(session: Session, id: string): Promise<Suffrage | null> {
+/** Returns a member as it is before the change; `null` if it is not one. */
+async function memberNow(session: Session, id: string): Promise<MemberList["members"][number] | null> {
   const { members } = await membersNow(session);
-  return members.find((member) => member.id === id)?.suffrage ?? null;
+  return members.find((member) => member.id === id) ?? null;
 }
 
 /** Reports a learner that lags too far behind as refused by a check, not as a missing leader. */
@@ -134,14 +135,19 @@ async function change(
 async function printChange(
   session: Session,
   id: string,
-  before: Suffrage | null,
+  former: MemberList["members"][number] | null,
   after: "voter" | "learner" | null,
 ): Promise<void> {
   const list = await membersNow(session);
   // It may have been a voter before `add --learner`.
-  const now = after === null ? null : list.members.find((member) => member.id === id)?.suffrage ?? after;
+  const present = list.members.find((member) => member.id === id);
+  const before = former?.suffrage ?? null;
+  const now = after === null ? null : present?.suffrage ?? after;
+  const moved = former !== null && present !== undefined && present.address !== former.address;
   const voters = list.members.filter(({ suffrage }) => suffrage === "voter").length;
-  const said = now === before
+  const said = moved
+    ? `${id} is a ${now} at ${shortAddress(present.address)} now.`
+    : now === before
     ? now === null ? `${id} was not a member.` : `${id} is already a ${now}.`
     : now === null
     ? `${id} was removed from the cluster.`
@@ -149,7 +155,7 @@ async function printChange(
     ? `${id} was added to the cluster as a ${now}.`
     : `${id} is a ${now} now.`;
   await session.print(
-    { id, before, now, changed: now !== before, ...list },
+    { id, before, now, changed: now !== before || moved, ...list },
     () => `${said} ${count(voters, "voter")} in all.\n`,
   );
 }

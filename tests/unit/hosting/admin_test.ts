@@ -46,6 +46,7 @@ class Leader extends BootstrappingNode {
       ],
       membership: { ...membershipOf({ voters, learners }), outgoing: this.outgoing },
       membershipCommitted: true,
+      removed: false,
       peers,
     };
   }
@@ -219,4 +220,21 @@ Deno.test("admin: an address that no message could carry is refused before it is
   await assert.rejects(admin.change({ voters, learners: [] }, signal), { code: "invalid_argument" });
   await assert.rejects(admin.add({ id: "n4", address, learner: true }, signal), { code: "invalid_argument" });
   assert.deepEqual(node.changes, []);
+});
+
+Deno.test("add: a member that has moved gets its new address, and keeps its suffrage", async () => {
+  const { node, admin } = setUp({ nodeId: "n3", incarnation: "i3", clusterId: "c", empty: false });
+  const membership = await admin.add({ id: "n3", address: "http://h:33", learner: false }, signal);
+  assert.equal(membership.members.find(({ id }) => id === "n3")?.address, "http://h:33");
+  assert.deepEqual(node.ids, [["n1", "n2", "n3"], []]);
+  assert.equal(node.changes.length, 1);
+  await admin.add({ id: "n3", address: "http://h:33", learner: false }, signal);
+  assert.equal(node.changes.length, 1, "nothing changes then");
+});
+
+Deno.test("add: another data folder at a new address does not take a member over", async () => {
+  const { node, admin } = setUp({ nodeId: "n3", incarnation: "wiped", empty: true });
+  const moved = { id: "n3", address: "http://h:33", learner: false };
+  await assert.rejects(admin.add(moved, signal), { code: "refused" });
+  assert.equal(node.changes.length, 0);
 });
