@@ -58,6 +58,7 @@ export class BootstrappingNode implements ServedNode {
       membership: emptyMembership,
       membershipIndex: 0,
       membershipCommitted: false,
+      removed: false,
       peers: [],
       storage: { healthy: true, error: null },
       uptimeMs: performance.now() - this.#startedAt,

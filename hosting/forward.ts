@@ -6,6 +6,7 @@
 import { RaftError, retryOf } from "../lib/errors.ts";
 import type { LeaderHint } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
+import { notAMember } from "../lib/node/errors.ts";
 import { pause } from "../lib/pause.ts";
 import type { ServedNode } from "./served_node.ts";
 
@@ -84,8 +85,9 @@ export async function atLeader<Result>(
       try {
         return await once(node, work, controller.signal, forwarded);
       } catch (error) {
-        // A node that has ended reports its own error.
-        const final = forwarded || !mayTryAgain(error, retry) || node.status().lifecycle !== "running";
+        // A node that has ended, or was removed, reports its own error.
+        const { lifecycle, removed } = node.status();
+        const final = forwarded || !mayTryAgain(error, retry) || lifecycle !== "running" || removed;
         if (final || controller.signal.aborted) throw error;
         await pause(systemClock, POLL_INTERVAL_MS, controller.signal);
         if (controller.signal.aborted) throw error;
@@ -105,7 +107,8 @@ async function once<Result>(
   signal: AbortSignal,
   forwarded: boolean,
 ): Promise<Result> {
-  const { id, leader, role, lifecycle } = node.status();
+  const { id, leader, role, lifecycle, removed } = node.status();
+  if (removed) throw notAMember(id);
   if (role === "leader" || lifecycle !== "running" || leader?.id === id) return await work.here(signal);
   // A leader that is not in this node's membership has no address that a request may go to.
   if (leader === null || leader.address === "") {

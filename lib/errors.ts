@@ -21,6 +21,8 @@ export type RaftErrorCode =
   | "aborted"
   /** The node, client or transport was closed. */
   | "closed"
+  /** This node is no member of its cluster: it was removed. */
+  | "not_a_member"
   /** The node stopped itself: its storage or its state machine failed. */
   | "stopped"
   /** The disk refused or failed; see {@linkcode StorageError}. */
@@ -70,6 +72,7 @@ const RETRY: Readonly<Record<RaftErrorCode, Retry>> = {
   leadership_lost: "leader",
   closed: "elsewhere",
   stopped: "elsewhere",
+  not_a_member: "elsewhere",
   damaged: "elsewhere",
   locked: "elsewhere",
   unreachable: "elsewhere",

@@ -39,6 +39,7 @@ const BY_ERROR: Partial<Record<RaftErrorCode, ExitCode>> = {
   timeout: EXIT.noLeader,
   aborted: EXIT.interrupted,
   stopped: EXIT.unhealthy,
+  not_a_member: EXIT.unhealthy,
   storage: EXIT.unhealthy,
   damaged: EXIT.unhealthy,
   locked: EXIT.refused,

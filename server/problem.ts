@@ -43,6 +43,7 @@ const STATUS: Record<RaftErrorCode | HttpErrorCode, readonly [number, string]> =
   aborted: [503, "Aborted"],
   closed: [503, "Closed"],
   stopped: [503, "Stopped"],
+  not_a_member: [503, "Not a member"],
   storage: [503, "Storage failed"],
   damaged: [503, "Data damaged"],
   locked: [503, "Data folder locked"],

@@ -80,7 +80,7 @@ export class LeaderFinder {
     return endpoint;
   }
 
-  /** Finds the leader's endpoint. @throws {RaftError} `no_leader` or `unreachable`, after every endpoint was asked */
+  /** Finds the leader's endpoint. @throws {RaftError} `no_leader`, `not_a_member` or `unreachable`, after every endpoint was asked */
   async find(): Promise<string> {
     return this.#leader ?? (await this.search()).endpoint;
   }
@@ -119,7 +119,13 @@ export class LeaderFinder {
     const answers: NodeStatus[] = [];
     const errors: RaftError[] = [];
     await this.#gather(answers, errors);
+    const asked = this.endpoints;
     this.#learn(answers);
+    // A node that was removed still knows members.
+    if (answers.length > 0 && answers.every(({ removed }) => removed)) {
+      await this.#gather(answers, errors, this.endpoints.filter((endpoint) => !asked.includes(endpoint)));
+      this.#learn(answers);
+    }
     let best: KnownLeader | null = null;
     let silent: string | null = null;
     for (const { leader, term, lifecycle } of answers) {
@@ -137,6 +143,11 @@ export class LeaderFinder {
       return best;
     }
     if (silent !== null) throw new RaftError("unreachable", `the leader, at ${silent}, does not answer`);
+    if (answers.length > 0 && answers.every(({ removed }) => removed)) {
+      const names = answers.map(({ id }) => id).join(", ");
+      const were = answers.length === 1 ? "was" : "were";
+      throw new RaftError("not_a_member", `${names} ${were} removed from the cluster`);
+    }
     if (answers.length > 0) {
       const message = answers.length === 1
         ? "the one node that answers knows no leader to ask"
@@ -150,11 +161,11 @@ export class LeaderFinder {
   }
 
   /** Asks all, and waits until all have answered, or for the grace time after the first answer that names a leader. */
-  async #gather(answers: NodeStatus[], errors: RaftError[]): Promise<void> {
+  async #gather(answers: NodeStatus[], errors: RaftError[], endpoints = this.endpoints): Promise<void> {
     const { host, transport, attemptTimeoutMs } = this.#options;
     const enough = new AbortController();
     let cancelGrace: (() => void) | null = null;
-    const asked = this.endpoints.map(async (endpoint) => {
+    const asked = endpoints.map(async (endpoint) => {
       try {
         const answer = await attempt(
           host,

@@ -13,10 +13,12 @@ import { AdminRequests } from "./admin.ts";
 import { Applier } from "./applier.ts";
 import type { NodeConfig } from "./config.ts";
 import type { NodeContext } from "./context.ts";
-import { messageOf, notLeader, refusal } from "./errors.ts";
+import { messageOf, notAMember, notLeader, refusal } from "./errors.ts";
 import { EventHub } from "./events.ts";
 import { LeaderTasks } from "./leader_tasks.ts";
 import { Lease } from "./lease.ts";
+import { PeerWatch } from "./peer_watch.ts";
+import { Removal } from "./removal.ts";
 import { LogWriter } from "./log_writer.ts";
 import { Messenger } from "./messenger.ts";
 import { Proposals } from "./proposals.ts";
@@ -27,7 +29,7 @@ import { SnapshotTaker } from "./snapshot_taker.ts";
 import type { Prepared } from "./startup.ts";
 import { describe } from "./status.ts";
 import { startTicks } from "./ticker.ts";
-import type { Consistency, Lifecycle, NodeStatus, RaftNodeOptions } from "./types.ts";
+import type { Consistency, Lifecycle, NodeDiagnostics, NodeStatus, RaftNodeOptions } from "./types.ts";
 
 /** One running node, behind the interface of {@linkcode RaftNode}. */
 export class NodeCore implements NodeContext {
@@ -41,7 +43,10 @@ export class NodeCore implements NodeContext {
   readonly admin = new AdminRequests();
   readonly leaderTasks: LeaderTasks;
   readonly taker: SnapshotTaker;
+  readonly #address: string;
   readonly #messenger: Messenger;
+  readonly #removal: Removal;
+  readonly #peerWatch: PeerWatch;
   readonly #logWriter: LogWriter;
   readonly #applier: Applier;
   readonly #senders: SnapshotSenders;
@@ -54,6 +59,7 @@ export class NodeCore implements NodeContext {
   /** The term that this node leads in; 0 if it does not. */
   #ledTerm = 0;
   #reported: { role: Role; term: number; leader: NodeId | null };
+  #reportedRemoved: boolean;
 
   constructor(options: RaftNodeOptions, config: NodeConfig, { identity, state, sequence }: Prepared) {
     const { host } = config;
@@ -74,6 +80,10 @@ export class NodeCore implements NodeContext {
       address,
       expectedCluster: options.expectedClusterId ?? "",
     });
+    this.#address = address;
+    this.#peerWatch = new PeerWatch(this, messenger);
+    this.#removal = new Removal(this.raft);
+    this.#reportedRemoved = this.removed;
     this.leaderTasks = new LeaderTasks(this);
     const advanced = (): void => {
       this.taker.check();
@@ -98,6 +108,11 @@ export class NodeCore implements NodeContext {
     return hint.address === "" ? null : hint;
   }
 
+  /** Reports whether this node was removed from its cluster, as far as it knows. */
+  get removed(): boolean {
+    return this.#removal.known(this.#messenger.identity);
+  }
+
   /** Restores the state machine, and begins to receive and to tick. */
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
@@ -110,11 +125,30 @@ export class NodeCore implements NodeContext {
     return describe(this.raft, {
       identity: this.#messenger.identity,
       lifecycle: this.#lifecycle,
+      removed: this.removed,
       locate: (id) => this.#messenger.locate(id),
       tickMs: this.config.tickMs,
       storageError: this.#logWriter.error ?? (this.#stopError instanceof StorageError ? this.#stopError : null),
       uptimeMs: this.config.host.clock.monotonicMs() - this.#startedMs,
     });
+  }
+
+  diagnostics(): NodeDiagnostics {
+    const { electionTimeoutMs, heartbeatIntervalMs, tickMs } = this.config;
+    const contactMs = this.raft.role === "leader" ? Infinity : this.raft.ticksSinceLeader * tickMs;
+    return {
+      address: this.#address,
+      electionTimeoutMs,
+      heartbeatIntervalMs,
+      leaderContactMs: contactMs === Infinity ? null : contactMs,
+      refused: this.#messenger.refusedMessages(),
+    };
+  }
+
+  /** Takes note of the status of another node. */
+  learn(status: NodeStatus): void {
+    this.#removal.learn(status, this.#messenger.identity);
+    this.#reportState();
   }
 
   /** @throws {RaftError} unless the node runs */
@@ -126,7 +160,8 @@ export class NodeCore implements NodeContext {
 
   /** @throws {RaftError} unless this node leads */
   requireLeader(): void {
-    if (this.raft.role !== "leader") throw notLeader(this.leaderHint);
+    if (this.raft.role === "leader") return;
+    throw this.removed ? notAMember(this.raft.id) : notLeader(this.leaderHint);
   }
 
   /** Returns the index at which a read may be served without a round; `null` if a quorum has to confirm it. */
@@ -263,13 +298,18 @@ export class NodeCore implements NodeContext {
       this.raft.tick();
       this.proposals.tick();
       this.admin.tick();
+      this.#peerWatch.tick();
       this.taker.check();
     });
     this.wake();
   }
 
-  /** Reports role, term and leader to observers if they have changed. */
+  /** Reports role, term and leader to observers if they have changed, and whether the node was removed. */
   #reportState(): void {
+    this.#removal.poll();
+    const { removed } = this;
+    if (removed !== this.#reportedRemoved) this.events.emit("removed", { removed });
+    this.#reportedRemoved = removed;
     const role = this.#lifecycle === "running" ? this.raft.role : "follower";
     const leader = this.#lifecycle === "running" ? this.raft.leader : null;
     const { term } = this.raft;

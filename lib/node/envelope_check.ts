@@ -8,6 +8,7 @@ import type { Identity } from "../storage.ts";
 import { PROTOCOL_VERSION } from "../transport.ts";
 import type { Envelope } from "../transport.ts";
 import type { Directory } from "./directory.ts";
+import type { RefusedMessages } from "./types.ts";
 
 /** The action that an envelope calls for. */
 export type Verdict =
@@ -19,13 +20,17 @@ export type Verdict =
 const step: Verdict = { action: "step" };
 const adopt: Verdict = { action: "adopt" };
 const MAX_REPORTED = 1024;
+const MAX_LISTED = 32;
 /** The number of candidates that are remembered, each with its term. */
 const MAX_CANDIDATES = 64;
+
+type Refused = Omit<RefusedMessages, "lastMs"> & { readonly atMs: number };
 
 /** Checks envelopes, and remembers which refusals were reported. */
 export class EnvelopeCheck {
   readonly #expectedCluster: string;
-  readonly #reported = new Set<string>();
+  /** By kind and sender. */
+  readonly #refused = new Map<string, Refused>();
   /** By name and term: the data folder that asked for a vote. */
   readonly #candidates = new Map<string, string>();
 
@@ -100,12 +105,21 @@ export class EnvelopeCheck {
     return false;
   }
 
-  /** Reports whether this kind of refusal of this sender is new. */
-  firstTime(from: NodeId, kind: string): boolean {
+  /** Counts a refusal, and reports whether this kind of this sender is new. */
+  count(from: NodeId, kind: string, reason: string, nowMs: number): boolean {
     const key = `${kind}\0${from}`;
-    if (this.#reported.has(key) || this.#reported.size >= MAX_REPORTED) return false;
-    this.#reported.add(key);
-    return true;
+    const before = this.#refused.get(key);
+    if (before === undefined && this.#refused.size >= MAX_REPORTED) return false;
+    this.#refused.set(key, { from, kind, reason, count: (before?.count ?? 0) + 1, atMs: nowMs });
+    return before === undefined;
+  }
+
+  /** Returns the refusals so far, the latest first. */
+  refused(nowMs: number): RefusedMessages[] {
+    return [...this.#refused.values()]
+      .sort((a, b) => b.atMs - a.atMs)
+      .slice(0, MAX_LISTED)
+      .map(({ atMs, ...refused }) => ({ ...refused, lastMs: nowMs - atMs }));
   }
 }
 

@@ -23,6 +23,13 @@ export function notLeader(leader: LeaderHint | null): RaftError {
   });
 }
 
+/** Creates the error of a request to a node that was removed from its cluster. */
+export function notAMember(id: string): RaftError {
+  return new RaftError("not_a_member", `node ${id} was removed from its cluster`, {
+    hint: "Ask a member of the cluster.",
+  });
+}
+
 const SOON = "Try again in a moment.";
 
 /** The errors for the other refusals: code, message, which is completed by the refusal's detail, and hint. */

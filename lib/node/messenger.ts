@@ -12,6 +12,7 @@ import type { NodeContext } from "./context.ts";
 import { Directory } from "./directory.ts";
 import { EnvelopeCheck, isAnswer } from "./envelope_check.ts";
 import { asStorageError, stopForStorage } from "./errors.ts";
+import type { RefusedMessages } from "./types.ts";
 
 /** The parts of a messenger beside the node's context. */
 export interface MessengerOptions {
@@ -89,6 +90,15 @@ export class Messenger {
     });
   }
 
+  /** Returns the messages refused so far, by kind and sender. */
+  refusedMessages(): readonly RefusedMessages[] {
+    return this.#check.refused(this.#nowMs);
+  }
+
+  get #nowMs(): number {
+    return this.#context.config.host.clock.monotonicMs();
+  }
+
   #receive(envelope: Envelope): RaftError | void {
     if (this.#closed) return;
     const { raft } = this.#context;
@@ -108,7 +118,7 @@ export class Messenger {
   refused(from: NodeId, { kind, reason }: Refusal, address = this.#directory.requester(from)?.address ?? ""): void {
     const { events } = this.#context;
     events.emit("metric", { type: "refused", kind });
-    if (this.#check.firstTime(from, kind)) events.emit("refused", { from, fromAddress: address, kind, reason });
+    if (this.#check.count(from, kind, reason, this.#nowMs)) events.emit("refused", { from, fromAddress: address, kind, reason });
   }
 
   #refuse({ from, fromAddress }: Envelope, code: "identity_mismatch" | "refused", refusal: Refusal): RaftError {

@@ -13,6 +13,7 @@ export type {
   Consistency,
   Lifecycle,
   MembershipTarget,
+  NodeDiagnostics,
   NodeMetric,
   NodeStatus,
   PeerStatus,
@@ -21,5 +22,6 @@ export type {
   RaftNodeOptions,
   RaftView,
   ReadResult,
+  RefusedMessages,
   Suffrage,
 } from "./types.ts";

@@ -16,6 +16,7 @@ import type {
   Consistency,
   Lifecycle,
   MembershipTarget,
+  NodeDiagnostics,
   NodeStatus,
   ProposeResult,
   RaftNodeOptions,
@@ -173,6 +174,20 @@ export class RaftNode {
   /** Returns the status of this node; also after it has stopped or was closed. */
   status(): NodeStatus {
     return this.#core.status();
+  }
+
+  /** Returns the facts beside the status that tell why this node takes part, or does not; also after it has stopped. */
+  diagnostics(): NodeDiagnostics {
+    return this.#core.diagnostics();
+  }
+
+  /**
+   * Takes note of the status of another node. A node that was removed while it was down receives nothing that would
+   * say so, but can ask the members that it knows; `removed` of its status then tells. Statuses that say nothing
+   * about this node, or are older than its own membership, are ignored.
+   */
+  learn(status: NodeStatus): void {
+    this.#core.learn(status);
   }
 
   /** Returns a view of the protocol's state, for observers; also after the node has stopped. */

@@ -11,6 +11,7 @@ import type { Lifecycle, NodeStatus, Suffrage } from "./types.ts";
 export interface StatusParts {
   readonly identity: Identity;
   readonly lifecycle: Lifecycle;
+  readonly removed: boolean;
   readonly locate: (id: string) => LeaderHint;
   readonly tickMs: number;
   readonly storageError: Error | null;
@@ -42,6 +43,7 @@ export function describe(raft: Raft, parts: StatusParts): NodeStatus {
     membership,
     membershipIndex: raft.membershipIndex,
     membershipCommitted: raft.membershipCommitted,
+    removed: parts.removed,
     peers: raft.progress().map(({ id, matchIndex, nextIndex, state, ticksSinceContact: ticks }) => {
       return { id, matchIndex, nextIndex, state, lastContactMs: ticks === Infinity ? null : ticks * parts.tickMs };
     }),

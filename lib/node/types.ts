@@ -115,6 +115,34 @@ export interface PeerStatus extends Pick<PeerProgress, "id" | "matchIndex" | "ne
 /** The part of a member in elections and commits; an `outgoing` voter leaves with a joint configuration. */
 export type Suffrage = "voter" | "learner" | "outgoing";
 
+/** Messages of one kind from one sender that a node has refused. */
+export interface RefusedMessages {
+  /** The name that the sender gives itself. */
+  readonly from: NodeId;
+  /** The stable word for the reason, such as `protocolVersion`, `cluster` or `senderIncarnation`. */
+  readonly kind: string;
+  /** The reason of the last one, in words. */
+  readonly reason: string;
+  /** The number of messages. */
+  readonly count: number;
+  /** Milliseconds since the last one. */
+  readonly lastMs: number;
+}
+
+/** The facts beside the status of a node that tell why it takes part, or does not. */
+export interface NodeDiagnostics {
+  /** The address of this node for others, by its own options; the membership may have another. */
+  readonly address: string;
+  /** The minimum election timeout: a peer counts as silent after it. */
+  readonly electionTimeoutMs: number;
+  /** The interval of a leader's heartbeats. */
+  readonly heartbeatIntervalMs: number;
+  /** Milliseconds since it last heard a leader; `null` if never, and on the leader. */
+  readonly leaderContactMs: number | null;
+  /** Messages that it has refused, the latest first; at most 32 kinds and senders. */
+  readonly refused: readonly RefusedMessages[];
+}
+
 /** The status of a node. */
 export interface NodeStatus {
   /** The node's name. */
@@ -151,6 +179,8 @@ export interface NodeStatus {
   readonly membershipIndex: number;
   /** Set if that entry is committed. */
   readonly membershipCommitted: boolean;
+  /** Set once the node knows that it was removed from its cluster. */
+  readonly removed: boolean;
   /** The leader's peers; empty on other nodes. */
   readonly peers: readonly PeerStatus[];
   /** The health of the storage, and its last failure. */
@@ -228,6 +258,18 @@ export interface RaftNodeEventMap {
   readonly joined: { readonly clusterId: string; readonly from: NodeId; readonly fromAddress: string };
   /** A duration, for metrics. */
   readonly metric: NodeMetric;
+  /**
+   * Emitted on the leader when a member has not answered for an election timeout, and when it answers again;
+   * `silentMs` is the length of its silence. It begins with the leadership at the earliest.
+   */
+  readonly peer: {
+    readonly id: NodeId;
+    readonly address: string;
+    readonly answers: boolean;
+    readonly silentMs: number;
+  };
+  /** Emitted when the node learns that it was removed from its cluster, and when that turns out to be outdated. */
+  readonly removed: { readonly removed: boolean };
   /** Emitted when the node stops itself. */
   readonly stopped: { readonly error: Error };
 }

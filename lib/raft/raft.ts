@@ -280,6 +280,11 @@ export class Raft {
     return this.#state.leader;
   }
 
+  /** The ticks since this node last heard a leader; Infinity if never. */
+  get ticksSinceLeader(): number {
+    return this.#state.ticksSinceLeader;
+  }
+
   /** The last entry known to be committed. */
   get commitIndex(): number {
     return this.#state.commitIndex;
@@ -319,6 +324,11 @@ export class Raft {
   /** The membership in force. */
   get membership(): Membership {
     return this.#state.membership;
+  }
+
+  /** The membership before that; the same if it is compacted away. */
+  get previousMembership(): Membership {
+    return this.#state.configuration.previous;
   }
 
   /** The index of the entry that set it. */

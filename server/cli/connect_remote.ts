@@ -121,6 +121,7 @@ export class ConnectRemote {
       await finder.search();
     } catch (error) {
       if (signal.aborted) throw abortedError(signal);
+      if (error instanceof RaftError && error.code === "not_a_member") throw error;
       if (!(error instanceof RaftError) || error.code !== "no_leader") throw noServerAnswers(endpoints, failures);
     }
   }

@@ -59,6 +59,7 @@ export interface Failure {
 const HINTS: Partial<Record<RaftErrorCode | CliErrorCode, string>> = {
   unreachable: "Start a cluster with: deno task start. Name its servers with --server HOST:PORT,… or RAFT_SERVER.",
   no_leader: "An election takes a few seconds while a majority of the nodes is up. See: raft status",
+  not_a_member: "Name a member of the cluster with --server. See: raft status",
   not_leader: "Another node leads. See: raft status",
   timeout: "Is a majority of the nodes up? See: raft status. To wait for longer: --timeout-ms",
 };
@@ -102,10 +103,13 @@ export function noServerAnswers(endpoints: readonly string[], failures: readonly
   return new RaftError("unreachable", refused ? `no server answers at ${hosts}` : reasons.join("; "));
 }
 
+/** The codes that say why a deadline passed. */
+const TELLING: ReadonlySet<RaftErrorCode> = new Set(["unreachable", "no_leader", "not_a_member"]);
+
 /** Unwraps a deadline that passed because no server was reached, or no node led: that is the better message. */
 function underlying(error: unknown): unknown {
   if (!(error instanceof RaftError) || error.code !== "timeout" || error.outcome === "unknown") return error;
   const { cause } = error;
-  if (!(cause instanceof RaftError) || (cause.code !== "unreachable" && cause.code !== "no_leader")) return error;
+  if (!(cause instanceof RaftError) || !TELLING.has(cause.code)) return error;
   return new RaftError(cause.code, error.message, { hint: error.hint, cause: error });
 }

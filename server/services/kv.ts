@@ -8,6 +8,7 @@ import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/client.ts";
 import type { KeyValueReadOptions, WatchSource } from "../../lib/kv/client.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
+import { notAMember } from "../../lib/node/errors.ts";
 import type { ProposeResult, ReadResult } from "../../lib/node/types.ts";
 import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
@@ -39,8 +40,8 @@ export class KeyValueCalls {
 
   /**
    * Yields changes of keys that begin with `prefix`, as this node applies them, in order.
-   * Ends with `no_leader` when the node has had no leader for the timeout: it is cut off
-   * or was removed, and a watcher would wait in vain for changes that it does not receive.
+   * Ends with `not_a_member` when the node was removed, and with `no_leader` when it has
+   * had no leader for the timeout: a watcher would wait in vain for changes that it does not receive.
    *
    * @param fromVersion The first that matters; `null` for those from now on.
    */
@@ -63,13 +64,17 @@ export class KeyValueCalls {
     const { node, timeoutMs } = this.#options;
     let followedMs = performance.now();
     const timer = setInterval(() => {
-      if (node.status().leader !== null) followedMs = performance.now();
+      const { leader, removed } = node.status();
+      if (removed) lost.abort();
+      else if (leader !== null) followedMs = performance.now();
       else if (performance.now() - followedMs > timeoutMs) lost.abort();
     }, timeoutMs / 5);
     try {
       yield* changes;
     } catch (error) {
       if (!lost.signal.aborted) throw error;
+      const { id, removed } = node.status();
+      if (removed) throw notAMember(id);
       throw new RaftError("no_leader", `this node has known no leader for ${timeoutMs} ms, and may miss changes`, {
         hint: "Continue at another node, from the version after the last one.",
         cause: error,

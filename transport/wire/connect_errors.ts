@@ -16,6 +16,7 @@ const CONNECT_CODES: Readonly<Record<RaftErrorCode, Code>> = {
   aborted: Code.Canceled,
   closed: Code.Unavailable,
   stopped: Code.Unavailable,
+  not_a_member: Code.FailedPrecondition,
   storage: Code.Unavailable,
   damaged: Code.DataLoss,
   locked: Code.FailedPrecondition,

@@ -88,6 +88,7 @@ export function statusToWire(status: NodeStatus): MessageInitShape<typeof NodeSt
     })),
     membership: membershipToWire(status.membership),
     membershipCommitted: status.membershipCommitted,
+    removed: status.removed,
     peers: status.peers.map((peer) => ({
       id: peer.id,
       ...bigIntegers(peer, PEER_NUMBERS),
@@ -120,6 +121,7 @@ export function statusFromWire(wire: WireNodeStatus): NodeStatus {
     })),
     membership: membershipFromWire(present(wire.membership, "membership")),
     membershipCommitted: wire.membershipCommitted,
+    removed: wire.removed,
     peers: wire.peers.map(peerFromWire),
     storage: { healthy: storage.healthy, error: storage.error ?? null },
     uptimeMs: wire.uptimeMs,

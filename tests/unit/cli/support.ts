@@ -201,6 +201,7 @@ export function statusOf(id: string, more: Partial<StatusDocument> = {}): Status
     membership: { voters: ["n1", "n2", "n3"], outgoing: [], learners: ["n4"], learnersNext: [], members: MEMBERS },
     membershipIndex: 1,
     membershipCommitted: true,
+    removed: false,
     peers: id === "n2" ? [peer("n1", 120), peer("n3", 90), peer("n4", 0)] : [],
     storage: { healthy: true, error: null },
     uptimeMs: 65_000,

@@ -51,6 +51,8 @@ export class FakeCluster implements ClientTransport {
   readonly beliefs = new Map<string, string | null>();
   /** Decides the fault of each call; without one it succeeds. */
   fault: (method: "propose" | "read" | "status", endpoint: string) => Fault = () => "none";
+  /** The nodes that were removed. */
+  readonly removed = new Set<string>();
   latencyMs = 1;
   /** Calls of propose: endpoint and how many commands. */
   readonly calls: { readonly endpoint: string; readonly count: number }[] = [];
@@ -125,6 +127,7 @@ export class FakeCluster implements ClientTransport {
         leader: leader === null ? null : { id: leader, address: leader },
         membershipIndex: 1,
         members,
+        removed: this.removed.has(endpoint),
       } as unknown as NodeStatus);
     });
   }

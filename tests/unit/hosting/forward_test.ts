@@ -102,3 +102,10 @@ Deno.test("a stopped node reports its own error", async () => {
     code: "stopped",
   });
 });
+
+Deno.test("a node that was removed refuses at once, instead of waiting for a leader", async () => {
+  const began = performance.now();
+  const done = atLeader(node({ removed: true }), { here: never, there: never }, { timeoutMs: 60_000 });
+  await assert.rejects(done, { code: "not_a_member", outcome: "rejected" });
+  assert(performance.now() - began < 10_000);
+});

@@ -161,7 +161,7 @@ Deno.test("watch: changes as server-sent events, from a version on", async () =>
   );
 });
 
-Deno.test("watch: a node that is cut off reports it instead of staying silent", async () => {
+Deno.test("watch: a node that was removed reports it instead of staying silent", async () => {
   await using cluster = await ServedCluster.start(3, { requestTimeoutMs: 500 });
   const follower = await cluster.follower();
   const response = await follower.app.request("/kv?watch");
@@ -173,7 +173,11 @@ Deno.test("watch: a node that is cut off reports it instead of staying silent", 
   await put(leader, "/kv/b", "2");
   const text = await stream;
   assert.match(text, /event: put\ndata: {"key":"a"/);
-  assert.match(text, /event: problem\ndata: .*"code":"no_leader"/);
+  assert.match(text, /event: problem\ndata: .*"code":"not_a_member"/);
+  const refused = await follower.app.request("/kv/a");
+  assert.deepEqual([refused.status, (await refused.json()).code], [503, "not_a_member"]);
+  const ready = await follower.app.request("/readyz");
+  assert.match(await ready.text(), /\[-\]member failed: removed from its cluster/);
 });
 
 Deno.test("a follower forwards writes and reads once, and answers a stale read itself", async () => {

@@ -37,6 +37,7 @@ const leaderStatus: NodeStatus = {
   membership: membershipOf({ voters: members.slice(0, 1), learners: members.slice(1) }),
   membershipIndex: 3,
   membershipCommitted: true,
+  removed: false,
   peers: [
     { id: "n2", matchIndex: 5, nextIndex: 6, state: "replicate", lastContactMs: 1.5 },
     { id: "n3", matchIndex: 0, nextIndex: 1, state: "snapshot", lastContactMs: null },
