@@ -15,6 +15,7 @@ import { Metrics } from "./metrics.ts";
 import { problem, problemOf, problemResponse } from "./problem.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { KeyValueCalls } from "./services/kv.ts";
+import type { PeerLinkStatus } from "../transport/connect/mod.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 import { statusDocument } from "./status.ts";
 
@@ -40,8 +41,10 @@ export interface AppOptions {
   readonly metrics?: Metrics;
   /** Receives unexpected errors. */
   readonly logger?: Logger;
-  /** Returns the reason why the node is not running (yet, or any longer). */
+  /** Returns the reason why the node is not running (yet, or any longer), or takes no part in its cluster. */
   reason?(): string | undefined;
+  /** Returns the state of the way to another node's address. */
+  link?(address: string): PeerLinkStatus | undefined;
 }
 
 /** The app: the part of a `Hono` that is needed to serve, mount or test it. */
@@ -120,7 +123,12 @@ function healthRoutes(app: Hono, options: AppOptions): void {
   const headers = { "cache-control": "no-store" };
   app.get("/status", (context) => {
     const status = node.status();
-    const document = JSON.stringify(statusDocument(status, options.reason?.()), null, 2) + "\n";
+    const content = statusDocument(status, {
+      reason: options.reason?.(),
+      diagnostics: node.diagnostics?.(),
+      link: (address) => options.link?.(address),
+    });
+    const document = JSON.stringify(content, null, 2) + "\n";
     return context.body(document, isAlive(status) ? 200 : 503, { ...headers, "content-type": "application/json" });
   });
   app.get("/livez", (context) => {
@@ -129,7 +137,7 @@ function healthRoutes(app: Hono, options: AppOptions): void {
       : context.text(`${options.reason?.() ?? "stopped"}\n`, 503, headers);
   });
   app.get("/readyz", (context) => {
-    const checks = readiness(node.status());
+    const checks = readiness(node.status(), options.reason?.());
     const ready = checks.every(({ ok }) => ok);
     const verbose = context.req.query("verbose") !== undefined || !ready;
     return context.text(verbose ? readinessText(checks) : "ok\n", ready ? 200 : 503, headers);

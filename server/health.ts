@@ -24,14 +24,22 @@ export function isAlive(status: NodeStatus): boolean {
   return status.lifecycle === "running";
 }
 
-/** Returns the conditions of `/readyz`: whether this node can serve requests. */
-export function readiness(status: NodeStatus): readonly Check[] {
+/**
+ * Returns the conditions of `/readyz`: whether this node can serve requests.
+ *
+ * @param reason the reason why the node takes no part in its cluster, if it is known
+ */
+export function readiness(status: NodeStatus, reason?: string): readonly Check[] {
   const lag = status.commitIndex - status.appliedIndex;
   return [
     check("running", status.lifecycle === "running", status.lifecycle),
     check("storage", status.storage.healthy, status.storage.error ?? "failed"),
-    check("member", status.members.some((member) => member.id === status.id), "not a member of a cluster (yet)"),
-    check("leader", status.leader !== null, "no leader is known"),
+    check(
+      "member",
+      !status.removed && status.members.some((member) => member.id === status.id),
+      status.removed ? "removed from its cluster" : "not a member of a cluster (yet)",
+    ),
+    check("leader", status.leader !== null, reason ?? "no leader is known"),
     check("applied", lag <= MAX_APPLY_LAG, `${lag} committed entries are not applied yet`),
   ];
 }

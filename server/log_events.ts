@@ -5,10 +5,19 @@
 
 import type { Membership, RaftEvent } from "../lib/raft/types.ts";
 import type { LogFields, Logger } from "./log.ts";
+import type { PeerLinkStatus } from "../transport/connect/mod.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 
-/** Begins to log the events of a node. */
-export function logEvents(node: ServedNode, logger: Logger): void {
+/**
+ * Begins to log the events of a node.
+ *
+ * @param link returns the state of the way to an address, to log why a peer does not answer
+ */
+export function logEvents(
+  node: ServedNode,
+  logger: Logger,
+  link: (address: string) => PeerLinkStatus | undefined = () => undefined,
+): void {
   const { id } = node.status();
   node.addEventListener("raft", ({ detail }) => logRaftEvent(id, detail, logger));
   node.addEventListener("snapshot", ({ detail }) => {
@@ -28,6 +37,16 @@ export function logEvents(node: ServedNode, logger: Logger): void {
     logger.warn(`Refused a message from ${JSON.stringify(detail.from.slice(0, 64))}: ${detail.reason}`, {
       address: detail.fromAddress.slice(0, 64),
       kind: detail.kind,
+    });
+  });
+  node.addEventListener("peer", ({ detail: { id, address, answers, silentMs } }) => {
+    const seconds = (silentMs / 1000).toFixed(1);
+    if (answers) return logger.info(`${id} answers again`, { address, silentSeconds: seconds });
+    const { connected = false, error = null } = link(address) ?? {};
+    logger.warn(`${id} does not answer`, {
+      address,
+      silentSeconds: seconds,
+      cause: error ?? (connected ? "it is connected, but takes no messages, or hangs" : "no connection yet"),
     });
   });
   node.addEventListener("stopped", ({ detail }) => logger.error(`Stopped: ${detail.error.message}`));

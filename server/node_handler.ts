@@ -22,7 +22,7 @@ import type { WatchSource } from "../lib/kv/client.ts";
 import { keyValueService } from "./services/kv_service.ts";
 import { VERSION } from "./version.ts";
 
-export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | "client" | "services">> {
+export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | "client" | "services" | "link">> {
   /** The state machine of the node, if that is the key-value store. */
   readonly store: WatchSource | null;
   readonly transport: ConnectTransport;
@@ -71,6 +71,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
     ...appOptions,
     ...(store === null ? {} : { store }),
     client,
+    link: (address) => transport.link(address),
     services: async (request) => {
       const answer = await services(request);
       return answer ?? problemResponse(problem("not_found", "no such service or method"));

@@ -32,6 +32,7 @@ import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { ServerRelay } from "./relay.ts";
+import { Standing } from "./standing.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
@@ -242,9 +243,18 @@ class RunningServer implements Server {
       },
       signal: this.#closing.signal,
     });
-    logEvents(node, this.#logger);
+    logEvents(node, this.#logger, (address) => this.#transport.link(address));
     node.addEventListener("stopped", ({ detail }) => this.#stopped(detail.error));
-    this.#serve(relay, node, store, () => this.#stoppedBy?.message);
+    const standing = new Standing({
+      node,
+      relay,
+      listens: advertisedAddress({ id: this.id, listen: this.#listen }, this.port),
+      advertise: this.#options.advertise,
+      logger: this.#logger,
+      signal: this.#closing.signal,
+    });
+    this.#serve(relay, node, store, () => this.#stoppedBy?.message ?? standing.reason());
+    standing.start();
     const { clusterId, lastIndex } = node.status();
     this.#logger.info("The node runs", { cluster: clusterId || "none yet; waits to be added", lastIndex });
     return node;

@@ -8,7 +8,8 @@ import { systemHost } from "../../lib/host.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import { envelopeFromWire, envelopeSize } from "../wire/codec.ts";
 import type { Envelope as WireEnvelope } from "../wire/gen/raft/v1/peer_pb.ts";
-import { PeerConnection, type PeerConnectionCounts, type PeerConnectionOptions } from "./peer_connection.ts";
+import { PeerConnection } from "./peer_connection.ts";
+import type { PeerConnectionCounts, PeerConnectionOptions, PeerLinkStatus } from "./peer_connection.ts";
 import type { PeerConnector } from "./peer_link.ts";
 
 /** Options of a {@linkcode ConnectTransport}. Sizes in bytes, times in milliseconds. */
@@ -121,6 +122,11 @@ export class ConnectTransport implements Transport {
       queuedBytes += peer.queued.bytes;
     }
     return { ...this.#counts, received: this.#received, malformed: this.#malformed, queuedMessages, queuedBytes };
+  }
+
+  /** Returns the state of the way to an address; `undefined` if nothing was sent there lately. */
+  link(address: string): PeerLinkStatus | undefined {
+    return this.#peers.get(address)?.link;
   }
 
   /**

@@ -17,6 +17,7 @@ export type { ConnectTransportCounts, ConnectTransportOptions } from "./connect_
 export { connectFetchHandler, createRaftRoutes } from "./fetch_handler.ts";
 export type { ConnectLimits, RaftServices } from "./fetch_handler.ts";
 export { http2Connector } from "./http2_connector.ts";
+export type { PeerLinkStatus } from "./peer_connection.ts";
 export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { peerService } from "./peer_service.ts";
 export type { Identify } from "./peer_service.ts";

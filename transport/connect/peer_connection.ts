@@ -3,12 +3,14 @@
  * is something to send, and reopened with growing pauses when it breaks.
  */
 
+import { ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../../lib/backoff.ts";
 import type { QueueLimits } from "../../lib/bounded_queue.ts";
 import type { Cancel, Host } from "../../lib/clock.ts";
 import { pause } from "../../lib/pause.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import { envelopeToWire } from "../wire/codec.ts";
+import { surelyNotSent } from "./http_client.ts";
 import { Interruptible } from "./interruptible.ts";
 import { SendQueue } from "./send_queue.ts";
 import type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
@@ -33,6 +35,14 @@ export interface PeerConnectionOptions {
 /** Counts over all connections of a transport, as in `ConnectTransportCounts`. */
 export type PeerConnectionCounts = Record<"sent" | "dropped" | "connected" | "failed" | "hung", number>;
 
+/** The state of the way to one peer. */
+export interface PeerLinkStatus {
+  /** Set while the peer acknowledges what is sent to it. */
+  readonly connected: boolean;
+  /** The last failure, in words; `null` if none came since the peer last acknowledged. */
+  readonly error: string | null;
+}
+
 /** Sends to one peer. It never throws, and its caller never waits. */
 export class PeerConnection {
   readonly address: string;
@@ -46,6 +56,8 @@ export class PeerConnection {
   readonly #closing = new AbortController();
   /** Set once the present connection has shown that it works. */
   #online = false;
+  /** The last failure since the peer last acknowledged. */
+  #error: string | null = null;
   /** Wakes the connection when there is something to send. */
   #wake: (() => void) | undefined;
   /** Ends the connection that is under way. */
@@ -67,6 +79,10 @@ export class PeerConnection {
   /** Messages and bytes that wait now. */
   get queued(): { readonly messages: number; readonly bytes: number } {
     return { messages: this.#queue.length, bytes: this.#queue.bytes };
+  }
+
+  get link(): PeerLinkStatus {
+    return { connected: this.#online, error: this.#error };
   }
 
   /** Sends it, or drops it. */
@@ -123,8 +139,9 @@ export class PeerConnection {
       });
       for await (const ack of acks) this.#acknowledged(ack);
       ended = this.#online && !abort.signal.aborted;
-    } catch {
+    } catch (error) {
       // A peer that is gone or breaks is an everyday thing; it is counted below.
+      this.#error = inWords(error);
     }
     this.#interrupt = undefined;
     this.#hangTimer?.();
@@ -166,6 +183,7 @@ export class PeerConnection {
     this.#hangTimer = clock.setTimer(this.#options.hangTimeoutMs, () => {
       this.#hangTimer = undefined;
       this.#counts.hung++;
+      this.#error = `no acknowledgement for ${this.#options.hangTimeoutMs} ms`;
       this.#interrupt?.();
     });
   }
@@ -174,9 +192,17 @@ export class PeerConnection {
     if (ack !== this.#ack) return;
     this.#hangTimer?.();
     this.#hangTimer = undefined;
+    this.#error = null;
     if (this.#online) return;
     this.#online = true;
     this.#backoff.reset();
     this.#counts.connected++;
   }
+}
+
+/** Returns a failure of a connection in words. */
+function inWords(error: unknown): string {
+  if (surelyNotSent(error)) return "no server answers";
+  if (error instanceof ConnectError) return error.rawMessage;
+  return error instanceof Error ? error.message || error.name : String(error);
 }

@@ -1,0 +1,75 @@
+/**
+ * A node's standing in its cluster: whether it was removed, and whether the others
+ * reach it where the membership has it. It is told at once, in the log and as `reason`
+ * of the status.
+ */
+
+import { systemClock } from "../lib/host.ts";
+import type { RaftNode } from "../lib/node/mod.ts";
+import { watchRemoval } from "../hosting/removal_check.ts";
+import type { Logger } from "./log.ts";
+import { OwnAddress } from "./own_address.ts";
+import type { ServerRelay } from "./relay.ts";
+
+/** Options of {@linkcode Standing}. */
+export interface StandingOptions {
+  readonly node: Pick<RaftNode, "status" | "learn" | "addEventListener">;
+  /** Asks the members. */
+  readonly relay: Pick<ServerRelay, "client" | "identify">;
+  /** The base URL of the port that the server listens on. */
+  readonly listens: string;
+  /** The base URL at which the server was told to be reached. */
+  readonly advertise?: string | undefined;
+  readonly logger: Logger;
+  /** Fires when the server ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Watches the standing of one node. */
+export class Standing {
+  readonly #options: StandingOptions;
+  readonly #address: OwnAddress;
+
+  constructor(options: StandingOptions) {
+    const { node, relay, listens, advertise, logger } = options;
+    this.#options = options;
+    this.#address = new OwnAddress({
+      status: () => node.status(),
+      listens,
+      advertise,
+      identify: (address, signal) => {
+        const { id, incarnation } = node.status();
+        return relay.identify(address, { nodeId: id, incarnation, address }, signal);
+      },
+      logger,
+    });
+  }
+
+  /** Begins to watch. */
+  start(): void {
+    const { node, relay, signal } = this.#options;
+    const checkAddress = (): void => void this.#address.check(signal);
+    node.addEventListener("removed", ({ detail }) => this.#log(detail.removed));
+    node.addEventListener("raft", ({ detail }) => {
+      if (detail.type === "membershipCommitted") checkAddress();
+    });
+    if (node.status().removed) this.#log(true);
+    checkAddress();
+    void watchRemoval({ node, client: relay.client, clock: systemClock, signal });
+  }
+
+  /** Returns the reason why the node takes no part in its cluster, if it knows one. */
+  reason(): string | undefined {
+    return this.#options.node.status().removed ? "this node was removed from its cluster" : this.#address.reason();
+  }
+
+  #log(removed: boolean): void {
+    const { node, logger } = this.#options;
+    const { id } = node.status();
+    if (!removed) return logger.info("A leader counts on this node again: it was not removed, or was added again");
+    logger.warn("This node was removed from its cluster: it takes no more part in it", {
+      hint:
+        `Stop it. To add it again: start it with an empty data folder and --join, then raft member add ${id} HOST:PORT`,
+    });
+  }
+}
