@@ -118,7 +118,9 @@ export class Messenger {
   refused(from: NodeId, { kind, reason }: Refusal, address = this.#directory.requester(from)?.address ?? ""): void {
     const { events } = this.#context;
     events.emit("metric", { type: "refused", kind });
-    if (this.#check.count(from, kind, reason, this.#nowMs)) events.emit("refused", { from, fromAddress: address, kind, reason });
+    if (this.#check.count(from, kind, reason, this.#nowMs)) {
+      events.emit("refused", { from, fromAddress: address, kind, reason });
+    }
   }
 
   #refuse({ from, fromAddress }: Envelope, code: "identity_mismatch" | "refused", refusal: Refusal): RaftError {
