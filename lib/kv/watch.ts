@@ -6,7 +6,7 @@
 import { abortedError, RaftError } from "../errors.ts";
 import { binaryBytes, binaryString, type Packed, unpack } from "./packed.ts";
 
-/** A change of one key. */
+/** A change of one key. All watchers of a store get the same object: its bytes must not be changed. */
 export interface KeyValueChange {
   /** The kind of the change. */
   readonly type: "put" | "delete";
@@ -29,6 +29,8 @@ interface Change {
   readonly version: number;
   readonly key: string;
   readonly value: Packed | null;
+  /** The change as all watchers get it, once one of them has got it. */
+  revealed?: KeyValueChange;
 }
 
 type Next = IteratorResult<KeyValueChange, undefined>;
@@ -54,7 +56,7 @@ export class ChangeHistory {
 
   /** Adds the newest change. */
   push(version: number, key: string, value: Packed | null): void {
-    const change = { version, key, value };
+    const change: Change = { version, key, value };
     if (this.#end - this.#first === this.#maxChanges) this.#dropFirst();
     this.#ring[this.#end % this.#maxChanges] = change;
     this.#end++;
@@ -175,7 +177,7 @@ class Watcher implements AsyncIterableIterator<KeyValueChange> {
         return;
       }
       this.#nextVersion = change.version + 1;
-      this.#waiting.shift()!.resolve({ done: false, value: reveal(change) });
+      this.#waiting.shift()!.resolve({ done: false, value: change.revealed ??= reveal(change) });
     }
     this.#history.idle.delete(this);
   }

@@ -2,7 +2,7 @@
  * Connect services behind a `Request` → `Response` function, for any server that has one.
  */
 
-import { createConnectRouter } from "@connectrpc/connect";
+import { createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
@@ -14,6 +14,7 @@ import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
+import { EncodedStream, encodedStream } from "./encoded_stream.ts";
 import type { RpcRoutes, RpcService } from "./rpc_types.ts";
 
 /** The services of a node. Those left out aren't served. */
@@ -101,6 +102,7 @@ export function refusal(status: number, error: RaftError): Response {
  */
 async function answer(handler: UniversalHandler, request: Request): Promise<Response> {
   const gone = new AbortController();
+  const stream = new EncodedStream(request.headers.get("content-type") ?? "");
   const { status, header, body } = await handler({
     httpVersion: "",
     method: request.method,
@@ -108,10 +110,14 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
     header: request.headers,
     body: isSmall(request) ? whole(request) : chunksOf(request.body),
     signal: gone.signal,
+    contextValues: createContextValues().set(encodedStream, stream),
   });
   const init = header === undefined ? { status } : { status, headers: header };
   if (body === undefined) return new Response(null, init);
-  return new Response(streams(header) ? streamOf(body, gone) : await collected(body), init);
+  // An answer of gRPC-Web ends with a frame of its own, so its type doesn't tell a stream from a single message.
+  if (handler.method.methodKind === "unary") return new Response(await collected(body), init);
+  const options = { cancel: (reason: unknown) => gone.abort(reason), replace: stream.replace.bind(stream) };
+  return new Response(stream.body.stream(body, options), init);
 }
 
 /** Read at once when not over this: a web stream for each small call costs more than the call. */
@@ -125,20 +131,4 @@ function isSmall({ headers, body }: Request): boolean {
 
 async function* whole(request: Request): AsyncGenerator<Uint8Array> {
   yield new Uint8Array(await request.arrayBuffer());
-}
-
-function streamOf(body: AsyncIterable<Uint8Array>, gone: AbortController): ReadableStream<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel(reason) {
-      gone.abort(reason);
-      // A generator that had not caught the error throws it back here.
-      await chunks.throw?.(reason).catch(() => {});
-    },
-  });
 }

@@ -21,13 +21,14 @@ export interface LeaderForwarding {
    * Runs `here` if this node leads, otherwise `there`.
    *
    * @param options.forwarded Another node has forwarded the request: it must end here.
+   * @param options.bytes The size of the request.
    */
   run<Result>(
     work: {
       here(signal: AbortSignal): Promise<Result>;
       there(leader: LeaderHint, signal: AbortSignal): Promise<Result>;
     },
-    options: { readonly forwarded: boolean; readonly signal: AbortSignal },
+    options: { readonly forwarded: boolean; readonly bytes: number; readonly signal: AbortSignal },
   ): Promise<Result>;
 }
 
@@ -73,7 +74,7 @@ export function clientService({ node, forwarding, version = "" }: ClientServiceO
       const results = forwarding === undefined ? await here(signal) : await forwarding.run({
         here,
         there: (leader, signal) => forwarding.client.propose(leader.address, commands, { signal }),
-      }, { forwarded, signal });
+      }, { forwarded, bytes: commands.reduce((sum, { length }) => sum + length, 0), signal });
       return { results: results.map(resultToWire) };
     },
     async read({ query, consistency: wanted, forwarded }, { signal }) {
@@ -84,7 +85,7 @@ export function clientService({ node, forwarding, version = "" }: ClientServiceO
         : await forwarding.run({
           here,
           there: (leader, signal) => forwarding.client.read(leader.address, query, { consistency, signal }),
-        }, { forwarded, signal });
+        }, { forwarded, bytes: query.length, signal });
       return { result, appliedIndex: BigInt(appliedIndex) };
     },
     status: () => ({ status: statusToWire(node.status()), version }),
