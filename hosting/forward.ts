@@ -8,6 +8,7 @@ import type { LeaderHint } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
 import { notAMember } from "../lib/node/errors.ts";
 import { pause } from "../lib/pause.ts";
+import type { ForwardBudget } from "./forward_budget.ts";
 import type { ServedNode } from "./served_node.ts";
 
 /** The two ways to carry out one request. */
@@ -28,6 +29,10 @@ export interface AtLeaderOptions {
    * unreachable or unready one. @default "any"
    */
   readonly retry?: "leader" | "any";
+  /** The memory for requests that are not carried out here. @default unbounded */
+  readonly budget?: ForwardBudget | undefined;
+  /** The bytes that the request takes of it. @default 0 */
+  readonly bytes?: number;
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -69,7 +74,11 @@ export async function atLeader<Result>(
   work: Work<Result>,
   options: AtLeaderOptions,
 ): Promise<Result> {
-  const { forwarded = false, retry = "any", timeoutMs } = options;
+  const { forwarded = false, retry = "any", timeoutMs, budget, bytes = 0 } = options;
+  let giveBack: (() => void) | null = null;
+  const hold = (): void => {
+    if (budget !== undefined) giveBack ??= budget.take(bytes);
+  };
   // Not AbortSignal.timeout: its timer would outlive each request that ended in time.
   const controller = new AbortController();
   const deadline = new AbortController();
@@ -83,7 +92,7 @@ export async function atLeader<Result>(
   try {
     for (;;) {
       try {
-        return await once(node, work, controller.signal, forwarded);
+        return await once(node, work, controller.signal, forwarded, hold);
       } catch (error) {
         // A node that has ended, or was removed, reports its own error.
         const { lifecycle, removed } = node.status();
@@ -96,6 +105,7 @@ export async function atLeader<Result>(
   } catch (error) {
     throw explained(error, deadline.signal, timeoutMs);
   } finally {
+    (giveBack as (() => void) | null)?.();
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", onAbort);
   }
@@ -106,10 +116,12 @@ async function once<Result>(
   work: Work<Result>,
   signal: AbortSignal,
   forwarded: boolean,
+  hold: () => void,
 ): Promise<Result> {
   const { id, leader, role, lifecycle, removed } = node.status();
   if (removed) throw notAMember(id);
   if (role === "leader" || lifecycle !== "running" || leader?.id === id) return await work.here(signal);
+  if (!forwarded) hold();
   // A leader that is not in this node's membership has no address that a request may go to.
   if (leader === null || leader.address === "") {
     throw new RaftError("no_leader", "no leader is known", {

@@ -13,11 +13,13 @@ import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";
 import type { Logger } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { problem, problemOf, problemResponse } from "./problem.ts";
+import { ForwardBudget } from "../hosting/forward_budget.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { KeyValueCalls } from "./services/kv.ts";
 import type { PeerLinkStatus } from "../transport/connect/mod.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 import { statusDocument } from "./status.ts";
+import { Watchers } from "./watchers.ts";
 
 /** Options of {@linkcode createApp}. */
 export interface AppOptions {
@@ -37,6 +39,10 @@ export interface AppOptions {
   readonly adminOrigins?: readonly string[];
   /** The longest wait of a request for a leader and a quorum, in milliseconds. @default 5000 */
   readonly requestTimeoutMs?: number;
+  /** Counts and bounds the watchers. @default new ones, with the default limits */
+  readonly watchers?: Watchers;
+  /** Bounds the requests that are forwarded to the leader. @default a new one, with the default limits */
+  readonly forwards?: ForwardBudget;
   /** The metrics of the node. @default new ones */
   readonly metrics?: Metrics;
   /** Receives unexpected errors. */
@@ -114,7 +120,10 @@ export function createApp(options: AppOptions): App {
     });
   }
   healthRoutes(app, options);
-  if (store !== undefined) app.route("/", keyValueRoutes(new KeyValueCalls({ node, client, store, timeoutMs })));
+  if (store !== undefined) {
+    const { watchers = new Watchers(), forwards = new ForwardBudget() } = options;
+    app.route("/", keyValueRoutes(new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards })));
+  }
   return app;
 }
 

@@ -11,7 +11,7 @@ import type { Consistency } from "../lib/node/types.ts";
 import { jsonEntry, percentDecode, queryBytes, readBody } from "./http_bytes.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { KeyValueCalls } from "./services/kv.ts";
-import { watchResponse } from "./watch.ts";
+import { WATCH_HEADERS, watchResponse } from "./watch.ts";
 
 /**
  * Returns the routes for `PUT`, `GET` and `DELETE /kv/KEY`, and `GET /kv` to list and to watch.
@@ -129,7 +129,10 @@ function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
   // Sent by an EventSource that reconnects.
   const last = context.req.header("last-event-id");
   const resumed = last !== undefined && /^\d{1,15}$/.test(last) ? Number(last) + 1 : null;
-  return watchResponse((signal) => calls.watch(prefix, resumed ?? from, signal), context.req.raw.signal);
+  const fromVersion = resumed ?? from;
+  // The answer to a HEAD has no body that could end the watch.
+  if (context.req.raw.method === "HEAD") return Promise.resolve(new Response(null, { headers: WATCH_HEADERS }));
+  return watchResponse((watch) => calls.watchEncoded({ ...watch, prefix, fromVersion }), context.req.raw.signal);
 }
 
 /** Returns the rest of the path after `/kv/`, percent-decoded to bytes. */

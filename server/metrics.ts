@@ -6,7 +6,9 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeMetric, NodeStatus } from "../lib/node/types.ts";
 import type { RelayCounts } from "../transport/relay/mod.ts";
+import type { ForwardBudget } from "../hosting/forward_budget.ts";
 import { VERSION } from "./version.ts";
+import type { WatchCounts } from "./watchers.ts";
 
 /** The part of a node that metrics are made from. */
 export type ObservedNode = Pick<RaftNode, "status" | "addEventListener">;
@@ -114,6 +116,31 @@ export class Metrics {
       counter.inc({ result: "to_server" }, toServer);
       counter.inc({ result: "dropped" }, dropped);
       counter.inc({ result: "malformed" }, malformed);
+    });
+  }
+
+  /** Adds the metrics of watchers. */
+  observeWatchers(counts: () => WatchCounts): void {
+    this.#gauge("raft_watchers", "Clients that watch changes.", (gauge) => gauge.set(counts().watchers));
+    this.#gauge("raft_watch_buffered_bytes", "Encoded changes that are kept for watchers or being sent.", (gauge) => {
+      gauge.set(counts().bufferedBytes);
+    });
+    this.#counter("raft_watches_ended_total", "Watches refused (busy), or ended (slow).", "reason", (counter) => {
+      counter.reset();
+      counter.inc({ reason: "busy" }, counts().refused);
+      counter.inc({ reason: "slow" }, counts().slow);
+    });
+  }
+
+  /** Adds the metrics of requests that are forwarded to the leader. */
+  observeForwards(counts: () => ForwardBudget["counts"]): void {
+    this.#gauge("raft_forwarded_requests", "Requests that are forwarded to the leader, or wait for one.", (gauge) => {
+      gauge.set(counts().requests);
+    });
+    this.#gauge("raft_forwarded_bytes", "The bytes of these requests.", (gauge) => gauge.set(counts().bytes));
+    this.#counter("raft_forwards_refused_total", "Requests refused because too many wait.", undefined, (counter) => {
+      counter.reset();
+      counter.inc(counts().refused);
     });
   }
 

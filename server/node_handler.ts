@@ -36,7 +36,7 @@ export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | 
 /** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { relay, store, transport, address, electionTimeoutMs, ...appOptions } = options;
-  const { node, requestTimeoutMs } = appOptions;
+  const { node, requestTimeoutMs, watchers, forwards } = appOptions;
   const { client } = relay;
   const admin = new Admin({
     node,
@@ -54,7 +54,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       version: VERSION,
       forwarding: {
         client,
-        run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, ...call }),
+        run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, ...call }),
       },
     }),
     admin: adminService(
@@ -62,9 +62,11 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       new AdminCalls({ node, admin, callLeader: (address, signal) => relay.call(address, signal) }),
     ),
     relay: relayService(relay.hub),
-    ...(store === null
-      ? {}
-      : { kv: keyValueService(new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs })) }),
+    ...(store === null ? {} : {
+      kv: keyValueService(
+        new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards }),
+      ),
+    }),
   }));
   relay.serve(services);
   const app = createApp({

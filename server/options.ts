@@ -177,7 +177,37 @@ function command(): Command {
     )
     .addOption(new Option("--log-format <format>", "the format of log lines").choices(["text", "json"]).default("text"))
     .addHelpText("after", EXAMPLE);
-  return withUsage(server);
+  return withUsage(withLimits(server));
+}
+
+/** Adds the options that bound the memory of a server. */
+function withLimits(server: Command): Command {
+  return server
+    .option("--max-watchers <count>", "refuse watchers beyond this many", integer(0, 1e6), 2000)
+    .option(
+      "--max-watch-bytes <bytes>",
+      "end the slowest watchers when changes being sent take more than this",
+      integer(1, 1e12),
+      32 * 1024 * 1024,
+    )
+    .option(
+      "--watch-stall-timeout-ms <ms>",
+      "end a watcher that has read nothing of a change for this long",
+      integer(10, 3_600_000),
+      30_000,
+    )
+    .option(
+      "--max-forwarded-requests <count>",
+      "refuse requests when this many are forwarded to the leader, or wait for one",
+      integer(1, 1e6),
+      2048,
+    )
+    .option(
+      "--max-forwarded-bytes <bytes>",
+      "or when they take more than this",
+      integer(1, 1e12),
+      32 * 1024 * 1024,
+    );
 }
 
 /**

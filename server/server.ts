@@ -15,6 +15,8 @@ import { ConnectTransport, createConnectClientTransport, http2Connector } from "
 import { BootstrappingNode } from "../hosting/bootstrapping_node.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
+import { ForwardBudget } from "../hosting/forward_budget.ts";
+import type { ForwardLimits } from "../hosting/forward_budget.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { advertisedAddress, urlHost } from "./addresses.ts";
 import type { PeerAddress } from "../hosting/bootstrap.ts";
@@ -33,6 +35,8 @@ import { nodeHandler } from "./node_handler.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { ServerRelay } from "./relay.ts";
 import { Standing } from "./standing.ts";
+import { Watchers } from "./watchers.ts";
+import type { WatchLimits } from "./watchers.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
@@ -45,7 +49,9 @@ export interface ServerOptions extends
     | "snapshotEntries"
     | "snapshotBytes"
     | "leaseReads"
-  > {
+  >,
+  WatchLimits,
+  ForwardLimits {
   /** The node's name. */
   readonly id: string;
   /** The node's data folder, created if missing. */
@@ -142,6 +148,8 @@ class RunningServer implements Server {
   readonly #listen: ListenAddress;
   readonly #logger: Logger;
   readonly #transport: ConnectTransport = new ConnectTransport({ connector: http2Connector() });
+  readonly #watchers: Watchers;
+  readonly #forwards: ForwardBudget;
   #relay: ServerRelay | null = null;
   readonly #closing = new AbortController();
   #handler: FetchHandler = () => problemResponse(problemOf(starting()));
@@ -156,6 +164,8 @@ class RunningServer implements Server {
     this.id = options.id;
     this.#options = options;
     this.#listen = options.listen ?? defaultListen(options);
+    this.#watchers = new Watchers(options);
+    this.#forwards = new ForwardBudget(options);
     this.#logger = guardedLogger(options.logger ?? createLogger("text", { node: options.id }));
     this.running.catch(() => {});
   }
@@ -267,12 +277,16 @@ class RunningServer implements Server {
     const metrics = new Metrics(() => node.status());
     metrics.observe(node);
     metrics.observeRelay(() => relay.hub.counts);
+    metrics.observeWatchers(() => this.#watchers.counts);
+    metrics.observeForwards(() => this.#forwards.counts);
     this.#handler = nodeHandler({
       node,
       store,
       transport: this.#transport,
       relay,
       metrics,
+      watchers: this.#watchers,
+      forwards: this.#forwards,
       logger: this.#logger,
       address: this.address,
       hosts: [new URL(this.address).hostname, urlHost(this.#listen.hostname), ...allowHost],

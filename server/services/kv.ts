@@ -12,7 +12,9 @@ import { notAMember } from "../../lib/node/errors.ts";
 import type { ProposeResult, ReadResult } from "../../lib/node/types.ts";
 import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
+import type { ForwardBudget } from "../../hosting/forward_budget.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
+import type { ChangeFormat, Watchers, WatchStream } from "../watchers.ts";
 
 export interface KeyValueCallsOptions {
   readonly node: ServedNode;
@@ -22,6 +24,25 @@ export interface KeyValueCallsOptions {
   readonly store: WatchSource;
   /** How long a call waits for a leader and a quorum, and a watch without a leader. */
   readonly timeoutMs: number;
+  /** Counts and bounds the watchers. */
+  readonly watchers: Watchers;
+  /** Bounds the requests that are forwarded. */
+  readonly forwards: ForwardBudget;
+}
+
+/** A watch whose changes are sent to a client. */
+export interface EncodedWatch {
+  /** The beginning of the keys. */
+  readonly prefix: Uint8Array;
+  /** The first version that matters; `null` for changes from now on. */
+  readonly fromVersion: number | null;
+  /** Ends the watch. */
+  readonly signal: AbortSignal;
+  /** Carries the changes to the client. */
+  readonly stream: WatchStream;
+  readonly format: ChangeFormat;
+  /** Encodes a change: once for all watchers of the format. */
+  encode(change: KeyValueChange): Uint8Array;
 }
 
 /** Reads and writes at the leader wherever it is, and watches this node's copy. */
@@ -29,6 +50,9 @@ export class KeyValueCalls {
   /** Puts, gets, deletes and lists. */
   readonly keys: KeyValueClient;
   readonly #options: KeyValueCallsOptions;
+  /** The watches under way, each with what ends it. */
+  readonly #following = new Set<AbortController>();
+  #followTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: KeyValueCallsOptions) {
     this.#options = options;
@@ -52,40 +76,62 @@ export class KeyValueCalls {
   ): AsyncIterableIterator<KeyValueChange> {
     const { node, store } = this.#options;
     const from = fromVersion ?? node.status().appliedIndex + 1;
-    const lost = new AbortController();
-    const either = signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]);
-    return this.#whileFollowing(store.watch(prefix, from, { signal: either }), lost);
+    const ended = new AbortController();
+    return this.#whileFollowing(store.watch(prefix, from, { signal: ended.signal }), ended, signal);
+  }
+
+  /**
+   * Yields the same changes, encoded, to a client that reads them.
+   *
+   * @throws {RaftError} `busy` if there are too many watchers, at once; later, if its client is too slow
+   */
+  watchEncoded(watch: EncodedWatch): AsyncGenerator<Uint8Array> {
+    const { prefix, fromVersion, signal, stream, format, encode } = watch;
+    const watcher = this.#options.watchers.open(stream);
+    signal.addEventListener("abort", () => watcher.close());
+    return watcher.encoded(this.watch(prefix, fromVersion, signal), format, encode);
   }
 
   async *#whileFollowing(
     changes: AsyncIterable<KeyValueChange>,
-    lost: AbortController,
+    ended: AbortController,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<KeyValueChange> {
-    const { node, timeoutMs } = this.#options;
-    let followedMs = performance.now();
-    const timer = setInterval(() => {
-      const { leader, removed } = node.status();
-      if (removed) lost.abort();
-      else if (leader !== null) followedMs = performance.now();
-      else if (performance.now() - followedMs > timeoutMs) lost.abort();
-    }, timeoutMs / 5);
+    const onAbort = (): void => ended.abort(signal?.reason);
+    if (signal?.aborted === true) onAbort();
+    signal?.addEventListener("abort", onAbort);
+    this.#follow(ended);
     try {
       yield* changes;
     } catch (error) {
-      if (!lost.signal.aborted) throw error;
-      const { id, removed } = node.status();
-      if (removed) throw notAMember(id);
-      throw new RaftError("no_leader", `this node has known no leader for ${timeoutMs} ms, and may miss changes`, {
-        hint: "Continue at another node, from the version after the last one.",
-        cause: error,
-      });
+      throw ended.signal.reason instanceof RaftError ? ended.signal.reason : error;
     } finally {
-      clearInterval(timer);
+      signal?.removeEventListener("abort", onAbort);
+      this.#following.delete(ended);
+      if (this.#following.size === 0) clearInterval(this.#followTimer);
     }
   }
 
+  /** Ends a watch once the node was removed, or has had no leader for the timeout. One timer looks for all of them. */
+  #follow(watch: AbortController): void {
+    const { node, timeoutMs } = this.#options;
+    if (this.#following.add(watch).size > 1) return;
+    let followedMs = performance.now();
+    this.#followTimer = setInterval(() => {
+      const { id, leader, removed } = node.status();
+      if (leader !== null) followedMs = performance.now();
+      if (!removed && performance.now() - followedMs <= timeoutMs) return;
+      const error = removed
+        ? notAMember(id)
+        : new RaftError("no_leader", `this node has known no leader for ${timeoutMs} ms, and may miss changes`, {
+          hint: "Continue at another node, from the version after the last one.",
+        });
+      for (const ended of this.#following) ended.abort(error);
+    }, timeoutMs / 5);
+  }
+
   async #propose(plain: Uint8Array, signal: AbortSignal | undefined): Promise<ProposeResult> {
-    const { node, client, timeoutMs } = this.#options;
+    const { node, client, timeoutMs, forwards: budget } = this.#options;
     const command = encodePlain(plain);
     const { index, result } = await atLeader<ProposeResult>(node, {
       here: (signal) => node.propose(command, { signal }),
@@ -95,7 +141,7 @@ export class KeyValueCalls {
         if (!answer.ok) throw answer.error;
         return answer;
       },
-    }, { timeoutMs, signal });
+    }, { timeoutMs, signal, budget, bytes: command.length });
     const applied = decodeReply(result);
     if (applied.type !== "applied") throw noResult();
     return { index, result: applied.result };
@@ -105,7 +151,7 @@ export class KeyValueCalls {
     query: Uint8Array,
     { consistency = "linearizable", signal }: KeyValueReadOptions,
   ): Promise<ReadResult> {
-    const { node, client, timeoutMs } = this.#options;
+    const { node, client, timeoutMs, forwards: budget } = this.#options;
     if (consistency === "stale") {
       return await node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) });
     }
@@ -119,7 +165,7 @@ export class KeyValueCalls {
           throw RaftError.from(error).withOutcome("rejected");
         }
       },
-    }, { timeoutMs, signal });
+    }, { timeoutMs, signal, budget, bytes: query.length });
   }
 }
 

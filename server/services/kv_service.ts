@@ -2,12 +2,15 @@
  * KeyValueService: {@linkcode KeyValueCalls} on the wire.
  */
 
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
+import type { KeyValueChange } from "../../lib/kv/watch.ts";
+import { encodedStream, framed } from "../../transport/connect/mod.ts";
 import { safeInteger } from "../../transport/wire/checked.ts";
-import { ChangeType, type KeyValueService } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
-import type { CompareAndSetRequest } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
+import { ChangeType, type KeyValueService, WatchResponseSchema } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
+import type { CompareAndSetRequest, WatchResponse } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
 import { consistencyFromWire } from "../../transport/wire/status_codec.ts";
 import type { KeyValueCalls } from "./kv.ts";
 
@@ -47,21 +50,38 @@ export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyVal
         more: answer.more,
       };
     },
-    async *watch({ prefix, fromVersion }, { signal }) {
-      const from = fromVersion === undefined ? null : safeInteger(fromVersion, "from_version");
-      for await (const { type, key, value, version } of calls.watch(prefix, from, signal)) {
-        yield {
-          changes: [{
-            type: type === "put" ? ChangeType.PUT : ChangeType.DELETE,
-            key,
-            value: value ?? new Uint8Array(0),
-            version: BigInt(version),
-          }],
-          version: BigInt(version),
-        };
+    async *watch({ prefix, fromVersion: from }, { signal, values }) {
+      const fromVersion = from === undefined ? null : safeInteger(from, "from_version");
+      const answer = values.get(encodedStream);
+      if (answer === null) throw new RaftError("unsupported", "a watch needs a stream of its own");
+      const { format, body: stream } = answer;
+      const encode = format === "json" ? encodeJson : encodeBinary;
+      for await (const frame of calls.watchEncoded({ prefix, fromVersion, signal, stream, format, encode })) {
+        answer.send(frame);
+        yield {};
       }
     },
   };
+}
+
+function messageOf({ type, key, value, version }: KeyValueChange): WatchResponse {
+  return create(WatchResponseSchema, {
+    changes: [{
+      type: type === "put" ? ChangeType.PUT : ChangeType.DELETE,
+      key,
+      value: value ?? new Uint8Array(0),
+      version: BigInt(version),
+    }],
+    version: BigInt(version),
+  });
+}
+
+function encodeBinary(change: KeyValueChange): Uint8Array {
+  return framed(toBinary(WatchResponseSchema, messageOf(change)));
+}
+
+function encodeJson(change: KeyValueChange): Uint8Array {
+  return framed(new TextEncoder().encode(toJsonString(WatchResponseSchema, messageOf(change))));
 }
 
 function conditionOf({ condition }: CompareAndSetRequest): ExpectedVersion {

@@ -22,6 +22,9 @@ export interface Served {
   readonly id: string;
   readonly node: RaftNode;
   readonly app: App;
+  readonly store: KeyValue;
+  /** Reaches all nodes. */
+  readonly client: ClientTransport;
   /** The requests that other nodes forwarded to this one. */
   readonly passedOn: { proposals: number; queries: number };
 }
@@ -84,7 +87,7 @@ export class ServedCluster {
         heartbeatIntervalMs: 30,
       });
       const app = createApp({ node, store, client, requestTimeoutMs: 2000, ...options });
-      cluster.served.set(id, { id, node, app, passedOn: { proposals: 0, queries: 0 } });
+      cluster.served.set(id, { id, node, app, store, client, passedOn: { proposals: 0, queries: 0 } });
     }
     await cluster.leader();
     return cluster;

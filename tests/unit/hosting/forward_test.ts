@@ -3,6 +3,7 @@ import { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import { atLeader } from "../../../hosting/forward.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
+import { ForwardBudget } from "../../../hosting/forward_budget.ts";
 
 const base = new BootstrappingNode({ nodeId: "n1", incarnation: "i", clusterId: "c" }).status();
 const n2 = { id: "n2", address: "http://h:2" };
@@ -108,4 +109,50 @@ Deno.test("a node that was removed refuses at once, instead of waiting for a lea
   const done = atLeader(node({ removed: true }), { here: never, there: never }, { timeoutMs: 60_000 });
   await assert.rejects(done, { code: "not_a_member", outcome: "rejected" });
   assert(performance.now() - began < 10_000);
+});
+
+Deno.test("requests for the leader share a budget of number and bytes; over it nothing is sent", async () => {
+  const budget = new ForwardBudget({ maxForwardedRequests: 3, maxForwardedBytes: 1000 });
+  const answer = Promise.withResolvers<number>();
+  let sent = 0;
+  const there = () => {
+    sent++;
+    return answer.promise;
+  };
+  const request = (bytes: number, status: Partial<NodeStatus> = follows) => {
+    return atLeader(node(status), { here: () => Promise.resolve(1), there }, { timeoutMs: 5000, budget, bytes });
+  };
+  // One larger than the budget passes alone.
+  const large = request(5000);
+  const refused = { code: "busy", outcome: "rejected", hint: /Try again/ };
+  await assert.rejects(request(0), refused);
+  answer.resolve(2);
+  assert.equal(await large, 2);
+
+  const late = Promise.withResolvers<number>();
+  answer.promise = late.promise;
+  const held = [request(500), request(500)];
+  await assert.rejects(request(1), refused);
+  held.push(request(0));
+  await assert.rejects(request(0), { ...refused, message: /^3 requests/ });
+  assert.equal(sent, 4);
+  assert.deepEqual(budget.counts, { requests: 3, bytes: 1000, refused: 3 });
+  // A leader's own requests are bounded by its own budgets.
+  assert.equal(await request(5000, leads), 1);
+  late.reject(new RaftError("timeout", "", { outcome: "unknown" }));
+  assert.deepEqual((await Promise.allSettled(held)).map(({ status }) => status), Array(3).fill("rejected"));
+  assert.deepEqual(budget.counts, { requests: 0, bytes: 0, refused: 3 });
+});
+
+Deno.test("requests that wait for a leader take room too, until their client is gone", async () => {
+  const budget = new ForwardBudget({ maxForwardedRequests: 1 });
+  const client = new AbortController();
+  const options = { timeoutMs: 60_000, budget, bytes: 10, signal: client.signal };
+  const waits = atLeader(node({}), { here: never, there: never }, options);
+  await assert.rejects(atLeader(node({}), { here: never, there: never }, { ...options, timeoutMs: 10 }), {
+    code: "busy",
+  });
+  client.abort();
+  await assert.rejects(waits, { outcome: "rejected" });
+  assert.deepEqual(budget.counts, { requests: 0, bytes: 0, refused: 1 });
 });
