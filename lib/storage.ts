@@ -42,7 +42,7 @@ export interface SnapshotWriter {
   stage(meta: SnapshotMeta): Promise<void>;
   /** Opens the staged snapshot for reading, before a batch names it; later reads may fail once it was discarded. */
   open(): Promise<SnapshotReader>;
-  /** Discards the snapshot, staged or not. */
+  /** Discards the snapshot, staged or not, at once: it does not wait for a call under way. Does nothing if a batch has named it. */
   abort(): Promise<void>;
 }
 
@@ -104,7 +104,11 @@ export interface Storage {
    */
   compact(index: number): Promise<void>;
 
-  /** Begins to write a snapshot. */
+  /**
+   * Begins to write a snapshot. At most one is written or staged beside the newest
+   * one: the one before is aborted, even if one of its calls hangs. If a batch is
+   * making that one the newest, this waits for the batch.
+   */
   createSnapshot(): Promise<SnapshotWriter>;
 
   /** Opens the newest durable snapshot; `null` if there is none. */

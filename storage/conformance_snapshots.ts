@@ -109,21 +109,31 @@ export const snapshotChecks: Checks = {
     await persisted.abort();
     same(await readAll(await bench.storage.openSnapshot()), "kept", "abort after persist does nothing");
   },
-  "two snapshots may be written side by side, and an empty one too": async (bench) => {
-    const first = await bench.storage.createSnapshot();
-    const second = await bench.storage.createSnapshot();
-    await first.write(text.encode("one"));
-    await second.write(text.encode("two"));
-    await first.stage(metaOf(first, "one", 5));
-    await second.stage(metaOf(second, "two", 5));
-    await bench.persist({ snapshot: metaOf(second, "two", 5) });
-    await first.abort();
-    same(await readAll(await bench.storage.openSnapshot()), "two", "the one persisted");
-    const empty = await bench.storage.createSnapshot();
-    await empty.stage(metaOf(empty, "empty", 6));
-    await bench.persist({ snapshot: metaOf(empty, "empty", 6) });
+  "a new snapshot supersedes the one that is being written or staged": async (bench) => {
+    const unstaged = await bench.storage.createSnapshot();
+    await unstaged.write(text.encode("one"));
+    const { meta: staged } = await bench.stage(4, 1, "two");
+    await rejects(unstaged.write(text.encode("more")), "storage", "a write of the first one");
+    const { meta: kept } = await bench.stage(5, 1, "three");
+    await rejects(bench.persist({ snapshot: staged }), "storage", "the second one");
+    await bench.persist({ snapshot: kept });
+    await unstaged.abort();
+    same(await readAll(await bench.storage.openSnapshot()), "three", "the one persisted");
+    const two = await Promise.allSettled([bench.storage.createSnapshot(), bench.storage.createSnapshot()]);
+    same(two.map(({ status }) => status), ["rejected", "fulfilled"], "two at once");
+  },
+  "a new snapshot waits for a batch that puts another one in force": async (bench) => {
+    const { meta } = await bench.stage(5, 1, "five");
+    const persisted = bench.persist({ snapshot: meta });
+    const { writer } = await bench.stage(6, 1, "six");
+    await persisted;
+    await writer.abort();
+    same(await readAll(await bench.storage.openSnapshot()), "five", "the one persisted");
+  },
+  "an empty snapshot can be put in force": async (bench) => {
+    await bench.install(6, 1, "");
     await bench.restart();
-    same(await readAll(await bench.storage.openSnapshot()), "", "an empty one");
+    same(await readAll(await bench.storage.openSnapshot()), "", "its bytes");
   },
   "bytes that don't match the meta are not staged": async (bench) => {
     for (const wrong of [{ size: 3 }, { checksum: 1 }]) {

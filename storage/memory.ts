@@ -56,12 +56,15 @@ export interface MemoryStorageOptions {
   readonly delay?: (operation: MemoryOperation) => Promise<void> | void;
 }
 
+/** A snapshot that is not in force yet. */
+type MemorySnapshot = SnapshotMedium & { readonly chunks: readonly Uint8Array[] };
+
 /** A {@linkcode Storage} in memory, with faults on demand. */
 export class MemoryStorage implements Storage {
   /** The data, which outlives this storage. */
   readonly disk: MemoryDisk;
   readonly #delay: (operation: MemoryOperation) => Promise<void> | void;
-  readonly #writers = new SnapshotWriters<SnapshotMedium & { readonly chunks: readonly Uint8Array[] }>();
+  readonly #writers = new SnapshotWriters<MemorySnapshot>();
   #state: "new" | "open" | "closed" = "new";
   #persisting: Promise<void> | null = null;
   #failedInDoubt = false;
@@ -145,7 +148,10 @@ export class MemoryStorage implements Storage {
     if (this.#failedInDoubt) throw failure("the disk is in doubt since an earlier failure", "in_doubt");
     if (this.#persisting !== null) throw failure("another batch is being persisted", "unchanged");
     if (this.disk.identity === null) throw failure("the storage has no identity yet", "unchanged");
-    const done = this.#persist(batch);
+    const { snapshot } = batch;
+    const done = snapshot === null
+      ? this.#persist(batch, null)
+      : this.#writers.commit(snapshot, ({ medium }) => this.#persist(batch, medium));
     this.#persisting = done.then(() => {}, () => {});
     try {
       await done;
@@ -180,14 +186,16 @@ export class MemoryStorage implements Storage {
 
   async createSnapshot(): Promise<SnapshotWriter> {
     await this.#pause("snapshot");
-    const chunks: Uint8Array[] = [];
-    return this.#writers.create({
-      chunks,
-      check: () => this.#checkOpen(),
-      write: (chunk) => void chunks.push(chunk.slice()),
-      stage() {},
-      open: () => memorySource(concatBytes(chunks)),
-      discard: () => void chunks.splice(0),
+    return await this.#writers.create(() => {
+      const chunks: Uint8Array[] = [];
+      return {
+        chunks,
+        check: () => this.#checkOpen(),
+        write: (chunk) => void chunks.push(chunk.slice()),
+        stage() {},
+        open: () => memorySource(concatBytes(chunks)),
+        discard: () => void chunks.splice(0),
+      };
     });
   }
 
@@ -207,12 +215,12 @@ export class MemoryStorage implements Storage {
     await this.close();
   }
 
-  async #persist(batch: PersistBatch): Promise<void> {
+  async #persist(batch: PersistBatch, snapshot: MemorySnapshot | null): Promise<void> {
     await this.#pause("persist");
     if (this.#hung !== null) await this.#hung.promise;
     this.#checkOpen();
     checkBatch(this.disk, batch);
-    const bytes = batch.snapshot === null ? null : concatBytes(this.#writers.staged(batch.snapshot).medium.chunks);
+    const bytes = snapshot === null ? null : concatBytes(snapshot.chunks);
     const fault = this.#nextFailure;
     this.#nextFailure = null;
     if (fault === null || fault.applied) this.#apply(batch, bytes);
@@ -232,7 +240,6 @@ export class MemoryStorage implements Storage {
       }
       disk.snapshot = batch.snapshot;
       disk.snapshotBytes = bytes;
-      this.#writers.inForce(batch.snapshot);
     }
     const first = batch.entries[0];
     if (first === undefined) return;

@@ -14,13 +14,15 @@ import type { SnapshotSource } from "./snapshot_reader.ts";
 export interface SnapshotMedium {
   /** @throws {StorageError} if nothing may be written any longer */
   check(): void;
+  /** Prepares the place for bytes. */
+  begin?(): Promise<void>;
   /** Appends bytes at `offset`, the end of the last chunk. */
   write(chunk: Uint8Array, offset: number): Promise<void> | void;
   /** Makes all bytes durable, without putting the snapshot in force. */
   stage(meta: SnapshotMeta): Promise<void> | void;
   /** Opens the staged bytes. */
   open(meta: SnapshotMeta): Promise<SnapshotSource> | SnapshotSource;
-  /** Removes the bytes. A write may still be under way. */
+  /** Removes the bytes, without waiting for a call that is still under way. */
   discard(staged: boolean): Promise<void> | void;
 }
 
@@ -30,40 +32,47 @@ export interface SnapshotRef {
   readonly meta: SnapshotMeta;
 }
 
-/** The snapshots of one storage that are being written or are staged. */
-export class SnapshotWriters<M extends SnapshotMedium> {
-  readonly #writers = new Set<StagingWriter<M>>();
+/** A snapshot that was staged and is not in force yet. */
+export interface StagedSnapshot<M extends SnapshotMedium> {
+  readonly medium: M;
+  readonly meta: SnapshotMeta;
+}
 
-  /** Returns a writer to a new medium. */
-  create(medium: M): SnapshotWriter {
-    const writer: StagingWriter<M> = new StagingWriter(medium, () => this.#writers.delete(writer));
-    this.#writers.add(writer);
+/**
+ * The snapshot of one storage that is being written or is staged: at most one beside
+ * the one in force, because each is as large as the whole state.
+ */
+export class SnapshotWriters<M extends SnapshotMedium> {
+  #current: StagingWriter<M> | null = null;
+  /** Counts calls of `create`, of which the last one counts. */
+  #turn = 0;
+
+  /** Returns a writer to a new medium. The one before is aborted, or waited for if a batch is putting it in force. */
+  async create(make: () => M): Promise<SnapshotWriter> {
+    const turn = ++this.#turn;
+    await this.#current?.giveWay();
+    if (turn !== this.#turn) throw failure("another snapshot is being written instead", "unchanged");
+    const writer = this.#current = new StagingWriter(make());
+    await writer.begin();
     return writer;
   }
 
   /**
-   * Returns the snapshot that was staged under the id of `meta`, the newest if there are several.
+   * Puts the snapshot in force that was staged under the id of `meta`: it is, once
+   * `write` has resolved. Until then nothing aborts it.
    *
-   * @throws {StorageError} `storage`, if there is none
+   * @throws {StorageError} `storage`, if there is none; and whatever `write` throws
    */
-  staged({ id }: SnapshotMeta): { readonly medium: M; readonly meta: SnapshotMeta } {
-    const writer = this.#find(id);
-    if (!writer?.meta) throw failure(`snapshot ${id} is not staged`, "unchanged");
-    return { medium: writer.medium, meta: writer.meta };
+  async commit(meta: SnapshotMeta, write: (staged: StagedSnapshot<M>) => Promise<void>): Promise<void> {
+    const writer = this.#current;
+    if (writer?.meta?.id !== meta.id) throw failure(`snapshot ${meta.id} is not staged`, "unchanged");
+    await writer.commit(() => write({ medium: writer.medium, meta: writer.meta! }));
   }
 
-  /** Notes that a staged snapshot is in force: there is nothing left to abort. */
-  inForce({ id }: SnapshotMeta): void {
-    this.#find(id)?.release();
-  }
-
-  /** Discards everything that is not in force. */
+  /** Discards what is not in force. */
   async close(): Promise<void> {
-    for (const writer of [...this.#writers]) await writer.abort();
-  }
-
-  #find(id: string): StagingWriter<M> | undefined {
-    return [...this.#writers].findLast(({ meta }) => meta?.id === id);
+    this.#turn++;
+    await this.#current?.abort();
   }
 }
 
@@ -72,14 +81,22 @@ class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
   readonly medium: M;
   offset = 0;
   checksum = 0;
-  /** The meta that was staged. */
-  meta: SnapshotMeta | null = null;
-  readonly #onEnd: () => void;
+  #meta: SnapshotMeta | null = null;
   #state: "open" | "busy" | "failed" | "staged" | "ended" = "open";
+  /** The batch that puts it in force. */
+  #commit: Promise<void> | null = null;
 
-  constructor(medium: M, onEnd: () => void) {
+  constructor(medium: M) {
     this.medium = medium;
-    this.#onEnd = onEnd;
+  }
+
+  /** The meta that is staged. */
+  get meta(): SnapshotMeta | null {
+    return this.#state === "staged" ? this.#meta : null;
+  }
+
+  async begin(): Promise<void> {
+    await this.#work("open", async () => await this.medium.begin?.());
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -94,27 +111,40 @@ class StagingWriter<M extends SnapshotMedium> implements SnapshotWriter {
     await this.#work("staged", async () => {
       checkWritten(meta, this.offset, this.checksum);
       await this.medium.stage(meta);
-      this.meta = meta;
+      this.#meta = meta;
     });
   }
 
   async open(): Promise<SnapshotReader> {
-    if (this.#state !== "staged" || this.meta === null) throw failure("the snapshot is not staged", "unchanged");
+    const { meta } = this;
+    if (meta === null) throw failure("the snapshot is not staged", "unchanged");
     this.medium.check();
-    return new SnapshotReaders().open(this.meta, await this.medium.open(this.meta));
+    return new SnapshotReaders().open(meta, await this.medium.open(meta));
   }
 
+  /** Does nothing while a batch is putting it in force, or has done so. */
   async abort(): Promise<void> {
-    if (this.#state === "ended") return;
+    if (this.#state === "ended" || this.#commit !== null) return;
     const staged = this.#state === "staged";
-    this.release();
+    this.#state = "ended";
     await this.medium.discard(staged);
   }
 
-  /** Ends the writer, and leaves the bytes where they are. */
-  release(): void {
-    this.#state = "ended";
-    this.#onEnd();
+  /** Aborts it, unless a batch is putting it in force: then it waits for the end of the batch. */
+  async giveWay(): Promise<void> {
+    await this.#commit?.catch(() => {});
+    await this.abort();
+  }
+
+  /** Ends the writer once `write` has resolved, and leaves the bytes where they are. */
+  async commit(write: () => Promise<void>): Promise<void> {
+    this.#commit = write();
+    try {
+      await this.#commit;
+      this.#state = "ended";
+    } finally {
+      this.#commit = null;
+    }
   }
 
   async #work(next: "open" | "staged", work: () => Promise<void>): Promise<void> {

@@ -204,10 +204,8 @@ export class FileStorage implements Storage {
     if (this.#persisting !== null) throw failure("another batch is being persisted", "unchanged");
     log.check(batch);
     const done = (async () => {
-      const before = log.state.snapshotRef;
-      const snapshot = batch.snapshot === null ? null : await snapshots.promote(batch.snapshot);
-      await log.append(batch, snapshot);
-      if (snapshot !== null) await snapshots.inForce(snapshot, before);
+      if (batch.snapshot === null) return await log.append(batch, null);
+      await snapshots.putInForce(batch.snapshot, log.state.snapshotRef, (ref) => log.append(batch, ref));
     })();
     this.#persisting = done.then(() => {}, () => {});
     try {

@@ -137,24 +137,26 @@ export class SnapshotFiles {
 
   /** Begins a new snapshot, for {@linkcode Storage.createSnapshot}. */
   async create(): Promise<SnapshotWriter> {
-    const number = this.#next++;
-    const path = `${this.#folder.pathOf(snapshotName(number))}.tmp`;
-    const file = await this.#folder.create(path, encodeHeader());
-    return this.#writers.create(new SnapshotFile(this.#folder, number, path, file));
+    this.#folder.check();
+    return await this.#writers.create(() => new SnapshotFile(this.#folder, this.#next++));
   }
 
-  /** Gives a staged snapshot its name, durably; the log may name it from then on. */
-  async promote(meta: SnapshotMeta): Promise<SnapshotRef> {
-    const staged = this.#writers.staged(meta);
-    await staged.medium.promote();
-    return { number: staged.medium.number, meta: staged.meta };
-  }
-
-  /** Notes that the log names a snapshot now, and deletes the one before. */
-  async inForce(ref: SnapshotRef, before: SnapshotRef | null): Promise<void> {
-    this.#writers.inForce(ref.meta);
-    // A reader of the old one is not disturbed: an unlinked file lives as long as it is open.
-    if (before !== null) await this.#folder.fs.unlink(this.#folder.pathOf(snapshotName(before.number))).catch(() => {});
+  /**
+   * Puts a staged snapshot in force: gives it its name, durably, lets `write` make
+   * the log name it, and deletes the one before.
+   */
+  async putInForce(
+    meta: SnapshotMeta,
+    before: SnapshotRef | null,
+    write: (ref: SnapshotRef) => Promise<void>,
+  ): Promise<void> {
+    const { fs } = this.#folder;
+    await this.#writers.commit(meta, async (staged) => {
+      await staged.medium.promote();
+      await write({ number: staged.medium.number, meta: staged.meta });
+      // A reader of the old one is not disturbed: an unlinked file lives as long as it is open.
+      if (before !== null) await fs.unlink(this.#folder.pathOf(snapshotName(before.number))).catch(() => {});
+    });
   }
 
   async open(ref: SnapshotRef): Promise<SnapshotReader> {
@@ -171,16 +173,21 @@ export class SnapshotFiles {
 class SnapshotFile implements SnapshotMedium {
   readonly number: number;
   readonly #folder: Folder;
-  readonly #file: FileHandle;
+  #file: FileHandle | null = null;
   #path: string;
   /** Set once it has its final name, which the log may give. */
   #promoted = false;
+  #discarded = false;
 
-  constructor(folder: Folder, number: number, path: string, file: FileHandle) {
+  constructor(folder: Folder, number: number) {
     this.#folder = folder;
     this.number = number;
-    this.#path = path;
-    this.#file = file;
+    this.#path = `${folder.pathOf(snapshotName(number))}.tmp`;
+  }
+
+  async begin(): Promise<void> {
+    this.#file = await this.#folder.create(this.#path, encodeHeader());
+    if (this.#discarded) await this.discard(false);
   }
 
   check(): void {
@@ -189,7 +196,7 @@ class SnapshotFile implements SnapshotMedium {
 
   async write(chunk: Uint8Array, offset: number): Promise<void> {
     try {
-      await writeFully(this.#file, chunk, headerBytes + offset);
+      await writeFully(this.#file!, chunk, headerBytes + offset);
     } catch (error) {
       throw this.#folder.unchanged(`writing ${this.#path}`, error);
     }
@@ -197,8 +204,8 @@ class SnapshotFile implements SnapshotMedium {
 
   async stage(meta: SnapshotMeta): Promise<void> {
     await this.write(encodeTrailer({ number: this.number, meta }), meta.size);
-    await this.#folder.sync(this.#file, this.#path);
-    await this.#file.close().catch(() => {});
+    await this.#folder.sync(this.#file!, this.#path);
+    await this.#file!.close().catch(() => {});
   }
 
   open(meta: SnapshotMeta): Promise<SnapshotSource> {
@@ -206,10 +213,12 @@ class SnapshotFile implements SnapshotMedium {
   }
 
   async discard(staged: boolean): Promise<void> {
-    if (!staged) await this.#file.close().catch(() => {});
+    this.#discarded = true;
     // The batch that names it may be on the disk after all. Only the next start can tell, and cleans up.
     if (this.#promoted && this.#folder.inDoubt) return;
     await this.#folder.fs.unlink(this.#path).catch(() => {});
+    // A write or sync may hang, and the file can't be closed before it ends.
+    if (!staged) void this.#file?.close().catch(() => {});
   }
 
   /** Gives the file its final name; only once, even if the batch failed and is persisted again. */

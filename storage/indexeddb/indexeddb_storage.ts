@@ -150,18 +150,20 @@ export class IndexedDbStorage implements Storage {
     opened.database.check();
     if (this.#persisting) throw failure("another batch is being persisted", "unchanged");
     if (opened.identity === null) throw failure("the storage has no identity yet", "unchanged");
-    // Looked up now: a later abort must find the batch under way.
-    const snapshotRef = batch.snapshot === null ? null : opened.snapshots.staged(batch.snapshot);
+    const { snapshots, log } = opened;
+    const write = (ref: SnapshotRef | null) => this.#exclusive(() => this.#persist(opened, batch, ref));
     this.#persisting = true;
     try {
-      await this.#exclusive(() => this.#persist(opened, batch, snapshotRef));
+      // Persists alone change which snapshot is in force, one at a time.
+      if (batch.snapshot === null) await write(null);
+      else await snapshots.putInForce(batch.snapshot, log.snapshotRef, write);
     } finally {
       this.#persisting = false;
     }
   }
 
   async #persist(opened: Opened, batch: PersistBatch, snapshotRef: SnapshotRef | null): Promise<void> {
-    const { database, snapshots, log: before } = opened;
+    const { database, log: before } = opened;
     checkBatch(before, batch);
     const after = afterBatch(before, batch, snapshotRef);
     await database.store("readwrite", (store) => {
@@ -171,7 +173,6 @@ export class IndexedDbStorage implements Storage {
     const first = batch.entries[0];
     if (snapshotRef !== null || (first !== undefined && first.index <= before.lastIndex)) opened.rewrites++;
     opened.log = after;
-    if (snapshotRef !== null) snapshots.replaced(snapshotRef, before.snapshotRef);
   }
 
   async entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
@@ -213,9 +214,8 @@ export class IndexedDbStorage implements Storage {
     while (await this.#exclusive(slice));
   }
 
-  // deno-lint-ignore require-await -- a thrown error must be a rejection
   async createSnapshot(): Promise<SnapshotWriter> {
-    return this.#open().snapshots.create();
+    return await this.#open().snapshots.create();
   }
 
   // deno-lint-ignore require-await -- a thrown error must be a rejection

@@ -49,28 +49,31 @@ export class SnapshotChunks {
   }
 
   /** Begins a new snapshot, for {@linkcode Storage.createSnapshot}. */
-  create(): SnapshotWriter {
+  async create(): Promise<SnapshotWriter> {
     this.#database.check();
-    const number = this.#next++;
-    const remove = async (): Promise<void> => {
-      // A batch that names it may be under way, or have been written.
-      if ((await this.#inForce())?.number !== number) await this.#delete(number);
-    };
-    return this.#writers.create(new SnapshotRecords(this.#database, number, remove));
+    return await this.#writers.create(() => {
+      const number = this.#next++;
+      const remove = async (): Promise<void> => {
+        // A batch that names it may have been written, although it failed.
+        if ((await this.#inForce())?.number !== number) await this.#delete(number);
+      };
+      return new SnapshotRecords(this.#database, number, remove);
+    });
   }
 
-  /** @throws {StorageError} `storage`, if the snapshot was not staged */
-  staged(meta: SnapshotMeta): SnapshotRef {
-    const { medium, meta: { id, index, term, membership, size, checksum } } = this.#writers.staged(meta);
-    return { number: medium.number, meta: { id, index, term, membership, size, checksum } };
-  }
-
-  /** Notes that a snapshot is in force, durably, in place of `before`. */
-  replaced(ref: SnapshotRef, before: SnapshotRef | null): void {
-    this.#writers.inForce(ref.meta);
-    if (before === null) return;
-    this.#replaced.add(before.number);
-    this.#deleteReplaced();
+  /** Puts a staged snapshot in force, durably once `write` has resolved, and deletes the one before. */
+  async putInForce(
+    meta: SnapshotMeta,
+    before: SnapshotRef | null,
+    write: (ref: SnapshotRef) => Promise<void>,
+  ): Promise<void> {
+    await this.#writers.commit(meta, async (staged) => {
+      const { id, index, term, membership, size, checksum } = staged.meta;
+      await write({ number: staged.medium.number, meta: { id, index, term, membership, size, checksum } });
+      if (before === null) return;
+      this.#replaced.add(before.number);
+      this.#deleteReplaced();
+    });
   }
 
   open(ref: SnapshotRef): SnapshotReader {

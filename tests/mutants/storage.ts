@@ -33,7 +33,7 @@ export const storage: readonly Mutant[] = [
     rule: "A snapshot's bytes are synced before the log names it.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
-      find: "    await this.#folder.sync(this.#file, this.#path);\n",
+      find: "    await this.#folder.sync(this.#file!, this.#path);\n",
       replace: "",
     }],
     killedBy: "simulation",
@@ -112,11 +112,14 @@ export const storage: readonly Mutant[] = [
     name: "old-snapshot-deleted-early",
     rule: "The old snapshot is deleted only after the log durably names the new one.",
     edits: [{
-      file: FILE_STORAGE,
-      find:
-        "      await log.append(batch, snapshot);\n      if (snapshot !== null) await snapshots.inForce(snapshot, before);",
+      file: "storage/file/snapshot_files.ts",
+      find: "      await write({ number: staged.medium.number, meta: staged.meta });\n",
+      replace: "",
+    }, {
+      file: "storage/file/snapshot_files.ts",
+      find: "(before.number))).catch(() => {});\n",
       replace:
-        "      if (snapshot !== null) await snapshots.inForce(snapshot, before);\n      await log.append(batch, snapshot);",
+        "(before.number))).catch(() => {});\n      await write({ number: staged.medium.number, meta: staged.meta });\n",
     }],
     killedBy: "simulation",
     test: {

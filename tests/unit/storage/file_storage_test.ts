@@ -123,6 +123,63 @@ Deno.test("a failed batch with a staged snapshot may be persisted again", async 
   await again.close();
 });
 
+const snapshots = (fs: FakeFileSystem) => fs.paths().filter((path) => path.includes("/snapshot-"));
+
+for (const hanging of ["open", "write", "sync"] as const) {
+  Deno.test(`a superseded snapshot ends and its file goes at once, although its ${hanging} hangs`, async () => {
+    const fs = new FakeFileSystem();
+    const storage = await started(fs, 1_000_000);
+    await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 9) });
+    await snapshotAt(storage, 1);
+    const current = snapshots(fs);
+    const hang = (): void => {
+      fs.intercept = ({ type, path }) => type === hanging && path.endsWith(".tmp") ? { type: "hang" } : undefined;
+    };
+    if (hanging === "open") hang();
+    const stuck = storage.createSnapshot().then(async (writer) => {
+      hang();
+      await writer.write(new Uint8Array(1000));
+      const meta = { id: "a", index: 2, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+      await writer.stage(meta);
+    });
+    stuck.catch(() => {});
+    await new Promise((resolve) => setTimeout(resolve));
+    fs.intercept = () => undefined;
+    const writer = await storage.createSnapshot();
+    await writer.write(new Uint8Array(10));
+    const beside = snapshots(fs).filter((path) => !current.includes(path));
+    assert.strictEqual(beside.length, 1, `beside ${current}: ${beside}`);
+    await writer.abort();
+    assert.deepStrictEqual(snapshots(fs), current);
+    await storage.close();
+    await new FileStorage(fs, "/data").load();
+    assert.deepStrictEqual(snapshots(fs), current, "after a restart");
+  });
+}
+
+Deno.test("no further snapshot is begun while a batch puts one in force, and none stands beside two", async () => {
+  const fs = new FakeFileSystem();
+  const storage = await started(fs, 1_000_000);
+  await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 9) });
+  await snapshotAt(storage, 1);
+  const writer = await storage.createSnapshot();
+  const meta = { id: "s2", index: 2, term: 1, membership, size: 0, checksum: 0 };
+  await writer.stage(meta);
+  const slow = Promise.withResolvers<undefined>();
+  fs.intercept = ({ type, path }) => type === "sync" && path.includes("/log-") ? slow.promise : undefined;
+  const persisted = storage.persist({ sequence: 2, hardState: null, snapshot: meta, entries: [] });
+  let begun = false;
+  const next = storage.createSnapshot().finally(() => begun = true);
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepStrictEqual([begun, snapshots(fs).length], [false, 2]);
+  await writer.abort();
+  slow.resolve(undefined);
+  await persisted;
+  await next;
+  assert.deepStrictEqual(snapshots(fs), ["/data/snapshot-0000000002", "/data/snapshot-0000000003.tmp"]);
+  await storage.close();
+});
+
 Deno.test("an option out of range is refused", () => {
   const fs = new FakeFileSystem();
   for (const segmentBytes of [0, -1, NaN, 2 ** 31]) {

@@ -13,7 +13,7 @@ Deno.test("a chunk that is written as soon as another one ends follows it", asyn
     open: () => assert.fail("nothing is staged"),
     discard: () => Promise.resolve(),
   };
-  const writer = new SnapshotWriters().create(medium);
+  const writer = await new SnapshotWriters().create(() => medium);
   const writes: Promise<void>[] = [];
   // A call in every microtask: most are refused, because another one is under way.
   for (let turn = 0; turn < 50; turn++) {
