@@ -179,6 +179,9 @@ function drawLiar(of: Traits, voters: number, { faults, liars }: PlanOverrides):
 function drawLimits(of: Traits): Partial<RaftNodeOptions> {
   return {
     snapshotEntries: of("snapshotEntries").pick([0, 15, 40, 120])!,
+    // States and logs of a short run are small: only the number of entries counts.
+    snapshotRatio: 0,
+    maxRetainedBytes: of("maxRetainedBytes").pick([0, 0, 2000, 1_000_000])!,
     trailingEntries: of("trailingEntries").pick([0, 0, 5, 50])!,
     snapshotChunkBytes: of("snapshotChunkBytes").pick([64, 300, 2000, 262_144])!,
     snapshotBytesPerSecond: of("snapshotBytesPerSecond").pick([0, 0, 20_000])!,

@@ -59,7 +59,7 @@ class Shrinker {
 
   /** Tries fewer nodes, and snapshots after a few entries, so that fewer requests are needed. */
   async #simplify(): Promise<void> {
-    const node = { ...this.#smallest.node, snapshotEntries: 4, trailingEntries: 0 };
+    const node = { ...this.#smallest.node, snapshotEntries: 4, trailingEntries: 0, maxRetainedBytes: 0 };
     for (const simpler of [{ node }, { nodes: 1 }, { nodes: 2 }, { nodes: 3 }]) {
       if (simpler.nodes === undefined || this.#smallest.nodes === undefined) await this.#fails(simpler);
     }

@@ -10,6 +10,7 @@ import type { Entry, Membership, SnapshotMeta } from "../raft/types.ts";
 import type { StateMachine } from "../state_machine.ts";
 import type { NodeContext } from "./context.ts";
 import { messageOf } from "./errors.ts";
+import { LogSizes } from "./log_sizes.ts";
 import type { Proposals } from "./proposals.ts";
 import type { PendingRead, Reads } from "./reads.ts";
 import { chunksOf, restoreStaged } from "./staged_restore.ts";
@@ -44,12 +45,13 @@ const READ_BYTES = 256 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
 export class Applier {
+  /** The sizes of applied entries that the log still has. */
+  readonly sizes: LogSizes = new LogSizes();
   readonly #context: NodeContext;
   readonly #stateMachine: StateMachine;
   readonly #parts: ApplierParts;
   readonly #captures: Pending<Capture>[] = [];
   #appliedIndex = 0;
-  #appliedBytes = 0;
   #busy = false;
   #stopped = false;
   /** A snapshot from the leader to restore next. */
@@ -71,11 +73,6 @@ export class Applier {
 
   get appliedIndex(): number {
     return this.#appliedIndex;
-  }
-
-  /** Bytes of all commands applied so far. */
-  get appliedBytes(): number {
-    return this.#appliedBytes;
   }
 
   /** Does all work that is ready. Cheap if there is none. */
@@ -251,7 +248,7 @@ export class Applier {
 
   #advance(entry: Entry, result: Uint8Array | null): void {
     this.#appliedIndex = entry.index;
-    this.#appliedBytes += entry.data.length;
+    this.sizes.add(entry);
     this.#parts.proposals.applied(entry, result);
   }
 
@@ -265,6 +262,7 @@ export class Applier {
 
   #restored({ index, size }: SnapshotMeta): void {
     this.#appliedIndex = index;
+    this.sizes.reset(index);
     this.#context.raft.applied(index);
     this.#parts.proposals.endOrphans();
     this.#context.events.emit("snapshot", { index, size, reason: "installed" });
@@ -315,6 +313,7 @@ export class Applier {
       this.#rejectCaptures(new RaftError("not_ready", "nothing is applied yet"));
       return;
     }
+    this.sizes.mark();
     for (const capture of this.#captures.splice(0)) {
       try {
         const chunks = this.#stateMachine.snapshot()[Symbol.asyncIterator]();

@@ -91,9 +91,9 @@ export class NodeCore implements NodeContext {
     };
     const applier = this.#applier = new Applier(this, stateMachine, { proposals, reads, advanced });
     const logWriter = this.#logWriter = new LogWriter(this, sequence, { applier, messenger, proposals });
-    this.taker = new SnapshotTaker(this, applier, logWriter);
+    const taker = this.taker = new SnapshotTaker(this, applier, logWriter, () => this.#receiver.isReceiving);
     this.#senders = new SnapshotSenders(this, { messenger, logWriter });
-    this.#receiver = new SnapshotReceiver(this, { applier, logWriter, messenger });
+    this.#receiver = new SnapshotReceiver(this, { applier, logWriter, messenger, taker });
   }
 
   get lifecycle(): Lifecycle {
@@ -116,6 +116,7 @@ export class NodeCore implements NodeContext {
   /** Restores the state machine, and begins to receive and to tick. */
   async start(): Promise<void> {
     if (this.raft.snapshot !== null) await this.#applier.restoreNewest();
+    this.#logWriter.start();
     await this.#messenger.open();
     this.#stopTicks = startTicks(this.config.host.clock, this.config.tickMs, () => this.#tick());
     this.wake();
@@ -296,12 +297,25 @@ export class NodeCore implements NodeContext {
     this.guard(() => {
       this.#logWriter.tick();
       this.raft.tick();
+      this.#receiver.tick();
       this.proposals.tick();
       this.admin.tick();
       this.#peerWatch.tick();
       this.taker.check();
+      this.#reportSizes();
     });
     this.wake();
+  }
+
+  #reportSizes(): void {
+    this.events.emit("metric", {
+      type: "snapshots",
+      logBytes: this.taker.logBytes,
+      snapshotBytes: this.raft.snapshot?.size ?? 0,
+      retainedBytes: this.#logWriter.retainedBytes,
+      transfers: this.#senders.count,
+      sentBytes: this.#senders.sentBytes,
+    });
   }
 
   /** Reports role, term and leader to observers if they have changed, and whether the node was removed. */

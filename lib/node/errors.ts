@@ -80,7 +80,7 @@ export const leadershipLost: MakeError = (outcome) =>
 
 /** Creates the error of a snapshot that is no longer needed. */
 export function superseded(): RaftError {
-  return new RaftError("busy", "a newer snapshot was installed meanwhile, or the node ended");
+  return new RaftError("busy", "a snapshot from the leader came first, or the node ended");
 }
 
 /** Stops a node because of its storage. */

@@ -9,12 +9,13 @@ import type { Entry, EntryRead, PersistBatch, SnapshotMeta } from "../raft/types
 import type { Applier } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
 import { asStorageError, leadershipEnded, stopForStorage, superseded } from "./errors.ts";
+import { LogRetention } from "./log_retention.ts";
 import type { Messenger } from "./messenger.ts";
 import type { Proposals } from "./proposals.ts";
 
 /** The parts of a node that the end of a write concerns. */
 export interface LogWriterParts {
-  readonly applier: Pick<Applier, "restoreDurable">;
+  readonly applier: Pick<Applier, "restoreDurable" | "sizes">;
   readonly messenger: Pick<Messenger, "sentIndex">;
   readonly proposals: Pick<Proposals, "endAll">;
 }
@@ -31,6 +32,7 @@ interface SnapshotJob {
 export class LogWriter {
   readonly #context: NodeContext;
   readonly #parts: LogWriterParts;
+  readonly #retention: LogRetention;
   readonly #snapshots: SnapshotJob[] = [];
   #sequence: number;
   #busy = false;
@@ -43,11 +45,17 @@ export class LogWriter {
     this.#context = context;
     this.#sequence = sequence;
     this.#parts = parts;
+    this.#retention = new LogRetention(context, parts.applier.sizes);
   }
 
   /** The last failure; `null` once a write has succeeded again. */
   get error(): Error | null {
     return this.#error;
+  }
+
+  /** The bytes of entries that are kept for members that need them. */
+  get retainedBytes(): number {
+    return this.#retention.retainedBytes;
   }
 
   /** Begins the next write if none is under way: a local snapshot, or a batch of everything that arrived meanwhile. */
@@ -99,18 +107,33 @@ export class LogWriter {
     });
   }
 
-  /** Compacts the log behind a snapshot, except for entries that slow followers may still need. */
+  /** Compacts the log behind a snapshot, except for entries that members may still need. */
   compactBehind(snapshot: SnapshotMeta): void {
-    const { raft, storage, config } = this.#context;
-    const index = snapshot.index - config.trailingEntries;
+    const { raft } = this.#context;
+    const index = this.#retention.limit(snapshot);
     if (index < raft.firstIndex) return;
     raft.compact(index);
-    storage.compact(index).catch((error) => this.failedBeside(error));
+    this.#parts.applier.sizes.dropBefore(index);
+    this.#compactStorage(index);
+  }
+
+  /** Compacts what an earlier process kept on the disk for members: the core begins at the snapshot, and serves none of it. */
+  start(): void {
+    const { raft, config } = this.#context;
+    if (raft.snapshot !== null && config.maxRetainedBytes > 0) {
+      this.#compactStorage(raft.snapshot.index - config.trailingEntries);
+    }
+  }
+
+  #compactStorage(index: number): void {
+    this.#context.storage.compact(index).catch((error) => this.failedBeside(error));
   }
 
   /** Checks for a write that does not return: it deposes a leader as surely as one that fails (rule 9), and finally stops any node. */
   tick(): void {
     const { raft, config } = this.#context;
+    // A member that needed the entries may have received them by now, or be gone.
+    if (this.#retention.retains && raft.snapshot !== null) this.compactBehind(raft.snapshot);
     if (this.#busy) this.#ticks++;
     if (this.#ticks >= config.storageStallTicks) {
       this.#stop(new StorageError("a write to the storage has not returned", { disk: "in_doubt" }));

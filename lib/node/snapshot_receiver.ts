@@ -9,8 +9,10 @@ import type { InstallSnapshot, NodeId, SnapshotMeta } from "../raft/types.ts";
 import type { SnapshotWriter } from "../storage.ts";
 import type { Applier } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
+import { GONE_AFTER_TIMEOUTS } from "./log_retention.ts";
 import type { LogWriter } from "./log_writer.ts";
 import type { Messenger } from "./messenger.ts";
+import type { SnapshotTaker } from "./snapshot_taker.ts";
 import { UnreadableSnapshot } from "./staged_restore.ts";
 
 /** The parts of a node that receiving a snapshot concerns. */
@@ -18,11 +20,13 @@ export interface ReceiverParts {
   readonly applier: Pick<Applier, "restore">;
   readonly logWriter: Pick<LogWriter, "failedBeside">;
   readonly messenger: Pick<Messenger, "refused">;
+  readonly taker: Pick<SnapshotTaker, "supersede">;
 }
 
 /** The part of a node's context that receiving a snapshot needs. */
 export type ReceiverContext = Pick<NodeContext, "storage" | "wake"> & {
-  readonly raft: Pick<Raft, "snapshotProgress" | "installSnapshot">;
+  readonly raft: Pick<Raft, "snapshotProgress" | "installSnapshot" | "commitIndex">;
+  readonly config: Pick<NodeContext["config"], "electionTicks">;
 };
 
 interface Incoming {
@@ -35,6 +39,8 @@ interface Incoming {
   /** The sender of the last chunk, and its round: the one to answer. */
   from: NodeId;
   round: number;
+  /** Ticks since the last chunk. */
+  silentTicks: number;
   working: boolean;
   /** Set once a chunk has arrived: that of an empty snapshot has no bytes. */
   begun: boolean;
@@ -62,6 +68,20 @@ export class SnapshotReceiver {
     this.#parts = parts;
   }
 
+  /** Reports whether a snapshot is arriving. */
+  get isReceiving(): boolean {
+    return this.#incoming !== null;
+  }
+
+  /** Counts a tick: drops a snapshot that is no longer sent, or that the log has overtaken; one that is restored ends by itself. */
+  tick(): void {
+    const incoming = this.#incoming;
+    if (incoming === null || incoming.restoring) return;
+    const { raft, config } = this.#context;
+    const abandoned = ++incoming.silentTicks > GONE_AFTER_TIMEOUTS * config.electionTicks;
+    if (abandoned || incoming.meta.index <= raft.commitIndex) this.#drop(incoming);
+  }
+
   /** Takes a chunk from the current leader. */
   received(from: NodeId, message: InstallSnapshot): void {
     if (this.#stopped) return;
@@ -69,6 +89,7 @@ export class SnapshotReceiver {
     if (incoming === null) return;
     incoming.from = from;
     incoming.round = message.round;
+    incoming.silentTicks = 0;
     const end = message.offset + message.data.length;
     if (end > incoming.meta.size) return;
     const wanted = message.offset === incoming.expected && (message.data.length > 0 || !incoming.begun);
@@ -111,6 +132,7 @@ export class SnapshotReceiver {
       return null;
     }
     if (current !== null) this.#drop(current);
+    this.#parts.taker.supersede();
     return this.#incoming = {
       meta: snapshot,
       queue: [],
@@ -118,6 +140,7 @@ export class SnapshotReceiver {
       expected: 0,
       from,
       round,
+      silentTicks: 0,
       working: false,
       begun: false,
       restoring: false,
@@ -203,7 +226,8 @@ export class SnapshotReceiver {
   #drop(incoming: Incoming): void {
     incoming.dropped = true;
     incoming.queue.length = 0;
-    if (!incoming.working) incoming.writer?.abort().catch(() => {});
+    // At once, also while a call of the writer is under way or hangs.
+    incoming.writer?.abort().catch(() => {});
     if (this.#incoming === incoming) this.#incoming = null;
   }
 }

@@ -26,10 +26,21 @@ export class SnapshotSenders {
   readonly #context: NodeContext;
   readonly #parts: SenderParts;
   readonly #transfers = new Map<NodeId, Transfer>();
+  #sentBytes = 0;
 
   constructor(context: NodeContext, parts: SenderParts) {
     this.#context = context;
     this.#parts = parts;
+  }
+
+  /** The number of transfers under way. */
+  get count(): number {
+    return this.#transfers.size;
+  }
+
+  /** The bytes of all chunks sent so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** Begins a transfer. If one to this peer is under way, the core is asked again when that ends. */
@@ -39,7 +50,10 @@ export class SnapshotSenders {
       current.askAgain = true;
       return;
     }
-    const transfer = new Transfer(peer, this.#context, this.#parts, () => this.#transfers.delete(peer));
+    const transfer = new Transfer(peer, this.#context, this.#parts, {
+      sent: (bytes) => this.#sentBytes += bytes,
+      ended: () => this.#transfers.delete(peer),
+    });
     this.#transfers.set(peer, transfer);
     transfer.open();
   }
@@ -55,6 +69,12 @@ export class SnapshotSenders {
   }
 }
 
+/** Receives the progress of a transfer. */
+interface TransferListener {
+  sent(bytes: number): void;
+  ended(): void;
+}
+
 /** The transfer of one snapshot to one peer. The reader stays open, so that a newer snapshot does not disturb it. */
 class Transfer {
   /** Set if the core has requested a snapshot again meanwhile. */
@@ -62,7 +82,7 @@ class Transfer {
   readonly #peer: NodeId;
   readonly #context: NodeContext;
   readonly #parts: SenderParts;
-  readonly #onEnd: () => void;
+  readonly #listener: TransferListener;
   #reader: SnapshotReader | null = null;
   /** The bytes that the peer has. `0 <= acked <= next <= size` */
   #acked = 0;
@@ -81,11 +101,11 @@ class Transfer {
   #cancelPace: Cancel | null = null;
   #cancelResend: Cancel | null = null;
 
-  constructor(peer: NodeId, context: NodeContext, parts: SenderParts, onEnd: () => void) {
+  constructor(peer: NodeId, context: NodeContext, parts: SenderParts, listener: TransferListener) {
     this.#peer = peer;
     this.#context = context;
     this.#parts = parts;
-    this.#onEnd = onEnd;
+    this.#listener = listener;
   }
 
   open(): void {
@@ -122,7 +142,7 @@ class Transfer {
     if (this.#ended) return;
     this.#ended = true;
     this.#release();
-    this.#onEnd();
+    this.#listener.ended();
   }
 
   #accepted(offset: number, size: number): void {
@@ -212,6 +232,7 @@ class Transfer {
       const nowMs = host.clock.monotonicMs();
       this.#earliestMs = Math.max(nowMs, this.#earliestMs) + data.length / snapshotBytesPerSecond * 1000;
     }
+    this.#listener.sent(data.length);
     this.#parts.messenger.send(this.#peer, message);
   }
 

@@ -59,12 +59,32 @@ export interface RaftNodeOptions {
   readonly leaseReads?: boolean;
   /** The drift between clocks in an election timeout that leases allow for, as a fraction of it. @default 0.1 */
   readonly maxClockDrift?: number;
-  /** The number of applied entries after which a snapshot is taken; 0 for never. @default 10000 */
+  /** The number of applied entries after which a snapshot is taken, if `snapshotRatio` allows it; 0 for never. @default 10000 */
   readonly snapshotEntries?: number;
-  /** The bytes of applied entries after which a snapshot is taken; 0 for never. @default 64 MiB */
+  /** The bytes of applied entries after which a snapshot is taken, if `snapshotRatio` allows it; 0 for never. An entry counts as its command and 32 bytes. @default 64 MiB */
   readonly snapshotBytes?: number;
+  /**
+   * The bytes of applied entries after which a snapshot is taken, as a multiple of
+   * the size of the newest one. With 1, writing snapshots at most doubles what is
+   * written, and a node that starts reads at most as much of the log as of its
+   * snapshot, or `snapshotBytes`. With 0 the size of the state doesn't matter. @default 1
+   */
+  readonly snapshotRatio?: number;
+  /**
+   * The bytes of applied entries after which a snapshot is taken, whatever
+   * `snapshotRatio` says. It bounds the disk space of the log, and the time that a
+   * node needs to start; 0 for no bound. @default 1 GiB
+   */
+  readonly maxLogBytes?: number;
   /** The number of entries kept before a snapshot's index, so that a slow follower needs no snapshot. @default 1000 */
   readonly trailingEntries?: number;
+  /**
+   * The maximum bytes of entries that a leader keeps before its newest snapshot,
+   * because a member that answers still needs them: one that receives a snapshot, or
+   * is slow. Beyond that the member loses them, and must receive a newer snapshot,
+   * which the event `entriesDropped` reports. 0 to keep none. @default 512 MiB
+   */
+  readonly maxRetainedBytes?: number;
   /** The maximum snapshot bytes per second to one peer; 0 for no cap. @default 64 MiB */
   readonly snapshotBytesPerSecond?: number;
   /** The bytes of one snapshot chunk, up to 256 KiB. @default 256 KiB */
@@ -224,12 +244,21 @@ export interface MembershipTarget {
   readonly learners?: readonly Member[];
 }
 
-/** Durations and counts that a node reports as they happen, for metrics. `refused` is one message, by the kind of its refusal. */
+/** Durations, counts and sizes that a node reports, for metrics. `refused` is one message, by the kind of its refusal. */
 export type NodeMetric =
   | { readonly type: "persist"; readonly durationMs: number; readonly entries: number; readonly bytes: number }
   | { readonly type: "proposal"; readonly durationMs: number; readonly ok: boolean }
   | { readonly type: "apply"; readonly durationMs: number; readonly entries: number }
-  | { readonly type: "refused"; readonly kind: string };
+  | { readonly type: "refused"; readonly kind: string }
+  /** The present sizes, with each tick: the entries since the newest snapshot, that snapshot, the entries kept before it for members; and the transfers under way with the bytes sent by all of them. */
+  | {
+    readonly type: "snapshots";
+    readonly logBytes: number;
+    readonly snapshotBytes: number;
+    readonly retainedBytes: number;
+    readonly transfers: number;
+    readonly sentBytes: number;
+  };
 
 /** The events of a {@linkcode RaftNode}, by name. */
 export interface RaftNodeEventMap {
@@ -241,6 +270,12 @@ export interface RaftNodeEventMap {
   readonly applied: { readonly index: number };
   /** Emitted when a snapshot was taken here, or installed from the leader. */
   readonly snapshot: { readonly index: number; readonly size: number; readonly reason: "taken" | "installed" };
+  /**
+   * Emitted when a leader compacts entries that a member still needs, from `index` on,
+   * because they have `bytes`, more than `maxRetainedBytes`. The member must
+   * receive another snapshot.
+   */
+  readonly entriesDropped: { readonly peer: NodeId; readonly index: number; readonly bytes: number };
   /** A failure of the storage, and its consequence. */
   readonly storageError: { readonly error: Error; readonly consequence: "steppedDown" | "stopped" | "ignored" };
   /**

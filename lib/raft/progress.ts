@@ -17,6 +17,8 @@ export class Progress {
   /** The next entry to send. In `replicate` it runs ahead of what was acknowledged. */
   nextIndex: number;
   state: PeerProgress["state"] = "probe";
+  /** In `snapshot`: the last entry that the snapshot under way covers. */
+  pendingSnapshot = 0;
   /** In `probe`: a message is under way; wait for its answer, or a heartbeat's. */
   probing = false;
   /** Set while entries for this peer are read from the storage. */
@@ -41,6 +43,13 @@ export class Progress {
     this.id = id;
     this.incarnation = incarnation;
     this.nextIndex = nextIndex;
+  }
+
+  /** The first entry that the peer may still need from the log. */
+  get neededIndex(): number {
+    // In `replicate` entries in flight may be lost; in `probe` the leader still looks for where the logs meet.
+    if (this.state === "replicate") return this.matchIndex + 1;
+    return this.state === "probe" ? this.nextIndex : Math.max(this.pendingSnapshot, this.matchIndex) + 1;
   }
 
   get inflightMessages(): number {
@@ -84,16 +93,17 @@ export class Progress {
     this.#become("replicate");
   }
 
-  /** Stops sending entries while a snapshot is sent, because the next entry is compacted away. */
-  becomeSnapshot(): void {
+  /** Stops sending entries while a snapshot that covers everything up to `index` is sent, because the next entry is compacted away. */
+  becomeSnapshot(index: number): void {
     this.#become("snapshot");
+    this.pendingSnapshot = index;
   }
 
   /** Returns a copy for observers. */
   report(): PeerProgress {
-    const { id, matchIndex, nextIndex, state, inflightMessages, inflightBytes } = this;
+    const { id, matchIndex, nextIndex, neededIndex, state, inflightMessages, inflightBytes } = this;
     const ticksSinceContact = this.contacted ? this.ticksSinceContact : Infinity;
-    return { id, matchIndex, nextIndex, state, ticksSinceContact, inflightMessages, inflightBytes };
+    return { id, matchIndex, nextIndex, neededIndex, state, ticksSinceContact, inflightMessages, inflightBytes };
   }
 
   #become(state: PeerProgress["state"]): void {

@@ -80,7 +80,7 @@ function hasRoom(state: State, peer: Progress): boolean {
 /** Requests a snapshot transfer from the driver, if the peer answers. */
 function requestSnapshot(state: State, peer: Progress): void {
   if (!peer.contacted || peer.ticksSinceContact >= state.config.electionTicks) return;
-  peer.becomeSnapshot();
+  peer.becomeSnapshot(state.snapshot?.index ?? 0);
   state.outbox.snapshotSends.push(peer.id);
   state.event({ type: "snapshotNeeded", peer: peer.id });
 }

@@ -33,7 +33,9 @@ export function snapshotMessage(
   data: Uint8Array,
 ): InstallSnapshot | null {
   const { leadership } = state;
-  if (leadership === null || leadership.peers.get(to)?.state !== "snapshot") return null;
+  const peer = leadership?.peers.get(to);
+  if (leadership === null || peer?.state !== "snapshot") return null;
+  peer.pendingSnapshot = snapshot.index;
   return { type: "InstallSnapshot", term: state.term, round: leadership.round, snapshot, offset, data };
 }
 
@@ -70,7 +72,8 @@ export function handleInstallSnapshot(state: State, from: NodeId, request: Insta
   const { snapshot } = request;
   commitIfMatching(state, snapshot);
   if (snapshot.index <= state.commitIndex) respondInstalled(state, from, snapshot.id, request.round);
-  else state.outbox.snapshotChunks.push({ from, message: request });
+  // One at a time: behind a disk that hangs, further ones would only pile up. The leader sends the chunk again.
+  else if (!installPending(state)) state.outbox.snapshotChunks.push({ from, message: request });
 }
 
 /**

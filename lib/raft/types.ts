@@ -343,6 +343,8 @@ export interface PeerProgress {
   readonly matchIndex: number;
   /** The next entry to send. */
   readonly nextIndex: number;
+  /** The first entry that it may still need from the leader's log: while a snapshot is sent, the one after that snapshot. */
+  readonly neededIndex: number;
   /** The mode of sending: one message at a time until the leader has found where the logs meet, then a pipeline; or a snapshot. */
   readonly state: "probe" | "replicate" | "snapshot";
   /** Ticks since it last answered in this term. */

@@ -103,8 +103,8 @@ export const snapshots: readonly Mutant[] = [
     edits: [
       {
         file: "lib/node/snapshot_taker.ts",
-        find: "await this.#logWriter.addSnapshot(meta, () => this.#wanted(meta.index));",
-        replace: "this.#logWriter.addSnapshot(meta, () => true).catch(() => {});",
+        find: "await this.#logWriter.addSnapshot(meta, () => attempt.committing = this.#wanted(attempt, meta.index));",
+        replace: "this.#logWriter.addSnapshot(meta, () => attempt.committing = true).catch(() => {});",
       },
       {
         file: "storage/file/write_ahead_log.ts",

@@ -232,6 +232,8 @@ export class Cluster<S extends TestStorage = MemoryStorage> {
       },
     });
     const node = await this.time.settle(RaftNode.start({
+      // The journal grows as fast as the log.
+      snapshotRatio: 0,
       ...this.#options.node,
       id,
       address: id,

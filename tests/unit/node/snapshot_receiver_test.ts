@@ -31,8 +31,10 @@ async function make(restored: () => RestoreOutcome | null = () => null, until: P
       log.push(`install ${id} from ${from}`);
       return true;
     },
+    commitIndex: 0,
   };
-  const receiver = new SnapshotReceiver({ storage, raft, wake: () => {} }, {
+  const config = { electionTicks: 10 };
+  const receiver = new SnapshotReceiver({ storage, raft, config, wake: () => {} }, {
     applier: {
       restore: async ({ meta: { id }, open, install }) => {
         const reader = await open();
@@ -44,6 +46,7 @@ async function make(restored: () => RestoreOutcome | null = () => null, until: P
     },
     logWriter: { failedBeside: () => log.push("failed") },
     messenger: { refused: (from, { kind, reason }) => log.push(`refused ${kind} of ${from}: ${reason}`) },
+    taker: { supersede: () => {} },
   });
   return { receiver, log, storage };
 }

@@ -45,7 +45,7 @@ Deno.test("rule 10: nothing counts as in flight once the state changed", () => {
   for (
     const leave of [
       (p: Progress) => p.becomeProbe(1),
-      (p: Progress) => p.becomeSnapshot(),
+      (p: Progress) => p.becomeSnapshot(0),
       (p: Progress) => p.becomeReplicate(),
     ]
   ) {
@@ -65,9 +65,24 @@ Deno.test("a peer that has not answered in this term has no last contact", () =>
     id: "n2",
     matchIndex: 0,
     nextIndex: 1,
+    neededIndex: 1,
     state: "replicate",
     ticksSinceContact: 3,
     inflightMessages: 0,
     inflightBytes: 0,
   });
+});
+
+Deno.test("§7: a peer needs the log from behind its match, from where it is probed, or from behind the snapshot on its way", () => {
+  const peer = replicating();
+  peer.acknowledge(4);
+  peer.sent(9, 10);
+  assert.equal(peer.neededIndex, 5, "entries in flight may be lost");
+  peer.becomeProbe(7);
+  assert.equal(peer.neededIndex, 7);
+  peer.becomeSnapshot(20);
+  assert.equal(peer.neededIndex, 21);
+  peer.acknowledge(20);
+  peer.becomeProbe(peer.matchIndex + 1);
+  assert.equal(peer.neededIndex, 21);
 });
