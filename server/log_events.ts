@@ -25,6 +25,11 @@ export function logEvents(
       logger.info("Installed a snapshot from the leader", { index: detail.index, bytes: detail.size });
     }
   });
+  node.addEventListener("entriesDropped", ({ detail: { peer, index, bytes } }) => {
+    const what = `Dropped entries that ${peer} still needs: they exceed --max-retained-bytes, and it must receive ` +
+      "another snapshot. Raise --max-retained-bytes or --snapshot-bytes-per-second, or write less until it has caught up";
+    logger.warn(what, { index, bytes });
+  });
   node.addEventListener("storageError", ({ detail }) => {
     logger.error(`Storage: ${detail.error.message}`, { consequence: detail.consequence });
   });

@@ -35,6 +35,20 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: NodeS
   ["raft_uptime_seconds", "Since the node started.", ({ uptimeMs }) => uptimeMs / 1000],
 ];
 
+type Sizes = Extract<NodeMetric, { readonly type: "snapshots" }>;
+
+/** The gauges of sizes: name, help and value. */
+const SIZES: readonly (readonly [name: string, help: string, value: (sizes: Sizes) => number])[] = [
+  ["raft_log_bytes", "Bytes of applied entries since the newest snapshot.", ({ logBytes }) => logBytes],
+  ["raft_snapshot_bytes", "Bytes of the newest snapshot.", ({ snapshotBytes }) => snapshotBytes],
+  [
+    "raft_retained_bytes",
+    "On the leader: bytes of entries kept before its newest snapshot for members that need them.",
+    ({ retainedBytes }) => retainedBytes,
+  ],
+  ["raft_snapshot_transfers", "On the leader: snapshots being sent.", ({ transfers }) => transfers],
+];
+
 /** Counts and times the events of a node; gauges are read at each collection. */
 export class Metrics {
   readonly #registry: Registry = new Registry();
@@ -55,6 +69,16 @@ export class Metrics {
     "Snapshots taken here or installed by a leader.",
     "reason",
   );
+  readonly #snapshotBytes = this.#counter(
+    "raft_snapshot_bytes_total",
+    "Bytes of snapshots taken here or installed by a leader.",
+    "reason",
+  );
+  readonly #entriesDropped = this.#counter(
+    "raft_entries_dropped_total",
+    "On the leader: times that a member lost entries that it needed, beyond the maximum of retained bytes.",
+  );
+  #sizes: Sizes = { type: "snapshots", logBytes: 0, snapshotBytes: 0, retainedBytes: 0, transfers: 0, sentBytes: 0 };
 
   /**
    * Creates all metrics.
@@ -73,6 +97,11 @@ export class Metrics {
     for (const [name, help, value] of GAUGES) {
       this.#gauge(name, help, (gauge) => gauge.set(Number(value(status()))));
     }
+    for (const [name, help, value] of SIZES) this.#gauge(name, help, (gauge) => gauge.set(value(this.#sizes)));
+    this.#counter("raft_snapshot_sent_bytes_total", "Bytes of snapshots sent to members.", undefined, (counter) => {
+      counter.reset();
+      counter.inc(this.#sizes.sentBytes);
+    });
     this.#gauge("raft_peer_lag_entries", "On the leader: entries that the peer does not have yet.", (gauge) => {
       const { peers, lastIndex } = status();
       for (const { id, matchIndex } of peers) gauge.set({ peer: id }, Math.max(0, lastIndex - matchIndex));
@@ -98,7 +127,11 @@ export class Metrics {
   observe(node: ObservedNode): void {
     let leader: string | null = null;
     node.addEventListener("metric", ({ detail }) => this.#record(detail));
-    node.addEventListener("snapshot", ({ detail }) => this.#snapshots.inc({ reason: detail.reason }));
+    node.addEventListener("snapshot", ({ detail: { reason, size } }) => {
+      this.#snapshots.inc({ reason });
+      this.#snapshotBytes.inc({ reason }, size);
+    });
+    node.addEventListener("entriesDropped", () => this.#entriesDropped.inc());
     node.addEventListener("storageError", () => this.#storageErrors.inc());
     node.addEventListener("state", ({ detail }) => {
       if (detail.leader !== null && detail.leader !== leader) this.#leaderChanges.inc();
@@ -146,6 +179,10 @@ export class Metrics {
 
   #record(metric: NodeMetric): void {
     if (metric.type === "refused") return this.#refused.inc({ kind: metric.kind });
+    if (metric.type === "snapshots") {
+      this.#sizes = metric;
+      return;
+    }
     const seconds = metric.durationMs / 1000;
     switch (metric.type) {
       case "proposal":

@@ -78,6 +78,13 @@ export function integer(min: number, max: number): (value: string) => number {
   };
 }
 
+/** Parses a factor from 0 to 1000, for the value of an option. */
+export function factor(value: string): number {
+  const number = /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
+  if (!(number <= 1000)) throw new InvalidArgumentError("Expected a number from 0 to 1000.");
+  return number;
+}
+
 /** Collects the values of an option that is repeated, or a list. */
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, ...value.split(",").map((part) => part.trim()).filter((part) => part !== "")];
@@ -154,6 +161,36 @@ function command(): Command {
     .option(
       "--snapshot-bytes <bytes>",
       "or after this many bytes of them; 0 for never (both 0: no snapshots)",
+      integer(0, 1e12),
+      64 * 1024 * 1024,
+    )
+    .option(
+      "--snapshot-ratio <factor>",
+      "but not before the log is this many times as large as the last snapshot",
+      factor,
+      1,
+    )
+    .option(
+      "--max-log-bytes <bytes>",
+      "take one after this many bytes of entries, whatever the ratio; 0 for no bound",
+      integer(0, 1e12),
+      1024 ** 3,
+    )
+    .option(
+      "--trailing-entries <count>",
+      "keep this many entries before a snapshot, for slow followers",
+      integer(0, 1e9),
+      1000,
+    )
+    .option(
+      "--max-retained-bytes <bytes>",
+      "as the leader, keep up to this many bytes before it for members that receive a snapshot; 0 for none",
+      integer(0, 1e12),
+      512 * 1024 * 1024,
+    )
+    .option(
+      "--snapshot-bytes-per-second <bytes>",
+      "send snapshots to a member no faster than this; 0 for no cap",
       integer(0, 1e12),
       64 * 1024 * 1024,
     )

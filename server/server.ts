@@ -48,6 +48,11 @@ export interface ServerOptions extends
     | "heartbeatIntervalMs"
     | "snapshotEntries"
     | "snapshotBytes"
+    | "snapshotRatio"
+    | "maxLogBytes"
+    | "trailingEntries"
+    | "maxRetainedBytes"
+    | "snapshotBytesPerSecond"
     | "leaseReads"
   >,
   WatchLimits,
