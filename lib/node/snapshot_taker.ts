@@ -146,6 +146,8 @@ export class SnapshotTaker {
   async #write(attempt: Attempt, capture: Capture): Promise<SnapshotMeta> {
     let read = false;
     try {
+      // A snapshot from the leader may have begun meanwhile, and the storage has room for one.
+      this.#requireWanted(attempt, capture.index);
       const writer = attempt.writer = await this.#context.storage.createSnapshot();
       this.#requireWanted(attempt, capture.index);
       let next = await capture.first;

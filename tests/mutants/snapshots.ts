@@ -8,6 +8,7 @@ import type { Mutant } from "./mutant.ts";
 
 const SNAPSHOTS = "lib/raft/snapshots.ts";
 const TESTS = "tests/unit/raft/snapshots_test.ts";
+const RETENTION = "lib/node/log_retention.ts";
 
 /** Mutants of snapshots. */
 export const snapshots: readonly Mutant[] = [
@@ -234,6 +235,89 @@ export const snapshots: readonly Mutant[] = [
     test: {
       file: "tests/cluster/disk_failure_test.ts",
       name: "a snapshot that can't be read is read again after a while, not in a loop",
+    },
+  },
+  {
+    name: "receivers-entries-compacted",
+    rule: "A leader keeps the entries that follow a snapshot until its receiver has them (§7).",
+    edits: [{ file: RETENTION, find: "limit = peer.neededIndex - 1;", replace: "limit = usual;" }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/retention_test.ts",
+      name: "§7: two receivers of snapshots begun at different times need one each",
+    },
+  },
+  {
+    name: "retention-without-bound",
+    rule: "A leader keeps entries for others only up to a bound of bytes, and says when it can't.",
+    edits: [{ file: RETENTION, find: "if (bytes > maxRetainedBytes) {", replace: "if (bytes < 0) {" }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/retention_test.ts",
+      name: "entries are kept up to `maxRetainedBytes`; a member that loses them is reported and gets another snapshot",
+    },
+  },
+  {
+    name: "entries-kept-for-the-silent",
+    rule: "Entries are kept only for members that answer.",
+    edits: [{
+      file: RETENTION,
+      find: "ticksSinceContact < GONE_AFTER_TIMEOUTS * config.electionTicks",
+      replace: "ticksSinceContact < Number.MAX_SAFE_INTEGER * config.electionTicks",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/retention_test.ts",
+      name: "entries are kept for a silent receiver for ten election timeouts, and compacted then",
+    },
+  },
+  {
+    name: "snapshot-size-ignored",
+    rule: "A snapshot is taken once the log since the last one is as large as that: then it costs at most as much.",
+    edits: [{
+      file: "lib/node/snapshot_taker.ts",
+      find: "if (bytes < snapshotRatio * (this.#context.raft.snapshot?.size ?? 0)) return false;",
+      replace: "if (bytes < snapshotRatio) return false;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/snapshot_policy_test.ts",
+      name: "snapshots follow the size of the log: all but the newest together are no larger than the log",
+    },
+  },
+  {
+    name: "snapshots-behind-a-pending-one",
+    rule: "No further snapshot is collected while an installed one waits for the disk.",
+    edits: [{
+      file: SNAPSHOTS,
+      find: "else if (!installPending(state)) state.outbox.snapshotChunks",
+      replace: "else state.outbox.snapshotChunks",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "§7: no further snapshot is collected while an installed one is not on disk" },
+  },
+  {
+    name: "own-snapshot-beside-the-leaders",
+    rule: "A node takes no snapshot of its own while one from the leader arrives.",
+    edits: [{
+      file: "lib/node/snapshot_taker.ts",
+      find: "if (this.#isReceiving()) return Promise.reject(superseded());",
+      replace: "",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/snapshot_leftovers_test.ts",
+      name: "a node takes no snapshot of its own while one from the leader arrives, and does again if that never ends",
+    },
+  },
+  {
+    name: "superseded-snapshot-kept",
+    rule: "At most one snapshot stands beside the newest one: the one before ends, and its bytes go.",
+    edits: [{ file: "storage/snapshot_writer.ts", find: "await this.#current?.giveWay();", replace: "" }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/storage/file_storage_test.ts",
+      name: "no further snapshot is begun while a batch puts one in force, and none stands beside two",
     },
   },
 ];

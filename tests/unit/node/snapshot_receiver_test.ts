@@ -25,13 +25,16 @@ async function make(restored: () => RestoreOutcome | null = () => null, until: P
   const storage = new MemoryStorage();
   await storage.load();
   const log: string[] = [];
+  const state = { commitIndex: 0, superseded: 0 };
   const raft: ReceiverContext["raft"] = {
     snapshotProgress: (to, id, offset, status) => log.push(`${to} ${id} ${offset} ${status}`),
     installSnapshot: (from, { id }) => {
       log.push(`install ${id} from ${from}`);
       return true;
     },
-    commitIndex: 0,
+    get commitIndex() {
+      return state.commitIndex;
+    },
   };
   const config = { electionTicks: 10 };
   const receiver = new SnapshotReceiver({ storage, raft, config, wake: () => {} }, {
@@ -46,9 +49,9 @@ async function make(restored: () => RestoreOutcome | null = () => null, until: P
     },
     logWriter: { failedBeside: () => log.push("failed") },
     messenger: { refused: (from, { kind, reason }) => log.push(`refused ${kind} of ${from}: ${reason}`) },
-    taker: { supersede: () => {} },
+    taker: { supersede: () => void state.superseded++ },
   });
-  return { receiver, log, storage };
+  return { receiver, log, storage, state };
 }
 
 const data = new Uint8Array(10).map((_, i) => i);
@@ -182,4 +185,34 @@ Deno.test("while a snapshot is restored, another one waits for the end", async (
   receiver.received("b", chunk(meta("s2", 6, data), data, 0, 10));
   await settle();
   assert.deepEqual(log.slice(2), ["install s1 from a", "restore s2 of 10 bytes", "install s2 from b"]);
+});
+
+Deno.test("a snapshot ends the node's own as soon as it begins to arrive", async () => {
+  const { receiver, state } = await make();
+  receiver.received("a", chunk(meta("s", 5, data), data, 0, 5));
+  assert.deepEqual([receiver.isReceiving, state.superseded], [true, 1]);
+  receiver.received("a", chunk(meta("s", 5, data), data, 5, 10));
+  await settle();
+  assert.deepEqual([receiver.isReceiving, state.superseded], [false, 1]);
+});
+
+Deno.test("a snapshot that is no longer sent is dropped after ten election timeouts, and one that the log overtakes at once", async () => {
+  const { receiver, state, log } = await make();
+  const snapshot = meta("s", 5, data);
+  receiver.received("a", chunk(snapshot, data, 0, 5));
+  for (let tick = 0; tick < 100; tick++) receiver.tick();
+  assert.equal(receiver.isReceiving, true);
+  receiver.received("a", chunk(snapshot, data, 0, 5));
+  for (let tick = 0; tick < 100; tick++) receiver.tick();
+  assert.equal(receiver.isReceiving, true, "a repeated chunk shows that it is still sent");
+  receiver.tick();
+  assert.equal(receiver.isReceiving, false);
+  receiver.received("a", chunk(snapshot, data, 0, 5));
+  receiver.tick();
+  assert.equal(receiver.isReceiving, true, "it may begin again");
+  state.commitIndex = 5;
+  receiver.tick();
+  assert.equal(receiver.isReceiving, false);
+  await settle();
+  assert(!log.some((line) => line.startsWith("install")));
 });

@@ -49,6 +49,16 @@ Deno.test("§7: a peer whose next entry is compacted away gets a snapshot, and t
   );
 });
 
+Deno.test("§7: while a snapshot is sent, its receiver needs the log behind that snapshot, even if newer ones exist", () => {
+  const s = leaderWithSnapshot();
+  assert.equal(s.progress("n2").neededIndex, 9);
+  s.raft.applied(10);
+  s.raft.snapshotTaken(snapshotMeta(10, 2, first));
+  assert.equal(s.progress("n2").neededIndex, 9);
+  s.raft.snapshotMessage("n2", s.raft.snapshot!, 0, new Uint8Array(8));
+  assert.equal(s.progress("n2").neededIndex, 11, "the newer one is sent");
+});
+
 Deno.test("§7: heartbeats continue while a snapshot is sent, and claim nothing that the leader can't compare", () => {
   const s = leaderWithSnapshot();
   s.drain().tick(HEARTBEAT_TICKS);
@@ -126,6 +136,21 @@ Deno.test("§7: nothing is applied while an installed snapshot is not on disk", 
   assert.equal(s.raft.applicableIndex, 2);
   s.endPersist(batch);
   assert.equal(s.raft.applicableIndex, 9);
+});
+
+Deno.test("§7: no further snapshot is collected while an installed one is not on disk", () => {
+  const s = new Server("n2", { voters: three, log: [1, 1, 1], term: 2 });
+  const chunksOf = (index: number): number => {
+    s.deliver("n1", installSnapshot({ term: 2, snapshot: snapshotMeta(index, 2, first) })).collect();
+    return s.snapshotChunks.splice(0).length;
+  };
+  assert.equal(chunksOf(9), 1);
+  assert.equal(s.raft.installSnapshot("n1", snapshotMeta(9, 2, first), 1), true);
+  assert.equal(chunksOf(12), 0, "it waits for the disk");
+  const batch = s.beginPersist();
+  assert.equal(chunksOf(12), 0, "it is being written");
+  s.endPersist(batch);
+  assert.equal(chunksOf(12), 1);
 });
 
 Deno.test("§7: entries that follow a pending snapshot are written after it, and acknowledged only then", () => {

@@ -284,6 +284,16 @@ Deno.test("metrics", async () => {
   assert.equal(value('raft_proposals_total\\{result="committed"\\}'), 3);
   assert.equal(value("raft_proposal_duration_seconds_count"), 3);
   assert.ok(value("raft_persist_duration_seconds_count") >= 3);
+  assert.ok(value("raft_log_bytes") >= 0);
+  for (const name of ["retained_bytes", "snapshot_transfers", "snapshot_sent_bytes_total", "entries_dropped_total"]) {
+    assert.equal(value(`raft_${name}`), 0, name);
+  }
+  const { size } = await leader.node.takeSnapshot();
+  await eventually("the snapshot is counted", async () => {
+    const all = await (await leader.app.request("/metrics")).text();
+    return all.includes(`raft_snapshot_bytes_total{reason="taken"} ${size}`) &&
+      all.includes(`raft_snapshot_bytes ${size}`);
+  });
   assert.match(text, /raft_peer_lag_entries\{peer="n\d"\} 0/);
 });
 

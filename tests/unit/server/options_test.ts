@@ -29,8 +29,15 @@ Deno.test("the required options, and the defaults", () => {
   assert.equal(options.heartbeatIntervalMs, 100);
   assert.equal(options.logFormat, "text");
   assert.equal(options.join, false);
-  assert.deepEqual([options.snapshotEntries, options.snapshotBytes], [10_000, 64 * 1024 * 1024]);
+  const { snapshotEntries, snapshotBytes, snapshotRatio, maxLogBytes } = options;
+  assert.deepEqual([snapshotEntries, snapshotBytes, snapshotRatio, maxLogBytes], [10_000, 2 ** 26, 1, 2 ** 30]);
+  const { trailingEntries, maxRetainedBytes, snapshotBytesPerSecond } = options;
+  assert.deepEqual([trailingEntries, maxRetainedBytes, snapshotBytesPerSecond], [1000, 2 ** 29, 2 ** 26]);
   assert.equal(advertisedAddress(options, 7001), "http://127.0.0.1:7001");
+});
+
+Deno.test("a ratio may be a fraction", () => {
+  assert.equal(parse("--snapshot-ratio", "0.5").snapshotRatio, 0.5);
 });
 
 Deno.test("peers become base URLs, and define the advertised address", () => {
@@ -65,6 +72,8 @@ for (
     ["a port over 65535", [...minimal, "--listen", "127.0.0.1:65536"]],
     ["no port", [...minimal, "--listen", "127.0.0.1"]],
     ["a negative timeout", [...minimal, "--election-timeout-ms", "-1"]],
+    ["a ratio that is not a number", [...minimal, "--snapshot-ratio", "1x"]],
+    ["a negative ratio", [...minimal, "--snapshot-ratio", "-1"]],
     ["a timeout with a unit", [...minimal, "--election-timeout-ms", "1s"]],
     ["a heartbeat as slow as the election timeout", [...minimal, "--heartbeat-interval-ms", "1000"]],
     ["peers without this node", [...minimal, "--peers", "n2=127.0.0.1:7002"]],
