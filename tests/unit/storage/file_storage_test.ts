@@ -107,6 +107,7 @@ Deno.test("a failed batch with a staged snapshot may be persisted again", async 
   const fs = new FakeFileSystem();
   const storage = await started(fs, 1_000_000);
   await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 3) });
+  await snapshotAt(storage, 1);
   const writer = await storage.createSnapshot();
   await writer.write(new Uint8Array(10));
   const meta = { id: "s", index: 2, term: 1, membership, size: writer.offset, checksum: writer.checksum };
@@ -115,7 +116,9 @@ Deno.test("a failed batch with a staged snapshot may be persisted again", async 
   const batch = { sequence: 2, hardState: null, snapshot: meta, entries: [] };
   await assert.rejects(storage.persist(batch), { disk: "unchanged" });
   fs.intercept = () => undefined;
-  assert.strictEqual(await storage.openSnapshot(), null);
+  const before = await storage.openSnapshot();
+  assert.strictEqual(before?.meta.id, "s1");
+  await before.close();
   await storage.persist(batch);
   await storage.close();
   const again = new FileStorage(fs, "/data");
