@@ -208,6 +208,29 @@ const checks: PageCheck[] = [
     },
   },
   {
+    name: "the chunks of a superseded snapshot are deleted at once: while it is written, staged, or in a write",
+    run: async () => {
+      await using storage = await openNew("superseded");
+      await install(storage, 1, pattern(10, 1));
+      const chunks = async () => (await chunksOf(storage.name)).map(String);
+      const written = await storage.createSnapshot();
+      await written.write(pattern(600 * KiB, 2));
+      same(await chunks(), ["chunk,1,0", "chunk,2,0", "chunk,2,1"], "one that is written");
+      const staged = await storage.createSnapshot();
+      same(await chunks(), ["chunk,1,0"], "after it was superseded");
+      await staged.write(pattern(10, 3));
+      await staged.stage({ id: "b", index: 2, term: 1, membership, size: 10, checksum: staged.checksum });
+      same(await chunks(), ["chunk,1,0", "chunk,3,0"], "one that is staged");
+      const writing = await storage.createSnapshot();
+      same(await chunks(), ["chunk,1,0"], "after it was superseded");
+      const write = rejects(writing.write(pattern(2000 * KiB, 4)), "storage", "a write that is superseded");
+      const last = await storage.createSnapshot();
+      await write;
+      await last.write(pattern(300 * KiB, 5));
+      same(await chunks(), ["chunk,1,0", "chunk,5,0"], "the last one");
+    },
+  },
+  {
     name: "chunks that no snapshot names are deleted at start",
     run: async () => {
       const name = await prepare("leftovers");
