@@ -73,9 +73,17 @@ export function resolveConfig(options: RaftNodeOptions): NodeConfig {
     // One tick more: the first may come right after the counting began (lib/raft/lease.ts).
     electionTicks: Math.ceil(electionTimeoutMs / tickMs) + 1,
     heartbeatTicks: Math.max(1, Math.round(heartbeatIntervalMs / tickMs)),
-    snapshotChunkBytes: Math.min(numbers.snapshotChunkBytes, MAX_CHUNK_BYTES),
+    snapshotChunkBytes: chunkBytes(numbers),
     storageStallTicks: Math.ceil(numbers.storageStallTimeoutMs / tickMs),
   };
+}
+
+/** Returns the size of chunks. At a low rate they are small: two in each election timeout, after which the sender doubts its peer. */
+function chunkBytes(numbers: Readonly<Record<NumericOption, number>>): number {
+  const { snapshotChunkBytes, snapshotBytesPerSecond, electionTimeoutMs } = numbers;
+  const most = Math.min(snapshotChunkBytes, MAX_CHUNK_BYTES);
+  if (snapshotBytesPerSecond === 0) return most;
+  return Math.max(1, Math.min(most, Math.floor(snapshotBytesPerSecond * electionTimeoutMs / 2000)));
 }
 
 function resolveNumbers(options: RaftNodeOptions): Record<NumericOption, number> {

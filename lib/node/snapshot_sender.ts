@@ -148,6 +148,8 @@ class Transfer {
   #accepted(offset: number, size: number): void {
     if (offset > size) return;
     this.#reported = offset;
+    // The peer has everything, and may take long to restore it; a newer snapshot would only begin that again.
+    if (offset === size) this.#resends = 0;
     if (offset > this.#acked) {
       this.#acked = offset;
       this.#next = Math.max(this.#next, offset);

@@ -12,8 +12,8 @@ const SCALED: Partial<RaftNodeOptions> = {
 };
 const CONTACT_MS = 11_000;
 
-/** Starts three nodes of which one needs a snapshot; the leader has a state of 100 KB. */
-async function withOneAway(node: Partial<RaftNodeOptions> = {}) {
+/** Starts three nodes of which one needs a snapshot; the leader has a state of 100 KB, or of more. */
+async function withOneAway(node: Partial<RaftNodeOptions> = {}, stateKb = 100) {
   const cluster = await Cluster.start({
     network: { minDelayMs: 2, maxDelayMs: 2 },
     node: { ...SCALED, ...node },
@@ -24,7 +24,7 @@ async function withOneAway(node: Partial<RaftNodeOptions> = {}) {
   leader.node.addEventListener("entriesDropped", ({ detail }) => drops.push(detail));
   cluster.network.isolate(away.id);
   await cluster.pass(CONTACT_MS);
-  for (let i = 0; i < 100; i++) await cluster.propose(leader, "x".repeat(1000));
+  for (let i = 0; i < stateKb; i++) await cluster.propose(leader, "x".repeat(1000));
   for (let i = 0; i < 120; i++) await cluster.propose(leader, "y");
   return { cluster, leader, away, drops };
 }
@@ -76,6 +76,35 @@ Deno.test("§7: two receivers of snapshots begun at different times need one eac
   const caughtUp = (test: TestNode) => test.machine.restores > 0 && lag(leader, test) < 5;
   await writeUntil(cluster, leader, 40, () => caughtUp(away) && caughtUp(learner));
   assert.deepEqual([away.machine.restores, learner.machine.restores], [1, 1]);
+  await cluster.end();
+});
+
+Deno.test("§7: a receiver that takes long to store a snapshot is not sent a newer one meanwhile", async () => {
+  const { cluster, leader, away, drops } = await withOneAway();
+  const create = away.storage.createSnapshot.bind(away.storage);
+  away.storage.createSnapshot = async () => {
+    const writer = await create();
+    const stage = writer.stage.bind(writer);
+    writer.stage = async (meta) => {
+      // Longer than the leader sends the last chunk again and again.
+      await new Promise<void>((resolve) => void away.host.clock.setTimer(20_000, resolve));
+      await stage(meta);
+    };
+    return writer;
+  };
+  cluster.network.heal();
+  await writeUntil(cluster, leader, 40, () => away.machine.restores > 0 && lag(leader, away) < 5);
+  assert.equal(away.machine.restores, 1);
+  assert.deepEqual(drops, []);
+  await cluster.end();
+});
+
+Deno.test("§7: a snapshot is sent to its end, however slow: its chunks are no larger than the rate allows", async () => {
+  // Of the largest chunks there would be one in 13 s, longer than the leader sends a snapshot without progress.
+  const { cluster, leader, away } = await withOneAway({ snapshotChunkBytes: 256 * 1024 }, 600);
+  cluster.network.heal();
+  await writeUntil(cluster, leader, 40, () => away.machine.restores > 0 && lag(leader, away) < 5);
+  assert.equal(away.machine.restores, 1);
   await cluster.end();
 });
 

@@ -272,6 +272,16 @@ export const snapshots: readonly Mutant[] = [
     },
   },
   {
+    name: "snapshot-replaced-while-stored",
+    rule: "A receiver that has all of a snapshot is not sent a newer one while it stores that.",
+    edits: [{ file: "lib/node/snapshot_sender.ts", find: "if (offset === size) this.#resends = 0;", replace: "" }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/retention_test.ts",
+      name: "§7: a receiver that takes long to store a snapshot is not sent a newer one meanwhile",
+    },
+  },
+  {
     name: "snapshot-size-ignored",
     rule: "A snapshot is taken once the log since the last one is as large as that: then it costs at most as much.",
     edits: [{
