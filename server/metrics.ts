@@ -43,7 +43,7 @@ const SIZES: readonly (readonly [name: string, help: string, value: (sizes: Size
   ["raft_snapshot_bytes", "Bytes of the newest snapshot.", ({ snapshotBytes }) => snapshotBytes],
   [
     "raft_retained_bytes",
-    "On the leader: bytes of entries kept before its newest snapshot for members that need them.",
+    "On the leader: bytes of entries kept before its newest snapshot for members that receive an older one.",
     ({ retainedBytes }) => retainedBytes,
   ],
   ["raft_snapshot_transfers", "On the leader: snapshots being sent.", ({ transfers }) => transfers],

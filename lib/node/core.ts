@@ -267,7 +267,10 @@ export class NodeCore implements NodeContext {
     for (const read of effects.entryReads) this.#logWriter.read(read);
     // Answers first: the core may request a peer's next snapshot as soon as it has installed one.
     for (const { from, message } of effects.snapshotResponses) this.#senders.answered(from, message);
-    for (const peer of effects.snapshotSends) this.#senders.start(peer);
+    for (const peer of effects.snapshotSends) {
+      this.#logWriter.keepFor(peer);
+      this.#senders.start(peer);
+    }
     for (const { from, message } of effects.snapshotChunks) this.#receiver.received(from, message);
     for (const read of effects.reads) this.reads.confirmed(read);
     for (const id of effects.rejectedReads) this.reads.rejected(id, () => this.#readLost());

@@ -5,7 +5,7 @@
  */
 
 import { StorageError } from "../errors.ts";
-import type { Entry, EntryRead, PersistBatch, SnapshotMeta } from "../raft/types.ts";
+import type { Entry, EntryRead, NodeId, PersistBatch, SnapshotMeta } from "../raft/types.ts";
 import type { Applier } from "./applier.ts";
 import type { NodeContext } from "./context.ts";
 import { asStorageError, leadershipEnded, stopForStorage, superseded } from "./errors.ts";
@@ -53,7 +53,7 @@ export class LogWriter {
     return this.#error;
   }
 
-  /** The bytes of entries that are kept for members that need them. */
+  /** The bytes of entries that are kept for receivers of snapshots. */
   get retainedBytes(): number {
     return this.#retention.retainedBytes;
   }
@@ -107,7 +107,12 @@ export class LogWriter {
     });
   }
 
-  /** Compacts the log behind a snapshot, except for entries that members may still need. */
+  /** Keeps the entries that a member needs after the snapshot that it is about to be sent. */
+  keepFor(receiver: NodeId): void {
+    if (this.#context.config.maxRetainedBytes > 0) this.#retention.add(receiver);
+  }
+
+  /** Compacts the log behind a snapshot, except for entries that others may still need. */
   compactBehind(snapshot: SnapshotMeta): void {
     const { raft } = this.#context;
     const index = this.#retention.limit(snapshot);
@@ -132,7 +137,7 @@ export class LogWriter {
   /** Checks for a write that does not return: it deposes a leader as surely as one that fails (rule 9), and finally stops any node. */
   tick(): void {
     const { raft, config } = this.#context;
-    // A member that needed the entries may have received them by now, or be gone.
+    // A receiver may have caught up by now, or be gone.
     if (this.#retention.retains && raft.snapshot !== null) this.compactBehind(raft.snapshot);
     if (this.#busy) this.#ticks++;
     if (this.#ticks >= config.storageStallTicks) {

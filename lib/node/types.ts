@@ -79,10 +79,10 @@ export interface RaftNodeOptions {
   /** The number of entries kept before a snapshot's index, so that a slow follower needs no snapshot. @default 1000 */
   readonly trailingEntries?: number;
   /**
-   * The maximum bytes of entries that a leader keeps before its newest snapshot,
-   * because a member that answers still needs them: one that receives a snapshot, or
-   * is slow. Beyond that the member loses them, and must receive a newer snapshot,
-   * which the event `entriesDropped` reports. 0 to keep none. @default 512 MiB
+   * The maximum bytes of entries that a leader keeps before its newest snapshot for
+   * members that receive an older one, and need them next. Beyond that the member
+   * loses them, and must receive a newer snapshot, which the event `entriesDropped`
+   * reports. 0 to keep none. @default 512 MiB
    */
   readonly maxRetainedBytes?: number;
   /** The maximum snapshot bytes per second to one peer; 0 for no cap. @default 64 MiB */
@@ -271,9 +271,9 @@ export interface RaftNodeEventMap {
   /** Emitted when a snapshot was taken here, or installed from the leader. */
   readonly snapshot: { readonly index: number; readonly size: number; readonly reason: "taken" | "installed" };
   /**
-   * Emitted when a leader compacts entries that a member still needs, from `index` on,
-   * because they have `bytes`, more than `maxRetainedBytes`. The member must
-   * receive another snapshot.
+   * Emitted when a leader compacts the entries that the receiver of a snapshot needs
+   * next, from `index` on, because they have `bytes`, more than `maxRetainedBytes`. The
+   * member must receive another snapshot.
    */
   readonly entriesDropped: { readonly peer: NodeId; readonly index: number; readonly bytes: number };
   /** A failure of the storage, and its consequence. */

@@ -240,7 +240,7 @@ export const snapshots: readonly Mutant[] = [
   {
     name: "receivers-entries-compacted",
     rule: "A leader keeps the entries that follow a snapshot until its receiver has them (§7).",
-    edits: [{ file: RETENTION, find: "limit = peer.neededIndex - 1;", replace: "limit = usual;" }],
+    edits: [{ file: RETENTION, find: "limit = neededIndex - 1;", replace: "limit = usual;" }],
     killedBy: "test",
     test: {
       file: "tests/cluster/retention_test.ts",
