@@ -17,7 +17,7 @@ export const messages: readonly Mutant[] = [
     edits: [{
       file: CHECK,
       find: "if (term !== state.term || leader === null || leader === from) return null;",
-      replace: "if (term !== state.term || leader !== from) return null;",
+      replace: "if (term !== -1 || leader === null || leader === from) return null;",
     }],
     killedBy: "test",
     test: {
