@@ -15,6 +15,9 @@ import type {
   NodeId,
 } from "./types.ts";
 
+/** The last index that a snapshot may cover: after it, the log must still be able to grow for ages. Entries alone never come near. */
+const MAX_SNAPSHOT_INDEX = 2 ** 52;
+
 /** Returns the reason to refuse a message; `null` if a correct peer may have sent it. */
 export function reasonToRefuse(state: State, from: NodeId, message: Message): MessageRefusal | null {
   const problem = malformed(message);
@@ -142,7 +145,7 @@ function malformedEntries({ term, prevLogIndex, prevLogTerm, entries }: AppendEn
 function malformedSnapshot({ term, snapshot, offset, data }: InstallSnapshot): string | null {
   const { index, size, checksum, membership } = snapshot;
   if (snapshot.id === "") return "the snapshot has no id";
-  if (!isNumber(index) || index === 0) return `the snapshot covers entry ${index}`;
+  if (!isNumber(index) || index === 0 || index > MAX_SNAPSHOT_INDEX) return `the snapshot covers entry ${index}`;
   if (!isNumber(snapshot.term) || snapshot.term > term) return `the snapshot has term ${snapshot.term}`;
   if (!isNumber(size) || offset + data.length > size) return `a chunk at ${offset} is not in ${size} bytes`;
   if (!isNumber(checksum) || checksum > 0xffff_ffff) return `the checksum is ${checksum}`;

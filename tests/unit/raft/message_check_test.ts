@@ -60,6 +60,7 @@ Deno.test("a message that makes no sense to any node is refused, whichever trans
     appendEntries({ term: 2, prevLogIndex: 1, prevLogTerm: 1, entries: [evil] }),
     requestVote({ term: 2, lastLogIndex: 9, lastLogTerm: 3 }),
     installSnapshot({ term: 2, snapshot: { ...meta, index: 0 } }),
+    installSnapshot({ term: 2, snapshot: { ...meta, index: MAX - 1 } }),
     installSnapshot({ term: 2, snapshot: { ...meta, term: 3 } }),
     installSnapshot({ term: 2, snapshot: { ...meta, size: -1 } }),
     installSnapshot({ term: 2, snapshot: { ...meta, checksum: 2 ** 32 } }),
