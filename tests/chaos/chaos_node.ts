@@ -158,17 +158,4 @@ export class ChaosNode {
   status(): Promise<Status | null> {
     return this.#server.status();
   }
-
-  /** Yields this node's own state as JSON, page by page. */
-  async *pages(): AsyncGenerator<string> {
-    for (let after = "";;) {
-      const query = `prefix=&limit=10000&consistency=stale${after === "" ? "" : `&after=${encodeURIComponent(after)}`}`;
-      const response = await fetch(`${this.address}/kv?${query}`, { signal: AbortSignal.timeout(30_000) });
-      const page = await response.json() as { readonly entries: readonly { readonly key: string }[]; more: boolean };
-      yield JSON.stringify(page.entries);
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) return;
-      after = last.key;
-    }
-  }
 }

@@ -87,7 +87,12 @@ export class Clients {
 
   /** The longest time without any answer, of all clients together. */
   get longestGapMs(): number {
-    return Math.max(this.#longestGapMs, this.#stopping ? 0 : performance.now() - this.#lastMs);
+    return Math.max(this.#longestGapMs, this.currentGapMs);
+  }
+
+  /** The time since the last answer, of all clients together; 0 once they were stopped. */
+  get currentGapMs(): number {
+    return this.#stopping ? 0 : performance.now() - this.#lastMs;
   }
 
   /** Stops all clients; operations under way get their outcomes first. */

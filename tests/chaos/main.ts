@@ -9,6 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { compareCopies } from "../support/copies.ts";
 import { seededRandom } from "../support/virtual_host.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Clients, connect, readAll } from "./clients.ts";
@@ -126,7 +127,10 @@ async function unleash(cluster: ChaosCluster, { minutes, clients: count, seed, f
     await cluster.repair();
     verdict = await readAndJudge(cluster, clients);
   });
-  await attempt("the nodes' copies", () => compareCopies(cluster));
+  await attempt("the nodes' copies", async () => {
+    await cluster.settled();
+    await compareCopies(cluster.nodes);
+  });
   problems.push(...cluster.unexplained, ...clients.failures.map((failure) => `a client failed: ${failure}`));
   return { cluster, clients, nemesis, verdict, problems };
 }
@@ -140,19 +144,6 @@ async function readAndJudge(cluster: ChaosCluster, { history, unique }: Clients)
   const call = performance.now();
   const held = await readAll(reader);
   return judge(history, unique, held, [call, performance.now()]);
-}
-
-/** Checks that all nodes have the same state. */
-async function compareCopies(cluster: ChaosCluster): Promise<void> {
-  await cluster.settled();
-  const pages = cluster.nodes.map((node) => ({ node, pages: node.pages() }));
-  for (;;) {
-    const next = await Promise.all(pages.map(async ({ node, pages }) => ({ node, page: await pages.next() })));
-    const [first] = next;
-    const other = next.find(({ page }) => page.value !== first!.page.value);
-    if (other !== undefined) throw new Error(`${other.node.id} and ${first!.node.id} hold different entries`);
-    if (first!.page.done === true) return;
-  }
 }
 
 async function keepEvidence({ cluster, clients, nemesis, verdict }: Results, text: string): Promise<string> {
