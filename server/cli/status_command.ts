@@ -14,7 +14,7 @@ import { failureOf } from "./errors.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
 import type { ClusterHealth, NodeHealth } from "./cluster_health.ts";
-import { clusterHealth, exitCodeOfHealth, peerOf, troubleOf } from "./cluster_health.ts";
+import { clusterHealth, exitCodeOfHealth, peerOf } from "./cluster_health.ts";
 import { count, duration, safeText, shortAddress, table } from "./text.ts";
 
 interface StatusOptions extends CommonOptions {
@@ -23,8 +23,12 @@ interface StatusOptions extends CommonOptions {
 }
 
 const HELP = `
-Asks the servers, and then every member that they know. Exits with 0 if there is a leader and every node that
-answers is healthy, 3 if no server answers, 4 if there is no leader, 5 if a node has stopped or its storage failed.
+Asks the servers, and then every member that they know. A node is up if it leads, or follows the leader and the
+leader hears it. Exits with 0 if there is a leader and every voter is up, 3 if no server answers, 4 if there is no
+leader or no quorum, 5 if a voter is not up, or a node has stopped or its storage failed.
+
+HEALTH says why a node is not up: no server answers, its data folder or its version is refused, the membership has
+it at another address, no link from the leader, its disk, it was removed.
 
 LAG is the number of entries of the leader's log that a node does not have yet.
 
@@ -42,7 +46,7 @@ export function addStatusCommand(root: Command, registry: Registry): void {
     .addHelpText("after", HELP.trimEnd());
   registry.handle<StatusOptions>(status, async (session, _, options) => {
     if (options.watch === true) return await watch(session, options.intervalMs);
-    const health = await clusterHealth(session);
+    const health = await clusterHealth(session, true);
     await session.print(health, () => statusText(session, health));
     return exitCodeOfHealth(health);
   });
@@ -55,7 +59,7 @@ async function watch(session: Session, intervalMs: number): Promise<number> {
     let document: unknown;
     let text: string;
     try {
-      const health = await clusterHealth(session);
+      const health = await clusterHealth(session, true);
       document = health;
       text = statusText(session, health);
     } catch (error) {
@@ -81,30 +85,38 @@ const COLUMNS = ["NODE", "ADDRESS", "ROLE", ...NUMBERS, "HEALTH"];
 function statusText(session: Session, health: ClusterHealth): string {
   const { paint } = session;
   const rows = health.nodes.map((node) => row(session, health, node));
-  const voters = health.nodes.filter(({ suffrage }) => suffrage === "voter" || suffrage === "outgoing");
-  const up = voters.filter(({ status }) => status?.lifecycle === "running").length;
   const leader = health.leader === null
     ? paint("red", "no leader")
     : `leader ${paint("bold", safeText(health.leader.id))} (${shortAddress(health.leader.address)})`;
   const begun = health.clusterId === "" ? "no cluster yet" : `cluster ${safeText(health.clusterId)}`;
-  const present = `${up} of ${count(voters.length, "voter")} up`;
+  const { total, up } = health.voters;
+  const present = `${up} of ${count(total, "voter")} up`;
   const head = [
     begun,
     leader,
     `term ${health.term}`,
-    voters.length === 0 ? "" : up < voters.length ? paint("yellow", present) : present,
+    ...(total === 0 ? [] : [up < total ? paint("yellow", present) : present, survivalOf(session, health)]),
   ].filter((part) => part !== "").join(", ");
   return `${head}\n\n${table(COLUMNS, rows, NUMBERS)}${warnings(session, health)}`;
+}
+
+/** Returns in words how many more failures the cluster survives. */
+function survivalOf({ paint }: Session, { survives, voters, leader }: ClusterHealth): string {
+  if (leader === null) return "";
+  if (survives === null) return paint("red", "no quorum");
+  if (survives > 0) return `survives ${count(survives, "more failure")}`;
+  // A single voter never survives its own failure; with others it is a matter of those that are not up.
+  return voters.total <= 2 && voters.up === voters.total ? "survives none" : paint("yellow", "survives none");
 }
 
 function row(session: Session, health: ClusterHealth, node: NodeHealth): readonly string[] {
   const { paint } = session;
   const { status } = node;
-  const trouble = troubleOf(node);
+  const trouble = node.problems.join("; ");
   const name = safeText(node.id ?? "?");
   if (status === undefined) {
     // It can't be asked from here; that says nothing about its health.
-    const role = isTabAddress(node.address) ? "?" : paint("red", "down");
+    const role = node.up || isTabAddress(node.address) ? "?" : paint("red", "down");
     return [name, shortAddress(node.address), role, "", "", "", "", "", "", "", safeText(trouble)];
   }
   const leads = node.id === health.leader?.id && status.role === "leader";

@@ -10,7 +10,7 @@ Deno.test("status: all nodes, including members that no flag named", async () =>
   assert.equal(
     ran.out,
     [
-      "cluster c1, leader n2 (127.0.0.1:7002), term 3, 3 of 3 voters up",
+      "cluster c1, leader n2 (127.0.0.1:7002), term 3, 3 of 3 voters up, survives 1 more failure",
       "",
       "NODE  ADDRESS         ROLE      TERM  COMMIT  APPLIED  LAST  SNAPSHOT  LAG  UPTIME  HEALTH",
       "n1    127.0.0.1:7001  follower     3     120      120   120       100    0   1m 5s  ok",
@@ -24,8 +24,8 @@ Deno.test("status: all nodes, including members that no flag named", async () =>
 
 Deno.test("status: a node that is down is a row, not a failure", async () => {
   const ran = await cli(["status"], { remote: statuses({ n2: {}, n3: {} }) });
-  assert.equal(ran.code, 0);
-  assert.match(ran.out, /2 of 3 voters up/);
+  assert.equal(ran.code, 5);
+  assert.match(ran.out, /2 of 3 voters up, survives none/);
   assert.match(ran.out, /^n1 .* down .* no server answers at 127\.0\.0\.1:7001$/m);
 });
 
@@ -39,6 +39,8 @@ Deno.test("status --json", async () => {
     suffrage: "voter",
     reachable: true,
     status: JSON.parse(JSON.stringify(statusOf("n1"))),
+    up: true,
+    problems: [],
   });
   assert.deepEqual(document.nodes[2], {
     id: "n3",
@@ -46,7 +48,10 @@ Deno.test("status --json", async () => {
     suffrage: "voter",
     reachable: false,
     error: "no server answers at 127.0.0.1:7003",
+    up: false,
+    problems: ["no server answers at 127.0.0.1:7003"],
   });
+  assert.deepEqual([document.voters, document.survives], [{ total: 3, up: 2 }, 0]);
 });
 
 Deno.test("status: no server answers", async () => {

@@ -210,6 +210,11 @@ export function statusOf(id: string, more: Partial<StatusDocument> = {}): Status
   };
 }
 
+/** Returns the leader's peers; it has not heard those that do not answer for a minute. */
+function peersOf(answers: Record<string, unknown>): readonly PeerStatus[] {
+  return statusOf("n2").peers.map((peer) => ({ ...peer, lastContactMs: peer.id in answers ? 10 : 60_000 }));
+}
+
 /** Answers for each node by id; the others can't be reached. */
 export function statuses(answers: Record<string, Partial<StatusDocument>>): Pick<Remote, "status"> {
   return {
@@ -219,7 +224,7 @@ export function statuses(answers: Record<string, Partial<StatusDocument>>): Pick
       const { host } = new URL(endpoint);
       return id === undefined || answer === undefined
         ? Promise.reject(new RaftError("unreachable", `no server answers at ${host}`))
-        : Promise.resolve(statusOf(id, answer));
+        : Promise.resolve(statusOf(id, { ...(id === "n2" ? { peers: peersOf(answers) } : {}), ...answer }));
     },
   };
 }
