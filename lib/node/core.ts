@@ -82,7 +82,7 @@ export class NodeCore implements NodeContext {
     });
     this.#address = address;
     this.#peerWatch = new PeerWatch(this, messenger);
-    this.#removal = new Removal(this.raft);
+    this.#removal = new Removal(this.raft, config.electionTicks);
     this.#reportedRemoved = this.removed;
     this.leaderTasks = new LeaderTasks(this);
     const advanced = (): void => {
@@ -304,6 +304,7 @@ export class NodeCore implements NodeContext {
       this.proposals.tick();
       this.admin.tick();
       this.#peerWatch.tick();
+      this.#removal.tick(this.#messenger.identity);
       this.taker.check();
       this.#reportSizes();
     });
@@ -323,7 +324,6 @@ export class NodeCore implements NodeContext {
 
   /** Reports role, term and leader to observers if they have changed, and whether the node was removed. */
   #reportState(): void {
-    this.#removal.poll();
     const { removed } = this;
     if (removed !== this.#reportedRemoved) this.events.emit("removed", { removed });
     this.#reportedRemoved = removed;

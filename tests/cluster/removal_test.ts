@@ -115,3 +115,29 @@ Deno.test("a removed peer is not reported as silent", async () => {
   assert.deepEqual(seen, []);
   await cluster.end();
 });
+
+Deno.test("a node that was told of its removal does not take the leader's last messages for a return", async () => {
+  const { cluster, leader, gone, remove } = await three();
+  await cluster.crash(gone.id);
+  await remove();
+  const { node } = await cluster.restart(gone.id);
+  const seen: boolean[] = [];
+  node.addEventListener("removed", ({ detail }) => void seen.push(detail.removed));
+  node.learn(leader.node.status());
+  await cluster.until(() => node.status().membershipIndex > 1, "the leader's sending it the removal");
+  await cluster.pass(30_000);
+  assert.deepEqual([node.status().removed, seen], [true, [true]]);
+  await cluster.end();
+});
+
+Deno.test("a member that lies about a removal is believed until a leader counts on the node", async () => {
+  const { cluster, leader, gone, others } = await three();
+  await cluster.crash(gone.id);
+  const { node } = await cluster.restart(gone.id);
+  const { membership, ...status } = leader.node.status();
+  const lie = { ...membership, voters: others, members: others.map(member) };
+  node.learn({ ...status, membership: lie, membershipIndex: 2 ** 52 });
+  assert.equal(node.status().removed, true);
+  await cluster.until(() => !node.status().removed, "the leader's proving otherwise", 30_000);
+  await cluster.end();
+});
