@@ -84,11 +84,13 @@ export function validateMembership(membership: Membership): void {
       }
     }
   }
+  // Looked up in sets: a membership may come from another node, with any number of ids.
+  const [staying, leaving] = [new Set(voters), new Set(outgoing)];
   for (const id of learners) {
-    if (isVoter(membership, id)) throw new TypeError(`member ${id} can't be both voter and learner`);
+    if (staying.has(id) || leaving.has(id)) throw new TypeError(`member ${id} can't be both voter and learner`);
   }
   for (const id of learnersNext) {
-    if (!outgoing.includes(id) || voters.includes(id)) throw new TypeError(`member ${id} can't become a learner`);
+    if (!leaving.has(id) || staying.has(id)) throw new TypeError(`member ${id} can't become a learner`);
   }
   const named = new Set([...voters, ...outgoing, ...learners]);
   if (named.size !== members.length || members.some((member) => !named.has(member.id))) {

@@ -13,7 +13,7 @@ export const surroundings: readonly Mutant[] = [
     rule: "Bytes that are not a message are refused as such, and not with an error of the decoder.",
     edits: [{
       file: "transport/wire/checked.ts",
-      find: 'throw new RaftError("invalid_argument", `malformed message: not ${what}`, { cause });',
+      find: 'throw withoutStack(() => new RaftError("invalid_argument", `malformed message: not ${what}`, { cause }));',
       replace: "throw cause;",
     }],
     killedBy: "simulation",

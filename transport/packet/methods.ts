@@ -6,7 +6,6 @@ import {
   create,
   type DescMessage,
   type DescMethodUnary,
-  fromBinary,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -17,6 +16,7 @@ import { RaftError } from "../../lib/errors.ts";
 import type { SendUnary } from "../wire/admin_codec.ts";
 import { readable, wellFormed } from "../wire/checked.ts";
 import { clientService } from "../wire/client_service.ts";
+import { decodeMessage } from "../wire/message_check.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 
 /** Options of a call that is answered. */
@@ -49,7 +49,7 @@ export function unary<I extends DescMessage, O extends DescMessage>(
 ): CallMethods {
   return {
     async [methodName(method)](bytes, options) {
-      const request = wellFormed(`a request of ${methodName(method)}`, () => fromBinary(method.input, bytes));
+      const request = wellFormed(`a request of ${methodName(method)}`, () => decodeMessage(method.input, bytes));
       return toBinary(method.output, create(method.output, await answer(request, options)));
     },
   };
@@ -68,7 +68,7 @@ export function tabCalls(transport: { readonly call: CallSender }, to: string, o
   return async (method, request) => {
     const bytes = toBinary(method.input, create(method.input, request));
     const answer = await transport.call(to, methodName(method), bytes, options);
-    return readable(() => fromBinary(method.output, answer));
+    return readable(() => decodeMessage(method.output, answer));
   };
 }
 

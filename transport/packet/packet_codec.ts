@@ -2,12 +2,13 @@
  * Packets as bytes.
  */
 
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { RaftError } from "../../lib/errors.ts";
 import type { Envelope } from "../../lib/transport.ts";
 import { malformed, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, present, shortString, wellFormed } from "../wire/checked.ts";
 import { envelopeFromWire, envelopeToWire } from "../wire/codec.ts";
 import { errorFromDetail, errorToDetail } from "../wire/error_detail.ts";
+import { decodeMessage } from "../wire/message_check.ts";
 import { type Answer as WireAnswer, type Packet as WirePacket, PacketSchema } from "../wire/gen/raft/v1/packet_pb.ts";
 
 /** A unary call of a service. */
@@ -50,7 +51,7 @@ export function encodePacket({ to, from, body }: Packet): Uint8Array<ArrayBuffer
  * @throws {RaftError} `invalid_argument` for anything else
  */
 export function decodePacket(bytes: Uint8Array): Packet {
-  const wire = wellFormed("a packet", () => fromBinary(PacketSchema, bytes));
+  const wire = wellFormed("a packet", () => decodeMessage(PacketSchema, bytes));
   const to = shortString(wire.to, MAX_ADDRESS_LENGTH, "the receiver's address");
   const from = shortString(wire.from, MAX_ADDRESS_LENGTH, "the sender's address");
   return { to, from, body: bodyFromWire(wire.body) };

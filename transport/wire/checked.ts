@@ -2,7 +2,7 @@
  * Checks of values that arrive from outside.
  */
 
-import { RaftError } from "../../lib/errors.ts";
+import { RaftError, withoutStack } from "../../lib/errors.ts";
 
 /** The longest id of a node, cluster, incarnation or snapshot that is accepted, in UTF-16 code units. */
 export const MAX_ID_LENGTH = 256;
@@ -12,17 +12,18 @@ export const MAX_ADDRESS_LENGTH = 1024;
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
-/** Returns the error for a malformed message. */
+/** Returns the error for a malformed message. It has no stack: the sender decides how many there are. */
 export function malformed(what: string): RaftError {
-  return new RaftError("invalid_argument", `malformed message: ${what}`);
+  return withoutStack(() => new RaftError("invalid_argument", `malformed message: ${what}`));
 }
 
-/** Reads a message, or a part of one. @throws {RaftError} `invalid_argument` for an error of `read` */
+/** Reads a message, or a part of one. @throws {RaftError} that of `read`; `invalid_argument` for another error of it */
 export function wellFormed<T>(what: string, read: () => T): T {
   try {
-    return read();
+    return withoutStack(read);
   } catch (cause) {
-    throw new RaftError("invalid_argument", `malformed message: not ${what}`, { cause });
+    if (cause instanceof RaftError) throw cause;
+    throw withoutStack(() => new RaftError("invalid_argument", `malformed message: not ${what}`, { cause }));
   }
 }
 

@@ -4,7 +4,7 @@
  * for it, and whether they are current.
  */
 
-import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { decodeMembership, validateMembership } from "../../lib/raft/membership.ts";
 import type {
   AppendEntries,
@@ -43,10 +43,14 @@ import {
   EnvelopeSchema,
   InstallSnapshotStatus as WireSnapshotStatus,
 } from "./gen/raft/v1/peer_pb.ts";
+import { decodeMessage } from "./message_check.ts";
 import { membershipFromWire, membershipToWire } from "./membership_codec.ts";
 
 /** The most snapshot bytes in one message. */
 export const MAX_CHUNK_BYTES: number = 256 * 1024;
+
+/** The longest encoded membership: some thousands of members. */
+const MAX_MEMBERSHIP_BYTES = 1024 * 1024;
 
 const ENTRY_TYPES: Readonly<Record<EntryType, WireEntryType>> = {
   command: WireEntryType.COMMAND,
@@ -80,7 +84,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
  * @throws {RaftError} `invalid_argument` for anything else
  */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
-  return envelopeFromWire(wellFormed("an envelope", () => fromBinary(EnvelopeSchema, bytes)));
+  return envelopeFromWire(wellFormed("an envelope", () => decodeMessage(EnvelopeSchema, bytes)));
 }
 
 /** Returns the wire form of an envelope. */
@@ -190,6 +194,7 @@ function entryToWire(entry: Entry): MessageInitShape<typeof EntrySchema> {
 function entryFromWire(wire: WireEntry): Entry {
   const type = keyOf(ENTRY_TYPES, wire.type, "an entry's type");
   if (type === "noop" && wire.data.length > 0) throw malformed("a noop has data");
+  if (type === "membership" && wire.data.length > MAX_MEMBERSHIP_BYTES) throw malformed("a membership is too long");
   if (type === "membership") wellFormed("a membership", () => decodeMembership(wire.data));
   return {
     index: entryIndex(wire.index, "an entry's index"),

@@ -3,7 +3,7 @@
  */
 
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { type Outcome, RaftError, type RaftErrorCode } from "../../lib/errors.ts";
+import { type Outcome, RaftError, type RaftErrorCode, withoutStack } from "../../lib/errors.ts";
 import { errorFromDetail, errorToDetail, wireError } from "./error_detail.ts";
 import { RaftErrorDetailSchema } from "./gen/raft/v1/error_pb.ts";
 
@@ -55,13 +55,9 @@ const WITHOUT_DETAIL: { readonly [code in Code]?: readonly [RaftErrorCode, Outco
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   const known = wireError(error);
-  return new ConnectError(
-    known.message,
-    CONNECT_CODES[known.code],
-    undefined,
-    [{ desc: RaftErrorDetailSchema, value: errorToDetail(known) }],
-    error,
-  );
+  const detail = { desc: RaftErrorDetailSchema, value: errorToDetail(known) };
+  // The stack of the cause is the useful one.
+  return withoutStack(() => new ConnectError(known.message, CONNECT_CODES[known.code], undefined, [detail], error));
 }
 
 /**
