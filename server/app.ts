@@ -7,6 +7,7 @@ import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { FetchHandler } from "./listener.ts";
+import { BodyReceiver } from "../transport/connect/mod.ts";
 import { hostGuard, originAsSent } from "./guard.ts";
 import { isAlive, readiness, readinessText } from "./health.ts";
 import { keyValueRoutes, methodNotAllowed } from "./kv_routes.ts";
@@ -43,6 +44,8 @@ export interface AppOptions {
   readonly watchers?: Watchers;
   /** Bounds the requests that are forwarded to the leader. @default a new one, with the default limits */
   readonly forwards?: ForwardBudget;
+  /** Receives the bodies of requests. @default one with its defaults */
+  readonly receiver?: BodyReceiver;
   /** The metrics of the node. @default new ones */
   readonly metrics?: Metrics;
   /** Receives unexpected errors. */
@@ -113,7 +116,7 @@ export function createApp(options: AppOptions): App {
     }))
   );
 
-  const { client, services, store, requestTimeoutMs: timeoutMs = 5000 } = options;
+  const { client, services, store, requestTimeoutMs: timeoutMs = 5000, receiver = new BodyReceiver() } = options;
   if (services !== undefined) {
     app.all("*", async (context, next) => {
       return SERVICE_PATH.test(context.req.path) ? await services(context.req.raw) : await next();
@@ -122,7 +125,8 @@ export function createApp(options: AppOptions): App {
   healthRoutes(app, options);
   if (store !== undefined) {
     const { watchers = new Watchers(), forwards = new ForwardBudget() } = options;
-    app.route("/", keyValueRoutes(new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards })));
+    const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards });
+    app.route("/", keyValueRoutes(calls, receiver));
   }
   return app;
 }

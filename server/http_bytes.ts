@@ -1,5 +1,5 @@
 /**
- * Bytes over HTTP: bodies with a limit, percent-encoded keys.
+ * Bytes over HTTP: percent-encoded keys, values in JSON.
  */
 
 import { Buffer } from "node:buffer";
@@ -9,49 +9,6 @@ import type { KeyValueChange } from "../lib/kv/watch.ts";
 
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** The longest time for a body to arrive. */
-const BODY_TIMEOUT_MS = 30_000;
-
-/**
- * Reads a whole body.
- *
- * @throws {RaftError} `too_large`; `timeout` if it doesn't end in time; `aborted` if the client is gone.
- */
-export async function readBody(request: Request, maxBytes: number, timeoutMs = BODY_TIMEOUT_MS): Promise<Uint8Array> {
-  const tooLarge = (): RaftError => new RaftError("too_large", `the body exceeds the limit of ${maxBytes} bytes`);
-  const stated = request.headers.get("content-length");
-  if (stated !== null && Number(stated) > maxBytes) throw tooLarge();
-  if (request.body === null) return new Uint8Array(0);
-
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    reader.cancel().catch(() => {});
-  }, timeoutMs);
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      length += value.length;
-      if (length > maxBytes) {
-        reader.cancel().catch(() => {});
-        throw tooLarge();
-      }
-      chunks.push(value);
-    }
-  } catch (error) {
-    if (error instanceof RaftError) throw error;
-    if (!late) throw new RaftError("aborted", "the client went away before the body ended", { cause: error });
-  } finally {
-    clearTimeout(timer);
-  }
-  if (late) throw new RaftError("timeout", `the body did not end within ${timeoutMs} ms`);
-  return concatBytes(chunks);
-}
 
 /**
  * Percent-decodes to bytes, which need not be UTF-8: `%FF` is the byte 255.

@@ -8,10 +8,13 @@ import { RaftError } from "../lib/errors.ts";
 import { LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "../lib/kv/commands.ts";
 import type { ExpectedVersion } from "../lib/kv/commands.ts";
 import type { Consistency } from "../lib/node/types.ts";
-import { jsonEntry, percentDecode, queryBytes, readBody } from "./http_bytes.ts";
+import { jsonEntry, percentDecode, queryBytes } from "./http_bytes.ts";
 import { problem, problemResponse } from "./problem.ts";
+import type { BodyKind, BodyReceiver } from "../transport/connect/mod.ts";
 import type { KeyValueCalls } from "./services/kv.ts";
 import { WATCH_HEADERS, watchResponse } from "./watch.ts";
+
+const VALUE_BODY: BodyKind = { maxBytes: VALUE_MAX_BYTES, peer: false };
 
 /**
  * Returns the routes for `PUT`, `GET` and `DELETE /kv/KEY`, and `GET /kv` to list and to watch.
@@ -20,12 +23,12 @@ import { WATCH_HEADERS, watchResponse } from "./watch.ts";
  * bytes. (A key of one or two dots can't be written as a path; use the
  * key-value service for that.) The version of a value is its `ETag`.
  */
-export function keyValueRoutes(calls: KeyValueCalls): Hono {
+export function keyValueRoutes(calls: KeyValueCalls, receiver: BodyReceiver): Hono {
   const app = new Hono();
   app.get("/kv", (context) => flag(context, "watch") ? watch(calls, context) : list(calls, context));
   app.all("/kv", () => methodNotAllowed("GET, HEAD"));
   app.get("/kv/*", (context) => get(calls, context));
-  app.put("/kv/*", (context) => put(calls, context));
+  app.put("/kv/*", (context) => put(calls, receiver, context));
   app.delete("/kv/*", (context) => remove(calls, context));
   app.all("/kv/*", () => methodNotAllowed("GET, HEAD, PUT, DELETE"));
   return app;
@@ -83,12 +86,16 @@ async function get(calls: KeyValueCalls, context: Context): Promise<Response> {
   });
 }
 
-async function put(calls: KeyValueCalls, context: Context): Promise<Response> {
+async function put(calls: KeyValueCalls, receiver: BodyReceiver, context: Context): Promise<Response> {
   onlyParameters(context);
   const key = keyOf(context);
   const expected = condition(context);
-  const value = await readBody(context.req.raw, VALUE_MAX_BYTES);
-  const answer = await calls.keys.compareAndSet(key, expected, value, { signal: context.req.raw.signal });
+  const { raw } = context.req;
+  const answer = await receiver.whole(
+    raw,
+    VALUE_BODY,
+    (value) => calls.keys.compareAndSet(key, expected, value, { signal: raw.signal }),
+  );
   if (!answer.ok) return conflict(answer.currentVersion);
   const { version, previousVersion } = answer;
   return json({ version, previousVersion }, previousVersion === 0 ? 201 : 200, { etag: etagOf(version) });

@@ -5,6 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeMetric, NodeStatus } from "../lib/node/types.ts";
+import type { ByteBudget } from "../lib/byte_budget.ts";
 import type { RelayCounts } from "../transport/relay/mod.ts";
 import type { ForwardBudget } from "../hosting/forward_budget.ts";
 import { VERSION } from "./version.ts";
@@ -174,6 +175,20 @@ export class Metrics {
     this.#counter("raft_forwards_refused_total", "Requests refused because too many wait.", undefined, (counter) => {
       counter.reset();
       counter.inc(counts().refused);
+    });
+  }
+
+  /** Adds the metrics of requests that are being received. */
+  observeReceiver(budget: ByteBudget): void {
+    this.#gauge(
+      "raft_receive_bytes",
+      "Bytes of requests that are being received or answered.",
+      (gauge) => gauge.set(budget.usedBytes),
+    );
+    const help = "Requests refused because others filled the limit of raft_receive_bytes.";
+    this.#counter("raft_receive_refused_total", help, undefined, (counter) => {
+      counter.reset();
+      counter.inc(budget.refused);
     });
   }
 

@@ -36,7 +36,7 @@ export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | 
 /** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { relay, store, transport, address, electionTimeoutMs, ...appOptions } = options;
-  const { node, requestTimeoutMs, watchers, forwards } = appOptions;
+  const { node, requestTimeoutMs, watchers, forwards, receiver } = appOptions;
   const { client } = relay;
   const admin = new Admin({
     node,
@@ -47,27 +47,30 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
     hints: SERVER_HINTS,
     presenceMs: 2 * electionTimeoutMs,
   });
-  const services = connectFetchHandler(createRaftRoutes({
-    peer: peerService(transport, (caller) => identityOf(node.status(), address, caller)),
-    client: clientService({
-      node,
-      version: VERSION,
-      forwarding: {
-        client,
-        run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, ...call }),
-      },
-    }),
-    admin: adminService(
-      node,
-      new AdminCalls({ node, admin, callLeader: (address, signal) => relay.call(address, signal) }),
-    ),
-    relay: relayService(relay.hub),
-    ...(store === null ? {} : {
-      kv: keyValueService(
-        new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards }),
+  const services = connectFetchHandler(
+    createRaftRoutes({
+      peer: peerService(transport, (caller) => identityOf(node.status(), address, caller)),
+      client: clientService({
+        node,
+        version: VERSION,
+        forwarding: {
+          client,
+          run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, ...call }),
+        },
+      }),
+      admin: adminService(
+        node,
+        new AdminCalls({ node, admin, callLeader: (address, signal) => relay.call(address, signal) }),
       ),
+      relay: relayService(relay.hub),
+      ...(store === null ? {} : {
+        kv: keyValueService(
+          new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards }),
+        ),
+      }),
     }),
-  }));
+    { receiver },
+  );
   relay.serve(services);
   const app = createApp({
     ...appOptions,

@@ -200,6 +200,18 @@ function command(): Command {
       integer(1, 600_000),
       5000,
     )
+    .option(
+      "--max-receive-bytes <bytes>",
+      "the most bytes of all requests being received or answered at a time",
+      integer(1024 * 1024, 1e12),
+      64 * 1024 * 1024,
+    )
+    .option(
+      "--body-timeout-ms <ms>",
+      "the longest time for the body of a request to arrive",
+      integer(1, 600_000),
+      30_000,
+    )
     .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
     .option("--allow-host <name>", "also answer to this Host (repeatable, or a list); * for any", collect)
     .option(

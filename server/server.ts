@@ -11,7 +11,12 @@ import type { NodeStatus, RaftNodeOptions } from "../lib/node/types.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Storage } from "../lib/storage.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
-import { ConnectTransport, createConnectClientTransport, http2Connector } from "../transport/connect/mod.ts";
+import {
+  BodyReceiver,
+  ConnectTransport,
+  createConnectClientTransport,
+  http2Connector,
+} from "../transport/connect/mod.ts";
 import { BootstrappingNode } from "../hosting/bootstrapping_node.ts";
 import { openStorage, startNode } from "../hosting/node_host.ts";
 import type { OpenedStorage } from "../hosting/node_host.ts";
@@ -78,6 +83,10 @@ export interface ServerOptions extends
   readonly join?: boolean;
   /** The longest wait of a request for a leader and a quorum. @default 5000 */
   readonly requestTimeoutMs?: number;
+  /** The most bytes of all requests that are being received or answered; see {@linkcode BodyReceiverOptions}. @default 64 MiB */
+  readonly maxReceiveBytes?: number;
+  /** The longest time for a request's body to arrive, or for one message of a stream. @default 30000 */
+  readonly bodyTimeoutMs?: number;
   /** Host names to answer to, beside loopback names and its own. @default none */
   readonly allowHost?: readonly string[];
   /** Origins of web pages that may call. @default none */
@@ -155,6 +164,7 @@ class RunningServer implements Server {
   readonly #transport: ConnectTransport = new ConnectTransport({ connector: http2Connector() });
   readonly #watchers: Watchers;
   readonly #forwards: ForwardBudget;
+  readonly #receiver: BodyReceiver;
   #relay: ServerRelay | null = null;
   readonly #closing = new AbortController();
   #handler: FetchHandler = () => problemResponse(problemOf(starting()));
@@ -168,6 +178,7 @@ class RunningServer implements Server {
   constructor(options: ServerOptions) {
     this.id = options.id;
     this.#options = options;
+    this.#receiver = new BodyReceiver(options);
     this.#listen = options.listen ?? defaultListen(options);
     this.#watchers = new Watchers(options);
     this.#forwards = new ForwardBudget(options);
@@ -284,11 +295,13 @@ class RunningServer implements Server {
     metrics.observeRelay(() => relay.hub.counts);
     metrics.observeWatchers(() => this.#watchers.counts);
     metrics.observeForwards(() => this.#forwards.counts);
+    metrics.observeReceiver(this.#receiver.budget);
     this.#handler = nodeHandler({
       node,
       store,
       transport: this.#transport,
       relay,
+      receiver: this.#receiver,
       metrics,
       watchers: this.#watchers,
       forwards: this.#forwards,

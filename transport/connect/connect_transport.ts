@@ -36,7 +36,7 @@ export interface ConnectTransportOptions {
   readonly hangTimeoutMs?: number;
   /** A connection that carries nothing for this long is closed. @default 60000 */
   readonly idleTimeoutMs?: number;
-  /** Called for each malformed message, which is dropped. */
+  /** Called for a malformed message, which is dropped with those that arrived after it in the same call. */
   readonly onMalformed?: (error: RaftError) => void;
 }
 
@@ -170,7 +170,8 @@ export class ConnectTransport implements Transport {
   }
 
   /**
-   * For `peerService`: takes what arrived, and hands on what is well-formed.
+   * For `peerService`: hands on messages that arrived together. The first one that is malformed ends them: a sender
+   * that makes one makes more.
    *
    * @internal
    * @returns the error of the first message that was malformed or refused
@@ -186,8 +187,7 @@ export class ConnectTransport implements Transport {
         if (!(error instanceof RaftError)) throw error;
         this.#malformed++;
         this.#onMalformed(error);
-        first ??= error;
-        continue;
+        return first ?? error;
       }
       this.#received++;
       const refused = this.#receive(envelope);

@@ -2,19 +2,22 @@
  * Connect services behind a `Request` → `Response` function, for any server that has one.
  */
 
-import { createConnectRouter, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { errorToJson } from "@connectrpc/connect/protocol-connect";
+import { type ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import { createAsyncIterable, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { RaftError } from "../../lib/errors.ts";
 import { malformed } from "../wire/checked.ts";
+import { FRAME_HEADER_BYTES } from "../wire/frames.ts";
+import { checkJson, checkMessage } from "../wire/message_check.ts";
 import { raftErrorInterceptor, toConnectError } from "../wire/connect_errors.ts";
 import { AdminService } from "../wire/gen/raft/v1/admin_pb.ts";
 import { ClientService } from "../wire/gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "../wire/gen/raft/v1/kv_pb.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
-import { chunksOf, collected, streams } from "./bodies.ts";
+import { collected } from "./bodies.ts";
 import { EncodedStream, encodedStream } from "./encoded_stream.ts";
+import { type BodyKind, BodyReceiver } from "./receive.ts";
 import type { RpcRoutes, RpcService } from "./rpc_types.ts";
 
 /** The services of a node. Those left out aren't served. */
@@ -33,19 +36,21 @@ export interface RaftServices {
 
 /** The largest message that is read, in bytes. */
 export interface ConnectLimits {
-  /** Between nodes. @default 64 MiB */
+  /** Between nodes. @default 32 MiB */
   readonly peerMaxBytes?: number;
-  /** From clients. @default 16 MiB */
+  /** From clients, and of any message in JSON. @default 16 MiB */
   readonly clientMaxBytes?: number;
 }
 
 const MIB = 1024 * 1024;
+const PEER_MAX_BYTES = 32 * MIB;
+const CLIENT_MAX_BYTES = 16 * MIB;
 
 /** Registers the services of a node with a Connect router. Errors carry their details. */
 export function createRaftRoutes(services: RaftServices, limits: ConnectLimits = {}): RpcRoutes {
   const interceptors = [raftErrorInterceptor];
-  const peer = { interceptors, readMaxBytes: limits.peerMaxBytes ?? 64 * MIB };
-  const client = { interceptors, readMaxBytes: limits.clientMaxBytes ?? 16 * MIB };
+  const peer = { interceptors, readMaxBytes: limits.peerMaxBytes ?? PEER_MAX_BYTES };
+  const client = { interceptors, readMaxBytes: limits.clientMaxBytes ?? CLIENT_MAX_BYTES };
   return (router) => {
     if (services.peer !== undefined) router.service(PeerService, services.peer, peer);
     if (services.client !== undefined) router.service(ClientService, services.client, client);
@@ -55,20 +60,66 @@ export function createRaftRoutes(services: RaftServices, limits: ConnectLimits =
   };
 }
 
+/** Options of {@linkcode connectFetchHandler}. */
+export interface ConnectHandlerOptions {
+  /** The largest messages that are read; the same as for the routes. */
+  readonly limits?: ConnectLimits;
+  /** Receives bodies, together with others of the same server. @default one of its own */
+  readonly receiver?: BodyReceiver;
+}
+
 /**
  * Returns a function that answers Connect and gRPC-Web calls, and returns `null`
  * for any other path. gRPC itself needs trailers, which a `Response` doesn't have.
  */
 export function connectFetchHandler(
   routes: RpcRoutes,
+  { limits = {}, receiver = new BodyReceiver() }: ConnectHandlerOptions = {},
 ): (request: Request) => Promise<Response | null> {
-  const router = createConnectRouter({ grpc: false, acceptCompression: [] });
+  // Unknown fields would be kept, each as an object.
+  const binaryOptions = { readUnknownFields: false };
+  const router = createConnectRouter({ grpc: false, acceptCompression: [], binaryOptions });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler] as const));
+  const { peerMaxBytes = PEER_MAX_BYTES, clientMaxBytes = CLIENT_MAX_BYTES } = limits;
+  const kindOf = ({ service }: UniversalHandler, json: boolean): BodyKind => {
+    const peer = service === PeerService;
+    return { maxBytes: !json && (peer || service === RelayService) ? peerMaxBytes : clientMaxBytes, peer };
+  };
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);
-    return handler === undefined ? null : await blamingTheClient(await answer(handler, request));
+    if (handler === undefined) return null;
+    const contentType = request.headers.get("content-type") ?? "";
+    const kind = kindOf(handler, contentType.includes("json"));
+    if (/^application\/(connect\+|grpc-web)/.test(contentType)) {
+      const frames = receiver.frames(request, kind, (frame) => checkFrame(handler, contentType, frame));
+      return await blamingTheClient(await answer(handler, request, frames));
+    }
+    // Another type or method is refused without a look at the body.
+    const reads = request.method === "POST" && handler.supportedContentType(contentType);
+    if (!reads) return await answer(handler, request, createAsyncIterable([]));
+    try {
+      return await receiver.whole(request, kind, async (bytes) => {
+        checkBody(handler, contentType, bytes);
+        return await blamingTheClient(await answer(handler, request, createAsyncIterable([bytes])));
+      });
+    } catch (error) {
+      const refused = toConnectError(error);
+      const tooLarge = error instanceof RaftError && error.code === "too_large";
+      return refusal(tooLarge ? 413 : codeToHttpStatus(refused.code), refused);
+    }
   };
+}
+
+/** Checks a message before it is decoded. @throws {RaftError} `invalid_argument` or `too_large` */
+function checkBody({ method }: UniversalHandler, contentType: string, bytes: Uint8Array): void {
+  if (!contentType.includes("json")) return checkMessage(method.input, bytes);
+  checkJson(method.input, bytes);
+}
+
+function checkFrame(handler: UniversalHandler, contentType: string, frame: Uint8Array): void {
+  // Others are compressed, which is refused, or end a stream.
+  if (frame[0] === 0) checkBody(handler, contentType, frame.subarray(FRAME_HEADER_BYTES));
 }
 
 /**
@@ -82,25 +133,29 @@ async function blamingTheClient(response: Response): Promise<Response> {
   const text = await response.text();
   // The words for bad JSON are those of the runtime.
   if ((status === 500 && text.includes('"parse binary: ')) || text.includes('"cannot decode message ')) {
-    return refusal(400, malformed("the bytes are not a message of this method"));
+    return refusal(400, toConnectError(malformed("the bytes are not a message of this method")));
   }
   if (status === 429 && !text.includes('"details"')) {
-    return refusal(413, new RaftError("too_large", "the message is larger than this node takes"));
+    return refusal(413, toConnectError(new RaftError("too_large", "the message is larger than this node takes")));
   }
   return new Response(text, response);
 }
 
 /** Returns an error as the answer to a unary call. */
-export function refusal(status: number, error: RaftError): Response {
+export function refusal(status: number, error: ConnectError): Response {
   const headers = { "content-type": "application/json" };
-  return new Response(JSON.stringify(errorToJson(toConnectError(error), undefined)), { status, headers });
+  return new Response(JSON.stringify(errorToJson(error, undefined)), { status, headers });
 }
 
 /**
- * Answers a call. Its signal fires when the answer is no longer wanted, and is not
+ * Answers a call whose message has arrived, or arrives in frames. Its signal fires when the answer is no longer wanted, and is not
  * the request's own: Deno fires that one after every answer, successful or not.
  */
-async function answer(handler: UniversalHandler, request: Request): Promise<Response> {
+async function answer(
+  handler: UniversalHandler,
+  request: Request,
+  message: AsyncIterable<Uint8Array>,
+): Promise<Response> {
   const gone = new AbortController();
   const stream = new EncodedStream(request.headers.get("content-type") ?? "");
   const { status, header, body } = await handler({
@@ -108,7 +163,7 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
     method: request.method,
     url: request.url,
     header: request.headers,
-    body: isSmall(request) ? whole(request) : chunksOf(request.body),
+    body: message,
     signal: gone.signal,
     contextValues: createContextValues().set(encodedStream, stream),
   });
@@ -118,17 +173,4 @@ async function answer(handler: UniversalHandler, request: Request): Promise<Resp
   if (handler.method.methodKind === "unary") return new Response(await collected(body), init);
   const options = { cancel: (reason: unknown) => gone.abort(reason), replace: stream.replace.bind(stream) };
   return new Response(stream.body.stream(body, options), init);
-}
-
-/** Read at once when not over this: a web stream for each small call costs more than the call. */
-const SMALL_BYTES = 1024 * 1024;
-
-/** Reports whether a unary call declares a small body. The declared length is true, or the request fails. */
-function isSmall({ headers, body }: Request): boolean {
-  const length = headers.get("content-length");
-  return body !== null && !streams(headers) && length !== null && Number(length) <= SMALL_BYTES;
-}
-
-async function* whole(request: Request): AsyncGenerator<Uint8Array> {
-  yield new Uint8Array(await request.arrayBuffer());
 }

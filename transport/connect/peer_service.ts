@@ -5,6 +5,7 @@
 import { RaftError } from "../../lib/errors.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
 import { callerFromWire, type PeerCaller, type PeerIdentity } from "../wire/identity.ts";
+import { malformed } from "../wire/checked.ts";
 import { Interruptible } from "./interruptible.ts";
 import type { RpcService } from "./rpc_types.ts";
 
@@ -23,7 +24,9 @@ export function peerService(transport: ConnectTransport, identify: Identify): Rp
       try {
         for await (const { envelopes, ack } of arriving) {
           transport.touch(end);
-          // Malformed envelopes have been counted and reported; they must not end the stream for the rest.
+          // No node sends a batch without messages. Each costs no more than five bytes to send.
+          if (envelopes.length === 0) throw malformed("a batch has no envelopes");
+          // Malformed envelopes have been counted and reported; they must not end the stream for later batches.
           transport.deliver(envelopes);
           if (ack !== 0) yield { ack };
         }

@@ -3,6 +3,7 @@
  */
 
 import { RaftError } from "../../lib/errors.ts";
+import { toConnectError } from "../wire/connect_errors.ts";
 import { clientService, type ClientServiceOptions } from "../wire/client_service.ts";
 import { identityOf } from "../wire/identity.ts";
 import type { ConnectTransport } from "./connect_transport.ts";
@@ -14,6 +15,7 @@ import {
   refusal,
 } from "./fetch_handler.ts";
 import { peerService } from "./peer_service.ts";
+import { BodyReceiver, type BodyReceiverOptions } from "./receive.ts";
 
 /** Options of {@linkcode serveRaft}. */
 export interface ServeRaftOptions extends ClientServiceOptions {
@@ -23,8 +25,8 @@ export interface ServeRaftOptions extends ClientServiceOptions {
   readonly address: string;
   /** Further services, such as one for operators. @default none */
   readonly services?: Omit<RaftServices, "client" | "peer">;
-  /** The largest messages that are read. */
-  readonly limits?: ConnectLimits;
+  /** The largest messages that are read, and the bytes and the time for all of them. */
+  readonly limits?: ConnectLimits & BodyReceiverOptions;
 }
 
 /**
@@ -51,11 +53,14 @@ export interface ServeRaftOptions extends ClientServiceOptions {
  */
 export function serveRaft(options: ServeRaftOptions): (request: Request) => Promise<Response> {
   const { node, transport, address, services, limits } = options;
-  const handler = connectFetchHandler(createRaftRoutes({
-    ...services,
-    peer: peerService(transport, (caller) => identityOf(node.status(), address, caller)),
-    client: clientService(options),
-  }, limits));
+  const handler = connectFetchHandler(
+    createRaftRoutes({
+      ...services,
+      peer: peerService(transport, (caller) => identityOf(node.status(), address, caller)),
+      client: clientService(options),
+    }, limits),
+    { ...(limits === undefined ? {} : { limits }), receiver: new BodyReceiver(limits) },
+  );
   return async (request) =>
-    await handler(request) ?? refusal(404, new RaftError("unsupported", "no such service or method"));
+    await handler(request) ?? refusal(404, toConnectError(new RaftError("unsupported", "no such service or method")));
 }

@@ -6,7 +6,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ClientTransport, ProposeOutcome } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
-import { type LeaderHint, RaftError } from "../../lib/errors.ts";
+import { type LeaderHint, withoutStack } from "../../lib/errors.ts";
 import { wireError } from "./error_detail.ts";
 import type { ClientService } from "./gen/raft/v1/client_pb.ts";
 import type { ProposeRequest, ReadRequest } from "./gen/raft/v1/client_pb.ts";
@@ -59,17 +59,10 @@ export interface ClientServiceMethods {
   status(): MessageInitShape<Method["status"]["output"]>;
 }
 
-/** The most commands in one call. */
-const MAX_COMMANDS = 4096;
-
 /** Returns the implementation of ClientService for a node. */
 export function clientService({ node, forwarding, version = "" }: ClientServiceOptions): ClientServiceMethods {
   return {
     async propose({ commands, forwarded }, { signal }) {
-      if (commands.length > MAX_COMMANDS) {
-        const message = `a call carries at most ${MAX_COMMANDS} commands, this one ${commands.length}`;
-        throw new RaftError("too_large", message);
-      }
       const here = (signal: AbortSignal) => proposeAll(node, commands, signal);
       const results = forwarding === undefined ? await here(signal) : await forwarding.run({
         here,
@@ -98,12 +91,14 @@ async function proposeAll(
   commands: readonly Uint8Array[],
   signal: AbortSignal,
 ): Promise<readonly ProposeOutcome[]> {
-  return await Promise.all(commands.map(async (command): Promise<ProposeOutcome> => {
+  const propose = async (command: Uint8Array): Promise<ProposeOutcome> => {
     try {
       const { index, result } = await node.propose(command, { signal });
       return { ok: true, index, result };
     } catch (error) {
       return { ok: false, error: wireError(error) };
     }
-  }));
+  };
+  // A node that refuses commands refuses thousands at once.
+  return await Promise.all(withoutStack(() => commands.map(propose)));
 }

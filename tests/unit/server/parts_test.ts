@@ -4,7 +4,7 @@ import { RaftError } from "../../../lib/errors.ts";
 import { EXIT, exitCodeOf } from "../../../server/exit_codes.ts";
 import { isAlive, readiness, readinessText } from "../../../server/health.ts";
 import { hostnameOf, isLoopback } from "../../../server/guard.ts";
-import { jsonBytes, percentDecode, queryBytes, readBody } from "../../../server/http_bytes.ts";
+import { jsonBytes, percentDecode, queryBytes } from "../../../server/http_bytes.ts";
 import { createLogger, formatLine, guardedLogger } from "../../../server/log.ts";
 import { problemOf, problemResponse } from "../../../server/problem.ts";
 import { VERSION } from "../../../server/version.ts";
@@ -72,36 +72,6 @@ Deno.test("percent-decoding gives bytes", () => {
 Deno.test("bytes in JSON: text if they are, else base64", () => {
   assert.deepEqual(jsonBytes("key", new TextEncoder().encode("\u{feff}é")), { key: "\u{feff}é" });
   assert.deepEqual(jsonBytes("key", new Uint8Array([0xff, 0])), { keyBase64: "/wA=" });
-});
-
-function post(body: BodyInit): Request {
-  return new Request("http://h/", { method: "POST", body });
-}
-
-Deno.test("a body at its limit passes, one over it doesn't, with or without a stated length", async () => {
-  const stream = (size: number) =>
-    new ReadableStream({
-      start(controller) {
-        for (let at = 0; at < size; at++) controller.enqueue(new Uint8Array(1));
-        controller.close();
-      },
-    });
-  assert.equal((await readBody(post(new Uint8Array(8)), 8)).length, 8);
-  assert.equal((await readBody(post(stream(8)), 8)).length, 8);
-  assert.equal((await readBody(post(""), 8)).length, 0);
-  await assert.rejects(readBody(post(new Uint8Array(9)), 8), { code: "too_large", outcome: "rejected" });
-  await assert.rejects(readBody(post(stream(9)), 8), { code: "too_large", outcome: "rejected" });
-});
-
-Deno.test("a body that never ends is given up", async () => {
-  let cancelled = false;
-  const endless = new ReadableStream({
-    cancel() {
-      cancelled = true;
-    },
-  });
-  await assert.rejects(readBody(post(endless), 8, 10), { code: "timeout", outcome: "rejected" });
-  assert.ok(cancelled);
 });
 
 Deno.test("problem details tell code, outcome, hint and leader; the inside of a fault stays inside", async () => {

@@ -243,7 +243,9 @@ Deno.test("raft clients: a watch streams until it is cancelled, and the server i
       try {
         for (let version = fromVersion ?? 1n;; version++) {
           yield { changes: [{ version }], version };
-          if (version % 10n === 0n) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          if (version % 10n === 0n && !signal.aborted) {
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          }
           if (signal.aborted) return;
         }
       } finally {

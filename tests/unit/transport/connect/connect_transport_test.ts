@@ -86,6 +86,7 @@ Deno.test("Connect transport: a malformed message is dropped and counted, and th
   send(1);
   await until(() => arrived.length === 1, "the first arrives");
   sender.transport.send(receiver.address, { ...heartbeat(2), to: "" });
+  await until(() => told.length === 1, "the malformed one arrives");
   send(3);
   await until(() => arrived.length === 2, "the one after the malformed one arrives");
   assert.deepEqual(arrived, [1, 3]);
@@ -96,7 +97,7 @@ Deno.test("Connect transport: a malformed message is dropped and counted, and th
   await receiver.close();
 });
 
-Deno.test("Connect transport: a unary call with a malformed message is an invalid_argument, and the rest is taken", async () => {
+Deno.test("Connect transport: the first malformed message of a call ends it, as an invalid_argument", async () => {
   const receiver = serveTransport();
   const arrived: number[] = [];
   await receiver.transport.start(({ message }) => void arrived.push(message.term));
@@ -107,12 +108,15 @@ Deno.test("Connect transport: a unary call with a malformed message is an invali
     message: { case: "timeoutNow", value: { term: 2n ** 64n - 1n } },
   });
   await assert.rejects(
-    client.send({ envelopes: [large, envelopeToWire(heartbeat(5))] }).catch((error) => {
-      throw fromConnectError(error);
-    }),
+    client.send({ envelopes: [envelopeToWire(heartbeat(4)), large, large, envelopeToWire(heartbeat(5))] }).catch(
+      (error) => {
+        throw fromConnectError(error);
+      },
+    ),
     (error) => error instanceof RaftError && error.code === "invalid_argument" && /out of range/.test(error.message),
   );
-  assert.deepEqual(arrived, [5]);
+  assert.deepEqual(arrived, [4]);
+  assert.equal(receiver.transport.counts.malformed, 1, "one error, however many are malformed");
   await receiver.close();
 });
 

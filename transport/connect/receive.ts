@@ -1,0 +1,238 @@
+/**
+ * Bodies of requests as they arrive: within limits of bytes and time, and within a
+ * budget of bytes that all of them share.
+ */
+
+import { ByteBudget, type ByteShare } from "../../lib/byte_budget.ts";
+import { RaftError, withoutStack } from "../../lib/errors.ts";
+import { GrowingBytes } from "../../lib/growing_bytes.ts";
+import { malformed } from "../wire/checked.ts";
+import { toConnectError } from "../wire/connect_errors.ts";
+import { FrameReader, tooLarge } from "../wire/frames.ts";
+
+/** Options of a {@linkcode BodyReceiver}. */
+export interface BodyReceiverOptions {
+  /**
+   * The most bytes of all requests that are being received or answered; a quarter is
+   * kept for messages between nodes. Once they are used up, the largest request that
+   * is still arriving is refused. @default 64 MiB
+   */
+  readonly maxReceiveBytes?: number;
+  /** The longest time, in milliseconds, for a body to arrive, or for one message of a stream. @default 30000 */
+  readonly bodyTimeoutMs?: number;
+}
+
+/** The kind of request, for its limits. */
+export interface BodyKind {
+  /** The largest body, or the largest message of a stream. */
+  readonly maxBytes: number;
+  /** True for messages between nodes. */
+  readonly peer: boolean;
+}
+
+type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
+
+/** Read at once when not over this: a web stream for each small request costs more than the request. */
+const SMALL_BYTES = 64 * 1024;
+
+/** Receives the bodies of all requests to a node. */
+export class BodyReceiver {
+  /** The bytes that all bodies share. */
+  readonly budget: ByteBudget;
+  readonly #timeoutMs: number;
+
+  /** Receives nothing yet. */
+  constructor({ maxReceiveBytes = 64 * 1024 * 1024, bodyTimeoutMs = 30_000 }: BodyReceiverOptions = {}) {
+    this.budget = new ByteBudget(maxReceiveBytes);
+    this.#timeoutMs = bodyTimeoutMs;
+  }
+
+  /**
+   * Reads a whole body, and counts it until `answer` is done. A body that is refused is not read on.
+   *
+   * @throws {RaftError} `too_large`; `busy` if other bodies take the room; `timeout` if it doesn't end in time;
+   * `aborted` if the client is gone; and what `answer` throws
+   */
+  async whole<T>(request: Body, kind: BodyKind, answer: (bytes: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
+    const body = new Arriving(request, this.#timeoutMs);
+    const { share, maxBytes } = this.#open(kind, body);
+    try {
+      const bytes = await receive(body, maxBytes, share);
+      share.arrived();
+      return await answer(bytes);
+    } finally {
+      share.release();
+    }
+  }
+
+  /**
+   * Returns the frames of a stream, each of them whole: the decoder that follows would
+   * allocate what a frame declares, and look through all pieces at each new one.
+   *
+   * @param check Called for each frame; ends the stream by an error.
+   */
+  frames(request: Body, kind: BodyKind, check: (frame: Uint8Array) => void): AsyncIterableIterator<Uint8Array> {
+    const body = new Arriving(request, this.#timeoutMs);
+    const { share, maxBytes } = this.#open(kind, body);
+    return new Frames(body, new FrameReader(maxBytes, share), check, () => share.release());
+  }
+
+  #open({ peer, maxBytes }: BodyKind, body: Arriving): { readonly share: ByteShare; readonly maxBytes: number } {
+    const spareBytes = peer ? 0 : Math.floor(this.budget.maxBytes / 4);
+    const share = this.budget.open({ spareBytes, refuse: (error) => body.fail(error) });
+    return { share, maxBytes: Math.min(maxBytes, this.budget.maxBytes - spareBytes) };
+  }
+}
+
+async function receive(body: Arriving, maxBytes: number, share: ByteShare): Promise<Uint8Array<ArrayBuffer>> {
+  const { statedBytes } = body;
+  if (statedBytes > maxBytes) throw tooLarge(maxBytes);
+  if (statedBytes <= SMALL_BYTES) {
+    share.take(statedBytes);
+    return await body.whole();
+  }
+  const received = new GrowingBytes(share);
+  try {
+    body.expect(true);
+    for (;;) {
+      const piece = await body.next();
+      if (piece === null) return received.take();
+      if (received.length + piece.length > maxBytes) throw tooLarge(maxBytes);
+      received.append(piece, maxBytes);
+    }
+  } finally {
+    body.close();
+  }
+}
+
+/** Reads a body, and gives up if it stops while more is expected. */
+class Arriving {
+  readonly #request: Body;
+  readonly #timeoutMs: number;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failure: RaftError | null = null;
+  #failed: ((error: RaftError) => void) | null = null;
+
+  constructor(request: Body, timeoutMs: number) {
+    this.#request = request;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The declared length; 0 without a body, NaN if none is declared. A body is as long as declared, or fails. */
+  get statedBytes(): number {
+    const stated = this.#request.headers.get("content-length");
+    return this.#request.body === null ? 0 : stated === null ? NaN : Number(stated);
+  }
+
+  /** Reads all of a body at once. @throws {RaftError} the reason why it ended early */
+  async whole(): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#request.body === null) return new Uint8Array(0);
+    this.expect(true);
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#failed = reject;
+        this.#request.arrayBuffer().then(
+          (bytes) => resolve(new Uint8Array(bytes)),
+          (cause) => reject(goneError(cause)),
+        );
+      });
+    } finally {
+      this.expect(false);
+    }
+  }
+
+  /** Starts the time in which what is expected has to arrive, unless it runs already; or stops it. */
+  expect(more: boolean): void {
+    if (more) this.#timer ??= setTimeout(() => this.fail(lateError(this.#timeoutMs)), this.#timeoutMs);
+    else {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+
+  /** Returns the next piece, `null` at the end. @throws {RaftError} the reason why it ended early */
+  async next(): Promise<Uint8Array | null> {
+    if (this.#failure !== null) throw this.#failure;
+    this.#reader ??= this.#request.body?.getReader();
+    try {
+      const read = await this.#reader?.read();
+      if (this.#failure === null) return read?.value ?? null;
+    } catch (error) {
+      this.#failure ??= goneError(error);
+    }
+    throw this.#failure;
+  }
+
+  /** Ends it with an error. */
+  fail(error: RaftError): void {
+    this.#failure = error;
+    this.#failed?.(error);
+    this.close();
+  }
+
+  /** Reads no more, and lets the other side know. */
+  close(): void {
+    this.expect(false);
+    this.#reader?.cancel().catch(() => {});
+  }
+}
+
+class Frames implements AsyncIterableIterator<Uint8Array> {
+  readonly #body: Arriving;
+  readonly #reader: FrameReader;
+  readonly #check: (frame: Uint8Array) => void;
+  readonly #onEnd: () => void;
+  #complete: Iterator<Uint8Array, void>;
+
+  constructor(body: Arriving, reader: FrameReader, check: (frame: Uint8Array) => void, onEnd: () => void) {
+    this.#body = body;
+    this.#reader = reader;
+    this.#check = check;
+    this.#onEnd = onEnd;
+    this.#complete = reader.push(new Uint8Array(0));
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    try {
+      for (;;) {
+        const frame = this.#complete.next();
+        if (!frame.done) {
+          this.#check(frame.value);
+          return frame;
+        }
+        this.#body.expect(this.#reader.inFrame);
+        const piece = await this.#body.next();
+        if (piece !== null) this.#complete = this.#reader.push(piece);
+        else if (this.#reader.inFrame) throw malformed("the stream ends within a message");
+        else return await this.return();
+      }
+    } catch (error) {
+      await this.return();
+      // No interceptor sees it on its way to the answer.
+      throw toConnectError(error);
+    }
+  }
+
+  return(): Promise<IteratorResult<Uint8Array>> {
+    this.#body.close();
+    this.#onEnd();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(): Promise<IteratorResult<Uint8Array>> {
+    return this.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+function lateError(timeoutMs: number): RaftError {
+  return withoutStack(() => new RaftError("timeout", `the body did not arrive within ${timeoutMs} ms`));
+}
+
+function goneError(cause: unknown): RaftError {
+  return withoutStack(() => new RaftError("aborted", "the client went away before the body ended", { cause }));
+}
