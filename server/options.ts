@@ -200,18 +200,6 @@ function command(): Command {
       integer(1, 600_000),
       5000,
     )
-    .option(
-      "--max-receive-bytes <bytes>",
-      "the most bytes of all requests being received or answered at a time",
-      integer(1024 * 1024, 1e12),
-      64 * 1024 * 1024,
-    )
-    .option(
-      "--body-timeout-ms <ms>",
-      "the longest time for the body of a request to arrive",
-      integer(1, 600_000),
-      30_000,
-    )
     .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
     .option("--allow-host <name>", "also answer to this Host (repeatable, or a list); * for any", collect)
     .option(
@@ -232,6 +220,18 @@ function command(): Command {
 /** Adds the options that bound the memory of a server. */
 function withLimits(server: Command): Command {
   return server
+    .option(
+      "--max-receive-bytes <bytes>",
+      "refuse the largest requests when those being received or answered take more than this",
+      integer(8 * 1024 * 1024, 1e12),
+      64 * 1024 * 1024,
+    )
+    .option(
+      "--body-timeout-ms <ms>",
+      "give up a request whose body has not arrived after this long",
+      integer(1, 600_000),
+      30_000,
+    )
     .option("--max-watchers <count>", "refuse watchers beyond this many", integer(0, 1e6), 2000)
     .option(
       "--max-watch-bytes <bytes>",
