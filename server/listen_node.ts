@@ -63,6 +63,21 @@ function refused(incoming: Incoming): Response | null {
   return refusedHead({ method, target: target ?? "", authority: headers.host ?? authority ?? null });
 }
 
+/** The most bytes of a body that are read on, so that its client gets to the answer, once that has been given. */
+const MAX_DRAIN_BYTES = 256 * 1024;
+
+/** Cuts a client off that goes on with a body after its answer. node-server alone would read on for 64 MB. */
+function limitDrain(incoming: http.IncomingMessage, outgoing: Outgoing): void {
+  outgoing.once("finish", () => {
+    if (incoming.complete) return;
+    let bytes = 0;
+    incoming.on("data", (chunk: Uint8Array) => {
+      bytes += chunk.length;
+      if (bytes > MAX_DRAIN_BYTES) incoming.socket.destroySoon();
+    });
+  });
+}
+
 async function send(response: Response, outgoing: Outgoing): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer());
   const headers = { ...Object.fromEntries(response.headers), "content-length": body.length };
@@ -87,6 +102,7 @@ function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Ht
     errorHandler: () => new Response(null, { status: 500 }),
   });
   const answer = (incoming: Incoming, outgoing: Outgoing): void => {
+    if (!("stream" in incoming)) limitDrain(incoming, outgoing);
     const refusal = refused(incoming);
     void (refusal === null ? handle(incoming, outgoing) : send(refusal, outgoing));
   };
