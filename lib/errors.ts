@@ -41,7 +41,7 @@ export type RaftErrorCode =
   | "too_large"
   /** A membership change is not committed yet. */
   | "membership_change_in_progress"
-  /** The leader can't do it yet: it transfers its leadership, has committed nothing in its term, or a learner is behind. */
+  /** The leader can't do it yet: it transfers its leadership, has committed nothing in its term, or a node is behind or silent. */
   | "not_ready"
   /** A safety check refused it. */
   | "refused"

@@ -58,7 +58,9 @@ export class AdminRequests {
     if (event.type === "membershipCommitted") this.#committed(event.index, event.membership);
     else if (event.type === "leaderChanged" && event.leader !== null) this.#leaderElected(event.leader);
     else if (event.type === "transferEnded" && event.reason === "timeout") {
-      for (const { pending, to } of this.#transfers) pending.reject(notTakenOver(to));
+      for (const { pending, to } of this.#transfers) {
+        pending.reject(notTakenOver(`"${to}" has not taken leadership over; this node leads on`));
+      }
     }
   }
 
@@ -69,7 +71,8 @@ export class AdminRequests {
 
   tick(): void {
     for (const transfer of this.#transfers) {
-      if (--transfer.ticksLeft <= 0) transfer.pending.reject(notTakenOver(transfer.to));
+      if (--transfer.ticksLeft > 0) continue;
+      transfer.pending.reject(notTakenOver(`"${transfer.to}" has not taken leadership over, and no node leads yet`));
     }
   }
 
@@ -93,10 +96,11 @@ export class AdminRequests {
   }
 }
 
-function notTakenOver(to: NodeId): RaftError {
-  return new RaftError("timeout", `"${to}" has not taken leadership over`, {
+/** Creates the error of a transfer that was given up. It is not `timeout`, which a client may take for a lost answer. */
+function notTakenOver(message: string): RaftError {
+  return new RaftError("not_ready", message, {
     outcome: "unknown",
-    hint: "Look at the status; the member may be down or far behind.",
+    hint: "Look at the status; the member may be down or far behind. A late message may still make it the leader.",
   });
 }
 

@@ -52,6 +52,7 @@ const REFUSALS: Readonly<
   learner_behind: ["not_ready", "", "Wait until it has caught up, and promote it then."],
   unknown_member: ["invalid_argument", "there is no such member"],
   not_a_voter: ["invalid_argument", "only a voter other than the leader can take leadership over"],
+  silent_voter: ["not_ready", "", "Choose a voter that answers, or bring this one back first."],
   unchanged: ["refused", "nothing would change"],
 };
 

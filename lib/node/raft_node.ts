@@ -263,8 +263,9 @@ export class RaftNode {
    * Hands leadership over, and resolves with the new leader's name once it leads.
    * Meanwhile proposals are refused as `not_ready`.
    *
-   * @throws {RaftError} `invalid_argument`, `not_leader` or `no_leader` (all `rejected`); `timeout`, after which this
-   * node may still lead, `leadership_lost`, `stopped`, `closed` or `aborted`, `unknown`
+   * @throws {RaftError} `invalid_argument`, `not_leader`, `no_leader`, or `not_ready` for a voter that does not answer
+   * (all `rejected`); `not_ready` if it has not taken over within an election timeout, `leadership_lost`, `stopped`,
+   * `closed` or `aborted`, all `unknown`
    */
   async transferLeadership(options: TransferOptions = {}): Promise<NodeId> {
     const core = this.#admit(options.signal);

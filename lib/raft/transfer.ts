@@ -27,11 +27,18 @@ export function transferLeadership(
   if (successor === state.id) return refused("unchanged");
   if (memberOf(state.membership, successor) === undefined) return refused("unknown_member");
   if (!state.membership.voters.includes(successor)) return refused("not_a_voter");
+  // It would cost an election timeout without proposals, most likely for nothing.
+  const peer = leadership.peers.get(successor)!;
+  if (isSilent(state, peer)) return refused("silent_voter", `"${successor}" has not answered for an election timeout`);
   leadership.transferTo = successor;
   leadership.transferTicks = 0;
   state.event({ type: "transferStarted", to: successor });
-  advanceTransfer(state, leadership, leadership.peers.get(successor)!);
+  advanceTransfer(state, leadership, peer);
   return { ok: true, to: successor };
+}
+
+function isSilent(state: State, { ticksSinceContact }: Progress): boolean {
+  return ticksSinceContact >= state.config.electionTicks;
 }
 
 /** Returns the voter with the longest log among those that answer; `null` if there is none. */
@@ -39,7 +46,7 @@ function bestSuccessor(state: State, leadership: Leadership): NodeId | null {
   let best: Progress | null = null;
   for (const id of state.membership.voters) {
     const peer = leadership.peers.get(id);
-    if (peer === undefined || peer.ticksSinceContact >= state.config.electionTicks) continue;
+    if (peer === undefined || isSilent(state, peer)) continue;
     if (best === null || peer.matchIndex > best.matchIndex) best = peer;
   }
   return best?.id ?? null;

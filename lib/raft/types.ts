@@ -380,4 +380,5 @@ export type Refusal =
   | "learner_behind"
   | "unknown_member"
   | "not_a_voter"
+  | "silent_voter"
   | "unchanged";

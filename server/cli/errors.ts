@@ -89,8 +89,11 @@ export function failureOf(thrown: unknown, interrupted: boolean): Failure {
   };
 }
 
-/** Adds a hint to a server's error about a member. */
+/** Adds a hint to a server's error about a member; one that is silent or behind was refused by a check, which is no missing leader. */
 export function aboutMembers(error: unknown): unknown {
+  if (error instanceof RaftError && error.code === "not_ready" && error.outcome === "rejected") {
+    return new CliError("not_ready", EXIT.refused, error.message, { hint: error.hint });
+  }
   if (!(error instanceof RaftError) || error.code !== "invalid_argument" || error.hint !== "") return error;
   return new RaftError(error.code, error.message, { hint: "See: raft member list", cause: error });
 }

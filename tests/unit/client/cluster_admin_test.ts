@@ -116,6 +116,14 @@ Deno.test("an operator's request is repeated after an unknown outcome only where
   await answering(lost).admin.transferLeadership("n2");
 });
 
+Deno.test("a transfer that the node has given up is not repeated until the deadline", async () => {
+  for (const outcome of ["rejected", "unknown"] as const) {
+    const { admin, calls } = answering(["not_ready", outcome]);
+    await assert.rejects(admin.transferLeadership("n2"), { code: "not_ready", outcome });
+    assert.equal(calls.length, 1);
+  }
+});
+
 Deno.test("a member that is gone after a lost answer was removed by it", async () => {
   const { admin } = answering(["unreachable", "unknown"], ["invalid_argument", "rejected"]);
   assert.equal(await admin.remove("n2"), emptyMembership);

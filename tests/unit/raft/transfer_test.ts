@@ -118,6 +118,12 @@ Deno.test("§3.10: a refused transfer has a reason", () => {
   s.raft.transferLeadership("n2");
   assert.equal(reasonOf(s.raft.transferLeadership("n3")), "leadership_transfer");
   assert.deepEqual(s.raft.transferLeadership("n2"), { ok: true, to: "n2" }, "the same again is the same transfer");
+  const silent = new Server("n1", { voters: three }).lead("n2", "n3");
+  for (let i = 0; i < ELECTION_TICKS; i++) silent.tick().ack("n2");
+  assert.equal(reasonOf(silent.raft.transferLeadership("n3")), "silent_voter");
+  assert.equal(silent.raft.transferTo, null, "proposals go on");
+  silent.ack("n3");
+  assert.deepEqual(silent.raft.transferLeadership("n3"), { ok: true, to: "n3" });
   const alone = new Server("n1", { voters: ["n1"], settled: false }).tick().persist();
   assert.equal(reasonOf(alone.raft.transferLeadership(null)), "not_a_voter");
 });
