@@ -18,7 +18,7 @@ import type { OpenedStorage } from "../hosting/node_host.ts";
 import type { ServedNode } from "../hosting/served_node.ts";
 import { tabCalls } from "../transport/packet/methods.ts";
 import type { TabTransport } from "../transport/tab/mod.ts";
-import { askIdentity } from "../transport/wire/identity.ts";
+import { ANONYMOUS, askIdentity } from "../transport/wire/identity.ts";
 import { BROWSER_HINTS } from "./hints.ts";
 import { join } from "./joining.ts";
 import { nodeMethods } from "./node_methods.ts";
@@ -258,12 +258,8 @@ class WorkerNode implements BrowserNode {
       admin: new Admin({
         node,
         hints: BROWSER_HINTS,
-        presenceMs: 2 * electionTimeoutMs,
-        identify: async (address, signal) => {
-          const { id: nodeId, incarnation } = node.status();
-          const caller = { nodeId, incarnation, address: this.address };
-          return await askIdentity(tabCalls(transport, address, { signal }), caller);
-        },
+        electionTimeoutMs,
+        identify: (address, signal) => askIdentity(tabCalls(transport, address, { signal }), ANONYMOUS),
       }),
     });
     this.#served = { node, admin };

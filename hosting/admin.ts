@@ -3,7 +3,7 @@
  */
 
 import type { NewMember } from "../lib/client/admin_calls.ts";
-import { RaftError } from "../lib/errors.ts";
+import { abortedError, RaftError } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
 import { pause } from "../lib/pause.ts";
 import type { MembershipTarget, NodeStatus } from "../lib/node/types.ts";
@@ -14,6 +14,9 @@ import type { PeerIdentity } from "../transport/wire/identity.ts";
 import type { Hints } from "./hints.ts";
 import type { ServedNode } from "./served_node.ts";
 
+/** The longest wait for a node's identity, in milliseconds: what is silent for longer is no node that could be added. */
+const ASK_TIMEOUT_MS = 5000;
+
 type Identified = Pick<PeerIdentity, "nodeId" | "incarnation" | "clusterId" | "empty">;
 
 export interface AdminOptions {
@@ -22,8 +25,11 @@ export interface AdminOptions {
   identify(address: string, signal: AbortSignal): Promise<Identified>;
   /** The hints of the errors. */
   readonly hints: Hints;
-  /** A voter counts as present if it answered within this many milliseconds. @default 3000 */
-  readonly presenceMs?: number;
+  /**
+   * The election timeout, in milliseconds: a learner that was silent for longer is not promoted, and a voter that was
+   * silent for twice as long is not counted as present. @default 1000
+   */
+  readonly electionTimeoutMs?: number;
   /** Milliseconds between two checks whether a learner has caught up. @default 50 */
   readonly pollIntervalMs?: number;
 }
@@ -37,42 +43,20 @@ export class Admin {
   }
 
   /**
-   * Adds an empty node as a learner, or records the new address of a member that has moved; unless it is to stay one, waits until it
+   * Adds an empty node as a learner; unless it is to stay one, waits until it
    * has caught up and makes it a voter (dissertation §4.2.1). Calling it again
-   * after a failure continues where it ended.
+   * after a failure continues where it ended. For a member that answers at
+   * another address, with its data folder, records the new address.
    */
   async add(request: NewMember, signal: AbortSignal): Promise<Membership> {
     const { id, address } = request;
     if (id === "" || address === "") throw new RaftError("invalid_argument", "a member needs an id and an address");
     checkLength(address);
-    const found = await this.#ask(id, address, signal);
-    const before = this.#status();
-    const known = before.members.find((member) => member.id === id);
-    if (known !== undefined) {
-      if (hasOtherDataFolder(before.membership, { id, incarnation: found.incarnation })) {
-        throw new RaftError("refused", `node ${id} is already a member, with another data folder`, {
-          hint: this.#options.hints.replace(id, known.address),
-        });
-      }
-      if (known.address !== address) await this.#relocate(before, id, address, signal);
-    } else {
-      this.#checkNewMember(request, found, before);
-      const member = { id, address, incarnation: found.incarnation };
-      const { voters, learners } = halves(before);
-      await this.#options.node.changeMembership({ voters, learners: [...learners, member] }, { signal });
-    }
-    if (request.learner !== true) {
-      await this.#caughtUp(id, signal);
-      return await this.promote(id, signal);
-    }
-    return this.#status().membership;
-  }
-
-  /** Records the address at which a member has just answered with its data folder, so that the others send there. */
-  async #relocate(status: NodeStatus, id: NodeId, address: string, signal: AbortSignal): Promise<void> {
-    const { voters, learners } = halves(status);
-    const moved = (member: Member): Member => member.id === id ? { ...member, address } : member;
-    await this.#options.node.changeMembership({ voters: voters.map(moved), learners: learners.map(moved) }, { signal });
+    const found = await this.#ask(address, signal);
+    const membership = await this.#changeOnce((status) => this.#withMember(request, found, status), signal);
+    if (request.learner === true) return membership;
+    await this.#caughtUp(id, signal);
+    return await this.promote(id, signal);
   }
 
   /** Promotes a learner that has caught up to a voter. */
@@ -90,49 +74,78 @@ export class Admin {
     return this.#move(id, "member", null, signal);
   }
 
-  async #move(
+  #move(
     id: NodeId,
     from: "voter" | "learner" | "member",
     to: "voter" | "learner" | null,
     signal: AbortSignal,
   ): Promise<Membership> {
-    const status = this.#status();
-    const { voters, learners } = halves(status);
-    const found = status.members.find((member) => member.id === id);
-    if (found === undefined) throw new RaftError("invalid_argument", `node ${id} is not a ${from} of this cluster`);
-    if (found.suffrage === to) return status.membership;
-    const matchIndex = matchIndexOf(status, id);
-    if (to === "voter" && !isCaughtUp(status, id)) {
-      const problem = matchIndex === 0 ? "has not answered yet" : `lacks ${status.commitIndex - matchIndex} entries`;
-      throw new RaftError("not_ready", `node ${id} ${problem}`, { hint: this.#options.hints.stillBehind });
-    }
-    const after = (half: readonly Member[], suffrage: "voter" | "learner"): Member[] => [
-      ...half.filter((member) => member.id !== id),
-      ...(to === suffrage ? [plain(found)] : []),
-    ];
-    const target = { voters: after(voters, "voter"), learners: after(learners, "learner") };
-    if (target.voters.length === 0) throw new RaftError("refused", `node ${id} is the last voter`);
-    if (target.voters.length !== voters.length) this.#checkQuorum(status, target.voters);
-    return await this.#options.node.changeMembership(target, { signal });
+    return this.#changeOnce((status) => {
+      const { voters, learners } = halves(status);
+      const found = status.members.find((member) => member.id === id);
+      if (found === undefined) throw new RaftError("invalid_argument", `node ${id} is not a ${from} of this cluster`);
+      if (found.suffrage === to) return null;
+      if (to === "voter") this.#checkPromotion(status, id);
+      const after = (half: readonly Member[], suffrage: "voter" | "learner"): Member[] => [
+        ...half.filter((member) => member.id !== id),
+        ...(to === suffrage ? [plain(found)] : []),
+      ];
+      const target = { voters: after(voters, "voter"), learners: after(learners, "learner") };
+      if (target.voters.length === 0) throw new RaftError("refused", `node ${id} is the last voter`);
+      if (target.voters.length !== voters.length) this.#checkQuorum(status, target.voters);
+      return target;
+    }, signal);
   }
 
-  /** Sets all members at once. Known members need only their id; new ones are asked for their identity. */
+  /**
+   * Sets all members at once. Known members need only their id; new ones are asked for their identity, and so are
+   * known ones at their new address.
+   */
   async change(to: MembershipTarget, signal: AbortSignal): Promise<Membership> {
     const status = this.#status();
     const complete = async (member: Member): Promise<Member> => {
+      const { id } = member;
       checkLength(member.address);
-      const known = status.members.find((other) => other.id === member.id);
-      if (known !== undefined) {
-        return { id: known.id, address: member.address || known.address, incarnation: known.incarnation };
-      }
-      const found = await this.#ask(member.id, member.address, signal);
-      this.#checkNewMember(member, found, status);
-      return { id: member.id, address: member.address, incarnation: found.incarnation };
+      const known = status.members.find((other) => other.id === id);
+      const address = member.address || known?.address || "";
+      if (known?.address === address) return plain(known);
+      const found = await this.#ask(address, signal);
+      this.#checkIdentity({ ...member, address }, found, status);
+      return { id, address, incarnation: found.incarnation };
     };
     const voters = await Promise.all(to.voters.map(complete));
     const learners = await Promise.all((to.learners ?? []).map(complete));
     if (voters.length === 0) throw new RaftError("refused", "a cluster needs a voter");
+    const now = this.#status();
+    for (const { id } of voters) {
+      if (now.membership.learners.includes(id)) this.#checkPromotion(now, id);
+    }
     return await this.#options.node.changeMembership({ voters, learners }, { signal });
+  }
+
+  /**
+   * Carries out one change of the membership of the moment, as soon as the one before it has committed: two operators
+   * at once both succeed. Ends with `membership_change_in_progress` if the signal fires first.
+   *
+   * @param target returns the members after the change; `null` if there is nothing to change
+   */
+  async #changeOnce(
+    target: (status: NodeStatus) => MembershipTarget | null,
+    signal: AbortSignal,
+  ): Promise<Membership> {
+    for (;;) {
+      const status = this.#status();
+      try {
+        if (!status.membershipCommitted) throw changeInProgress();
+        const members = target(status);
+        if (members === null) return status.membership;
+        return await this.#options.node.changeMembership(members, { signal });
+      } catch (error) {
+        const waits = error instanceof RaftError && error.code === "membership_change_in_progress";
+        if (!waits || signal.aborted) throw error;
+      }
+      await pause(systemClock, this.#options.pollIntervalMs ?? 50, signal);
+    }
   }
 
   /** Returns the status of this leader; all rules here depend on facts that only a leader knows. */
@@ -144,22 +157,51 @@ export class Admin {
     return status;
   }
 
-  /** Asks a new member for its identity. Its failures have no effect, so they are `rejected`. */
-  async #ask(id: NodeId, address: string, signal: AbortSignal): Promise<Identified> {
+  /**
+   * Asks the node at an address for its identity. Anything may be there: whatever it is and answers, the error says
+   * only that no node answers, so that no operator reads another service through this node.
+   */
+  async #ask(address: string, signal: AbortSignal): Promise<Identified> {
     try {
-      return await this.#options.identify(address, signal);
+      return await this.#options.identify(address, AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
     } catch (cause) {
-      const { code, message } = RaftError.from(cause, "unreachable");
+      if (signal.aborted) throw abortedError(signal);
       const hint = this.#options.hints.startFirst;
-      throw new RaftError(code, `node ${id} does not answer at ${address}: ${message}`, { hint, cause });
+      throw new RaftError("unreachable", `no node answers at ${address}`, { hint, cause });
     }
   }
 
-  #checkNewMember(request: NewMember, found: Identified, status: NodeStatus): void {
+  /** Returns the members with a new one, or with a known one at a new address; `null` if it is there already. */
+  #withMember(request: NewMember, found: Identified, status: NodeStatus): MembershipTarget | null {
+    const { id, address } = request;
+    const { voters, learners } = halves(status);
+    const known = status.members.find((member) => member.id === id);
+    if (known?.address === address && known.incarnation === found.incarnation) return null;
+    this.#checkIdentity(request, found, status);
+    if (known === undefined) {
+      return { voters, learners: [...learners, { id, address, incarnation: found.incarnation }] };
+    }
+    const moved = (member: Member): Member => member.id === id ? { ...member, address } : member;
+    return { voters: voters.map(moved), learners: learners.map(moved) };
+  }
+
+  /** Checks that the node at an address is the one that was asked for, and may be a member there. */
+  #checkIdentity(request: NewMember, found: Identified, status: NodeStatus): void {
     const { id, address } = request;
     const { hints } = this.#options;
     if (found.nodeId !== id) {
-      throw new RaftError("identity_mismatch", `the node at ${address} is ${found.nodeId}, not ${id}`);
+      // The name of a node that is not known here may be anything that a foreign service answers with.
+      const other = status.members.find((member) => member.id === found.nodeId);
+      const seen = other === undefined ? "is another one" : `is ${other.id}`;
+      throw new RaftError("identity_mismatch", `the node at ${address} ${seen}, not ${id}`, {
+        hint: hints.wrongAddress,
+      });
+    }
+    const known = status.members.find((member) => member.id === id);
+    if (known !== undefined && hasOtherDataFolder(status.membership, { id, incarnation: found.incarnation })) {
+      throw new RaftError("refused", `node ${id} is already a member, with another data folder`, {
+        hint: hints.replace(id, known.address),
+      });
     }
     if (request.incarnation && request.incarnation !== found.incarnation) {
       throw new RaftError("identity_mismatch", `node ${id} has another data folder than the request expects`);
@@ -167,17 +209,38 @@ export class Admin {
     if (found.clusterId !== "" && found.clusterId !== status.clusterId) {
       throw new RaftError("refused", `node ${id} belongs to another cluster`, { hint: hints.startEmpty });
     }
-    if (!found.empty) {
+    if (known === undefined && !found.empty) {
       throw new RaftError("refused", `node ${id} already has data of its own`, {
         hint: `Only an empty node can be added. ${hints.startEmpty}`,
       });
     }
-    const other = status.members.find((member) => member.address === address);
+    const other = status.members.find((member) => member.address === address && member.id !== id);
     if (other !== undefined) {
       throw new RaftError("refused", `node ${other.id} is already a member at ${address}`, {
         hint: hints.removeFirst(other.id),
       });
     }
+  }
+
+  #checkPromotion(status: NodeStatus, id: NodeId): void {
+    const obstacle = this.#obstacle(status, id);
+    if (obstacle !== null) throw obstacle;
+  }
+
+  /**
+   * Returns the reason why a learner may not be promoted now: one that is silent, or lacks much of the log. Every
+   * commit could soon depend on it, and a voter that is not there is one failure less that the cluster survives.
+   */
+  #obstacle(status: NodeStatus, id: NodeId): RaftError | null {
+    const { hints, electionTimeoutMs = 1000 } = this.#options;
+    const { matchIndex = 0, lastContactMs = null } = status.peers.find((peer) => peer.id === id) ?? {};
+    const notReady = (problem: string, hint: string) => new RaftError("not_ready", `node ${id} ${problem}`, { hint });
+    if (lastContactMs === null || matchIndex === 0) return notReady("has not answered yet", hints.notThere);
+    if (lastContactMs > electionTimeoutMs) {
+      return notReady(`has not answered for ${(lastContactMs / 1000).toFixed(1)} s`, hints.notThere);
+    }
+    if (mayPromote(status.commitIndex, { matchIndex })) return null;
+    return notReady(`lacks ${status.commitIndex - matchIndex} entries`, hints.stillBehind);
   }
 
   async #caughtUp(id: NodeId, signal: AbortSignal): Promise<void> {
@@ -186,7 +249,8 @@ export class Admin {
       if (!status.members.some((member) => member.id === id)) {
         throw new RaftError("refused", `node ${id} was removed while it caught up`, { outcome: "unknown" });
       }
-      if (isCaughtUp(status, id) && status.membershipCommitted) return;
+      if (status.members.some((member) => member.id === id && member.suffrage === "voter")) return;
+      if (status.membershipCommitted && this.#obstacle(status, id) === null) return;
       if (signal.aborted) {
         throw new RaftError("not_ready", `node ${id} was added as a learner, and has not caught up yet`, {
           outcome: "unknown",
@@ -199,7 +263,7 @@ export class Admin {
 
   /** Refuses a change after which the voters that are present now could not commit anything. */
   #checkQuorum(status: NodeStatus, voters: readonly Member[]): void {
-    const { presenceMs = 3000 } = this.#options;
+    const presenceMs = 2 * (this.#options.electionTimeoutMs ?? 1000);
     const present = voters.filter(({ id }) => {
       const contactMs = id === status.id ? 0 : status.peers.find((peer) => peer.id === id)?.lastContactMs ?? Infinity;
       return contactMs <= presenceMs;
@@ -212,16 +276,6 @@ export class Admin {
       { hint: "Bring a node back first, or remove one that is down." },
     );
   }
-}
-
-/** Returns the last entry that a peer has acknowledged; 0 if none in this term. */
-function matchIndexOf(status: NodeStatus, id: NodeId): number {
-  return status.peers.find((peer) => peer.id === id)?.matchIndex ?? 0;
-}
-
-function isCaughtUp(status: NodeStatus, id: NodeId): boolean {
-  const matchIndex = matchIndexOf(status, id);
-  return matchIndex > 0 && mayPromote(status.commitIndex, { matchIndex });
 }
 
 /** Checks the length of an address: every snapshot and status carries it, and their readers refuse longer ones. */
@@ -238,12 +292,16 @@ function plain({ id, address, incarnation }: Member): Member {
 /** Returns the current voters and learners, as the base of a change. A joint configuration must end first. */
 function halves(status: NodeStatus): Required<MembershipTarget> {
   if (status.membership.outgoing.length > 0) {
-    throw new RaftError("membership_change_in_progress", "another membership change is in progress", {
-      hint: "Try again once it is done.",
-    });
+    throw changeInProgress();
   }
   return {
     voters: status.members.filter((member) => member.suffrage === "voter").map(plain),
     learners: status.members.filter((member) => member.suffrage === "learner").map(plain),
   };
+}
+
+function changeInProgress(): RaftError {
+  return new RaftError("membership_change_in_progress", "another membership change is in progress", {
+    hint: "Try again once it is done. It needs a majority of the voters: see the status.",
+  });
 }

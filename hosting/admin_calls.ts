@@ -6,7 +6,7 @@
 import type { AdminCalls as Calls, AdminMethod } from "../lib/client/admin_calls.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { Member } from "../lib/raft/types.ts";
-import { baseUrl, isTabAddress } from "../transport/wire/address.ts";
+import { nodeAddress } from "../transport/wire/address.ts";
 import { callAdmin, type SendUnary } from "../transport/wire/admin_codec.ts";
 import type {
   AddMemberRequest,
@@ -134,5 +134,5 @@ function memberOf({ id, address, incarnation }: WireMember): Member {
 
 function addressOf(address: string): string {
   if (address === "") throw new RaftError("invalid_argument", "a new member needs an address");
-  return isTabAddress(address) ? address : baseUrl(address);
+  return nodeAddress(address);
 }

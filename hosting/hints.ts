@@ -13,6 +13,10 @@ export interface Hints {
   readonly chooseStart: string;
   /** A peer has another id than expected. */
   readonly wrongPeer: string;
+  /** Another node than the one to be added answers at its address. */
+  readonly wrongAddress: string;
+  /** The learner to be promoted is silent. */
+  readonly notThere: string;
   /** No node answers at the address of a new member. */
   readonly startFirst: string;
   /** The node at the address of a new member has data of its own. */

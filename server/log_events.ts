@@ -11,15 +11,19 @@ import type { ServedNode } from "../hosting/served_node.ts";
 /**
  * Begins to log the events of a node.
  *
+ * @param since the last index of the log at the start: what is up to it happened in an earlier run, and is no news
  * @param link returns the state of the way to an address, to log why a peer does not answer
  */
 export function logEvents(
   node: ServedNode,
   logger: Logger,
+  since: number,
   link: (address: string) => PeerLinkStatus | undefined = () => undefined,
 ): void {
   const { id } = node.status();
-  node.addEventListener("raft", ({ detail }) => logRaftEvent(id, detail, logger));
+  node.addEventListener("raft", ({ detail }) => {
+    if (!isHistory(node, detail, since)) logRaftEvent(id, detail, logger);
+  });
   node.addEventListener("snapshot", ({ detail }) => {
     if (detail.reason === "installed") {
       logger.info("Installed a snapshot from the leader", { index: detail.index, bytes: detail.size });
@@ -57,6 +61,16 @@ export function logEvents(
   node.addEventListener("stopped", ({ detail }) => logger.error(`Stopped: ${detail.error.message}`));
 }
 
+/**
+ * Reports whether an event only replays the log: a membership from an earlier run of this node, or one that a later
+ * membership had replaced already when the log was received.
+ */
+function isHistory(node: ServedNode, event: RaftEvent, since: number): boolean {
+  if (event.type !== "membershipCommitted") return false;
+  const { membershipIndex, membershipCommitted } = node.status();
+  return event.index <= since || (membershipCommitted && event.index < membershipIndex);
+}
+
 function logRaftEvent(id: string, event: RaftEvent, logger: Logger): void {
   switch (event.type) {
     case "roleChanged":
@@ -84,9 +98,10 @@ function logRaftEvent(id: string, event: RaftEvent, logger: Logger): void {
   }
 }
 
-function described({ voters, outgoing, learners }: Membership): LogFields {
+/** Returns the names of the members, as fields of a line. */
+export function described({ voters, outgoing, learners }: Membership): LogFields {
   return {
-    voters: voters.join(","),
+    voters: voters.join(",") || undefined,
     outgoing: outgoing.join(",") || undefined,
     learners: learners.join(",") || undefined,
   };

@@ -13,7 +13,7 @@ import type { FetchHandler } from "./listener.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { ServerRelay } from "./relay.ts";
 import { clientService } from "../transport/wire/client_service.ts";
-import { identityOf } from "../transport/wire/identity.ts";
+import { ANONYMOUS, identityOf } from "../transport/wire/identity.ts";
 import { atLeader } from "../hosting/forward.ts";
 import { Admin } from "../hosting/admin.ts";
 import { AdminCalls, adminService } from "../hosting/admin_calls.ts";
@@ -40,12 +40,9 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { client } = relay;
   const admin = new Admin({
     node,
-    identify: (other, signal) => {
-      const { id, incarnation } = node.status();
-      return relay.identify(other, { nodeId: id, incarnation, address }, signal);
-    },
+    identify: (other, signal) => relay.identify(other, ANONYMOUS, signal),
     hints: SERVER_HINTS,
-    presenceMs: 2 * electionTimeoutMs,
+    electionTimeoutMs,
   });
   const services = connectFetchHandler(
     createRaftRoutes({

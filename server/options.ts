@@ -8,6 +8,7 @@ import type { ListenAddress } from "./addresses.ts";
 import { EXIT } from "./exit_codes.ts";
 import type { LogFormat } from "./log.ts";
 import type { ServerOptions } from "./server.ts";
+import { nodeUrl } from "../transport/wire/address.ts";
 import { VERSION } from "./version.ts";
 
 type WithoutDefault = "advertise" | "peers" | "expectedClusterId";
@@ -21,15 +22,13 @@ export interface ServerArguments
 
 /** Parses `host:port` with an optional scheme to a base URL. */
 export function parseAddress(value: string): string {
-  const text = value.includes("://") ? value : `http://${value}`;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const plain = url !== null && url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "" &&
-    url.password === "" && (url.protocol === "http:" || url.protocol === "https:");
-  // The port is required: 80 is never intended, and URL would hide it.
-  if (!plain || !/:\d+\/?$/.test(text) || url.port === "0") {
-    throw new InvalidArgumentError(`Expected HOST:PORT, not ${JSON.stringify(value)}.`);
+  try {
+    // The port is required: 80 is never intended, and URL would hide it.
+    if (/:\d+\/?$/.test(value)) return nodeUrl(value);
+  } catch {
+    // Reported below.
   }
-  return url.origin;
+  throw new InvalidArgumentError(`Expected HOST:PORT, not ${JSON.stringify(value)}.`);
 }
 
 /** Parses `host:port`, with IPv6 addresses in brackets. */

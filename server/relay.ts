@@ -8,9 +8,9 @@ import { DeferredTransport } from "../hosting/deferred_transport.ts";
 import { httpCalls } from "../transport/connect/http_client.ts";
 import { servedCalls } from "../transport/connect/packet_calls.ts";
 import { RelayHub } from "../transport/relay/mod.ts";
-import { isTabAddress } from "../transport/wire/address.ts";
+import { isTabAddress, nodeAddress } from "../transport/wire/address.ts";
 import type { SendUnary } from "../transport/wire/admin_codec.ts";
-import { askIdentity, type PeerCaller, type PeerIdentity } from "../transport/wire/identity.ts";
+import { askIdentity, MAX_IDENTITY_BYTES, type PeerCaller, type PeerIdentity } from "../transport/wire/identity.ts";
 import { tabCalls } from "../transport/packet/methods.ts";
 import { PacketTransport } from "../transport/tab/mod.ts";
 
@@ -66,7 +66,8 @@ export class ServerRelay {
         await Promise.all([servers.close(), deferred.close()]);
       },
     };
-    const clientOf = (endpoint: string) => isTabAddress(endpoint) ? tabs.client : options.client;
+    // The endpoint is that of the leader, as the membership has it: where that is no node's address, nothing is called.
+    const clientOf = (endpoint: string) => isTabAddress(nodeAddress(endpoint)) ? tabs.client : options.client;
     this.client = {
       propose: (endpoint, commands, call) => clientOf(endpoint).propose(endpoint, commands, call),
       read: (endpoint, query, call) => clientOf(endpoint).read(endpoint, query, call),
@@ -80,12 +81,13 @@ export class ServerRelay {
   }
 
   /** Returns a function that calls the node at an address. */
-  call(address: string, signal: AbortSignal): SendUnary {
-    return isTabAddress(address) ? tabCalls(this.#tabs, address, { signal }) : httpCalls(address, signal);
+  call(address: string, signal: AbortSignal, maxAnswerBytes?: number): SendUnary {
+    if (isTabAddress(address)) return tabCalls(this.#tabs, address, { signal });
+    return httpCalls(address, signal, maxAnswerBytes);
   }
 
-  /** Asks the node at an address for its identity. */
+  /** Asks the node at an address for its identity. Nothing of a longer answer is read than an identity has. */
   identify(address: string, caller: PeerCaller, signal: AbortSignal): Promise<PeerIdentity> {
-    return askIdentity(this.call(address, signal), caller);
+    return askIdentity(this.call(address, signal, MAX_IDENTITY_BYTES), caller);
   }
 }

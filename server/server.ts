@@ -34,7 +34,7 @@ import { listen } from "./listen.ts";
 import type { FetchHandler, Listener } from "./listener.ts";
 import { createLogger, guardedLogger } from "./log.ts";
 import type { Logger } from "./log.ts";
-import { logEvents } from "./log_events.ts";
+import { described, logEvents } from "./log_events.ts";
 import { Metrics } from "./metrics.ts";
 import { nodeHandler } from "./node_handler.ts";
 import { problemOf, problemResponse } from "./problem.ts";
@@ -42,6 +42,7 @@ import { ServerRelay } from "./relay.ts";
 import { Standing } from "./standing.ts";
 import { Watchers } from "./watchers.ts";
 import type { WatchLimits } from "./watchers.ts";
+import { nodeUrl } from "../transport/wire/address.ts";
 import type { WatchSource } from "../lib/kv/client.ts";
 
 /** Options of {@linkcode startServer}. Times in milliseconds. */
@@ -179,6 +180,11 @@ class RunningServer implements Server {
     this.id = options.id;
     this.#options = options;
     this.#receiver = new BodyReceiver(options);
+    // They go into the first membership, and other nodes call them.
+    const { advertise, peers = [] } = options;
+    for (const address of [...(advertise === undefined ? [] : [advertise]), ...peers.map(({ address }) => address)]) {
+      nodeUrl(address);
+    }
     this.#listen = options.listen ?? defaultListen(options);
     this.#watchers = new Watchers(options);
     this.#forwards = new ForwardBudget(options);
@@ -269,7 +275,7 @@ class RunningServer implements Server {
       },
       signal: this.#closing.signal,
     });
-    logEvents(node, this.#logger, (address) => this.#transport.link(address));
+    logEvents(node, this.#logger, opened.loaded.lastIndex, (address) => this.#transport.link(address));
     node.addEventListener("stopped", ({ detail }) => this.#stopped(detail.error));
     const standing = new Standing({
       node,
@@ -281,8 +287,9 @@ class RunningServer implements Server {
     });
     this.#serve(relay, node, store, () => this.#stoppedBy?.message ?? standing.reason());
     standing.start();
-    const { clusterId, lastIndex } = node.status();
-    this.#logger.info("The node runs", { cluster: clusterId || "none yet; waits to be added", lastIndex });
+    const { clusterId, lastIndex, membership } = node.status();
+    const cluster = clusterId || "none yet; waits to be added";
+    this.#logger.info("The node runs", { cluster, lastIndex, ...described(membership) });
     return node;
   }
 

@@ -5,16 +5,14 @@
 import type { Command } from "commander";
 import { RaftError } from "../../lib/errors.ts";
 import { messageOf } from "../../lib/node/errors.ts";
-import { isTabAddress } from "../../transport/wire/address.ts";
-import { EXIT } from "../exit_codes.ts";
+import { isTabAddress, nodeAddress } from "../../transport/wire/address.ts";
 import { sentence } from "../../lib/sentence.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
-import { aboutMembers, CliError } from "./errors.ts";
+import { aboutMembers, usageError } from "./errors.ts";
 import type { Remote, RemoteCallOptions } from "./connect_remote.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
-import { parseEndpoint } from "./session.ts";
 import { count, safeText, shortAddress, table } from "./text.ts";
 
 /** A change of the membership may wait for a node that catches up. */
@@ -58,7 +56,7 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .option("--learner", "keep it a learner, without a vote")
     .addHelpText("after", ADD_HELP.trimEnd());
   registry.handle<CommonOptions & { readonly learner?: true }>(add, async (session, [id = "", text = ""], options) => {
-    const address = isTabAddress(text) ? text : parseEndpoint(text);
+    const address = memberAddress(text);
     const learner = options.learner === true;
     const before = await memberNow(session, id);
     if (before === null && !isTabAddress(address)) await probe(session, address);
@@ -90,6 +88,15 @@ export function addMemberCommands(root: Command, registry: Registry): void {
     .addHelpText("after", REMOVE_HELP.trimEnd());
 }
 
+/** Parses the address of a node that other nodes are to call: stricter than that of a server to ask, which may be a proxy. */
+function memberAddress(text: string): string {
+  try {
+    return nodeAddress(text);
+  } catch {
+    throw usageError(`invalid address ${JSON.stringify(text)}: expected HOST:PORT, without a path, or tab:ID`);
+  }
+}
+
 /** Checks whether the node answers from here. A remark, not an error: maybe only the other nodes can reach it. */
 async function probe(session: Session, address: string): Promise<void> {
   try {
@@ -116,7 +123,6 @@ async function memberNow(session: Session, id: string): Promise<MemberList["memb
   return members.find((member) => member.id === id) ?? null;
 }
 
-/** Reports a learner that lags too far behind as refused by a check, not as a missing leader. */
 async function change(
   session: Session,
   change: (admin: Awaited<ReturnType<Remote["admin"]>>, call: RemoteCallOptions) => Promise<unknown>,
@@ -125,9 +131,6 @@ async function change(
     const call = session.call(CHANGE_TIMEOUT_MS);
     await change(await session.remote.admin(call), call);
   } catch (error) {
-    if (error instanceof RaftError && error.code === "not_ready" && error.outcome === "rejected") {
-      throw new CliError("not_ready", EXIT.refused, error.message, { hint: error.hint });
-    }
     throw aboutMembers(error);
   }
 }

@@ -6,7 +6,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Outgoing
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { RaftError } from "../../lib/errors.ts";
-import { baseUrl } from "../wire/address.ts";
+import { nodeUrl } from "../wire/address.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import type { PeerConnector } from "./peer_link.ts";
 
@@ -17,8 +17,8 @@ import type { PeerConnector } from "./peer_link.ts";
  */
 export function http2Connector(): PeerConnector {
   return (address) => {
-    const url = baseUrl(address);
-    const sessionManager = new SingleSession(new URL(url).origin);
+    const url = nodeUrl(address);
+    const sessionManager = new SingleSession(url);
     const transport = createConnectTransport({
       httpVersion: "2",
       baseUrl: url,

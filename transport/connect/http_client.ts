@@ -8,15 +8,16 @@
 import type { Transport } from "@connectrpc/connect";
 import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
+import { concatBytes } from "../../lib/bytes.ts";
 import { abortedError, RaftError } from "../../lib/errors.ts";
-import { baseUrl } from "../wire/address.ts";
+import { baseUrl, nodeUrl } from "../wire/address.ts";
 import type { SendUnary } from "../wire/admin_codec.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
 import type { Fetch } from "./rpc_types.ts";
 
-/** The largest answer that a client reads, in bytes. */
-const READ_MAX_BYTES = 64 * 1024 * 1024;
+/** The largest message that is sent, and the default for answers that are read, in bytes. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Codes, in Node, Bun and Deno, of failures before there was a connection to send over. */
 const NOT_SENT_CODES = new Set([
@@ -47,8 +48,11 @@ export function surelyNotSent(error: unknown): boolean {
   return false;
 }
 
-/** Returns an HTTP client for Connect's transports. */
-function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, init)): UniversalClientFn {
+/** Returns an HTTP client for Connect's transports. It reads at most `maxAnswerBytes` of an answer, whatever answers. */
+function bufferedHttpClient(
+  maxAnswerBytes: number,
+  fetch: Fetch = (url, init) => globalThis.fetch(url, init),
+): UniversalClientFn {
   return async (request) => {
     const body = request.body === undefined ? null : sentOnce(await collected(request.body));
     try {
@@ -59,9 +63,10 @@ function bufferedHttpClient(fetch: Fetch = (url, init) => globalThis.fetch(url, 
         ...(body instanceof ReadableStream ? { body, duplex: "half" } : { body }),
         ...(request.signal === undefined ? {} : { signal: request.signal }),
       });
-      return await universalResponse(response);
+      return await universalResponse(response, streams(request.header), maxAnswerBytes);
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason;
+      if (error instanceof RaftError) throw error;
       throw unreachable(request, error);
     }
   };
@@ -84,17 +89,17 @@ function sentOnce(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | Rea
 }
 
 /** Returns a Connect transport to a node, over {@linkcode bufferedHttpClient}. */
-export function fetchTransport(address: string, fetch?: Fetch): Transport {
+export function fetchTransport(address: string, fetch?: Fetch, maxAnswerBytes: number = MAX_BYTES): Transport {
   return createTransport({
     baseUrl: baseUrl(address),
-    httpClient: bufferedHttpClient(fetch),
+    httpClient: bufferedHttpClient(maxAnswerBytes, fetch),
     useBinaryFormat: true,
     interceptors: [],
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: 0xffffffff,
-    readMaxBytes: READ_MAX_BYTES,
-    writeMaxBytes: READ_MAX_BYTES,
+    readMaxBytes: maxAnswerBytes,
+    writeMaxBytes: MAX_BYTES,
   });
 }
 
@@ -109,10 +114,29 @@ function unreachable(request: UniversalClientRequest, cause: unknown): unknown {
 }
 
 /** Reads answers to their end at once, except streams, so that nothing stays open when the protocol rejects one. */
-async function universalResponse(response: Response): Promise<UniversalClientResponse> {
+async function universalResponse(
+  response: Response,
+  isStream: boolean,
+  maxBytes: number,
+): Promise<UniversalClientResponse> {
   const { status, headers: header } = response;
-  const body = streams(header) ? chunksOf(response.body) : only(new Uint8Array(await response.arrayBuffer()));
+  const chunks = chunksOf(response.body);
+  const body = isStream && streams(header) ? chunks : only(await atMost(chunks, maxBytes));
   return { status, header, body, trailer: new Headers() };
+}
+
+/** Collects a body that is not too large; the rest of one that is stays unread. */
+async function atMost(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw new RaftError("too_large", `the answer has more than ${maxBytes} bytes`, { outcome: "unknown" });
+    }
+    chunks.push(chunk);
+  }
+  return concatBytes(chunks);
 }
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -130,10 +154,15 @@ export async function called<T>(signal: AbortSignal | undefined, call: () => Pro
   }
 }
 
-/** Returns a function that calls the node at an address. @throws {RaftError} `unreachable`, `timeout`, `aborted`, or the node's error */
-export function httpCalls(address: string, signal?: AbortSignal): SendUnary {
+/**
+ * Returns a function that calls another node, by its address in a membership.
+ *
+ * @throws {RaftError} `invalid_argument`, `unreachable`, `timeout`, `aborted`, `too_large`, or the node's error
+ */
+export function httpCalls(address: string, signal?: AbortSignal, maxAnswerBytes?: number): SendUnary {
   return async (method, request) => {
-    const call = () => fetchTransport(address).unary(method, signal, undefined, undefined, request);
+    const call = () =>
+      fetchTransport(nodeUrl(address), undefined, maxAnswerBytes).unary(method, signal, undefined, undefined, request);
     return (await called(signal, call)).message;
   };
 }

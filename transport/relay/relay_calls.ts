@@ -17,7 +17,7 @@ export function relayCalls(baseUrl: string, fetch: Fetch): Client<typeof RelaySe
     createConnectTransport({
       baseUrl,
       useBinaryFormat: true,
-      fetch: (url, init) => fetch(String(url), { ...init, cache: "no-store" }),
+      fetch: (url, init) => fetch(String(url), { ...init, cache: "no-store", redirect: "error" }),
     }),
   );
 }

@@ -5,7 +5,7 @@
 import type { Cancel } from "../../lib/clock.ts";
 import { closedError, RaftError } from "../../lib/errors.ts";
 import { Pending } from "../../lib/pending.ts";
-import { baseUrl, isTabAddress } from "../wire/address.ts";
+import { baseUrl, isTabAddress, nodeUrl } from "../wire/address.ts";
 import type { RelayedPacket } from "../wire/gen/raft/v1/relay_pb.ts";
 import { notify } from "../packet/listeners.ts";
 import type { PacketChannel, ReceivePacket } from "../packet/packet_channel.ts";
@@ -248,7 +248,7 @@ export class RelayClient {
     if (known !== undefined) return known;
     if (!/^https?:/.test(address)) return undefined;
     try {
-      return this.#link(baseUrl(address));
+      return this.#link(nodeUrl(address));
     } catch {
       return undefined;
     }

@@ -5,6 +5,7 @@
 
 import type { NodeStatus } from "../../lib/node/types.ts";
 import { encodeMembership } from "../../lib/raft/membership.ts";
+import { nodeAddress } from "./address.ts";
 import type { SendUnary } from "./admin_codec.ts";
 import { idString, MAX_ADDRESS_LENGTH, MAX_ID_LENGTH, readable, shortString } from "./checked.ts";
 import { PeerService } from "./gen/raft/v1/peer_pb.ts";
@@ -18,6 +19,15 @@ export interface PeerCaller {
   /** Where it is reached. */
   readonly address: string;
 }
+
+/**
+ * A caller that does not say who it is: nothing is known yet of what answers at the address, so it learns nothing
+ * either, least of all the identity of a data folder.
+ */
+export const ANONYMOUS: PeerCaller = { nodeId: "", incarnation: "", address: "" };
+
+/** The largest answer with an identity that is read, in bytes: room for a first membership of some hundred nodes. */
+export const MAX_IDENTITY_BYTES = 64 * 1024;
 
 /** The node that answers at an address. */
 export interface PeerIdentity extends PeerCaller {
@@ -65,6 +75,8 @@ export async function askIdentity(send: SendUnary, caller: PeerCaller): Promise<
   return readable(() => ({
     ...callerFromWire(answer),
     nodeId: idString(nodeId, "nodeId"),
+    // It goes into the first membership of a cluster.
+    address: nodeAddress(answer.address),
     clusterId: shortString(clusterId, MAX_ID_LENGTH, "clusterId"),
     empty,
     knowsCaller,

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
+import { systemClock } from "../../../lib/host.ts";
 import type { MembershipTarget, NodeStatus } from "../../../lib/node/types.ts";
+import { pause } from "../../../lib/pause.ts";
 import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
@@ -21,6 +23,7 @@ class Leader extends BootstrappingNode {
   /** Milliseconds since each answered. */
   readonly contact = new Map<string, number>();
   outgoing: readonly string[] = [];
+  committed = true;
 
   constructor() {
     super({ nodeId: "n1", incarnation: "i1", clusterId: "c" });
@@ -45,7 +48,7 @@ class Leader extends BootstrappingNode {
         ...learners.map((one) => ({ ...one, suffrage: "learner" as const })),
       ],
       membership: { ...membershipOf({ voters, learners }), outgoing: this.outgoing },
-      membershipCommitted: true,
+      membershipCommitted: this.committed,
       removed: false,
       peers,
     };
@@ -159,6 +162,21 @@ Deno.test("promote: only a learner that has caught up", async () => {
   assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
 });
 
+Deno.test("promote, add and change: not a learner that has been silent for an election timeout", async () => {
+  const { node, admin } = setUp({ empty: false, clusterId: "c" });
+  node.learners = [member(4)];
+  node.match.set("n4", 5000);
+  node.contact.set("n4", 1001);
+  const silent = { code: "not_ready", message: /n4 has not answered for 1\.0 s/ };
+  await assert.rejects(admin.promote("n4", signal), { ...silent, outcome: "rejected", hint: SERVER_HINTS.notThere });
+  await assert.rejects(admin.change({ voters: [1, 2, 3, 4].map(member) }, signal), silent);
+  await assert.rejects(admin.add(n4, AbortSignal.timeout(20)), { code: "not_ready" });
+  assert.deepEqual(node.changes, []);
+  node.contact.set("n4", 900);
+  await admin.promote("n4", signal);
+  assert.deepEqual(node.ids, [["n1", "n2", "n3", "n4"], []]);
+});
+
 Deno.test("remove: a voter, a learner, but not an unknown node", async () => {
   const { node, admin } = setUp();
   node.learners = [member(4)];
@@ -188,15 +206,60 @@ Deno.test("remove: refused if the remaining nodes that are up could not commit; 
 Deno.test("nothing is changed during a joint change", async () => {
   const { node, admin } = setUp();
   node.outgoing = ["n1"];
-  await assert.rejects(admin.remove("n2", signal), { code: "membership_change_in_progress", outcome: "rejected" });
+  await assert.rejects(admin.remove("n2", AbortSignal.timeout(20)), {
+    code: "membership_change_in_progress",
+    outcome: "rejected",
+  });
+  assert.deepEqual(node.changes, []);
 });
 
-Deno.test("change: members keep their incarnation, new ones are asked for theirs", async () => {
+Deno.test("a change waits for the one before it, and is made of the members of that moment", async () => {
   const { node, admin } = setUp();
-  const blank = (id: string, address = "") => ({ id, address, incarnation: "" });
-  await admin.change({ voters: [blank("n1"), blank("n2")], learners: [blank("n4", "http://h:4")] }, signal);
-  assert.deepEqual(node.changes[0], { voters: [member(1), member(2)], learners: [member(4)] });
-  await assert.rejects(admin.change({ voters: [], learners: [] }, signal), { code: "refused" });
+  node.committed = false;
+  const changes = [admin.add({ ...n4, learner: true }, signal), admin.demote("n3", signal)];
+  await pause(systemClock, 20);
+  assert.deepEqual(node.changes, []);
+  node.committed = true;
+  await Promise.all(changes);
+  assert.deepEqual([node.ids[0], node.ids[1].toSorted()], [["n1", "n2"], ["n3", "n4"]]);
+});
+
+Deno.test("add and change take nothing of a foreign answer into their errors", async () => {
+  const secret = "s3cr3t";
+  const failing = [
+    new RaftError("refused", secret, { hint: secret, leader: { id: secret, address: secret } }),
+    new RaftError("internal", secret, { outcome: "unknown" }),
+    new Error(secret),
+  ];
+  const told: RaftError[] = [];
+  const tell = (error: RaftError): boolean => told.push(error) > 0;
+  const target = { voters: [member(1), member(4)], learners: [] };
+  for (const failure of failing) {
+    const admin = new Admin({ node: new Leader(), identify: () => Promise.reject(failure), hints: SERVER_HINTS });
+    for (const call of [admin.add(n4, signal), admin.change(target, signal)]) {
+      await assert.rejects(call, {
+        code: "unreachable",
+        outcome: "rejected",
+        message: "no node answers at http://h:4",
+      });
+      await call.catch(tell);
+    }
+  }
+  const { admin } = setUp({ nodeId: secret, clusterId: secret });
+  await admin.add(n4, signal).catch(tell);
+  assert.equal(told.length, 7);
+  assert.ok(!JSON.stringify(told).includes(secret), JSON.stringify(told));
+});
+
+Deno.test("change: a member is asked at its new address", async () => {
+  const { node, admin } = setUp({ nodeId: "n3", incarnation: "i3", clusterId: "c", empty: false });
+  const moved = { id: "n3", address: "http://h:33", incarnation: "" };
+  const target = { voters: [member(1), member(2), moved] };
+  await admin.change(target, signal);
+  assert.deepEqual(node.voters[2], { ...moved, incarnation: "i3" });
+  const { node: other, admin: wrong } = setUp({ nodeId: "n3", incarnation: "i9" });
+  await assert.rejects(wrong.change(target, signal), { code: "refused" });
+  assert.deepEqual(other.changes, []);
 });
 
 Deno.test("a node that doesn't lead names the leader", async () => {

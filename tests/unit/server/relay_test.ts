@@ -154,7 +154,7 @@ Deno.test("a node in a tab is added by a request to a server over HTTP", async (
     }
   };
   // It does not answer PeerService.Identify.
-  await assert.rejects(add("t1", "tab:t1"), { code: "unsupported" });
+  await assert.rejects(add("t1", "tab:t1"), { code: "unreachable" });
   const admin = {} as Parameters<typeof nodeMethods>[0]["admin"];
   transport.serve(nodeMethods({ node, admin, address: transport.address }));
   assert.deepEqual((await add("t1", "tab:t1"))?.learners, ["t1"]);

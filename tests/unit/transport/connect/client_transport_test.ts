@@ -272,8 +272,9 @@ Deno.test("addresses: host and port, or a URL", () => {
   assert.equal(baseUrl("127.0.0.1:7001"), "http://127.0.0.1:7001");
   assert.equal(baseUrl("[::1]:7001"), "http://[::1]:7001");
   assert.equal(baseUrl("https://raft.example/base/"), "https://raft.example/base");
-  for (const bad of ["", "no address", "ftp://h:1", "http://", ":::", "h:99999"]) {
-    assert.throws(() => baseUrl(bad), isRaftError("invalid_argument", "rejected", /not an address/));
+  const bad = ["", "no address", "ftp://h:1", "http://", ":::", "h:99999", "h:1?q", "http://u:p@h:1", "h:1#f", "h:1\n"];
+  for (const address of bad) {
+    assert.throws(() => baseUrl(address), isRaftError("invalid_argument", "rejected", /not an address/));
   }
 });
 
