@@ -11,12 +11,20 @@ import { adapterSuites } from "./adapter_suites.ts";
 import { commandLine } from "./command_line.ts";
 import { runSuites } from "./portable.ts";
 import { ownCommand } from "../support/server_processes.ts";
+import { membersSuite } from "./members_suite.ts";
 import { serverSuite } from "./server_suite.ts";
 import { standingSuite } from "./standing_suite.ts";
 import { smoke } from "./smoke.ts";
 
 const own = ownCommand();
-const suites = [smoke, ...adapterSuites, commandLine, serverSuite("three nodes", [own, own, own]), standingSuite(own)];
+const suites = [
+  smoke,
+  ...adapterSuites,
+  commandLine,
+  membersSuite([own, own, own]),
+  serverSuite("three nodes", [own, own, own]),
+  standingSuite(own),
+];
 const failed = await runSuites(suites, (line) => console.log(line));
 // An open handle must not keep a finished run alive.
 process.exit(failed > 0 ? 1 : 0);
