@@ -35,7 +35,7 @@ Deno.test("the address of a node is a host and a port, and nothing else", () => 
   assert.equal(nodeUrl("[::1]:7001"), "http://[::1]:7001");
   assert.equal(nodeUrl("http://n1.example:7001/"), "http://n1.example:7001");
   assert.equal(nodeUrl("https://n1.example:7001"), "https://n1.example:7001");
-  // What it returns it takes, too: a URL leaves its own port out.
+  // Its result is an address, too: a URL leaves the port of its scheme out.
   assert.equal(nodeUrl(nodeUrl("https://n1.example:443")), "https://n1.example");
   assert.equal(nodeAddress("tab:n1"), "tab:n1");
   for (const address of [...REFUSED, "tab:n1"]) {
