@@ -94,9 +94,37 @@ async function withLength(answer: Response | Promise<Response>): Promise<Respons
   return response;
 }
 
+/** Reports whether a response is a stream that may be cut off, and not one body. */
+function isStream({ headers }: Response): boolean {
+  return /^(text\/event-stream|application\/connect\+)/.test(headers.get("content-type") ?? "");
+}
+
+/** Cuts the connection where a stream fails: node-server would print the reason, with its stack, past the log. */
+async function cuttingQuietly(answer: Promise<Response>, outgoing: Outgoing): Promise<Response> {
+  const response = await answer;
+  if (response.body === null || !isStream(response)) return response;
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        outgoing.destroy(error instanceof Error ? error : undefined);
+        controller.close();
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return new Response(body, response);
+}
+
 /** The two HTTP servers; neither listens by itself. */
 function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Http2Server } {
-  const handle = getRequestListener((request) => withLength(options.handler(request)), {
+  const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> =>
+    cuttingQuietly(withLength(options.handler(request)), outgoing);
+  const handle = getRequestListener(answered, {
     hostname: urlHost(options.hostname),
     overrideGlobalObjects: false,
     errorHandler: () => new Response(null, { status: 500 }),
