@@ -89,6 +89,8 @@ export interface LiarTraits {
   readonly lies: number;
   /** The probability that it sends one more message, which it has no right to. */
   readonly forgeries: number;
+  /** Set if it also tells lies that have to be believed: then each node is checked for itself. */
+  readonly deceives: boolean;
 }
 
 export interface Plan {
@@ -172,6 +174,7 @@ function drawLiar(of: Traits, voters: number, { faults, liars }: PlanOverrides):
     name: `n${of("liar").between(1, voters)}`,
     lies: of("lies").pick([0.05, 0.3, 0.8])!,
     forgeries: of("forgeries").pick([0, 0.02, 0.2])!,
+    deceives: of("deceives").chance(0.25),
   };
 }
 

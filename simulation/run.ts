@@ -43,6 +43,17 @@ export const INVARIANTS = [
   "bad messages are refused",
 ] as const;
 
+/** The rules that each node keeps by itself, no matter what it was told. */
+export const OWN_RULES: ReadonlySet<Invariant> = new Set<Invariant>([
+  "monotone term and commit",
+  "one vote a term",
+  "durable acknowledgements",
+  "a dead process is silent",
+  "a disk in doubt is left alone",
+  "no unexplained stop",
+  "bad messages are refused",
+]);
+
 /** The name of a rule that is checked. */
 export type Invariant = typeof INVARIANTS[number];
 
@@ -56,6 +67,8 @@ export class Run {
   rotten = false;
   /** Set once the faults are over: no message or call is lost, delayed or damaged at random, and no request left out. */
   calm = false;
+  /** The only rules that a member lets hold that deceives others; `null` for all. */
+  rulesLeft: ReadonlySet<Invariant> | null = null;
   /** The first violation; `null` as long as all rules hold. */
   violation: Violation | null = null;
 
@@ -66,7 +79,7 @@ export class Run {
 
   /** Notes a violation; the run ends after this event. */
   report(invariant: Invariant, message: string): void {
-    if (this.violation !== null) return;
+    if (this.violation !== null || this.rulesLeft?.has(invariant) === false) return;
     this.violation = { invariant, message, atMs: this.scheduler.nowMs };
     this.trace.describe("check", `${invariant} is violated: ${message}`);
     this.scheduler.stopped = true;

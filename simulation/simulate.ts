@@ -25,7 +25,7 @@ import { Network } from "./network.ts";
 import { drawPlan } from "./plan.ts";
 import type { FaultKind } from "./plan.ts";
 import { recover } from "./recovery.ts";
-import { Run } from "./run.ts";
+import { OWN_RULES, Run } from "./run.ts";
 import type { Violation } from "./run.ts";
 import type { StoryLine } from "./trace.ts";
 
@@ -118,6 +118,7 @@ class Simulation {
     const run = new Run(seed, decisions === undefined ? null : new Set(decisions), record);
     run.scheduler.maxSteps = steps;
     const plan = drawPlan(run.decisions, options);
+    if (plan.liar?.deceives) run.rulesLeft = OWN_RULES;
     if (plan.maxDrift > 0) run.trace.count("drift");
     const machines = new Map<string, Machine>();
     const network = new Network(run, plan.network, machines);
@@ -153,6 +154,8 @@ class Simulation {
     const nemesis = new Nemesis(this.#faults);
     nemesis.start();
     await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
+    // Deceived nodes may disagree for ever, and clients were told what is no longer so.
+    if (this.#run.rulesLeft !== null) return this.#result();
     if (!scheduler.stopped) {
       nemesis.stop();
       this.#run.calm = true;

@@ -25,6 +25,8 @@ export interface Life {
   lastApplied: number;
   /** A snapshot from the leader that was opened to be restored. */
   opened: SnapshotMeta | null;
+  /** The terms of the entries that it has taken for committed, if nodes are checked by themselves. */
+  readonly committed: number[];
 }
 
 /** The state that is compared from one check to the next. */
@@ -56,16 +58,10 @@ export class ProtocolChecks {
     if (view === null) return;
     const leading = view.role === "leader";
     if (seen !== null && unchanged(view, seen, leading)) return;
-    if (seen !== null) {
-      this.#monotone(life, view, seen);
-      this.#logMatching(life, view, seen);
-    }
-    if (leading) {
-      if (seen?.leading && seen.term === view.term) this.#appendOnly(life, view, seen);
-      else this.#elected(life, view);
-      if (seen !== null && view.membershipIndex > seen.membershipIndex) this.#membershipAppended(life, view, seen);
-    }
-    if (view.commitIndex > (seen?.commitIndex ?? 0)) this.#commits(life, view, seen?.commitIndex ?? 0);
+    if (seen !== null) this.#monotone(life, view, seen);
+    if (this.#run.rulesLeft === null) this.#compare(life, view, seen, leading);
+    else this.#keepsCommitted(life, view);
+
     life.seen = {
       term: view.term,
       commitIndex: view.commitIndex,
@@ -75,6 +71,33 @@ export class ProtocolChecks {
       membershipIndex: view.membershipIndex,
       membership: view.membership,
     };
+  }
+
+  /** Compares a node with all others. */
+  #compare(life: Life, view: RaftView, seen: Seen | null, leading: boolean): void {
+    if (seen !== null) this.#logMatching(life, view, seen);
+    if (leading) {
+      if (seen?.leading && seen.term === view.term) this.#appendOnly(life, view, seen);
+      else this.#elected(life, view);
+      if (seen !== null && view.membershipIndex > seen.membershipIndex) this.#membershipAppended(life, view, seen);
+    }
+    if (view.commitIndex > (seen?.commitIndex ?? 0)) this.#commits(life, view, seen?.commitIndex ?? 0);
+  }
+
+  /** Checks that a process changes none of the entries that it has taken for committed. */
+  #keepsCommitted({ name, committed }: Life, view: RaftView): void {
+    // A leader that can't write is cut back; #monotone allows nothing else.
+    committed.length = Math.min(committed.length, view.commitIndex + 1);
+    for (let index = view.firstIndex; index <= view.commitIndex; index++) {
+      const term = view.termAt(index)!;
+      const before = committed[index] ?? term;
+      committed[index] = before;
+      this.#run.require(
+        before === term,
+        "monotone term and commit",
+        () => `${name}: the committed entry ${index} of term ${before} became one of term ${term}`,
+      );
+    }
   }
 
   /** Checks the state that a restart has loaded. */
@@ -97,6 +120,7 @@ export class ProtocolChecks {
 
   /** Checks a batch that is passed to a storage. */
   persisting(life: Life, { snapshot, entries }: PersistBatch): void {
+    if (this.#run.rulesLeft !== null) return;
     const before = (entries[0]?.index ?? 1) - 1;
     this.#note(life, entries, before === snapshot?.index ? snapshot.term : life.view?.termAt(before));
     if (snapshot !== null) this.#snapshotMembership(life, snapshot);

@@ -5,9 +5,11 @@
  *
  * Raft trusts its members, so there are lies that no cluster survives: a vote for two
  * candidates or for a shorter log, an acknowledgement of entries that are not on the
- * disk, a false leader's consistent entries. This member tells none of those; it lies
- * about everything that others can notice, or that costs only time. So all rules must
- * hold as ever, and once it is gone the cluster must go on.
+ * disk, a false leader's consistent entries. In most seeds this member tells none of
+ * those; it lies about everything that others can notice, or that costs only time. So
+ * all rules must hold as ever, and once it is gone the cluster must go on. In the other
+ * seeds it tells them too (deceit.ts), and each node must at least keep what it has
+ * committed, and go on.
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
@@ -18,6 +20,10 @@ import type { Envelope } from "../../lib/transport.ts";
 import type { Stream } from "../decisions.ts";
 import type { LiarTraits } from "../plan.ts";
 import type { Run } from "../run.ts";
+import { deceit } from "./deceit.ts";
+
+/** The probability that it also sends a lie that has to be believed, in the seeds in which it does. */
+const DECEITS = 0.3;
 
 /** Sends an envelope to the machine of this name. */
 export type Send = (to: string, envelope: Envelope) => void;
@@ -27,6 +33,8 @@ export interface Victim {
   readonly incarnation: string;
   /** The last entry that its snapshot on disk covers. */
   readonly settled: number;
+  /** The state of its node; `null` if none runs. */
+  readonly view: RaftView | null;
 }
 
 export class Liar {
@@ -59,6 +67,7 @@ export class Liar {
   send(to: string, envelope: Envelope, view: RaftView | null, send: Send): void {
     if (this.#stopped || view === null) return send(to, envelope);
     const chance = this.#chance.next();
+    if (this.#traits.deceives && chance.strikes("deceit", DECEITS)) this.#deceive(envelope, chance, send);
     const { lies, forgeries } = this.#traits;
     if (chance.strikes("lie", lies)) this.#note("lie", send, to, this.#named(twist(envelope, view, chance), chance));
     else send(to, envelope);
@@ -76,6 +85,18 @@ export class Liar {
 
   get #others(): string[] {
     return [...this.#victims.keys()].filter((name) => name !== this.name);
+  }
+
+  /** Sends a lie that has to be believed, under the name of any member. */
+  #deceive(envelope: Envelope, chance: Stream, send: Send): void {
+    const to = chance.pick(this.#others)!;
+    const victim = this.#victims.get(to)!;
+    if (victim.view === null) return;
+    const from = chance.pick([...this.#victims.keys()].filter((name) => name !== to))!;
+    const fromIncarnation = this.#victims.get(from)!.incarnation;
+    const message = deceit(victim.view, chance);
+    const named = { from, fromIncarnation, fromAddress: from, to, toIncarnation: victim.incarnation };
+    this.#note("deceit", send, to, { ...envelope, ...named, message });
   }
 
   #note(what: string, send: Send, to: string, envelope: Envelope): void {

@@ -5,6 +5,7 @@
 
 import { StorageError } from "../../lib/errors.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
+import type { RaftView } from "../../lib/node/mod.ts";
 import type { Membership } from "../../lib/raft/types.ts";
 import { Sessions } from "../../lib/sessions/sessions.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
@@ -128,6 +129,7 @@ export class Machine implements Receiver, Victim {
       seen: null,
       lastApplied: 0,
       opened: null,
+      committed: [],
     };
     this.process = process;
     this.#life = life;
@@ -195,6 +197,11 @@ export class Machine implements Receiver, Victim {
   /** The last entry that the snapshot on its disk covers. */
   get settled(): number {
     return this.recordOf(this.incarnation)?.snapshot?.index ?? 0;
+  }
+
+  /** The state of its node; `null` if none runs. */
+  get view(): RaftView | null {
+    return this.#life?.view ?? null;
   }
 
   /** The member that lies, if it is this one. */

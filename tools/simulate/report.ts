@@ -17,6 +17,7 @@ export const OCCURRENCES = [
   "session retry",
   "lie",
   "forgery",
+  "deceit",
   "refused: term",
   "refused: leader",
   "refused: conflict",
