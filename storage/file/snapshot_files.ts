@@ -178,6 +178,8 @@ class SnapshotFile implements SnapshotMedium {
   /** Set once it has its final name, which the log may give. */
   #promoted = false;
   #discarded = false;
+  /** The number of calls that use the file. */
+  #uses = 0;
 
   constructor(folder: Folder, number: number) {
     this.#folder = folder;
@@ -194,18 +196,36 @@ class SnapshotFile implements SnapshotMedium {
     this.#folder.check();
   }
 
-  async write(chunk: Uint8Array, offset: number): Promise<void> {
-    try {
-      await writeFully(this.#file!, chunk, headerBytes + offset);
-    } catch (error) {
-      throw this.#folder.unchanged(`writing ${this.#path}`, error);
-    }
+  write(chunk: Uint8Array, offset: number): Promise<void> {
+    return this.#use(async (file) => {
+      try {
+        await writeFully(file, chunk, headerBytes + offset);
+      } catch (error) {
+        throw this.#folder.unchanged(`writing ${this.#path}`, error);
+      }
+    });
   }
 
-  async stage(meta: SnapshotMeta): Promise<void> {
-    await this.write(encodeTrailer({ number: this.number, meta }), meta.size);
-    await this.#folder.sync(this.#file!, this.#path);
-    await this.#file!.close().catch(() => {});
+  stage(meta: SnapshotMeta): Promise<void> {
+    return this.#use(async (file) => {
+      await this.write(encodeTrailer({ number: this.number, meta }), meta.size);
+      // Nothing has to be durable any longer.
+      if (this.#discarded) throw this.#folder.unchanged(`staging ${this.#path}`, new Error("it was discarded"));
+      await this.#folder.sync(file, this.#path);
+      await file.close().catch(() => {});
+    });
+  }
+
+  /** Uses the file, which a discard meanwhile does not close: a sync of a closed file would look like one that failed. */
+  async #use(work: (file: FileHandle) => Promise<void>): Promise<void> {
+    const file = this.#file!;
+    this.#uses++;
+    try {
+      await work(file);
+    } finally {
+      this.#uses--;
+      if (this.#discarded && this.#uses === 0) await file.close().catch(() => {});
+    }
   }
 
   open(meta: SnapshotMeta): Promise<SnapshotSource> {
@@ -218,7 +238,7 @@ class SnapshotFile implements SnapshotMedium {
     if (this.#promoted && this.#folder.inDoubt) return;
     await this.#folder.fs.unlink(this.#path).catch(() => {});
     // A write or sync may hang, and the file can't be closed before it ends.
-    if (!staged) void this.#file?.close().catch(() => {});
+    if (!staged && this.#uses === 0) void this.#file?.close().catch(() => {});
   }
 
   /** Gives the file its final name; only once, even if the batch failed and is persisted again. */

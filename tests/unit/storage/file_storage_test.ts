@@ -160,6 +160,27 @@ for (const hanging of ["open", "write", "sync"] as const) {
   });
 }
 
+for (const slow of ["write", "sync"] as const) {
+  Deno.test(`a snapshot that is superseded while it is staged leaves the disk in no doubt: a slow ${slow}`, async () => {
+    const fs = new FakeFileSystem();
+    const storage = await started(fs, 1_000_000);
+    const writer = await storage.createSnapshot();
+    await writer.write(new Uint8Array(10));
+    const meta = { id: "a", index: 1, term: 1, membership, size: writer.offset, checksum: writer.checksum };
+    const held = Promise.withResolvers<undefined>();
+    fs.intercept = ({ type, path }) => type === slow && path.endsWith("1.tmp") ? held.promise : undefined;
+    const staged = writer.stage(meta).then(() => assert.fail("superseded"), (error) => error.disk);
+    await new Promise((resolve) => setTimeout(resolve));
+    const next = await storage.createSnapshot();
+    held.resolve(undefined);
+    assert.strictEqual(await staged, "unchanged");
+    await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: commands(1, 1) });
+    await next.abort();
+    assert.deepStrictEqual(snapshots(fs), []);
+    await storage.close();
+  });
+}
+
 Deno.test("no further snapshot is begun while a batch puts one in force, and none stands beside two", async () => {
   const fs = new FakeFileSystem();
   const storage = await started(fs, 1_000_000);
