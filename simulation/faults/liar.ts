@@ -142,7 +142,8 @@ export class Liar {
       case 4:
         return snapshot(chance.chance(0.5) ? term : later, lastIndex + 100_000 + chance.below(100_000), view, chance);
       default:
-        return snapshot(later, Math.max(1, commitIndex - chance.below(5)), view, chance);
+        // The receiver takes it for proof of a commit, if its log has that entry.
+        return snapshot(later, commitIndex > 5 ? commitIndex - chance.below(5) : lastIndex + 100_000, view, chance);
     }
   }
 }
@@ -269,7 +270,7 @@ function twistedChunk(message: InstallSnapshot, chance: Stream): Message {
     { ...message, data: data.map((byte) => byte ^ 1) },
     { ...message, offset: chance.below(meta.size + 1) },
     { ...message, data: data.slice(0, chance.below(data.length + 1)) },
-    { ...message, snapshot: { ...meta, id: `${meta.id}-again`, checksum: meta.checksum ^ 1 } },
+    { ...message, snapshot: { ...meta, id: `${meta.id}-again`, checksum: (meta.checksum ^ 1) >>> 0 } },
     { ...message, snapshot: { ...meta, term: term + 1 } },
     { ...message, snapshot: { ...meta, size: meta.size + 1 } },
     { ...message, term: wrongTerm(term, chance), snapshot: { ...meta, id: `${meta.id}-later`, size: meta.size + 1 } },

@@ -33,7 +33,7 @@ export const storage: readonly Mutant[] = [
     rule: "A snapshot's bytes are synced before the log names it.",
     edits: [{
       file: "storage/file/snapshot_files.ts",
-      find: "    await this.#folder.sync(this.#file!, this.#path);\n",
+      find: "      await this.#folder.sync(file, this.#path);\n",
       replace: "",
     }],
     killedBy: "simulation",
