@@ -6,6 +6,10 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
+import { RaftError } from "../lib/errors.ts";
+import { refusal } from "../transport/connect/fetch_handler.ts";
+import { toConnectError } from "../transport/wire/connect_errors.ts";
+import { Answers } from "./answers.ts";
 import type { FetchHandler } from "./listener.ts";
 import { BodyReceiver } from "../transport/connect/mod.ts";
 import { hostGuard, originAsSent } from "./guard.ts";
@@ -46,6 +50,8 @@ export interface AppOptions {
   readonly forwards?: ForwardBudget;
   /** Receives the bodies of requests. @default one with its defaults */
   readonly receiver?: BodyReceiver;
+  /** Bounds the answers being sent. @default new ones, with the default limits */
+  readonly answers?: Answers;
   /** The metrics of the node. @default new ones */
   readonly metrics?: Metrics;
   /** Receives unexpected errors. */
@@ -128,7 +134,27 @@ export function createApp(options: AppOptions): App {
     const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards });
     app.route("/", keyValueRoutes(calls, receiver));
   }
-  return app;
+  const { answers = new Answers() } = options;
+  const fetch = async (request: Request): Promise<Response> => bounded(answers, request, await app.fetch(request));
+  return { fetch, request: (path, init) => fetch(new Request(new URL(path, "http://localhost"), init)) };
+}
+
+/** Requests whose answer may be withheld, because they have no effect. */
+const READ_PATH = /\.(ClientService\/Read|KeyValueService\/(Get|List))$/;
+
+/** Counts an answer until the client has read it; without room for it, answers `busy`. */
+function bounded(answers: Answers, request: Request, answer: Response): Response {
+  const path = new URL(request.url).pathname;
+  try {
+    return answers.bounded(request, answer, request.method === "GET" || READ_PATH.test(path));
+  } catch (error) {
+    const busy = RaftError.from(error);
+    const refused = SERVICE_PATH.test(path) ? refusal(429, toConnectError(busy)) : problemResponse(problemOf(busy));
+    for (const [name, value] of answer.headers) {
+      if (name === "vary" || name.startsWith("access-control-")) refused.headers.set(name, value);
+    }
+    return refused;
+  }
 }
 
 function healthRoutes(app: Hono, options: AppOptions): void {

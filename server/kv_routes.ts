@@ -139,7 +139,7 @@ function watch(calls: KeyValueCalls, context: Context): Promise<Response> {
   const fromVersion = resumed ?? from;
   // The answer to a HEAD has no body that could end the watch.
   if (context.req.raw.method === "HEAD") return Promise.resolve(new Response(null, { headers: WATCH_HEADERS }));
-  return watchResponse((watch) => calls.watchEncoded({ ...watch, prefix, fromVersion }), context.req.raw.signal);
+  return watchResponse((watch) => calls.watchEncoded({ ...watch, prefix, fromVersion }), context.req.raw);
 }
 
 /** Returns the rest of the path after `/kv/`, percent-decoded to bytes. */
@@ -204,8 +204,14 @@ function conflict(currentVersion: number): Response {
 }
 
 function json(content: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify(content) + "\n", {
+  const body = new TextEncoder().encode(JSON.stringify(content) + "\n");
+  return new Response(body, {
     status,
-    headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "content-length": String(body.length),
+      ...headers,
+    },
   });
 }

@@ -11,6 +11,7 @@ import * as http2 from "node:http2";
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import { urlHost } from "./addresses.ts";
+import { breakers } from "../transport/connect/mod.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
 import { listenError } from "./listener.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
@@ -84,6 +85,12 @@ async function send(response: Response, outgoing: Outgoing): Promise<void> {
   (outgoing as http.ServerResponse).writeHead(response.status, headers).end(body);
 }
 
+/** Ends an answer whose client does not read. */
+function breakOff(outgoing: Outgoing): void {
+  if ("stream" in outgoing) outgoing.stream.close(http2.constants.NGHTTP2_CANCEL);
+  else outgoing.destroy();
+}
+
 /** Gives a response without a body its length, as `Deno.serve` does; node-server would send an empty chunk. */
 async function withLength(answer: Response | Promise<Response>): Promise<Response> {
   const response = await answer;
@@ -122,8 +129,10 @@ async function cuttingQuietly(answer: Promise<Response>, outgoing: Outgoing): Pr
 
 /** The two HTTP servers; neither listens by itself. */
 function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Http2Server } {
-  const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> =>
-    cuttingQuietly(withLength(options.handler(request)), outgoing);
+  const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> => {
+    breakers.set(request, () => breakOff(outgoing));
+    return cuttingQuietly(withLength(options.handler(request)), outgoing);
+  };
   const handle = getRequestListener(answered, {
     hostname: urlHost(options.hostname),
     overrideGlobalObjects: false,

@@ -9,6 +9,7 @@ import type { ByteBudget } from "../lib/byte_budget.ts";
 import type { RelayCounts } from "../transport/relay/mod.ts";
 import type { ForwardBudget } from "../hosting/forward_budget.ts";
 import { VERSION } from "./version.ts";
+import type { AnswerCounts } from "./answers.ts";
 import type { WatchCounts } from "./watchers.ts";
 
 /** The part of a node that metrics are made from. */
@@ -160,6 +161,16 @@ export class Metrics {
       gauge.set(counts().bufferedBytes);
     });
     this.#counter("raft_watches_ended_total", "Watches refused (busy), or ended (slow).", "reason", (counter) => {
+      counter.reset();
+      counter.inc({ reason: "busy" }, counts().refused);
+      counter.inc({ reason: "slow" }, counts().slow);
+    });
+  }
+
+  /** Adds the metrics of answers being sent. */
+  observeAnswers(counts: () => AnswerCounts): void {
+    this.#gauge("raft_answer_bytes", "Large answers that are being sent.", (gauge) => gauge.set(counts().bytes));
+    this.#counter("raft_answers_ended_total", "Answers refused (busy), or broken off (slow).", "reason", (counter) => {
       counter.reset();
       counter.inc({ reason: "busy" }, counts().refused);
       counter.inc({ reason: "slow" }, counts().slow);

@@ -7,6 +7,8 @@
 
 export type { PeerAddress } from "../hosting/bootstrap.ts";
 export type { ListenAddress } from "./addresses.ts";
+export { Answers } from "./answers.ts";
+export type { AnswerCounts, AnswerLimits } from "./answers.ts";
 export { createApp } from "./app.ts";
 export type { App, AppOptions } from "./app.ts";
 export { EXIT, exitCodeOf } from "./exit_codes.ts";

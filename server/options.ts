@@ -245,6 +245,18 @@ function withLimits(server: Command): Command {
       30_000,
     )
     .option(
+      "--max-answer-bytes <bytes>",
+      "refuse reads when large answers being sent take more than this",
+      integer(1, 1e12),
+      64 * 1024 * 1024,
+    )
+    .option(
+      "--answer-stall-timeout-ms <ms>",
+      "break off a large answer whose client has read nothing for this long",
+      integer(10, 3_600_000),
+      30_000,
+    )
+    .option(
       "--max-forwarded-requests <count>",
       "refuse requests when this many are forwarded to the leader, or wait for one",
       integer(1, 1e6),

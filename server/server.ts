@@ -26,6 +26,8 @@ import type { ServedNode } from "../hosting/served_node.ts";
 import { advertisedAddress, urlHost } from "./addresses.ts";
 import type { PeerAddress } from "../hosting/bootstrap.ts";
 import type { ListenAddress } from "./addresses.ts";
+import { Answers } from "./answers.ts";
+import type { AnswerLimits } from "./answers.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { isLoopback } from "./guard.ts";
@@ -62,7 +64,8 @@ export interface ServerOptions extends
     | "leaseReads"
   >,
   WatchLimits,
-  ForwardLimits {
+  ForwardLimits,
+  AnswerLimits {
   /** The node's name. */
   readonly id: string;
   /** The node's data folder, created if missing. */
@@ -166,6 +169,7 @@ class RunningServer implements Server {
   readonly #watchers: Watchers;
   readonly #forwards: ForwardBudget;
   readonly #receiver: BodyReceiver;
+  readonly #answers: Answers;
   #relay: ServerRelay | null = null;
   readonly #closing = new AbortController();
   #handler: FetchHandler = () => problemResponse(problemOf(starting()));
@@ -188,6 +192,7 @@ class RunningServer implements Server {
     this.#listen = options.listen ?? defaultListen(options);
     this.#watchers = new Watchers(options);
     this.#forwards = new ForwardBudget(options);
+    this.#answers = new Answers(options);
     this.#logger = guardedLogger(options.logger ?? createLogger("text", { node: options.id }));
     this.running.catch(() => {});
   }
@@ -301,6 +306,7 @@ class RunningServer implements Server {
     metrics.observe(node);
     metrics.observeRelay(() => relay.hub.counts);
     metrics.observeWatchers(() => this.#watchers.counts);
+    metrics.observeAnswers(() => this.#answers.counts);
     metrics.observeForwards(() => this.#forwards.counts);
     metrics.observeReceiver(this.#receiver.budget);
     this.#handler = nodeHandler({
@@ -312,6 +318,7 @@ class RunningServer implements Server {
       metrics,
       watchers: this.#watchers,
       forwards: this.#forwards,
+      answers: this.#answers,
       logger: this.#logger,
       address: this.address,
       hosts: [new URL(this.address).hostname, urlHost(this.#listen.hostname), ...allowHost],

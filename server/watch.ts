@@ -51,10 +51,10 @@ async function* eventsOf(
  */
 export async function watchResponse(
   open: (options: Pick<EncodedWatch, "signal" | "stream" | "format" | "encode">) => AsyncGenerator<Uint8Array>,
-  client: AbortSignal,
+  request: Request,
 ): Promise<Response> {
   const ended = new AbortController();
-  client.addEventListener("abort", () => ended.abort());
+  request.signal.addEventListener("abort", () => ended.abort());
   const body = new SlicedBody();
   const events = open({ signal: ended.signal, stream: body, format: "events", encode: eventOf });
   // A watch that can't begin (of changes that are no longer kept) is a problem response.
@@ -68,6 +68,6 @@ export async function watchResponse(
     // Ends one that waits for a client which never began to read.
     events.return(undefined).catch(() => {});
   };
-  const stream = body.stream(eventsOf(first, events, end), { cancel: end });
+  const stream = body.stream(eventsOf(first, events, end), { request, cancel: end });
   return new Response(stream, { headers: WATCH_HEADERS });
 }

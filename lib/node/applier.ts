@@ -42,6 +42,8 @@ interface RestoreRequest {
 const SLICE_ENTRIES = 512;
 /** The bytes read from the storage at once: several slices of small entries. */
 const READ_BYTES = 256 * 1024;
+/** The bytes of answers to reads before other tasks get their turn. */
+const ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
 export class Applier {
@@ -52,6 +54,8 @@ export class Applier {
   readonly #parts: ApplierParts;
   readonly #captures: Pending<Capture>[] = [];
   #appliedIndex = 0;
+  /** The bytes of answers since other tasks had their turn. */
+  #answerBytes = 0;
   #busy = false;
   #stopped = false;
   /** A snapshot from the leader to restore next. */
@@ -269,12 +273,12 @@ export class Applier {
     this.#context.wake();
   }
 
-  /** Serves reads, without a promise as long as the state machine returns none. */
+  /** Serves reads, without a promise as long as the state machine returns none and the answers are small. */
   #serve(reads: readonly PendingRead[]): Promise<void> | null {
     for (const [i, read] of reads.entries()) {
       if (read.pending.settled) continue;
-      const given = this.#ask(read);
-      if (given !== null) return this.#serveRest(reads.slice(i + 1), given);
+      const wait = this.#ask(read) ?? this.#answerTurn();
+      if (wait !== null) return this.#serveRest(reads.slice(i + 1), wait);
     }
     return null;
   }
@@ -283,13 +287,23 @@ export class Applier {
     await first;
     for (const read of rest) {
       if (this.#stopped) read.pending.reject(closedError("the node"));
-      else if (!read.pending.settled) await this.#ask(read);
+      else if (!read.pending.settled) await (this.#ask(read) ?? this.#answerTurn());
     }
+  }
+
+  /** Gives other tasks their turn after many bytes of answers, so that those are sent, or refused, before the next. */
+  #answerTurn(): Promise<void> | null {
+    if (this.#answerBytes < ANSWER_BYTES) return null;
+    this.#answerBytes = 0;
+    return this.#turn();
   }
 
   /** Serves a read. An error of the state machine concerns the reader alone: nothing has changed. */
   #ask({ query, pending }: PendingRead): Promise<void> | null {
-    const answer = (result: Uint8Array): void => void pending.resolve({ result, appliedIndex: this.#appliedIndex });
+    const answer = (result: Uint8Array): void => {
+      this.#answerBytes += result.length;
+      pending.resolve({ result, appliedIndex: this.#appliedIndex });
+    };
     const trouble = (cause: unknown): void =>
       void pending.reject(
         cause instanceof RaftError

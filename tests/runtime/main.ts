@@ -14,12 +14,14 @@ import { ownCommand } from "../support/server_processes.ts";
 import { membersSuite } from "./members_suite.ts";
 import { serverSuite } from "./server_suite.ts";
 import { standingSuite } from "./standing_suite.ts";
+import { slowClients } from "./slow_clients.ts";
 import { smoke } from "./smoke.ts";
 
 const own = ownCommand();
 const suites = [
   smoke,
   ...adapterSuites,
+  slowClients,
   commandLine,
   membersSuite([own, own, own]),
   serverSuite("three nodes", [own, own, own]),

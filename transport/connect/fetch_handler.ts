@@ -170,7 +170,12 @@ async function answer(
   const init = header === undefined ? { status } : { status, headers: header };
   if (body === undefined) return new Response(null, init);
   // An answer of gRPC-Web ends with a frame of its own, so its type doesn't tell a stream from a single message.
-  if (handler.method.methodKind === "unary") return new Response(await collected(body), init);
-  const options = { cancel: (reason: unknown) => gone.abort(reason), replace: stream.replace.bind(stream) };
+  if (handler.method.methodKind === "unary") {
+    const whole = await collected(body);
+    header?.set("content-length", String(whole.length));
+    return new Response(whole, init);
+  }
+  const cancel = (reason: unknown): void => gone.abort(reason);
+  const options = { request, cancel, replace: stream.replace.bind(stream) };
   return new Response(stream.body.stream(body, options), init);
 }

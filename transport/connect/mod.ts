@@ -10,6 +10,7 @@
  * @module
  */
 
+export { chunksOf } from "./bodies.ts";
 export { createConnectClientTransport } from "./client_transport.ts";
 export type { ConnectClientTransportOptions } from "./client_transport.ts";
 export { ConnectTransport } from "./connect_transport.ts";
@@ -25,7 +26,7 @@ export type { Identify } from "./peer_service.ts";
 export { BodyReceiver } from "./receive.ts";
 export type { BodyKind, BodyReceiverOptions } from "./receive.ts";
 export type { Fetch, RpcRoutes, RpcService } from "./rpc_types.ts";
-export { SlicedBody } from "./sliced_body.ts";
+export { breakers, SlicedBody } from "./sliced_body.ts";
 export type { SlicedBodyOptions } from "./sliced_body.ts";
 export { serveRaft } from "./serve_raft.ts";
 export type { ServeRaftOptions } from "./serve_raft.ts";

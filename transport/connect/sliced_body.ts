@@ -42,8 +42,16 @@ const turns = new Turns();
 
 const EMPTY = new Uint8Array(0);
 
+/**
+ * Ends the connection, or HTTP/2 stream, of a request at once. Set by a listener that knows them; a body whose request
+ * has none fails instead, which some servers log as their own fault.
+ */
+export const breakers: WeakMap<Request, () => void> = new WeakMap<Request, () => void>();
+
 /** Options of {@linkcode SlicedBody.stream}. */
 export interface SlicedBodyOptions {
+  /** The request that is answered. */
+  readonly request?: Request;
   /** Called when the client is gone or cut off, to end the source. */
   cancel?(reason: unknown): void;
   /** Returns what is sent for a chunk. @default the chunk */
@@ -96,7 +104,10 @@ export class SlicedBody {
     if (this.#rest.length === 0 && this.#unreadSinceMs === 0) return;
     this.#ended = true;
     if (this.#rest.length > 0) {
-      controller.error(error);
+      const { request } = this.#options;
+      const breakOff = request === undefined ? undefined : breakers.get(request);
+      if (breakOff === undefined) controller.error(error);
+      else breakOff();
       return await this.#cancel(error);
     }
     try {

@@ -1,0 +1,102 @@
+/**
+ * The memory of answers that are being sent. A client may ask for much and read little of it.
+ */
+
+import { RaftError } from "../lib/errors.ts";
+import { chunksOf, SlicedBody } from "../transport/connect/mod.ts";
+
+/** Limits of {@linkcode Answers}. */
+export interface AnswerLimits {
+  /** The bytes of answers being sent, at most; reads beyond are refused as `busy`. @default 64 MiB */
+  readonly maxAnswerBytes?: number;
+  /** The time in which a client must read something of an answer, in milliseconds. @default 30000 */
+  readonly answerStallTimeoutMs?: number;
+}
+
+/** Counts of {@linkcode Answers}, for metrics. */
+export interface AnswerCounts {
+  /** The bytes of answers being sent. */
+  readonly bytes: number;
+  /** Reads refused because the answers took too much. */
+  readonly refused: number;
+  /** Answers broken off because their client did not read. */
+  readonly slow: number;
+}
+
+/** Answers up to this size are not counted: there are no more of them than connections. */
+const SMALL_BYTES = 16 * 1024;
+
+/** A client that has not read for this long gives way when there is no room. */
+const IDLE_MS = 5000;
+
+/** Bounds the answers being sent. */
+export class Answers {
+  readonly #limits: Required<AnswerLimits>;
+  /** Those under way, the oldest first. */
+  readonly #bodies = new Map<SlicedBody, number>();
+  #bytes = 0;
+  #refused = 0;
+  #slow = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor({ maxAnswerBytes = 64 * 1024 * 1024, answerStallTimeoutMs = 30_000 }: AnswerLimits = {}) {
+    this.#limits = { maxAnswerBytes, answerStallTimeoutMs };
+  }
+
+  /** See {@linkcode AnswerCounts}. */
+  get counts(): AnswerCounts {
+    return { bytes: this.#bytes, refused: this.#refused, slow: this.#slow };
+  }
+
+  /**
+   * Returns the same answer, counted until the client has read it. Only answers that state their length are counted.
+   *
+   * @param refusable false if the request had an effect, so that its answer must not be withheld
+   * @throws {RaftError} `busy` if there is no room for it
+   */
+  bounded(request: Request, answer: Response, refusable: boolean): Response {
+    const bytes = Number(answer.headers.get("content-length") ?? 0);
+    if (!(bytes > SMALL_BYTES) || answer.body === null) return answer;
+    const { maxAnswerBytes, answerStallTimeoutMs } = this.#limits;
+    if (this.#bytes + bytes > maxAnswerBytes) this.#cut(Math.min(IDLE_MS, answerStallTimeoutMs));
+    if (refusable && this.#bytes > 0 && this.#bytes + bytes > maxAnswerBytes) {
+      this.#refused++;
+      answer.body.cancel().catch(() => {});
+      throw new RaftError("busy", `answers of ${this.#bytes} bytes are being sent already`, {
+        hint: "Try again in a moment, or ask for less at once.",
+      });
+    }
+    const body = new SlicedBody();
+    this.#bodies.set(body, bytes);
+    this.#bytes += bytes;
+    this.#timer ??= setInterval(() => this.#cut(answerStallTimeoutMs), answerStallTimeoutMs / 4);
+    const end = (): void => this.#ended(body);
+    return new Response(body.stream(untilEnd(chunksOf(answer.body), end), { request, cancel: end }), answer);
+  }
+
+  /** Breaks off the answers to clients that have not read for so long. */
+  #cut(idleMs: number): void {
+    for (const body of [...this.#bodies.keys()]) {
+      if (body.stalledMs < idleMs) continue;
+      this.#slow++;
+      void body.cut(new RaftError("busy", `the client has read nothing for ${idleMs} ms`));
+      this.#ended(body);
+    }
+  }
+
+  #ended(body: SlicedBody): void {
+    this.#bytes -= this.#bodies.get(body) ?? 0;
+    this.#bodies.delete(body);
+    if (this.#bodies.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+async function* untilEnd(chunks: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } finally {
+    end();
+  }
+}
