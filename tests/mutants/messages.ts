@@ -33,7 +33,7 @@ export const messages: readonly Mutant[] = [
       find: "return committed === undefined || committed === term ? null : index;",
       replace: "return committed === undefined || term >= 0 ? null : index;",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: {
       file: "tests/unit/raft/replication_test.ts",
       name: "rule 5: committed entries are never truncated; a message that contradicts them is refused",
@@ -43,7 +43,7 @@ export const messages: readonly Mutant[] = [
     name: "any-term-taken",
     rule: "A message raises the term by a bounded number (§5.1).",
     edits: [{ file: CHECK, find: "if (term <= termLimit.highest) {", replace: "if (term >= 0) {" }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "a term that is too far ahead is refused, and elections go on" },
   },
   {
@@ -72,7 +72,7 @@ export const messages: readonly Mutant[] = [
       find: "  if (response.matchIndex > state.log.lastIndex) return;\n",
       replace: "",
     }],
-    killedBy: "test",
+    killedBy: "simulation",
     test: { file: TESTS, name: "answers to what was never sent are refused, and acknowledge nothing" },
   },
   {
