@@ -26,6 +26,7 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: NodeS
     "1 if this node has no vote.",
     ({ id: self, members }) => members.some(({ id, suffrage }) => id === self && suffrage === "learner"),
   ],
+  ["raft_removed", "1 if this node knows that it was removed from its cluster.", ({ removed }) => removed],
   ["raft_term", "The current term.", ({ term }) => term],
   ["raft_commit_index", "The last entry known to be committed.", ({ commitIndex }) => commitIndex],
   ["raft_applied_index", "The last entry applied.", ({ appliedIndex }) => appliedIndex],

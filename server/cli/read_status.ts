@@ -61,7 +61,20 @@ function isStatus(value: unknown): value is StatusDocument {
     (leader === null || hasStrings(leader, ["id", "address"])) &&
     Array.isArray(members) && members.every((member) => hasStrings(member, ["id", "address", "suffrage"])) &&
     Array.isArray(peers) && peers.every((peer) => hasStrings(peer, ["id"])) &&
-    typeof storage === "object" && storage !== null;
+    typeof storage === "object" && storage !== null && hasDiagnostics(value as Record<string, unknown>);
+}
+
+/** Checks the fields that a server of an older version does not have. */
+function hasDiagnostics({ reason = "", refused = [], links = [], ...numbers }: Record<string, unknown>): boolean {
+  const { electionTimeoutMs = 0, leaderContactMs = 0 } = numbers;
+  return typeof reason === "string" && typeof electionTimeoutMs === "number" &&
+    (leaderContactMs === null || typeof leaderContactMs === "number") &&
+    Array.isArray(refused) && refused.every((one) => hasStrings(one, ["from", "reason"])) &&
+    Array.isArray(links) && links.every((link) => hasStrings(link, ["id", "address"]) && isText(link.error));
+}
+
+function isText(value: unknown): boolean {
+  return value === null || typeof value === "string";
 }
 
 function hasStrings(value: unknown, names: readonly string[]): boolean {
