@@ -7,7 +7,8 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { run } from "../../server/cli/run.ts";
 import { systemServices } from "../../server/cli/services.ts";
-import { eventually, freePort, Node, Nodes } from "../support/server_processes.ts";
+import { eventually, freePort, Nodes } from "../support/server_processes.ts";
+import type { Node } from "../support/server_processes.ts";
 import type { Suite } from "./portable.ts";
 
 interface Ran {
@@ -79,13 +80,6 @@ async function pair(nodes: Nodes): Promise<{ leader: Node; other: Node; rest: No
   return { leader, other, rest: nodes.others(other) };
 }
 
-/** Replaces a node by one with the same folder at another address. */
-async function moved(nodes: Nodes, node: Node, command: readonly string[]): Promise<Node> {
-  const again = new Node(node.id, `http://127.0.0.1:${await freePort()}`, node.data, command);
-  nodes.all.splice(nodes.all.indexOf(node), 1, again);
-  return again;
-}
-
 /**
  * The suite.
  *
@@ -154,7 +148,7 @@ export function standingSuite(command: readonly string[]): Suite {
           Nodes.run(commands, async (nodes) => {
             const { other, rest } = await pair(nodes);
             await other.end("SIGTERM");
-            const again = await moved(nodes, other, command);
+            const again = await nodes.replace(other, command, { address: `http://127.0.0.1:${await freePort()}` });
             const former = new URL(other.address).host;
             const now = new URL(again.address).host;
             // With the list of before: its own entry is no word about where it listens.

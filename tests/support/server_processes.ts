@@ -231,6 +231,18 @@ export class Nodes {
     return node;
   }
 
+  /** Replaces a node by one with the same folder, and another command, name or address; doesn't start it. */
+  async replace(
+    node: Node,
+    command: readonly string[],
+    changes: { readonly id?: string; readonly address?: string } = {},
+  ): Promise<Node> {
+    await node.end("SIGKILL");
+    const again = new Node(changes.id ?? node.id, changes.address ?? node.address, node.data, command);
+    this.all.splice(this.all.indexOf(node), 1, again);
+    return again;
+  }
+
   /** Starts one more node, to be added by an operator; resolves once it listens. */
   async join(id: string, command: readonly string[] = ownCommand()): Promise<Node> {
     const node = this.all.find((other) => other.id === id) ?? await this.make(id, command);
