@@ -84,7 +84,7 @@ function partOfSilent(view: ClusterView, { id, address, error = "unreachable" }:
   // An answer to the leader from before it was asked says nothing: it may have ended since.
   const patienceMs = isTabAddress(address) ? patienceOf(view) : view.silentMs.get(id ?? "") ?? 0;
   if (contactMs !== null && contactMs < patienceMs) {
-    return { up: true, problems: isTabAddress(address) ? [] : [`${error}, but its peers hear it`] };
+    return { up: true, problems: [isTabAddress(address) ? error : `${error}, but its peers hear it`] };
   }
   const links = id === null ? [] : linkCauses(view, id).filter((cause) => !cause.endsWith(error));
   return { up: false, problems: [error, ...links] };
