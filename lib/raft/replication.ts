@@ -46,6 +46,9 @@ function owesCommit(state: State, peer: Progress): boolean {
   return peer.state === "replicate" && peer.sentCommit < state.commitIndex;
 }
 
+/** The most entries of one message: receivers have a limit, which empty entries reach long before that of bytes. */
+const MAX_BATCH_ENTRIES = 16 * 1024;
+
 /** Sends as many entries as the peer's window takes. Returns whether it sent any message. */
 function sendEntries(state: State, leadership: Leadership, peer: Progress): boolean {
   let sent = false;
@@ -56,11 +59,12 @@ function sendEntries(state: State, leadership: Leadership, peer: Progress): bool
   }
   while (peer.nextIndex <= state.log.lastIndex && hasRoom(state, peer)) {
     const { maxBatchBytes } = state.config;
-    const entries = state.log.cached(peer.nextIndex, state.log.lastIndex, maxBatchBytes);
+    const last = Math.min(state.log.lastIndex, peer.nextIndex + MAX_BATCH_ENTRIES - 1);
+    const entries = state.log.cached(peer.nextIndex, last, maxBatchBytes);
     if (entries.length === 0) {
       peer.reading = true;
       // Only durable entries: a read beyond them would fail as a whole.
-      const to = state.log.durableIndex;
+      const to = Math.min(last, state.log.durableIndex);
       state.outbox.entryReads.push({ peer: peer.id, from: peer.nextIndex, to, maxBytes: maxBatchBytes });
       return sent;
     }

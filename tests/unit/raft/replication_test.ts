@@ -295,6 +295,20 @@ Deno.test("entries that only the disk has are read one batch at a time, and chec
   assert.deepEqual(s.sent("AppendEntries", "n2"), [], "an answer counts once");
 });
 
+Deno.test("a message has a limit of entries, which empty ones reach before that of bytes", () => {
+  const log = Array<number>(40_000).fill(1);
+  const back = appendedResponse({ term: 2, success: false, prevLogIndex: 40_000, conflictIndex: 2, conflictTerm: 1 });
+  for (const maxCachedBytes of [0, 1 << 30]) {
+    const s = new Server("n1", { voters: three, log, config: { maxCachedBytes, maxBatchBytes: 1 << 30 } }).lead("n3");
+    s.deliver("n2", back);
+    s.collect();
+    s.tick(HEARTBEAT_TICKS).collect();
+    const read = s.entryReads.map(({ from, to }) => to - from + 1);
+    const sent = s.sent("AppendEntries", "n2").map(({ entries }) => entries.length).filter((length) => length > 0);
+    assert.deepEqual([...read, ...sent], [16_384], `${maxCachedBytes} bytes are cached`);
+  }
+});
+
 Deno.test("entries that are still being written are not read from the disk", () => {
   const s = new Server("n1", { voters: three, log: [1, 1, 1, 1], config: { maxCachedBytes: 0 } }).lead("n3");
   s.raft.propose([new Uint8Array(1)]);
