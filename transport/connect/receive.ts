@@ -35,6 +35,9 @@ type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
 /** Read at once when not over this: a web stream for each small request costs more than the request. */
 const SMALL_BYTES = 64 * 1024;
 
+/** The most pieces in which a body, or a message of a stream, may arrive: each costs as much as thousands of bytes. */
+const MAX_PIECES = 32 * 1024;
+
 /** Receives the bodies of all requests to a node. */
 export class BodyReceiver {
   /** The bytes that all bodies share. */
@@ -113,6 +116,7 @@ class Arriving {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failure: RaftError | null = null;
   #failed: ((error: RaftError) => void) | null = null;
+  #pieces = 0;
 
   constructor(request: Body, timeoutMs: number) {
     this.#request = request;
@@ -148,6 +152,7 @@ class Arriving {
     else {
       clearTimeout(this.#timer);
       this.#timer = undefined;
+      this.#pieces = 0;
     }
   }
 
@@ -157,6 +162,7 @@ class Arriving {
     this.#reader ??= this.#request.body?.getReader();
     try {
       const read = await this.#reader?.read();
+      if (++this.#pieces > MAX_PIECES) this.#failure ??= malformed(`it arrives in more than ${MAX_PIECES} pieces`);
       if (this.#failure === null) return read?.value ?? null;
     } catch (error) {
       this.#failure ??= goneError(error);

@@ -222,6 +222,22 @@ Deno.test("a body that declares more than the budget is refused before it is rea
   assert.equal(request.bodyUsed, false);
 });
 
+Deno.test("a body in pieces of a byte ends before they cost much", async () => {
+  const receiver = new BodyReceiver();
+  let pieces = 0;
+  const body = () =>
+    new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array([0, 0, 1, 0, 0].slice(pieces++ % 5).slice(0, 1))),
+    }, { highWaterMark: 0 });
+  const many = { code: "invalid_argument", message: /more than 32768 pieces/ };
+  await assert.rejects(whole(receiver, post(body()), 1e6), many);
+  pieces = 0;
+  const frames = receiver.frames(post(body()), { maxBytes: 1e6, peer: false }, () => {});
+  await assert.rejects(frames.next(), /more than 32768 pieces/);
+  assert.ok(pieces <= 32_770, `${pieces} pieces were read`);
+  assert.equal(receiver.budget.usedBytes, 0);
+});
+
 Deno.test("a request counts until it is answered", async () => {
   const receiver = new BodyReceiver();
   const { promise, resolve } = Promise.withResolvers<number>();
