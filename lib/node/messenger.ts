@@ -2,7 +2,7 @@
  * Sends and receives envelopes.
  */
 
-import { RaftError } from "../errors.ts";
+import { RaftError, withoutStack } from "../errors.ts";
 import type { LeaderHint } from "../errors.ts";
 import type { Membership, Message, NodeId } from "../raft/types.ts";
 import type { Identity } from "../storage.ts";
@@ -125,7 +125,8 @@ export class Messenger {
 
   #refuse({ from, fromAddress }: Envelope, code: "identity_mismatch" | "refused", refusal: Refusal): RaftError {
     this.refused(from, refusal, fromAddress);
-    return new RaftError(code, `the message is refused: ${refusal.reason}`);
+    // The sender decides how many there are.
+    return withoutStack(() => new RaftError(code, `the message is refused: ${refusal.reason}`));
   }
 
   /** Adopts the sender's cluster: makes its id durable before the message is processed. */

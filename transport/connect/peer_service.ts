@@ -9,6 +9,9 @@ import { malformed } from "../wire/checked.ts";
 import { Interruptible } from "./interruptible.ts";
 import type { RpcService } from "./rpc_types.ts";
 
+/** A stream with this many batches in a row that are malformed or refused ends. */
+const MAX_REFUSED_BATCHES = 16;
+
 /** Returns the identity of this node, for a caller. */
 export type Identify = (caller: PeerCaller) => PeerIdentity | Promise<PeerIdentity>;
 
@@ -21,13 +24,16 @@ export function peerService(transport: ConnectTransport, identify: Identify): Rp
       const end = (): void => arriving.end();
       transport.touch(end);
       context.signal.addEventListener("abort", end);
+      let refusedInARow = 0;
       try {
         for await (const { envelopes, ack } of arriving) {
           transport.touch(end);
           // No node sends a batch without messages. Each costs no more than five bytes to send.
           if (envelopes.length === 0) throw malformed("a batch has no envelopes");
-          // Malformed envelopes have been counted and reported; they must not end the stream for later batches.
-          transport.deliver(envelopes);
+          // Malformed envelopes have been counted and reported; a few must not end the stream for later batches.
+          const error = transport.deliver(envelopes);
+          refusedInARow = error === undefined ? 0 : refusedInARow + 1;
+          if (error !== undefined && refusedInARow >= MAX_REFUSED_BATCHES) throw error;
           if (ack !== 0) yield { ack };
         }
       } finally {

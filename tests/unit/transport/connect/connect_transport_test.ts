@@ -97,6 +97,24 @@ Deno.test("Connect transport: a malformed message is dropped and counted, and th
   await receiver.close();
 });
 
+Deno.test("Connect transport: a stream ends that carries nothing, or nothing but malformed messages", async () => {
+  const receiver = serveTransport();
+  await receiver.transport.start(() => {});
+  const url = `http://${receiver.address}/raft.v1.PeerService/Stream`;
+  const stream = async (...message: number[]): Promise<string> => {
+    const frame = [0, 0, 0, 0, message.length, ...message];
+    const body = new Uint8Array(new Array(1000).fill(frame).flat());
+    const headers = { "Content-Type": "application/connect+proto" };
+    return await (await fetch(url, { method: "POST", headers, body })).text();
+  };
+  assert.match(await stream(), /a batch has no envelopes/);
+  assert.match(await stream(0x10, 1), /a batch has no envelopes/);
+  assert.equal(receiver.transport.counts.malformed, 0);
+  assert.match(await stream(0x0a, 2, 8, 1), /from is empty/);
+  assert.equal(receiver.transport.counts.malformed, 16, "of a thousand");
+  await receiver.close();
+});
+
 Deno.test("Connect transport: the first malformed message of a call ends it, as an invalid_argument", async () => {
   const receiver = serveTransport();
   const arrived: number[] = [];
