@@ -10,6 +10,9 @@ import { nodeUrl } from "../wire/address.ts";
 import { PeerService } from "../wire/gen/raft/v1/peer_pb.ts";
 import type { PeerConnector } from "./peer_link.ts";
 
+/** The largest answer of a peer, which is an acknowledgement or an error. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
 /**
  * Makes links of one HTTP/2 connection each, cleartext unless the address
  * begins with `https://`. The transport finds out
@@ -25,6 +28,7 @@ export function http2Connector(): PeerConnector {
       sessionManager,
       useBinaryFormat: true,
       acceptCompression: [],
+      readMaxBytes: MAX_ANSWER_BYTES,
     });
     return {
       async *carry(batches, signal) {

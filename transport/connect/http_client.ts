@@ -13,6 +13,7 @@ import { abortedError, RaftError } from "../../lib/errors.ts";
 import { baseUrl, nodeUrl } from "../wire/address.ts";
 import type { SendUnary } from "../wire/admin_codec.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
+import { wholeFrames } from "../wire/frames.ts";
 import { chunksOf, collected, streams } from "./bodies.ts";
 import type { Fetch } from "./rpc_types.ts";
 
@@ -120,8 +121,9 @@ async function universalResponse(
   maxBytes: number,
 ): Promise<UniversalClientResponse> {
   const { status, headers: header } = response;
-  const chunks = chunksOf(response.body);
-  const body = isStream && streams(header) ? chunks : only(await atMost(chunks, maxBytes));
+  const body = isStream && streams(header)
+    ? chunksOf(wholeFrames(response).body)
+    : only(await atMost(chunksOf(response.body), maxBytes));
   return { status, header, body, trailer: new Headers() };
 }
 

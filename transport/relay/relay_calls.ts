@@ -7,6 +7,7 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { abortedError, RaftError } from "../../lib/errors.ts";
 import type { Fetch } from "../connect/rpc_types.ts";
 import { fromConnectError } from "../wire/connect_errors.ts";
+import { wholeFrames } from "../wire/frames.ts";
 import { RaftErrorDetailSchema } from "../wire/gen/raft/v1/error_pb.ts";
 import { RelayService } from "../wire/gen/raft/v1/relay_pb.ts";
 
@@ -17,7 +18,8 @@ export function relayCalls(baseUrl: string, fetch: Fetch): Client<typeof RelaySe
     createConnectTransport({
       baseUrl,
       useBinaryFormat: true,
-      fetch: (url, init) => fetch(String(url), { ...init, cache: "no-store", redirect: "error" }),
+      fetch: async (url, init) =>
+        wholeFrames(await fetch(String(url), { ...init, cache: "no-store", redirect: "error" })),
     }),
   );
 }

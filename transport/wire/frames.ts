@@ -66,6 +66,40 @@ export class FrameReader {
   }
 }
 
+/** The largest message of a stream that a client reads: the largest of a node, and a little. */
+const MAX_ANSWER_BYTES = 33 * 1024 * 1024;
+
+/**
+ * Returns the same response; if it streams messages, so that each of them arrives whole and within a limit. The
+ * decoder behind it would allocate whatever a header declares.
+ */
+export function wholeFrames(response: Response): Response {
+  const { body, headers, status, statusText } = response;
+  if (body === null || !headers.get("content-type")?.startsWith("application/connect+")) return response;
+  const source = body.getReader();
+  const reader = new FrameReader(MAX_ANSWER_BYTES);
+  const frames = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        for (let sent = false; !sent;) {
+          const { done, value } = await source.read();
+          // The decoder tells if the last frame is incomplete: it then gets no end of the stream.
+          if (done) return controller.close();
+          for (const frame of reader.push(value)) {
+            controller.enqueue(frame);
+            sent = true;
+          }
+        }
+      } catch (error) {
+        source.cancel(error).catch(() => {});
+        throw error;
+      }
+    },
+    cancel: (reason) => source.cancel(reason),
+  });
+  return new Response(frames as ReadableStream<Uint8Array<ArrayBuffer>>, { status, statusText, headers });
+}
+
 /** Returns the error for a message over its limit. */
 export function tooLarge(maxBytes: number): RaftError {
   const message = `the message is larger than this node takes: the limit is ${maxBytes} bytes`;

@@ -13,6 +13,8 @@ import {
   type RaftServices,
 } from "../../../../transport/connect/fetch_handler.ts";
 import { fetchTransport } from "../../../../transport/connect/http_client.ts";
+import type { Fetch } from "../../../../transport/connect/rpc_types.ts";
+import { relayCalls } from "../../../../transport/relay/relay_calls.ts";
 import type { ClientService, ProposeRequest, ReadRequest } from "../../../../transport/wire/gen/raft/v1/client_pb.ts";
 import { KeyValueService } from "../../../../transport/wire/gen/raft/v1/kv_pb.ts";
 import { statusFromWire, statusToWire } from "../../../../transport/wire/status_codec.ts";
@@ -320,4 +322,39 @@ Deno.test("a server that reports a tab as unreachable has answered, and is asked
   const gone = await goneAddress();
   await assert.rejects(transport.status(gone), { code: "unreachable" });
   await assert.rejects(transport.propose("tab:t1", [new Uint8Array()]), { message: /no server is known/ });
+});
+
+/** Returns a fetch whose answer is `chunk`, again and again. */
+function endless(contentType: string, chunk: Uint8Array) {
+  const counts = { chunks: 0, cancelled: false };
+  const body = new ReadableStream({
+    pull(controller) {
+      counts.chunks++;
+      controller.enqueue(chunk);
+    },
+    cancel: () => void (counts.cancelled = true),
+  });
+  const fetch: Fetch = () => Promise.resolve(new Response(body, { headers: { "content-type": contentType } }));
+  return { fetch, counts };
+}
+
+Deno.test("an answer that never ends is given up at a limit, and the outcome is unknown", async () => {
+  const { fetch, counts } = endless("application/proto", new Uint8Array(1024 * 1024));
+  const transport = createConnectClientTransport({ fetch });
+  await assert.rejects(
+    transport.propose("127.0.0.1:1", [new Uint8Array(1)]),
+    isRaftError("too_large", "unknown", /more than 67108864 bytes/),
+  );
+  assert.ok(counts.chunks <= 66 && counts.cancelled);
+});
+
+Deno.test("a message of a stream is refused by its header, for watches and relays", async () => {
+  const header = new Uint8Array([0, 0xff, 0xff, 0xff, 0xff]);
+  const limit = /the limit is 34603008 bytes/;
+  const watch = endless("application/connect+proto", header);
+  const kv = createClient(KeyValueService, fetchTransport("127.0.0.1:1", watch.fetch));
+  await assert.rejects(Array.fromAsync(kv.watch({})), limit);
+  const relay = endless("application/connect+proto", header);
+  await assert.rejects(Array.fromAsync(relayCalls("http://127.0.0.1:1", relay.fetch).attach({})), limit);
+  assert.ok(watch.counts.cancelled && relay.counts.cancelled);
 });
