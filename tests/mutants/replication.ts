@@ -225,8 +225,8 @@ export const replication: readonly Mutant[] = [
     rule: "A peer's entries are read from the disk only as far as they are durable.",
     edits: [{
       file: "lib/raft/replication.ts",
-      find: "const to = state.log.durableIndex;",
-      replace: "const to = state.log.lastIndex;",
+      find: "const to = Math.min(last, state.log.durableIndex);",
+      replace: "const to = last;",
     }],
     killedBy: "simulation",
     test: {
