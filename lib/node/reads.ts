@@ -21,6 +21,9 @@ export interface PendingRead {
 /** The maximum number of reads under way; more are refused as `busy`. */
 const MAX_READS = 32_768;
 
+/** The maximum bytes of their queries; a single one may be larger. */
+const MAX_QUERY_BYTES = 16 * 1024 * 1024;
+
 /** The maximum number of aborted reads that are kept. */
 const MAX_GIVEN_UP = 1024;
 
@@ -32,6 +35,7 @@ export class Reads {
   #due: PendingRead[] = [];
   #waiting: PendingRead[] = [];
   #count = 0;
+  #bytes = 0;
   #lastId = 0;
 
   /** The number of reads that have not ended. */
@@ -57,8 +61,16 @@ export class Reads {
    */
   add(query: Uint8Array, index: number | null, signal: AbortSignal | undefined): Promise<ReadResult> {
     if (this.#count >= MAX_READS) return Promise.reject(busy("too many reads are under way"));
+    if (this.#count > 0 && this.#bytes + query.length > MAX_QUERY_BYTES) {
+      return Promise.reject(busy("the queries of the reads under way are too large"));
+    }
     this.#count++;
-    const pending = new Pending<ReadResult>({ signals: [signal], outcome: "rejected", onEnd: () => this.#count-- });
+    this.#bytes += query.length;
+    const onEnd = (): void => {
+      this.#count--;
+      this.#bytes -= query.length;
+    };
+    const pending = new Pending<ReadResult>({ signals: [signal], outcome: "rejected", onEnd });
     const read: PendingRead = { query, index: index ?? 0, pending };
     if (index === null) this.#queued.push(read);
     else this.#ready(read);
