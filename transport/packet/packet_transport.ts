@@ -48,6 +48,8 @@ export interface TabTransportOptions {
   readonly maxPendingCalls?: number;
   /** At most this many calls of others are served at a time; further ones are refused as `busy`. @default 1024 */
   readonly maxServedCalls?: number;
+  /** The bytes of the requests of calls answered at once, at most. @default 64 MiB */
+  readonly maxServedBytes?: number;
   /** A call ends after this long at the latest, here and there. @default 30000 */
   readonly callTimeoutMs?: number;
   /** Called for each malformed arrival, which is dropped. */
@@ -123,7 +125,12 @@ export class PacketTransport implements TabTransport {
     this.#calls = new CallTable(Math.floor(host.random() * 0x1_0000_0000));
     this.#maxPendingCalls = options.maxPendingCalls ?? 1024;
     this.#callTimeoutMs = timeoutMs;
-    this.#served = new ServedCalls({ host, timeoutMs, maxServed: options.maxServedCalls ?? 1024 });
+    this.#served = new ServedCalls({
+      host,
+      timeoutMs,
+      maxServed: options.maxServedCalls ?? 1024,
+      maxServedBytes: options.maxServedBytes ?? 64 * MIB,
+    });
   }
 
   /** See {@linkcode TabTransport.peers}. */

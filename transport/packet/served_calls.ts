@@ -13,6 +13,8 @@ export interface ServedCallsOptions {
   readonly host: Host;
   /** At most this many calls are under way; further ones are refused as `busy`. */
   readonly maxServed: number;
+  /** Their requests have at most this many bytes, unless there is only one. */
+  readonly maxServedBytes: number;
   /** A call that takes longer is given up: its caller has stopped waiting. */
   readonly timeoutMs: number;
 }
@@ -21,6 +23,7 @@ export interface ServedCallsOptions {
 export class ServedCalls {
   readonly #options: ServedCallsOptions;
   readonly #underWay = new Set<{ readonly caller: string; readonly controller: AbortController }>();
+  #bytes = 0;
   /** Answers calls; without one all are refused. */
   handler: CallHandler | undefined;
 
@@ -30,13 +33,17 @@ export class ServedCalls {
 
   /** Takes a call, and answers it once it is done. */
   async serve(caller: string, { id, method, request }: Call, answer: (answer: Answer) => void): Promise<void> {
-    const { host, maxServed, timeoutMs } = this.#options;
+    const { host, maxServed, maxServedBytes, timeoutMs } = this.#options;
     const { handler } = this;
     const refuse = (outcome: RaftError): void => answer({ type: "answer", id, outcome });
     if (handler === undefined) return refuse(new RaftError("unsupported", "no calls are answered here"));
     if (this.#underWay.size >= maxServed) {
       return refuse(new RaftError("busy", `${maxServed} calls are under way here already`));
     }
+    if (this.#bytes > 0 && this.#bytes + request.length > maxServedBytes) {
+      return refuse(new RaftError("busy", `calls of ${this.#bytes} bytes are under way here already`));
+    }
+    this.#bytes += request.length;
     const controller = new AbortController();
     const call = { caller, controller };
     this.#underWay.add(call);
@@ -50,6 +57,7 @@ export class ServedCalls {
       outcome = wireError(error);
     }
     cancel();
+    this.#bytes -= request.length;
     if (this.#underWay.delete(call)) answer({ type: "answer", id, outcome });
   }
 

@@ -216,6 +216,20 @@ Deno.test("calls: pending calls are bounded on both sides", async () => {
   assert.deepEqual(await Promise.all(calls), [bytes("done"), bytes("done")]);
 });
 
+Deno.test("calls: the requests that a node answers at once are bounded in bytes", async () => {
+  const { caller, called } = await couple({ maxServedBytes: 100 });
+  const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+  let arrived = 0;
+  called.serve(() => (arrived++, promise));
+  // A single one may be larger.
+  const large = caller.call("tab:b", METHOD, new Uint8Array(200));
+  await until(() => arrived === 1, "it arrives");
+  await assert.rejects(caller.call("tab:b", METHOD, bytes("x")), isRaftError("busy", "rejected"));
+  resolve(bytes("done"));
+  assert.deepEqual(await large, bytes("done"));
+  assert.deepEqual(await caller.call("tab:b", METHOD, bytes("x")), bytes("done"));
+});
+
 Deno.test("calls: requests and answers over the size limit are refused", async () => {
   const { caller, called } = await couple({ maxMessageBytes: 100 });
   called.serve(() => Promise.resolve(new Uint8Array(101)));
