@@ -18,6 +18,7 @@ import type { Member as WireMember } from "../transport/wire/gen/raft/v1/members
 import { membershipToWire } from "../transport/wire/membership_codec.ts";
 import type { Admin } from "./admin.ts";
 import { atLeader } from "./forward.ts";
+import { ForwardBudget } from "./forward_budget.ts";
 import type { ServedNode } from "./served_node.ts";
 
 export interface AdminCallsOptions {
@@ -58,9 +59,14 @@ const HERE: { readonly [Method in AdminMethod]: Here<Method> } = {
   takeSnapshot: async ({ node }) => (await node.takeSnapshot()).index,
 };
 
+/** The calls that wait for the leader at the same time, at most. */
+const MAX_FORWARDED = 256;
+
 /** Carries out the calls of an operator. */
 export class AdminCalls {
   readonly #options: AdminCallsOptions;
+  /** Of its own, so that an operator gets through while clients fill theirs. */
+  readonly #budget: ForwardBudget = new ForwardBudget({ maxForwardedRequests: MAX_FORWARDED });
 
   constructor(options: AdminCallsOptions) {
     this.#options = options;
@@ -79,7 +85,7 @@ export class AdminCalls {
     return atLeader<Calls[Method]["answer"]>(node, {
       here,
       there: ({ address }, signal) => callAdmin(this.#options.callLeader(address, signal), method, request, true),
-    }, { timeoutMs, forwarded, retry: "leader", signal });
+    }, { timeoutMs, forwarded, retry: "leader", signal, budget: this.#budget });
   }
 }
 
