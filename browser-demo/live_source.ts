@@ -35,6 +35,8 @@ export interface LiveOptions {
   readonly script: URL;
   /** The address of this page. */
   readonly href: string;
+  /** The invitation for further tabs of this browser. */
+  readonly invitation: string;
   /** Called with the nodes that this page runs, whenever they change. */
   nodesChanged(ids: readonly NodeId[]): void;
   /** Called with errors of actions that no control has requested. */
@@ -49,6 +51,7 @@ const SERVERS_TIMEOUT_MS = 5000;
 /** A cluster of real nodes. */
 export class LiveSource implements ClusterSource {
   readonly inviteUrl: string;
+  readonly shareUrl: string;
   readonly #options: LiveOptions;
   readonly #page = randomId(secureRandom);
   readonly #record: ClusterRecord;
@@ -65,7 +68,8 @@ export class LiveSource implements ClusterSource {
     const { script, servers } = options;
     this.#options = options;
     this.#record = record;
-    this.inviteUrl = joinUrl(options.href, options);
+    this.inviteUrl = joinUrl(options.href, options, options.invitation);
+    this.shareUrl = joinUrl(options.href, options);
     const cluster = this.#cluster = new ClusterView(page);
     const send = this.#send = openChannel(record.name, (message) => {
       cluster.apply(message);

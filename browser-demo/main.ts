@@ -8,12 +8,17 @@
 /// <reference lib="dom" />
 
 import { requestPersistence } from "../storage/indexeddb/mod.ts";
-import { defaultCluster } from "./live/cluster_record.ts";
-import { pageUrl, readParameters, serversName } from "./live/url.ts";
+import { defaultCluster, tabBeginning } from "./live/cluster_record.ts";
+import { asksToJoin, giveConsent, questionOf, readConsent } from "./live/consent.ts";
+import type { Consent } from "./live/consent.ts";
+import { joinUrl, pageUrl, readParameters, serversName } from "./live/url.ts";
+import type { ClusterAddress, PageParameters } from "./live/url.ts";
 import { LiveSource } from "./live_source.ts";
+import { askConsent } from "./view/consent_page.ts";
 import { mountDemo } from "./view/mod.ts";
 import { errorWords, listOf } from "./view/words.ts";
 
+const root = document.querySelector<HTMLElement>("#demo")!;
 const notice = document.querySelector<HTMLElement>("#notice")!;
 
 /** Shows a text that matters to everyone who looks at this tab; an empty one hides the notice. */
@@ -39,16 +44,34 @@ function askToPersist(): void {
   addEventListener("keydown", ask, { once: true });
 }
 
+/** Returns the user's consent to what the address asks for, and the nodes to run; asks for it if need be. */
+async function consented(address: ClusterAddress, parameters: PageParameters): Promise<Consent> {
+  const { founders } = tabBeginning(null);
+  const question = questionOf(address, parameters, { consent: await readConsent(address), founders });
+  if (question === null) return await giveConsent(address, []);
+  await askConsent(root, question, location.pathname);
+  const consent = await giveConsent(address, question.nodes);
+  // Reloaded before its node has a name, the page goes on.
+  if (asksToJoin(address, parameters)) {
+    history.replaceState(null, "", joinUrl(location.href, address, consent.invitation));
+  }
+  return consent;
+}
+
 async function main(): Promise<void> {
   const parameters = readParameters(location.href);
   const { servers, electionTimeoutMs } = parameters;
   const cluster = servers.length > 0 ? serversName(servers) : parameters.cluster ?? await defaultCluster();
+  const address = { cluster, servers };
+  const { invitation } = await consented(address, parameters);
   const source = await LiveSource.open({
-    ...{ cluster, servers, electionTimeoutMs, failed },
+    ...{ cluster, servers, electionTimeoutMs, failed, invitation },
     script: new URL("node_worker.js", import.meta.url),
     href: location.href,
     nodesChanged(ids) {
-      history.replaceState(null, "", pageUrl(location.href, { cluster, servers }, ids));
+      // First the consent: a page that is reloaded with its nodes in its address must not ask again.
+      const moved = (): void => history.replaceState(null, "", pageUrl(location.href, address, ids));
+      giveConsent(address, ids).then(moved, failed);
       say("");
     },
   });
@@ -58,8 +81,8 @@ async function main(): Promise<void> {
   // A page that comes back from the back-forward cache has lost its workers' storage.
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   askToPersist();
-  mountDemo(document.querySelector<HTMLElement>("#demo")!, source);
-  if (parameters.join || (servers.length > 0 && parameters.nodes === null)) return void await source.addNode();
+  mountDemo(root, source);
+  if (asksToJoin(address, parameters)) return void await source.addNode();
   const locked = await source.host(parameters.nodes ?? source.founders);
   if (locked.length > 0) say(lockedElsewhere([...locked].sort()));
 }

@@ -144,6 +144,8 @@ export interface ClusterSource {
   /** Adds a node on this page: a learner first, then a voter. Resolves with its name once it takes part. */
   addNode(): Promise<NodeId>;
   removeNode(id: NodeId): Promise<void>;
-  /** The address at which another tab joins with a node of its own. */
+  /** The address at which another tab of this browser joins at once, with a node of its own. Not to be shared. */
   readonly inviteUrl: string;
+  /** The address for others: the page asks its user before it joins. */
+  readonly shareUrl: string;
 }

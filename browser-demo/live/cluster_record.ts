@@ -28,7 +28,8 @@ const SERVER_ELECTION_TIMEOUT_MS = 1000;
 /** Heartbeats per election timeout. */
 const HEARTBEATS = 6;
 
-const store = createStore("raft-demo", "clusters");
+/** The records of this origin. */
+export const store = createStore("raft-demo", "clusters");
 
 /** Returns a short random name of `bytes` bytes, to be read by people. */
 function randomHex(bytes: number): string {

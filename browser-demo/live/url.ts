@@ -13,8 +13,11 @@ export interface PageParameters {
   readonly servers: readonly string[];
   /** The nodes that this page runs; `null` if the address has none. */
   readonly nodes: readonly NodeId[] | null;
-  /** Lets a new node on this page join. */
-  readonly join: boolean;
+  /**
+   * Lets a new node on this page join, once the user agrees, or at once with the invitation of this browser; `null`
+   * if the address doesn't ask for that.
+   */
+  readonly join: string | null;
   /** The election timeout of a new cluster, or as set on the servers. */
   readonly electionTimeoutMs: number | null;
 }
@@ -29,7 +32,7 @@ export function readParameters(href: string): PageParameters {
     cluster: name !== null && isName(name) ? name : null,
     servers: (searchParams.get("servers") ?? "").split(",").flatMap(serverUrl).sort(),
     nodes: nodes === null ? null : nodes.split(",").filter(isName),
-    join: searchParams.has("join"),
+    join: searchParams.get("join"),
     electionTimeoutMs: Number.isFinite(election) && election >= 100 && election <= 60_000 ? election : null,
   };
 }
@@ -42,9 +45,13 @@ export function pageUrl(href: string, cluster: ClusterAddress, nodes: readonly N
   return withQuery(href, cluster, nodes.length === 0 ? "" : `&nodes=${nodes.join(",")}`);
 }
 
-/** Returns the address of a page that joins with a node of its own. */
-export function joinUrl(href: string, cluster: ClusterAddress): string {
-  return withQuery(href, cluster, "&join");
+/**
+ * Returns the address of a page that joins with a node of its own.
+ *
+ * @param invitation the one of this browser's {@linkcode Consent}, with which its pages don't ask the user again
+ */
+export function joinUrl(href: string, cluster: ClusterAddress, invitation = ""): string {
+  return withQuery(href, cluster, invitation === "" ? "&join" : `&join=${encodeURIComponent(invitation)}`);
 }
 
 /** Returns this browser's name for a cluster of servers. */

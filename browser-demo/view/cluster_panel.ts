@@ -43,7 +43,7 @@ export class ClusterPanel extends Part {
 
   async #copyUrl(): Promise<void> {
     await this.context.perform("Copying the link", async () => {
-      await navigator.clipboard.writeText(this.context.source.inviteUrl);
+      await navigator.clipboard.writeText(this.context.source.shareUrl);
       this.#copied = true;
       this.update();
       this.context.announce("The link is copied.");

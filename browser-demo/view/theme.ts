@@ -70,6 +70,10 @@ raft-headline[data-tone="bad"] h1 { color: var(--bad); }
   .raft-demo .logs { grid-area: logs; }
   .raft-demo .tables { grid-area: tables; }
 }
+.raft-demo > main.question { display: block; max-width: 640px; }
+.raft-demo .question .card { display: grid; gap: 14px; padding: clamp(18px, 4vw, 32px); }
+.raft-demo .question ul { margin: 0; padding-left: 22px; }
+.raft-demo .question code { overflow-wrap: anywhere; }
 @media (max-width: 480px) { .raft-demo .card { padding: 14px; border-radius: 12px; } }
 .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .raft-demo [hidden] { display: none !important; }
@@ -82,7 +86,9 @@ raft-headline[data-tone="bad"] h1 { color: var(--bad); }
 
 /** Adds the style to the page. */
 export function addTheme(page: Document): void {
+  if (page.head.querySelector("style[data-raft-demo]") !== null) return;
   const style = page.createElement("style");
+  style.dataset["raftDemo"] = "";
   style.textContent = BASE + PICTURE_STYLE + PANEL_STYLE + LOG_STYLE;
   page.head.append(style);
 }

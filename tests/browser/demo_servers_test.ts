@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Page, Request } from "playwright-core";
 import { startServer } from "../../server/mod.ts";
 import type { Server } from "../../server/mod.ts";
 import { freePort } from "../support/server_processes.ts";
@@ -19,6 +20,23 @@ async function startServers(data: string, origin: string): Promise<Server[]> {
   }));
 }
 
+/** Opens a link, and checks that the page asks what it is to do, and does none of it. */
+async function requireQuestion(page: Page, link: string, servers: readonly Server[]): Promise<void> {
+  const requested: string[] = [];
+  const note = (request: Request): void => void requested.push(request.url());
+  page.on("request", note);
+  await page.goto("about:blank");
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Join this cluster?" }).waitFor();
+  const text = await page.locator("main").innerText();
+  for (const { address } of servers) assert.ok(text.includes(address), text);
+  assert.match(text, /stores (a new node|t1), with a copy of the cluster's data, in this browser/);
+  assert.equal(await page.evaluate("globalThis.raftDemo === undefined"), true);
+  const site = new URL(link).origin;
+  assert.deepEqual(requested.filter((url) => !url.startsWith(site) && url !== "about:blank"), []);
+  page.off("request", note);
+}
+
 Deno.test("the demo: a tab joins a running cluster of servers through the relay", async (test) => {
   const step = inOrder(test);
   await using demoServer = new DemoServer();
@@ -30,8 +48,18 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
   const context = await browser.newContext();
   try {
     const addresses = servers.map(({ address }) => address).join(",");
-    const demo = await DemoPage.open(context, `${url}?servers=${addresses}`);
+    const link = `${url}?servers=${addresses}`;
+    const demo = new DemoPage(await context.newPage());
     let own = "";
+
+    await step("a link asks first, and connects, stores and adds nothing before the user agrees", async () => {
+      for (const address of [link, `${link}&join`, `${link}&join=guessed`, `${link}&nodes=t1`]) {
+        await requireQuestion(demo.page, address, servers);
+      }
+      await demo.page.goto(link);
+      await demo.page.getByRole("button", { name: "Join with a node" }).click();
+      await demo.observe();
+    });
 
     await step("it is a learner, and shows the servers", async () => {
       own = await demo.until<string>(`Object.values(seen.nodes).find((node) => node.home === "this page" &&
@@ -51,9 +79,9 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
     });
 
     await step("it controls neither links between servers nor their lives", async () => {
-      const link = `{ from: "s1", to: "s2", cut: true, delayMs: 0, loss: 0 }`;
+      const between = `{ from: "s1", to: "s2", cut: true, delayMs: 0, loss: 0 }`;
       const refused = await demo.page.evaluate(
-        `(() => { try { raftDemo.setLink(${link}) } catch (e) { return e.code } })()`,
+        `(() => { try { raftDemo.setLink(${between}) } catch (e) { return e.code } })()`,
       );
       assert.equal(refused, "refused");
       assert.equal(await demo.failure(`kill("s1")`), "refused");
@@ -78,6 +106,16 @@ Deno.test("the demo: a tab joins a running cluster of servers through the relay"
       await demo.until(`seen.nodes["${own}"]?.life === "running" && seen.nodes["${own}"].commitIndex > 2`);
       assert.equal(await demo.get("from"), "a tab");
     });
+
+    await step(
+      "the same link asks again, and so does the one to share, but not a further tab of this page",
+      async () => {
+        const page = await context.newPage();
+        await requireQuestion(page, link, servers);
+        await requireQuestion(page, await demo.page.evaluate("raftDemo.shareUrl") as string, servers);
+        await page.close();
+      },
+    );
 
     await step("another tab joins, too", async () => {
       const other = await DemoPage.open(context, await demo.page.evaluate("raftDemo.inviteUrl") as string);

@@ -34,6 +34,17 @@ Deno.test("the demo: tabs join a cluster, leave it, and return", async (test) =>
       assert.match(second.page.url(), /nodes=n4$/);
     });
 
+    await step("a link from elsewhere asks before a node joins", async () => {
+      const page = await context.newPage();
+      for (const link of [await first.page.evaluate("raftDemo.shareUrl") as string, `${url}?nodes=n1,n9`]) {
+        await page.goto(link);
+        await page.getByRole("heading", { name: "Join this cluster?" }).waitFor();
+      }
+      assert.match(await page.locator("main").innerText(), /run n9 of the cluster demo-/);
+      await page.close();
+      await first.voters("n1", "n2", "n3", "n4");
+    });
+
     await step("a value from one tab is read in the other", async () => {
       await second.put("from", "the second tab");
       assert.equal(await first.get("from"), "the second tab");

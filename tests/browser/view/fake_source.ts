@@ -22,6 +22,7 @@ import type {
 /** The fake cluster. */
 export class FakeSource implements ClusterSource {
   readonly inviteUrl = "http://localhost/?join=demo";
+  readonly shareUrl = "http://localhost/?join";
   /** The calls of controls: the name of the method, and its arguments. */
   readonly calls: unknown[][] = [];
   readonly nodes = new Map<NodeId, NodeView>();

@@ -10,7 +10,7 @@ import type { TabTransport } from "../../../transport/tab/mod.ts";
 const PAGE = "https://host.example/raft/index.html";
 
 Deno.test("the page's address is parsed as written, and invalid values are left out", () => {
-  const none = { cluster: null, servers: [], nodes: null, join: false, electionTimeoutMs: null };
+  const none = { cluster: null, servers: [], nodes: null, join: null, electionTimeoutMs: null };
   assert.deepEqual(readParameters(PAGE), none);
   assert.deepEqual(readParameters(`${PAGE}?cluster=<b>&nodes=n1,<i>,n2&election=-1&servers=javascript:x`), {
     ...none,
@@ -20,7 +20,8 @@ Deno.test("the page's address is parsed as written, and invalid values are left 
   assert.equal(own, `${PAGE}?cluster=c&nodes=n1,n4`);
   assert.deepEqual(readParameters(own), { ...none, cluster: "c", nodes: ["n1", "n4"] });
   assert.equal(pageUrl(PAGE, { cluster: "c", servers: [] }, []), `${PAGE}?cluster=c`);
-  assert.deepEqual(readParameters(joinUrl(PAGE, { cluster: "c", servers: [] })), { ...none, cluster: "c", join: true });
+  assert.deepEqual(readParameters(joinUrl(PAGE, { cluster: "c", servers: [] })), { ...none, cluster: "c", join: "" });
+  assert.equal(readParameters(joinUrl(PAGE, { cluster: "c", servers: [] }, "a b")).join, "a b");
 });
 
 Deno.test("servers in any order are the same cluster", () => {
