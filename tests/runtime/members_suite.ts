@@ -108,15 +108,15 @@ async function foreignServices(nodes: Nodes): Promise<void> {
   assert.deepEqual(await membersOf(leader), nodes.all.map(({ id }) => id));
 }
 
-async function twoAtOnce(nodes: Nodes): Promise<void> {
+async function severalAtOnce(nodes: Nodes): Promise<void> {
   const leader = await nodes.leader();
   const voters = nodes.all.map(({ id }) => id);
-  const added = [await nodes.join("n8"), await nodes.join("n9")];
+  const added = await Promise.all(["n6", "n7", "n8", "n9"].map((id) => nodes.join(id)));
   const answers = await Promise.all(
     added.map(({ id, address }) => leader.call("AdminService/AddMember", { id, address })),
   );
   for (const { status, text } of answers) assert.equal(status, 200, text);
-  assert.deepEqual(await membersOf(leader), [...voters, "n8", "n9"]);
+  assert.deepEqual(await membersOf(leader), [...voters, "n6", "n7", "n8", "n9"]);
 }
 
 async function silentNodes(nodes: Nodes): Promise<void> {
@@ -180,7 +180,7 @@ export function membersSuite(commands: readonly (readonly string[])[]): Suite {
     name: "members",
     cases: [
       { name: "an operator reads no other service through a node", run: nodes(foreignServices) },
-      { name: "two members are added at once", run: nodes(twoAtOnce) },
+      { name: "several members are added at once", run: nodes(severalAtOnce) },
       { name: "a silent voter does not become the leader, nor a silent learner a voter", run: nodes(silentNodes) },
       { name: "a node that restarts reports no old change as news", run: nodes(replayedHistory) },
     ],
