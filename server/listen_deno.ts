@@ -35,7 +35,7 @@ function withSignal(request: Request, completed: Promise<void>): Request {
 
 /** Returns the head of a request. Its URL is the raw one, behind the Host or what stands for it. */
 function headOf({ method, url, headers }: Request): RequestHead {
-  return { method, target: url, authority: headers.get("host") ?? /^http:\/\/([^/]*)/.exec(url)?.[1] ?? null };
+  return { method, target: url, authority: headers.get("host") ?? /^https?:\/\/([^/]*)/.exec(url)?.[1] ?? null };
 }
 
 /** Opens a port with `Deno.serve`. */

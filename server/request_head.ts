@@ -22,9 +22,10 @@ const KNOWN_METHODS = new Set(METHODS.filter((method) => method !== "CONNECT"));
 
 /** Returns the answer to a request that no route may see; `null` if it is well-formed. */
 export function refusedHead({ method, target, authority }: RequestHead): Response | null {
-  if (!KNOWN_METHODS.has(method) || !/^\/|^http:\/\//.test(target)) return badRequest();
+  if (!KNOWN_METHODS.has(method) || !/^\/|^https?:\/\//.test(target)) return badRequest();
   if (authority !== null && hostnameOf(authority) === null) return foreignHost(authority);
-  const origin = `http://${authority ?? ""}`;
+  // Behind a proxy that ends TLS, HTTP/2 still names the scheme of the client.
+  const origin = `${/^https?/.exec(target)?.[0]}://${authority ?? ""}`;
   const path = target.startsWith(origin) ? target.slice(origin.length) : target;
   const fault = faultOf(path);
   return fault === null ? null : problemResponse(problem("invalid_argument", fault));
