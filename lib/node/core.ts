@@ -142,6 +142,7 @@ export class NodeCore implements NodeContext {
       electionTimeoutMs,
       heartbeatIntervalMs,
       leaderContactMs: contactMs === Infinity ? null : contactMs,
+      pendingWriteMs: this.#logWriter.pendingTicks * tickMs,
       refused: this.#messenger.refusedMessages(),
     };
   }

@@ -58,6 +58,11 @@ export class LogWriter {
     return this.#retention.retainedBytes;
   }
 
+  /** The whole ticks that the write under way has taken; 0 without one. */
+  get pendingTicks(): number {
+    return this.#ticks;
+  }
+
   /** Begins the next write if none is under way: a local snapshot, or a batch of everything that arrived meanwhile. */
   writeNext(): void {
     while (!this.#busy && this.#snapshots.length > 0) this.#writeSnapshot(this.#snapshots.shift()!);

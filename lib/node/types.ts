@@ -159,6 +159,8 @@ export interface NodeDiagnostics {
   readonly heartbeatIntervalMs: number;
   /** Milliseconds since it last heard a leader; `null` if never, and on the leader. */
   readonly leaderContactMs: number | null;
+  /** Milliseconds that the write under way has taken; 0 without one. A disk that hangs shows here. */
+  readonly pendingWriteMs: number;
   /** Messages that it has refused, the latest first; at most 32 kinds and senders. */
   readonly refused: readonly RefusedMessages[];
 }

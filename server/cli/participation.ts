@@ -130,7 +130,9 @@ function outsideOf(view: ClusterView, { suffrage }: FoundNode, status: StatusDoc
 
 /** Returns what a running member lacks to take part; `null` if nothing. */
 function absenceOf(view: ClusterView, status: StatusDocument): string | null {
-  const { id, role, leader, term } = status;
+  const { id, role, leader, term, pendingWriteMs = 0 } = status;
+  // Its answers to heartbeats do not wait for its disk.
+  if (pendingWriteMs >= patienceOf(view)) return `its disk hangs: a write has taken ${seconds(pendingWriteMs)}`;
   if (role === "leader") {
     if (view.leader === null || view.leader.id === id) return null;
     return `it leads the outdated term ${term}, ${view.leader.id} leads term ${view.term}`;
@@ -141,7 +143,7 @@ function absenceOf(view: ClusterView, status: StatusDocument): string | null {
   if (leadOf(view) === undefined) return null;
   const contactMs = contactOf(view, id);
   if (contactMs === null) return "the leader has not heard it in this term";
-  if (contactMs >= patienceOf(view)) return `the leader has not heard it for ${(contactMs / 1000).toFixed(1)} s`;
+  if (contactMs >= patienceOf(view)) return `the leader has not heard it for ${seconds(contactMs)}`;
   return null;
 }
 
@@ -187,6 +189,10 @@ function linkCauses(view: ClusterView, id: string): readonly string[] {
     ...failure(lead, id).map((error) => `no link from the leader: ${error}`),
     ...failure(status, lead.id).map((error) => `no link to the leader: ${error}`),
   ];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 function unique(texts: readonly string[]): readonly string[] {

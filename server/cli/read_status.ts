@@ -66,8 +66,8 @@ function isStatus(value: unknown): value is StatusDocument {
 
 /** Checks the fields that a server of an older version does not have. */
 function hasDiagnostics({ reason = "", refused = [], links = [], ...numbers }: Record<string, unknown>): boolean {
-  const { electionTimeoutMs = 0, leaderContactMs = 0 } = numbers;
-  return typeof reason === "string" && typeof electionTimeoutMs === "number" &&
+  const { electionTimeoutMs = 0, leaderContactMs = 0, pendingWriteMs = 0 } = numbers;
+  return typeof reason === "string" && typeof electionTimeoutMs === "number" && typeof pendingWriteMs === "number" &&
     (leaderContactMs === null || typeof leaderContactMs === "number") &&
     Array.isArray(refused) && refused.every((one) => hasStrings(one, ["from", "reason"])) &&
     Array.isArray(links) && links.every((link) => hasStrings(link, ["id", "address"]) && isText(link.error));

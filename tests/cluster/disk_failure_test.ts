@@ -120,6 +120,9 @@ Deno.test("a follower whose write hangs acknowledges nothing new, and stops afte
   await cluster.pass(1_000);
   const { peers, lastIndex } = leader.node.status();
   assert(peers.find(({ id }) => id === follower.id)!.matchIndex < lastIndex);
+  assert(peers.find(({ id }) => id === follower.id)!.lastContactMs! < 500, "the leader hears it all the same");
+  assert(follower.node.diagnostics().pendingWriteMs > 500);
+  assert.equal(leader.node.diagnostics().pendingWriteMs, 0);
   assert.equal(follower.node.lifecycle, "running");
   await cluster.until(() => follower.node.lifecycle === "stopped", "the stop", 3_000);
   assert(leader.node.isLeader);

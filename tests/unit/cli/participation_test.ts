@@ -128,6 +128,12 @@ Deno.test("status: an address that differs from the membership's, a broken link,
   );
 });
 
+Deno.test("status: a voter whose disk hangs acknowledges nothing, although the leader hears it", async () => {
+  await assertCut({ n3: { pendingWriteMs: 4200 } }, "its disk hangs: a write has taken 4.2 s");
+  const slow = await status({ ...ALL, n3: { pendingWriteMs: 300 } });
+  assert.deepEqual([slow.code, slow.up], [0, 3]);
+});
+
 Deno.test("status: several causes at once are all named", async () => {
   await assertCut(
     { n2: { ...deaf("n3"), ...refused("n3", "cluster", "foreign") }, n3: { ...CUT, reason: "moved", durableIndex: 1 } },
