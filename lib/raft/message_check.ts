@@ -55,9 +55,10 @@ function contradiction(state: State, message: Message): MessageRefusal | null {
     : message.type === "InstallSnapshot"
     ? contradicted(state, message.snapshot.index, message.snapshot.term)
     : null;
-  return other === null
-    ? null
-    : { kind: "conflict", reason: `its ${message.type} contradicts entry ${other}, which is committed` };
+  if (other === null) return null;
+  const next = "if a quorum follows the sender, remove this node, and add it again with an empty storage";
+  const reason = `its ${message.type} contradicts entry ${other}, which is committed here; ${next}`;
+  return { kind: "conflict", reason };
 }
 
 function contradicted({ log, commitIndex }: State, index: number, term: number): number | null {
