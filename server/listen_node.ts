@@ -73,7 +73,8 @@ function limitDrain(incoming: http.IncomingMessage, outgoing: Outgoing): void {
     if (incoming.complete) return;
     let bytes = 0;
     incoming.on("data", (chunk: Uint8Array) => {
-      bytes += chunk.length;
+      // Small pieces cost as much as larger ones.
+      bytes += Math.max(chunk.length, 256);
       if (bytes > MAX_DRAIN_BYTES) incoming.socket.destroySoon();
     });
   });

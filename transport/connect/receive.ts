@@ -35,8 +35,10 @@ type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
 /** Read at once when not over this: a web stream for each small request costs more than the request. */
 const SMALL_BYTES = 64 * 1024;
 
-/** The most pieces in which a body, or a message of a stream, may arrive: each costs as much as thousands of bytes. */
-const MAX_PIECES = 32 * 1024;
+/** The least average size, in bytes, of the pieces in which a body or a message arrives: each costs as much as thousands of bytes. */
+const MIN_PIECE_BYTES = 256;
+/** As many pieces may be of any size. */
+const FREE_PIECES = 8 * 1024;
 
 /** Receives the bodies of all requests to a node. */
 export class BodyReceiver {
@@ -116,7 +118,8 @@ class Arriving {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failure: RaftError | null = null;
   #failed: ((error: RaftError) => void) | null = null;
-  #pieces = 0;
+  /** The pieces that are still allowed. */
+  #pieces = FREE_PIECES;
 
   constructor(request: Body, timeoutMs: number) {
     this.#request = request;
@@ -152,7 +155,7 @@ class Arriving {
     else {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      this.#pieces = 0;
+      this.#pieces = FREE_PIECES;
     }
   }
 
@@ -162,7 +165,8 @@ class Arriving {
     this.#reader ??= this.#request.body?.getReader();
     try {
       const read = await this.#reader?.read();
-      if (++this.#pieces > MAX_PIECES) this.#failure ??= malformed(`it arrives in more than ${MAX_PIECES} pieces`);
+      this.#pieces += (read?.value?.length ?? 0) / MIN_PIECE_BYTES - 1;
+      if (this.#pieces < 0) this.#failure ??= malformed(`it arrives in pieces of less than ${MIN_PIECE_BYTES} bytes`);
       if (this.#failure === null) return read?.value ?? null;
     } catch (error) {
       this.#failure ??= goneError(error);
