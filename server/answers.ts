@@ -26,6 +26,9 @@ export interface AnswerCounts {
 /** Answers up to this size are not counted: there are no more of them than connections. */
 const SMALL_BYTES = 16 * 1024;
 
+/** The looks at an answer in the time in which its client must read something. */
+const STALLED_LOOKS = 4;
+
 /** A client that has not read for this long gives way when there is no room. */
 const IDLE_MS = 5000;
 
@@ -58,7 +61,8 @@ export class Answers {
     const bytes = Number(answer.headers.get("content-length") ?? 0);
     if (!(bytes > SMALL_BYTES) || answer.body === null) return answer;
     const { maxAnswerBytes, answerStallTimeoutMs } = this.#limits;
-    if (this.#bytes + bytes > maxAnswerBytes) this.#cut(Math.min(IDLE_MS, answerStallTimeoutMs));
+    const idleMs = Math.min(IDLE_MS, answerStallTimeoutMs);
+    if (this.#bytes + bytes > maxAnswerBytes) this.#cut((body) => body.stalledMs >= idleMs, idleMs);
     if (refusable && this.#bytes > 0 && this.#bytes + bytes > maxAnswerBytes) {
       this.#refused++;
       answer.body.cancel().catch(() => {});
@@ -69,15 +73,17 @@ export class Answers {
     const body = new SlicedBody();
     this.#bodies.set(body, bytes);
     this.#bytes += bytes;
-    this.#timer ??= setInterval(() => this.#cut(answerStallTimeoutMs), answerStallTimeoutMs / 4);
+    this.#timer ??= setInterval(() => {
+      this.#cut((body) => body.look() > STALLED_LOOKS, answerStallTimeoutMs);
+    }, answerStallTimeoutMs / STALLED_LOOKS);
     const end = (): void => this.#ended(body);
     return new Response(body.stream(untilEnd(chunksOf(answer.body), end), { request, cancel: end }), answer);
   }
 
   /** Breaks off the answers to clients that have not read for so long. */
-  #cut(idleMs: number): void {
+  #cut(isIdle: (body: SlicedBody) => boolean, idleMs: number): void {
     for (const body of [...this.#bodies.keys()]) {
-      if (body.stalledMs < idleMs) continue;
+      if (!isIdle(body)) continue;
       this.#slow++;
       void body.cut(new RaftError("busy", `the client has read nothing for ${idleMs} ms`));
       this.#ended(body);

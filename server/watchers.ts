@@ -21,8 +21,8 @@ export type ChangeFormat = "events" | "proto" | "json";
 
 /** The stream to a watching client. */
 export interface WatchStream {
-  /** How long something has waited for the client to read, in milliseconds; 0 if nothing does. */
-  readonly stalledMs: number;
+  /** Counts a look at it; returns how many there were since the client last read, 0 if nothing waits for it. */
+  look(): number;
   /** Ends the stream though the client does not read. */
   cut(error: RaftError): void | Promise<void>;
 }
@@ -51,6 +51,9 @@ export interface EncodedChange {
 
 /** The cost of an encoded change or a watcher's place beside its bytes. */
 const OVERHEAD_BYTES = 512;
+
+/** The looks at a stream in the time in which its client must read something. */
+const STALLED_LOOKS = 4;
 
 /** All watchers of a server. */
 export class Watchers {
@@ -87,7 +90,7 @@ export class Watchers {
     }
     const watcher = new Watcher(this, stream);
     this.#watchers.add(watcher);
-    this.#timer ??= setInterval(() => this.#endStalled(), watchStallTimeoutMs / 4);
+    this.#timer ??= setInterval(() => this.#endStalled(), watchStallTimeoutMs / STALLED_LOOKS);
     return watcher;
   }
 
@@ -153,7 +156,7 @@ export class Watchers {
   #endStalled(): void {
     const { watchStallTimeoutMs } = this.#limits;
     for (const watcher of [...this.#watchers]) {
-      if (watcher.stream.stalledMs < watchStallTimeoutMs) continue;
+      if (watcher.stream.look() <= STALLED_LOOKS) continue;
       this.#end(watcher, `the client has read nothing for ${watchStallTimeoutMs} ms`);
     }
   }

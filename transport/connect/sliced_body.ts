@@ -65,12 +65,21 @@ export class SlicedBody {
   #rest: Uint8Array<ArrayBuffer> = EMPTY;
   /** Since when the client has read nothing; 0 while it waits for the next chunk. */
   #unreadSinceMs = 0;
+  #looks = 0;
   #options: SlicedBodyOptions = {};
   #ended = false;
 
   /** How long something has waited for the client to read, in milliseconds; 0 if nothing does. */
   get stalledMs(): number {
     return this.#unreadSinceMs === 0 ? 0 : performance.now() - this.#unreadSinceMs;
+  }
+
+  /**
+   * Counts a look at the body. Returns how many there were since the client last read, 0 if nothing waits for it. A
+   * number of looks, unlike a time, is not used up while this process itself stands still.
+   */
+  look(): number {
+    return this.#unreadSinceMs === 0 ? 0 : ++this.#looks;
   }
 
   /** Returns the stream, which may be requested once. */
@@ -131,7 +140,7 @@ export class SlicedBody {
 
   async #pull(controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): Promise<void> {
     if (this.#ended) return;
-    this.#unreadSinceMs = 0;
+    this.#unreadSinceMs = this.#looks = 0;
     while (this.#rest.length === 0) {
       const { done, value } = await this.#chunks!.next();
       if (this.#ended) return;

@@ -9,11 +9,16 @@ const utf8 = new TextEncoder();
 
 /** A stream to a client that reads nothing, and remembers why it was cut off. */
 class StalledStream {
-  stalledMs = 0;
+  looks = 0;
+  stalls = false;
   readonly errors: RaftError[] = [];
 
   get error(): RaftError | null {
     return this.errors[0] ?? null;
+  }
+
+  look(): number {
+    return this.stalls ? ++this.looks : 0;
   }
 
   cut(error: RaftError): void {
@@ -106,11 +111,12 @@ Deno.test("watchers: a client that reads nothing for the timeout is ended, one t
   watched.put(10);
   const slow = watched.watch(1, stalled);
   await slow.changes.next();
-  stalled.stalledMs = 25;
+  stalled.stalls = true;
   const other = watched.watch(2, waits);
   const pending = other.changes.next();
   while (stalled.error === null) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(stalled.error.code, "busy");
+  assert.equal(stalled.looks, 5);
   assert.match(stalled.error.message, /read nothing for 20 ms/);
   assert.equal(waits.errors.length, 0);
   watched.put(10);

@@ -60,6 +60,7 @@ Deno.test("a cut body tells the reason after a whole chunk, and breaks off insid
   await told.read();
   await cut.read();
   assert.ok(first.stalledMs > 0);
+  assert.deepEqual([first.look(), first.look(), second.look()], [1, 2, 1]);
   whole.failure = inside.failure = reason;
   await Promise.all([first.cut(reason), second.cut(reason)]);
   assert.equal(new TextDecoder().decode((await told.read()).value), "too slow");
