@@ -1,80 +1,139 @@
 /**
- * Listening under Deno: `Deno.serve` takes HTTP/1.1 and h2c on one port.
+ * Listening under Deno, whose HTTP server takes HTTP/1.1 and h2c on one port.
+ *
+ * `Deno.serve` has no limits: connections are neither counted nor timed, and an
+ * accept error ends the process. So this accepts connections itself, and hands each
+ * to the function that `Deno.serve` hands them to. (node:http and node:http2 would
+ * do, as under Node; but Deno's break off kept connections, and cost several times
+ * as much.)
  */
 
-import type { Listener, ListenOptions } from "./listener.ts";
-import { listenError } from "./listener.ts";
+import { messageOf } from "../lib/node/errors.ts";
+import { Connections } from "./connections.ts";
+import type { Connection } from "./connections.ts";
+import type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
+import { listenError, noRoom } from "./listener.ts";
 import { refusedHead } from "./request_head.ts";
 import type { RequestHead } from "./request_head.ts";
 
-/** Created once: an exception with its stack is expensive, and each request would create one. */
-const OVER = new DOMException("the response was delivered or cut off", "AbortError");
+type Answer = (
+  request: Request,
+  info: { readonly completed: Promise<void> },
+) => Response | Promise<Response>;
 
-/**
- * Gives the request a signal that aborts once the response is delivered or cut
- * off. Deno's own would do so too, but warns in the log that this will change.
- */
-function withSignal(request: Request, completed: Promise<void>): Request {
-  let ended: AbortController | null = null;
-  let over = false;
-  const end = (): void => {
-    over = true;
-    ended?.abort(OVER);
-  };
-  completed.then(end, end);
-  return Object.defineProperty(request, "signal", {
-    get() {
-      if (ended === null) {
-        ended = new AbortController();
-        if (over) ended.abort(OVER);
-      }
-      return ended.signal;
-    },
-  });
+/** Serves HTTP on one connection. Part of Deno that has no public name, with its place checked before use. */
+type ServeConnection = (
+  connection: Deno.Conn,
+  signal: { addEventListener(type: "abort", cut: () => void): void },
+  answer: Answer,
+  onError: () => Response,
+  onListen: () => void,
+) => { readonly finished: Promise<void> };
+
+/** The pause after an accept error: at the limit of descriptors only time, or another's end, helps. */
+const ACCEPT_PAUSE_MS = 50;
+
+/** Returns Deno's function for one connection. @throws {Error} if this Deno has none */
+function serveConnection(): ServeConnection {
+  const { internal } = Deno as unknown as { readonly internal: symbol };
+  const internals = Reflect.get(Deno, internal) as { readonly serveHttpOnConnection?: ServeConnection } | undefined;
+  if (internals?.serveHttpOnConnection !== undefined) return internals.serveHttpOnConnection;
+  throw new Error(`this version of Deno, ${Deno.version.deno}, can't limit connections; use Deno 2.9, Node or Bun`);
 }
+
+/** Has Deno not warn that signals will no longer fire after an answer: nothing here relies on that. */
+function withoutSignalWarning(): void {
+  const { warn } = console;
+  const filtered = (...values: unknown[]): void => {
+    if (!String(values[0]).startsWith("Deno.serve: request.signal aborts on successful")) return warn(...values);
+    // It warns once.
+    if (console.warn === filtered) console.warn = warn;
+  };
+  console.warn = filtered;
+}
+let warningIsOff = false;
 
 /** Returns the head of a request. Its URL is the raw one, behind the Host or what stands for it. */
 function headOf({ method, url, headers }: Request): RequestHead {
   return { method, target: url, authority: headers.get("host") ?? /^https?:\/\/([^/]*)/.exec(url)?.[1] ?? null };
 }
 
-/** Opens a port with `Deno.serve`. */
-export function listenDeno(options: ListenOptions): Listener {
-  const abort = new AbortController();
-  let active = 0;
-  let idle: (() => void) | null = null;
-  const ended = (): void => {
-    if (--active === 0) idle?.();
+/** Returns a function that answers the requests of one connection. */
+function answering(handler: FetchHandler, connections: Connections, connection: Connection): Answer {
+  return async (request, { completed }) => {
+    const taken = connections.begin(connection, request.url);
+    const { signal } = request;
+    let aborted = false;
+    completed.then(() => connections.done(connection, aborted), () => connections.done(connection, true));
+    if (!taken) return noRoom();
+    try {
+      return await (refusedHead(headOf(request)) ?? handler(request));
+    } finally {
+      // Afterwards it fires in any case.
+      aborted = signal.aborted;
+    }
   };
-  let server: Deno.HttpServer<Deno.NetAddr>;
+}
+
+/** Opens a port. */
+export function listenDeno(options: ListenOptions): Listener {
+  const serve = serveConnection();
+  if (!warningIsOff) withoutSignalWarning();
+  warningIsOff = true;
+  const connections = new Connections(options.limits ?? {}, options.logger);
+  let listener: Deno.TcpListener;
   try {
-    server = Deno.serve({
-      hostname: options.hostname,
-      port: options.port,
-      signal: abort.signal,
-      onListen() {},
-      onError: () => new Response(null, { status: 500 }),
-    }, (request, { completed }) => {
-      active++;
-      completed.then(ended, ended);
-      return refusedHead(headOf(request)) ?? options.handler(withSignal(request, completed));
-    });
+    listener = Deno.listen({ hostname: options.hostname, port: options.port });
   } catch (error) {
     throw listenError(options, error);
   }
-  return {
-    hostname: server.addr.hostname,
-    port: server.addr.port,
-    // Not `shutdown`: after it, streams that don't end can no longer be cut off.
-    async close(graceMs = 1000) {
-      if (active > 0) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, graceMs);
-          idle = () => (clearTimeout(timer), resolve());
-        });
+  const serving = new Set<Promise<void>>();
+  const take = (socket: Deno.TcpConn): void => {
+    let cut = (): void => {};
+    const connection = connections.add(() => {
+      try {
+        cut();
+      } catch {
+        // It is closed already, and about to be reported so. (From a signal, this would end the process.)
       }
-      abort.abort();
-      await server.finished;
+    });
+    if (connection === null) return socket.close();
+    socket.setNoDelay();
+    const signal = { addEventListener: (_type: "abort", listener: () => void) => void (cut = listener) };
+    const error = () => new Response(null, { status: 500 });
+    const { finished } = serve(socket, signal, answering(options.handler, connections, connection), error, () => {});
+    // A client that breaks off is an everyday thing.
+    const ended = finished.catch(() => {}).then(() => {
+      connections.closed(connection);
+      serving.delete(ended);
+    });
+    serving.add(ended);
+  };
+  let closed = false;
+  const accepting = (async () => {
+    while (!closed) {
+      try {
+        take(await listener.accept());
+      } catch (error) {
+        if (closed) return;
+        connections.failed(messageOf(error));
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    }
+  })();
+  const { hostname, port } = listener.addr;
+  return {
+    hostname,
+    port,
+    get counts() {
+      return connections.counts;
+    },
+    async close(graceMs = 1000) {
+      closed = true;
+      listener.close();
+      await accepting;
+      await connections.close(graceMs);
+      await Promise.all(serving);
     },
   };
 }

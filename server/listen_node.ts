@@ -12,19 +12,17 @@ import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import { urlHost } from "./addresses.ts";
 import { breakers } from "../transport/connect/mod.ts";
+import { messageOf } from "../lib/node/errors.ts";
+import { Connections } from "./connections.ts";
+import type { Connection } from "./connections.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
-import { listenError } from "./listener.ts";
+import { listenError, noRoom } from "./listener.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
-
-/** A client that has not shown its protocol by then is cut off. */
-const FIRST_BYTES_TIMEOUT_MS = 10_000;
 
 /** Reads just enough of a socket to recognize its protocol, and pushes the bytes back. */
 function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
   let seen = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_TIMEOUT_MS);
   const stop = (): void => {
-    clearTimeout(timer);
     socket.off("readable", onReadable).off("error", ignore).off("close", stop);
   };
   // Without a listener a reset before the first byte would end the process.
@@ -128,8 +126,15 @@ async function cuttingQuietly(answer: Promise<Response>, outgoing: Outgoing): Pr
   return new Response(body, response);
 }
 
+/** The most streams of an HTTP/2 connection at a time: as many as under Deno. */
+const MAX_STREAMS = 200;
+
 /** The two HTTP servers; neither listens by itself. */
-function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Http2Server } {
+function httpServers(
+  options: ListenOptions,
+  connections: Connections,
+  connectionOf: (incoming: Incoming) => Connection | undefined,
+): { plain: http.Server; h2: http2.Http2Server } {
   const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> => {
     breakers.set(request, () => breakOff(outgoing));
     return cuttingQuietly(withLength(options.handler(request)), outgoing);
@@ -141,16 +146,25 @@ function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Ht
   });
   const answer = (incoming: Incoming, outgoing: Outgoing): void => {
     if (!("stream" in incoming)) limitDrain(incoming, outgoing);
-    const refusal = refused(incoming);
-    void (refusal === null ? handle(incoming, outgoing) : send(refusal, outgoing));
+    const connection = connectionOf(incoming);
+    const taken = connection === undefined || connections.begin(connection, incoming.url ?? "");
+    if (connection !== undefined) {
+      outgoing.once("close", () => connections.done(connection, incoming.aborted || !outgoing.writableEnded));
+    }
+    const refusal = taken ? refused(incoming) : noRoom();
+    if (refusal !== null) void send(refusal, outgoing);
+    else if (incoming instanceof http.IncomingMessage) void handle(incoming, outgoing);
+    // A reset that came with the request is seen first, and spares the work.
+    else setImmediate(() => incoming.stream.destroyed ? undefined : void handle(incoming, outgoing));
   };
   const plain = http.createServer({
     headersTimeout: 10_000,
     requestTimeout: 60_000,
+    keepAliveTimeout: connections.idleTimeoutMs,
     maxHeaderSize: MAX_HEAD_BYTES,
     requireHostHeader: false,
   }, answer);
-  const h2 = http2.createServer({}, answer);
+  const h2 = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } }, answer);
   // Like `Deno.serve`: an expectation other than 100-continue is ignored.
   plain.on("checkExpectation", answer);
   const cutOff = (socket: Duplex): void => {
@@ -165,23 +179,36 @@ function httpServers(options: ListenOptions): { plain: http.Server; h2: http2.Ht
 
 /** Opens a port with a TCP server in front of two HTTP servers. */
 export async function listenNode(options: ListenOptions): Promise<Listener> {
-  const { plain, h2 } = httpServers(options);
+  const connections = new Connections(options.limits ?? {}, options.logger);
+  /** The connection of each socket, and of each session. */
+  const owners = new WeakMap<object, Connection>();
+  const { plain, h2 } = httpServers(options, connections, (incoming) => {
+    const owner = "stream" in incoming ? incoming.stream.session : incoming.socket;
+    return owner === undefined ? undefined : owners.get(owner);
+  });
   const sessions = new Set<http2.ServerHttp2Session>();
   h2.on("session", (session) => {
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
   });
 
-  const sockets = new Set<net.Socket>();
   const server = net.createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    sniff(socket, (isHttp2) => void (isHttp2 ? h2 : plain).emit("connection", socket));
+    const connection = connections.add(() => void socket.destroy());
+    if (connection === null) return void socket.destroy();
+    owners.set(socket, connection);
+    socket.on("close", () => connections.closed(connection));
+    sniff(socket, (isHttp2) => {
+      if (!isHttp2) return void plain.emit("connection", socket);
+      h2.once("session", (session) => void owners.set(session, connection));
+      h2.emit("connection", socket);
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(options, error)));
     server.listen({ host: options.hostname, port: options.port }, () => resolve());
   });
+  // An accept error; without a listener it would end the process.
+  server.on("error", (error) => connections.failed(messageOf(error)));
   const address = server.address() as net.AddressInfo;
   // The check for slow requests starts when a server listens; this one is fed instead.
   plain.emit("listening");
@@ -189,15 +216,15 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   return {
     hostname: address.address,
     port: address.port,
+    get counts() {
+      return connections.counts;
+    },
     async close(graceMs = 1000) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       plain.closeIdleConnections();
       for (const session of sessions) session.close();
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, graceMs);
+      await connections.close(graceMs);
       await closed;
-      clearTimeout(cut);
       plain.close();
     },
   };

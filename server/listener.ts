@@ -7,6 +7,9 @@
 import { messageOf } from "../lib/node/errors.ts";
 import type { ListenAddress } from "./addresses.ts";
 import { urlHost } from "./addresses.ts";
+import type { ConnectionCounts, ConnectionLimits } from "./connections.ts";
+import type { Logger } from "./log.ts";
+import { problem, problemResponse } from "./problem.ts";
 
 /** Answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
@@ -15,10 +18,16 @@ export type FetchHandler = (request: Request) => Response | Promise<Response>;
 export interface ListenOptions extends ListenAddress {
   /** Answers every request. */
   readonly handler: FetchHandler;
+  /** The limits of its connections. */
+  readonly limits?: ConnectionLimits;
+  /** Learns when the limit is reached, and when that is over. */
+  readonly logger?: Logger;
 }
 
 /** An open port: the address that it listens on, with the actual port even if 0 was asked for. */
 export interface Listener extends ListenAddress {
+  /** The counts of its connections so far. */
+  readonly counts: ConnectionCounts;
   /**
    * Takes no new connections, waits up to `graceMs` for requests to end, then cuts
    * the rest (streams between nodes never end by themselves).
@@ -39,4 +48,12 @@ export function listenError({ hostname, port }: ListenAddress, cause: unknown): 
     ? `no permission to listen on ${where}`
     : `can't listen on ${where}: ${messageOf(cause)}`;
   return new Error(message, { cause });
+}
+
+/** Returns the answer to a request on a connection over the limit; it is to be sent again on a connection of its own. */
+export function noRoom(): Response {
+  const busy = problem("busy", "this node has as many connections as it takes; nothing was changed", {
+    hint: "Try again later, or another node; raise --max-connections if this is usual.",
+  });
+  return problemResponse(busy, { connection: "close" });
 }

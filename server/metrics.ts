@@ -8,6 +8,7 @@ import type { NodeMetric, NodeStatus } from "../lib/node/types.ts";
 import type { ByteBudget } from "../lib/byte_budget.ts";
 import type { RelayCounts } from "../transport/relay/mod.ts";
 import type { ForwardBudget } from "../hosting/forward_budget.ts";
+import type { ConnectionCounts } from "./connections.ts";
 import { VERSION } from "./version.ts";
 import type { AnswerCounts } from "./answers.ts";
 import type { WatchCounts } from "./watchers.ts";
@@ -202,6 +203,25 @@ export class Metrics {
       counter.reset();
       counter.inc(budget.refused);
     });
+  }
+
+  /** Adds the metrics of the port's connections. */
+  observeConnections(counts: () => ConnectionCounts): void {
+    this.#gauge("raft_connections", "Connections to this server that are open.", (gauge) => gauge.set(counts().open));
+    this.#counter(
+      "raft_connections_total",
+      "Connections to this server so far, by what became of them.",
+      "result",
+      (counter) => {
+        counter.reset();
+        const { accepted, refused, evicted, timedOut, resetting } = counts();
+        counter.inc({ result: "accepted" }, accepted);
+        counter.inc({ result: "refused" }, refused);
+        counter.inc({ result: "evicted" }, evicted);
+        counter.inc({ result: "timed_out" }, timedOut);
+        counter.inc({ result: "resetting" }, resetting);
+      },
+    );
   }
 
   #record(metric: NodeMetric): void {

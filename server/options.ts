@@ -11,7 +11,7 @@ import type { ServerOptions } from "./server.ts";
 import { nodeUrl } from "../transport/wire/address.ts";
 import { VERSION } from "./version.ts";
 
-type WithoutDefault = "advertise" | "peers" | "expectedClusterId";
+type WithoutDefault = "advertise" | "peers" | "expectedClusterId" | "maxConnections";
 type NotText = "stateMachine" | "logger" | "storage" | "stoppedLingerMs";
 
 /** The parsed command line of server/main.ts. */
@@ -198,6 +198,23 @@ function command(): Command {
       "the longest wait of a request for a leader and a quorum",
       integer(1, 600_000),
       5000,
+    )
+    .option(
+      "--max-connections <count>",
+      "the most connections at a time (default: what the limit of open files leaves, at most 4096)",
+      integer(1, 1e6),
+    )
+    .option(
+      "--headers-timeout-ms <ms>",
+      "close a new connection without a whole request head by then",
+      integer(1, 600_000),
+      10_000,
+    )
+    .option(
+      "--idle-timeout-ms <ms>",
+      "close a connection without a request for this long",
+      integer(1, 86_400_000),
+      60_000,
     )
     .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
     .option("--allow-host <name>", "also answer to this Host (repeatable, or a list); * for any", collect)

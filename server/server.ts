@@ -97,6 +97,17 @@ export interface ServerOptions extends
   readonly allowOrigin?: readonly string[];
   /** Origins of web pages that may call, and administer the cluster: add, promote and remove members. @default none */
   readonly allowAdminOrigin?: readonly string[];
+  /**
+   * The most connections at a time. At the limit idle ones make room for new ones, and a few more are taken for
+   * peers and operators.
+   *
+   * @default the room that the limit of open files leaves, at most 4096
+   */
+  readonly maxConnections?: number;
+  /** A new connection without a whole request head by then is closed. @default 10000 */
+  readonly headersTimeoutMs?: number;
+  /** A connection without a request under way is closed after this long. @default 60000 */
+  readonly idleTimeoutMs?: number;
   /** Receives log lines. @default text on standard error */
   readonly logger?: Logger;
   /** The storage of the log. @default files in `data` */
@@ -201,7 +212,13 @@ class RunningServer implements Server {
   async open(): Promise<void> {
     const { id, data, storage, peers, join } = this.#options;
     const { hostname, port } = this.#listen;
-    this.#listener = await listen({ hostname, port, handler: (request) => this.#handler(request) });
+    this.#listener = await listen({
+      hostname,
+      port,
+      handler: (request) => this.#handler(request),
+      limits: this.#options,
+      logger: this.#logger,
+    });
     this.port = this.#listener.port;
     this.address = advertisedAddress({ ...this.#options, listen: this.#listen }, this.port);
     const relay = this.#relay = new ServerRelay({
@@ -309,6 +326,7 @@ class RunningServer implements Server {
     metrics.observeAnswers(() => this.#answers.counts);
     metrics.observeForwards(() => this.#forwards.counts);
     metrics.observeReceiver(this.#receiver.budget);
+    metrics.observeConnections(() => this.#listener!.counts);
     this.#handler = nodeHandler({
       node,
       store,

@@ -92,7 +92,10 @@ export function connectFetchHandler(
     const contentType = request.headers.get("content-type") ?? "";
     const kind = kindOf(handler, contentType.includes("json"));
     if (/^application\/(connect\+|grpc-web)/.test(contentType)) {
-      const frames = receiver.frames(request, kind, (frame) => checkFrame(handler, contentType, frame));
+      const { methodKind } = handler.method;
+      const mayPause = methodKind !== "unary" && methodKind !== "server_streaming";
+      const check = (frame: Uint8Array) => checkFrame(handler, contentType, frame);
+      const frames = receiver.frames(request, { ...kind, mayPause }, check);
       return await blamingTheClient(await answer(handler, request, frames));
     }
     // Another type or method is refused without a look at the body.
@@ -148,8 +151,9 @@ export function refusal(status: number, error: ConnectError): Response {
 }
 
 /**
- * Answers a call whose message has arrived, or arrives in frames. Its signal fires when the answer is no longer wanted, and is not
- * the request's own: Deno fires that one after every answer, successful or not.
+ * Answers a call whose message has arrived, or arrives in frames. Its signal fires when
+ * the client breaks off; under Deno it may fire after the answer, too, when it makes no
+ * difference.
  */
 async function answer(
   handler: UniversalHandler,
@@ -157,6 +161,9 @@ async function answer(
   message: AsyncIterable<Uint8Array>,
 ): Promise<Response> {
   const gone = new AbortController();
+  const { signal } = request;
+  signal.addEventListener("abort", () => gone.abort(signal.reason), { signal: gone.signal });
+  if (signal.aborted) gone.abort(signal.reason);
   const stream = new EncodedStream(request.headers.get("content-type") ?? "");
   const { status, header, body } = await handler({
     httpVersion: "",

@@ -28,6 +28,8 @@ export interface BodyKind {
   readonly maxBytes: number;
   /** True for messages between nodes. */
   readonly peer: boolean;
+  /** True for a stream that may pause between two messages: it has keep-alives of its own. @default false */
+  readonly mayPause?: boolean;
 }
 
 type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
@@ -79,7 +81,8 @@ export class BodyReceiver {
   frames(request: Body, kind: BodyKind, check: (frame: Uint8Array) => void): AsyncIterableIterator<Uint8Array> {
     const body = new Arriving(request, this.#timeoutMs);
     const { share, maxBytes } = this.#open(kind, body);
-    return new Frames(body, new FrameReader(maxBytes, share), check, () => share.release());
+    const reader = new FrameReader(maxBytes, share);
+    return new Frames(body, reader, check, kind.mayPause ?? false, () => share.release());
   }
 
   #open({ peer, maxBytes }: BodyKind, body: Arriving): { readonly share: ByteShare; readonly maxBytes: number } {
@@ -192,13 +195,21 @@ class Frames implements AsyncIterableIterator<Uint8Array> {
   readonly #body: Arriving;
   readonly #reader: FrameReader;
   readonly #check: (frame: Uint8Array) => void;
+  readonly #mayPause: boolean;
   readonly #onEnd: () => void;
   #complete: Iterator<Uint8Array, void>;
 
-  constructor(body: Arriving, reader: FrameReader, check: (frame: Uint8Array) => void, onEnd: () => void) {
+  constructor(
+    body: Arriving,
+    reader: FrameReader,
+    check: (frame: Uint8Array) => void,
+    mayPause: boolean,
+    onEnd: () => void,
+  ) {
     this.#body = body;
     this.#reader = reader;
     this.#check = check;
+    this.#mayPause = mayPause;
     this.#onEnd = onEnd;
     this.#complete = reader.push(new Uint8Array(0));
   }
@@ -211,7 +222,7 @@ class Frames implements AsyncIterableIterator<Uint8Array> {
           this.#check(frame.value);
           return frame;
         }
-        this.#body.expect(this.#reader.inFrame);
+        this.#body.expect(!this.#mayPause || this.#reader.inFrame);
         const piece = await this.#body.next();
         if (piece !== null) this.#complete = this.#reader.push(piece);
         else if (this.#reader.inFrame) throw malformed("the stream ends within a message");
