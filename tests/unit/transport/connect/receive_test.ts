@@ -175,7 +175,9 @@ Deno.test("a body that stops is given up, be it small or large, and so is a fram
     await assert.rejects(whole(receiver, post(source.stream, headers), 1e6), { code: "timeout", outcome: "rejected" });
   }
   const source = new Source();
-  const frames = receiver.frames(post(source.stream), { maxBytes: 100, peer: true }, () => {});
+  const silent = receiver.frames(post(new Source().stream), { maxBytes: 100, peer: false }, () => {});
+  await assert.rejects(silent.next(), /did not arrive within 20 ms/);
+  const frames = receiver.frames(post(source.stream), { maxBytes: 100, peer: true, mayPause: true }, () => {});
   source.send(0, 0, 0, 0, 0);
   assert.deepEqual((await frames.next()).value, new Uint8Array(5));
   const next = frames.next();
