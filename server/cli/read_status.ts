@@ -36,19 +36,29 @@ export async function readStatus(
   // A node that stopped answers 503, with the reason.
   if (status === 200 || status === 503) {
     const document = parsed(text);
-    if (document !== null) return document;
+    if (isStatus(document)) return document;
+    // A server that is starting has no status yet.
+    if (isProblem(document)) {
+      throw new RaftError(
+        "not_ready",
+        document.detail.replace(/\.$/, "").replace(/^./, (first) => first.toLowerCase()),
+      );
+    }
   }
   throw new RaftError("unsupported", `the program at ${host} is not a raft-core server, or is another version of it`);
 }
 
-function parsed(text: string): StatusDocument | null {
-  let value: unknown;
+function parsed(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return null;
   }
-  return isStatus(value) ? value : null;
+}
+
+/** Reports whether a server of this project answers with an error. */
+function isProblem(value: unknown): value is { readonly detail: string } {
+  return hasStrings(value, ["type", "detail"]) && (value as { type: string }).type.startsWith("urn:raft-core:error:");
 }
 
 /** Checks the fields that are used later, so that a strange answer is an error here and not a crash there. */

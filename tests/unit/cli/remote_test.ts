@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { RaftError } from "../../../lib/errors.ts";
 import { ConnectRemote } from "../../../server/cli/connect_remote.ts";
 import { readStatus } from "../../../server/cli/read_status.ts";
+import { problem, problemResponse } from "../../../server/problem.ts";
 import { createConnectClientTransport } from "../../../transport/connect/client_transport.ts";
 import { statusOf } from "./support.ts";
 
@@ -45,11 +46,23 @@ Deno.test("another program that answers there is `unsupported`", async () => {
     new Response("null", { status: 503 }),
     new Response(JSON.stringify({ ...statusOf("n1"), members: [null] }), { status: 200 }),
     new Response(JSON.stringify({ ...statusOf("n1"), leader: 7 }), { status: 200 }),
+    new Response(JSON.stringify({ ...statusOf("n1"), refused: 7 }), { status: 200 }),
+    new Response(JSON.stringify({ ...statusOf("n1"), links: [{}] }), { status: 200 }),
+    new Response(JSON.stringify({ ...statusOf("n1"), reason: [] }), { status: 200 }),
     new Response(JSON.stringify(statusOf("n1")), { status: 404 }),
   ];
   for (const answer of answers) {
     assert.equal(await codeOf(readStatus("http://h:1", OPTIONS, () => Promise.resolve(answer))), "unsupported");
   }
+});
+
+Deno.test("a server that is starting is not taken for another program", async () => {
+  const content = problem("not_ready", "the server is starting");
+  const answer = () => Promise.resolve(problemResponse(content));
+  await assert.rejects(readStatus("http://h:1", OPTIONS, answer), {
+    code: "not_ready",
+    message: "the server is starting",
+  });
 });
 
 Deno.test("no server there, and a server that hangs", async () => {
