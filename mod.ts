@@ -42,6 +42,7 @@ export type {
   Membership,
   Message,
   MessageHead,
+  MessageRefusal,
   NodeId,
   OutboundMessage,
   PeerProgress,
