@@ -7,7 +7,7 @@ import { chunksOf, SlicedBody } from "../transport/connect/mod.ts";
 
 /** Limits of {@linkcode Answers}. */
 export interface AnswerLimits {
-  /** The bytes of answers being sent, at most; reads beyond are refused as `busy`. @default 64 MiB */
+  /** The bytes of answers being sent, at most; reads beyond are refused as `busy`. @default 32 MiB */
   readonly maxAnswerBytes?: number;
   /** The time in which a client must read something of an answer, in milliseconds. @default 30000 */
   readonly answerStallTimeoutMs?: number;
@@ -42,7 +42,7 @@ export class Answers {
   #slow = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor({ maxAnswerBytes = 64 * 1024 * 1024, answerStallTimeoutMs = 30_000 }: AnswerLimits = {}) {
+  constructor({ maxAnswerBytes = 32 * 1024 * 1024, answerStallTimeoutMs = 30_000 }: AnswerLimits = {}) {
     this.#limits = { maxAnswerBytes, answerStallTimeoutMs };
   }
 

@@ -265,7 +265,7 @@ function withLimits(server: Command): Command {
       "--max-answer-bytes <bytes>",
       "refuse reads when large answers being sent take more than this",
       integer(1, 1e12),
-      64 * 1024 * 1024,
+      32 * 1024 * 1024,
     )
     .option(
       "--answer-stall-timeout-ms <ms>",
