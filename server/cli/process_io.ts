@@ -30,6 +30,15 @@ function isClosed(error: Error): boolean {
   return code === "EPIPE" || code === "ERR_STREAM_DESTROYED" || error.name === "BrokenPipe";
 }
 
+/** Returns a variable of the environment; without the permission to read it, as if it were not set. */
+function variable(name: string): string | undefined {
+  try {
+    return process.env[name];
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the process's own streams and environment. */
 export function processIo(signal: AbortSignal): CliIo {
   return {
@@ -39,7 +48,7 @@ export function processIo(signal: AbortSignal): CliIo {
       isTerminal: process.stdin.isTTY === true,
       read: () => process.stdin as AsyncIterable<Uint8Array>,
     },
-    env: process.env,
+    env: { RAFT_SERVER: variable("RAFT_SERVER"), NO_COLOR: variable("NO_COLOR"), TERM: variable("TERM") },
     signal,
   };
 }

@@ -4,22 +4,36 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { runtimes } from "../../tools/runtimes.ts";
 import { commandOf, eventually, freePort, Node } from "../support/server_processes.ts";
 import { CERTIFICATE, startTlsProxy } from "../support/tls_proxy.ts";
 import type { TlsProxy } from "../support/tls_proxy.ts";
 
 const programs = await runtimes();
+const CLI = fileURLToPath(new URL("../../server/cli/main.ts", import.meta.url));
 
 /** Nodes that advertise the addresses of proxies. */
 class ProxiedNodes implements AsyncDisposable {
   readonly all: readonly Node[];
+  /** The addresses of the proxies. */
+  readonly endpoints: readonly string[];
+  /** The file of the certificate. */
+  readonly certificate: string;
   readonly #folder: string;
   readonly #proxies: readonly TlsProxy[];
 
-  private constructor(folder: string, nodes: readonly Node[], proxies: readonly TlsProxy[]) {
+  private constructor(
+    folder: string,
+    certificate: string,
+    nodes: readonly Node[],
+    endpoints: readonly string[],
+    proxies: readonly TlsProxy[],
+  ) {
     this.#folder = folder;
+    this.certificate = certificate;
     this.all = nodes;
+    this.endpoints = endpoints;
     this.#proxies = proxies;
   }
 
@@ -35,9 +49,10 @@ class ProxiedNodes implements AsyncDisposable {
     }));
     const proxies = await Promise.all(places.map(({ port, proxyPort }) => startTlsProxy(proxyPort, port)));
     const nodes = places.map(({ id, port }) => new Node(id, `http://127.0.0.1:${port}`, join(folder, id), command));
-    const peers = places.map(({ id, proxyPort }) => `${id}=https://127.0.0.1:${proxyPort}`).join(",");
+    const endpoints = places.map(({ proxyPort }) => `https://127.0.0.1:${proxyPort}`);
+    const peers = places.map(({ id }, at) => `${id}=${endpoints[at]}`).join(",");
     for (const node of nodes) node.start(["--peers", peers]);
-    return new ProxiedNodes(folder, nodes, proxies);
+    return new ProxiedNodes(folder, certificate, nodes, endpoints, proxies);
   }
 
   /** Resolves once one node leads, and all follow it. */
@@ -77,3 +92,19 @@ for (const runtime of ["deno", "node", "bun"] as const) {
     assert.ok(status?.members.every((member) => /^https:/.test((member as { address?: string }).address ?? "")));
   });
 }
+
+Deno.test("the command line reaches servers behind TLS proxies", async () => {
+  await using nodes = await ProxiedNodes.start("node");
+  await nodes.agreed();
+  const raft = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "--no-check", CLI, ...args, "--server", nodes.endpoints.join(",")],
+      env: { NO_COLOR: "1", DENO_CERT: nodes.certificate },
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  };
+  await raft("kv", "put", "key", "value");
+  assert.equal(await raft("kv", "get", "key"), "value");
+  assert.match(await raft("status"), /3 of 3 voters/);
+});
