@@ -25,8 +25,9 @@ export function hostnameOf(authority: string): string | null {
   const match = /^(\[[0-9a-f:.]+\]|[^\s:/?#@%\\[\]]+)(?::(\d{1,5}))?$/i.exec(authority);
   if (Number(match?.[2] ?? 0) > 65_535) return null;
   const host = match?.[1]?.toLowerCase().replace(/\.$/, "") ?? "";
-  if (!host.startsWith("[")) return host === "" ? null : host;
-  return URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : null;
+  // A host that makes no URL, such as 1.2.3.999, would fail later, in a way of each runtime.
+  if (host === "" || !URL.canParse(`http://${host}`)) return null;
+  return host.startsWith("[") ? new URL(`http://${host}`).hostname : host;
 }
 
 /** Returns an origin as browsers send it. Origins other than http and https (an extension's) stay as they are. */

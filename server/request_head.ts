@@ -23,7 +23,9 @@ const KNOWN_METHODS = new Set(METHODS.filter((method) => method !== "CONNECT"));
 /** Returns the answer to a request that no route may see; `null` if it is well-formed. */
 export function refusedHead({ method, target, authority }: RequestHead): Response | null {
   if (!KNOWN_METHODS.has(method) || !/^\/|^https?:\/\//.test(target)) return badRequest();
-  if (authority !== null && hostnameOf(authority) === null) return foreignHost(authority);
+  // Names of other alphabets arrive as Punycode.
+  const isAscii = /^[\x21-\x7e]*$/.test(authority ?? "");
+  if (authority !== null && (!isAscii || hostnameOf(authority) === null)) return foreignHost(authority);
   // Behind a proxy that ends TLS, HTTP/2 still names the scheme of the client.
   const origin = `${/^https?/.exec(target)?.[0]}://${authority ?? ""}`;
   const path = target.startsWith(origin) ? target.slice(origin.length) : target;

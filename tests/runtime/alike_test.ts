@@ -65,6 +65,7 @@ const CASES: readonly Case[] = [
   // The Host.
   ...["a b", "[::1", "a/b", "127.0.0.1:99999", "user@127.0.0.1", "127.0.0.1:abc", "127.0.0.1\\x", "%6cocalhost", ""]
     .map((name) => host(403, name)),
+  ...["\xe4", "a<b", "a|b", "1.2.3.999", "1.2.3.4.5", "xn--", "xn--a"].map((name) => host(403, name)),
   host(403, "evil.example"),
   host(403, "127.1"),
   host(400, "localhost", "evil.example"),
