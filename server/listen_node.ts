@@ -193,6 +193,8 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   });
 
   const server = net.createServer({ noDelay: true }, (socket) => {
+    // node:http lets go of a socket that asks for a tunnel; a reset would then end the process.
+    socket.on("error", () => {});
     const connection = connections.add(() => void socket.destroy());
     if (connection === null) return void socket.destroy();
     owners.set(socket, connection);
