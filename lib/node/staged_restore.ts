@@ -1,6 +1,6 @@
 /**
  * The trial of a snapshot from the leader: the state machine reads all of it before it
- * takes the place of anything durable. Bytes that were sent by mistake, or by nobody's
+ * takes the place of anything durable. Bytes that were sent by mistake, or by a false
  * leader, must not cost the node its own snapshot and log.
  */
 

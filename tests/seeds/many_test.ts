@@ -24,6 +24,7 @@ Deno.test("500 seeds violate no rule, and have every fault", async () => {
   assert.deepEqual(failed, []);
   const missing = [...FAULTS, ...OCCURRENCES].filter((what) => (summary.counts[what] ?? 0) === 0);
   assert.deepEqual(missing, [], "did not occur");
-  assert.ok(summary.medianCommits >= 200, `${summary.medianCommits} commits`);
+  // Enough happens in a run; a member that lies costs the others some elections.
+  assert.ok(summary.medianCommits >= 150, `${summary.medianCommits} commits`);
   assert.ok(summary.medianVirtualMs >= 20_000, `${summary.medianVirtualMs} virtual ms`);
 });
