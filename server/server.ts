@@ -176,7 +176,11 @@ class RunningServer implements Server {
   readonly #options: ServerOptions;
   readonly #listen: ListenAddress;
   readonly #logger: Logger;
-  readonly #transport: ConnectTransport = new ConnectTransport({ connector: http2Connector() });
+  readonly #transport: ConnectTransport = new ConnectTransport({
+    connector: http2Connector(),
+    isKnown: (address) =>
+      [...this.#options.peers ?? [], ...this.#node?.status().members ?? []].some((peer) => peer.address === address),
+  });
   readonly #watchers: Watchers;
   readonly #forwards: ForwardBudget;
   readonly #receiver: BodyReceiver;

@@ -36,6 +36,15 @@ export interface ConnectTransportOptions {
   readonly hangTimeoutMs?: number;
   /** A connection that carries nothing for this long is closed. @default 60000 */
   readonly idleTimeoutMs?: number;
+  /**
+   * Reports whether an address belongs to a member, or was configured. Answers go to others, too (a node that is
+   * new in a cluster knows none yet), but over few links: senders can be forged.
+   *
+   * @default none is known
+   */
+  readonly isKnown?: (address: string) => boolean;
+  /** At most this many links to addresses that are not known; messages to more are dropped. @default 16, or 64 without `isKnown` */
+  readonly maxUnknownLinks?: number;
   /** Called for a malformed message, which is dropped with those that arrived after it in the same call. */
   readonly onMalformed?: (error: RaftError) => void;
 }
@@ -86,6 +95,10 @@ export class ConnectTransport implements Transport {
   readonly #peerOptions: PeerConnectionOptions;
   readonly #maxMessageBytes: number;
   readonly #idleTimeoutMs: number;
+  readonly #isKnown: (address: string) => boolean;
+  readonly #maxUnknownLinks: number;
+  /** Those of the peers that are not known, or were not when they were last looked at. */
+  readonly #unknown = new Map<string, PeerConnection>();
   readonly #onMalformed: (error: RaftError) => void;
   readonly #counts: PeerConnectionCounts = { sent: 0, dropped: 0, connected: 0, failed: 0, hung: 0 };
   /** Streams that arrive here: how to end each, and when it last carried something. */
@@ -110,6 +123,8 @@ export class ConnectTransport implements Transport {
     };
     this.#maxMessageBytes = options.maxMessageBytes ?? 32 * MIB;
     this.#idleTimeoutMs = options.idleTimeoutMs ?? 60_000;
+    this.#isKnown = options.isKnown ?? (() => false);
+    this.#maxUnknownLinks = options.maxUnknownLinks ?? (options.isKnown === undefined ? 64 : 16);
     this.#onMalformed = options.onMalformed ?? (() => {});
   }
 
@@ -147,11 +162,38 @@ export class ConnectTransport implements Transport {
       this.#counts.dropped++;
       return;
     }
-    let peer = this.#peers.get(address);
-    if (peer === undefined) {
-      this.#peers.set(address, peer = new PeerConnection(address, this.#peerOptions, this.#counts));
+    const peer = this.#peers.get(address) ?? this.#add(address);
+    if (peer === undefined) this.#counts.dropped++;
+    else peer.send(envelope);
+  }
+
+  /** Adds a peer; returns undefined if there are too many that are not known. */
+  #add(address: string): PeerConnection | undefined {
+    const known = this.#isKnown(address);
+    if (!known && this.#unknown.size >= this.#maxUnknownLinks) {
+      this.#endUnknown();
+      if (this.#unknown.size >= this.#maxUnknownLinks) return undefined;
     }
-    peer.send(envelope);
+    const peer = new PeerConnection(address, this.#peerOptions, this.#counts);
+    this.#peers.set(address, peer);
+    if (!known) this.#unknown.set(address, peer);
+    return peer;
+  }
+
+  /** Ends the links to addresses that are not known, if nothing was sent to them of late. */
+  #endUnknown(): void {
+    const { host: { clock }, hangTimeoutMs } = this.#peerOptions;
+    const nowMs = clock.monotonicMs();
+    for (const [address, peer] of this.#unknown) {
+      if (this.#isKnown(address)) this.#unknown.delete(address);
+      else if (nowMs - peer.lastSendMs >= hangTimeoutMs) this.#end(address, peer);
+    }
+  }
+
+  #end(address: string, peer: PeerConnection): void {
+    this.#peers.delete(address);
+    this.#unknown.delete(address);
+    void peer.close();
   }
 
   /** See {@linkcode Transport.close}. */
@@ -162,6 +204,7 @@ export class ConnectTransport implements Transport {
     for (const end of this.#incoming.keys()) end();
     await Promise.all([...this.#peers.values()].map((peer) => peer.close()));
     this.#peers.clear();
+    this.#unknown.clear();
   }
 
   /** The same as `close`. */
@@ -229,9 +272,7 @@ export class ConnectTransport implements Transport {
     this.#sweep = clock.setTimer(this.#idleTimeoutMs / 2, () => {
       const nowMs = clock.monotonicMs();
       for (const [address, peer] of this.#peers) {
-        if (nowMs - peer.lastSendMs < this.#idleTimeoutMs) continue;
-        this.#peers.delete(address);
-        void peer.close();
+        if (nowMs - peer.lastSendMs >= this.#idleTimeoutMs) this.#end(address, peer);
       }
       for (const [end, lastReceivedMs] of this.#incoming) {
         if (nowMs - lastReceivedMs >= 2 * this.#idleTimeoutMs) end();

@@ -220,3 +220,33 @@ Deno.test("identity: returns the identity of the node at an address, or the reas
   await hanging.close();
   await transport.close();
 });
+
+Deno.test("Connect transport: forged senders get few links, which end; members always get theirs", async () => {
+  const links = new Map<string, number>();
+  const transport = new ConnectTransport({
+    connector: (address) => ({
+      // deno-lint-ignore require-yield -- a peer that acknowledges nothing
+      async *carry(_batches, signal) {
+        links.set(address, (links.get(address) ?? 0) + 1);
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+      close: () => {},
+    }),
+    isKnown: (address) => address.startsWith("member"),
+    maxUnknownLinks: 4,
+    hangTimeoutMs: 50,
+    minBackoffMs: 10_000,
+    maxBackoffMs: 10_000,
+  });
+  await transport.start(() => {});
+  for (let count = 0; count < 1000; count++) transport.send(`forged-${count}:1`, heartbeat(1));
+  for (let count = 0; count < 8; count++) transport.send(`member-${count}:1`, heartbeat(1));
+  await until(() => links.size === 12, "links to all members, and to four others");
+  assert.equal(transport.counts.dropped, 996);
+  // Links that carry nothing make room.
+  await until(() => {
+    transport.send("late:1", heartbeat(1));
+    return links.has("late:1");
+  }, "a link to a node that is not known yet");
+  await transport.close();
+});
