@@ -73,7 +73,7 @@ function limitDrain(incoming: http.IncomingMessage, outgoing: Outgoing): void {
     incoming.on("data", (chunk: Uint8Array) => {
       // Small pieces cost as much as larger ones.
       bytes += Math.max(chunk.length, 256);
-      if (bytes > MAX_DRAIN_BYTES) incoming.socket.destroySoon();
+      if (bytes > MAX_DRAIN_BYTES) incoming.socket.destroy();
     });
   });
 }
