@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
 import { runtimes } from "../../tools/runtimes.ts";
 import { commandOf, eventually, type Node, Nodes } from "../support/server_processes.ts";
@@ -10,11 +11,15 @@ import { commandOf, eventually, type Node, Nodes } from "../support/server_proce
 const RUNTIMES = ["deno", "node", "bun"] as const;
 
 /** Runs `work` with one node, in each runtime. */
-async function inEach(flags: readonly string[], work: (node: Node) => Promise<void>): Promise<void> {
+async function inEach(
+  flags: readonly string[],
+  work: (node: Node) => Promise<void>,
+  shell: readonly string[] = [],
+): Promise<void> {
   const programs = await runtimes();
   for (const runtime of RUNTIMES) {
     try {
-      await Nodes.run([commandOf(runtime, programs[runtime])], ({ all: [node] }) => work(node!), flags);
+      await Nodes.run([[...shell, ...commandOf(runtime, programs[runtime])]], ({ all: [node] }) => work(node!), flags);
     } catch (error) {
       throw new Error(`${runtime}: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
@@ -27,7 +32,7 @@ class Raw {
   closed = false;
   readonly #socket: Socket;
 
-  constructor({ address }: Node, bytes: string | readonly number[]) {
+  constructor({ address }: Pick<Node, "address">, bytes: string | readonly number[]) {
     const { hostname, port } = new URL(address);
     this.#socket = connect(Number(port), hostname);
     this.#socket.on("data", (data) => void (this.received += data.toString("latin1")));
@@ -178,4 +183,42 @@ Deno.test("an HTTP/2 client that resets without end is cut off, and no other wai
     const tookMs = await readTakesMs(node);
     assert.ok(tookMs < 1000, `${tookMs} ms`);
   });
+});
+
+Deno.test("at the limit of open files a node refuses, goes on and says so once, in Deno, Node and Bun", async () => {
+  const limited = ["sh", "-c", 'ulimit -n 130; exec "$@"', "sh"];
+  await inEach([], async (node) => {
+    const silent = Array.from({ length: 400 }, () => new Raw(node, ""));
+    await node.printed(/Reached the limit of \d+ connections/);
+    assert.ok(await readTakesMs(node) < 1000);
+    await node.put("key", "written at the limit");
+    for (const each of silent) each.end();
+    await node.printed(/Takes new connections again/);
+    assert.equal(node.output.match(/Reached the limit/g)?.length, 1, node.output);
+    assert.equal(await node.get("key"), "written at the limit");
+  }, limited);
+});
+
+Deno.test("a request that its client aborts learns so while it works, in Deno, Node and Bun", async () => {
+  const programs = await runtimes();
+  const file = new URL("./abort_server.ts", import.meta.url).pathname;
+  for (const runtime of RUNTIMES) {
+    const flags = runtime === "deno" ? ["run", "--allow-all", "--no-check"] : [];
+    const child = spawn(programs[runtime], [...flags, file], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      let output = "";
+      child.stdout.on("data", (data) => void (output += String(data)));
+      const port = await eventually(`${runtime}: a port`, () => /port (\d+)/.exec(output)?.[1]);
+      const server = { address: `http://127.0.0.1:${port}` };
+      const plain = new Raw(server, request("GET /plain"));
+      const h2 = new Raw(server, [...BEGIN, ...frame(1, 5, 1, headerBlock("/h2"))]);
+      await eventually(`${runtime}: both begin`, () => /begins \/plain/.test(output) && /begins \/h2/.test(output));
+      plain.end();
+      h2.write(frame(3, 0, 1, [0, 0, 0, 8]));
+      await eventually(`${runtime}: both end`, () => /aborted \/plain/.test(output) && /aborted \/h2/.test(output));
+      h2.end();
+    } finally {
+      child.kill("SIGKILL");
+    }
+  }
 });
