@@ -43,11 +43,10 @@ export const INVARIANTS = [
   "bad messages are refused",
 ] as const;
 
-/** The rules that each node keeps by itself, no matter what it was told. */
+/** The rules that each node keeps by itself, no matter what it was told. An entry that it acknowledges may be replaced in the same turn, before the answer leaves. */
 export const OWN_RULES: ReadonlySet<Invariant> = new Set<Invariant>([
   "monotone term and commit",
   "one vote a term",
-  "durable acknowledgements",
   "a dead process is silent",
   "a disk in doubt is left alone",
   "no unexplained stop",
