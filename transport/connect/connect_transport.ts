@@ -73,6 +73,9 @@ export interface ConnectTransportCounts {
 
 const MIB = 1024 * 1024;
 
+/** The most streams that arrive at a time: each costs some 200 kB under Deno. */
+const MAX_INCOMING = 512;
+
 /** Limits for a peer that isn't there: as much as one election and a few heartbeats need. */
 const OFFLINE_QUEUE = { maxItems: 32, maxBytes: 4 * MIB };
 
@@ -254,6 +257,12 @@ export class ConnectTransport implements Transport {
    * @internal
    */
   touch(end: () => void): void {
+    if (!this.#incoming.has(end) && this.#incoming.size >= MAX_INCOMING) {
+      // A peer's stream carries a heartbeat many times a second, so it is never the most silent one of so many.
+      const [silent] = [...this.#incoming].reduce((most, next) => next[1] < most[1] ? next : most);
+      this.#incoming.delete(silent);
+      silent();
+    }
     this.#incoming.set(end, this.#peerOptions.host.clock.monotonicMs());
   }
 
