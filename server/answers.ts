@@ -42,6 +42,7 @@ export class Answers {
   #slow = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /** Creates a budget for the answers of one server. */
   constructor({ maxAnswerBytes = 32 * 1024 * 1024, answerStallTimeoutMs = 30_000 }: AnswerLimits = {}) {
     this.#limits = { maxAnswerBytes, answerStallTimeoutMs };
   }

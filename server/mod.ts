@@ -14,6 +14,7 @@ export type { App, AppOptions } from "./app.ts";
 export { EXIT, exitCodeOf } from "./exit_codes.ts";
 export type { ExitCode } from "./exit_codes.ts";
 export { listen } from "./listen.ts";
+export type { ConnectionCounts, ConnectionLimits } from "./connections.ts";
 export type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
 export { createLogger } from "./log.ts";
 export type { LogFields, LogFormat, Logger, LogLevel } from "./log.ts";

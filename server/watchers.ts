@@ -67,6 +67,7 @@ export class Watchers {
   #slow = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /** Creates the set of the watchers of one server. */
   constructor(
     { maxWatchers = 2000, maxWatchBytes = 32 * 1024 * 1024, watchStallTimeoutMs = 30_000 }: WatchLimits = {},
   ) {
@@ -169,12 +170,14 @@ export class Watchers {
 
 /** One watcher. */
 export class Watcher {
+  /** Carries its changes to the client. */
   readonly stream: WatchStream;
   readonly #watchers: Watchers;
   #current: EncodedChange | null = null;
   #nextVersion = 0;
   #ended: RaftError | null = null;
 
+  /** Made by {@linkcode Watchers}. */
   constructor(watchers: Watchers, stream: WatchStream) {
     this.#watchers = watchers;
     this.stream = stream;

@@ -7,7 +7,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { RaftError } from "../../lib/errors.ts";
 import type { ExpectedVersion } from "../../lib/kv/commands.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
-import { encodedStream, framed } from "../../transport/connect/mod.ts";
+import { encodedStream, framed } from "../../transport/connect/encoded_stream.ts";
 import { safeInteger } from "../../transport/wire/checked.ts";
 import { ChangeType, type KeyValueService, WatchResponseSchema } from "../../transport/wire/gen/raft/v1/kv_pb.ts";
 import type { CompareAndSetRequest, WatchResponse } from "../../transport/wire/gen/raft/v1/kv_pb.ts";

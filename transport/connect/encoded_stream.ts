@@ -16,6 +16,7 @@ export class EncodedStream {
   readonly body: SlicedBody = new SlicedBody();
   readonly #frames: Uint8Array[] = [];
 
+  /** Creates a stream without messages; the format follows from the content type of the request. */
   constructor(contentType: string) {
     this.format = contentType.includes("json") ? "json" : "proto";
   }

@@ -32,7 +32,8 @@ export interface BodyKind {
   readonly mayPause?: boolean;
 }
 
-type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
+/** The part of a request that is received. */
+export type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
 
 /** Read at once when not over this: a web stream for each small request costs more than the request. */
 const SMALL_BYTES = 64 * 1024;

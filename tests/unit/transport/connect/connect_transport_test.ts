@@ -189,7 +189,7 @@ Deno.test("Connect transport: a closed one refuses streams and calls, and can't 
 Deno.test("identity: returns the identity of the node at an address, or the reason why none can be asked", async () => {
   const transport = new ConnectTransport({ connector: http2Connector() });
   const caller = { nodeId: "n2", incarnation: "i2", address: "127.0.0.1:7002" };
-  const identity = { nodeId: "n1", incarnation: "i1", clusterId: "", address: "127.0.0.1:7001", empty: true };
+  const identity = { nodeId: "n1", incarnation: "i1", clusterId: "", address: "http://127.0.0.1:7001", empty: true };
   const asked: unknown[] = [];
   const peer = peerService(transport, (who) => {
     asked.push(who);
