@@ -126,7 +126,7 @@ function malformed(message: Message): string | null {
   }
 }
 
-/** Entries follow `prevLogIndex` without a gap, and terms never go down (§5.3). */
+/** Entries follow `prevLogIndex` without a gap, terms never go down (§5.3), and the first of all is a membership. */
 function malformedEntries({ term, prevLogIndex, prevLogTerm, entries }: AppendEntries): string | null {
   if (prevLogTerm > term) return `the entry before has term ${prevLogTerm}`;
   let index = prevLogIndex;
@@ -137,6 +137,8 @@ function malformedEntries({ term, prevLogIndex, prevLogTerm, entries }: AppendEn
       return `entry ${entry.index} has term ${entry.term}`;
     }
     before = entry.term;
+    // Every log begins with it, and every snapshot needs one.
+    if (index === 1 && entry.type !== "membership") return "entry 1 is not a membership";
     const problem = entry.type === "membership" ? problemOf(() => decodeMembership(entry.data)) : null;
     if (problem !== null) return `entry ${index}: ${problem}`;
   }

@@ -90,6 +90,17 @@ export const messages: readonly Mutant[] = [
     },
   },
   {
+    name: "any-first-entry-taken",
+    rule: "The first entry of a log is a membership.",
+    edits: [{
+      file: CHECK,
+      find: 'if (index === 1 && entry.type !== "membership") return',
+      replace: 'if (index === 0 && entry.type !== "membership") return',
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "a log begins with a membership: an empty node refuses any other first entry" },
+  },
+  {
     name: "clients-sent-to-senders",
     rule: "Clients are sent to addresses in the membership only.",
     edits: [{

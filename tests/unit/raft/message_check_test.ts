@@ -75,6 +75,19 @@ Deno.test("a message that makes no sense to any node is refused, whichever trans
   }
 });
 
+Deno.test("a log begins with a membership: an empty node refuses any other first entry", () => {
+  const s = new Server("n1");
+  for (const type of ["noop", "command"] as const) {
+    const message = appendEntries({ term: 2, leaderCommit: 1, entries: [{ ...command(1, 2), type }] });
+    assert.equal(kindOf(s, "n2", message), "malformed", type);
+  }
+  assert.deepEqual([s.raft.term, s.raft.lastIndex, s.raft.commitIndex], [0, 0, 0]);
+  const entries = [membershipEntry(1, 1, membership(three)), command(2, 2)];
+  assert.equal(kindOf(s, "n2", appendEntries({ term: 2, leaderCommit: 2, entries })), null);
+  assert.equal(s.persist().raft.commitIndex, 2);
+  assert.deepEqual(s.raft.membership.voters, three, "a snapshot has a membership to name");
+});
+
 Deno.test("answers to what was never sent are refused, and acknowledge nothing", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   s.propose("a");
