@@ -59,7 +59,12 @@ function refused(incoming: Incoming): Response | null {
   // Like `Deno.serve`: OPTIONS * asks about the server, for which the root stands.
   if (method === "OPTIONS" && url === "*") incoming.url = "/";
   const target = authority === undefined ? incoming.url : `http://${authority}${url}`;
-  return refusedHead({ method, target: target ?? "", authority: headers.host ?? authority ?? null });
+  const refusal = refusedHead({ method, target: target ?? "", authority: headers.host ?? authority ?? null });
+  if (refusal !== null) return refusal;
+  // node-server takes a host only in the form that URLs have: no long forms of IPv6.
+  if (headers.host !== undefined) headers.host = new URL(`http://${headers.host}`).host;
+  if (authority !== undefined) headers[":authority"] = new URL(`http://${authority}`).host;
+  return null;
 }
 
 /** The most bytes of a body that are read on, so that its client gets to the answer, once that has been given. */

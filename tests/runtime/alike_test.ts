@@ -71,6 +71,9 @@ const CASES: readonly Case[] = [
   host(400, "localhost", "evil.example"),
   host(200, "LOCALHOST"),
   host(200, "localhost."),
+  host(200, "[::1]:80"),
+  host(200, "[0:0:0:0:0:0:0:1]"),
+  host(200, "[::FFFF:127.0.0.1]:7001"),
   host(200),
   // Methods and bodies.
   ...["FOO", "get", "CONNECT"].map((name) => method(name, "/kv/x", 400)),
