@@ -98,10 +98,11 @@ function figure8UpToC() {
   s1.settle().elect("s2", "s3");
   assert.deepEqual([s1.raft.term, ...s1.terms()], [4, 1, 2, 4], "(c) S1 is leader of term 4");
   // Entry 2 of term 2 reaches S3: it is on a majority. The entry of term 4 is on S1 alone.
-  s3.deliver("s1", appendEntries({ term: 4, prevLogIndex: 1, prevLogTerm: 1, entries: [s1.disk.entries[1]!] }))
-    .persist();
+  const entries = [s1.disk.entries[1]!];
+  s3.deliver("s1", appendEntries({ term: 4, prevLogIndex: 1, prevLogTerm: 1, entries, round: 0 })).persist();
   for (const { to, message } of s3.messages()) if (to === "s1") s1.deliver("s3", message);
   s1.ack("s2", 2);
+  assert.deepEqual([s1.progress("s2").matchIndex, s1.progress("s3").matchIndex], [2, 2]);
   return all;
 }
 
