@@ -254,7 +254,11 @@ export const snapshots: readonly Mutant[] = [
   {
     name: "retention-without-bound",
     rule: "A leader keeps entries for others only up to a bound of bytes, and says when it can't.",
-    edits: [{ file: RETENTION, find: "if (bytes > maxRetainedBytes) {", replace: "if (bytes < 0) {" }],
+    edits: [{
+      file: RETENTION,
+      find: "if (bytes > maxRetainedBytes) {",
+      replace: "if (bytes > maxRetainedBytes + 2 ** 40) {",
+    }],
     killedBy: "test",
     test: {
       file: "tests/cluster/retention_test.ts",

@@ -14,7 +14,7 @@ export const surroundings: readonly Mutant[] = [
     edits: [{
       file: "transport/wire/checked.ts",
       find: 'throw withoutStack(() => new RaftError("invalid_argument", `malformed message: not ${what}`, { cause }));',
-      replace: "throw cause;",
+      replace: "throw what === null ? null : cause;",
     }],
     killedBy: "simulation",
     test: {
