@@ -171,6 +171,21 @@ Deno.test("entries are kept for a silent receiver for ten election timeouts, and
   await cluster.end();
 });
 
+Deno.test("entries are kept for a receiver that falls silent after its snapshot, and compacted after ten election timeouts", async () => {
+  const { cluster, leader, away, drops } = await withOneAway();
+  cluster.network.heal();
+  await writeUntil(cluster, leader, 40, () => receives(leader, away.id));
+  await writeUntil(cluster, leader, 400, () => !receives(leader, away.id));
+  cluster.network.isolate(away.id);
+  const { matchIndex } = leader.node.status().peers.find(({ id }) => id === away.id)!;
+  await writeUntil(cluster, leader, 40, () => leader.node.status().snapshotIndex > matchIndex + 100);
+  assert(kept(leader) > 10, "kept, beyond the trailing entries");
+  await cluster.pass(CONTACT_MS);
+  assert.equal(kept(leader), 10);
+  assert.deepEqual(drops, [], "the bound was not reached");
+  await cluster.end();
+});
+
 Deno.test("the entries of a removed receiver, and of one of a former leader, are compacted", async () => {
   const { cluster, leader, away } = await withOneAway();
   cluster.network.heal();

@@ -266,6 +266,21 @@ export const snapshots: readonly Mutant[] = [
     },
   },
   {
+    name: "entries-kept-for-the-silent",
+    rule: "Entries are kept only for members that answer.",
+    edits: [{
+      file: RETENTION,
+      find: "ticksSinceContact < GONE_AFTER_TIMEOUTS * config.electionTicks",
+      replace: "ticksSinceContact >= 0 * config.electionTicks",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/cluster/retention_test.ts",
+      name:
+        "entries are kept for a receiver that falls silent after its snapshot, and compacted after ten election timeouts",
+    },
+  },
+  {
     name: "snapshot-replaced-while-stored",
     rule: "A receiver that has all of a snapshot is not sent a newer one while it stores that.",
     edits: [{ file: "lib/node/snapshot_sender.ts", find: "if (offset === size) this.#resends = 0;", replace: "" }],
