@@ -157,7 +157,7 @@ function httpServers(
       outgoing.once("close", () => connections.done(connection, incoming.aborted || !outgoing.writableEnded));
     }
     const refusal = taken ? refused(incoming) : noRoom();
-    if (refusal !== null) void send(refusal, outgoing);
+    if (refusal !== null) send(refusal, outgoing).catch(() => breakOff(outgoing));
     else if (incoming instanceof http.IncomingMessage) void handle(incoming, outgoing);
     // A reset that came with the request is seen first, and spares the work.
     else setImmediate(() => incoming.stream.destroyed ? undefined : void handle(incoming, outgoing));
@@ -198,7 +198,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   });
 
   const server = net.createServer({ noDelay: true }, (socket) => {
-    // node:http lets go of a socket that asks for a tunnel; a reset would then end the process.
+    // node:http removes its listeners from a socket that asks for a tunnel; a reset would then end the process.
     socket.on("error", () => {});
     const connection = connections.add(() => void socket.destroy());
     if (connection === null) return void socket.destroy();
