@@ -47,7 +47,7 @@ export function openHeader(block: Uint8Array, { name, version, kind }: SnapshotF
 }
 
 /**
- * Reads a snapshot by `read`, and lets go of the stream.
+ * Reads a snapshot by `read`, and releases the stream.
  *
  * @throws {RaftError} `damaged` for a RangeError or TypeError of `read`
  */

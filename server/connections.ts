@@ -42,7 +42,7 @@ const MAX_BY_DEFAULT = 4096;
 /** Descriptors for the log, snapshots and links to peers; or an eighth of all, if that is more. */
 const RESERVED_DESCRIPTORS = 48;
 /** Connections beyond the limit, for the requests of peers and operators alone. */
-export const EXTRA_CONNECTIONS = 16;
+const EXTRA_CONNECTIONS = 16;
 /** A client may abort so many requests at once, and so many per second. */
 const RESET_BURST = 100;
 const RESETS_PER_SECOND = 33;

@@ -1,6 +1,6 @@
 /**
  * The watchers of a server, and the memory that they may take. A change is encoded once for all of them; a watcher
- * holds the one change that its client is reading, so a client that doesn't read delays nobody and costs little.
+ * holds the one change that its client is reading, so a client that doesn't read delays no other and costs little.
  */
 
 import { RaftError } from "../lib/errors.ts";
@@ -59,7 +59,7 @@ const STALLED_LOOKS = 4;
 export class Watchers {
   readonly #limits: Required<WatchLimits>;
   readonly #watchers = new Set<Watcher>();
-  /** EncodedChange changes that clients are reading, and others that may be wanted again; the oldest first. */
+  /** The changes that clients are reading, and others that may be wanted again; the oldest first. */
   readonly #read = new Map<string, EncodedChange>();
   readonly #kept = new Map<string, EncodedChange>();
   #bytes = 0;

@@ -10,6 +10,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compareCopies } from "../support/copies.ts";
+import { numberIn, wholeIn } from "../support/number_options.ts";
 import { seededRandom } from "../support/virtual_host.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Clients, connect, readAll } from "./clients.ts";
@@ -80,18 +81,6 @@ function parse(args: readonly string[]): Options | 0 | 2 {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
     return 2;
   }
-}
-
-function numberIn(name: string, text: string, low: number, high: number): number {
-  const value = text.trim() === "" ? NaN : Number(text);
-  if (!(value >= low && value <= high)) throw new Error(`${name}: expected a number from ${low} to ${high}.`);
-  return value;
-}
-
-function wholeIn(name: string, text: string, low: number, high: number): number {
-  const value = numberIn(name, text, low, high);
-  if (!Number.isInteger(value)) throw new Error(`${name}: expected a whole number.`);
-  return value;
 }
 
 function faultNamed(kind: string): Fault {

@@ -67,7 +67,7 @@ async function withDisks() {
   return { cluster, leader, lagging, disk: disks.get(lagging.id)! };
 }
 
-Deno.test("a lagging follower has at most one snapshot beside the current one, whatever hangs and whoever leads", async () => {
+Deno.test("a lagging follower has at most one snapshot beside the current one, whatever hangs and whichever node leads", async () => {
   const { cluster, lagging, disk } = await withDisks();
   // Its own snapshot waits for the log; then comes one after the other, of two leaders.
   disk.hold(({ type, path }) => type === "sync" && path.includes("/log-"));

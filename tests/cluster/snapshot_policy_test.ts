@@ -30,6 +30,12 @@ async function withState(node: Partial<RaftNodeOptions> = {}) {
   return { cluster, leader, size };
 }
 
+/** Writes small entries, and lets a snapshot end that they call for. */
+async function write(cluster: Cluster, node: TestNode, entries: number): Promise<void> {
+  await cluster.propose(node, ...small(entries));
+  await cluster.pass(500);
+}
+
 Deno.test("snapshots follow the size of the log: all but the newest together are no larger than the log", async () => {
   const { cluster, leader, size } = await withState({ snapshotEntries: 50 });
   const taken = sizesTaken(leader);
@@ -49,11 +55,9 @@ Deno.test("`snapshotEntries` and `snapshotBytes` are the least log, also for a s
     const cluster = await Cluster.start({ voters: 1, node: { snapshotRatio: 1, ...node } });
     const leader = await cluster.leader();
     const taken = sizesTaken(leader);
-    await cluster.propose(leader, ...small(400));
-    await cluster.pass(500);
+    await write(cluster, leader, 400);
     assert.equal(taken.length, 0);
-    await cluster.propose(leader, ...small(200));
-    await cluster.pass(500);
+    await write(cluster, leader, 200);
     assert.equal(taken.length, 1);
     await cluster.end();
   }
@@ -62,11 +66,9 @@ Deno.test("`snapshotEntries` and `snapshotBytes` are the least log, also for a s
 Deno.test("`maxLogBytes` bounds the log that a node reads at its start, whatever the size of the snapshot", async () => {
   const { cluster, leader } = await withState({ snapshotEntries: 50, maxLogBytes: 20_000 });
   const taken = sizesTaken(leader);
-  await cluster.propose(leader, ...small(500));
-  await cluster.pass(500);
+  await write(cluster, leader, 500);
   assert.equal(taken.length, 0);
-  await cluster.propose(leader, ...small(200));
-  await cluster.pass(500);
+  await write(cluster, leader, 200);
   assert.equal(taken.length, 1);
   await cluster.end();
 });
@@ -74,8 +76,7 @@ Deno.test("`maxLogBytes` bounds the log that a node reads at its start, whatever
 Deno.test("without `snapshotEntries` and `snapshotBytes` no snapshot is taken", async () => {
   const { cluster, leader } = await withState({ snapshotBytes: 0, maxLogBytes: 10_000 });
   const taken = sizesTaken(leader);
-  await cluster.propose(leader, ...small(5000));
-  await cluster.pass(500);
+  await write(cluster, leader, 5000);
   assert.equal(taken.length, 0);
   await cluster.end();
 });
@@ -88,11 +89,9 @@ Deno.test("after a restart the sizes of log and snapshot are those of the disk",
   const back = await cluster.restart(leader.id);
   await cluster.leader();
   const taken = sizesTaken(back);
-  await cluster.propose(back, ...small(Math.floor(entries * 0.2)));
-  await cluster.pass(500);
+  await write(cluster, back, Math.floor(entries * 0.2));
   assert.equal(taken.length, 0, "80 % of the snapshot");
-  await cluster.propose(back, ...small(Math.floor(entries * 0.3)));
-  await cluster.pass(500);
+  await write(cluster, back, Math.floor(entries * 0.3));
   assert.equal(taken.length, 1, "110 % of the snapshot");
   await cluster.end();
 });
@@ -113,11 +112,9 @@ Deno.test("a snapshot on demand, and one from the leader, begin the log anew", a
   assert.equal(away.machine.restores, 1);
   const taken = [leader, away].map(sizesTaken);
   const entries = Math.floor(size / SMALL_BYTES);
-  for (let i = 0; i < 9; i++) await cluster.propose(leader, ...small(Math.floor(entries / 10)));
-  await cluster.pass(500);
+  for (let i = 0; i < 9; i++) await write(cluster, leader, Math.floor(entries / 10));
   assert.deepEqual(taken.map((sizes) => sizes.length), [0, 0], "90 % of the snapshot");
-  for (let i = 0; i < 2; i++) await cluster.propose(leader, ...small(Math.floor(entries / 10)));
-  await cluster.pass(500);
+  for (let i = 0; i < 2; i++) await write(cluster, leader, Math.floor(entries / 10));
   assert.deepEqual(taken.map((sizes) => sizes.length), [1, 1], "110 % of the snapshot");
   await cluster.end();
 });

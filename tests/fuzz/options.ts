@@ -5,6 +5,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { numberIn, wholeIn } from "../support/number_options.ts";
 
 /** A runtime that servers run in. */
 export type RuntimeName = "deno" | "node" | "bun";
@@ -63,7 +64,7 @@ export function parse(args: readonly string[]): Options | 0 | 2 {
     }
     return {
       minutes: numberIn("--minutes", values.minutes, 0.01, 10_000),
-      seed: wholeIn("--seed", values.seed, 2 ** 32 - 1),
+      seed: wholeIn("--seed", values.seed, 0, 2 ** 32 - 1),
       only: values.only === undefined ? null : windowOf(values.only),
       runtimes: runtimesOf(values.runtimes),
       maxMib: numberIn("--max-mib", values["max-mib"], 1, 1_000_000),
@@ -76,21 +77,9 @@ export function parse(args: readonly string[]): Options | 0 | 2 {
   }
 }
 
-function numberIn(name: string, text: string, low: number, high: number): number {
-  const value = text.trim() === "" ? NaN : Number(text);
-  if (!(value >= low && value <= high)) throw new Error(`${name}: expected a number from ${low} to ${high}.`);
-  return value;
-}
-
-function wholeIn(name: string, text: string, high: number): number {
-  const value = numberIn(name, text, 0, high);
-  if (!Number.isInteger(value)) throw new Error(`${name}: expected a whole number.`);
-  return value;
-}
-
 function windowOf(text: string): readonly [number, number] {
   const [first = "", last = first, ...more] = text.split("-");
-  const window = [wholeIn("--only", first, 2 ** 32 - 1), wholeIn("--only", last, 2 ** 32 - 1)] as const;
+  const window = [wholeIn("--only", first, 0, 2 ** 32 - 1), wholeIn("--only", last, 0, 2 ** 32 - 1)] as const;
   if (more.length > 0 || window[1] < window[0]) throw new Error("--only: expected K or K-L.");
   return window;
 }

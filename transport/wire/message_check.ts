@@ -15,7 +15,7 @@ export const MAX_COMMANDS = 4096;
 export const MAX_FIELDS: number = 256 * 1024;
 
 /** The longest string, in bytes. Ids and addresses are shorter; this leaves room for the text of errors. */
-export const MAX_STRING_BYTES: number = 64 * 1024;
+const MAX_STRING_BYTES: number = 64 * 1024;
 
 /** The most elements of a repeated field in one message, however the message nests them. */
 const DEFAULT_MAX_ELEMENTS = 4096;

@@ -4,18 +4,9 @@
  */
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
+import { runnerOf } from "../../support/run_main.ts";
 
-const MAIN = fileURLToPath(new URL("../../chaos/main.ts", import.meta.url));
-
-async function chaos(...args: readonly string[]): Promise<{ code: number; text: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", MAIN, ...args],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
-}
+const chaos = runnerOf("chaos/main.ts");
 
 Deno.test("five processes under faults for 20 seconds: nothing is lost, and all answers are those of one copy", async () => {
   const { code, text } = await chaos("--minutes", "0.33", "--seed", "7");

@@ -5,18 +5,9 @@
 
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { runnerOf } from "../../support/run_main.ts";
 
-const MAIN = fileURLToPath(new URL("../../fuzz/main.ts", import.meta.url));
-
-async function fuzz(...args: readonly string[]): Promise<{ code: number; text: string }> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--no-check", MAIN, ...args],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
-}
+const fuzz = runnerOf("fuzz/main.ts");
 
 Deno.test("Deno, Node and Bun withstand 400 odd inputs, and clients beside them lose nothing", async () => {
   // By number and not by time, so that a fast machine sends no others. How many are under way at once depends on it.
