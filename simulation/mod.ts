@@ -14,6 +14,14 @@ export type { FaultKind } from "./plan.ts";
 export { INVARIANTS } from "./run.ts";
 export type { Invariant, Violation } from "./run.ts";
 export type { StoryLine } from "./trace.ts";
+export type {
+  ProtocolEvent,
+  TracedEntry,
+  TracedMembership,
+  TracedMessage,
+  TracedSnapshot,
+  TracedState,
+} from "./protocol_trace.ts";
 export type { Request, Workload } from "./clients/workload.ts";
 export type { Stream } from "./decisions.ts";
 export { checkLinearizable, keyValueModel, registerModel } from "./linearizability/mod.ts";

@@ -4,6 +4,7 @@
  */
 
 import { Decisions } from "./decisions.ts";
+import type { ProtocolTrace } from "./protocol_trace.ts";
 import { Trace } from "./trace.ts";
 import { Scheduler } from "./scheduler.ts";
 
@@ -62,6 +63,8 @@ export class Run {
   );
   readonly decisions: Decisions;
   readonly trace: Trace;
+  /** The events for a model checker; `null` unless they are recorded. */
+  protocol: ProtocolTrace | null = null;
   /** Set once bits were flipped on a disk: other nodes may find damage in data from there. */
   rotten = false;
   /** Set once the faults are over: no message or call is lost, delayed or damaged at random, and no request left out. */

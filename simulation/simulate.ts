@@ -22,6 +22,8 @@ import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
 import { requestMachine } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
+import { ProtocolTrace } from "./protocol_trace.ts";
+import type { ProtocolEvent } from "./protocol_trace.ts";
 import { drawPlan } from "./plan.ts";
 import type { FaultKind } from "./plan.ts";
 import { recover } from "./recovery.ts";
@@ -58,6 +60,8 @@ export interface SimulationOptions {
   readonly search?: boolean;
   /** Records the story. @default false */
   readonly record?: boolean;
+  /** Called with each event of the protocol, in order, for a model checker; see docs/tla/README.md. */
+  readonly onProtocolEvent?: (event: ProtocolEvent) => void;
 }
 
 /** The result of a run. */
@@ -117,6 +121,9 @@ class Simulation {
     const { seed, decisions, record = false, steps = MAX_STEPS, stateMachine = () => new KeyValue() } = options;
     const run = new Run(seed, decisions === undefined ? null : new Set(decisions), record);
     run.scheduler.maxSteps = steps;
+    if (options.onProtocolEvent !== undefined) {
+      run.protocol = new ProtocolTrace(() => run.scheduler.nowMs, options.onProtocolEvent);
+    }
     const plan = drawPlan(run.decisions, options);
     if (plan.liar?.deceives) run.rulesLeft = OWN_RULES;
     if (plan.maxDrift > 0) run.trace.count("drift");

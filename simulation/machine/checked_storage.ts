@@ -9,6 +9,7 @@ import type { LoadedState, SnapshotWriter } from "../../lib/storage.ts";
 import { FileStorage } from "../../storage/file/file_storage.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { ProtocolTrace } from "../protocol_trace.ts";
 import type { Disk } from "./disk.ts";
 import { FOLDER } from "./disk.ts";
 
@@ -17,6 +18,7 @@ export interface StorageChecks {
   readonly life: Life;
   readonly protocol: ProtocolChecks;
   readonly application: ApplicationChecks;
+  readonly trace: ProtocolTrace | null;
   /** Called when a promise settles, which must not happen in a dead process. */
   readonly settled: () => void;
 }
@@ -30,25 +32,31 @@ export class CheckedStorage extends FileStorage {
   }
 
   override async load(): Promise<LoadedState> {
-    const { life, protocol, settled } = this.#checks;
+    const { life, protocol, trace, settled } = this.#checks;
     const found = await super.load();
     settled();
     protocol.loaded(life, found);
+    trace?.loaded(life, found);
     return found;
   }
 
   override async persist(batch: PersistBatch): Promise<void> {
-    const { life, protocol, application, settled } = this.#checks;
+    const { life, protocol, application, trace, settled } = this.#checks;
     const { record } = life;
     protocol.persisting(life, batch);
+    trace?.writing(life, batch);
     record.underWay = batch;
     try {
       await super.persist(batch);
     } catch (error) {
-      if (error instanceof StorageError && error.disk === "unchanged") record.underWay = null;
+      if (error instanceof StorageError && error.disk === "unchanged") {
+        record.underWay = null;
+        trace?.wrote(life, true);
+      }
       throw error;
     }
     settled();
+    trace?.wrote(life, false);
     record.underWay = null;
     record.apply(batch);
     // Only a snapshot of the node's own state is persisted alone, and keeps the log.

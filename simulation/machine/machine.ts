@@ -147,6 +147,7 @@ export class Machine implements Receiver, Victim {
         life,
         protocol,
         application,
+        trace: run.protocol,
         settled: () => this.requireAlive(process),
       }),
       transport: this.#transport(process, life),
@@ -164,6 +165,7 @@ export class Machine implements Receiver, Victim {
     const { run } = this.#with;
     run.trace.mark("ended", this.number);
     run.trace.describe(this.name, `${survival === null ? "is killed" : "loses power"}: ${why}`);
+    if (this.#life !== null) run.protocol?.ended(this.#life);
     this.process.kill();
     this.process = null;
     this.#life = null;
@@ -255,6 +257,7 @@ export class Machine implements Receiver, Victim {
     life.view = node.inspect();
     const { run } = this.#with;
     const { trace } = run;
+    run.protocol?.started(life, life.view);
     node.addEventListener("raft", ({ detail }) => {
       trace.count(detail.type);
       const line = trace.story === null ? null : describeEvent(detail);

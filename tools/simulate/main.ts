@@ -9,6 +9,7 @@ import { FAULTS, shrink, simulate } from "../../simulation/mod.ts";
 import type { FaultKind, SimulationOptions } from "../../simulation/mod.ts";
 import { readJson, run } from "../run.ts";
 import { runSeeds } from "./pool.ts";
+import { simulateTraced, traceFile } from "./trace_file.ts";
 import { describeCounts, describeResult, describeStory, describeSummary, describeTest, progressBar } from "./report.ts";
 
 interface Options {
@@ -21,6 +22,7 @@ interface Options {
   readonly jobs: number;
   readonly keepGoing?: boolean;
   readonly story?: boolean;
+  readonly trace?: string;
   readonly shrink?: boolean;
   readonly json?: boolean;
 }
@@ -76,7 +78,9 @@ function replayCommand(seed: number, { nodes, faults, seconds, liars }: Options)
 
 async function runOne(seed: number, options: Options): Promise<number> {
   const simulation = { ...simulationOf(options), seed };
-  const result = await simulate({ ...simulation, record: options.story ?? false });
+  const recorded = { ...simulation, record: options.story ?? false };
+  const { trace } = options;
+  const result = await (trace === undefined ? simulate(recorded) : simulateTraced(recorded, traceFile(trace, seed)));
   if (options.json) console.log(JSON.stringify(result));
   else {
     if (options.story) console.log(`${describeStory(result.story)}\n`);
@@ -112,6 +116,7 @@ async function runMany([first, last]: readonly [number, number], options: Option
     jobs: options.jobs,
     keepGoing: options.keepGoing ?? false,
     simulation: simulationOf(options),
+    ...options.trace === undefined ? {} : { trace: options.trace },
     onResult(result) {
       done++;
       if (result.verdict === "failed" && !options.json) {
@@ -156,10 +161,14 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--jobs <n>", "threads", integer(1, 64), navigator.hardwareConcurrency)
     .option("--keep-going", "continue after a seed that failed")
     .option("--story", "with --seed: print the story")
+    .option("--trace <file>", "write the events of the protocol as NDJSON; {seed} in the name is the seed")
     .option("--shrink", "with --seed: make a failure small, and print it as a story and as a test")
     .option("--json", "print the results as JSON");
   command.parse([...args], { from: "user" });
   const options = command.opts<Options>();
+  if (options.trace !== undefined && options.seed === undefined && !options.trace.includes("{seed}")) {
+    command.error("error: with many seeds, the file of --trace must have {seed} in its name");
+  }
   if (options.seed !== undefined) return await runOne(options.seed, options);
   return await runMany(options.seeds ?? DEFAULT_SEEDS, options);
 }

@@ -1,15 +1,18 @@
 /** A pool of threads that run many seeds. */
 
 import type { SimulationOptions, SimulationResult } from "../../simulation/mod.ts";
-import type { WorkerAnswer } from "./worker.ts";
+import { traceFile } from "./trace_file.ts";
+import type { WorkerAnswer, WorkerTask } from "./worker.ts";
 
 export interface PoolOptions {
   readonly first: number;
   readonly last: number;
   readonly jobs: number;
-  readonly simulation: Omit<SimulationOptions, "seed" | "stateMachine" | "workload">;
+  readonly simulation: Omit<SimulationOptions, "seed" | "stateMachine" | "workload" | "onProtocolEvent">;
   /** Continues after a seed that failed. @default false */
   readonly keepGoing?: boolean;
+  /** The file for the events of each seed, with `{seed}` for its number. @default none */
+  readonly trace?: string;
   /** Called with the result of each seed. */
   readonly onResult: (result: SimulationResult) => void;
 }
@@ -50,21 +53,24 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
 }
 
 async function runLane(
-  { simulation }: PoolOptions,
+  { simulation, trace }: PoolOptions,
   take: () => number | null,
   note: (result: SimulationResult) => void,
 ): Promise<void> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   try {
-    for (let seed = take(); seed !== null; seed = take()) note(await ask(worker, { ...simulation, seed }));
+    for (let seed = take(); seed !== null; seed = take()) {
+      const options = { ...simulation, seed };
+      note(await ask(worker, { options, trace: trace === undefined ? null : traceFile(trace, seed) }));
+    }
   } finally {
     worker.terminate();
   }
 }
 
-function ask(worker: Worker, options: SimulationOptions): Promise<SimulationResult> {
+function ask(worker: Worker, task: WorkerTask): Promise<SimulationResult> {
   return new Promise((resolve, reject) => {
-    const broken = (why: string): void => reject(new Error(`seed ${options.seed} could not be run: ${why}`));
+    const broken = (why: string): void => reject(new Error(`seed ${task.options.seed} could not be run: ${why}`));
     worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
       if ("result" in data) resolve(data.result);
       else broken(data.error);
@@ -73,7 +79,7 @@ function ask(worker: Worker, options: SimulationOptions): Promise<SimulationResu
       event.preventDefault();
       broken(event.message);
     };
-    worker.postMessage(options);
+    worker.postMessage(task);
   });
 }
 
