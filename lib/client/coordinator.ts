@@ -230,7 +230,8 @@ export class Coordinator {
           ? await attempt(this.#host, leftMs, signals, () => this.#finder.find())
           : this.#finder.next();
         const to = endpoint;
-        const attemptMs = Math.min(this.#attemptTimeoutMs, leftMs);
+        // The search for the leader has taken a part of the time.
+        const attemptMs = Math.min(this.#attemptTimeoutMs, deadlineMs - clock.monotonicMs());
         const result = await attempt(this.#host, attemptMs, signals, (signal) => call(to, signal));
         if (atLeader) this.#finder.succeeded();
         return result;

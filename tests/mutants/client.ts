@@ -44,6 +44,17 @@ export const client: readonly Mutant[] = [
     },
   },
   {
+    name: "search-not-counted",
+    rule: "A read ends at its deadline, the search for the leader included.",
+    edits: [{
+      file: "lib/client/coordinator.ts",
+      find: "Math.min(this.#attemptTimeoutMs, deadlineMs - clock.monotonicMs())",
+      replace: "Math.min(this.#attemptTimeoutMs, leftMs)",
+    }],
+    killedBy: "simulation",
+    test: { file: COORDINATOR_TESTS, name: "coordinator: the search for the leader is a part of a read's time" },
+  },
+  {
     name: "resent-without-session",
     rule: "Without a session a command is never sent again once it may have reached a leader.",
     edits: [{

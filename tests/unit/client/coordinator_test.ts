@@ -226,6 +226,15 @@ Deno.test("coordinator: a timeout reports the most telling error, not the attemp
     });
   }));
 
+Deno.test("coordinator: the search for the leader is a part of a read's time", () =>
+  withClient(async ({ cluster, client, host }) => {
+    cluster.latencyMs = 40;
+    cluster.fault = (method) => method === "read" ? "hang" : "none";
+    const beganMs = host.clock.monotonicMs();
+    await assert.rejects(host.run(client.read(bytes("a"), { timeoutMs: 150 })), { code: "timeout" });
+    assert.equal(host.clock.monotonicMs() - beganMs, 150);
+  }));
+
 Deno.test("coordinator: a timeout reports that there is no leader, even if a node is unreachable at the end", () =>
   withClient(async ({ cluster, client, host }) => {
     cluster.elect(null);
