@@ -71,6 +71,11 @@ export class Network {
     return this.#link(from, to).cut === 0;
   }
 
+  /** Reports whether the link between two machines is neither cut nor clogged, in either direction. */
+  isWell(one: string, other: string): boolean {
+    return [this.#link(one, other), this.#link(other, one)].every(({ cut, held }) => cut === 0 && held === null);
+  }
+
   /** Draws the delay of one message or call. */
   delayUs(from: string, to: string, chance: Stream): number {
     const unit = chance.unit();

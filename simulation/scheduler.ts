@@ -89,6 +89,9 @@ export class Scheduler {
   stopped = false;
   /** The number of events after which the run ends. */
   maxSteps = Infinity;
+  /** A look at the run from time to time, between two events; it must not change anything. */
+  observer: { readonly everyUs: number; readonly look: () => void } | null = null;
+  #lookAtUs = 0;
   readonly #queue = new EventQueue();
   readonly #enqueue = systemHost().enqueue;
   #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
@@ -135,8 +138,15 @@ export class Scheduler {
       await this.#drain();
       for (const actor of this.#acted) actor.poll?.();
       this.#acted.clear();
+      this.#look();
     }
     if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
+  }
+
+  #look(): void {
+    if (this.observer === null || this.nowUs < this.#lookAtUs) return;
+    this.#lookAtUs = this.nowUs + this.observer.everyUs;
+    this.observer.look();
   }
 
   /** Runs the queued tasks, or else the next event; returns false if there is neither until then. */

@@ -10,9 +10,11 @@ import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";
+import { LivenessChecks } from "./checks/liveness_checks.ts";
+import { ServedCalls } from "./checks/served_calls.ts";
 import { ProtocolChecks } from "./checks/protocol_checks.ts";
 import { Clients } from "./clients/clients.ts";
-import { keyValueHistory, KeyValueWorkload } from "./clients/key_value_workload.ts";
+import { keyValueHistory, KeyValueWorkload, misread } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
 import { Cluster } from "./faults/cluster.ts";
 import { Liar } from "./faults/liar.ts";
@@ -108,6 +110,9 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return await new Simulation(options).live();
 }
 
+/** The time between two looks at whether the cluster makes progress. */
+const LOOK_US = 50_000;
+
 class Simulation {
   readonly #options: SimulationOptions;
   readonly #run: Run;
@@ -140,12 +145,17 @@ class Simulation {
       machines.set(name, new Machine(surroundings, name, at, at < plan.voters ? first : null));
     }
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
-    const clients = new Clients({ run, plan, machines, network, workload, history: this.#history });
+    const served = new ServedCalls(run);
+    const history = this.#history;
+    const clients = new Clients({ run, plan, machines, network, served, workload, history, application });
+    const cluster = new Cluster(run, protocol, machines);
+    const liveness = new LivenessChecks({ run, plan, cluster, network, clients, history, served });
+    run.scheduler.observer = { everyUs: LOOK_US, look: () => liveness.poll() };
     this.#options = options;
     this.#run = run;
     this.#protocol = protocol;
     this.#application = application;
-    this.#faults = { run, plan, cluster: new Cluster(run, protocol, machines), network, clients, liar };
+    this.#faults = { run, plan, cluster, network, clients, liar };
     this.#stateMachine = stateMachine;
   }
 
@@ -182,10 +192,16 @@ class Simulation {
     this.#history.checkOutcomes(run, this.#application);
     this.#history.checkOrder(run);
     const reference = new Sessions(requestMachine(this.#stateMachine()), this.#faults.plan.sessions);
+    await this.#history.checkAnswers(run, 0, reference, null);
     await this.#application.replay(reference, async (index, answer) => {
       if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
       await this.#history.checkAnswers(run, index, reference, answer);
     });
+    if (this.#options.workload === undefined) {
+      for (const { client, asked: { text } } of misread(this.#history.records)) {
+        run.report("outcomes are true", `the client of ${client} did not pass on what answers "${text}"`);
+      }
+    }
     await this.#compareStates(reference);
     if (run.violation === null) this.#search();
   }

@@ -29,6 +29,11 @@ export class ApplicationChecks {
     return this.#carriedOut.get(request);
   }
 
+  /** Reports whether all up to this index are committed. */
+  isCommitted(index: number): boolean {
+    return index <= this.#entries.commitIndex;
+  }
+
   /** Checks a command that a node is about to apply (figure 3, State Machine Safety). */
   applying(life: Life, { index, term, data }: AppliedCommand): void {
     const { name, record } = life;

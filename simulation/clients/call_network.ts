@@ -8,6 +8,8 @@ import { DirectClientTransport } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../../lib/node/types.ts";
 import type { RaftNode } from "../../lib/node/mod.ts";
+import type { Server } from "../checks/history.ts";
+import type { ServedCalls } from "../checks/served_calls.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Process } from "../machine/process.ts";
 import type { Network } from "../network.ts";
@@ -20,7 +22,17 @@ const LATE_MS = 3000;
 const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: "unknown" });
 
 /** The execution of a call at a node. */
-type Serve<T> = (transport: ClientTransport, signal: AbortSignal) => Promise<T>;
+type Serve<T> = (transport: ClientTransport, signal: AbortSignal, server: Server) => Promise<T>;
+
+/** A call that arrives at a machine. */
+interface Arrival<T> {
+  readonly machine: Machine;
+  /** The call in words. */
+  readonly what: string;
+  /** Fires when the client has given up; `undefined` if the node is not told. */
+  readonly signal: AbortSignal | undefined;
+  readonly serve: Serve<T>;
+}
 
 /** The parts of a run that a call passes through. */
 export interface CallPath {
@@ -28,11 +40,17 @@ export interface CallPath {
   readonly plan: Plan;
   readonly machines: ReadonlyMap<string, Machine>;
   readonly network: Network;
+  readonly served: ServedCalls;
 }
+
+/** The probability that a node is not told that its caller has given up, as over a connection that is half open. */
+const ABANDONED = 0.1;
 
 export class CallNetwork implements ClientTransport {
   readonly #path: CallPath;
   readonly #client: string;
+  /** The process that gave an answer to a query, by the answer. */
+  readonly #servers = new WeakMap<ReadResult, Server>();
 
   constructor(path: CallPath, client: string) {
     this.#path = path;
@@ -44,7 +62,8 @@ export class CallNetwork implements ClientTransport {
     commands: readonly Uint8Array[],
     options: CallOptions = {},
   ): Promise<readonly ProposeOutcome[]> {
-    return this.#call(endpoint, options.signal, (node, signal) => node.propose(endpoint, commands, { signal }));
+    const { signal } = options;
+    return this.#call("a proposal", endpoint, signal, (node, signal) => node.propose(endpoint, commands, { signal }));
   }
 
   read(
@@ -53,14 +72,23 @@ export class CallNetwork implements ClientTransport {
     options: CallOptions & { readonly consistency?: Consistency } = {},
   ): Promise<ReadResult> {
     const { signal, ...rest } = options;
-    return this.#call(endpoint, signal, (node, signal) => node.read(endpoint, query, { ...rest, signal }));
+    return this.#call(`a ${rest.consistency} read`, endpoint, signal, async (node, signal, server) => {
+      const answer = await node.read(endpoint, query, { ...rest, signal });
+      this.#servers.set(answer, server);
+      return answer;
+    });
+  }
+
+  /** Returns the process that gave an answer to a query. */
+  serverOf(answer: ReadResult): Server | null {
+    return this.#servers.get(answer) ?? null;
   }
 
   status(endpoint: string, options: CallOptions = {}): Promise<NodeStatus> {
-    return this.#call(endpoint, options.signal, (node) => node.status(endpoint));
+    return this.#call("a status", endpoint, options.signal, (node) => node.status(endpoint));
   }
 
-  #call<T>(endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
+  #call<T>(what: string, endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
     const { run: { scheduler, trace, decisions, calm }, machines, network, plan } = this.#path;
     const chance = decisions.stream(`call ${this.#client}>${endpoint}`).next();
     const { lostCall, lateCall } = calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
@@ -74,26 +102,26 @@ export class CallNetwork implements ClientTransport {
       delayUs += chance.below(LATE_MS * 1000);
       trace.count("lateCall");
     }
+    const abandoned = chance.chance(ABANDONED);
     return new Promise((resolve, reject) => {
       const machine = machines.get(endpoint);
       if (lost || machine === undefined) return;
       const answer = (settle: () => void): void => {
         if (!answerLost) scheduler.after(backUs, null, settle);
       };
-      scheduler.after(delayUs, machine, () => this.#arrive(machine, signal, serve, answer, resolve, reject));
+      const arrived = { machine, what, signal: abandoned ? undefined : signal, serve };
+      scheduler.after(delayUs, machine, () => this.#arrive(arrived, answer, resolve, reject));
     });
   }
 
   /** Delivers the call. `answer` carries an outcome back. */
   #arrive<T>(
-    machine: Machine,
-    signal: AbortSignal | undefined,
-    serve: Serve<T>,
+    { machine, what, signal, serve }: Arrival<T>,
     answer: (settle: () => void) => void,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ): void {
-    const { network } = this.#path;
+    const { network, served } = this.#path;
     if (!network.reaches(this.#client, machine.name)) return;
     const { process, node } = machine;
     if (process === null || node === null) {
@@ -106,7 +134,8 @@ export class CallNetwork implements ClientTransport {
           if (network.reaches(machine.name, this.#client)) answer(settle);
         });
       };
-      serve(reach(machine.name, node), this.#giveUp(signal, machine, process)).then(
+      const call = serve(reach(machine.name, node), this.#giveUp(signal, machine, process), process);
+      served.serve(machine, what, call).then(
         (value) => back(() => resolve(value)),
         (error) => back(() => reject(error)),
       );

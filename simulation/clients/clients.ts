@@ -6,28 +6,49 @@
 import { Coordinator } from "../../lib/client/mod.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { RaftError } from "../../lib/errors.ts";
+import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { History, HistoryRecord } from "../checks/history.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
 import { encodeRequest } from "../machine/checked_state_machine.ts";
 import type { CallPath } from "./call_network.ts";
 import { CallNetwork } from "./call_network.ts";
-import type { Request, Workload } from "./workload.ts";
+import { drawManner } from "./manner.ts";
+import type { Manner } from "./manner.ts";
+import type { Request, RequestCluster, SendOptions, Workload } from "./workload.ts";
 
 export interface ClientsOptions extends CallPath {
   readonly workload: Workload;
   readonly history: History;
+  readonly application: ApplicationChecks;
 }
 
+/** A client, with what the checks of liveness know of it. */
+export interface Client {
+  readonly name: string;
+  /** The only node that it asks; `null` if it asks any. */
+  readonly only: string | null;
+  readonly coordinator: Coordinator;
+  readonly calls: CallNetwork;
+  /** The time since which it could be served; `null` if it can't be. */
+  servableUs: number | null;
+  /** The number of requests in a row that began after that, and got no answer in time. */
+  unanswered: number;
+}
+
+/** The error of an aborted request; created only once, because that is slow. */
+const GIVEN_UP = new Error("the user has given up");
+
 /** Makes a client, which asks any node, or `only` this one. */
-function newClient(options: ClientsOptions, name: string, only?: string): Coordinator {
+function newClient(options: ClientsOptions, name: string, only?: string): Client {
   const { run: { decisions, scheduler }, plan, machines } = options;
   const { timeoutMs, attemptTimeoutMs } = plan.clients;
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
-  return new Coordinator({
+  const calls = new CallNetwork(options, name);
+  const coordinator = new Coordinator({
     endpoints: only === undefined ? [...machines.keys()] : [only],
     endpointOf: (address) => only === undefined || address === only ? address : null,
-    transport: new CallNetwork(options, name),
+    transport: calls,
     host: new Process(options.run, { name }, clock, decisions.stream(`host ${name}`)),
     // Without a session, a command is sent at most once.
     session: !decisions.stream(`client ${name}`).chance(0.2),
@@ -35,14 +56,15 @@ function newClient(options: ClientsOptions, name: string, only?: string): Coordi
     attemptTimeoutMs,
     maxBackoffMs: Math.max(20, attemptTimeoutMs),
   });
+  return { name, only: only ?? null, coordinator, calls, servableUs: null, unanswered: 0 };
 }
 
 export class Clients {
   readonly #options: ClientsOptions;
-  readonly #clients = new Map<string, Coordinator>();
+  readonly #clients = new Map<string, Client>();
   readonly #running: Promise<void>[] = [];
   #stopped = false;
-  /** The number of requests that were answered. */
+  /** The number of requests that were answered, without stale reads, which need no quorum. */
   done = 0;
 
   constructor(options: ClientsOptions) {
@@ -58,6 +80,11 @@ export class Clients {
     return [...this.#clients.keys()];
   }
 
+  /** All clients. */
+  get all(): Client[] {
+    return [...this.#clients.values()];
+  }
+
   start(): void {
     for (const name of this.names) {
       const chance = this.#options.run.decisions.stream(`client ${name}`);
@@ -69,60 +96,112 @@ export class Clients {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#running);
-    await Promise.all([...this.#clients.values()].map((coordinator) => coordinator.close()));
+    await Promise.all([...this.#clients.values()].map(({ coordinator }) => coordinator.close()));
   }
 
   /** Sends requests one after the other. Their names follow from the lane alone, so that leaving one out changes no other. */
   async #ask(client: string, lane: string): Promise<void> {
     const { run, plan, workload } = this.#options;
     const chance = run.decisions.stream(`client ${lane}`);
+    const manners = run.decisions.stream(`manner ${lane}`);
     for (let number = 1; !this.#stopped; number++) {
       chance.next();
+      const manner = drawManner(manners.next(), plan);
       await run.scheduler.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
       if (this.#stopped) return;
       const name = `${lane}/${number}`;
       const request = workload.next(client, name, chance);
       // In recovery, which is measured by requests, none is left out.
-      if (run.calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name);
+      if (run.calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name, manner);
     }
   }
 
-  async #carryOut(name: string, asked: Request, request: string): Promise<void> {
+  async #carryOut(name: string, asked: Request, request: string, manner: Manner): Promise<void> {
     const { run, workload, history } = this.#options;
     const { type, bytes, text } = asked;
-    const record = history.begin({ client: name, request, asked, callUs: run.scheduler.nowUs });
+    const { timeoutMs, abortMs, consistency } = manner;
+    const { nowUs } = run.scheduler;
+    const dueUs = nowUs + 1000 * Math.min(timeoutMs, abortMs ?? Infinity);
+    const record = history.begin({ client: name, request, asked, callUs: nowUs, dueUs, consistency });
     const mark = crc32c(encodeRequest(request, bytes));
     run.trace.mark("asked", mark);
     try {
-      await this.#send(record);
+      await this.#send(record, manner);
       record.outcome = "done";
-      this.done++;
+      if (consistency !== "stale" || type === "command") this.done++;
+      this.#clients.get(name)!.unanswered = 0;
       workload.answered?.(name, asked, record.answer!);
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;
       record.outcome = error.outcome;
+      this.#failed(record, manner, error);
       run.trace.count(`error: ${error.code}`);
       run.trace.describe(name, () => `"${text}" ends as ${error.outcome}: ${error.code}`);
       if (error.code === "internal") run.report("no unexplained stop", `${name} received: ${error.message}`);
     }
-    record.returnUs = run.scheduler.nowUs;
-    run.trace.count(`${type} ${record.outcome}`);
+    history.end(record, run.scheduler.nowUs);
+    run.trace.count(`${type === "query" ? `${consistency} ` : ""}${type} ${record.outcome}`);
     run.trace.mark("answered", mark, record.position);
     if (record.outcome === "done") run.trace.describe(name, () => `"${text}" is done at ${record.position}`);
   }
 
-  async #send(record: HistoryRecord): Promise<void> {
-    const coordinator = this.#clients.get(record.client)!;
-    const { request, asked: { type, bytes } } = record;
-    if (type === "command") {
-      const { index, result } = await coordinator.propose(encodeRequest(request, bytes));
-      record.position = index;
-      record.answer = result;
-      return;
+  /** Notes a request that its client waited for in vain, although it could be served. */
+  #failed({ client: name, callUs }: HistoryRecord, { timeoutMs, abortMs }: Manner, { code }: RaftError): void {
+    const client = this.#clients.get(name)!;
+    const isPatient = abortMs === null && timeoutMs === this.#options.plan.clients.timeoutMs;
+    if (code === "timeout" && isPatient && callUs >= (client.servableUs ?? Infinity)) client.unanswered++;
+  }
+
+  async #send(record: HistoryRecord, { timeoutMs, abortMs, consistency }: Manner): Promise<void> {
+    const { workload, run } = this.#options;
+    const { asked } = record;
+    const cluster = this.#clusterOf(record);
+    const controller = new AbortController();
+    const cancel = abortMs === null
+      ? () => {}
+      : run.scheduler.after(abortMs * 1000, null, () => controller.abort(GIVEN_UP));
+    const isQuery = asked.type === "query";
+    const options: SendOptions = {
+      timeoutMs,
+      ...abortMs === null ? {} : { signal: controller.signal },
+      ...isQuery ? { consistency } : {},
+    };
+    try {
+      if (workload.send !== undefined) record.told = await workload.send(asked, cluster, options);
+      else await (isQuery ? cluster.read(asked.bytes, options) : cluster.propose(asked.bytes, options));
+    } finally {
+      cancel();
     }
-    const consistency = this.#options.plan.leaseReads ? "lease" : "linearizable";
-    const { appliedIndex, result } = await coordinator.read(bytes, { consistency });
-    record.position = appliedIndex;
-    record.answer = result;
+  }
+
+  /** Returns the cluster for one request, which is recorded. */
+  #clusterOf(record: HistoryRecord): RequestCluster {
+    const { run, application } = this.#options;
+    const { coordinator, calls } = this.#clients.get(record.client)!;
+    const { request, asked: { type, bytes, text } } = record;
+    const check = (sent: Uint8Array, as: Request["type"]): void => {
+      if (type === as && crc32c(sent) === crc32c(bytes)) return;
+      run.report("outcomes are true", `${record.client} sent something else than "${text}"`);
+    };
+    return {
+      propose: async (command, options) => {
+        check(command, "command");
+        const proposed = await coordinator.propose(encodeRequest(request, command), options);
+        record.position = proposed.index;
+        record.answer = proposed.result;
+        return proposed;
+      },
+      read: async (query, options) => {
+        check(query, "query");
+        const answer = await coordinator.read(query, options);
+        record.position = answer.appliedIndex;
+        record.answer = answer.result;
+        record.server = calls.serverOf(answer);
+        if (!application.isCommitted(answer.appliedIndex)) {
+          run.report("linearizability", `${record.client} read ${answer.appliedIndex}, which is not committed`);
+        }
+        return answer;
+      },
+    };
   }
 }

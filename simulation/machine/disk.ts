@@ -64,6 +64,12 @@ export class Disk {
     this.#doubtful.clear();
   }
 
+  /** Reports whether it has no fault at present, and none due at its next operation. */
+  get isWell(): boolean {
+    const { room, next, shortWrites, readErrors, slowness } = this.troubles;
+    return !this.hangs && room === null && next.size === 0 && shortWrites === 0 && readErrors === 0 && slowness === 1;
+  }
+
   /** Ends all faults. Operations that hang already still hang. */
   heal(): void {
     this.troubles = noTroubles();

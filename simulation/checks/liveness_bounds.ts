@@ -1,0 +1,49 @@
+/**
+ * The bounds of liveness, in virtual microseconds, from the timeouts of a run's plan
+ * and the speed of its network.
+ */
+
+import type { Plan } from "../plan.ts";
+
+export interface LivenessBounds {
+  /** From a well quorum, or the loss of its leader, to a leader. */
+  readonly leader: number;
+  /** The number of terms in a well interval. */
+  readonly terms: number;
+  /** From the last moment at which a quorum can have answered to the end of the leadership. */
+  readonly stranded: number;
+  /** From a committed entry to a follower that knows of it. */
+  readonly catchUp: number;
+  /** The time that the transfer of a snapshot adds, by its size. */
+  readonly transferOf: (bytes: number) => number;
+  /** The number of requests in a row that a client waits for in vain. */
+  readonly unanswered: number;
+  /** The duration of a call at a node. */
+  readonly call: number;
+}
+
+/** The longest delay of a message that is delayed at random, or held back by a link: see network.ts and nemesis.ts. */
+const DELAYED_US = 300_000;
+const REPLAYED_US = 8_000_000;
+
+export function boundsOf({ node, network, clients, sessions, maxDrift }: Plan): LivenessBounds {
+  const timeoutUs = node.electionTimeoutMs * 1000 / (1 - maxDrift);
+  const { loss, delay, replay } = network;
+  const hopUs = network.leastDelayUs * network.unevenness + network.spreadDelayUs;
+  // A message that is lost or late costs a round of heartbeats, or of an election.
+  const trouble = 1 + 10 * (loss + delay);
+  const callTrouble = 1 + 10 * (clients.lostCall + clients.lateCall);
+  const leader = trouble * (12 * timeoutUs + 20 * hopUs);
+  const { snapshotChunkBytes = 262_144, snapshotBytesPerSecond = 0, storageStallTimeoutMs = 30_000 } = node;
+  return {
+    leader,
+    terms: Math.ceil(8 * trouble),
+    stranded: 2 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
+    catchUp: trouble * (8 * timeoutUs + 20 * hopUs),
+    transferOf: (bytes) =>
+      trouble * (4 * Math.ceil(bytes / snapshotChunkBytes) * (hopUs + 2000) +
+        (snapshotBytesPerSecond === 0 ? 0 : 3 * bytes / snapshotBytesPerSecond * 1_000_000)),
+    unanswered: callTrouble > 1 || trouble > 1 || sessions.maxSessions !== undefined ? 12 : 2,
+    call: 1000 * storageStallTimeoutMs / (1 - maxDrift) + trouble * (6 * timeoutUs + 20 * hopUs),
+  };
+}

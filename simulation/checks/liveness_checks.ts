@@ -1,0 +1,208 @@
+/**
+ * Checks of liveness in the middle of a run, in its well intervals: there is a leader,
+ * terms don't rise without end, followers catch up, each client gets answers, and each
+ * call ends. At any time, a leader that reaches no quorum steps down.
+ */
+
+import { hasQuorum } from "../../lib/raft/quorum.ts";
+import type { NodeId } from "../../lib/raft/types.ts";
+import type { Clients } from "../clients/clients.ts";
+import type { Cluster } from "../faults/cluster.ts";
+import { isMember } from "../faults/cluster.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Network } from "../network.ts";
+import type { Plan } from "../plan.ts";
+import type { Run } from "../run.ts";
+import type { History } from "./history.ts";
+import { boundsOf } from "./liveness_bounds.ts";
+import type { LivenessBounds } from "./liveness_bounds.ts";
+import type { ServedCalls } from "./served_calls.ts";
+import { Wellness } from "./wellness.ts";
+import type { WellQuorum } from "./wellness.ts";
+
+export interface LivenessOptions {
+  readonly run: Run;
+  readonly plan: Plan;
+  readonly cluster: Cluster;
+  readonly network: Network;
+  readonly clients: Clients;
+  readonly history: History;
+  readonly served: ServedCalls;
+}
+
+/** The log that a follower has to reach, set when it reached the one before. */
+interface Goal {
+  readonly leader: Machine;
+  readonly term: number;
+  readonly index: number;
+  readonly setUs: number;
+}
+
+export class LivenessChecks {
+  readonly #options: LivenessOptions;
+  readonly #bounds: LivenessBounds;
+  readonly #wellness: Wellness;
+  /** The time at which there was a leader, or no quorum was well. */
+  #leaderUs = 0;
+  /** The highest term when the present well interval began, or had a leader for the first time. */
+  #terms = { sinceUs: -1, from: 0, settled: false };
+  /** The time at which a leader last reached each member, by the names of both. */
+  readonly #contacts = new Map<string, number>();
+  readonly #goals = new Map<Machine, Goal>();
+
+  constructor(options: LivenessOptions) {
+    const { run, plan, cluster, network } = options;
+    this.#options = options;
+    this.#bounds = boundsOf(plan);
+    this.#wellness = new Wellness(run, cluster, network);
+  }
+
+  /** Looks at the whole run. */
+  poll(): void {
+    const { run, plan, history } = this.#options;
+    history.checkDue(run);
+    // A member that lies may cost the others as much time as it likes.
+    if (plan.liar !== null) return;
+    this.#wellness.poll();
+    const { quorum } = this.#wellness;
+    this.#checkStranded();
+    this.#checkLeader(quorum);
+    this.#checkTerms(quorum);
+    this.#checkFollowers();
+    this.#checkClients(quorum);
+    this.#checkCalls();
+  }
+
+  get #nowUs(): number {
+    return this.#options.run.scheduler.nowUs;
+  }
+
+  #late(sinceUs: number, bound: "leader" | "call", what: (ms: number) => string): void {
+    const us = this.#nowUs - sinceUs;
+    if (us > this.#bounds[bound]) this.#options.run.report("liveness", what(Math.round(us / 1000)));
+  }
+
+  /** Checks that a leader steps down once no quorum can have answered for an election timeout (dissertation §6.2). */
+  #checkStranded(): void {
+    const { cluster, run } = this.#options;
+    for (const leader of cluster.all) {
+      const view = leader.node?.inspect();
+      const wellSinceUs = this.#wellness.since(leader);
+      if (view === undefined || view.role !== "leader" || wellSinceUs === null) {
+        this.#contacts.delete(leader.name);
+        continue;
+      }
+      const leads = `${leader.name} ${view.term}`;
+      const sinceUs = this.#contacts.get(leads) ?? this.#nowUs;
+      this.#contacts.set(leads, sinceUs);
+      for (const other of cluster.all) {
+        if (this.#mayAnswer(leader, other)) this.#contacts.set(`${leads} ${other.name}`, this.#nowUs);
+      }
+      const heardUs = (id: NodeId): number => Math.max(sinceUs, wellSinceUs, this.#contacts.get(`${leads} ${id}`) ?? 0);
+      const inContact = (id: NodeId): boolean => this.#nowUs - heardUs(id) <= this.#bounds.stranded;
+      if (hasQuorum(view.membership, (id) => id === leader.name || inContact(id))) continue;
+      run.report("liveness", `${leader.name} still leads in term ${view.term}, and no quorum can have answered it`);
+    }
+  }
+
+  /** Reports whether a machine's messages reach another, and its answers come back. */
+  #mayAnswer(one: Machine, other: Machine): boolean {
+    const { network } = this.#options;
+    return one !== other && other.process !== null && !other.process.frozen &&
+      network.reaches(one.name, other.name) && network.reaches(other.name, one.name);
+  }
+
+  /** The leader of the highest term, if it reaches a quorum. */
+  get #leader(): Machine | null {
+    const { leader } = this.#options.cluster;
+    if (leader === undefined || leader.process?.frozen) return null;
+    const { machines } = this.#options.cluster;
+    const answers = (id: NodeId): boolean => id === leader.name || this.#mayAnswer(leader, machines.get(id)!);
+    return hasQuorum(leader.node!.inspect().membership, answers) ? leader : null;
+  }
+
+  /** Checks that a well quorum has a leader. */
+  #checkLeader(quorum: WellQuorum | null): void {
+    if (quorum === null || this.#leader !== null) this.#leaderUs = this.#nowUs;
+    const sinceUs = Math.max(this.#leaderUs, quorum?.sinceUs ?? this.#nowUs);
+    this.#late(sinceUs, "leader", (ms) => `a quorum has been well for ${ms} ms without a leader`);
+  }
+
+  /** Checks that terms do not rise without end in a well interval. */
+  #checkTerms(quorum: WellQuorum | null): void {
+    if (quorum === null) return;
+    const { run } = this.#options;
+    const term = Math.max(...[...quorum.machines].map(({ node }) => node!.inspect().term));
+    if (this.#terms.sinceUs !== quorum.sinceUs) {
+      this.#terms = { sinceUs: quorum.sinceUs, from: term, settled: false };
+      run.trace.count("well interval");
+    }
+    if (!this.#terms.settled && this.#nowUs - quorum.sinceUs > this.#bounds.leader) {
+      this.#terms.settled = true;
+      run.trace.count("long well interval");
+    }
+    const rises = term - this.#terms.from;
+    if (rises <= this.#bounds.terms) return;
+    run.report("liveness", `terms have risen by ${rises} while a quorum was well`);
+  }
+
+  /** Checks that members that are well and connected with their leader receive its log. */
+  #checkFollowers(): void {
+    const leader = this.#leader;
+    for (const machine of this.#options.cluster.all) {
+      const goal = leader === null || leader === machine ? null : this.#goal(leader, machine);
+      if (goal === null) this.#goals.delete(machine);
+      else this.#goals.set(machine, goal);
+    }
+  }
+
+  /** Returns the present goal of a follower; `null` if it can have none. */
+  #goal(leader: Machine, machine: Machine): Goal | null {
+    const connectedUs = this.#wellness.connectedSince(leader, machine);
+    const { term, membership, commitIndex, snapshot } = leader.node!.inspect();
+    if (connectedUs === null || !isMember(membership, machine)) return null;
+    const before = this.#goals.get(machine);
+    const next: Goal = { leader, term, index: commitIndex, setUs: this.#nowUs };
+    if (before === undefined || before.leader !== leader || before.term !== term) return next;
+    if (machine.node!.inspect().commitIndex >= before.index) return next;
+    const transferUs = this.#bounds.transferOf(snapshot?.size ?? 0);
+    const us = this.#nowUs - Math.max(before.setUs, connectedUs) - transferUs;
+    if (us > this.#bounds.catchUp) {
+      this.#options.run.report(
+        "liveness",
+        `${machine.name} lacks entry ${before.index} of ${leader.name} after ${Math.round(us / 1000)} ms`,
+      );
+    }
+    return before;
+  }
+
+  /** Checks that each client gets answers while the leader and a quorum are well and it reaches them. */
+  #checkClients(quorum: WellQuorum | null): void {
+    const { clients, network, run } = this.#options;
+    const leader = this.#leader;
+    const isServed = quorum !== null && leader !== null && quorum.machines.has(leader);
+    for (const client of clients.all) {
+      const { name, only, unanswered } = client;
+      const servable = isServed && (only === null || only === leader.name) &&
+        [...quorum.machines].every((machine) => network.isWell(name, machine.name));
+      if (!servable) {
+        client.servableUs = null;
+        client.unanswered = 0;
+        continue;
+      }
+      client.servableUs ??= this.#nowUs + this.#bounds.leader;
+      if (unanswered > this.#bounds.unanswered) {
+        run.report("liveness", `${name} got no answer to ${unanswered} requests in a row from a healthy cluster`);
+      }
+    }
+  }
+
+  /** Checks that well nodes end each call. */
+  #checkCalls(): void {
+    for (const { machine, what, sinceUs } of this.#options.served.open) {
+      const wellUs = this.#wellness.since(machine);
+      if (wellUs === null) continue;
+      this.#late(Math.max(sinceUs, wellUs), "call", (ms) => `${what} at ${machine.name} has not ended for ${ms} ms`);
+    }
+  }
+}
