@@ -199,4 +199,17 @@ export const logChecks: Checks = {
       expect([before, after].some((each) => each.join() === terms.join()), `one of both logs: ${terms.join()}`);
     }
   },
+  "a read while only the last entry is overwritten returns the old or the new one": async (bench) => {
+    await bench.persist({ entries: run(1, 3, 1) });
+    for (let term = 2; term < 6; term++) {
+      const overwrite = bench.persist({ entries: run(3, 1, term, "x".repeat(term * 10)) });
+      const [whole, last] = await Promise.all([bench.storage.entries(1, 3, 1000), bench.storage.entries(3, 3, 1000)]);
+      await overwrite;
+      same(whole.map(({ index }) => index), whole.map((_, i) => i + 1), "the indexes");
+      for (const entry of [...whole.slice(2), ...last]) {
+        const before = term === 2 ? 1 : term - 1;
+        expect(entry.term === before || entry.term === term, `the term is ${entry.term}`);
+      }
+    }
+  },
 };

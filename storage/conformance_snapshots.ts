@@ -2,6 +2,7 @@
  * Checks of snapshots and compaction.
  */
 
+import { crc32c } from "../lib/crc32c.ts";
 import { membershipEntry, metaOf, readAll, rejects, run, same, text } from "./conformance_bench.ts";
 import type { Checks } from "./conformance_bench.ts";
 
@@ -69,6 +70,53 @@ export const snapshotChecks: Checks = {
     await bench.persist({ entries: run(10, 2, 2) });
     const state = await bench.restart();
     same([state.lastIndex, state.termStarts], [11, [{ index: 10, term: 2 }]], "the log after it");
+  },
+  "a snapshot that does not match the log empties it of its memberships, too": async (bench) => {
+    await bench.persist({ entries: [membershipEntry(1, 1), ...run(2, 3, 1), membershipEntry(5, 1)] });
+    await bench.install(3, 2, "three");
+    same((await bench.restart()).memberships, [], "the memberships");
+    await bench.persist({ entries: [membershipEntry(4, 2)] });
+    same((await bench.restart()).memberships.map(({ index, term }) => [index, term]), [[4, 2]], "a new one");
+  },
+  "reads while a snapshot empties the log return entries of before, or none": async (bench) => {
+    await bench.persist({ entries: run(1, 300, 1) });
+    const { meta } = await bench.stage(5, 2, "five");
+    const installed = bench.persist({ snapshot: meta });
+    const reads = [1, 4, 7, 250].map(async (from) => {
+      for (let next = from; next <= 300;) {
+        const entries = await bench.storage.entries(next, 300, 200);
+        entries.forEach((entry, i) => same([entry.index, entry.term], [next + i, 1], "an entry"));
+        next += entries.length;
+      }
+    });
+    for (const read of await Promise.allSettled(reads)) {
+      if (read.status === "rejected") await rejects(Promise.reject(read.reason), "storage", "a read");
+    }
+    await installed;
+    same((await bench.restart()).lastIndex, 5, "the last index");
+  },
+  "a snapshot of many blocks is read as it was written, in pieces of any size": async (bench) => {
+    const bytes = new Uint8Array(700_001).map((_, i) => i * 31 + (i >> 8));
+    const writer = await bench.storage.createSnapshot();
+    for (let at = 0; at < bytes.length; at += 99_999) await writer.write(bytes.subarray(at, at + 99_999));
+    const meta = metaOf(writer, "large", 1);
+    await writer.stage(meta);
+    await bench.persist({ snapshot: meta });
+    await bench.restart();
+    const reader = (await bench.storage.openSnapshot())!;
+    for (const piece of [1_000_000, 262_144, 262_143, 100_003]) {
+      const found = new Uint8Array(bytes.length);
+      for (let at = 0; at < bytes.length;) {
+        const part = await reader.read(at, piece);
+        same(part.length, Math.min(piece, bytes.length - at), "the length of a piece");
+        found.set(part, at);
+        at += part.length;
+      }
+      same(crc32c(found), crc32c(bytes), `pieces of ${piece} bytes`);
+    }
+    const end = await reader.read(524_280, 20);
+    same([...end], [...bytes.subarray(524_280, 524_300)], "a piece over the border of two blocks");
+    await reader.close();
   },
   "snapshot, term and entries of one batch are stored together": async (bench) => {
     await bench.persist({ entries: run(1, 3, 1) });

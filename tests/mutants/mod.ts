@@ -7,6 +7,7 @@
 import { client } from "./client.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
+import { files } from "./files.ts";
 import { membership } from "./membership.ts";
 import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
@@ -25,6 +26,7 @@ export const mutants: readonly Mutant[] = [
   ...messages,
   ...snapshots,
   ...storage,
+  ...files,
   ...reads,
   ...client,
   ...surroundings,
