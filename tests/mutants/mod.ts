@@ -8,6 +8,7 @@ import { client } from "./client.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
 import { files } from "./files.ts";
+import { keyValue } from "./key_value.ts";
 import { membership } from "./membership.ts";
 import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
@@ -29,5 +30,6 @@ export const mutants: readonly Mutant[] = [
   ...files,
   ...reads,
   ...client,
+  ...keyValue,
   ...surroundings,
 ];

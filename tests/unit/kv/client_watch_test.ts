@@ -3,6 +3,7 @@ import { RaftError } from "../../../lib/errors.ts";
 import { KeyValueClient, type WatchSource } from "../../../lib/kv/client.ts";
 import { encodePut } from "../../../lib/kv/commands.ts";
 import { KeyValue } from "../../../lib/kv/key_value.ts";
+import { VirtualHost } from "../../support/virtual_host.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -75,4 +76,51 @@ Deno.test("a watch that can't be resumed reports why, not that the last server d
   const changes = clientOf(new KeyValue(), source).watch({ fromRevision: 1, timeoutMs: 100 });
   await assert.rejects(changes.next(), { code: "no_leader" });
   assert.ok(attempts > 1);
+});
+
+Deno.test("a watch yields no change twice, even if a server begins before the revision that was asked for", async () => {
+  const state = new KeyValue();
+  for (const index of [1, 2, 3]) put(state, index, `k${index}`);
+  const source: WatchSource = {
+    async *watch(prefix, fromRevision, options) {
+      for await (const change of state.watch(prefix, Math.max(1, fromRevision - 2), options)) {
+        yield change;
+        if (change.version === fromRevision) throw new RaftError("unreachable", "the connection broke");
+      }
+    },
+  };
+  const seen: number[] = [];
+  for await (const { version } of clientOf(state, source).watch({ prefix: "k", fromRevision: 1 })) {
+    if (seen.push(version) === 3) break;
+  }
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
+Deno.test("a watch that breaks after each change lasts: its time begins anew, and its pauses stay short", async () => {
+  const host = new VirtualHost();
+  const state = new KeyValue();
+  for (let index = 1; index <= 60; index++) put(state, index, `k${index}`);
+  const pauses: number[] = [];
+  let brokeMs = 0;
+  const source: WatchSource = {
+    async *watch(prefix, fromRevision, options) {
+      if (brokeMs > 0) pauses.push(host.clock.monotonicMs() - brokeMs);
+      for await (const change of state.watch(prefix, fromRevision, options)) {
+        yield change;
+        brokeMs = host.clock.monotonicMs() + 1;
+        throw new RaftError("unreachable", "the connection broke");
+      }
+    },
+  };
+  const client = new KeyValueClient({
+    propose: () => assert.fail("a watch proposes nothing"),
+    read: () => assert.fail("a watch from a revision reads nothing"),
+  }, { watchSource: source, host });
+  const seen: number[] = [];
+  await host.run((async () => {
+    for await (const { version } of client.watch({ fromRevision: 1, timeoutMs: 500 })) {
+      if (seen.push(version) === 60) break;
+    }
+  })());
+  assert.ok(Math.max(...pauses) <= 60, `a pause of ${Math.max(...pauses)} ms`);
 });

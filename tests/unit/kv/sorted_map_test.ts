@@ -64,6 +64,32 @@ Deno.test("keys that come in order, up or down, are all found", () => {
   }
 });
 
+Deno.test("a copy keeps its keys while nodes of the original are merged, in any order of removal", () => {
+  const orders: Record<string, (i: number) => number> = {
+    up: (i) => i,
+    down: (i) => 1999 - i,
+    "every seventh": (i) => i * 7 % 2000,
+    "from the middle": (i) => (i + 1000) % 2000,
+  };
+  for (const [order, at] of Object.entries(orders)) {
+    const map = new SortedMap<number>();
+    const model = new Map<string, number>();
+    const key = (i: number) => String(10_000 + at(i));
+    for (let i = 0; i < 2000; i++) {
+      map.set(key(i), i);
+      model.set(key(i), i);
+    }
+    for (let i = 0; i < 2000; i++) {
+      const copy = i % 9 === 0 ? map.clone() : null;
+      const before = copy === null ? [] : sorted(model);
+      map.delete(key(i));
+      model.delete(key(i));
+      if (copy !== null) assert.deepEqual(contents(copy), before, `${order}, ${i} removed`);
+    }
+    assert.deepEqual([map.size, contents(map)], [0, []], order);
+  }
+});
+
 Deno.test("a scan stops when its visitor says so", () => {
   const map = new SortedMap<number>();
   for (let i = 0; i < 500; i++) map.set(String(1000 + i), i);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeDelete, encodePut } from "../../../lib/kv/commands.ts";
 import { KeyValue, type KeyValueOptions } from "../../../lib/kv/key_value.ts";
-import type { KeyValueChange } from "../../../lib/kv/watch.ts";
+import { ChangeHistory, type KeyValueChange } from "../../../lib/kv/watch.ts";
 import { settle } from "../../support/virtual_host.ts";
 
 const utf8 = new TextEncoder();
@@ -122,5 +122,51 @@ Deno.test("watch: a signal ends it with `aborted`, and leaving the loop ends it 
   for await (const change of watched.watch("", 1)) {
     assert.equal(change.version, 1);
     break;
+  }
+});
+
+Deno.test("watch: one that begins in the future skips the changes before, those of its prefix included", async () => {
+  const watched = new Watched();
+  const watch = watched.watch("a", 4);
+  const coming = [next(watch), next(watch)];
+  for (const key of ["a1", "a2", "b", "a4", "a5"]) watched.put(key);
+  assert.deepEqual(await Promise.all(coming), ["4 put a4 v", "5 put a5 v"]);
+});
+
+/** A signal that counts its listeners. */
+class CountedSignal extends EventTarget {
+  listeners = 0;
+  aborted = false;
+  readonly reason = new Error("aborted");
+
+  override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {
+    this.listeners++;
+    super.addEventListener(...args);
+  }
+
+  override removeEventListener(...args: Parameters<EventTarget["removeEventListener"]>): void {
+    this.listeners--;
+    super.removeEventListener(...args);
+  }
+}
+
+Deno.test("watch: nothing is left of one that has ended, however it ended", async () => {
+  const ends: Record<string, (watch: AsyncIterator<unknown>, signal: CountedSignal, history: ChangeHistory) => void> = {
+    "a return": (watch) => void watch.return?.(),
+    "a signal": (_, signal) => {
+      signal.aborted = true;
+      signal.dispatchEvent(new Event("abort"));
+    },
+    "a restore": (_, __, history) => history.reset(9),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    const history = new ChangeHistory(10, 1000);
+    const signal = new CountedSignal();
+    const watch = history.watch(new Uint8Array(0), 1, { signal: signal as unknown as AbortSignal });
+    const waiting = watch.next().catch(() => {});
+    assert.deepEqual([signal.listeners, history.idle.size], [1, 1], how);
+    end(watch, signal, history);
+    await waiting;
+    assert.deepEqual([signal.listeners, history.idle.size], [0, 0], how);
   }
 });

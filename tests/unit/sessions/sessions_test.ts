@@ -174,6 +174,50 @@ Deno.test("sessions: too many bytes of answers in all end the oldest sessions, n
   assert.equal(await machine.command(two, 2, 2, "x"), "0123456789:3 @5");
 });
 
+Deno.test("sessions: an answer that just fits is kept", async () => {
+  const machine = new Machine({ maxReplyBytes: 7 });
+  const session = await machine.register();
+  for (let i = 0; i < 2; i++) assert.equal(await machine.command(session, 1, 1, "12345"), "12345:1 @2");
+});
+
+Deno.test("sessions: the newest session stays, even if its answers alone are too many bytes", async () => {
+  const machine = new Machine({ maxTotalReplyBytes: 5 });
+  const session = await machine.register();
+  for (let i = 0; i < 2; i++) assert.equal(await machine.command(session, 1, 1, "0123456789"), "0123456789:1 @2");
+  assert.equal(machine.sessions.size, 1);
+});
+
+Deno.test("sessions: a session with as many kept answers as it may have is restored", async () => {
+  const limits = { maxOutstanding: 500, maxReplyBytes: 8 };
+  const machine = new Machine(limits);
+  machine.index = 2 ** 40;
+  const session = await machine.register();
+  for (let sequence = 1; sequence <= 500; sequence++) await machine.command(session, sequence, 1, "x");
+  const restored = new Machine(limits);
+  await restored.sessions.restore(recut(await collect(machine.sessions.snapshot()), seededRandom(1)));
+  restored.index = machine.index;
+  assert.equal(await restored.command(session, 500, 1, "x"), "reply_dropped");
+  assert.equal(await restored.command(session, 501, 1, "x"), "too_many_outstanding");
+});
+
+Deno.test("sessions: a snapshot whose inner part can't be restored leaves the sessions as they were", async () => {
+  const source = new Machine();
+  const theirs = await source.register();
+  const bytes = await collect(source.sessions.snapshot());
+  const target = new Machine();
+  target.index = 10;
+  const own = await target.register();
+  await target.command(own, 1, 1, "a");
+  await assert.rejects(target.sessions.restore(recut(bytes.slice(0, -1), seededRandom(1))));
+  assert.equal(await target.command(own, 1, 1, "a"), "a:1 @12");
+  assert.equal(await target.command(theirs, 1, 1, "b"), "session_expired");
+});
+
+Deno.test("sessions: restores are atomic only if those of the state machine within are", () => {
+  assert.equal(new Sessions(new Recorder()).restoresAtomically, false);
+  assert.equal(new Sessions(Object.assign(new Recorder(), { restoresAtomically: true })).restoresAtomically, true);
+});
+
 Deno.test("sessions: malformed entries are answered, not thrown", async () => {
   const machine = new Machine();
   const session = await machine.register();
