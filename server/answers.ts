@@ -2,7 +2,7 @@
  * The memory of answers that are being sent. A client may ask for much and read little of it.
  */
 
-import { RaftError } from "../lib/errors.ts";
+import { RaftError, withoutStack } from "../lib/errors.ts";
 import { chunksOf, SlicedBody } from "../transport/connect/mod.ts";
 
 /** Limits of {@linkcode Answers}. */
@@ -38,6 +38,8 @@ export class Answers {
   /** Those under way, the oldest first. */
   readonly #bodies = new Map<SlicedBody, number>();
   #bytes = 0;
+  /** The bytes that answers are being made of, in this turn of the event loop. */
+  #admitted = 0;
   #refused = 0;
   #slow = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -53,6 +55,23 @@ export class Answers {
   }
 
   /**
+   * Admits what a read has found, before an answer is made of it: that takes several times the memory, so a read for
+   * which there is no room must end here.
+   *
+   * @throws {RaftError} `busy` if there is no room for it
+   */
+  admit(bytes: number): void {
+    if (bytes <= SMALL_BYTES) return;
+    this.#makeRoom(this.#admitted + bytes);
+    if (this.#bytes + this.#admitted > 0 && this.#bytes + this.#admitted + bytes > this.#limits.maxAnswerBytes) {
+      throw this.#refusal();
+    }
+    // Answers are made without a wait, and counted by `bounded` from then on.
+    if (this.#admitted === 0) setTimeout(() => this.#admitted = 0, 0);
+    this.#admitted += bytes;
+  }
+
+  /**
    * Returns the same answer, counted until the client has read it. Only answers that state their length are counted.
    *
    * @param refusable false if the request had an effect, so that its answer must not be withheld
@@ -62,14 +81,10 @@ export class Answers {
     const bytes = Number(answer.headers.get("content-length") ?? 0);
     if (!(bytes > SMALL_BYTES) || answer.body === null) return answer;
     const { maxAnswerBytes, answerStallTimeoutMs } = this.#limits;
-    const idleMs = Math.min(IDLE_MS, answerStallTimeoutMs);
-    if (this.#bytes + bytes > maxAnswerBytes) this.#cut((body) => body.stalledMs >= idleMs, idleMs);
+    this.#makeRoom(bytes);
     if (refusable && this.#bytes > 0 && this.#bytes + bytes > maxAnswerBytes) {
-      this.#refused++;
       answer.body.cancel().catch(() => {});
-      throw new RaftError("busy", `answers of ${this.#bytes} bytes are being sent already`, {
-        hint: "Try again in a moment, or ask for less at once.",
-      });
+      throw this.#refusal();
     }
     const body = new SlicedBody();
     this.#bodies.set(body, bytes);
@@ -79,6 +94,22 @@ export class Answers {
     }, answerStallTimeoutMs / STALLED_LOOKS);
     const end = (): void => this.#ended(body);
     return new Response(body.stream(untilEnd(chunksOf(answer.body), end), { request, cancel: end }), answer);
+  }
+
+  /** Breaks off the answers to clients that have not read for a while, if there is no room for so many bytes. */
+  #makeRoom(bytes: number): void {
+    const { maxAnswerBytes, answerStallTimeoutMs } = this.#limits;
+    const idleMs = Math.min(IDLE_MS, answerStallTimeoutMs);
+    if (this.#bytes + bytes > maxAnswerBytes) this.#cut((body) => body.stalledMs >= idleMs, idleMs);
+  }
+
+  #refusal(): RaftError {
+    this.#refused++;
+    return withoutStack(() =>
+      new RaftError("busy", `answers of ${this.#bytes} bytes are being sent already`, {
+        hint: "Try again in a moment, or ask for less at once.",
+      })
+    );
   }
 
   /** Breaks off the answers to clients that have not read for so long. */

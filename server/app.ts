@@ -129,12 +129,12 @@ export function createApp(options: AppOptions): App {
     });
   }
   healthRoutes(app, options);
+  const { answers = new Answers() } = options;
   if (store !== undefined) {
     const { watchers = new Watchers(), forwards = new ForwardBudget() } = options;
-    const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards });
+    const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards, answers });
     app.route("/", keyValueRoutes(calls, receiver));
   }
-  const { answers = new Answers() } = options;
   const fetch = async (request: Request): Promise<Response> => bounded(answers, request, await app.fetch(request));
   return { fetch, request: (path, init) => fetch(new Request(new URL(path, "http://localhost"), init)) };
 }

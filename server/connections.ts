@@ -86,6 +86,8 @@ export class Connection {
   idleSinceMs = 0;
   /** Requests under way. */
   active = 0;
+  /** True until its first request begins. */
+  isFresh = true;
   #resets = 0;
   #lastResetMs = 0;
 
@@ -175,6 +177,7 @@ export class Connections {
    */
   begin(connection: Connection, target: string): boolean {
     connection.active++;
+    connection.isFresh = false;
     this.#fresh.delete(connection);
     this.#kept.delete(connection);
     if (!connection.extra || this.#all.size < this.#max || PREFERRED.test(target)) return true;

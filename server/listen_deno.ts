@@ -13,8 +13,9 @@ import { Connections } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
 import { listenError, noRoom } from "./listener.ts";
-import { refusedHead } from "./request_head.ts";
+import { badRequest, refusedHead } from "./request_head.ts";
 import type { RequestHead } from "./request_head.ts";
+import { RequestTurns } from "./request_turns.ts";
 
 type Answer = (
   request: Request,
@@ -59,14 +60,23 @@ function headOf({ method, url, headers }: Request): RequestHead {
 }
 
 /** Returns a function that answers the requests of one connection. */
-function answering(handler: FetchHandler, connections: Connections, connection: Connection): Answer {
+function answering(
+  handler: FetchHandler,
+  connections: Connections,
+  turns: RequestTurns,
+  connection: Connection,
+): Answer {
   return async (request, { completed }) => {
+    const isFirst = connection.isFresh;
     const taken = connections.begin(connection, request.url);
     const { signal } = request;
     let aborted = false;
     completed.then(() => connections.done(connection, aborted), () => connections.done(connection, true));
     if (!taken) return noRoom();
     try {
+      const turn = turns.next(isFirst);
+      if (turn !== null) await turn;
+      if (signal.aborted) return badRequest();
       return await (refusedHead(headOf(request)) ?? handler(request));
     } finally {
       // Afterwards it fires in any case.
@@ -81,6 +91,7 @@ export function listenDeno(options: ListenOptions): Listener {
   if (!warningIsOff) withoutSignalWarning();
   warningIsOff = true;
   const connections = new Connections(options.limits ?? {}, options.logger);
+  const turns = new RequestTurns();
   let listener: Deno.TcpListener;
   try {
     listener = Deno.listen({ hostname: options.hostname, port: options.port });
@@ -101,7 +112,13 @@ export function listenDeno(options: ListenOptions): Listener {
     socket.setNoDelay();
     const signal = { addEventListener: (_type: "abort", listener: () => void) => void (cut = listener) };
     const error = () => new Response(null, { status: 500 });
-    const { finished } = serve(socket, signal, answering(options.handler, connections, connection), error, () => {});
+    const { finished } = serve(
+      socket,
+      signal,
+      answering(options.handler, connections, turns, connection),
+      error,
+      () => {},
+    );
     // A client that breaks off is an everyday thing.
     const ended = finished.catch(() => {}).then(() => {
       connections.closed(connection);

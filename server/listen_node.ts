@@ -17,7 +17,9 @@ import { Connections } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
 import { listenError, noRoom } from "./listener.ts";
+import { Pipelines } from "./pipelines.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
+import { RequestTurns } from "./request_turns.ts";
 
 /** Reads just enough of a socket to recognize its protocol, and pushes the bytes back. */
 function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
@@ -139,7 +141,7 @@ function httpServers(
   options: ListenOptions,
   connections: Connections,
   connectionOf: (incoming: Incoming) => Connection | undefined,
-): { plain: http.Server; h2: http2.Http2Server } {
+): { plain: http.Server; h2: http2.Http2Server; pipelines: Pipelines } {
   const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> => {
     breakers.set(request, () => breakOff(outgoing));
     return cuttingQuietly(withLength(options.handler(request)), outgoing);
@@ -149,18 +151,28 @@ function httpServers(
     overrideGlobalObjects: false,
     errorHandler: () => new Response(null, { status: 500 }),
   });
-  const answer = (incoming: Incoming, outgoing: Outgoing): void => {
-    if (!("stream" in incoming)) limitDrain(incoming, outgoing);
+  const turns = new RequestTurns();
+  const begin = async (incoming: Incoming, outgoing: Outgoing): Promise<void> => {
     const connection = connectionOf(incoming);
+    const isFirst = connection?.isFresh ?? true;
     const taken = connection === undefined || connections.begin(connection, incoming.url ?? "");
     if (connection !== undefined) {
       outgoing.once("close", () => connections.done(connection, incoming.aborted || !outgoing.writableEnded));
     }
+    // In HTTP/2 a reset that came with the request is seen in the meantime, and spares the work.
+    if (incoming instanceof http2.Http2ServerRequest) await new Promise((resolve) => setImmediate(resolve));
+    const turn = turns.next(isFirst);
+    if (turn !== null) await turn;
+    if ("stream" in incoming ? incoming.stream.destroyed : incoming.socket.destroyed) return;
     const refusal = taken ? refused(incoming) : noRoom();
     if (refusal !== null) send(refusal, outgoing).catch(() => breakOff(outgoing));
-    else if (incoming instanceof http.IncomingMessage) void handle(incoming, outgoing);
-    // A reset that came with the request is seen first, and spares the work.
-    else setImmediate(() => incoming.stream.destroyed ? undefined : void handle(incoming, outgoing));
+    else void handle(incoming, outgoing);
+  };
+  const pipelines = new Pipelines();
+  const answer = (incoming: Incoming, outgoing: Outgoing): void => {
+    if ("stream" in incoming) return void begin(incoming, outgoing);
+    limitDrain(incoming, outgoing);
+    pipelines.add(incoming.socket, outgoing, () => void begin(incoming, outgoing));
   };
   const plain = http.createServer({
     headersTimeout: 10_000,
@@ -177,9 +189,13 @@ function httpServers(
     else socket.destroy();
   };
   plain.on("clientError", (_error, socket) => cutOff(socket));
-  plain.on("connect", (_request, socket) => cutOff(socket));
+  plain.on("connect", (_request, socket) => {
+    // The parser has let go of the socket.
+    socket.removeAllListeners("data").resume();
+    cutOff(socket);
+  });
   h2.on("sessionError", () => {});
-  return { plain, h2 };
+  return { plain, h2, pipelines };
 }
 
 /** Opens a port with a TCP server in front of two HTTP servers. */
@@ -187,7 +203,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   const connections = new Connections(options.limits ?? {}, options.logger);
   /** The connection of each socket, and of each session. */
   const owners = new WeakMap<object, Connection>();
-  const { plain, h2 } = httpServers(options, connections, (incoming) => {
+  const { plain, h2, pipelines } = httpServers(options, connections, (incoming) => {
     const owner = "stream" in incoming ? incoming.stream.session : incoming.socket;
     return owner === undefined ? undefined : owners.get(owner);
   });
@@ -205,7 +221,10 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
     owners.set(socket, connection);
     socket.on("close", () => connections.closed(connection));
     sniff(socket, (isHttp2) => {
-      if (!isHttp2) return void plain.emit("connection", socket);
+      if (!isHttp2) {
+        plain.emit("connection", socket);
+        return pipelines.watch(socket);
+      }
       h2.once("session", (session) => void owners.set(session, connection));
       h2.emit("connection", socket);
     });

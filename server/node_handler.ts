@@ -36,7 +36,7 @@ export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | 
 /** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { relay, store, transport, address, electionTimeoutMs, ...appOptions } = options;
-  const { node, requestTimeoutMs, watchers, forwards, receiver } = appOptions;
+  const { node, requestTimeoutMs, watchers, forwards, receiver, answers } = appOptions;
   const { client } = relay;
   const admin = new Admin({
     node,
@@ -50,6 +50,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       client: clientService({
         node,
         version: VERSION,
+        admit: (bytes) => answers.admit(bytes),
         forwarding: {
           client,
           run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, ...call }),
@@ -62,7 +63,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
       relay: relayService(relay.hub),
       ...(store === null ? {} : {
         kv: keyValueService(
-          new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards }),
+          new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards, answers }),
         ),
       }),
     }),

@@ -43,7 +43,7 @@ const SLICE_ENTRIES = 512;
 /** The bytes read from the storage at once: several slices of small entries. */
 const READ_BYTES = 256 * 1024;
 /** The bytes of answers to reads before other tasks get their turn. */
-const ANSWER_BYTES = 4 * 1024 * 1024;
+const ANSWER_BYTES = 1024 * 1024;
 
 /** Applies committed, durable entries, as fast as the state machine allows. */
 export class Applier {

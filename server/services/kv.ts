@@ -14,6 +14,7 @@ import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
 import type { ForwardBudget } from "../../hosting/forward_budget.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
+import type { Answers } from "../answers.ts";
 import type { ChangeFormat, Watchers, WatchStream } from "../watchers.ts";
 
 export interface KeyValueCallsOptions {
@@ -28,6 +29,8 @@ export interface KeyValueCallsOptions {
   readonly watchers: Watchers;
   /** Bounds the requests that are forwarded. */
   readonly forwards: ForwardBudget;
+  /** Bounds the answers. */
+  readonly answers: Answers;
 }
 
 /** A watch whose changes are sent to a client. */
@@ -147,7 +150,13 @@ export class KeyValueCalls {
     return { index, result: applied.result };
   }
 
-  async #read(
+  async #read(query: Uint8Array, options: KeyValueReadOptions): Promise<ReadResult> {
+    const found = await this.#find(query, options);
+    this.#options.answers.admit(found.result.length);
+    return found;
+  }
+
+  async #find(
     query: Uint8Array,
     { consistency = "linearizable", signal }: KeyValueReadOptions,
   ): Promise<ReadResult> {

@@ -38,6 +38,8 @@ export interface ClientServiceOptions {
   readonly node: DirectNode;
   /** Forwards to the leader. Without it a node that doesn't lead answers `not_leader`, with the leader's address. */
   readonly forwarding?: LeaderForwarding;
+  /** Throws if there is no room for an answer of so many bytes. @default there always is */
+  admit?(bytes: number): void;
   /** The version of the program, for its status. @default "" */
   readonly version?: string;
 }
@@ -60,7 +62,8 @@ export interface ClientServiceMethods {
 }
 
 /** Returns the implementation of ClientService for a node. */
-export function clientService({ node, forwarding, version = "" }: ClientServiceOptions): ClientServiceMethods {
+export function clientService(options: ClientServiceOptions): ClientServiceMethods {
+  const { node, forwarding, version = "" } = options;
   return {
     async propose({ commands, forwarded }, { signal }) {
       const here = (signal: AbortSignal) => proposeAll(node, commands, signal);
@@ -79,6 +82,7 @@ export function clientService({ node, forwarding, version = "" }: ClientServiceO
           here,
           there: (leader, signal) => forwarding.client.read(leader.address, query, { consistency, signal }),
         }, { forwarded, bytes: query.length, signal });
+      options.admit?.(result.length);
       return { result, appliedIndex: BigInt(appliedIndex) };
     },
     status: () => ({ status: statusToWire(node.status()), version }),

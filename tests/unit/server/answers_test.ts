@@ -26,6 +26,20 @@ Deno.test("answers: counted until they are read; over the limit reads are refuse
   assert.equal((await answers.bounded(request, answer(200 * KIB), true).bytes()).length, 200 * KIB);
 });
 
+Deno.test("answers: a read is refused by what it found, before an answer is made of it", async () => {
+  const answers = new Answers({ maxAnswerBytes: 100 * KIB });
+  answers.admit(60 * KIB);
+  assert.throws(() => answers.admit(60 * KIB), { code: "busy", outcome: "rejected" });
+  answers.admit(16 * KIB);
+  // In the next turn the first one counts as an answer, if it became one.
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const sent = answers.bounded(request, answer(50 * KIB), true);
+  assert.throws(() => answers.admit(60 * KIB), { code: "busy" });
+  await sent.bytes();
+  answers.admit(60 * KIB);
+  assert.equal(answers.counts.refused, 2);
+});
+
 Deno.test("answers: a client that reads nothing is cut off, one that reads slowly is not", async () => {
   const answers = new Answers({ maxAnswerBytes: 100 * KIB, answerStallTimeoutMs: 100 });
   const stalled = answers.bounded(request, answer(80 * KIB), true).body!.getReader();

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { Answers } from "../../../server/answers.ts";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ForwardBudget } from "../../../hosting/forward_budget.ts";
 import { KeyValueCalls } from "../../../server/services/kv.ts";
@@ -92,7 +93,9 @@ for (const type of ["application/connect+proto", "application/connect+json", "ap
     const { cluster, served } = await watched(watchers);
     await using _ = cluster;
     const { store, node, client } = served;
-    const calls = new KeyValueCalls({ node, store, client, timeoutMs: 1000, watchers, forwards: new ForwardBudget() });
+    const answers = new Answers();
+    const forwards = new ForwardBudget();
+    const calls = new KeyValueCalls({ node, store, client, timeoutMs: 1000, watchers, forwards, answers });
     const handler = connectFetchHandler(createRaftRoutes({ kv: keyValueService(calls) }));
     const message = new TextEncoder().encode(type.includes("json") ? '{"fromVersion":"1"}' : "\x10\x01");
     const body = new Uint8Array([0, 0, 0, 0, message.length, ...message]);
