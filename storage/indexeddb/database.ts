@@ -22,7 +22,12 @@ function factory(): IDBFactory {
 
 async function openConnection(name: string): Promise<IDBDatabase> {
   const request = factory().open(name, formatVersion);
-  request.onupgradeneeded = () => request.result.createObjectStore(storeName);
+  request.onupgradeneeded = (event) => {
+    const store = request.result.createObjectStore(storeName);
+    // Chromium deletes all databases of a site when it finds them damaged, and tells only the first to be opened again.
+    const { dataLoss, dataLossMessage } = event as { readonly dataLoss?: string; readonly dataLossMessage?: string };
+    if (dataLoss === "total") store.put(`${dataLossMessage}`, "lost");
+  };
   try {
     return await promisifyRequest(request);
   } catch (error) {

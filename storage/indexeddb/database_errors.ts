@@ -19,6 +19,18 @@ export function damaged(database: string, record: string, reason: string): Stora
   });
 }
 
+/** Creates the error of a database that the browser has deleted because it found it damaged. */
+export function deletedByBrowser(database: string, reason: string): StorageError {
+  const message =
+    `the browser found this site's databases damaged, and deleted ${database} with all its data: ${reason}`;
+  return new StorageError(message, {
+    disk: "unchanged",
+    code: "damaged",
+    hint: "The data of this site's other nodes are gone, too. " +
+      "Remove the node from the cluster, delete its database, and add it as a new node.",
+  });
+}
+
 /** Creates the error of a database that a newer version has written. */
 export function unsupportedVersion(database: string, cause: unknown): StorageError {
   return new StorageError(`database ${database} has a format that this version does not support`, {

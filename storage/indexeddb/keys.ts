@@ -8,6 +8,7 @@
  * "hardState"             term and vote
  * "log"                   the first and the last index of the log
  * "snapshot"              the snapshot in force: its number and its meta
+ * "lost"                  why the browser deleted the database that was here before
  * ["entry", index]        an entry, with the checksum of its data
  * ["term", index]         the term that begins there
  * ["membership", index]   marks an entry as a membership
@@ -27,7 +28,7 @@ export const storeName = "raft";
 /** The size of all chunks of a snapshot except the last, in bytes. */
 export const chunkBytes = 256 * 1024;
 
-export type RecordName = "identity" | "hardState" | "log" | "snapshot";
+export type RecordName = "identity" | "hardState" | "log" | "snapshot" | "lost";
 
 /** The name of records that exist for each index of the log, or for some. */
 export type IndexedName = "entry" | "term" | "membership";

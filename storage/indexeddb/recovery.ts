@@ -10,7 +10,7 @@ import type { Entry, HardState, TermStart } from "../../lib/raft/types.ts";
 import type { Identity } from "../../lib/storage.ts";
 import type { SnapshotRef } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
-import { damaged } from "./database_errors.ts";
+import { damaged, deletedByBrowser } from "./database_errors.ts";
 import { chunkBytes, everyChunk, keyOf, rangeOf } from "./keys.ts";
 import type { IndexedName, RecordName } from "./keys.ts";
 import { emptyLog, logShape } from "./log_shape.ts";
@@ -53,11 +53,12 @@ async function readContents(store: IDBObjectStore): Promise<Contents> {
     const cursor = await promisifyRequest(store.openKeyCursor(rangeOf("entry"), direction));
     return cursor === null ? 0 : (cursor.key as [string, number])[1];
   };
-  const [identity, hardState, log, snapshot, count, first, last, terms, memberships, chunks] = await Promise.all([
+  const [identity, hardState, log, snapshot, lost, count, first, last, terms, memberships, chunks] = await Promise.all([
     single("identity"),
     single("hardState"),
     single("log"),
     single("snapshot"),
+    single("lost"),
     promisifyRequest(store.count(rangeOf("entry"))),
     endOfEntries("next"),
     endOfEntries("prev"),
@@ -66,7 +67,7 @@ async function readContents(store: IDBObjectStore): Promise<Contents> {
     promisifyRequest(store.getAllKeys(everyChunk())),
   ]);
   return {
-    singles: { identity, hardState, log, snapshot },
+    singles: { identity, hardState, log, snapshot, lost },
     entries: { count, first, last },
     terms,
     memberships,
@@ -79,6 +80,7 @@ export async function recover(database: Database): Promise<Recovered> {
   const contents = await database.store("readonly", readContents);
   const { singles } = contents;
   const { name } = database;
+  if (singles.lost !== undefined) throw deletedByBrowser(name, String(singles.lost));
   const leftovers = new Set(contents.chunkKeys.map(([number]) => number));
   if (singles.identity === undefined) {
     const found = Object.values(singles).some((value) => value !== undefined);

@@ -143,3 +143,41 @@ Deno.test("acknowledged writes survive a browser that is killed in the middle of
   assert.ok(acknowledged.size >= 90);
   await context.close();
 });
+
+Deno.test("a node whose database the browser deleted as damaged says so until it is deleted by hand", async () => {
+  await using site = new Site();
+  await using profile = await Profile.make();
+  const options = { id: "n1", bootstrap: { members: ["n1"] } };
+  const life = async (work: (tab: NodeTab) => Promise<void>): Promise<void> => {
+    const context = await profile.launch();
+    const browsing = new Browsing(context, () => context.close(), site);
+    await work(await browsing.tab());
+    await profile.kill(context);
+  };
+  const write = async (tab: NodeTab): Promise<void> => {
+    await tab.call("open", options);
+    await tab.call("running", "n1");
+    assert.ok(await tab.call("put", "n1", "a", "1") > 0);
+  };
+
+  await life(write);
+  // LevelDB was killed between the header of a record, for 170 bytes, and its data.
+  const [log] = await profile.databaseLogs();
+  await Deno.writeFile(log!, Uint8Array.of(1, 2, 3, 4, 170, 0, 1), { append: true });
+  await life(write);
+  for (let start = 0; start < 2; start++) {
+    await life(async (tab) => {
+      const { code, message, hint } = await tab.failure("open", options);
+      assert.equal(code, "damaged");
+      assert.match(
+        message,
+        /^the browser found this site's databases damaged, and deleted raft-core:tabs:n1 with all its data: /,
+      );
+      assert.match(hint, /delete its database, and add it as a new node/);
+    });
+  }
+  await life(async (tab) => {
+    await tab.call("deleteDatabase", "raft-core:tabs:n1");
+    await write(tab);
+  });
+});

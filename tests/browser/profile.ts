@@ -39,6 +39,19 @@ export class Profile implements AsyncDisposable {
       const states = await Promise.all(pids.map((pid) => Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "")));
       return states.every((stat) => stat === "" || / [ZX] /.test(stat));
     });
+    for (const log of await this.databaseLogs()) await cutTornRecord(log);
+  }
+
+  /** Returns the logs that LevelDB, under Chromium's IndexedDB, writes to now; the browser must not run. */
+  async databaseLogs(): Promise<string[]> {
+    const found: string[] = [];
+    const folder = `${this.#folder}/Default/IndexedDB`;
+    for await (const database of Deno.readDir(folder)) {
+      for await (const { name } of Deno.readDir(`${folder}/${database.name}`)) {
+        if (name.endsWith(".log")) found.push(`${folder}/${database.name}/${name}`);
+      }
+    }
+    return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,6 +76,34 @@ export class Profile implements AsyncDisposable {
     }
     return [...found];
   }
+}
+
+/** The bytes of a LevelDB record before its data: checksum, length and type. */
+const headerBytes = 7;
+const blockBytes = 32 * 1024;
+
+/**
+ * Cuts off a record that LevelDB was writing when it was killed. It writes the header
+ * and the data one after the other. If only the header is there, it ignores it at the
+ * next start and goes on behind it, and the start after that finds a checksum that is
+ * wrong. Chromium then deletes the whole database: a fault of theirs that would hide
+ * ours. (node_storage_test.ts has what a node says then.)
+ */
+async function cutTornRecord(log: string): Promise<void> {
+  const bytes = await Deno.readFile(log);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  while (at < bytes.length) {
+    const left = blockBytes - at % blockBytes;
+    if (left < headerBytes) at += left;
+    else if (at + headerBytes > bytes.length) break;
+    else {
+      const end = at + headerBytes + view.getUint16(at + 4, true);
+      if (end > bytes.length) break;
+      at = end;
+    }
+  }
+  if (at < bytes.length) await Deno.truncate(log, at);
 }
 
 /** Works like {@linkcode inChromium}, in a browser with its data on a disk. */
