@@ -41,6 +41,9 @@ export const FAULTS = [
   "readError",
   "rot",
   "wipe",
+  // Databases of browsers.
+  "databaseLost",
+  "secondTab",
   // Requests of an operator.
   "member",
   "joint",
@@ -101,6 +104,8 @@ export interface Plan {
   readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
   readonly leaseReads: boolean;
   readonly segmentBytes: number;
+  /** The share of machines whose nodes run in browsers, with their data in IndexedDB. */
+  readonly browserShare: number;
   readonly sessions: SessionLimits;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
@@ -125,6 +130,10 @@ export interface PlanOverrides {
 const LIAR_SHARE = 1 / 8;
 const LIAR_VOTERS = 3;
 
+/** The share of seeds in which some nodes run in browsers, or all, and the faults that only those have. */
+const BROWSER_SHARE = 1 / 8;
+const IN_BROWSERS: ReadonlySet<FaultKind> = new Set(["databaseLost", "secondTab"]);
+
 /** The drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
 const LEASE_DRIFT = 0.045;
 
@@ -137,7 +146,9 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const allowed = new Set(quiet ? [] : overrides.faults ?? FAULTS);
   // Each seed has only some of the kinds: with all of them in all seeds, the frequent ones would hide the rest.
   const share = of("share").pick([0.3, 0.5, 0.8])!;
-  const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind)));
+  const browserShare = of("browsers").chance(BROWSER_SHARE) ? of("browserShare").pick([0.4, 1])! : 0;
+  const apt = (kind: FaultKind): boolean => browserShare > 0 || !IN_BROWSERS.has(kind);
+  const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind) && apt(kind)));
   const leaseReads = of("leaseReads").chance(0.5);
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
   const network = drawNetwork(of, has, electionTimeoutMs);
@@ -157,6 +168,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
       ...drawLimits(of),
       ...overrides.node,
     },
+    browserShare,
     segmentBytes: of("segmentBytes").pick([600, 2000, 8000, 2 ** 20])!,
     sessions: of("sessions").chance(0.2) ? { maxSessions: of("maxSessions").between(2, 6), maxOutstanding: 8 } : {},
     network,

@@ -40,6 +40,7 @@ export const INVARIANTS = [
   "liveness",
   "a dead process is silent",
   "a disk in doubt is left alone",
+  "a database is for one tab",
   "no unexplained stop",
   "bad messages are refused",
 ] as const;

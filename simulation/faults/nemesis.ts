@@ -6,6 +6,7 @@
 import type { FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
 import type { Clients } from "../clients/clients.ts";
 import type { Stream } from "../decisions.ts";
+import { DATABASE_LOSSES, DatabaseDisk } from "../machine/database_disk.ts";
 import type { DiskTroubles } from "../machine/disk.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
@@ -59,6 +60,8 @@ export class Nemesis {
     readError: [1, (victim, chance) => this.#disk(victim, chance, "fails at some reads", { readErrors: 0.1 })],
     rot: [1, (victim) => this.#rot(victim)],
     wipe: [1, (victim, chance) => this.#wipe(victim, chance)],
+    databaseLost: [3, (victim, chance) => this.#loseDatabase(victim, chance)],
+    secondTab: [2, ({ disk }) => disk instanceof DatabaseDisk && disk.openTwice()],
     member: [4, (victim, chance) => void changeOne(this.#options.cluster, victim, chance)],
     joint: [3, (_, chance) => void changeMany(this.#options.cluster, chance)],
     replace: [3, (_, chance) => void replace(this.#options.cluster, chance)],
@@ -252,6 +255,25 @@ export class Nemesis {
 
   #wipe(victim: Machine, chance: Stream): boolean | void {
     if (!this.#options.cluster.mayLose(victim)) return false;
+    this.#replaceDisk(victim, chance);
+  }
+
+  /** Has a browser take the database of a running node away, with its data or without. */
+  #loseDatabase(victim: Machine, chance: Stream): boolean | void {
+    const { disk, name } = victim;
+    const how = chance.pick(DATABASE_LOSSES)!;
+    if (!(disk instanceof DatabaseDisk)) return false;
+    if (how === "deleted" && !this.#options.cluster.mayLose(victim)) return false;
+    const begun = disk.lose(how, () => {
+      if (how === "deleted" && victim.disk === disk) this.#replaceDisk(victim, chance);
+    });
+    if (!begun) return false;
+    if (how === "deleted") victim.lost = true;
+    this.#options.run.trace.count(`database: ${how}`);
+    this.#describe(name, `has its database ${how}`);
+  }
+
+  #replaceDisk(victim: Machine, chance: Stream): void {
     victim.wipe();
     this.#options.run.scheduler.after(chance.between(1, 1000) * 1000, null, () => victim.start());
   }

@@ -3,15 +3,12 @@
  * reports as durable.
  */
 
-import type { PersistBatch } from "../../lib/raft/types.ts";
+import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { StorageError } from "../../lib/errors.ts";
-import type { LoadedState, SnapshotWriter } from "../../lib/storage.ts";
-import { FileStorage } from "../../storage/file/file_storage.ts";
+import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { ProtocolTrace } from "../protocol_trace.ts";
-import type { Disk } from "./disk.ts";
-import { FOLDER } from "./disk.ts";
 
 /** The parts that check a storage. */
 export interface StorageChecks {
@@ -23,31 +20,32 @@ export interface StorageChecks {
   readonly settled: () => void;
 }
 
-export class CheckedStorage extends FileStorage {
+export class CheckedStorage implements Storage {
+  readonly #storage: Storage;
   readonly #checks: StorageChecks;
 
-  constructor(disk: Disk, segmentBytes: number, checks: StorageChecks) {
-    super(disk.fileSystem, FOLDER, { segmentBytes });
+  constructor(storage: Storage, checks: StorageChecks) {
+    this.#storage = storage;
     this.#checks = checks;
   }
 
-  override async load(): Promise<LoadedState> {
+  async load(): Promise<LoadedState> {
     const { life, protocol, trace, settled } = this.#checks;
-    const found = await super.load();
+    const found = await this.#storage.load();
     settled();
     protocol.loaded(life, found);
     trace?.loaded(life, found);
     return found;
   }
 
-  override async persist(batch: PersistBatch): Promise<void> {
+  async persist(batch: PersistBatch): Promise<void> {
     const { life, protocol, application, trace, settled } = this.#checks;
     const { record } = life;
     protocol.persisting(life, batch);
     trace?.writing(life, batch);
     record.underWay = batch;
     try {
-      await super.persist(batch);
+      await this.#storage.persist(batch);
     } catch (error) {
       if (error instanceof StorageError && error.disk === "unchanged") {
         record.underWay = null;
@@ -66,8 +64,8 @@ export class CheckedStorage extends FileStorage {
   }
 
   /** Notes the snapshots that the node opens to restore them. */
-  override async createSnapshot(): Promise<SnapshotWriter> {
-    const writer = await super.createSnapshot();
+  async createSnapshot(): Promise<SnapshotWriter> {
+    const writer = await this.#storage.createSnapshot();
     const open = writer.open.bind(writer);
     writer.open = async () => {
       const reader = await open();
@@ -75,5 +73,25 @@ export class CheckedStorage extends FileStorage {
       return reader;
     };
     return writer;
+  }
+
+  initialize(identity: Identity): Promise<void> {
+    return this.#storage.initialize(identity);
+  }
+
+  entries(from: number, to: number, maxBytes: number): Promise<Entry[]> {
+    return this.#storage.entries(from, to, maxBytes);
+  }
+
+  compact(index: number): Promise<void> {
+    return this.#storage.compact(index);
+  }
+
+  openSnapshot(): Promise<SnapshotReader | null> {
+    return this.#storage.openSnapshot();
+  }
+
+  close(): Promise<void> {
+    return this.#storage.close();
   }
 }

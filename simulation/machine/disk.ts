@@ -6,6 +6,9 @@
 import { FAKE_OPERATIONS, FakeFileSystem } from "../../storage/file/fake_file_system.ts";
 import type { FakeFault, FakeOperation, FakeOperationType, Survival } from "../../storage/file/fake_file_system.ts";
 import { segmentSequence } from "../../storage/file/segment.ts";
+import { FileStorage } from "../../storage/file/file_storage.ts";
+import type { Storage } from "../../lib/storage.ts";
+import { errorCode } from "../../storage/file/file_system.ts";
 import type { Stream } from "../decisions.ts";
 import type { Run } from "../run.ts";
 import type { Process } from "./process.ts";
@@ -25,14 +28,47 @@ export interface DiskTroubles {
   slowness: number;
 }
 
+/** A storage's options that depend on its process. */
+export interface StorageSettings {
+  readonly segmentBytes: number;
+  /** Called once if the data is taken away from a running node. */
+  readonly onLost: (error: unknown) => void;
+}
+
+/** The medium of a machine's data, which outlives the processes that use it. */
+export interface MachineDisk {
+  /** Set once any fault happened to the present process. */
+  readonly troubled: boolean;
+  /** Set once an operation of the present process hangs forever. */
+  readonly hangs: boolean;
+  troubles: DiskTroubles;
+  /** True if it has no fault at present, and none due at its next operation. */
+  readonly isWell: boolean;
+  /** Begins with a new process; `survival` determines the unsynced data that survives, if the machine lost power. */
+  begin(process: Process, survival: Survival | null): void;
+  /** Ends all faults. Operations that hang already still hang. */
+  heal(): void;
+  /** Damages durable data so that it must be noticed; returns its place, or `null` if there is none. */
+  rot(): string | null;
+  /** Creates the real storage on this disk, for the present process. */
+  storage(settings: StorageSettings): Storage;
+  /** Reports whether an error, or a cause of one, comes from a fault of this disk. */
+  explains(error: Error): boolean;
+}
+
 /** The duration of operations, in microseconds: those that wait for the medium take longest. */
 const LATENCY_US: Partial<Record<FakeOperationType, number>> = { sync: 800, syncDirectory: 300 };
 
-function noTroubles(): DiskTroubles {
+/** Reports whether there is no fault at present, and none due at the next operation. */
+export function isWell({ room, next, shortWrites, readErrors, slowness }: DiskTroubles): boolean {
+  return room === null && next.size === 0 && shortWrites === 0 && readErrors === 0 && slowness === 1;
+}
+
+export function noTroubles(): DiskTroubles {
   return { room: null, next: new Map(), shortWrites: 0, readErrors: 0, slowness: 1 };
 }
 
-export class Disk {
+export class Disk implements MachineDisk {
   readonly #run: Run;
   readonly #machine: number;
   readonly #chance: Stream;
@@ -54,7 +90,6 @@ export class Disk {
     this.fileSystem.intercept = (operation) => this.#intercept(operation);
   }
 
-  /** Begins with a new process; `survival` determines the unsynced data that survives, if the machine lost power. */
   begin(process: Process, survival: Survival | null): void {
     if (survival === null) this.fileSystem.kill();
     else this.fileSystem.restart(survival, this.#chance.random);
@@ -64,13 +99,10 @@ export class Disk {
     this.#doubtful.clear();
   }
 
-  /** Reports whether it has no fault at present, and none due at its next operation. */
   get isWell(): boolean {
-    const { room, next, shortWrites, readErrors, slowness } = this.troubles;
-    return !this.hangs && room === null && next.size === 0 && shortWrites === 0 && readErrors === 0 && slowness === 1;
+    return !this.hangs && isWell(this.troubles);
   }
 
-  /** Ends all faults. Operations that hang already still hang. */
   heal(): void {
     this.troubles = noTroubles();
   }
@@ -87,6 +119,14 @@ export class Disk {
     const offset = this.#chance.below(bytes);
     this.fileSystem.rot(path, offset, 1 << this.#chance.below(8));
     return `${path} at ${offset}`;
+  }
+
+  storage({ segmentBytes }: StorageSettings): Storage {
+    return new FileStorage(this.fileSystem, FOLDER, { segmentBytes });
+  }
+
+  explains(error: Error): boolean {
+    return ["EIO", "ENOSPC"].includes(errorCode(error));
   }
 
   #intercept(operation: FakeOperation): Promise<FakeFault | undefined> | FakeFault | undefined {

@@ -10,7 +10,6 @@ import type { Membership } from "../../lib/raft/types.ts";
 import { Sessions } from "../../lib/sessions/sessions.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
-import { errorCode } from "../../storage/file/file_system.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
@@ -22,7 +21,9 @@ import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import { MachineClock } from "./clock.ts";
 import { describeEvent } from "../story.ts";
+import { DatabaseDisk } from "./database_disk.ts";
 import { Disk } from "./disk.ts";
+import type { MachineDisk } from "./disk.ts";
 import { Process } from "./process.ts";
 import { checkedStateMachine, requestMachine } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
@@ -54,7 +55,7 @@ const RESTART_MS = 500;
 export class Machine implements Receiver, Victim {
   readonly name: string;
   readonly clock: MachineClock;
-  disk: Disk;
+  disk: MachineDisk;
   /** The interval, in microseconds, at whose multiples timers of its processes fire. */
   coalesceUs = 0;
   /** Set if its data is lost or rotten, so that its promises don't count. */
@@ -71,6 +72,8 @@ export class Machine implements Receiver, Victim {
   readonly #with: Surroundings;
   readonly number: number;
   readonly #chance: Stream;
+  /** True if its node runs in a browser, with its data in IndexedDB. */
+  readonly inBrowser: boolean;
   /** The first membership, for the first disk of a first member. */
   #bootstrap: Membership | null;
   #wipes = 0;
@@ -87,6 +90,7 @@ export class Machine implements Receiver, Victim {
     this.name = name;
     this.number = number;
     this.#chance = run.decisions.stream(`machine ${name}`);
+    this.inBrowser = run.decisions.stream(`place of ${name}`).chance(plan.browserShare);
     this.#bootstrap = bootstrap;
     this.incarnation = `${name}.0`;
     const drift = plan.maxDrift * (2 * this.#chance.unit() - 1);
@@ -143,13 +147,16 @@ export class Machine implements Receiver, Victim {
       host: process,
       incarnation: this.incarnation,
       stateMachine: this.#machine = this.#stateMachine(life),
-      storage: new CheckedStorage(this.disk, plan.segmentBytes, {
-        life,
-        protocol,
-        application,
-        trace: run.protocol,
-        settled: () => this.requireAlive(process),
-      }),
+      storage: new CheckedStorage(
+        this.disk.storage({ segmentBytes: plan.segmentBytes, onLost: this.#onLost(process) }),
+        {
+          life,
+          protocol,
+          application,
+          trace: run.protocol,
+          settled: () => this.requireAlive(process),
+        },
+      ),
       transport: this.#transport(process, life),
       ...bootstrap === null ? {} : { bootstrap: { clusterId: CLUSTER_ID, membership: bootstrap } },
     }).then(
@@ -217,10 +224,13 @@ export class Machine implements Receiver, Victim {
     this.process?.receive(() => void this.#receive?.(envelope));
   }
 
-  #newDisk(): Disk {
+  #newDisk(): MachineDisk {
     const { run } = this.#with;
     this.#records.set(this.incarnation, new DurableRecord());
-    return new Disk(run, this.number, run.decisions.stream(`disk ${this.name} ${this.#wipes}`));
+    const chance = run.decisions.stream(`disk ${this.name} ${this.#wipes}`);
+    if (!this.inBrowser) return new Disk(run, this.number, chance);
+    run.trace.count("in a browser");
+    return new DatabaseDisk(run, this.number, this.name, chance);
   }
 
   #stateMachine(life: Life): StateMachine {
@@ -315,10 +325,20 @@ export class Machine implements Receiver, Victim {
   #explains(error: unknown): boolean {
     if (!(error instanceof StorageError)) return false;
     if (error.code === "damaged" || error.code === "unsupported_version") return this.lost;
+    if (error.code === "locked") return this.inBrowser;
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-      if (["EIO", "ENOSPC"].includes(errorCode(cause))) return true;
+      if (this.disk.explains(cause)) return true;
     }
     return error.disk === "in_doubt" && this.disk.troubled;
+  }
+
+  /** Returns a function that ends a node whose database is gone: at once, or when it has not noticed by itself. */
+  #onLost(process: Process): (error: unknown) => void {
+    const { scheduler } = this.#with.run;
+    return (error) => {
+      const delayMs = this.#chance.next().pick([0, 2000])!;
+      scheduler.after(delayMs * 1000, this, () => this.#stopped(process, error));
+    };
   }
 
   #stopped(process: Process, error: unknown): void {

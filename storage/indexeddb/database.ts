@@ -10,18 +10,12 @@
 import { promisifyRequest, type UseStore } from "idb-keyval";
 import { StorageError } from "../../lib/errors.ts";
 import { failure, storageClosed } from "../log_rules.ts";
-import { damaged, errorName, missing, transactionFailure, unsupportedVersion } from "./database_errors.ts";
-import { formatVersion, storeName } from "./keys.ts";
+import { damaged, errorName, transactionFailure, unsupportedVersion } from "./database_errors.ts";
+import { formatVersion, KeyRanges, storeName } from "./keys.ts";
+import type { DatabasePlatform } from "./platform.ts";
 
-function factory(): IDBFactory {
-  // Some browsers and modes have none, despite the types.
-  const found = (globalThis as { readonly indexedDB?: IDBFactory }).indexedDB;
-  if (found === undefined) throw missing("IndexedDB", "where a node is stored");
-  return found;
-}
-
-async function openConnection(name: string): Promise<IDBDatabase> {
-  const request = factory().open(name, formatVersion);
+async function openConnection(platform: DatabasePlatform, name: string): Promise<IDBDatabase> {
+  const request = platform.databases().open(name, formatVersion);
   request.onupgradeneeded = (event) => {
     const store = request.result.createObjectStore(storeName);
     // Chromium deletes all databases of a site when it finds them damaged, and tells only the first to be opened again.
@@ -36,8 +30,8 @@ async function openConnection(name: string): Promise<IDBDatabase> {
   }
 }
 
-export async function deleteDatabase(name: string): Promise<void> {
-  const request = factory().deleteDatabase(name);
+export async function deleteDatabase(platform: DatabasePlatform, name: string): Promise<void> {
+  const request = platform.databases().deleteDatabase(name);
   await promisifyRequest(request).catch((error) => {
     throw transactionFailure(name, "readwrite", error);
   });
@@ -46,6 +40,7 @@ export async function deleteDatabase(name: string): Promise<void> {
 /** A connection, until it is closed or lost. */
 export class Database {
   readonly name: string;
+  readonly ranges: KeyRanges;
   /** Opens transactions, for the functions of idb-keyval, too. The callback makes requests, and awaits nothing else. */
   readonly store: UseStore = (mode, callback) => this.#run(mode, callback);
   readonly #connection: IDBDatabase;
@@ -59,8 +54,9 @@ export class Database {
   #closed = false;
 
   /** Takes over an open connection; see {@linkcode Database.open}. */
-  constructor(name: string, connection: IDBDatabase, onLost: (error: StorageError) => void) {
+  constructor(name: string, connection: IDBDatabase, ranges: KeyRanges, onLost: (error: StorageError) => void) {
     this.name = name;
+    this.ranges = ranges;
     this.#connection = connection;
     this.#onLost = onLost;
     // Another page deletes the database, which waits until all connections are closed.
@@ -77,13 +73,17 @@ export class Database {
    * @param onLost called once if it is closed or deleted under the node
    * @throws {StorageError} `unsupported_version`, or `storage`
    */
-  static async open(name: string, onLost: (error: StorageError) => void): Promise<Database> {
-    const connection = await openConnection(name);
+  static async open(
+    platform: DatabasePlatform,
+    name: string,
+    onLost: (error: StorageError) => void,
+  ): Promise<Database> {
+    const connection = await openConnection(platform, name);
     if (!connection.objectStoreNames.contains(storeName)) {
       connection.close();
       throw damaged(name, `object store ${storeName}`, "it is missing");
     }
-    return new Database(name, connection, onLost);
+    return new Database(name, connection, new KeyRanges(platform.bound), onLost);
   }
 
   /** @throws {StorageError} `in_doubt`, once the database is lost or a commit has failed */

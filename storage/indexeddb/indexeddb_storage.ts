@@ -17,10 +17,12 @@ import { checkBatch, checkIdentity, checkRange, failure, storageClosed } from ".
 import type { SnapshotRef } from "../snapshot_writer.ts";
 import { Database } from "./database.ts";
 import { locked } from "./database_errors.ts";
-import { chunkRange, keyOf, placeName } from "./keys.ts";
+import { keyOf, placeName } from "./keys.ts";
 import { afterBatch, withoutBefore } from "./log_shape.ts";
 import type { LogShape } from "./log_shape.ts";
 import { decodeEntry, deleteIndexes, putRange, putRecord, readEntryRecords, writeBatch } from "./records.ts";
+import { browserPlatform } from "./platform.ts";
+import type { DatabasePlatform } from "./platform.ts";
 import { recover } from "./recovery.ts";
 import { SnapshotChunks } from "./snapshot_chunks.ts";
 import { takeLock } from "./web_lock.ts";
@@ -68,6 +70,7 @@ export class IndexedDbStorage implements Storage {
   /** The name of the database, and of the lock. */
   readonly name: string;
   readonly #options: IndexedDbStorageOptions;
+  readonly #platform: DatabasePlatform;
   #opened: Opened | null = null;
   #loading: Promise<LoadedState> | null = null;
   #closed: Promise<void> | null = null;
@@ -76,10 +79,11 @@ export class IndexedDbStorage implements Storage {
   #writes: Promise<void> = Promise.resolve();
 
   /** Creates a storage that opens nothing before `load`. */
-  constructor(options: IndexedDbStorageOptions) {
+  constructor(options: IndexedDbStorageOptions, platform: DatabasePlatform = browserPlatform) {
     const { clusterId, nodeId } = options;
     if (clusterId === "" || nodeId === "") throw new RangeError("a storage needs a cluster id and a node id");
     this.#options = options;
+    this.#platform = platform;
     this.name = placeName(clusterId, nodeId);
   }
 
@@ -98,19 +102,20 @@ export class IndexedDbStorage implements Storage {
     const { nodeId, lockWaitMs = 0, onLost = () => {} } = this.#options;
     let database: Database | undefined;
     const theft = new AbortController();
-    const release = await takeLock(this.name, lockWaitMs, () => {
+    const release = await takeLock(this.#platform, this.name, lockWaitMs, () => {
       theft.abort();
       database?.lose("its lock was taken away");
     });
     if (release === null) throw locked(this.name);
     try {
-      database = await Database.open(this.name, onLost);
+      database = await Database.open(this.#platform, this.name, onLost);
       // Nothing was open yet that could have been lost.
       if (theft.signal.aborted) throw locked(this.name);
       const { identity, log, memberships, leftovers } = await recover(database);
       if (identity !== null && identity.nodeId !== nodeId) checkIdentity(identity, { ...identity, nodeId });
       if (leftovers.size > 0) {
-        await database.store("readwrite", (store) => leftovers.forEach((number) => store.delete(chunkRange(number))));
+        const { store, ranges } = database;
+        await store("readwrite", (store) => leftovers.forEach((number) => store.delete(ranges.chunks(number))));
       }
       const { snapshotRef, snapshot, hardState, lastIndex, termStarts } = log;
       const inForce = () => this.#writes.then(() => this.#opened?.log.snapshotRef ?? null);
@@ -167,7 +172,7 @@ export class IndexedDbStorage implements Storage {
     checkBatch(before, batch);
     const after = afterBatch(before, batch, snapshotRef);
     await database.store("readwrite", (store) => {
-      writeBatch(store, batch, before, after);
+      writeBatch(store, database.ranges, batch, before, after);
       store.transaction.commit();
     });
     const first = batch.entries[0];
@@ -182,7 +187,7 @@ export class IndexedDbStorage implements Storage {
       checkRange(from, to, firstIndex, lastIndex);
       const records = await opened.database.store(
         "readonly",
-        (store) => readEntryRecords(store, from, to, maxBytes),
+        (store) => readEntryRecords(store, opened.database.ranges, from, to, maxBytes),
       );
       try {
         return entriesOf(opened, records, from, to, maxBytes);
@@ -201,7 +206,7 @@ export class IndexedDbStorage implements Storage {
       if (upTo < log.firstIndex) return false;
       const after = withoutBefore(log, upTo + 1);
       await database.store("readwrite", (store) => {
-        deleteIndexes(store, 0, upTo);
+        deleteIndexes(store, database.ranges, 0, upTo);
         const start = after.termStarts[0];
         if (start !== undefined) store.put(start.term, keyOf("term", start.index));
         putRange(store, after);

@@ -22,6 +22,8 @@
  * @module
  */
 
+import type { DatabasePlatform } from "./platform.ts";
+
 /** The database's version: a program that knows only older ones can't open it. */
 export const formatVersion = 1;
 export const storeName = "raft";
@@ -43,20 +45,29 @@ export function keyOf(name: IndexedName, index: number): IDBValidKey {
   return [name, index];
 }
 
-/** Returns the keys of the indexes `from` to `to`, inclusive. */
-export function rangeOf(name: IndexedName, from = 0, to = Number.MAX_SAFE_INTEGER): IDBKeyRange {
-  return IDBKeyRange.bound([name, from], [name, to]);
-}
-
 export function chunkKey(snapshot: number, chunk: number): IDBValidKey {
   return ["chunk", snapshot, chunk];
 }
 
-/** Returns the keys of the chunks `from` to `to` of a snapshot, inclusive. */
-export function chunkRange(snapshot: number, from = 0, to = Number.MAX_SAFE_INTEGER): IDBKeyRange {
-  return IDBKeyRange.bound(chunkKey(snapshot, from), chunkKey(snapshot, to));
-}
+/** Ranges of keys. */
+export class KeyRanges {
+  readonly #bound: DatabasePlatform["bound"];
 
-export function everyChunk(): IDBKeyRange {
-  return IDBKeyRange.bound(chunkKey(0, 0), chunkKey(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
+  constructor(bound: DatabasePlatform["bound"]) {
+    this.#bound = bound;
+  }
+
+  /** Returns the keys of the indexes `from` to `to`, inclusive. */
+  indexes(name: IndexedName, from = 0, to = Number.MAX_SAFE_INTEGER): IDBKeyRange {
+    return this.#bound([name, from], [name, to]);
+  }
+
+  /** Returns the keys of the chunks `from` to `to` of a snapshot, inclusive. */
+  chunks(snapshot: number, from = 0, to = Number.MAX_SAFE_INTEGER): IDBKeyRange {
+    return this.#bound(chunkKey(snapshot, from), chunkKey(snapshot, to));
+  }
+
+  everyChunk(): IDBKeyRange {
+    return this.#bound(chunkKey(0, 0), chunkKey(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
+  }
 }

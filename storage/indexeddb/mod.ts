@@ -11,6 +11,7 @@ import { locked } from "./database_errors.ts";
 import { IndexedDbStorage } from "./indexeddb_storage.ts";
 import type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storage.ts";
 import { placeName } from "./keys.ts";
+import { browserPlatform } from "./platform.ts";
 import { takeLock } from "./web_lock.ts";
 
 export type { Entry, EntryType, HardState, Member, Membership, NodeId, PersistBatch } from "../../lib/raft/types.ts";
@@ -18,6 +19,7 @@ export type { RestoredState, SnapshotMeta, TermStart } from "../../lib/raft/type
 export type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 export { IndexedDbStorage } from "./indexeddb_storage.ts";
 export type { IndexedDbPlace, IndexedDbStorageOptions } from "./indexeddb_storage.ts";
+export type { DatabasePlatform } from "./platform.ts";
 
 /**
  * Creates the storage of a node in this browser, for this site. Nothing is opened
@@ -49,10 +51,10 @@ export function createIndexedDbStorage(options: IndexedDbStorageOptions): Indexe
  */
 export async function deleteIndexedDb(place: IndexedDbPlace): Promise<void> {
   const name = placeName(place.clusterId, place.nodeId);
-  const release = await takeLock(name, place.lockWaitMs ?? 0, () => {});
+  const release = await takeLock(browserPlatform, name, place.lockWaitMs ?? 0, () => {});
   if (release === null) throw locked(name);
   try {
-    await deleteDatabase(name);
+    await deleteDatabase(browserPlatform, name);
   } finally {
     await release();
   }

@@ -8,8 +8,8 @@ import { crc32c } from "../../lib/crc32c.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { keepsLog } from "../log_rules.ts";
 import { damaged } from "./database_errors.ts";
-import { keyOf, rangeOf } from "./keys.ts";
-import type { IndexedName, RecordName } from "./keys.ts";
+import { keyOf } from "./keys.ts";
+import type { IndexedName, KeyRanges, RecordName } from "./keys.ts";
 import type { LogShape } from "./log_shape.ts";
 
 const indexedNames: readonly IndexedName[] = ["entry", "term", "membership"];
@@ -27,20 +27,26 @@ export function putRange(store: IDBObjectStore, { firstIndex, lastIndex }: LogSh
 }
 
 /** Deletes all records of the indexes `from` to `to`. */
-export function deleteIndexes(store: IDBObjectStore, from: number, to?: number): void {
-  for (const name of indexedNames) store.delete(rangeOf(name, from, to));
+export function deleteIndexes(store: IDBObjectStore, ranges: KeyRanges, from: number, to?: number): void {
+  for (const name of indexedNames) store.delete(ranges.indexes(name, from, to));
 }
 
 /** Writes the changes from `before` to `after`, in the store's transaction. */
-export function writeBatch(store: IDBObjectStore, batch: PersistBatch, before: LogShape, after: LogShape): void {
+export function writeBatch(
+  store: IDBObjectStore,
+  ranges: KeyRanges,
+  batch: PersistBatch,
+  before: LogShape,
+  after: LogShape,
+): void {
   const { hardState, snapshot, entries } = batch;
   if (hardState !== null) {
     putRecord(store, "hardState", { term: hardState.term, votedFor: hardState.votedFor });
   }
   if (snapshot !== null) putRecord(store, "snapshot", after.snapshotRef);
   // A snapshot that does not fit the log empties it.
-  if (snapshot !== null && !keepsLog(before, snapshot)) deleteIndexes(store, 0);
-  else if (entries.length > 0 && entries[0]!.index <= before.lastIndex) deleteIndexes(store, entries[0]!.index);
+  if (snapshot !== null && !keepsLog(before, snapshot)) deleteIndexes(store, ranges, 0);
+  else if (entries.length > 0 && entries[0]!.index <= before.lastIndex) deleteIndexes(store, ranges, entries[0]!.index);
   for (const entry of entries) putEntry(store, entry);
   for (const { term, index } of after.termStarts) {
     if (index >= (entries[0]?.index ?? Infinity)) store.put(term, keyOf("term", index));
@@ -58,6 +64,7 @@ function putEntry(store: IDBObjectStore, { index, term, type, data }: Entry): vo
 /** Reads the records of the entries `from` to `to`, at least enough of them for `maxBytes`. */
 export async function readEntryRecords(
   store: IDBObjectStore,
+  ranges: KeyRanges,
   from: number,
   to: number,
   maxBytes: number,
@@ -65,7 +72,8 @@ export async function readEntryRecords(
   const found: unknown[] = [];
   let bytes = 0;
   for (let count = firstRequest;;) {
-    const values = await promisifyRequest<unknown[]>(store.getAll(rangeOf("entry", from + found.length, to), count));
+    const range = ranges.indexes("entry", from + found.length, to);
+    const values = await promisifyRequest<unknown[]>(store.getAll(range, count));
     for (const value of values) bytes += dataOf(value)?.length ?? 0;
     found.push(...values);
     if (values.length < count || bytes >= maxBytes || from + found.length > to) return found;

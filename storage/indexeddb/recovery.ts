@@ -11,8 +11,8 @@ import type { Identity } from "../../lib/storage.ts";
 import type { SnapshotRef } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged, deletedByBrowser } from "./database_errors.ts";
-import { chunkBytes, everyChunk, keyOf, rangeOf } from "./keys.ts";
-import type { IndexedName, RecordName } from "./keys.ts";
+import { chunkBytes, keyOf } from "./keys.ts";
+import type { IndexedName, KeyRanges, RecordName } from "./keys.ts";
 import { emptyLog, logShape } from "./log_shape.ts";
 import type { LogShape } from "./log_shape.ts";
 import { decodeEntry, fieldsOf } from "./records.ts";
@@ -39,18 +39,18 @@ interface Indexed {
   readonly value: unknown;
 }
 
-async function readContents(store: IDBObjectStore): Promise<Contents> {
+async function readContents(store: IDBObjectStore, ranges: KeyRanges): Promise<Contents> {
   const single = (name: RecordName): Promise<unknown> => promisifyRequest(store.get(name));
   /** Returns the records `name` of all indexes that have a record `of`. */
   const indexed = async (name: IndexedName, of: IndexedName): Promise<Indexed[]> => {
-    const keys = await promisifyRequest(store.getAllKeys(rangeOf(of)));
+    const keys = await promisifyRequest(store.getAllKeys(ranges.indexes(of)));
     return await Promise.all(keys.map(async (key) => {
       const index = (key as [string, number])[1];
       return { index, value: await promisifyRequest<unknown>(store.get(keyOf(name, index))) };
     }));
   };
   const endOfEntries = async (direction: IDBCursorDirection): Promise<number> => {
-    const cursor = await promisifyRequest(store.openKeyCursor(rangeOf("entry"), direction));
+    const cursor = await promisifyRequest(store.openKeyCursor(ranges.indexes("entry"), direction));
     return cursor === null ? 0 : (cursor.key as [string, number])[1];
   };
   const [identity, hardState, log, snapshot, lost, count, first, last, terms, memberships, chunks] = await Promise.all([
@@ -59,12 +59,12 @@ async function readContents(store: IDBObjectStore): Promise<Contents> {
     single("log"),
     single("snapshot"),
     single("lost"),
-    promisifyRequest(store.count(rangeOf("entry"))),
+    promisifyRequest(store.count(ranges.indexes("entry"))),
     endOfEntries("next"),
     endOfEntries("prev"),
     indexed("term", "term"),
     indexed("entry", "membership"),
-    promisifyRequest(store.getAllKeys(everyChunk())),
+    promisifyRequest(store.getAllKeys(ranges.everyChunk())),
   ]);
   return {
     singles: { identity, hardState, log, snapshot, lost },
@@ -77,7 +77,7 @@ async function readContents(store: IDBObjectStore): Promise<Contents> {
 
 /** @throws {StorageError} `damaged` */
 export async function recover(database: Database): Promise<Recovered> {
-  const contents = await database.store("readonly", readContents);
+  const contents = await database.store("readonly", (store) => readContents(store, database.ranges));
   const { singles } = contents;
   const { name } = database;
   if (singles.lost !== undefined) throw deletedByBrowser(name, String(singles.lost));

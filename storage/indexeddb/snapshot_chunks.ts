@@ -23,7 +23,7 @@ import { SnapshotReaders, type SnapshotSource } from "../snapshot_reader.ts";
 import { type SnapshotMedium, type SnapshotRef, SnapshotWriters } from "../snapshot_writer.ts";
 import type { Database } from "./database.ts";
 import { damaged } from "./database_errors.ts";
-import { chunkBytes, chunkKey, chunkRange } from "./keys.ts";
+import { chunkBytes, chunkKey } from "./keys.ts";
 
 type ChunkSource = SnapshotSource & { readonly number: number };
 
@@ -96,9 +96,8 @@ export class SnapshotChunks {
 
   /** Deletes chunks; if that fails, the next start does it. */
   async #delete(number: number): Promise<void> {
-    const deletion = this.#database.store("readwrite", (store) => void store.delete(chunkRange(number))).catch(
-      () => {},
-    );
+    const { store, ranges } = this.#database;
+    const deletion = store("readwrite", (store) => void store.delete(ranges.chunks(number))).catch(() => {});
     this.#deletions.add(deletion);
     await deletion;
     this.#deletions.delete(deletion);
@@ -174,7 +173,7 @@ function chunkSource(database: Database, { number, meta }: SnapshotRef, onClose:
       const last = Math.floor((end - 1) / chunkBytes);
       const chunks = await database.store(
         "readonly",
-        (store) => promisifyRequest<unknown[]>(store.getAll(chunkRange(number, first, last))),
+        (store) => promisifyRequest<unknown[]>(store.getAll(database.ranges.chunks(number, first, last))),
       );
       const bytes = new Uint8Array(length);
       for (let chunk = first; chunk <= last; chunk++) {

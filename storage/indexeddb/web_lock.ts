@@ -5,7 +5,8 @@
  * Web Lock, which the browser releases when its holder ends in any way.
  */
 
-import { errorName, missing } from "./database_errors.ts";
+import { errorName } from "./database_errors.ts";
+import type { DatabasePlatform } from "./platform.ts";
 
 /**
  * Takes a lock. Returns a function that releases it, and resolves once others can take
@@ -16,13 +17,12 @@ import { errorName, missing } from "./database_errors.ts";
  * @throws {StorageError} where there are no Web Locks
  */
 export async function takeLock(
+  platform: DatabasePlatform,
   name: string,
   waitMs: number,
   onStolen: () => void,
 ): Promise<(() => Promise<void>) | null> {
-  // A page that is not secure has no such property, despite the types.
-  const locks = (navigator as { readonly locks?: LockManager }).locks;
-  if (locks === undefined) throw missing("Web Locks", "which keep two tabs from writing to one log");
+  const locks = platform.locks();
   const released = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<boolean>();
   let holds = false;
@@ -31,7 +31,7 @@ export async function takeLock(
     answered.resolve(holds);
     return holds ? released.promise : undefined;
   };
-  const options: LockOptions = waitMs > 0 ? { signal: AbortSignal.timeout(waitMs) } : { ifAvailable: true };
+  const options: LockOptions = waitMs > 0 ? { signal: platform.timeoutSignal(waitMs) } : { ifAvailable: true };
   const request = locks.request(name, options, hold).catch((error) => {
     if (holds) onStolen();
     else if (errorName(error) === "TimeoutError") answered.resolve(false);

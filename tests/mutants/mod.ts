@@ -5,6 +5,7 @@
  */
 
 import { client } from "./client.ts";
+import { databases } from "./databases.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
 import { files } from "./files.ts";
@@ -28,6 +29,7 @@ export const mutants: readonly Mutant[] = [
   ...snapshots,
   ...storage,
   ...files,
+  ...databases,
   ...reads,
   ...client,
   ...keyValue,
