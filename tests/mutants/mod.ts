@@ -15,6 +15,7 @@ import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
 import { reads } from "./reads.ts";
 import { replication } from "./replication.ts";
+import { server } from "./server.ts";
 import { snapshots } from "./snapshots.ts";
 import { storage } from "./storage.ts";
 import { surroundings } from "./surroundings.ts";
@@ -33,5 +34,6 @@ export const mutants: readonly Mutant[] = [
   ...reads,
   ...client,
   ...keyValue,
+  ...server,
   ...surroundings,
 ];
