@@ -13,6 +13,7 @@ import { keyValue } from "./key_value.ts";
 import { membership } from "./membership.ts";
 import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
+import { peers } from "./peers.ts";
 import { reads } from "./reads.ts";
 import { replication } from "./replication.ts";
 import { server } from "./server.ts";
@@ -24,6 +25,7 @@ import { surroundings } from "./surroundings.ts";
 export const mutants: readonly Mutant[] = [
   ...election,
   ...replication,
+  ...peers,
   ...durability,
   ...membership,
   ...messages,
