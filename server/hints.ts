@@ -20,3 +20,9 @@ export const SERVER_HINTS: Hints = {
     `To replace the node: raft member remove ${id}; start it with an empty data folder and --join; ` +
     `then raft member add ${id} ${address.replace(/^https?:\/\//, "")}`,
 };
+
+/** The hint for a node whose term does not come from elections. */
+export const TERM_HINT =
+  "A forged message may have raised it. If other nodes have a leader, replace this one: remove " +
+  'it, and add it again with an empty data folder. If none has, see "A term that no elections led to" in ' +
+  "docs/operations.md.";

@@ -8,6 +8,7 @@ import { KeyValue } from "../lib/kv/key_value.ts";
 import { messageOf } from "../lib/node/errors.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
 import type { NodeStatus, RaftNodeOptions } from "../lib/node/types.ts";
+import { termTrouble } from "../lib/raft/term_limit.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import type { Storage } from "../lib/storage.ts";
 import { createFileStorage } from "../storage/file/mod.ts";
@@ -308,6 +309,7 @@ class RunningServer implements Server {
       relay,
       listens: advertisedAddress({ id: this.id, listen: this.#listen }, this.port),
       advertise: this.#options.advertise,
+      termTrouble: termTrouble(opened.loaded),
       logger: this.#logger,
       signal: this.#closing.signal,
     });

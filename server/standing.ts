@@ -1,12 +1,14 @@
 /**
- * A node's standing in its cluster: whether it was removed, and whether the others
- * reach it where the membership has it. It is told at once, in the log and as `reason`
+ * A node's standing in its cluster: whether it was removed, whether the others reach
+ * it where the membership has it, and whether its term lets it take part. It is told at once, in the log and as `reason`
  * of the status.
  */
 
 import { systemClock } from "../lib/host.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
+import { sentence } from "../lib/sentence.ts";
 import { watchRemoval } from "../hosting/removal_check.ts";
+import { TERM_HINT } from "./hints.ts";
 import type { Logger } from "./log.ts";
 import { OwnAddress } from "./own_address.ts";
 import type { ServerRelay } from "./relay.ts";
@@ -20,6 +22,8 @@ export interface StandingOptions {
   readonly listens: string;
   /** The base URL at which the server was told to be reached. */
   readonly advertise?: string | undefined;
+  /** The trouble with the term that it started with; `null` if there is none. */
+  readonly termTrouble: string | null;
   readonly logger: Logger;
   /** Fires when the server ends. */
   readonly signal: AbortSignal;
@@ -47,20 +51,24 @@ export class Standing {
 
   /** Begins to watch. */
   start(): void {
-    const { node, relay, signal } = this.#options;
+    const { node, relay, signal, termTrouble, logger } = this.#options;
     const checkAddress = (): void => void this.#address.check(signal);
     node.addEventListener("removed", ({ detail }) => this.#log(detail.removed));
     node.addEventListener("raft", ({ detail }) => {
       if (detail.type === "membershipCommitted") checkAddress();
     });
     if (node.status().removed) this.#log(true);
+    if (termTrouble !== null) logger.error(sentence(termTrouble), { hint: TERM_HINT });
     checkAddress();
     void watchRemoval({ node, client: relay.client, clock: systemClock, signal });
   }
 
   /** Returns the reason why the node takes no part in its cluster, if it knows one. */
   reason(): string | undefined {
-    return this.#options.node.status().removed ? "this node was removed from its cluster" : this.#address.reason();
+    const { node, termTrouble } = this.#options;
+    const { removed, leader } = node.status();
+    if (removed) return "this node was removed from its cluster";
+    return (leader === null ? termTrouble : null) ?? this.#address.reason();
   }
 
   #log(removed: boolean): void {

@@ -166,6 +166,10 @@ export const logChecks: Checks = {
       ["a lower term", { hardState: { term: 2, votedFor: null } }],
       ["another vote", { hardState: { term: 3, votedFor: "n2" } }],
       ["a fraction", { hardState: { term: 3.5, votedFor: null } }],
+      ["an entry of no whole term", { entries: run(4, 1, 2.5) }],
+      ["a term beyond the safe integers", { hardState: { term: 2 ** 53, votedFor: null } }],
+      ["an entry with such a term", { entries: run(4, 1, 2 ** 53) }],
+      ["a membership that is not one", { entries: [{ ...run(4, 1, 3)[0]!, type: "membership" }] }],
       ["a snapshot that is not staged", {
         snapshot: { id: "x", index: 2, term: 2, membership, size: 0, checksum: 0 },
       }],

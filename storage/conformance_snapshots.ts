@@ -3,7 +3,8 @@
  */
 
 import { crc32c } from "../lib/crc32c.ts";
-import { membershipEntry, metaOf, readAll, rejects, run, same, text } from "./conformance_bench.ts";
+import type { SnapshotMeta } from "../lib/raft/types.ts";
+import { membership, membershipEntry, metaOf, readAll, rejects, run, same, text } from "./conformance_bench.ts";
 import type { Checks } from "./conformance_bench.ts";
 
 /**
@@ -190,6 +191,33 @@ export const snapshotChecks: Checks = {
       await rejects(writer.stage({ ...metaOf(writer, "x", 1), ...wrong }), "damaged", JSON.stringify(wrong));
       await writer.abort();
     }
+  },
+  "a snapshot that no node could start with is refused, and replaces nothing": async (bench) => {
+    await bench.persist({ hardState: { term: 2, votedFor: null }, entries: run(1, 4, 2) });
+    const kept = await bench.install(3, 2, "kept");
+    const before = await bench.restart();
+    const wrong: [string, Partial<SnapshotMeta>][] = [
+      ["no voters", { membership: { ...membership, voters: [] } }],
+      ["a voter without a member", { membership: { ...membership, voters: ["n1", "n2", "n3"] } }],
+      ["a fraction", { index: 4.5 }],
+      ["an index after which no log can grow", { index: Number.MAX_SAFE_INTEGER }],
+      ["a negative term", { term: -1 }],
+      ["a term below the last snapshot's", { index: 9, term: 1 }],
+      ["another term for the same entry", { term: 3 }],
+      ["no id", { id: "" }],
+    ];
+    for (const [what, change] of wrong) {
+      const writer = await bench.storage.createSnapshot();
+      await writer.write(text.encode("wrong"));
+      const meta = { ...metaOf(writer, "wrong", 3, 2), ...change };
+      // It may be refused at once, or with the batch.
+      const staged = await writer.stage(meta).then(() => true, () => false);
+      const error = await rejects(bench.persist({ snapshot: meta }), "storage", what);
+      if (staged) same(error.disk, "unchanged", what);
+      await writer.abort();
+    }
+    same(await readAll(await bench.storage.openSnapshot()), "kept", "the snapshot");
+    same([await bench.restart(), before.snapshot], [before, kept], "the state");
   },
   "compaction removes entries that the snapshot covers, and none beyond it": async (bench) => {
     await bench.persist({ hardState: { term: 1, votedFor: "n1" }, entries: run(1, 10, 1) });

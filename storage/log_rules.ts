@@ -6,7 +6,9 @@
 
 import { StorageError } from "../lib/errors.ts";
 import type { DiskState } from "../lib/errors.ts";
-import type { HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
+import { decodeMembership } from "../lib/raft/membership.ts";
+import { isNumber, problemOf, problemOfSnapshot } from "../lib/raft/restored_check.ts";
+import type { Entry, HardState, PersistBatch, SnapshotMeta, TermStart } from "../lib/raft/types.ts";
 import type { Identity } from "../lib/storage.ts";
 
 /** The part of the durable state that the rules need. */
@@ -27,28 +29,42 @@ export function keepsLog(log: DurableLog, snapshot: SnapshotMeta): boolean {
 export function checkBatch(log: DurableLog, batch: PersistBatch): void {
   const { hardState, snapshot, entries } = batch;
   if (hardState !== null) checkHardState(log.hardState, hardState);
-  let lastIndex = log.lastIndex;
-  let floor = log.snapshot?.index ?? 0;
-  let termBefore = (index: number): number | undefined => log.termAt(index);
-  if (snapshot !== null) {
-    if (snapshot.index < floor) refuse(`the snapshot at ${snapshot.index} is older than the one at ${floor}`);
-    floor = snapshot.index;
-    if (!keepsLog(log, snapshot)) {
-      lastIndex = snapshot.index;
-      termBefore = (index) => index === snapshot.index ? snapshot.term : undefined;
-    }
-  }
+  if (snapshot !== null) checkSnapshot(log.snapshot, snapshot);
   const first = entries[0];
   if (first === undefined) return;
+  const floor = snapshot?.index ?? log.snapshot?.index ?? 0;
+  const emptied = snapshot !== null && !keepsLog(log, snapshot);
+  const lastIndex = emptied ? floor : log.lastIndex;
   checkNumber(first.index, "index");
   if (first.index > lastIndex + 1) refuse(`entry ${first.index} leaves a gap after ${lastIndex}`);
   if (first.index <= floor) refuse(`entry ${first.index} is covered by the snapshot at ${floor}`);
-  let term = termBefore(first.index - 1) ?? 0;
-  entries.forEach((entry, i) => {
-    if (entry.index !== first.index + i) refuse(`entry ${entry.index} is out of order`);
-    checkNumber(entry.term, "term");
-    if (entry.term < term) refuse(`entry ${entry.index} has term ${entry.term}, below the ${term} before it`);
-    term = entry.term;
+  const before = emptied ? snapshot.term : log.termAt(first.index - 1) ?? 0;
+  checkEntries(entries, before);
+}
+
+/** Checks the description of a snapshot, which would be all that is left of the membership. */
+function checkSnapshot(before: SnapshotMeta | null, snapshot: SnapshotMeta): void {
+  const problem = problemOfSnapshot(snapshot);
+  if (problem !== null) refuse(problem);
+  if (before === null) return;
+  if (snapshot.index < before.index) {
+    refuse(`the snapshot at ${snapshot.index} is older than the one at ${before.index}`);
+  }
+  const fits = snapshot.index === before.index ? snapshot.term === before.term : snapshot.term >= before.term;
+  if (!fits) refuse(`the snapshot at ${snapshot.index} has term ${snapshot.term}, and the one before ${before.term}`);
+}
+
+/** Checks consecutive entries after one with the term `before`. */
+function checkEntries(entries: readonly Entry[], before: number): void {
+  const first = entries[0]!.index;
+  let last = before;
+  entries.forEach(({ index, term, type, data }, i) => {
+    if (index !== first + i) refuse(`entry ${index} is out of order`);
+    checkNumber(term, "term");
+    if (term < last) refuse(`entry ${index} has term ${term}, below the ${last} before it`);
+    const problem = type === "membership" ? problemOf(() => decodeMembership(data)) : null;
+    if (problem !== null) refuse(`entry ${index}: ${problem}`);
+    last = term;
   });
 }
 
@@ -61,7 +77,7 @@ function checkHardState(before: HardState, after: HardState): void {
 }
 
 function checkNumber(value: number, what: string): void {
-  if (!Number.isSafeInteger(value) || value < 0) refuse(`${value} is not a valid ${what}`);
+  if (!isNumber(value)) refuse(`${value} is not a valid ${what}`);
 }
 
 function refuse(reason: string): never {

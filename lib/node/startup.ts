@@ -4,7 +4,7 @@
 
 import { RaftError, StorageError } from "../errors.ts";
 import { randomId } from "../random_id.ts";
-import { encodeMembership, memberOf, validateMembership } from "../raft/mod.ts";
+import { encodeMembership, memberOf, problemOfRestored, validateMembership } from "../raft/mod.ts";
 import type { Entry, HardState, Membership } from "../raft/types.ts";
 import { isEmpty } from "../storage.ts";
 import type { Identity, LoadedState, Storage } from "../storage.ts";
@@ -22,11 +22,19 @@ export interface Prepared {
  * Loads the storage, and gives a new one its identity and, if there is one, the
  * first membership.
  *
- * @throws {RaftError} if the storage belongs to another node or cluster
+ * @throws {RaftError} if the storage belongs to another node or cluster, or has a state that no node leaves there
  */
 export async function prepare(options: RaftNodeOptions, random: () => number): Promise<Prepared> {
   const { id, storage } = options;
   const state = options.loaded ?? await storage.load();
+  const problem = problemOfRestored(state);
+  if (problem !== null) {
+    throw new StorageError(`the storage has a state that no node leaves there: ${problem}`, {
+      code: "damaged",
+      disk: "unchanged",
+      hint: "Nothing was changed. Remove the node from the cluster, and add one with an empty storage.",
+    });
+  }
   const bootstrap = isEmpty(state) ? options.bootstrap : undefined;
   if (bootstrap !== undefined) checkBootstrap(options, bootstrap, state.identity);
   checkCluster(options.expectedClusterId ?? "", bootstrap?.clusterId ?? state.identity?.clusterId ?? "");

@@ -11,6 +11,7 @@ import { electionResult } from "./quorum.ts";
 import { becomeFollower, setLeader, setRole } from "./roles.ts";
 import { invariant } from "./state.ts";
 import type { State } from "./state.ts";
+import { MAX_TERM } from "./term_limit.ts";
 import type { NodeId, RequestVote, RequestVoteResponse, VoteDenial } from "./types.ts";
 
 /** Counts a tick while this node does not lead. */
@@ -54,6 +55,8 @@ function mayCampaign(state: State): boolean {
  */
 export function campaign(state: State, reason: "timeout" | "transfer"): void {
   if (!mayCampaign(state) || state.campaignBlocked || state.role === "leader") return;
+  // There is no number for it.
+  if (state.term >= MAX_TERM) return setLeader(state, null);
   // Another campaign while the last vote is not on disk would only raise the term.
   if (!state.durability.hardStateDurable(state) || state.durability.snapshot !== null) return;
   if (reason === "transfer") {

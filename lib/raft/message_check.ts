@@ -3,8 +3,10 @@
  * only a fault of this node's own state may stop it (`invariant`), never a message.
  */
 
-import { decodeMembership, isVoter, memberOf, validateMembership } from "./membership.ts";
+import { decodeMembership, isVoter, memberOf } from "./membership.ts";
+import { isNumber, problemOf, problemOfSnapshot } from "./restored_check.ts";
 import type { Leadership, State } from "./state.ts";
+import { MAX_CATCH_UP } from "./term_limit.ts";
 import type {
   AppendEntries,
   AppendEntriesResponse,
@@ -14,9 +16,6 @@ import type {
   MessageRefusal,
   NodeId,
 } from "./types.ts";
-
-/** The last index that a snapshot may cover: after it, the log must still be able to grow for ages. Entries alone never come near. */
-const MAX_SNAPSHOT_INDEX = 2 ** 52;
 
 /** Returns the reason to refuse a message; `null` if a correct peer may have sent it. */
 export function reasonToRefuse(state: State, from: NodeId, message: Message): MessageRefusal | null {
@@ -34,8 +33,12 @@ function termTooHigh(state: State, from: NodeId, { type, term }: Message): Messa
     return null;
   }
   // A node without a membership has to trust the first leader.
-  if (membership.members.length === 0 || memberOf(membership, from) !== undefined) termLimit.exceeded(from);
-  return { kind: "term", reason: `its ${type} has term ${term}, and this node's term is ${state.term}` };
+  if (membership.members.length === 0 || memberOf(membership, from) !== undefined) termLimit.exceeded(from, term);
+  const next = term - state.term <= MAX_CATCH_UP
+    ? ""
+    : "; no elections lead so far: of the two, remove the one that a quorum does not follow, and add it again with an " +
+      "empty storage";
+  return { kind: "term", reason: `its ${type} has term ${term}, and this node's term is ${state.term}${next}` };
 }
 
 /** Refuses a second leader of this term: there is at most one (figure 3, Election Safety). */
@@ -146,25 +149,7 @@ function malformedEntries({ term, prevLogIndex, prevLogTerm, entries }: AppendEn
 }
 
 function malformedSnapshot({ term, snapshot, offset, data }: InstallSnapshot): string | null {
-  const { index, size, checksum, membership } = snapshot;
-  if (snapshot.id === "") return "the snapshot has no id";
-  if (!isNumber(index) || index === 0 || index > MAX_SNAPSHOT_INDEX) return `the snapshot covers entry ${index}`;
-  if (!isNumber(snapshot.term) || snapshot.term > term) return `the snapshot has term ${snapshot.term}`;
-  if (!isNumber(size) || offset + data.length > size) return `a chunk at ${offset} is not in ${size} bytes`;
-  if (!isNumber(checksum) || checksum > 0xffff_ffff) return `the checksum is ${checksum}`;
-  return problemOf(() => validateMembership(membership));
-}
-
-function problemOf(check: () => void): string | null {
-  try {
-    check();
-    return null;
-  } catch (error) {
-    return (error as TypeError).message;
-  }
-}
-
-/** Reports whether a number can be a term, an index, a round or a size. */
-function isNumber(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+  const problem = problemOfSnapshot(snapshot, term);
+  if (problem !== null || offset + data.length <= snapshot.size) return problem;
+  return `a chunk at ${offset} is not in ${snapshot.size} bytes`;
 }

@@ -6,6 +6,7 @@
  * | raft.ts | the interface: inputs in, effects out |
  * | types.ts | messages, entries, memberships, effects |
  * | message_check.ts, term_limit.ts | messages that no correct peer sends |
+ * | restored_check.ts | states that no node leaves on its disk |
  * | state.ts | the state of a node (figure 2, "State") |
  * | log.ts | the terms of the log; what is durable of it |
  * | entry_cache.ts, packed_entries.ts | the newest entries in memory |
@@ -49,3 +50,5 @@ export {
   membershipOf,
   validateMembership,
 } from "./membership.ts";
+export { problemOfRestored } from "./restored_check.ts";
+export { termTrouble } from "./term_limit.ts";

@@ -8,9 +8,15 @@
  * than to be right, and its messages are refused. If a member keeps sending from there,
  * and nothing else, the node catches up step by step: a member must not be lost to
  * the cluster because of the term on its disk.
+ *
+ * Each step costs the cluster an election, so there is an end to them. A member that is
+ * {@linkcode MAX_CATCH_UP} terms ahead has a term that no elections led to: it was in the
+ * way of a forged message, before there was a bound. The others go on without it until it
+ * is replaced. Only a node that has nothing to lose, neither log nor membership, follows
+ * such a cluster, and at once.
  */
 
-import type { NodeId } from "./types.ts";
+import type { NodeId, RestoredState } from "./types.ts";
 
 /**
  * The number of terms by which messages may raise a node's term within a minimum
@@ -19,21 +25,36 @@ import type { NodeId } from "./types.ts";
  */
 export const MAX_TERM_JUMP: number = 2 ** 20;
 
+/** The number of terms by which a member may be ahead to be caught up with. At one election a second, they take two years. */
+export const MAX_CATCH_UP: number = 2 ** 26;
+
+/** The last term: there is no number for another election. */
+export const MAX_TERM: number = Number.MAX_SAFE_INTEGER;
+
 /** The number of election timeouts for which a member must stay ahead before this node catches up. */
 const PATIENCE = 2;
 /** The number of senders that are watched. */
 const MAX_SENDERS = 64;
+
+/** A member that is further ahead than the bound. */
+interface Ahead {
+  /** The number of windows in which it was. */
+  windows: number;
+  /** Set if it was in this one. */
+  now: boolean;
+  /** The term of its last message. */
+  term: number;
+}
 
 /** The bound of one node. */
 export class TermLimit {
   readonly #windowTicks: number;
   #ticks = 0;
   #highest: number;
-  /** The members that are ahead: the windows in which each was, and whether it was in this one. */
-  readonly #ahead = new Map<NodeId, { windows: number; now: boolean }>();
+  readonly #ahead = new Map<NodeId, Ahead>();
 
   constructor(term: number, windowTicks: number) {
-    this.#highest = term + MAX_TERM_JUMP;
+    this.#highest = limitAfter(term);
     this.#windowTicks = windowTicks;
   }
 
@@ -43,10 +64,10 @@ export class TermLimit {
   }
 
   /** Notes that a member is further ahead than that. */
-  exceeded(from: NodeId): void {
+  exceeded(from: NodeId, term: number): void {
     const sender = this.#ahead.get(from);
-    if (sender !== undefined) sender.now = true;
-    else if (this.#ahead.size < MAX_SENDERS) this.#ahead.set(from, { windows: 0, now: true });
+    if (sender !== undefined) Object.assign(sender, { now: true, term });
+    else if (this.#ahead.size < MAX_SENDERS) this.#ahead.set(from, { windows: 0, now: true, term });
   }
 
   /** Notes a message within the bound: its sender is not ahead, whatever was sent in its name. */
@@ -54,18 +75,40 @@ export class TermLimit {
     if (this.#ahead.size > 0) this.#ahead.delete(from);
   }
 
-  /** Counts a tick. Returns a member that has stayed ahead, after which the term may rise to `highest`; `null` if there is none. */
-  tick(term: number): NodeId | null {
+  /**
+   * Counts a tick. Returns a member that has stayed ahead, after which the term may rise to `highest`; `null` if there is
+   * none.
+   *
+   * @param empty set for a node that follows any cluster, which has no membership and no log
+   */
+  tick(term: number, empty: boolean): NodeId | null {
     if (++this.#ticks < this.#windowTicks) return null;
     this.#ticks = 0;
-    this.#highest = term + MAX_TERM_JUMP;
+    this.#highest = limitAfter(term);
     let patient: NodeId | null = null;
     for (const [id, sender] of this.#ahead) {
-      if (!sender.now) this.#ahead.delete(id);
-      else if (++sender.windows >= PATIENCE) patient = id;
+      const far = sender.term - term > MAX_CATCH_UP;
+      if (!sender.now || (far && !empty)) this.#ahead.delete(id);
+      else if (++sender.windows >= PATIENCE) {
+        patient = id;
+        if (far) this.#highest = sender.term;
+      }
       sender.now = false;
     }
     if (patient !== null) this.#ahead.clear();
     return patient;
   }
+}
+
+function limitAfter(term: number): number {
+  return Math.min(term + MAX_TERM_JUMP, MAX_TERM);
+}
+
+/** Returns what is wrong with the term that a node starts with; `null` if it may come from elections. */
+export function termTrouble(restored: Pick<RestoredState, "hardState" | "snapshot" | "termStarts">): string | null {
+  const { hardState: { term }, snapshot, termStarts } = restored;
+  const lastTerm = Math.max(snapshot?.term ?? 0, termStarts.at(-1)?.term ?? 0);
+  if (term >= MAX_TERM) return `its term, ${term}, is the last one there is: no election can follow`;
+  if (term - lastTerm <= MAX_CATCH_UP) return null;
+  return `its term, ${term}, does not come from elections: the last entry of its log has term ${lastTerm}`;
 }

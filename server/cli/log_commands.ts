@@ -10,6 +10,8 @@ import type { Membership, SnapshotMeta } from "../../lib/raft/types.ts";
 import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { DumpedRecord, LogReport } from "../../storage/file/mod.ts";
 import { jsonBytes } from "../http_bytes.ts";
+import { EXIT } from "../exit_codes.ts";
+import { TERM_HINT } from "../hints.ts";
 import { version, withCommonOptions } from "./arguments.ts";
 import type { Registry } from "./registry.ts";
 import type { CommonOptions, Session } from "./session.ts";
@@ -18,7 +20,7 @@ import { count, quoted, safeText, showBytes } from "./text.ts";
 const VERIFY_HELP = `
 Reads and checks every byte of the log and of the current snapshot, and reads the snapshot as the key-value store
 does when it starts. Changes nothing and takes no lock, so the node may be running. Exits with 5 if anything is
-damaged, and reports where. For the folder of a server with a state machine of its own, add --any-content.
+damaged, and reports where, or if the node's term keeps it out of elections. For the folder of a server with a state machine of its own, add --any-content.
 
 Snapshot files that the log does not name are listed. They are being written, or a crash has left them; the node
 deletes them when it starts.
@@ -60,6 +62,7 @@ export function addLogCommands(root: Command, registry: Registry): void {
   registry.handle<VerifyOptions>(verify, async (session, [dir = ""], { anyContent = false }) => {
     const report = await session.services.log.verify(dir, anyContent).catch(explained);
     await session.print(reportDocument(dir, report), () => reportText(session, dir, report));
+    return report.termTrouble === null ? EXIT.done : EXIT.unhealthy;
   });
 
   const dump = withCommonOptions(log.command("dump"), 0)
@@ -123,7 +126,9 @@ function reportText(session: Session, dir: string, report: LogReport): string {
     ...(tornBytes === 0 ? [] : [["torn tail", `${count(tornBytes, "byte")} of an incomplete batch, to be truncated`]]),
   ];
   const lines = rows.map(([name = "", value = ""]) => `  ${name.padEnd(12)} ${value}\n`).join("");
-  return `${session.paint("green", "ok:")} ${safeText(dir)} is intact.\n\n${lines}`;
+  if (report.termTrouble === null) return `${session.paint("green", "ok:")} ${safeText(dir)} is intact.\n\n${lines}`;
+  const warning = `${session.paint("yellow", "warning:")} ${safeText(dir)} is intact, but ${report.termTrouble}.\n`;
+  return `${warning}${session.paint("yellow", "hint:")} ${TERM_HINT}\n\n${lines}`;
 }
 
 /** Returns a line of `log dump --json`; a field that is undefined is not printed. */

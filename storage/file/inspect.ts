@@ -4,6 +4,8 @@
  */
 
 import { StorageError } from "../../lib/errors.ts";
+import { problemOfRestored } from "../../lib/raft/restored_check.ts";
+import { termTrouble } from "../../lib/raft/term_limit.ts";
 import type { EntryType, HardState, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { Identity, SnapshotReader } from "../../lib/storage.ts";
 import { failure } from "../log_rules.ts";
@@ -41,6 +43,8 @@ export interface LogReport {
   readonly lastIndex: number;
   /** Term and vote. */
   readonly hardState: HardState;
+  /** The reason why a node with this folder can't take part in elections, or not with others; `null` if there is none. */
+  readonly termTrouble: string | null;
   /** The snapshot in force, whose bytes were checked too. */
   readonly snapshot: SnapshotMeta | null;
   /** Files of snapshots that the log does not name: one being written, or what a crash left. The next start deletes them. */
@@ -134,6 +138,13 @@ async function verifyOnce(folder: Folder, readContent?: ReadContent): Promise<Lo
     }
     recovery.checkComplete(segments[0]!.path);
     const { state, records, batches } = recovery;
+    const { hardState, snapshot, lastIndex, index: { termStarts } } = state;
+    const memberships = recovery.memberships.filter(({ index }) => index > (snapshot?.index ?? 0));
+    const restored = { hardState, snapshot, lastIndex, termStarts, memberships };
+    const problem = problemOfRestored(restored);
+    if (problem !== null) {
+      throw damaged(segments[0]!.path, 0, `the log has a state that no node leaves there: ${problem}`);
+    }
     if (state.snapshotRef !== null) await verifySnapshot(folder, state.snapshotRef, readContent);
     return {
       identity,
@@ -142,9 +153,10 @@ async function verifyOnce(folder: Folder, readContent?: ReadContent): Promise<Lo
       records,
       batches,
       firstIndex: state.index.first,
-      lastIndex: state.lastIndex,
-      hardState: state.hardState,
-      snapshot: state.snapshot,
+      lastIndex,
+      hardState,
+      termTrouble: termTrouble(restored),
+      snapshot,
       otherSnapshots: await otherSnapshots(folder, state.snapshotRef),
       tornBytes,
     };

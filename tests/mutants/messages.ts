@@ -47,6 +47,17 @@ export const messages: readonly Mutant[] = [
     test: { file: TESTS, name: "a term that is too far ahead is refused, and elections go on" },
   },
   {
+    name: "any-member-caught-up-with",
+    rule: "A cluster goes on beside a member whose term no elections led to (§5.1).",
+    edits: [{
+      file: "lib/raft/term_limit.ts",
+      find: "const far = sender.term - term > MAX_CATCH_UP;",
+      replace: "const far = sender.term < 0;",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "a cluster goes on beside a member whose term no elections led to" },
+  },
+  {
     name: "members-lost-to-their-term",
     rule: "A member that stays far ahead in its term is caught up with (§5.1).",
     edits: [{

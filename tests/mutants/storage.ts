@@ -29,6 +29,21 @@ export const storage: readonly Mutant[] = [
     },
   },
   {
+    name: "any-snapshot-persisted",
+    rule: "A batch that could not be read back is refused before anything is written.",
+    edits: [{
+      file: "storage/log_rules.ts",
+      find: "  if (snapshot !== null) checkSnapshot(log.snapshot, snapshot);\n",
+      replace: "",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/storage/conformance_test.ts",
+      name:
+        "fake files, segments of 200 bytes: a snapshot that no node could start with is refused, and replaces nothing",
+    },
+  },
+  {
     name: "snapshot-not-synced",
     rule: "A snapshot's bytes are synced before the log names it.",
     edits: [{

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeDelete, encodePut } from "../../../lib/kv/commands.ts";
 import { KeyValue } from "../../../lib/kv/key_value.ts";
 import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
-import type { Entry } from "../../../lib/raft/types.ts";
+import type { Entry, PersistBatch } from "../../../lib/raft/types.ts";
 import { encodePlain, encodeRegister, encodeSessionCommand } from "../../../lib/sessions/session_codec.ts";
 import { Sessions } from "../../../lib/sessions/sessions.ts";
 import { fileLogTools as log } from "../../../server/cli/log_tools.ts";
@@ -107,6 +107,43 @@ Deno.test("damage ends with 5, and names file and offset; dump prints the record
     assert.match(dumped.out, /a new session/);
     assert.doesNotMatch(dumped.out, /put "k"/);
   });
+});
+
+/** Puts one more batch into a folder. */
+async function more(dir: string, batch: Partial<PersistBatch>): Promise<void> {
+  const storage = createFileStorage(dir);
+  await storage.load();
+  await storage.persist({ sequence: 8, hardState: null, snapshot: null, entries: [], ...batch });
+  await storage.close();
+}
+
+Deno.test("log verify: a log that no node could start with is damage", async () => {
+  await withFolder(async (dir) => {
+    await more(dir, { entries: [{ index: 7, term: 5, type: "noop", data: new Uint8Array() }] });
+    const ran = await cli(["log", "verify", dir, "--json"], { log });
+    const error = errorOf(ran);
+    assert.deepEqual([ran.code, error["code"]], [5, "damaged"]);
+    assert.match(String(error["message"]), /entry 7 has term 5, and the node's term is 1/);
+  });
+});
+
+Deno.test("log verify: a term that no elections led to ends with 5, and says what to do", async () => {
+  for (
+    const [term, reason] of [[2 ** 53 - 1, "no election can follow"], [
+      2 ** 40,
+      "does not come from elections",
+    ]] as const
+  ) {
+    await withFolder(async (dir) => {
+      await more(dir, { hardState: { term, votedFor: null } });
+      const ran = await cli(["log", "verify", dir], { log });
+      assert.equal(ran.code, 5);
+      assert.match(ran.out, new RegExp(`^warning: .* is intact, but its term, ${term}, .*${reason}`));
+      assert.match(ran.out, /^hint: .*replace this one/m);
+      const document = JSON.parse((await cli(["log", "verify", dir, "--json"], { log })).out);
+      assert.match(document.termTrouble, new RegExp(reason));
+    });
+  }
 });
 
 /** Puts a snapshot with these bytes in force. */

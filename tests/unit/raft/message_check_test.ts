@@ -16,7 +16,7 @@ import {
   vote,
 } from "./harness.ts";
 import { SeededRandom } from "../../../lib/raft/random.ts";
-import { MAX_TERM_JUMP } from "../../../lib/raft/term_limit.ts";
+import { MAX_CATCH_UP, MAX_TERM_JUMP, termTrouble } from "../../../lib/raft/term_limit.ts";
 import type { Message } from "../../../lib/raft/types.ts";
 
 const three = ["n1", "n2", "n3"];
@@ -162,6 +162,48 @@ Deno.test("a member that stays far ahead is caught up with; a forger beside the 
     s.raft.step("n2", appendedResponse({ term: far, success: false }));
   }
   assert.equal(s.raft.term, far, "a member whose term is really ahead");
+});
+
+Deno.test("a cluster goes on beside a member whose term no elections led to", () => {
+  for (const term of [MAX, 2 + MAX_CATCH_UP + 1]) {
+    const s = new Server("n1", { voters: three }).lead("n2", "n3");
+    for (let tick = 0; tick < 20 * ELECTION_TICKS; tick++) {
+      s.tick().persist().drain();
+      s.ack("n3");
+      const refusal = s.raft.step("n2", appendedResponse({ term, success: false }));
+      assert.match(refusal?.reason ?? "", /no elections lead so far: .*remove the one that a quorum does not follow/);
+    }
+    assert.deepEqual([s.raft.role, s.raft.term], ["leader", 2]);
+  }
+});
+
+Deno.test("an empty node follows a cluster in any term, after a while; one with a log does not", () => {
+  const far = 2 ** 40;
+  const s = new Server("n4");
+  const send = (server: Server) => server.raft.step("n1", appendEntries({ term: far }));
+  assert.equal(send(s)?.kind, "term", "at once");
+  for (let tick = 0; tick < 4 * ELECTION_TICKS && s.raft.term < far; tick++) {
+    s.tick().persist().drain();
+    send(s);
+  }
+  assert.deepEqual([s.raft.term, s.raft.leader], [far, "n1"]);
+  const other = new Server("n4", { voters: three, log: [1], term: 1 });
+  for (let tick = 0; tick < 8 * ELECTION_TICKS; tick++) {
+    other.tick().persist().drain();
+    assert.equal(send(other)?.kind, "term");
+  }
+});
+
+Deno.test("a node in the last term there is begins no election, and says so at its start", () => {
+  for (const voters of [three, ["n1"]]) {
+    const s = new Server("n1", { voters, term: MAX });
+    for (let tick = 0; tick < 10 * ELECTION_TICKS; tick++) s.tick().persist();
+    assert.deepEqual([s.raft.role, s.raft.term, s.messages()], ["follower", MAX, []]);
+  }
+  const trouble = (term: number) => termTrouble(new Server("n1", { voters: three, log: [1, 3], term }).disk.restored());
+  assert.match(trouble(MAX) ?? "", /the last one there is: no election can follow/);
+  assert.match(trouble(4 + MAX_CATCH_UP) ?? "", /does not come from elections: .*has term 3/);
+  assert.equal(trouble(3 + MAX_CATCH_UP), null);
 });
 
 Deno.test("no message stops a node, or changes what is committed", () => {

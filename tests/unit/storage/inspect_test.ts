@@ -4,7 +4,7 @@ import { crc32c } from "../../../lib/crc32c.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
 import { dumpLog, FileStorage, verifyLog } from "../../../storage/file/mod.ts";
 import type { DumpedRecord } from "../../../storage/file/mod.ts";
-import { membershipOf } from "../../../lib/raft/membership.ts";
+import { encodeMembership, membershipOf } from "../../../lib/raft/membership.ts";
 
 const membership = membershipOf({ voters: [{ id: "n1", address: "a", incarnation: "i" }] });
 
@@ -31,7 +31,9 @@ function persist(
   hardState: { term: number; votedFor: string | null } | null = null,
 ): Promise<void> {
   const entries = Array.from({ length: count }, (_, i) => {
-    return { index: first + i, term: 1, type: "command" as const, data: new Uint8Array(100) };
+    const index = first + i;
+    if (index === 1) return { index, term: 1, type: "membership" as const, data: encodeMembership(membership) };
+    return { index, term: 1, type: "command" as const, data: new Uint8Array(100) };
   });
   return storage.persist({ sequence: first, hardState, snapshot: null, entries });
 }
@@ -53,7 +55,7 @@ Deno.test("a running node's folder is verified and dumped without a lock, and no
   const records = await dump(fs);
   assert.deepStrictEqual(
     records.map((record) => "index" in record ? `${record.type} ${record.index}` : record.type),
-    "hardState,command 1,command 2,command 3,commit,command 2,command 3,command 4,commit,snapshot,commit".split(","),
+    "hardState,membership 1,command 2,command 3,commit,command 2,command 3,command 4,commit,snapshot,commit".split(","),
   );
   for (const { file, offset, bytes } of records) {
     assert.ok(offset > 0 && offset + bytes <= fs.bytesOf(file).length, file);
@@ -97,7 +99,7 @@ Deno.test("damage ends a dump after the records before it, and names file and of
     (error: unknown) =>
       error instanceof StorageError && error.message.includes(`${path} is damaged at offset ${third.offset}`),
   );
-  assert.deepStrictEqual(seen, ["hardState", "command", "command"]);
+  assert.deepStrictEqual(seen, ["hardState", "membership", "command"]);
   await assert.rejects(verifyLog("/data", fs), { code: "damaged" });
 });
 
