@@ -16,6 +16,10 @@ import type { ServedNode } from "./served_node.ts";
 
 /** The longest wait for a node's identity, in milliseconds: what is silent for longer is no node that could be added. */
 const ASK_TIMEOUT_MS = 5000;
+/** The time in which a node that does not answer yet may come up, in milliseconds: one that is just being started. */
+const START_TIMEOUT_MS = 2000;
+/** A new voter that is silent for longer while it should catch up is not there any more, in milliseconds. */
+const MAX_SILENCE_MS = 10_000;
 
 type Identified = Pick<PeerIdentity, "nodeId" | "incarnation" | "clusterId" | "empty">;
 
@@ -30,6 +34,8 @@ export interface AdminOptions {
    * silent for twice as long is not counted as present. @default 1000
    */
   readonly electionTimeoutMs?: number;
+  /** The longest silence of a new voter that is to catch up, in milliseconds. @default 10000 */
+  readonly maxSilenceMs?: number;
   /** Milliseconds between two checks whether a learner has caught up. @default 50 */
   readonly pollIntervalMs?: number;
 }
@@ -120,6 +126,7 @@ export class Admin {
     for (const { id } of voters) {
       if (now.membership.learners.includes(id)) this.#checkPromotion(now, id);
     }
+    this.#checkQuorum(now, voters);
     return await this.#options.node.changeMembership({ voters, learners }, { signal });
   }
 
@@ -159,15 +166,22 @@ export class Admin {
 
   /**
    * Asks the node at an address for its identity. Anything may be there: whatever it is and answers, the error says
-   * only that no node answers, so that no operator reads another service through this node.
+   * only that no node answers, so that no operator reads another service through this node. It is no `unreachable`,
+   * after which a client would try other nodes of the cluster.
    */
   async #ask(address: string, signal: AbortSignal): Promise<Identified> {
-    try {
-      return await this.#options.identify(address, AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
-    } catch (cause) {
-      if (signal.aborted) throw abortedError(signal);
-      const hint = this.#options.hints.startFirst;
-      throw new RaftError("unreachable", `no node answers at ${address}`, { hint, cause });
+    const { identify, hints: { startFirst: hint }, pollIntervalMs = 50 } = this.#options;
+    const inTime = AbortSignal.timeout(ASK_TIMEOUT_MS);
+    const lastMs = systemClock.monotonicMs() + START_TIMEOUT_MS;
+    for (;;) {
+      try {
+        return await identify(address, AbortSignal.any([signal, inTime]));
+      } catch (cause) {
+        if (signal.aborted) throw abortedError(signal);
+        const late = inTime.aborted ? ` within ${ASK_TIMEOUT_MS / 1000} s` : "";
+        if (late === "" && systemClock.monotonicMs() < lastMs) await pause(systemClock, 5 * pollIntervalMs, signal);
+        else throw new RaftError("refused", `no node answers at ${address}${late}`, { hint, cause });
+      }
     }
   }
 
@@ -244,6 +258,8 @@ export class Admin {
   }
 
   async #caughtUp(id: NodeId, signal: AbortSignal): Promise<void> {
+    const { hints, pollIntervalMs = 50, maxSilenceMs = MAX_SILENCE_MS } = this.#options;
+    const beganMs = systemClock.monotonicMs();
     for (;;) {
       const status = this.#status();
       if (!status.members.some((member) => member.id === id)) {
@@ -254,10 +270,19 @@ export class Admin {
       if (signal.aborted) {
         throw new RaftError("not_ready", `node ${id} was added as a learner, and has not caught up yet`, {
           outcome: "unknown",
-          hint: this.#options.hints.promoteLater(id),
+          hint: hints.promoteLater(id),
         });
       }
-      await pause(systemClock, this.#options.pollIntervalMs ?? 50, signal);
+      const { lastContactMs = null } = status.peers.find((peer) => peer.id === id) ?? {};
+      const silentMs = Math.min(lastContactMs ?? Infinity, systemClock.monotonicMs() - beganMs);
+      if (silentMs > maxSilenceMs) {
+        const silence = `has not answered for ${(silentMs / 1000).toFixed(1)} s`;
+        throw new RaftError("refused", `node ${id} was added as a learner, but ${silence}`, {
+          outcome: "unknown",
+          hint: `${hints.notThere} Or take it out again.`,
+        });
+      }
+      await pause(systemClock, pollIntervalMs, signal);
     }
   }
 
@@ -265,8 +290,10 @@ export class Admin {
   #checkQuorum(status: NodeStatus, voters: readonly Member[]): void {
     const presenceMs = 2 * (this.#options.electionTimeoutMs ?? 1000);
     const present = voters.filter(({ id }) => {
-      const contactMs = id === status.id ? 0 : status.peers.find((peer) => peer.id === id)?.lastContactMs ?? Infinity;
-      return contactMs <= presenceMs;
+      const peer = status.peers.find((other) => other.id === id);
+      // A node that is new has just answered.
+      if (id === status.id || peer === undefined) return true;
+      return (peer.lastContactMs ?? Infinity) <= presenceMs;
     });
     const quorum = Math.floor(voters.length / 2) + 1;
     if (present.length >= quorum) return;

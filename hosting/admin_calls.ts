@@ -26,6 +26,8 @@ export interface AdminCallsOptions {
   readonly admin: Admin;
   /** Returns a function that calls the node at an address. */
   callLeader(address: string, signal: AbortSignal): SendUnary;
+  /** Returns the reason why the node has no leader; see {@linkcode AtLeaderOptions}. */
+  reason?(): string | undefined;
   /** The longest time for a change, in milliseconds. A new voter must catch up within it. @default 60000 */
   readonly timeoutMs?: number;
 }
@@ -59,6 +61,8 @@ const HERE: { readonly [Method in AdminMethod]: Here<Method> } = {
   takeSnapshot: async ({ node }) => (await node.takeSnapshot()).index,
 };
 
+/** The longest wait for a leader, in milliseconds. It would lead in a few seconds, or not at all. */
+const LEADER_TIMEOUT_MS = 5000;
 /** The calls that wait for the leader at the same time, at most. */
 const MAX_FORWARDED = 256;
 
@@ -85,7 +89,15 @@ export class AdminCalls {
     return atLeader<Calls[Method]["answer"]>(node, {
       here,
       there: ({ address }, signal) => callAdmin(this.#options.callLeader(address, signal), method, request, true),
-    }, { timeoutMs, forwarded, retry: "leader", signal, budget: this.#budget });
+    }, {
+      timeoutMs,
+      forwarded,
+      leaderTimeoutMs: LEADER_TIMEOUT_MS,
+      retry: "leader",
+      signal,
+      budget: this.#budget,
+      reason: () => this.#options.reason?.(),
+    });
   }
 }
 

@@ -22,6 +22,8 @@ export interface Work<Result> {
 export interface AtLeaderOptions {
   /** The longest wait for a leader and its answer. */
   readonly timeoutMs: number;
+  /** The longest wait for a leader alone. @default timeoutMs */
+  readonly leaderTimeoutMs?: number;
   /** Reports whether another node forwarded this request: it goes no further then. */
   readonly forwarded?: boolean;
   /**
@@ -33,6 +35,8 @@ export interface AtLeaderOptions {
   readonly budget?: ForwardBudget | undefined;
   /** The bytes that the request takes of it. @default 0 */
   readonly bytes?: number;
+  /** Returns the reason why the node has no leader, if it is more than an election; see {@linkcode LeaderSearch}. */
+  reason?(): string | undefined;
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -74,7 +78,8 @@ export async function atLeader<Result>(
   work: Work<Result>,
   options: AtLeaderOptions,
 ): Promise<Result> {
-  const { forwarded = false, retry = "any", timeoutMs, budget, bytes = 0 } = options;
+  const { forwarded = false, retry = "any", timeoutMs, leaderTimeoutMs = timeoutMs, budget, bytes = 0 } = options;
+  const beganMs = performance.now();
   let giveBack: (() => void) | null = null;
   const hold = (): void => {
     if (budget !== undefined) giveBack ??= budget.take(bytes);
@@ -92,11 +97,12 @@ export async function atLeader<Result>(
   try {
     for (;;) {
       try {
-        return await once(node, work, controller.signal, forwarded, hold);
+        return await once(node, work, { signal: controller.signal, forwarded, hold, reason: () => options.reason?.() });
       } catch (error) {
         // A node that has ended, or was removed, reports its own error.
         const { lifecycle, removed } = node.status();
-        const final = forwarded || !mayTryAgain(error, retry) || lifecycle !== "running" || removed;
+        const final = forwarded || !mayTryAgain(error, retry) || lifecycle !== "running" || removed ||
+          performance.now() - beganMs >= leaderTimeoutMs;
         if (final || controller.signal.aborted) throw error;
         await pause(systemClock, POLL_INTERVAL_MS, controller.signal);
         if (controller.signal.aborted) throw error;
@@ -111,23 +117,35 @@ export async function atLeader<Result>(
   }
 }
 
+/** One attempt to carry out a request. */
+interface Attempt extends Required<Pick<AtLeaderOptions, "forwarded" | "reason">> {
+  readonly signal: AbortSignal;
+  /** Takes the memory for a request that is not carried out here. */
+  hold(): void;
+}
+
 async function once<Result>(
   node: Pick<ServedNode, "status">,
   work: Work<Result>,
-  signal: AbortSignal,
-  forwarded: boolean,
-  hold: () => void,
+  { signal, forwarded, hold, reason }: Attempt,
 ): Promise<Result> {
   const { id, leader, role, lifecycle, removed } = node.status();
   if (removed) throw notAMember(id);
   if (role === "leader" || lifecycle !== "running" || leader?.id === id) return await work.here(signal);
   if (!forwarded) hold();
   // A leader that is not in this node's membership has no address that a request may go to.
-  if (leader === null || leader.address === "") {
-    throw new RaftError("no_leader", "no leader is known", {
+  if (leader === null || leader.address === "") throw noLeader(reason());
+  if (forwarded) throw new RaftError("not_leader", `node ${id} does not lead`, { leader });
+  return await work.there(leader, signal);
+}
+
+function noLeader(reason: string | undefined): RaftError {
+  if (reason === undefined) {
+    return new RaftError("no_leader", "no leader is known", {
       hint: "An election takes a few seconds while a majority of the nodes is up; their status shows it.",
     });
   }
-  if (forwarded) throw new RaftError("not_leader", `node ${id} does not lead`, { leader });
-  return await work.there(leader, signal);
+  return new RaftError("no_leader", `no leader is known: ${reason}`, {
+    hint: "This is more than an election. Ask another node, or bring those back that do not answer.",
+  });
 }

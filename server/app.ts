@@ -132,7 +132,8 @@ export function createApp(options: AppOptions): App {
   const { answers = new Answers() } = options;
   if (store !== undefined) {
     const { watchers = new Watchers(), forwards = new ForwardBudget() } = options;
-    const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards, answers });
+    const reason = () => options.reason?.();
+    const calls = new KeyValueCalls({ node, client, store, timeoutMs, watchers, forwards, answers, reason });
     app.route("/", keyValueRoutes(calls, receiver));
   }
   const fetch = async (request: Request): Promise<Response> => bounded(answers, request, await app.fetch(request));

@@ -36,7 +36,7 @@ export interface NodeHandlerOptions extends Required<Omit<AppOptions, "store" | 
 /** Creates the function. */
 export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const { relay, store, transport, address, electionTimeoutMs, ...appOptions } = options;
-  const { node, requestTimeoutMs, watchers, forwards, receiver, answers } = appOptions;
+  const { node, requestTimeoutMs, watchers, forwards, receiver, answers, reason } = appOptions;
   const { client } = relay;
   const admin = new Admin({
     node,
@@ -53,17 +53,17 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
         admit: (bytes) => answers.admit(bytes),
         forwarding: {
           client,
-          run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, ...call }),
+          run: (work, call) => atLeader(node, work, { timeoutMs: requestTimeoutMs, budget: forwards, reason, ...call }),
         },
       }),
       admin: adminService(
         node,
-        new AdminCalls({ node, admin, callLeader: (address, signal) => relay.call(address, signal) }),
+        new AdminCalls({ node, admin, reason, callLeader: (address, signal) => relay.call(address, signal) }),
       ),
       relay: relayService(relay.hub),
       ...(store === null ? {} : {
         kv: keyValueService(
-          new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards, answers }),
+          new KeyValueCalls({ node, client, store, timeoutMs: requestTimeoutMs, watchers, forwards, answers, reason }),
         ),
       }),
     }),

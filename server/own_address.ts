@@ -81,11 +81,25 @@ export class OwnAddress {
 
   #hint(): string {
     const { listens, advertise, status } = this.#options;
-    const own = (this.#own ?? "").replace(/^http:\/\//, "");
-    const now = (advertise ?? listens).replace(/^http:\/\//, "");
-    return `Start it with --${advertise === undefined ? "listen" : "advertise"} ${own} again. ` +
+    const own = this.#own ?? "";
+    // An address that it can't listen on is that of a proxy, or of another network.
+    const here = URL.canParse(own) && new URL(own).protocol === "http:" && hostOf(own) === hostOf(listens);
+    const flag = advertise === undefined && here ? "listen" : "advertise";
+    // A node that listens everywhere is nowhere in particular.
+    const anywhere = advertise === undefined && /^http:\/\/(0\.0\.0\.0|\[::\]):/.test(listens);
+    const now = anywhere ? `HOST:${new URL(listens).port}` : shortest(advertise ?? listens);
+    return `Start it with --${flag} ${shortest(own)} again. ` +
       `Or, while the other nodes have a leader, tell them: raft member add ${status().id} ${now}`;
   }
+}
+
+function hostOf(address: string): string {
+  return new URL(address).hostname;
+}
+
+/** Returns an address as flags and commands take it: without the scheme that they suppose. */
+function shortest(address: string): string {
+  return address.replace(/^http:\/\//, "");
 }
 
 /** Reports whether two base URLs are the same place. */

@@ -310,6 +310,7 @@ class RunningServer implements Server {
       listens: advertisedAddress({ id: this.id, listen: this.#listen }, this.port),
       advertise: this.#options.advertise,
       termTrouble: termTrouble(opened.loaded),
+      electionTimeoutMs: this.#options.electionTimeoutMs,
       logger: this.#logger,
       signal: this.#closing.signal,
     });

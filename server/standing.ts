@@ -7,7 +7,7 @@
 import { systemClock } from "../lib/host.ts";
 import type { RaftNode } from "../lib/node/mod.ts";
 import { sentence } from "../lib/sentence.ts";
-import { watchRemoval } from "../hosting/removal_check.ts";
+import { LeaderSearch } from "../hosting/leader_search.ts";
 import { TERM_HINT } from "./hints.ts";
 import type { Logger } from "./log.ts";
 import { OwnAddress } from "./own_address.ts";
@@ -15,7 +15,7 @@ import type { ServerRelay } from "./relay.ts";
 
 /** Options of {@linkcode Standing}. */
 export interface StandingOptions {
-  readonly node: Pick<RaftNode, "status" | "learn" | "addEventListener">;
+  readonly node: Pick<RaftNode, "status" | "diagnostics" | "learn" | "addEventListener">;
   /** Asks the members. */
   readonly relay: Pick<ServerRelay, "client" | "identify">;
   /** The base URL of the port that the server listens on. */
@@ -24,6 +24,8 @@ export interface StandingOptions {
   readonly advertise?: string | undefined;
   /** The trouble with the term that it started with; `null` if there is none. */
   readonly termTrouble: string | null;
+  /** The minimum election timeout, in milliseconds. */
+  readonly electionTimeoutMs?: number | undefined;
   readonly logger: Logger;
   /** Fires when the server ends. */
   readonly signal: AbortSignal;
@@ -33,9 +35,10 @@ export interface StandingOptions {
 export class Standing {
   readonly #options: StandingOptions;
   readonly #address: OwnAddress;
+  readonly #search: LeaderSearch;
 
   constructor(options: StandingOptions) {
-    const { node, relay, listens, advertise, logger } = options;
+    const { node, relay, listens, advertise, electionTimeoutMs, logger } = options;
     this.#options = options;
     this.#address = new OwnAddress({
       status: () => node.status(),
@@ -47,11 +50,18 @@ export class Standing {
       },
       logger,
     });
+    this.#search = new LeaderSearch({
+      node,
+      client: relay.client,
+      clock: systemClock,
+      electionTimeoutMs,
+      stuck: () => logger.warn(`No leader: ${this.reason()}`),
+    });
   }
 
   /** Begins to watch. */
   start(): void {
-    const { node, relay, signal, termTrouble, logger } = this.#options;
+    const { node, signal, termTrouble, logger } = this.#options;
     const checkAddress = (): void => void this.#address.check(signal);
     node.addEventListener("removed", ({ detail }) => this.#log(detail.removed));
     node.addEventListener("raft", ({ detail }) => {
@@ -60,7 +70,7 @@ export class Standing {
     if (node.status().removed) this.#log(true);
     if (termTrouble !== null) logger.error(sentence(termTrouble), { hint: TERM_HINT });
     checkAddress();
-    void watchRemoval({ node, client: relay.client, clock: systemClock, signal });
+    void this.#search.run(signal);
   }
 
   /** Returns the reason why the node takes no part in its cluster, if it knows one. */
@@ -68,7 +78,7 @@ export class Standing {
     const { node, termTrouble } = this.#options;
     const { removed, leader } = node.status();
     if (removed) return "this node was removed from its cluster";
-    return (leader === null ? termTrouble : null) ?? this.#address.reason();
+    return (leader === null ? termTrouble : null) ?? this.#address.reason() ?? this.#search.reason();
   }
 
   #log(removed: boolean): void {

@@ -23,7 +23,7 @@ export interface ClusterAdminOptions {
   readonly transport: AdminTransport;
   /** Clock, random source and task queue. @default systemHost() */
   readonly host?: Host;
-  /** How long a request may take, all attempts together. A new voter has to catch up within it. @default 60000 */
+  /** How long a request may take, all attempts together; 10 s of it without a leader. A new voter has to catch up within it. @default 60000 */
   readonly timeoutMs?: number;
   /** How long to wait for one node before another is tried, if repeating the request is harmless. @default 10000 */
   readonly attemptTimeoutMs?: number;
@@ -58,6 +58,8 @@ export type MemberList = Pick<
 const GRACE_MS = 250;
 /** The time limit for a node's status. */
 const STATUS_TIMEOUT_MS = 2000;
+/** The time after which the lack of a leader is no election: an operator has to know of it. */
+const NO_LEADER_MS = 10_000;
 /** The longest that a timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -183,7 +185,8 @@ export class ClusterAdmin {
   ): Promise<T> {
     const { signal, timeoutMs = this.#timeoutMs, harmless, anywhere } = options;
     const { clock } = this.#host;
-    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    const beganMs = clock.monotonicMs();
+    const deadlineMs = beganMs + timeoutMs;
     const backoff = new Backoff(this.#host, ...this.#backoffMs);
     let told: RaftError | null = null;
     let inDoubt = false;
@@ -209,7 +212,8 @@ export class ClusterAdmin {
         const final = !this.#isWorthRepeating(error, harmless || !inDoubt, options.waitUntilReady === true, detour);
         if (final) throw error.withOutcome(outcome);
         const pauseMs = backoff.nextMs();
-        if (clock.monotonicMs() + pauseMs > deadlineMs) throw told.withOutcome(outcome);
+        const untilMs = error.code === "no_leader" ? Math.min(deadlineMs, beganMs + NO_LEADER_MS) : deadlineMs;
+        if (clock.monotonicMs() + pauseMs > untilMs) throw told.withOutcome(outcome);
         options.onRetry?.(error);
         const hinted = endpoint !== null && !detour && this.#finder.failed(endpoint, error);
         // A leader that is unreachable from here may be reachable for another node, which forwards the request.

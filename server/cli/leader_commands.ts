@@ -3,6 +3,8 @@
  */
 
 import type { Command } from "commander";
+import { RaftError } from "../../lib/errors.ts";
+import { isTabAddress } from "../../transport/wire/address.ts";
 import { nodeId } from "../options.ts";
 import { withCommonOptions } from "./arguments.ts";
 import { aboutMembers, CliError } from "./errors.ts";
@@ -65,6 +67,12 @@ async function nodeToAsk(
   if (node === undefined) {
     throw new CliError("invalid_argument", EXIT.failed, `node ${id} is not a member of this cluster`, {
       hint: "See: raft member list",
+    });
+  }
+  // It would wait for its answer for as long as a snapshot may take.
+  if (!node.reachable && !isTabAddress(node.address)) {
+    throw new RaftError("unreachable", `node ${id} does not answer: ${node.error ?? "unreachable"}`, {
+      hint: "Bring it back first, or its connection. See: raft status",
     });
   }
   return { id, address: node.address };

@@ -153,7 +153,9 @@ function causes(view: ClusterView, status: StatusDocument): readonly string[] {
   const stuck = durableIndex < lastIndex
     ? [`its disk has not written entries ${durableIndex + 1} to ${lastIndex}`]
     : [];
-  return [...refusalCauses(view, status), ...stuck, ...linkCauses(view, id)];
+  // Without a leader its own reason names the members that do not answer.
+  const links = view.leader === null && status.reason !== undefined ? [] : linkCauses(view, id);
+  return [...refusalCauses(view, status), ...stuck, ...links];
 }
 
 /** Returns the refusals of messages between a node and the others, in both directions. The leader's come first. */

@@ -5,6 +5,7 @@
 import type { Command } from "commander";
 import { EXIT } from "../exit_codes.ts";
 import type { CliIo } from "./io.ts";
+import { explainNoLeader } from "./no_leader.ts";
 import { Session } from "./session.ts";
 import type { CommonOptions, Services } from "./session.ts";
 
@@ -35,6 +36,8 @@ export class Registry {
       const session = new Session(this.#io, this.#services, options as CommonOptions);
       try {
         this.exitCode = await handler(session, command.args, options as Options) ?? EXIT.done;
+      } catch (error) {
+        throw await explainNoLeader(session, error);
       } finally {
         await session.close();
       }

@@ -31,6 +31,8 @@ export interface KeyValueCallsOptions {
   readonly forwards: ForwardBudget;
   /** Bounds the answers. */
   readonly answers: Answers;
+  /** Returns the reason why the node has no leader, if it is more than an election. */
+  reason?(): string | undefined;
 }
 
 /** A watch whose changes are sent to a client. */
@@ -135,6 +137,7 @@ export class KeyValueCalls {
 
   async #propose(plain: Uint8Array, signal: AbortSignal | undefined): Promise<ProposeResult> {
     const { node, client, timeoutMs, forwards: budget } = this.#options;
+    const reason = () => this.#options.reason?.();
     const command = encodePlain(plain);
     const { index, result } = await atLeader<ProposeResult>(node, {
       here: (signal) => node.propose(command, { signal }),
@@ -144,7 +147,7 @@ export class KeyValueCalls {
         if (!answer.ok) throw answer.error;
         return answer;
       },
-    }, { timeoutMs, signal, budget, bytes: command.length });
+    }, { timeoutMs, signal, budget, bytes: command.length, reason });
     const applied = decodeReply(result);
     if (applied.type !== "applied") throw noResult();
     return { index, result: applied.result };
@@ -161,6 +164,7 @@ export class KeyValueCalls {
     { consistency = "linearizable", signal }: KeyValueReadOptions,
   ): Promise<ReadResult> {
     const { node, client, timeoutMs, forwards: budget } = this.#options;
+    const reason = () => this.#options.reason?.();
     if (consistency === "stale") {
       return await node.read(query, { consistency, ...(signal === undefined ? {} : { signal }) });
     }
@@ -174,7 +178,7 @@ export class KeyValueCalls {
           throw RaftError.from(error).withOutcome("rejected");
         }
       },
-    }, { timeoutMs, signal, budget, bytes: query.length });
+    }, { timeoutMs, signal, budget, bytes: query.length, reason });
   }
 }
 

@@ -7,6 +7,7 @@ import { membershipOf } from "../../../lib/raft/membership.ts";
 import type { Member } from "../../../lib/raft/types.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
 import { Admin } from "../../../hosting/admin.ts";
+import type { AdminOptions } from "../../../hosting/admin.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 import type { PeerIdentity } from "../../../transport/wire/identity.ts";
 
@@ -67,7 +68,7 @@ class Leader extends BootstrappingNode {
   }
 }
 
-function setUp(found: Partial<PeerIdentity> = {}) {
+function setUp(found: Partial<PeerIdentity> = {}, options: Partial<AdminOptions> = {}) {
   const node = new Leader();
   const identified = { nodeId: "n4", incarnation: "i4", clusterId: "", empty: true, ...found };
   const admin = new Admin({
@@ -75,6 +76,7 @@ function setUp(found: Partial<PeerIdentity> = {}) {
     identify: () => Promise.resolve(identified),
     hints: SERVER_HINTS,
     pollIntervalMs: 1,
+    ...options,
   });
   return { node, admin };
 }
@@ -139,15 +141,50 @@ for (
   });
 }
 
-Deno.test("add is refused: no node answers at the address", async () => {
+Deno.test("add and change end within seconds where no node answers, and are not to be repeated elsewhere", async () => {
   const node = new Leader();
   const admin = new Admin({
     node,
     identify: () => Promise.reject(new RaftError("unreachable", "no node answers")),
     hints: SERVER_HINTS,
   });
-  await assert.rejects(admin.add(n4, signal), { code: "unreachable" });
+  const began = performance.now();
+  const refused = { code: "refused", outcome: "rejected", message: "no node answers at http://h:4" } as const;
+  const change = { voters: [{ ...n4, incarnation: "" }] };
+  await Promise.all([
+    assert.rejects(admin.add(n4, signal), refused),
+    assert.rejects(admin.change(change, signal), refused),
+  ]);
+  assert.ok(performance.now() - began < 10_000);
   assert.equal(node.changes.length, 0);
+});
+
+Deno.test("add: a node that is just starting may come up meanwhile", async () => {
+  const node = new Leader();
+  let asked = 0;
+  const admin = new Admin({
+    node,
+    identify: () =>
+      ++asked < 3
+        ? Promise.reject(new RaftError("unreachable", "no node answers"))
+        : Promise.resolve({ nodeId: "n4", incarnation: "i4", clusterId: "", empty: true }),
+    hints: SERVER_HINTS,
+    pollIntervalMs: 1,
+  });
+  await admin.add({ ...n4, learner: true }, signal);
+  assert.deepEqual([asked, node.ids], [3, [["n1", "n2", "n3"], ["n4"]]]);
+});
+
+Deno.test("add: a learner that is no longer there while it catches up is not waited for", async () => {
+  const { node, admin } = setUp({}, { maxSilenceMs: 20 });
+  node.match.set("n4", 2500);
+  node.contact.set("n4", 5000);
+  await assert.rejects(admin.add(n4, signal), (error: RaftError) => {
+    assert.deepEqual([error.code, error.outcome], ["refused", "unknown"]);
+    assert.match(error.message, /n4 was added as a learner, but has not answered for/);
+    return true;
+  });
+  assert.deepEqual(node.ids, [["n1", "n2", "n3"], ["n4"]]);
 });
 
 Deno.test("promote: only a learner that has caught up", async () => {
@@ -184,6 +221,18 @@ Deno.test("remove: a voter, a learner, but not an unknown node", async () => {
   await admin.remove("n3", signal);
   assert.deepEqual(node.ids, [["n1", "n2"], []]);
   await assert.rejects(admin.remove("n3", signal), { code: "invalid_argument" });
+});
+
+Deno.test("change: refused if the voters that are up could not commit; new ones are", async () => {
+  const { node, admin } = setUp();
+  for (const id of ["n2", "n3"]) node.contact.set(id, 5000);
+  await assert.rejects(admin.change({ voters: [1, 2].map(member) }, signal), {
+    code: "refused",
+    message: "only 1 of the 2 voters after this change are up; 2 are needed",
+  });
+  assert.deepEqual(node.changes, []);
+  await admin.change({ voters: [1, 4].map(member) }, signal);
+  assert.deepEqual(node.ids, [["n1", "n4"], []]);
 });
 
 Deno.test("remove: the last voter stays", async () => {
@@ -236,9 +285,10 @@ Deno.test("add and change take nothing of a foreign answer into their errors", a
   const target = { voters: [member(1), member(4)], learners: [] };
   for (const failure of failing) {
     const admin = new Admin({ node: new Leader(), identify: () => Promise.reject(failure), hints: SERVER_HINTS });
-    for (const call of [admin.add(n4, signal), admin.change(target, signal)]) {
+    for (const start of [() => admin.add(n4, signal), () => admin.change(target, signal)]) {
+      const call = start();
       await assert.rejects(call, {
-        code: "unreachable",
+        code: "refused",
         outcome: "rejected",
         message: "no node answers at http://h:4",
       });

@@ -156,3 +156,24 @@ Deno.test("requests that wait for a leader take room too, until their client is 
   await assert.rejects(waits, { outcome: "rejected" });
   assert.deepEqual(budget.counts, { requests: 0, bytes: 0, refused: 1 });
 });
+
+Deno.test("the lack of a leader that is more than an election is told as it is seen", async () => {
+  const work = { here: never, there: never };
+  const reason = () => "only 1 of 3 voters answer";
+  await assert.rejects(atLeader(node({}), work, { timeoutMs: 60, reason }), (error: RaftError) => {
+    assert.deepEqual([error.code, error.outcome], ["no_leader", "rejected"]);
+    assert.equal(error.message, "no leader is known: only 1 of 3 voters answer");
+    assert.ok(!error.hint.includes("An election takes"));
+    return true;
+  });
+  await assert.rejects(atLeader(node({}), work, { timeoutMs: 60, reason: () => undefined }), {
+    message: "no leader is known",
+  });
+});
+
+Deno.test("the wait for a leader may end before that for an answer", async () => {
+  const began = performance.now();
+  const options = { timeoutMs: 60_000, leaderTimeoutMs: 50, retry: "leader" } as const;
+  await assert.rejects(atLeader(node({}), { here: never, there: never }, options), { code: "no_leader" });
+  assert.ok(performance.now() - began < 30_000);
+});

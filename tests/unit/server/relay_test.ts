@@ -154,12 +154,12 @@ Deno.test("a node in a tab is added by a request to a server over HTTP", async (
     }
   };
   // It does not answer PeerService.Identify.
-  await assert.rejects(add("t1", "tab:t1"), { code: "unreachable" });
+  await assert.rejects(add("t1", "tab:t1"), { code: "refused" });
   const admin = {} as Parameters<typeof nodeMethods>[0]["admin"];
   transport.serve(nodeMethods({ node, admin, address: transport.address }));
   assert.deepEqual((await add("t1", "tab:t1"))?.learners, ["t1"]);
   await assert.rejects(add("t2", "tab:t1"), { code: "identity_mismatch" });
-  await assert.rejects(add("t3", "tab:t3"), { code: "unreachable" });
+  await assert.rejects(add("t3", "tab:t3"), { code: "refused" });
 });
 
 Deno.test("a tab that leads is reached through the servers, and its errors arrive complete", async () => {
@@ -225,7 +225,7 @@ Deno.test("calls to a node end when its page is gone", async () => {
   await relay.close();
   const error = await adding;
   assert.ok(error instanceof RaftError);
-  assert.equal(error.code, "unreachable");
+  assert.equal(error.code, "refused");
 });
 
 Deno.test("a leading tab is closed: another node leads, and a client's write has an outcome", async () => {
