@@ -28,6 +28,7 @@ import { PageLink } from "./page_link.ts";
 import type { CallTable } from "./page_link.ts";
 import { PausableHost } from "./pausable_host.ts";
 import type { Life, LifeState, Pauser } from "./protocol.ts";
+import { paused, starting, watchStanding } from "./standing.ts";
 
 /** A node in this worker. */
 export interface BrowserNode {
@@ -112,6 +113,7 @@ class WorkerNode implements BrowserNode {
   #opened: Opened | null = null;
   #served: { readonly node: ServedNode; readonly admin: AdminCalls } | null = null;
   #node: RaftNode | null = null;
+  #standing: () => string | undefined = () => undefined;
   #started: Promise<void> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
@@ -189,7 +191,7 @@ class WorkerNode implements BrowserNode {
     try {
       const node = await this.#startNode(opened);
       const refused = await this.#join(node, transport, empty);
-      if (node.lifecycle === "running") this.#live("running", refused);
+      if (node.lifecycle === "running") this.#runs(node, transport, refused);
       this.#running.resolve(node);
     } catch (error) {
       if (this.#node === null) await closeQuietly(deferred, storage);
@@ -216,6 +218,20 @@ class WorkerNode implements BrowserNode {
     for (const attach of this.#observers) attach(node);
     this.#serve(node);
     return node;
+  }
+
+  /** Tells that the node runs, and from then on the reason why it takes no part, if there is one; else `refused`. */
+  #runs(node: RaftNode, { client }: TabTransport, refused: string): void {
+    this.#live("running", refused);
+    this.#standing = watchStanding({
+      node,
+      client,
+      address: this.address,
+      clock: this.#host.clock,
+      electionTimeoutMs: this.#options.electionTimeoutMs ?? 1000,
+      signal: AbortSignal.any([this.#closing.signal, this.#stopped.signal]),
+      tell: (reason) => this.#live("running", reason || refused),
+    });
   }
 
   /** Joins the cluster, if configured. Returns the reason if the node is a member, but not the kind that it wants to be. */
@@ -254,6 +270,7 @@ class WorkerNode implements BrowserNode {
     const { electionTimeoutMs = 1000 } = this.#options;
     const admin = new AdminCalls({
       node,
+      reason: () => this.#standing(),
       callLeader: (address, signal) => tabCalls(transport, address, { signal }),
       admin: new Admin({
         node,
@@ -376,13 +393,4 @@ class WorkerNode implements BrowserNode {
   #postLife(): void {
     this.#page?.life(this.life);
   }
-}
-
-/** Returns the answer of a node with data until it runs: it must not pass for an empty one, with which a cluster may start. */
-function starting(): RaftError {
-  return new RaftError("not_ready", "the node is starting", { hint: "Try again in a moment." });
-}
-
-function paused(): RaftError {
-  return new RaftError("not_ready", "the node is paused", { hint: "Ask another node, or wait until it is resumed." });
 }

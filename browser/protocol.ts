@@ -14,6 +14,7 @@ import type { NodeId } from "../lib/raft/types.ts";
  *
  * - `starting`: its storage is being opened.
  * - `waiting`: for the other nodes of a new cluster, or to be added to a running one.
+ * - `running`: it takes part in its cluster, unless a reason says why not: it was removed, or the others do not answer.
  * - `paused`: it does nothing, as in a frozen page, and may be resumed.
  *
  * A node that is `stopped` did not start, or stopped itself; the error has the reason.

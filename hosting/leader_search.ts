@@ -23,8 +23,8 @@ export interface LeaderSearchOptions {
   readonly clock: Clock;
   /** The minimum election timeout. @default 1000 */
   readonly electionTimeoutMs?: number | undefined;
-  /** Called when the node has had no leader for much longer than an election takes, with the reason. */
-  stuck?(reason: string): void;
+  /** Called once the node has had no leader for much longer than an election takes, with the reason; and without one once it has a leader. */
+  report?(reason: string | undefined): void;
   /** The interval of its looks for a leader. @default 250 */
   readonly intervalMs?: number;
   /** The longest pause between two rounds of questions; the first one is `intervalMs`. @default 5000 */
@@ -121,19 +121,18 @@ export class LeaderSearch {
     if (!followed) this.#sinceMs ??= clock.monotonicMs();
     else if (this.#sinceMs !== null) {
       this.#sinceMs = null;
-      this.#reported = false;
       this.#asked.clear();
     }
     return followed;
   }
 
   #report(): void {
-    const { node, stuck } = this.#options;
+    const { node, report } = this.#options;
     const { clusterId, removed } = node.status();
-    const reason = this.#reported || removed || clusterId === "" ? undefined : this.reason();
-    if (reason === undefined) return;
-    this.#reported = true;
-    stuck?.(reason);
+    const reason = removed || clusterId === "" ? undefined : this.reason();
+    if (this.#reported === (reason !== undefined)) return;
+    this.#reported = !this.#reported;
+    report?.(reason);
   }
 
   /** Asks each other member that the node knows for its status. */

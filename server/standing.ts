@@ -55,7 +55,7 @@ export class Standing {
       client: relay.client,
       clock: systemClock,
       electionTimeoutMs,
-      stuck: () => logger.warn(`No leader: ${this.reason()}`),
+      report: (reason) => reason === undefined ? undefined : logger.warn(`No leader: ${this.reason()}`),
     });
   }
 

@@ -14,7 +14,7 @@ export type MakeError = (outcome: Outcome) => RaftError;
 export function notLeader(leader: LeaderHint | null): RaftError {
   if (leader === null) {
     return new RaftError("no_leader", "this node knows no leader now", {
-      hint: "Wait for an election, and try again.",
+      hint: "Try again. If it lasts, a majority of the nodes does not answer.",
     });
   }
   return new RaftError("not_leader", `this node does not lead, "${leader.id}" does`, {

@@ -40,7 +40,7 @@ function setUp(answers: Answers) {
       },
     },
     clock: host.clock,
-    stuck: (reason) => stuck.push(reason),
+    report: (reason) => stuck.push(reason ?? ""),
   });
   const ended = new AbortController();
   const running = search.run(ended.signal);
@@ -65,12 +65,12 @@ Deno.test("a node without a leader says nothing for as long as an election may t
   assert.equal(stuck.length, 1, "it is reported once");
   node.status = statusOf("n1", { leader });
   await host.runFor(500);
-  assert.equal(search.reason(), undefined);
+  assert.deepEqual([search.reason(), stuck.length, stuck[1]], [undefined, 2, ""]);
   node.status = statusOf("n1");
   await host.runFor(2000);
   assert.equal(search.reason(), undefined, "it begins anew");
   await host.runFor(3000);
-  assert.equal(stuck.length, 2);
+  assert.equal(stuck.length, 3);
   await end();
 });
 
