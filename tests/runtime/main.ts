@@ -11,6 +11,7 @@ import { adapterSuites } from "./adapter_suites.ts";
 import { commandLine } from "./command_line.ts";
 import { runSuites } from "./portable.ts";
 import { ownCommand } from "../support/server_processes.ts";
+import { leaderlessSuite } from "./leaderless_suite.ts";
 import { membersSuite } from "./members_suite.ts";
 import { serverSuite } from "./server_suite.ts";
 import { standingSuite } from "./standing_suite.ts";
@@ -26,6 +27,7 @@ const suites = [
   membersSuite([own, own, own]),
   serverSuite("three nodes", [own, own, own]),
   standingSuite(own),
+  leaderlessSuite(own),
 ];
 const failed = await runSuites(suites, (line) => console.log(line));
 // An open handle must not keep a finished run alive.

@@ -17,7 +17,7 @@ interface Ran {
 }
 
 /** Runs a command of `raft` against nodes. */
-async function raft(nodes: readonly Node[], ...args: readonly string[]): Promise<Ran> {
+export async function raft(nodes: readonly Node[], ...args: readonly string[]): Promise<Ran> {
   let out = "";
   const decoder = new TextDecoder();
   const write = (data: string | Uint8Array): Promise<void> => {
@@ -25,7 +25,7 @@ async function raft(nodes: readonly Node[], ...args: readonly string[]): Promise
     return Promise.resolve();
   };
   const servers = nodes.map(({ address }) => new URL(address).host).join(",");
-  const code = await run([...args, "--server", servers], {
+  const code = await run(args[0] === "log" ? args : [...args, "--server", servers], {
     stdout: { isTerminal: false, write },
     stderr: { isTerminal: false, write },
     stdin: { isTerminal: false, read: () => (async function* () {})() },
@@ -36,7 +36,7 @@ async function raft(nodes: readonly Node[], ...args: readonly string[]): Promise
 }
 
 /** Waits until `raft status` ends with a code and prints a pattern. */
-async function statusSays(nodes: readonly Node[], code: number, ...patterns: readonly RegExp[]): Promise<void> {
+export async function statusSays(nodes: readonly Node[], code: number, ...patterns: readonly RegExp[]): Promise<void> {
   let last: Ran = { code: -1, out: "" };
   const says = async (): Promise<boolean> => {
     last = await raft(nodes, "status");
@@ -73,7 +73,7 @@ async function saysRemoved(node: Node): Promise<void> {
 }
 
 /** Returns the leader, and a follower to do things to. */
-async function pair(nodes: Nodes): Promise<{ leader: Node; other: Node; rest: Node[] }> {
+export async function pair(nodes: Nodes): Promise<{ leader: Node; other: Node; rest: Node[] }> {
   const leader = await nodes.leader();
   const [other] = nodes.others(leader);
   await statusSays(nodes.all, 0, /3 of 3 voters up, survives 1 more failure/);
