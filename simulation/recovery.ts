@@ -4,6 +4,7 @@
  * matter what is wrong with the others.
  */
 
+import { leftAtNode } from "./checks/idle_checks.ts";
 import { isMember } from "./faults/cluster.ts";
 import type { Cluster } from "./faults/cluster.ts";
 import type { Liar } from "./faults/liar.ts";
@@ -16,6 +17,8 @@ const BOUND_MS = 60_000;
 /** The time between two checks of the condition. */
 const SLICE_MS = 50;
 const REQUESTS = 5;
+/** The time in which all that is under way has to end once there are no requests. */
+const IDLE_MS = 30_000;
 
 /** Recovers after the faults have stopped: heals a quorum, makes every other fault permanent, and waits for the cluster. */
 export async function recover(options: NemesisOptions): Promise<void> {
@@ -30,8 +33,32 @@ export async function recover(options: NemesisOptions): Promise<void> {
   const before = clients.done;
   const progress = (): boolean => leaderIn(quorum, cluster) !== null && clients.done >= before + REQUESTS;
   if (!await until(run, progress, "a leader that carries out requests")) return;
+  // The leader may not be the node that some clients are bound to.
+  const free = clients.all.filter(({ only }) => only === null);
+  const doneBefore = new Map(free.map((client) => [client, client.done]));
+  const served = (): boolean => free.every((client) => client.done > doneBefore.get(client)!);
+  if (!await until(run, served, "an answer to each client")) return;
+  const receivedBefore = new Map(clients.watchers.received);
+  const received = (): boolean =>
+    [...clients.watchers.received].every(([name, count]) => count > receivedBefore.get(name)!);
+  if (!await until(run, received, "a change for each client that watches")) return;
   await endRequests(options);
-  await until(run, () => converged(quorum, cluster), "the same state on every healthy node");
+  if (!await until(run, () => converged(quorum, cluster), "the same state on every healthy node")) return;
+  await checkIdle(quorum, options);
+}
+
+/** Checks that no healthy node has anything left of requests, which have all ended. */
+async function checkIdle(quorum: ReadonlySet<Machine>, { run }: NemesisOptions): Promise<void> {
+  const peers = new Set([...quorum].map(({ name }) => name));
+  const left = (): string | undefined =>
+    [...quorum].map((machine) => leftAtNode(machine, peers)).find((left) => left !== null) ?? undefined;
+  // Calls whose clients have gone end within a few election timeouts.
+  const endUs = run.scheduler.nowUs + IDLE_MS * 1000;
+  while (left() !== undefined && !run.scheduler.over && run.scheduler.nowUs < endUs) {
+    await run.scheduler.run(run.scheduler.nowUs + SLICE_MS * 1000);
+  }
+  run.trace.count("idle in the end");
+  if (!run.scheduler.over) run.require(left() === undefined, "nothing leaks", () => left()!);
 }
 
 /** Waits for the end of every request, even if the cluster has failed. */

@@ -43,6 +43,7 @@ export const INVARIANTS = [
   "a database is for one tab",
   "no unexplained stop",
   "bad messages are refused",
+  "nothing leaks",
 ] as const;
 
 /** The rules that each node keeps by itself, no matter what it was told. An entry that it acknowledges may be replaced in the same turn, before the answer leaves. */
@@ -53,6 +54,7 @@ export const OWN_RULES: ReadonlySet<Invariant> = new Set<Invariant>([
   "a disk in doubt is left alone",
   "no unexplained stop",
   "bad messages are refused",
+  "nothing leaks",
 ]);
 
 /** The name of a rule that is checked. */

@@ -13,6 +13,7 @@ import { History } from "./checks/history.ts";
 import { LivenessChecks } from "./checks/liveness_checks.ts";
 import { ServedCalls } from "./checks/served_calls.ts";
 import { ProtocolChecks } from "./checks/protocol_checks.ts";
+import { WatchChecks } from "./checks/watch_checks.ts";
 import { Clients } from "./clients/clients.ts";
 import { keyValueHistory, KeyValueWorkload, misread } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
@@ -147,9 +148,10 @@ class Simulation {
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
     const served = new ServedCalls(run);
     const history = this.#history;
-    const clients = new Clients({ run, plan, machines, network, served, workload, history, application });
-    const cluster = new Cluster(run, protocol, machines);
-    const liveness = new LivenessChecks({ run, plan, cluster, network, clients, history, served });
+    const mayWatch = options.stateMachine === undefined && options.workload === undefined;
+    const clients = new Clients({ run, plan, machines, network, served, workload, history, application, mayWatch });
+    const cluster = new Cluster(run, protocol, machines, served);
+    const liveness = new LivenessChecks({ run, plan, protocol, cluster, network, clients, history, served });
     run.scheduler.observer = { everyUs: LOOK_US, look: () => liveness.poll() };
     this.#options = options;
     this.#run = run;
@@ -191,7 +193,11 @@ class Simulation {
     if (run.violation !== null) return;
     this.#history.checkOutcomes(run, this.#application);
     this.#history.checkOrder(run);
-    const reference = new Sessions(requestMachine(this.#stateMachine()), this.#faults.plan.sessions);
+    this.#faults.cluster.checkOperators();
+    const watches = new WatchChecks();
+    const machine = this.#stateMachine();
+    const followed = machine instanceof KeyValue ? watches.follow(machine) : machine;
+    const reference = new Sessions(requestMachine(followed), this.#faults.plan.sessions);
     await this.#history.checkAnswers(run, 0, reference, null);
     await this.#application.replay(reference, async (index, answer) => {
       if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
@@ -202,6 +208,7 @@ class Simulation {
         run.report("outcomes are true", `the client of ${client} did not pass on what answers "${text}"`);
       }
     }
+    watches.check(run, this.#faults.clients.watchers.watches);
     await this.#compareStates(reference);
     if (run.violation === null) this.#search();
   }

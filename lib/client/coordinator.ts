@@ -12,7 +12,11 @@ import { attempt, mostTelling, retriedTooLong } from "./attempts.ts";
 import type { ClientTransport } from "./client_transport.ts";
 import { type KnownLeader, LeaderFinder } from "./leader_finder.ts";
 import { Proposals } from "./proposals.ts";
+import type { ProposalsInFlight } from "./proposals.ts";
 import type { CommandMode } from "./session_user.ts";
+
+/** Returns the proposals that are under way in a client. Tests look for leaks with it. */
+export let proposalsInFlight: (coordinator: Coordinator) => ProposalsInFlight;
 
 /** Options of {@linkcode Coordinator}. Sizes in bytes, times in milliseconds. */
 export interface CoordinatorOptions {
@@ -88,6 +92,10 @@ export interface ClientRequestOptions {
  * ```
  */
 export class Coordinator {
+  static {
+    proposalsInFlight = (coordinator) => coordinator.#proposals.inFlight;
+  }
+
   readonly #host: Host;
   readonly #transport: ClientTransport;
   readonly #finder: LeaderFinder;

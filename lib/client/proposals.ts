@@ -30,6 +30,15 @@ export interface ProposalsOptions {
   readonly signal: AbortSignal;
 }
 
+/** The numbers of proposals and calls under way, and of bytes; each is zero when idle. */
+export interface ProposalsInFlight {
+  readonly proposals: number;
+  readonly proposalBytes: number;
+  readonly calls: number;
+  /** The sequences of the session whose outcome is still wanted. */
+  readonly outstanding: number;
+}
+
 /**
  * The sender of commands to the leader; waiting commands share a call.
  *
@@ -54,6 +63,15 @@ export class Proposals {
     this.#options = options;
     this.#backoff = new Backoff(options.host, options.minBackoffMs, options.maxBackoffMs);
     options.signal.addEventListener("abort", () => this.#close());
+  }
+
+  get inFlight(): ProposalsInFlight {
+    return {
+      proposals: this.#open.size,
+      proposalBytes: this.#bytes,
+      calls: this.#callsInFlight,
+      outstanding: this.#session?.outstanding ?? 0,
+    };
   }
 
   /** Adds a command. See Coordinator.propose. */

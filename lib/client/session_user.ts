@@ -26,6 +26,11 @@ export class ClientSession {
     return this.#nextSequence;
   }
 
+  /** The number of sequences whose outcome is still wanted. */
+  get outstanding(): number {
+    return this.#outstanding.size;
+  }
+
   /** True if the session accepts another command beside those outstanding. */
   get hasRoom(): boolean {
     return this.#nextSequence - this.lowestOutstanding < this.#maxOutstanding;

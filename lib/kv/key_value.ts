@@ -31,6 +31,9 @@ export interface KeyValueOptions {
   readonly historyBytes?: number;
 }
 
+/** Returns the number of watchers that wait for a change. Tests look for leaks with it. */
+export let waitingWatchers: (store: KeyValue) => number;
+
 /** A list's answer ends after so many bytes, or with its first entry if that is larger. */
 const LIST_FULL_BYTES = 1024 * 1024;
 
@@ -57,6 +60,10 @@ export class KeyValue implements StateMachine {
   #entries: SortedMap<Stored> = new SortedMap<Stored>();
   #version = 0;
   readonly #history: ChangeHistory;
+
+  static {
+    waitingWatchers = (store) => store.#history.idle.size;
+  }
 
   /** See {@linkcode StateMachine.restoresAtomically}. */
   readonly restoresAtomically = true;

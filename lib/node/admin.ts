@@ -33,6 +33,11 @@ export class AdminRequests {
   readonly #transfers = new Set<Transfer>();
   readonly #leading = new Set<Leading>();
 
+  /** The number of requests that have not ended. */
+  get count(): number {
+    return this.#changes.size + this.#transfers.size + this.#leading.size;
+  }
+
   /** Resolves when the change at `index` has committed and, if it is joint, has been left. */
   change(index: number, signal: AbortSignal | undefined): Promise<Membership> {
     return wait(this.#changes, (pending) => ({ pending, index }), signal);

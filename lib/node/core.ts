@@ -31,6 +31,18 @@ import { describe } from "./status.ts";
 import { startTicks } from "./ticker.ts";
 import type { Consistency, Lifecycle, NodeDiagnostics, NodeStatus, RaftNodeOptions } from "./types.ts";
 
+/** The numbers of requests under way in a node, and of the bytes that they hold; each is zero when idle. */
+export interface InFlight {
+  readonly proposals: number;
+  readonly proposalBytes: number;
+  readonly uncommittedBytes: number;
+  readonly reads: number;
+  readonly readBytes: number;
+  readonly adminRequests: number;
+  readonly snapshotTransfers: number;
+  readonly retainedBytes: number;
+}
+
 /** One running node, behind the interface of {@linkcode RaftNode}. */
 export class NodeCore implements NodeContext {
   readonly config: NodeConfig;
@@ -144,6 +156,21 @@ export class NodeCore implements NodeContext {
       leaderContactMs: contactMs === Infinity ? null : contactMs,
       pendingWriteMs: this.#logWriter.pendingTicks * tickMs,
       refused: this.#messenger.refusedMessages(),
+    };
+  }
+
+  /** Returns what is under way. */
+  inFlight(): InFlight {
+    const { proposals, reads, admin, raft } = this;
+    return {
+      proposals: proposals.count,
+      proposalBytes: proposals.bytes,
+      uncommittedBytes: raft.uncommittedBytes,
+      reads: reads.count,
+      readBytes: reads.bytes,
+      adminRequests: admin.count,
+      snapshotTransfers: this.#senders.count,
+      retainedBytes: this.#logWriter.retainedBytes,
     };
   }
 

@@ -8,6 +8,7 @@ import { Pending } from "../pending.ts";
 import type { Membership, NodeId, SnapshotMeta } from "../raft/types.ts";
 import { resolveConfig } from "./config.ts";
 import { NodeCore } from "./core.ts";
+import type { InFlight } from "./core.ts";
 import { refusal } from "./errors.ts";
 import type { RaftNodeEventType, RaftNodeListener } from "./events.ts";
 import type { LeaderCallback } from "./leader_tasks.ts";
@@ -23,6 +24,9 @@ import type {
   RaftView,
   ReadResult,
 } from "./types.ts";
+
+/** Returns what is under way in a node; also after it has stopped. Tests look for leaks with it. */
+export let inFlightOf: (node: RaftNode) => InFlight;
 
 /** Options of a request. */
 export interface RequestOptions {
@@ -87,6 +91,10 @@ export interface TransferOptions extends RequestOptions {
 export class RaftNode {
   readonly #core: NodeCore;
   #closing: Promise<void> | null = null;
+
+  static {
+    inFlightOf = (node) => node.#core.inFlight();
+  }
 
   private constructor(core: NodeCore) {
     this.#core = core;

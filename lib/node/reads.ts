@@ -43,6 +43,11 @@ export class Reads {
     return this.#count;
   }
 
+  /** The bytes of their queries; zero when idle. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** The number of reads that wait for the state machine, with a bounded number of aborted ones. */
   get held(): number {
     return this.#due.length + this.#waiting.length;

@@ -79,6 +79,11 @@ export class KnownEntries {
     return this.#memberships.findLast((each) => each.index <= index);
   }
 
+  /** All committed memberships, oldest first. */
+  get memberships(): readonly CommittedMembership[] {
+    return this.#memberships;
+  }
+
   get lastMembership(): CommittedMembership | undefined {
     return this.#memberships.at(-1);
   }

@@ -8,7 +8,9 @@ import type { Plan } from "../plan.ts";
 export interface LivenessBounds {
   /** From a well quorum, or the loss of its leader, to a leader. */
   readonly leader: number;
-  /** The number of terms in a well interval. */
+  /** From a well quorum to the first request that has to be answered: it should have a leader by then, and clients know it. */
+  readonly settling: number;
+  /** The number of terms in a well interval, beside those of transfers. */
   readonly terms: number;
   /** From the last moment at which a quorum can have answered to the end of the leadership. */
   readonly stranded: number;
@@ -33,17 +35,17 @@ export function boundsOf({ node, network, clients, sessions, maxDrift }: Plan): 
   // A message that is lost or late costs a round of heartbeats, or of an election.
   const trouble = 1 + 10 * (loss + delay);
   const callTrouble = 1 + 10 * (clients.lostCall + clients.lateCall);
-  const leader = trouble * (12 * timeoutUs + 20 * hopUs);
   const { snapshotChunkBytes = 262_144, snapshotBytesPerSecond = 0, storageStallTimeoutMs = 30_000 } = node;
   return {
-    leader,
-    terms: Math.ceil(8 * trouble),
-    stranded: 2 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
+    leader: (18 + 4 * trouble) * timeoutUs + 20 * hopUs,
+    settling: 6 * trouble * timeoutUs + 20 * hopUs,
+    terms: 12,
+    stranded: 3 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
     catchUp: trouble * (8 * timeoutUs + 20 * hopUs),
     transferOf: (bytes) =>
       trouble * (4 * Math.ceil(bytes / snapshotChunkBytes) * (hopUs + 2000) +
         (snapshotBytesPerSecond === 0 ? 0 : 3 * bytes / snapshotBytesPerSecond * 1_000_000)),
-    unanswered: callTrouble > 1 || trouble > 1 || sessions.maxSessions !== undefined ? 12 : 2,
+    unanswered: callTrouble > 1 || trouble > 1 || sessions.maxSessions !== undefined ? 10 : 2,
     call: 1000 * storageStallTimeoutMs / (1 - maxDrift) + trouble * (6 * timeoutUs + 20 * hopUs),
   };
 }

@@ -16,6 +16,7 @@ import type { Run } from "../run.ts";
 import type { History } from "./history.ts";
 import { boundsOf } from "./liveness_bounds.ts";
 import type { LivenessBounds } from "./liveness_bounds.ts";
+import type { ProtocolChecks } from "./protocol_checks.ts";
 import type { ServedCalls } from "./served_calls.ts";
 import { Wellness } from "./wellness.ts";
 import type { WellQuorum } from "./wellness.ts";
@@ -23,6 +24,7 @@ import type { WellQuorum } from "./wellness.ts";
 export interface LivenessOptions {
   readonly run: Run;
   readonly plan: Plan;
+  readonly protocol: ProtocolChecks;
   readonly cluster: Cluster;
   readonly network: Network;
   readonly clients: Clients;
@@ -45,7 +47,7 @@ export class LivenessChecks {
   /** The time at which there was a leader, or no quorum was well. */
   #leaderUs = 0;
   /** The highest term when the present well interval began, or had a leader for the first time. */
-  #terms = { sinceUs: -1, from: 0, settled: false };
+  #terms = { sinceUs: -1, from: 0, transfers: 0, settled: false };
   /** The time at which a leader last reached each member, by the names of both. */
   readonly #contacts = new Map<string, number>();
   readonly #goals = new Map<Machine, Goal>();
@@ -131,17 +133,17 @@ export class LivenessChecks {
   /** Checks that terms do not rise without end in a well interval. */
   #checkTerms(quorum: WellQuorum | null): void {
     if (quorum === null) return;
-    const { run } = this.#options;
+    const { run, protocol } = this.#options;
     const term = Math.max(...[...quorum.machines].map(({ node }) => node!.inspect().term));
     if (this.#terms.sinceUs !== quorum.sinceUs) {
-      this.#terms = { sinceUs: quorum.sinceUs, from: term, settled: false };
+      this.#terms = { sinceUs: quorum.sinceUs, from: term, transfers: protocol.timeoutNows, settled: false };
       run.trace.count("well interval");
     }
-    if (!this.#terms.settled && this.#nowUs - quorum.sinceUs > this.#bounds.leader) {
+    if (!this.#terms.settled && this.#nowUs - quorum.sinceUs > this.#bounds.settling) {
       this.#terms.settled = true;
       run.trace.count("long well interval");
     }
-    const rises = term - this.#terms.from;
+    const rises = term - this.#terms.from - (protocol.timeoutNows - this.#terms.transfers);
     if (rises <= this.#bounds.terms) return;
     run.report("liveness", `terms have risen by ${rises} while a quorum was well`);
   }
@@ -187,12 +189,13 @@ export class LivenessChecks {
         [...quorum.machines].every((machine) => network.isWell(name, machine.name));
       if (!servable) {
         client.servableUs = null;
-        client.unanswered = 0;
+        unanswered.command = unanswered.query = 0;
         continue;
       }
-      client.servableUs ??= this.#nowUs + this.#bounds.leader;
-      if (unanswered > this.#bounds.unanswered) {
-        run.report("liveness", `${name} got no answer to ${unanswered} requests in a row from a healthy cluster`);
+      client.servableUs ??= this.#nowUs + this.#bounds.settling;
+      for (const [type, number] of Object.entries(unanswered)) {
+        if (number <= this.#bounds.unanswered) continue;
+        run.report("liveness", `${name} has asked for ${number} ${type}s in a row in vain, of a healthy cluster`);
       }
     }
   }

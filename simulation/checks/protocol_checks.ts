@@ -47,10 +47,29 @@ export class ProtocolChecks {
   readonly #diskOf: DiskOf;
   readonly #leaders = new Map<number, Life>();
   readonly #votes = new Map<string, NodeId>();
+  /** The time of the last TimeoutNow, by sender and term. */
+  readonly #timeoutNowUs = new Map<string, number>();
+  /** The number of TimeoutNow that were sent: each may begin a term. */
+  timeoutNows = 0;
 
   constructor(run: Run, diskOf: DiskOf) {
     this.#run = run;
     this.#diskOf = diskOf;
+  }
+
+  /** Returns the leader of a term, if it had one. */
+  leaderOf(term: number): NodeId | undefined {
+    return this.#leaders.get(term)?.name;
+  }
+
+  /** Reports whether a node was elected in a later term than this one. */
+  leadsAfter(id: NodeId, after: number): boolean {
+    return [...this.#leaders].some(([term, { name }]) => term > after && name === id);
+  }
+
+  /** Returns the time at which a leader last told a member to campaign in its place. */
+  timeoutNowUs(id: NodeId, term: number): number | undefined {
+    return this.#timeoutNowUs.get(`${id} ${term}`);
   }
 
   poll(life: Life): void {
@@ -174,6 +193,10 @@ export class ProtocolChecks {
       case "InstallSnapshotResponse":
         durable(term >= message.term, `term ${message.term}`);
         return durable(this.#holds(life, message.matchIndex), `entry ${message.matchIndex}`);
+      case "TimeoutNow":
+        this.timeoutNows++;
+        this.#timeoutNowUs.set(`${life.name} ${message.term}`, this.#run.scheduler.nowUs);
+        return durable(term >= message.term, `term ${message.term}`);
       default:
         durable(term >= message.term, `term ${message.term}`);
     }

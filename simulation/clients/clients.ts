@@ -4,15 +4,18 @@
  */
 
 import { Coordinator } from "../../lib/client/mod.ts";
+import type { Host } from "../../lib/clock.ts";
 import { crc32c } from "../../lib/crc32c.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
+import { leftAtClient } from "../checks/idle_checks.ts";
 import type { History, HistoryRecord } from "../checks/history.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
 import { encodeRequest } from "../machine/checked_state_machine.ts";
 import type { CallPath } from "./call_network.ts";
 import { CallNetwork } from "./call_network.ts";
+import { Watchers } from "./watchers.ts";
 import { drawManner } from "./manner.ts";
 import type { Manner } from "./manner.ts";
 import type { Request, RequestCluster, SendOptions, Workload } from "./workload.ts";
@@ -21,6 +24,8 @@ export interface ClientsOptions extends CallPath {
   readonly workload: Workload;
   readonly history: History;
   readonly application: ApplicationChecks;
+  /** Set if the state machine is the key-value store, whose changes can be watched. */
+  readonly mayWatch: boolean;
 }
 
 /** A client, with what the checks of liveness know of it. */
@@ -30,10 +35,13 @@ export interface Client {
   readonly only: string | null;
   readonly coordinator: Coordinator;
   readonly calls: CallNetwork;
+  readonly host: Host;
+  /** The number of its requests that were answered, without stale reads, which need no quorum. */
+  done: number;
   /** The time since which it could be served; `null` if it can't be. */
   servableUs: number | null;
-  /** The number of requests in a row that began after that, and got no answer in time. */
-  unanswered: number;
+  /** The number of requests of each type in a row that began after that, and got no answer in time. */
+  readonly unanswered: Record<Request["type"], number>;
 }
 
 /** The error of an aborted request; created only once, because that is slow. */
@@ -45,27 +53,38 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
   const { timeoutMs, attemptTimeoutMs } = plan.clients;
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
   const calls = new CallNetwork(options, name);
+  const host = new Process(options.run, { name }, clock, decisions.stream(`host ${name}`));
   const coordinator = new Coordinator({
     endpoints: only === undefined ? [...machines.keys()] : [only],
     endpointOf: (address) => only === undefined || address === only ? address : null,
     transport: calls,
-    host: new Process(options.run, { name }, clock, decisions.stream(`host ${name}`)),
+    host,
     // Without a session, a command is sent at most once.
     session: !decisions.stream(`client ${name}`).chance(0.2),
     timeoutMs,
     attemptTimeoutMs,
     maxBackoffMs: Math.max(20, attemptTimeoutMs),
   });
-  return { name, only: only ?? null, coordinator, calls, servableUs: null, unanswered: 0 };
+  return {
+    name,
+    only: only ?? null,
+    coordinator,
+    calls,
+    host,
+    done: 0,
+    servableUs: null,
+    unanswered: { command: 0, query: 0 },
+  };
 }
 
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #clients = new Map<string, Client>();
+  /** Clients that watch changes. */
+  readonly #watching: readonly Client[];
+  readonly watchers: Watchers;
   readonly #running: Promise<void>[] = [];
   #stopped = false;
-  /** The number of requests that were answered, without stale reads, which need no quorum. */
-  done = 0;
 
   constructor(options: ClientsOptions) {
     this.#options = options;
@@ -73,11 +92,14 @@ export class Clients {
     const add = (name: string, only?: string) => this.#clients.set(name, newClient(options, name, only));
     for (let i = 1; i <= count; i++) add(`c${i}`);
     for (const node of loyal ? [...machines.keys()].slice(0, voters) : []) add(`of-${node}`, node);
+    const watching = options.mayWatch ? options.run.decisions.stream("plan watchers").pick([0, 0, 1, 2])! : 0;
+    this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`));
+    this.watchers = new Watchers(options);
   }
 
   /** Their names in the network. */
   get names(): string[] {
-    return [...this.#clients.keys()];
+    return [...this.#clients.keys(), ...this.#watching.map(({ name }) => name)];
   }
 
   /** All clients. */
@@ -85,8 +107,14 @@ export class Clients {
     return [...this.#clients.values()];
   }
 
+  /** The number of requests that were answered to all. */
+  get done(): number {
+    return this.all.reduce((sum, { done }) => sum + done, 0);
+  }
+
   start(): void {
-    for (const name of this.names) {
+    for (const client of this.#watching) this.watchers.start(client.name, client);
+    for (const name of this.#clients.keys()) {
       const chance = this.#options.run.decisions.stream(`client ${name}`);
       for (let lane = chance.between(1, 2); lane > 0; lane--) this.#running.push(this.#ask(name, `${name}.${lane}`));
     }
@@ -96,7 +124,12 @@ export class Clients {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#running);
-    await Promise.all([...this.#clients.values()].map(({ coordinator }) => coordinator.close()));
+    await this.watchers.stop();
+    // A call that was given up ends in a moment.
+    await this.#options.run.scheduler.sleep(1000);
+    const left = this.all.map(leftAtClient).find((left) => left !== null);
+    if (left !== undefined) this.#options.run.report("nothing leaks", left);
+    await Promise.all([...this.#clients.values(), ...this.#watching].map(({ coordinator }) => coordinator.close()));
   }
 
   /** Sends requests one after the other. Their names follow from the lane alone, so that leaving one out changes no other. */
@@ -128,8 +161,11 @@ export class Clients {
     try {
       await this.#send(record, manner);
       record.outcome = "done";
-      if (consistency !== "stale" || type === "command") this.done++;
-      this.#clients.get(name)!.unanswered = 0;
+      const client = this.#clients.get(name)!;
+      if (consistency !== "stale" || type === "command") {
+        client.done++;
+        client.unanswered[type] = 0;
+      }
       workload.answered?.(name, asked, record.answer!);
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;
@@ -146,10 +182,14 @@ export class Clients {
   }
 
   /** Notes a request that its client waited for in vain, although it could be served. */
-  #failed({ client: name, callUs }: HistoryRecord, { timeoutMs, abortMs }: Manner, { code }: RaftError): void {
+  #failed(
+    { client: name, asked: { type }, callUs }: HistoryRecord,
+    { timeoutMs, abortMs }: Manner,
+    { code }: RaftError,
+  ): void {
     const client = this.#clients.get(name)!;
     const isPatient = abortMs === null && timeoutMs === this.#options.plan.clients.timeoutMs;
-    if (code === "timeout" && isPatient && callUs >= (client.servableUs ?? Infinity)) client.unanswered++;
+    if (code === "timeout" && isPatient && callUs >= (client.servableUs ?? Infinity)) client.unanswered[type]++;
   }
 
   async #send(record: HistoryRecord, { timeoutMs, abortMs, consistency }: Manner): Promise<void> {

@@ -2,24 +2,41 @@
  * The machines of a run as a cluster, for faults and operators.
  */
 
-import type { MembershipTarget, RaftNode } from "../../lib/node/mod.ts";
+import type { MembershipTarget, RequestOptions } from "../../lib/node/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { memberOf } from "../../lib/raft/mod.ts";
 import { hasQuorum, majority } from "../../lib/raft/quorum.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
+import { OperatorChecks } from "../checks/operator_checks.ts";
+import type { OperatorRequest } from "../checks/operator_checks.ts";
 import type { ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { ServedCalls } from "../checks/served_calls.ts";
+import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Run } from "../run.ts";
+
+/** The share of requests that an operator sends to any node, and of those that are aborted. */
+const ASTRAY = 0.1;
+const ABORTS = 0.15;
+
+/** The error of an aborted request; created only once, because that is slow. */
+const GIVEN_UP = new Error("the operator has given up");
 
 export class Cluster {
   readonly machines: ReadonlyMap<string, Machine>;
   readonly run: Run;
   readonly #protocol: ProtocolChecks;
+  readonly #operators: OperatorChecks;
+  readonly #served: ServedCalls;
+  readonly #chance: Stream;
 
-  constructor(run: Run, protocol: ProtocolChecks, machines: ReadonlyMap<string, Machine>) {
+  constructor(run: Run, protocol: ProtocolChecks, machines: ReadonlyMap<string, Machine>, served: ServedCalls) {
     this.run = run;
     this.#protocol = protocol;
     this.machines = machines;
+    this.#served = served;
+    this.#operators = new OperatorChecks(run, protocol);
+    this.#chance = run.decisions.stream("operator");
   }
 
   get all(): Machine[] {
@@ -60,23 +77,26 @@ export class Cluster {
     return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim)));
   }
 
-  /** The node of a leader that can receive a request. */
-  get #askable(): RaftNode | null {
-    const { leader } = this;
-    return leader === undefined || leader.process?.frozen ? null : leader.node;
+  /** A machine that can receive a request: that of the leader, or sometimes another. */
+  #askable(chance: Stream): Machine | null {
+    const asked = chance.chance(ASTRAY) ? chance.pick(this.up) : this.leader;
+    return asked === undefined || asked.process?.frozen ? null : asked;
   }
 
   /** Asks the leader to change the membership; resolves with true if it did. */
   async change(wanted: (membership: Membership) => MembershipTarget | null, why: string): Promise<boolean> {
-    const node = this.#askable;
-    if (node === null) return false;
+    const chance = this.#chance.next();
+    const machine = this.#askable(chance);
+    if (machine === null) return false;
+    const node = machine.node!;
     const change = wanted(node.inspect().membership);
     if (change === null || !this.#keepsQuorum(change)) return false;
     this.run.trace.describe(
       "operator",
       () => `${why}: voters ${ids(change.voters)}, learners ${ids(change.learners ?? [])}`,
     );
-    return await this.#ask(node.changeMembership(change), "membership changed");
+    const request = this.#operators.begin(machine, "change", change, null);
+    return await this.#ask(request, chance, (options) => node.changeMembership(change, options), "membership changed");
   }
 
   /** Reports whether enough of the new voters have a good disk. */
@@ -89,25 +109,61 @@ export class Cluster {
   }
 
   async transfer(to: Machine | undefined): Promise<void> {
-    const node = this.#askable;
-    if (node === null) return;
-    await this.#ask(node.transferLeadership(to === undefined ? {} : { to: to.name }), "leadership transferred");
+    const chance = this.#chance.next();
+    const machine = this.#askable(chance);
+    if (machine === null) return;
+    const node = machine.node!;
+    const target = to === undefined ? {} : { to: to.name };
+    const request = this.#operators.begin(machine, "transfer", null, to?.name ?? null);
+    await this.#ask(
+      request,
+      chance,
+      (options) => node.transferLeadership({ ...target, ...options }),
+      "leadership transferred",
+    );
   }
 
-  async snapshot(node: RaftNode): Promise<void> {
-    await this.#ask(node.takeSnapshot(), "snapshot requested");
+  async snapshot(machine: Machine): Promise<void> {
+    const node = machine.node!;
+    const request = this.#operators.begin(machine, "snapshot", null, null);
+    await this.#ask(request, this.#chance.next(), (options) => node.takeSnapshot(options), "snapshot requested");
   }
 
-  async #ask(request: Promise<unknown>, count: string): Promise<boolean> {
+  /** Sends a request, some of which are aborted; resolves with true if it was carried out. */
+  async #ask(
+    request: OperatorRequest,
+    chance: Stream,
+    send: (options: RequestOptions) => Promise<unknown>,
+    count: string,
+  ): Promise<boolean> {
+    const { machine, kind } = request;
+    const { process } = machine;
+    const controller = new AbortController();
+    const aborts = chance.chance(ABORTS);
+    if (aborts) {
+      this.run.scheduler.after(
+        1000 * chance.below(1000),
+        machine,
+        () => process?.receive(() => controller.abort(GIVEN_UP)),
+      );
+    }
     try {
-      await request;
+      const answer = await this.#served.serve(machine, `a ${kind}`, send(aborts ? { signal: controller.signal } : {}));
+      machine.requireAlive(process!);
+      this.#operators.done(request, answer);
       this.run.trace.count(count);
       return true;
     } catch (error) {
-      if (error instanceof RaftError && error.code !== "internal") return false;
-      this.run.report("no unexplained stop", `an operator received: ${error}`);
+      if (!(error instanceof RaftError)) throw error;
+      this.#operators.failed(request, error);
+      if (error.code === "internal") this.run.report("no unexplained stop", `an operator received: ${error}`);
       return false;
     }
+  }
+
+  /** Checks at the end of a run what operators were told. */
+  checkOperators(): void {
+    this.#operators.checkRejected();
   }
 }
 

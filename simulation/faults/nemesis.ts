@@ -278,9 +278,9 @@ export class Nemesis {
     this.#options.run.scheduler.after(chance.between(1, 1000) * 1000, null, () => victim.start());
   }
 
-  #snapshot({ node, process }: Machine): boolean | void {
-    if (node === null || process?.frozen) return false;
-    void this.#options.cluster.snapshot(node);
+  #snapshot(machine: Machine): boolean | void {
+    if (machine.node === null || machine.process?.frozen) return false;
+    void this.#options.cluster.snapshot(machine);
   }
 }
 

@@ -13,6 +13,7 @@ import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
+import { leftAtStopped } from "../checks/idle_checks.ts";
 import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Stream } from "../decisions.ts";
 import type { Liar, Victim } from "../faults/liar.ts";
@@ -67,6 +68,8 @@ export class Machine implements Receiver, Victim {
   /** The name of its present disk. */
   incarnation: string;
   process: Process | null = null;
+  /** The user's state machine of the present process, or of the last one. */
+  application: StateMachine | null = null;
   /** The node that runs here; `null` if there is none, or it is still starting. */
   node: RaftNode | null = null;
   readonly #with: Surroundings;
@@ -235,7 +238,8 @@ export class Machine implements Receiver, Victim {
 
   #stateMachine(life: Life): StateMachine {
     const { plan, protocol, application, stateMachine } = this.#with;
-    const requests = requestMachine(stateMachine(), (request, index) => application.ran(life, request, index));
+    this.application = stateMachine();
+    const requests = requestMachine(this.application, (request, index) => application.ran(life, request, index));
     return checkedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
   }
 
@@ -347,6 +351,8 @@ export class Machine implements Receiver, Victim {
     const message = error instanceof Error ? error.message : String(error);
     run.trace.count("stopped itself");
     if (!this.#explains(error)) run.report("no unexplained stop", `${this.name} stopped: ${message}`);
+    const left = leftAtStopped(this);
+    if (left !== null) run.report("nothing leaks", left);
     this.crash(null, `it stopped itself: ${message}`);
     run.scheduler.after(this.#chance.next().between(50, RESTART_MS) * 1000, this, () => this.start());
   }

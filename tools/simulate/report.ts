@@ -45,6 +45,23 @@ export const OCCURRENCES = [
   "partition: ragged",
   "state compared",
   "search: linearizable",
+  "stale query done",
+  "lease query done",
+  "linearizable query done",
+  "error: aborted",
+  "watched change",
+  "watch stream",
+  "watch: compacted",
+  "change done",
+  "change rejected",
+  "change unknown",
+  "transfer done",
+  "transfer rejected",
+  "transfer unknown",
+  "snapshot done",
+  "well interval",
+  "long well interval",
+  "idle in the end",
 ] as const;
 
 /** Draws a bar of `width` characters. */

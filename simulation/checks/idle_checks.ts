@@ -1,0 +1,50 @@
+/**
+ * Checks that nothing is left of requests once all have ended: counters of requests and
+ * bytes in flight, at nodes and at clients. One that leaks makes a node or a client
+ * refuse everything after days.
+ */
+
+import { proposalsInFlight } from "../../lib/client/coordinator.ts";
+import { KeyValue, waitingWatchers } from "../../lib/kv/key_value.ts";
+import { inFlightOf } from "../../lib/node/raft_node.ts";
+import type { Client } from "../clients/clients.ts";
+import type { Machine } from "../machine/machine.ts";
+
+/** Returns what is left at a client that has no request under way; `null` if nothing is. */
+export function leftAtClient({ name, coordinator }: Client): string | null {
+  return firstLeft(name, Object.entries(proposalsInFlight(coordinator)));
+}
+
+/**
+ * Returns what is left at a node that serves no request; `null` if nothing is.
+ *
+ * @param peers the peers that are well and have the whole log
+ */
+export function leftAtNode({ name, node, application }: Machine, peers: ReadonlySet<string>): string | null {
+  if (node === null) return null;
+  const { snapshotTransfers, retainedBytes, ...requests } = inFlightOf(node);
+  const left = Object.entries(requests);
+  const view = node.inspect();
+  const all = view.progress();
+  for (const { id, inflightMessages, inflightBytes } of all) {
+    if (peers.has(id)) left.push([`messages to ${id}`, inflightMessages], [`bytes to ${id}`, inflightBytes]);
+  }
+  // A member that does not answer may need a snapshot for ever.
+  if (all.every(({ id }) => peers.has(id))) {
+    left.push(["snapshot transfers", snapshotTransfers], ["retained bytes", retainedBytes]);
+  }
+  if (application instanceof KeyValue) left.push(["watchers", waitingWatchers(application)]);
+  return firstLeft(name, left);
+}
+
+/** Returns what is left at a node that has stopped itself; `null` if nothing is. */
+export function leftAtStopped({ name, node }: Machine): string | null {
+  if (node === null) return null;
+  const { proposals, proposalBytes, reads, readBytes, adminRequests } = inFlightOf(node);
+  return firstLeft(name, Object.entries({ proposals, proposalBytes, reads, readBytes, adminRequests }));
+}
+
+function firstLeft(name: string, counters: readonly (readonly [string, number])[]): string | null {
+  const left = counters.find(([, number]) => number !== 0);
+  return left === undefined ? null : `${name} is idle, and has ${left[1]} ${left[0]}`;
+}
