@@ -9,19 +9,31 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RaftError } from "../../lib/errors.ts";
+import type { Member } from "../../lib/raft/types.ts";
 import { ConnectRemote } from "../../server/cli/connect_remote.ts";
 import type { RemoteCallOptions } from "../../server/cli/connect_remote.ts";
 import { createConnectClientTransport } from "../../transport/connect/mod.ts";
 import type { Status } from "../support/server_processes.ts";
-import { eventually, freePort, ownCommand } from "../support/server_processes.ts";
+import { eventually, freePort } from "../support/server_processes.ts";
 import { ChaosNode } from "./chaos_node.ts";
 import type { Disk } from "./disks.ts";
 import { makeDisk } from "./disks.ts";
 import { Links } from "./links.ts";
-import { canTellProcesses, processOf } from "./sockets.ts";
+import { canTellProcesses, hasIPv6, processOf } from "./sockets.ts";
+
+/** Options of {@linkcode ChaosCluster.make}. */
+export interface ChaosClusterOptions {
+  /** The number of nodes. */
+  readonly count: number;
+  /** Commands that run a server in each of the runtimes; the nodes begin in one after the other. */
+  readonly commands: readonly (readonly string[])[];
+}
 
 /** The time limit for a cluster to become complete again once there is no fault. */
 const REPAIR_TIMEOUT_MS = 120_000;
+
+/** A condition of some kinds of faults, which a machine may not meet. */
+export type Need = "links" | "disks" | "runtimes";
 
 /** A cluster under chaos. */
 export class ChaosCluster {
@@ -30,7 +42,7 @@ export class ChaosCluster {
   /** The folder with all files of the run. */
   readonly folder: string;
   /** Kinds of faults that this machine doesn't permit, with the reason. */
-  readonly impossible: ReadonlyMap<"links" | "disks", string>;
+  readonly impossible: ReadonlyMap<Need, string>;
   /** Events without an explanation. */
   readonly unexplained: string[] = [];
   /** The number of times that a node stopped itself because its disk was full. */
@@ -40,7 +52,13 @@ export class ChaosCluster {
   #adding: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
 
-  private constructor(folder: string, places: readonly Place[], disks: readonly Disk[], noDisks: string | null) {
+  private constructor(
+    folder: string,
+    places: readonly Place[],
+    commands: ChaosClusterOptions["commands"],
+    disks: readonly Disk[],
+    noDisks: string | null,
+  ) {
     this.folder = folder;
     this.#disks = disks;
     const peers = places.map(({ id, advertised }) => `${id}=${new URL(advertised).host}`).join(",");
@@ -50,7 +68,7 @@ export class ChaosCluster {
         address,
         advertised,
         data: join(folder, id, "data"),
-        command: ownCommand(),
+        commands: [...commands.slice(at % commands.length), ...commands.slice(0, at % commands.length)],
         disk: disks[at] ?? null,
         peers,
         unexplained: (what) => void this.unexplained.push(what),
@@ -58,22 +76,23 @@ export class ChaosCluster {
       })
     );
     this.links = new Links((port, toPort) => this.#nodeOf(port, toPort));
-    for (const { id, address, advertised } of places) {
-      this.links.listen({ to: id, port: portOf(advertised), targetPort: portOf(address) });
-    }
-    const impossible = new Map<"links" | "disks", string>();
+    for (const { id, address, advertised } of places) this.links.listen({ to: id, address, advertised });
+    const impossible = new Map<Need, string>();
     if (!canTellProcesses()) impossible.set("links", "there is no /proc that tells whose a connection is");
     if (noDisks !== null) impossible.set("disks", noDisks);
+    if (commands.length === 1) impossible.set("runtimes", "all nodes run in the same one");
     this.impossible = impossible;
     this.#remote = new ConnectRemote({ endpoints: this.endpoints, client: createConnectClientTransport() });
   }
 
   /** Creates disks and proxies; no node runs yet. */
-  static async make(count: number): Promise<ChaosCluster> {
+  static async make({ count, commands }: ChaosClusterOptions): Promise<ChaosCluster> {
     const folder = mkdtempSync(join(tmpdir(), "raft-chaos-"));
+    const hosts = hasIPv6() ? ["127.0.0.1", "[::1]"] : ["127.0.0.1"];
     const places: Place[] = [];
     for (let n = 1; n <= count; n++) {
-      const [address, advertised] = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+      const host = hosts[n % hosts.length]!;
+      const [address, advertised] = [`http://${host}:${await freePort()}`, `http://${host}:${await freePort()}`];
       places.push({ id: `n${n}`, address, advertised });
       mkdirSync(join(folder, `n${n}`));
     }
@@ -85,7 +104,7 @@ export class ChaosCluster {
       noDisks = error instanceof Error ? error.message : String(error);
       for (const disk of disks.splice(0)) disk.close();
     }
-    return new ChaosCluster(folder, places, disks, noDisks);
+    return new ChaosCluster(folder, places, commands, disks, noDisks);
   }
 
   /** Starts all nodes, and returns once one leads. */
@@ -112,6 +131,32 @@ export class ChaosCluster {
   /** Transfers leadership. @throws the cluster's error */
   async transferLeadership(): Promise<string> {
     return await (await this.#remote.admin(call(5000))).transferLeadership(undefined, call(5000));
+  }
+
+  /** Makes a voter a learner, until it is repaired. @throws the cluster's error */
+  async demote(node: ChaosNode): Promise<void> {
+    await (await this.#remote.admin(call(5000))).demote(node.id, call(5000));
+  }
+
+  /** Makes several voters learners at once, through a joint configuration. @throws the cluster's error */
+  async demoteAtOnce(nodes: readonly ChaosNode[]): Promise<void> {
+    const admin = await this.#remote.admin(call(5000));
+    const { voters, members } = (await admin.members(call(5000))).membership;
+    const stays = ({ id }: Member) => voters.includes(id) && !nodes.some((node) => node.id === id);
+    const learners = members.filter((member) => !stays(member));
+    await admin.change({ voters: members.filter(stays), learners }, call(5000));
+  }
+
+  /** Restarts a node at another address, which the repair tells the cluster. */
+  async move(node: ChaosNode): Promise<void> {
+    if (node.empty) throw new Error(`${node.id} is only just coming in`);
+    await node.kill();
+    const { hostname } = new URL(node.address);
+    node.moveTo(`http://${hostname}:${await freePort()}`);
+    this.links.listen({ to: node.id, address: node.address, advertised: node.advertised });
+    node.start();
+    // It may fail now, as above.
+    this.#adding = this.#adding.then(() => this.#add(node, 10_000)).catch(() => {});
   }
 
   /** Removes a node, ends it, and adds it again later with an empty folder. @throws the cluster's error */
@@ -141,9 +186,10 @@ export class ChaosCluster {
   }
 
   /** Ends all faults. */
-  healAll(): void {
+  async healAll(): Promise<void> {
     this.links.heal();
     for (const node of this.nodes) {
+      await node.resumeDisk();
       node.resume();
       node.freeDisk();
     }
@@ -164,9 +210,12 @@ export class ChaosCluster {
     const leader = newestLeader(statuses)?.status;
     // A folder is deleted because of this answer, so it must be from the true leader, and committed.
     if (leader === undefined || !leader.membershipCommitted || !isFollowed(leader, statuses)) return false;
-    const suffrage = (node: ChaosNode) => leader.members.find(({ id }) => id === node.id)?.suffrage;
+    const member = (node: ChaosNode) => leader.members.find(({ id }) => id === node.id);
+    const suffrage = (node: ChaosNode) => member(node)?.suffrage;
     for (const node of this.nodes) if (suffrage(node) !== undefined) node.joined();
-    const missing = this.nodes.find((node) => suffrage(node) !== "voter");
+    const isRight = (node: ChaosNode) =>
+      suffrage(node) === "voter" && hostOf(member(node)!.address) === hostOf(node.advertised);
+    const missing = this.nodes.find((node) => !isRight(node));
     if (missing === undefined) return true;
     if (suffrage(missing) === undefined && !missing.empty) await this.#startEmpty(missing);
     const refused = await this.#add(missing, 20_000).then(() => false, isRefusal);
@@ -261,10 +310,6 @@ interface Place {
   readonly id: string;
   readonly address: string;
   readonly advertised: string;
-}
-
-function portOf(address: string): number {
-  return Number(new URL(address).port);
 }
 
 function hostOf(address: string): string {

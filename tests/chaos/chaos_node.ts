@@ -19,14 +19,15 @@ export interface ChaosNodeOptions {
   /** The address at which other nodes reach it: the proxy. */
   readonly advertised: string;
   readonly data: string;
-  readonly command: readonly string[];
+  /** The runtimes that it may run in, as commands. It begins in the first. */
+  readonly commands: readonly (readonly string[])[];
   /** `null` if its data is on the machine's own disk. */
   readonly disk: Disk | null;
   /** The `--peers` that it begins with, with an empty folder. */
   readonly peers: string;
   /** Called when a process ends without an explanation. */
   unexplained(what: string): void;
-  /** Called when it stopped itself because its disk was full. */
+  /** Called when it stopped itself because its disk was full or failed. */
   stoppedByDisk(): void;
 }
 
@@ -37,26 +38,34 @@ const FLAGS = ["--snapshot-entries", "2000"];
 export class ChaosNode {
   readonly id: string;
   readonly address: string;
-  readonly advertised: string;
-  readonly #server: Node;
+  #advertised: string;
+  readonly #servers: readonly Node[];
+  #server: Node;
   readonly #options: ChaosNodeOptions;
   #beginning: readonly string[];
   #killed = false;
   #paused = false;
-  /** Set if the disk has been full since this process began: then it may stop itself. */
-  #wasFull = false;
+  /** Set if the disk has been full, or has failed, since this process began: then it may stop itself. */
+  #badDisk = false;
   #full = false;
+  #hanging = false;
   #empty = false;
   #up = false;
   #closed = false;
 
   constructor(options: ChaosNodeOptions) {
-    const { id, address, advertised, data, command } = this.#options = options;
+    const { id, address, advertised, data, commands } = this.#options = options;
     this.id = id;
     this.address = address;
-    this.advertised = advertised;
-    this.#server = new Node(id, address, data, command);
+    this.#advertised = advertised;
+    this.#servers = commands.map((command) => new Node(id, address, data, command));
+    this.#server = this.#servers[0]!;
     this.#beginning = ["--peers", options.peers];
+  }
+
+  /** The address in the membership, at which other nodes reach it: the proxy. */
+  get advertised(): string {
+    return this.#advertised;
   }
 
   /** True if it has a process. */
@@ -80,7 +89,7 @@ export class ChaosNode {
 
   /** The output of its processes. */
   get output(): string {
-    return this.#server.output;
+    return this.#servers.map(({ output }) => output).join("");
   }
 
   /** Starts a process if there is none. */
@@ -88,7 +97,7 @@ export class ChaosNode {
     if (this.#up || this.#closed) return;
     this.#up = true;
     this.#killed = this.#paused = false;
-    this.#wasFull = this.#full;
+    this.#badDisk = this.#full;
     this.#server.start([...FLAGS, ...this.#beginning]);
     void this.#server.exited.then((code) => this.#ended(code), (error) => this.#options.unexplained(String(error)));
   }
@@ -97,12 +106,14 @@ export class ChaosNode {
     this.#up = this.#paused = false;
     if (this.#killed) return;
     const how = code === null ? "by a signal" : `with exit code ${code}`;
-    if (this.#wasFull && code === EXIT.unhealthy) this.#options.stoppedByDisk();
+    if (this.#badDisk && code === EXIT.unhealthy) this.#options.stoppedByDisk();
     else this.#options.unexplained(`${this.id} ended by itself, ${how}`);
   }
 
   async kill(): Promise<void> {
     this.#killed = true;
+    // A process that waits for a hanging disk can't be killed.
+    await this.resumeDisk();
     // It may have ended by itself just now.
     await this.#server.end("SIGKILL").catch(() => this.#server.exited);
   }
@@ -133,8 +144,10 @@ export class ChaosNode {
     }
   }
 
-  fillDisk(): void {
-    this.#full = this.#wasFull = true;
+  async fillDisk(): Promise<void> {
+    // Nothing could be written to a hanging disk, not even what fills it.
+    await this.resumeDisk();
+    this.#full = this.#badDisk = true;
     this.#options.disk?.fill();
   }
 
@@ -143,10 +156,43 @@ export class ChaosNode {
     this.#full = false;
   }
 
+  /** Makes its disk hang. */
+  async hangDisk(): Promise<void> {
+    this.#hanging = true;
+    await this.#options.disk?.hang();
+  }
+
+  async resumeDisk(): Promise<void> {
+    if (!this.#hanging) return;
+    await this.#options.disk?.resume();
+    this.#hanging = false;
+  }
+
+  /** Ends it by a power failure: what its disk had not synced is lost. */
+  async failPower(): Promise<void> {
+    await this.resumeDisk();
+    this.#badDisk = true;
+    this.#options.disk?.cutPower();
+    await this.kill();
+    this.#options.disk?.restorePower();
+    this.freeDisk();
+  }
+
+  /** Lets the next process run in the next runtime. It must have ended. */
+  changeRuntime(): void {
+    this.#server = this.#servers[(this.#servers.indexOf(this.#server) + 1) % this.#servers.length]!;
+  }
+
+  /** Lets the next process be reached at another address. It must have ended. */
+  moveTo(advertised: string): void {
+    this.#advertised = advertised;
+    this.#beginning = ["--join", "--advertise", advertised];
+  }
+
   /** Begins again with an empty folder, to be added by an operator. Its process must have ended. */
   wipe(): void {
     rmSync(this.#options.data, { recursive: true, force: true });
-    this.#beginning = ["--join", "--advertise", this.advertised];
+    this.#beginning = ["--join", "--advertise", this.#advertised];
     this.#empty = true;
   }
 

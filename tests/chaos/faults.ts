@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ChaosCluster } from "./chaos_cluster.ts";
+import type { ChaosCluster, Need } from "./chaos_cluster.ts";
 import type { ChaosNode } from "./chaos_node.ts";
 import type { CutKind } from "./links.ts";
 
@@ -19,8 +19,7 @@ export interface Injected {
 /** One kind of fault. */
 export interface Fault {
   readonly kind: string;
-  /** The permission it needs. */
-  readonly needs?: "links" | "disks";
+  readonly needs?: Need;
   /** Begins it. @throws the reason if that is impossible now */
   inject(cluster: ChaosCluster, choice: Choice): Promise<Injected>;
 }
@@ -59,6 +58,9 @@ export class Choice {
     return this.chance(0.5) ? "silent" : "reset";
   }
 }
+
+/** How long a slow disk works in between. */
+const SLOW_DISK_WORKS_MS = 30;
 
 /** Each kind of fault. */
 export const FAULTS: readonly Fault[] = [
@@ -117,9 +119,29 @@ export const FAULTS: readonly Fault[] = [
     needs: "disks",
     async inject(cluster, choice) {
       const node = await choice.node(cluster);
-      node.fillDisk();
+      await node.fillDisk();
       return { what: `the disk of ${node.id} full`, heal: () => node.freeDisk() };
     },
+  },
+  {
+    kind: "hanging disk",
+    needs: "disks",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      await node.hangDisk();
+      return { what: `the disk of ${node.id} hangs`, heal: () => node.resumeDisk() };
+    },
+  },
+  { kind: "slow disk", needs: "disks", inject: slowDisk },
+  {
+    kind: "power failure",
+    needs: "disks",
+    inject: async (cluster, choice) => await withoutPower(cluster, [await choice.node(cluster)]),
+  },
+  {
+    kind: "power failure of all",
+    needs: "disks",
+    inject: async (cluster) => await withoutPower(cluster, cluster.nodes),
   },
   {
     kind: "transfer leadership",
@@ -135,6 +157,41 @@ export const FAULTS: readonly Fault[] = [
       return { what: `${node.id} taken out, and added with an empty folder` };
     },
   },
+  {
+    kind: "demote a voter",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      await cluster.demote(node);
+      return { what: `${node.id} demoted` };
+    },
+  },
+  {
+    kind: "demote several at once",
+    async inject(cluster, choice) {
+      const nodes = choice.shuffled(cluster.nodes).slice(0, Math.ceil(cluster.nodes.length / 2));
+      await cluster.demoteAtOnce(nodes);
+      return { what: `${names(nodes)} demoted at once` };
+    },
+  },
+  {
+    kind: "move to another address",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      await cluster.move(node);
+      return { what: `${node.id} restarted at ${new URL(node.advertised).host}` };
+    },
+  },
+  {
+    kind: "change the runtime",
+    needs: "runtimes",
+    async inject(cluster, choice) {
+      const node = await choice.node(cluster);
+      await node.kill();
+      node.changeRuntime();
+      node.start();
+      return { what: `${node.id} restarted in another runtime` };
+    },
+  },
 ];
 
 async function killed(cluster: ChaosCluster, nodes: readonly ChaosNode[]): Promise<Injected> {
@@ -142,6 +199,37 @@ async function killed(cluster: ChaosCluster, nodes: readonly ChaosNode[]): Promi
   return {
     what: nodes.length === cluster.nodes.length ? "all killed" : `${names(nodes)} killed`,
     heal: () => nodes.forEach((node) => node.start()),
+  };
+}
+
+/** Cuts the power of nodes at the same time; they start again when the fault ends. */
+async function withoutPower(cluster: ChaosCluster, nodes: readonly ChaosNode[]): Promise<Injected> {
+  await Promise.all(nodes.map((node) => node.failPower()));
+  return {
+    what: nodes.length === cluster.nodes.length ? "all without power" : `${names(nodes)} without power`,
+    heal: () => nodes.forEach((node) => node.start()),
+  };
+}
+
+/** Lets a disk hang again and again, for moments. */
+async function slowDisk(cluster: ChaosCluster, choice: Choice): Promise<Injected> {
+  const node = await choice.node(cluster);
+  const ms = Math.round(choice.between(20, 300));
+  let slow = true;
+  const slowing = (async () => {
+    while (slow) {
+      await node.hangDisk();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      await node.resumeDisk();
+      await new Promise((resolve) => setTimeout(resolve, SLOW_DISK_WORKS_MS));
+    }
+  })();
+  return {
+    what: `the disk of ${node.id} slow, ${ms} ms`,
+    async heal() {
+      slow = false;
+      await slowing;
+    },
   };
 }
 

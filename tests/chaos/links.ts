@@ -30,17 +30,17 @@ const OUTSIDE = "outside";
 export interface ProxyOptions {
   /** The node behind it. */
   readonly to: string;
-  /** The proxy's port of 127.0.0.1. */
-  readonly port: number;
-  /** The port at which the node itself listens. */
-  readonly targetPort: number;
+  /** The proxy's address. */
+  readonly advertised: string;
+  /** The address at which the node itself listens. */
+  readonly address: string;
 }
 
 /** All links of a cluster. */
 export class Links {
   readonly #directions = new Map<string, Direction>();
   readonly #connections = new Set<Connection>();
-  readonly #listeners: Deno.TcpListener[] = [];
+  readonly #listeners = new Map<string, Deno.TcpListener>();
   readonly #senderOf: (port: number, toPort: number) => string | null;
 
   /** @param senderOf returns the node of the connection between two ports; `null` if none has it */
@@ -48,14 +48,16 @@ export class Links {
     this.#senderOf = senderOf;
   }
 
-  /** Starts a proxy for a node. */
-  listen({ to, port, targetPort }: ProxyOptions): void {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port });
-    this.#listeners.push(listener);
+  /** Starts a proxy for a node, in place of its former one. */
+  listen({ to, advertised, address }: ProxyOptions): void {
+    this.#listeners.get(to)?.close();
+    for (const connection of [...this.#connections]) if (connection.to === to) connection.close();
+    const listener = Deno.listen(placeOf(advertised));
+    this.#listeners.set(to, listener);
     const accept = async (): Promise<void> => {
       for await (const client of listener) {
-        const from = this.#senderOf(client.remoteAddr.port, port) ?? OUTSIDE;
-        this.#carry(client, from, to, targetPort).catch(() => client.close());
+        const from = this.#senderOf(client.remoteAddr.port, listener.addr.port) ?? OUTSIDE;
+        this.#carry(client, from, to, placeOf(address)).catch(() => client.close());
       }
     };
     // Closed, or the machine has no connection left: for the nodes, the peer is unreachable.
@@ -90,7 +92,7 @@ export class Links {
 
   /** Breaks all connections, and accepts no more. */
   close(): void {
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.values()) listener.close();
     for (const connection of [...this.#connections]) connection.close();
     this.heal();
   }
@@ -105,10 +107,10 @@ export class Links {
     return direction;
   }
 
-  async #carry(client: Deno.TcpConn, from: string, to: string, port: number): Promise<void> {
+  async #carry(client: Deno.TcpConn, from: string, to: string, place: Place): Promise<void> {
     const [there, back] = [this.#direction(from, to), this.#direction(to, from)];
     if (there.cut === "reset" || back.cut === "reset") return client.close();
-    const server = await Deno.connect({ hostname: "127.0.0.1", port });
+    const server = await Deno.connect(place);
     const connection = {
       from,
       to,
@@ -129,6 +131,16 @@ export class Links {
       connection.close();
     }
   }
+}
+
+interface Place {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+function placeOf(address: string): Place {
+  const { hostname, port } = new URL(address);
+  return { hostname: hostname.replace(/[[\]]/g, ""), port: Number(port) };
 }
 
 /** Copies bytes in one direction, in order, until they end. */

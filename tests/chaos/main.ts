@@ -9,8 +9,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Runtimes } from "../../tools/runtimes.ts";
+import { runtimes as findRuntimes } from "../../tools/runtimes.ts";
 import { compareCopies } from "../support/copies.ts";
 import { numberIn, wholeIn } from "../support/number_options.ts";
+import { commandOf } from "../support/server_processes.ts";
 import { seededRandom } from "../support/virtual_host.ts";
 import { ChaosCluster } from "./chaos_cluster.ts";
 import { Clients, connect, readAll } from "./clients.ts";
@@ -24,18 +27,23 @@ import { judge } from "./verdict.ts";
 
 const USAGE = `deno task chaos [--minutes 1] [--nodes 5] [--clients 4] [--seed N] [--faults LIST] [--keep]
 
-Real server processes on this machine are killed, paused, cut off from each other, slowed down, replaced, and run out
-of disk, while clients read and write. Then everything that the clients were told is checked.
+Real server processes on this machine are killed, paused, cut off from each other, slowed down, moved, replaced, lose
+their power, and have disks that are full, hang or are slow, while clients read and write. Then everything that the
+clients were told is checked.
 
   --minutes N   how long, fractions allowed (default: 1)
   --nodes N     servers, 3 to 9 (default: 5)
   --clients N   clients that follow the leader, 1 to 64 (default: 4); each node has one more, which asks it alone
+  --runtimes LIST   of deno, node and bun (default: all three); the nodes begin in one after the other
   --keep        keep logs, data and histories even if all is well
   --faults LIST only these kinds, with commas: ${FAULTS.map(({ kind }) => kind).join(", ")}
   --seed N      chooses the faults (default: any); when they happen depends on the machine, too
 
-Full disks need root, for a small file system a node; cut links need Linux. What is not possible is said, and left out.
+Faults of disks need root and Linux, for a small file system a node; cut links need Linux. What is not possible is said, and left out.
 Exit codes: 0 all is well, 1 something is not (the evidence is kept, and its folder printed), 2 usage, 130 interrupted.`;
+
+const RUNTIMES = ["deno", "node", "bun"] as const;
+type RuntimeName = typeof RUNTIMES[number];
 
 const PROGRESS_MS = 5000;
 
@@ -45,6 +53,7 @@ interface Options {
   readonly clients: number;
   readonly seed: number;
   readonly faults: readonly Fault[];
+  readonly runtimes: readonly RuntimeName[];
   readonly keep: boolean;
 }
 
@@ -61,6 +70,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
         clients: option("4"),
         seed: option(anySeed),
         faults: option(FAULTS.map(({ kind }) => kind).join()),
+        runtimes: option(RUNTIMES.join()),
         keep: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
@@ -76,6 +86,7 @@ function parse(args: readonly string[]): Options | 0 | 2 {
       seed: wholeIn("--seed", values.seed, 0, 2 ** 32 - 1),
       keep: values.keep,
       faults: values.faults.split(",").map((kind) => faultNamed(kind.trim())),
+      runtimes: values.runtimes.split(",").map((name) => runtimeNamed(name.trim())),
     };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
@@ -87,6 +98,12 @@ function faultNamed(kind: string): Fault {
   const fault = FAULTS.find((fault) => fault.kind === kind);
   if (fault === undefined) throw new Error(`--faults: ${JSON.stringify(kind)} is not a kind of fault.`);
   return fault;
+}
+
+function runtimeNamed(name: string): RuntimeName {
+  const runtime = RUNTIMES.find((runtime) => runtime === name);
+  if (runtime === undefined) throw new Error(`--runtimes: ${JSON.stringify(name)} is not a runtime.`);
+  return runtime;
 }
 
 /** Runs faults and clients for some time, then repairs the cluster and stops the clients. */
@@ -112,7 +129,7 @@ async function unleash(cluster: ChaosCluster, { minutes, clients: count, seed, f
   await clients.stop();
   let verdict: Verdict | null = null;
   await attempt("the end can't be checked", async () => {
-    cluster.healAll();
+    await cluster.healAll();
     await cluster.repair();
     verdict = await readAndJudge(cluster, clients);
   });
@@ -149,14 +166,16 @@ async function keepEvidence({ cluster, clients, nemesis, verdict }: Results, tex
 async function main(args: readonly string[]): Promise<number> {
   const options = parse(args);
   if (typeof options === "number") return options;
-  const { minutes, nodes, clients, seed } = options;
-  const cluster = await ChaosCluster.make(nodes);
+  const { minutes, nodes, clients, seed, runtimes } = options;
+  const programs = runtimes.some((name) => name !== "deno") ? await findRuntimes() : { deno: Deno.execPath() };
+  const commands = runtimes.map((name) => commandOf(name, (programs as Runtimes)[name]));
+  const cluster = await ChaosCluster.make({ count: nodes, commands });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void cluster.close().finally(() => Deno.exit(130)));
   }
   try {
     console.log(`${nodes} nodes, ${clients} clients, ${minutes} minutes, seed ${seed}; data in ${cluster.folder}`);
-    const named = { links: "cut and slow links", disks: "full disks" };
+    const named = { links: "cut and slow links", disks: "faults of disks", runtimes: "changes of the runtime" };
     for (const [what, why] of cluster.impossible) {
       console.log(`${named[what]}: not possible here, left out: ${why}`);
     }

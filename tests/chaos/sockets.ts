@@ -15,19 +15,45 @@ export function canTellProcesses(): boolean {
   }
 }
 
-/** Returns the process that has the connection from `port` to `toPort`, both of 127.0.0.1; `undefined` if none has. */
+/** Reports whether this machine has an IPv6 loopback address. */
+export function hasIPv6(): boolean {
+  try {
+    Deno.listen({ hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the process that has the connection from `port` to `toPort`, both of one loopback address; `undefined` if none has. */
 export function processOf(pids: readonly number[], port: number, toPort: number): number | undefined {
   const inode = inodeOf(port, toPort);
   return inode === undefined ? undefined : pids.find((pid) => holds(pid, `socket:[${inode}]`));
 }
 
-const LOOPBACK = "0100007F";
+/** The tables of connections, with the loopback address as each shows it. */
+const TABLES: readonly (readonly [file: string, loopback: string])[] = [
+  ["/proc/net/tcp", "0100007F"],
+  ["/proc/net/tcp6", "00000000000000000000000001000000"],
+];
 
 function inodeOf(port: number, toPort: number): string | undefined {
-  const end = (of: number): string => `${LOOPBACK}:${of.toString(16).toUpperCase().padStart(4, "0")}`;
-  const ends = ` ${end(port)} ${end(toPort)} `;
-  const line = Deno.readTextFileSync("/proc/net/tcp").split("\n").find((line) => line.includes(ends));
-  return line?.trim().split(/\s+/)[9];
+  for (const [file, loopback] of TABLES) {
+    const end = (of: number): string => `${loopback}:${of.toString(16).toUpperCase().padStart(4, "0")}`;
+    const ends = ` ${end(port)} ${end(toPort)} `;
+    const line = tableAt(file).find((line) => line.includes(ends));
+    if (line !== undefined) return line.trim().split(/\s+/)[9];
+  }
+  return undefined;
+}
+
+function tableAt(file: string): string[] {
+  try {
+    return Deno.readTextFileSync(file).split("\n");
+  } catch {
+    // A machine without IPv6 has no table of it.
+    return [];
+  }
 }
 
 function holds(pid: number, socket: string): boolean {

@@ -80,7 +80,7 @@ export interface Status {
   readonly appliedIndex: number;
   readonly snapshotIndex: number;
   readonly leader: { readonly id: string } | null;
-  readonly members: readonly { readonly id: string; readonly suffrage: string }[];
+  readonly members: readonly { readonly id: string; readonly address: string; readonly suffrage: string }[];
   readonly membershipCommitted: boolean;
 }
 

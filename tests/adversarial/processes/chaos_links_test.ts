@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Links } from "../../chaos/links.ts";
-import { canTellProcesses, processOf } from "../../chaos/sockets.ts";
+import { canTellProcesses, hasIPv6, processOf } from "../../chaos/sockets.ts";
 import { eventually, freePort } from "../../support/server_processes.ts";
 
 /** A node that sends back what it received, and remembers it. */
@@ -61,7 +61,7 @@ async function withLinks(work: (links: Links, echo: Echo, port: number) => Promi
   const echo = new Echo();
   const port = await freePort();
   const links = new Links(() => "n1");
-  links.listen({ to: "n2", port, targetPort: echo.port });
+  links.listen({ to: "n2", advertised: `http://127.0.0.1:${port}`, address: `http://127.0.0.1:${echo.port}` });
   try {
     await work(links, echo, port);
   } finally {
@@ -121,12 +121,28 @@ Deno.test("a link that is reset breaks its connections, and accepts no new ones"
 Deno.test("the process that has a connection is found by the kernel's tables", async () => {
   // On other systems the links are left out, and the tool reports it.
   if (!canTellProcesses()) return;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
-  const accepted = await listener.accept();
-  const { port } = conn.localAddr;
-  assert.equal(processOf([1, Deno.pid], port, listener.addr.port), Deno.pid);
-  assert.equal(processOf([1], port, listener.addr.port), undefined);
-  assert.equal(processOf([Deno.pid], port, 1), undefined);
-  for (const each of [conn, accepted, listener]) each.close();
+  for (const hostname of hasIPv6() ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
+    const listener = Deno.listen({ hostname, port: 0 });
+    const conn = await Deno.connect({ hostname, port: listener.addr.port });
+    const accepted = await listener.accept();
+    const { port } = conn.localAddr;
+    assert.equal(processOf([1, Deno.pid], port, listener.addr.port), Deno.pid);
+    assert.equal(processOf([1], port, listener.addr.port), undefined);
+    assert.equal(processOf([Deno.pid], port, 1), undefined);
+    for (const each of [conn, accepted, listener]) each.close();
+  }
+});
+
+Deno.test("a node that moves is reached at its new address alone", async () => {
+  await withLinks(async (links, echo, port) => {
+    const before = await Deno.connect({ hostname: "127.0.0.1", port });
+    const moved = await freePort();
+    links.listen({ to: "n2", advertised: `http://127.0.0.1:${moved}`, address: `http://127.0.0.1:${echo.port}` });
+    await readAll(before, () => {});
+    await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port }));
+    const after = await Deno.connect({ hostname: "127.0.0.1", port: moved });
+    await say(after, "a");
+    await eventually("n2 hearing", () => echo.heard === "a");
+    for (const each of [before, after]) close(each);
+  });
 });
