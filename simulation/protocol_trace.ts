@@ -24,7 +24,7 @@ import type {
   SnapshotMeta,
 } from "../lib/raft/types.ts";
 import type { LoadedState } from "../lib/storage.ts";
-import type { Life } from "./checks/protocol_checks.ts";
+import type { Life } from "./checks/life.ts";
 
 /** A membership, by names of data folders: a node with a new disk is another one. */
 export interface TracedMembership {

@@ -8,7 +8,7 @@ import type { SnapshotMeta } from "../../lib/raft/types.ts";
 import type { AppliedCommand, StateMachine } from "../../lib/state_machine.ts";
 import type { Run } from "../run.ts";
 import type { KnownEntries } from "./known_entries.ts";
-import type { Life } from "./protocol_checks.ts";
+import type { Life } from "./life.ts";
 
 export class ApplicationChecks {
   readonly #run: Run;

@@ -4,14 +4,28 @@
  * refuse everything after days.
  */
 
+import type { Coordinator } from "../../lib/client/coordinator.ts";
 import { proposalsInFlight } from "../../lib/client/coordinator.ts";
 import { KeyValue, waitingWatchers } from "../../lib/kv/key_value.ts";
+import type { RaftNode } from "../../lib/node/raft_node.ts";
 import { inFlightOf } from "../../lib/node/raft_node.ts";
-import type { Client } from "../clients/clients.ts";
-import type { Machine } from "../machine/machine.ts";
+
+/** A client, as these checks see it. */
+interface IdleClient {
+  readonly name: string;
+  readonly coordinator: Coordinator;
+}
+
+/** A machine, as these checks see it. */
+interface IdleMachine {
+  readonly name: string;
+  /** `null` while it is down. */
+  readonly node: RaftNode | null;
+  readonly application: unknown;
+}
 
 /** Returns what is left at a client that has no request under way; `null` if nothing is. */
-export function leftAtClient({ name, coordinator }: Client): string | null {
+export function leftAtClient({ name, coordinator }: IdleClient): string | null {
   return firstLeft(name, Object.entries(proposalsInFlight(coordinator)));
 }
 
@@ -20,7 +34,7 @@ export function leftAtClient({ name, coordinator }: Client): string | null {
  *
  * @param peers the peers that are well and have the whole log
  */
-export function leftAtNode({ name, node, application }: Machine, peers: ReadonlySet<string>): string | null {
+export function leftAtNode({ name, node, application }: IdleMachine, peers: ReadonlySet<string>): string | null {
   if (node === null) return null;
   const { snapshotTransfers, retainedBytes, ...requests } = inFlightOf(node);
   const left = Object.entries(requests);
@@ -38,7 +52,7 @@ export function leftAtNode({ name, node, application }: Machine, peers: Readonly
 }
 
 /** Returns what is left at a node that has stopped itself; `null` if nothing is. */
-export function leftAtStopped({ name, node }: Machine): string | null {
+export function leftAtStopped({ name, node }: IdleMachine): string | null {
   if (node === null) return null;
   const { proposals, proposalBytes, reads, readBytes, adminRequests } = inFlightOf(node);
   return firstLeft(name, Object.entries({ proposals, proposalBytes, reads, readBytes, adminRequests }));

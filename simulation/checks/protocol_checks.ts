@@ -11,29 +11,7 @@ import type { LoadedState } from "../../lib/storage.ts";
 import type { Run } from "../run.ts";
 import type { DurableRecord } from "./durable_record.ts";
 import { KnownEntries } from "./known_entries.ts";
-
-/** One process of a node, as the checks see it. */
-export interface Life {
-  readonly name: NodeId;
-  readonly incarnation: string;
-  readonly record: DurableRecord;
-  /** The node's view; `null` before it has started. */
-  view: RaftView | null;
-  /** Its state at the last check. */
-  seen: Seen | null;
-  /** The last command applied, or all that a restored snapshot covers. */
-  lastApplied: number;
-  /** A snapshot from the leader that was opened to be restored. */
-  opened: SnapshotMeta | null;
-  /** The terms of the entries that it has taken for committed, if nodes are checked by themselves. */
-  readonly committed: number[];
-}
-
-/** The state that is compared from one check to the next. */
-interface Seen extends Pick<RaftView, "term" | "commitIndex" | "lastIndex" | "membershipIndex" | "membership"> {
-  readonly lastTerm: number | undefined;
-  readonly leading: boolean;
-}
+import type { Life, Seen } from "./life.ts";
 
 /** Once a suffix was replaced, this many entries before the new ones are compared again. */
 const REPLACED = 20;

@@ -6,7 +6,7 @@
 import { ByteReader, ByteWriter } from "../../lib/bytes.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
-import type { Life } from "../checks/protocol_checks.ts";
+import type { Life } from "../checks/life.ts";
 
 /** Encodes a command with the name of its request. */
 export function encodeRequest(request: string, command: Uint8Array): Uint8Array {

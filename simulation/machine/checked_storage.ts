@@ -7,7 +7,8 @@ import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
-import type { Life, ProtocolChecks } from "../checks/protocol_checks.ts";
+import type { Life } from "../checks/life.ts";
+import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { ProtocolTrace } from "../protocol_trace.ts";
 
 /** The parts that check a storage. */
