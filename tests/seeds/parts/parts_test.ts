@@ -1,0 +1,46 @@
+/**
+ * Seeds of the parts that whole clusters leave out: `deno task simulate --parts` runs more of them.
+ */
+
+import assert from "node:assert/strict";
+import { simulateLanes } from "./lanes.ts";
+import type { PartsResult } from "./world.ts";
+
+/** Runs seeds, fails with the first violation, and returns the sums of the counts. */
+async function runAll(
+  simulate: (seed: number) => Promise<PartsResult>,
+  seeds: number,
+): Promise<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { violation, counts } = await simulate(seed);
+    assert.equal(violation, null, `seed ${seed}`);
+    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
+}
+
+function assertOccurred(counts: Record<string, number>, names: readonly string[]): void {
+  assert.deepEqual(names.filter((name) => (counts[name] ?? 0) === 0), [], "did not occur");
+}
+
+async function assertRepeats(simulate: (seed: number) => Promise<PartsResult>, seed: number): Promise<void> {
+  const [first, again] = [await simulate(seed), await simulate(seed)];
+  assert.deepEqual(first, again);
+  assert.notEqual((await simulate(seed + 1)).traceHash, first.traceHash);
+}
+
+Deno.test("lanes: in order, once, within their limits; back-off and hang detection keep their bounds", async () => {
+  const counts = await runAll(simulateLanes, 15);
+  assertOccurred(counts, [
+    "connected",
+    "failed",
+    "hung",
+    "dropped",
+    "link cut",
+    "server down",
+    "connection reset",
+    "connection half-open",
+  ]);
+  await assertRepeats(simulateLanes, 3);
+});
