@@ -19,6 +19,7 @@ interface Options {
   readonly faults?: readonly FaultKind[];
   readonly seconds?: number;
   readonly liars?: boolean;
+  readonly parts?: boolean;
   readonly jobs: number;
   readonly keepGoing?: boolean;
   readonly story?: boolean;
@@ -158,6 +159,7 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--seconds <n>", "virtual seconds of faults in each seed (default 20)", integer(1, 3600))
     .option("--liars", "one member lies in each seed; otherwise in one of eight")
     .option("--no-liars", "no member lies")
+    .option("--parts", "the transport and whole servers over simulated streams, in place of clusters")
     .option("--jobs <n>", "threads", integer(1, 64), navigator.hardwareConcurrency)
     .option("--keep-going", "continue after a seed that failed")
     .option("--story", "with --seed: print the story")
@@ -168,6 +170,12 @@ async function main(args: readonly string[]): Promise<number> {
   const options = command.opts<Options>();
   if (options.trace !== undefined && options.seed === undefined && !options.trace.includes("{seed}")) {
     command.error("error: with many seeds, the file of --trace must have {seed} in its name");
+  }
+  if (options.parts) {
+    // Loaded only here: it brings the server with it.
+    const { runParts } = await import("./parts.ts");
+    const seeds = options.seed === undefined ? options.seeds ?? DEFAULT_SEEDS : [options.seed, options.seed] as const;
+    return await runParts(seeds, options.keepGoing ?? false);
   }
   if (options.seed !== undefined) return await runOne(options.seed, options);
   return await runMany(options.seeds ?? DEFAULT_SEEDS, options);

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { simulateLanes } from "./lanes.ts";
+import { simulateServers } from "./servers.ts";
 import type { PartsResult } from "./world.ts";
 
 /** Runs seeds, fails with the first violation, and returns the sums of the counts. */
@@ -43,4 +44,25 @@ Deno.test("lanes: in order, once, within their limits; back-off and hang detecti
     "connection half-open",
   ]);
   await assertRepeats(simulateLanes, 3);
+});
+
+Deno.test("servers: REST is linearizable, watches miss nothing, the guard refuses, and nothing is left when idle", async () => {
+  const counts = await runAll(simulateServers, 12);
+  assertOccurred(counts, [
+    "status 200",
+    "status 201",
+    "status 404",
+    "status 412",
+    "status 503",
+    "change watched",
+    "watch ended: compacted",
+    "probe of the guard",
+    "put with a session",
+    "server killed",
+    "link cut",
+    "connection reset",
+    "connection half-open",
+    "search: linearizable",
+  ]);
+  await assertRepeats(simulateServers, 5);
 });
