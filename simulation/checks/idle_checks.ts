@@ -53,7 +53,8 @@ export function leftAtNode({ name, node, application }: IdleMachine, peers: Read
 
 /** Returns what is left at a node that has stopped itself; `null` if nothing is. */
 export function leftAtStopped({ name, node }: IdleMachine): string | null {
-  if (node === null) return null;
+  // A process may also be ended while its node runs.
+  if (node === null || node.lifecycle === "running") return null;
   const { proposals, proposalBytes, reads, readBytes, adminRequests } = inFlightOf(node);
   return firstLeft(name, Object.entries({ proposals, proposalBytes, reads, readBytes, adminRequests }));
 }

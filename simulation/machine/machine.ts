@@ -275,6 +275,7 @@ export class Machine implements Receiver, Victim {
     run.protocol?.started(life, life.view);
     node.addEventListener("raft", ({ detail }) => {
       trace.count(detail.type);
+      if (detail.type === "electionStarted" && !detail.preVote) trace.count("campaign");
       const line = trace.story === null ? null : describeEvent(detail);
       if (line !== null) trace.describe(this.name, line);
     });
