@@ -6,6 +6,7 @@
 
 import { client } from "./client.ts";
 import { databases } from "./databases.ts";
+import { coordinator } from "./coordinator.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
 import { files } from "./files.ts";
@@ -35,6 +36,7 @@ export const mutants: readonly Mutant[] = [
   ...databases,
   ...reads,
   ...client,
+  ...coordinator,
   ...keyValue,
   ...server,
   ...surroundings,
