@@ -14,6 +14,7 @@ import { keyValue } from "./key_value.ts";
 import { membership } from "./membership.ts";
 import { messages } from "./messages.ts";
 import type { Mutant } from "./mutant.ts";
+import { node } from "./node.ts";
 import { peers } from "./peers.ts";
 import { reads } from "./reads.ts";
 import { replication } from "./replication.ts";
@@ -36,6 +37,7 @@ export const mutants: readonly Mutant[] = [
   ...databases,
   ...reads,
   ...client,
+  ...node,
   ...coordinator,
   ...keyValue,
   ...server,

@@ -216,3 +216,27 @@ Deno.test("a snapshot that is no longer sent is dropped after ten election timeo
   await settle();
   assert(!log.some((line) => line.startsWith("install")));
 });
+
+Deno.test("an answer confirms the round of the newest chunk, and chunks that wait for the disk are bounded", async () => {
+  const storage = new MemoryStorage();
+  await storage.load();
+  const answers: { readonly offset: number; readonly round: number }[] = [];
+  const raft: ReceiverContext["raft"] = {
+    snapshotProgress: (_to, _id, offset, _status, round) => answers.push({ offset, round }),
+    installSnapshot: () => true,
+    commitIndex: 0,
+  };
+  const receiver = new SnapshotReceiver({ storage, raft, config: { electionTicks: 10 }, wake: () => {} }, {
+    applier: { restore: () => new Promise(() => {}) },
+    logWriter: { failedBeside: () => {} },
+    messenger: { refused: () => {} },
+    taker: { supersede: () => {} },
+  });
+  const large = new Uint8Array(20);
+  const snapshot = meta("s", 5, large);
+  // None of them is written before the test lets go of the thread.
+  for (let at = 0; at < 20; at++) receiver.received("n1", { ...chunk(snapshot, large, at, at + 1), round: 1 + at });
+  assert.deepEqual(answers.slice(0, 2), [{ offset: 8, round: 9 }, { offset: 8, round: 10 }]);
+  await settle();
+  assert.ok(answers.some(({ offset, round }) => offset === 1 && round === 20));
+});
