@@ -22,6 +22,7 @@ import { server } from "./server.ts";
 import { snapshots } from "./snapshots.ts";
 import { storage } from "./storage.ts";
 import { surroundings } from "./surroundings.ts";
+import { transports } from "./transports.ts";
 
 /** All mutants by topic, in the order of the table. */
 export const mutants: readonly Mutant[] = [
@@ -40,6 +41,7 @@ export const mutants: readonly Mutant[] = [
   ...node,
   ...coordinator,
   ...keyValue,
+  ...transports,
   ...server,
   ...surroundings,
 ];

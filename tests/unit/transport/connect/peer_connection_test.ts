@@ -218,3 +218,69 @@ Deno.test("peer connection: an idle connection sets no timers, and close ends it
   assert.deepEqual(batches, [[1]]);
   assert.equal(closedLinks(), 1);
 });
+
+Deno.test("peer connection: a connection that ended is offline, until the peer acknowledges again", async () => {
+  let connections = 0;
+  const leaving: Peer = async function* (arriving) {
+    const first = connections++ === 0;
+    for await (const { ack } of arriving) {
+      if (first && ack !== 0) yield ack;
+      if (first) throw new Error("the peer has left");
+    }
+  };
+  const { host, connection, counts } = connectionTo(leaving);
+  connection.send(heartbeat(0));
+  await host.runFor(10);
+  assert.deepEqual(connection.link, { connected: false, error: "the peer has left" });
+  // Nothing is taken before an acknowledgement: only the newest messages wait.
+  for (let i = 0; i < 20; i++) connection.send(heartbeat(i));
+  assert.ok(connection.queued.messages <= 4, `${connection.queued.messages} wait`);
+  assert.equal(counts.connected, 1);
+  await connection.close();
+});
+
+Deno.test("peer connection: an error is forgotten once the peer acknowledges", async () => {
+  let absent = true;
+  const returning: Peer = (batches, signal) => absent ? absentPeer(batches, signal) : goodPeer([])(batches, signal);
+  const { host, connection } = connectionTo(returning);
+  connection.send(heartbeat(0));
+  await host.runFor(10);
+  assert.deepEqual(connection.link, { connected: false, error: "no node is there" });
+  absent = false;
+  await host.runFor(1000);
+  connection.send(heartbeat(1));
+  await host.runFor(1000);
+  assert.deepEqual(connection.link, { connected: true, error: null });
+  await connection.close();
+});
+
+Deno.test("peer connection: an acknowledgement of an earlier request does not hide that the peer hangs", async () => {
+  const repeating: Peer = async function* (arriving) {
+    let first = 0;
+    for await (const { ack } of arriving) {
+      if (first === 0) first = ack;
+      yield first;
+    }
+  };
+  const { host, connection, counts } = connectionTo(repeating);
+  for (let i = 0; i < 8; i++) {
+    connection.send(heartbeat(i));
+    await host.runFor(100);
+  }
+  assert.equal(counts.hung, 1);
+  await connection.close();
+});
+
+Deno.test("peer connection: what is sent after the close, or waits for it, is dropped and counted", async () => {
+  const { host, connection, counts, attemptsMs } = connectionTo(absentPeer);
+  for (let i = 0; i < 3; i++) connection.send(heartbeat(i));
+  await host.runFor(5);
+  const closing = connection.close();
+  assert.deepEqual([counts.dropped, connection.queued.messages], [3, 0]);
+  await closing;
+  const attempts = attemptsMs.length;
+  connection.send(heartbeat(9));
+  await host.runFor(2000);
+  assert.deepEqual([counts.dropped, attemptsMs.length, connection.queued.messages], [4, attempts, 0]);
+  assert.equal(host.pendingTimers, 0);
+});

@@ -1,0 +1,144 @@
+/**
+ * Rules of the transports: connections to peers, lanes and calls.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+/** Mutants of transports. */
+export const transports: readonly Mutant[] = [
+  {
+    name: "ended-connection-online",
+    rule: "A connection that has ended is offline.",
+    edits: [{
+      file: "transport/connect/peer_connection.ts",
+      find: "    this.#online = false;\n    this.#wake = undefined;",
+      replace: "    this.#wake = undefined;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "peer connection: a connection that ended is offline, until the peer acknowledges again",
+    },
+  },
+  {
+    name: "former-error-reported",
+    rule: "An error of a connection is forgotten once the peer acknowledges.",
+    edits: [{
+      file: "transport/connect/peer_connection.ts",
+      find: "    this.#error = null;\n    if (this.#online) return;",
+      replace: "    if (this.#online) return;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "peer connection: an error is forgotten once the peer acknowledges",
+    },
+  },
+  {
+    name: "any-acknowledgement-counts",
+    rule: "Only the newest request is acknowledged: a peer that hangs is noticed.",
+    edits: [{
+      file: "transport/connect/peer_connection.ts",
+      find: "if (ack !== this.#ack) return;",
+      replace: "if (ack > this.#ack) return;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "peer connection: an acknowledgement of an earlier request does not hide that the peer hangs",
+    },
+  },
+  {
+    name: "sent-after-the-close",
+    rule: "A closed connection takes no messages.",
+    edits: [{
+      file: "transport/connect/peer_connection.ts",
+      find:
+        "    if (this.#closing.signal.aborted) {\n      this.#counts.dropped++;\n      return;\n    }\n    const { host",
+      replace: "    const { host",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "peer connection: what is sent after the close, or waits for it, is dropped and counted",
+    },
+  },
+  {
+    name: "lane-bytes-leak",
+    rule: "Messages that leave a queue leave its bytes.",
+    edits: [{ file: "lib/bounded_queue.ts", find: "    this.#bytes -= taken;\n", replace: "" }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "send queue: chunks go behind everything else, one with each batch",
+    },
+  },
+  {
+    name: "chunks-crowd-a-batch",
+    rule: "One chunk of a snapshot goes with each batch.",
+    edits: [{
+      file: "transport/connect/send_queue.ts",
+      find: "...this.#bulk.take(ONE)];",
+      replace: "...this.#bulk.take(limits)];",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/peer_connection_test.ts",
+      name: "send queue: chunks go behind everything else, one with each batch",
+    },
+  },
+  {
+    name: "timer-of-an-answered-call",
+    rule: "An answered call leaves no timer.",
+    edits: [{
+      file: "transport/packet/served_calls.ts",
+      find: "    cancel();\n    this.#bytes",
+      replace: "    this.#bytes",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/packet/served_calls_test.ts",
+      name: "served calls: an answered call leaves no timer, and its bytes and place are free again",
+    },
+  },
+  {
+    name: "bytes-of-an-answered-call",
+    rule: "The bytes of an answered call are free again.",
+    edits: [{ file: "transport/packet/served_calls.ts", find: "    this.#bytes -= request.length;\n", replace: "" }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/packet/served_calls_test.ts",
+      name: "served calls: an answered call leaves no timer, and its bytes and place are free again",
+    },
+  },
+  {
+    name: "one-call-too-many",
+    rule: "Calls that are answered at a time are bounded.",
+    edits: [{
+      file: "transport/packet/served_calls.ts",
+      find: "if (this.#underWay.size >= maxServed) {",
+      replace: "if (this.#underWay.size > maxServed) {",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/packet/served_calls_test.ts",
+      name: "served calls: an answered call leaves no timer, and its bytes and place are free again",
+    },
+  },
+  {
+    name: "answer-to-nobody",
+    rule: "A caller that is gone gets no answer.",
+    edits: [{
+      file: "transport/packet/served_calls.ts",
+      find: "if (this.#underWay.delete(call)) answer(",
+      replace: "this.#underWay.delete(call);\n    answer(",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/packet/served_calls_test.ts",
+      name: "served calls: those of a caller that is gone end unanswered, those of others go on",
+    },
+  },
+];
