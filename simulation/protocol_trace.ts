@@ -171,6 +171,9 @@ export class ProtocolTrace {
   /** The state of each process at its last event, as text, and its membership. */
   readonly #seen = new Map<Life, { readonly text: string; readonly membership: Membership }>();
 
+  /** Processes that were killed, perhaps within a turn: the rest of it has no effect. */
+  readonly #ended = new WeakSet<Life>();
+
   constructor(nowMs: () => number, sink: (event: ProtocolEvent) => void) {
     this.#nowMs = nowMs;
     this.#sink = sink;
@@ -202,6 +205,7 @@ export class ProtocolTrace {
   /** Notes that a process has ended. */
   ended(life: Life): void {
     if (this.#seen.delete(life)) this.#write(life, { kind: "end" });
+    this.#ended.add(life);
   }
 
   /** Notes the start of a core, and observes it from now on. */
@@ -221,9 +225,10 @@ export class ProtocolTrace {
     });
   }
 
-  /** Writes an input that has changed the core. */
+  /** Writes an input that has changed the core: after a write, its own vote counts, even if that shows nowhere. */
   #changed(life: Life, raft: Raft, body: Body): void {
-    if (textOf(raft) !== this.#seen.get(life)?.text) this.#input(life, raft, body);
+    const differs = textOf(raft) !== this.#seen.get(life)?.text;
+    if (differs || body.kind === "persisted") this.#input(life, raft, body);
   }
 
   #received(life: Life, raft: Raft, from: NodeId, message: Message, refused: boolean): void {
@@ -257,8 +262,9 @@ export class ProtocolTrace {
     });
   }
 
-  #write({ incarnation }: Life, body: Body): void {
-    this.#sink({ event: ++this.#events, atMs: this.#nowMs(), node: incarnation, ...body });
+  #write(life: Life, body: Body): void {
+    if (this.#ended.has(life)) return;
+    this.#sink({ event: ++this.#events, atMs: this.#nowMs(), node: life.incarnation, ...body });
   }
 }
 
