@@ -74,7 +74,7 @@ function answering(
     completed.then(() => connections.done(connection, aborted), () => connections.done(connection, true));
     if (!taken) return noRoom();
     try {
-      const turn = turns.next(isFirst);
+      const turn = turns.next(request.url, isFirst);
       if (turn !== null) await turn;
       if (signal.aborted) return badRequest();
       return await (refusedHead(headOf(request)) ?? handler(request));

@@ -161,7 +161,7 @@ function httpServers(
     }
     // In HTTP/2 a reset that came with the request is seen in the meantime, and spares the work.
     if (incoming instanceof http2.Http2ServerRequest) await new Promise((resolve) => setImmediate(resolve));
-    const turn = turns.next(isFirst);
+    const turn = turns.next(incoming.url ?? "", isFirst);
     if (turn !== null) await turn;
     if ("stream" in incoming ? incoming.stream.destroyed : incoming.socket.destroyed) return;
     const refusal = taken ? refused(incoming) : noRoom();

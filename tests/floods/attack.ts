@@ -140,27 +140,23 @@ export class Attack {
   }
 
   #drained(socket: Socket): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, this.#endMs - performance.now()));
-      for (const event of ["drain", "close"]) {
-        socket.once(event, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }
-    });
+    return this.#either(socket, "drain", Infinity);
   }
 
-  /** Waits for an answer, the end of the connection, or the end of the time. */
+  /** Waits for an answer, the end of the connection, or some time. */
   #answered(socket: Socket): Promise<void> {
+    return this.#either(socket, "data", 1000);
+  }
+
+  #either(socket: Socket, event: "drain" | "data", withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, Math.min(1000, this.#endMs - performance.now())));
-      for (const event of ["data", "close"]) {
-        socket.once(event, () => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }
+      const done = (): void => {
+        clearTimeout(timer);
+        socket.off(event, done).off("close", done);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.max(0, Math.min(withinMs, this.#endMs - performance.now())));
+      socket.once(event, done).once("close", done);
     });
   }
 }

@@ -5,13 +5,15 @@
  */
 
 import { readFileSync } from "node:fs";
-import { request } from "node:http";
-import { pause } from "../fuzz/raw_socket.ts";
+import { open, pause } from "../fuzz/raw_socket.ts";
+import { requestHead } from "./attack.ts";
 import type { Node } from "../support/server_processes.ts";
 
 const INTERVAL_MS = 100;
 /** The pause of a client that was refused, before it tries again. */
 const RETRY_MS = 50;
+/** The time after which a request is taken for one that is never answered. */
+const GIVE_UP_MS = 20_000;
 
 /** The time that requests took from when they were due until they were served, refusals included. */
 export interface Latency {
@@ -33,24 +35,26 @@ function cpuMs(pid: number | undefined): number {
   }
 }
 
-/** Resolves with whether a request on a connection of its own was served. */
-function ask(url: string, method: string, body: string): Promise<boolean> {
+/** Sends a request on a connection of its own; resolves with whether it was served. */
+function ask(address: string, text: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const sent = request(url, { method, agent: false, timeout: 20_000 }, (response) => {
-      response.resume();
-      response.once("end", () => resolve(response.statusCode !== undefined && response.statusCode < 300));
-      response.once("error", () => resolve(false));
-    });
-    sent.once("timeout", () => sent.destroy());
-    sent.once("error", () => resolve(false));
-    sent.end(body);
+    const socket = open(address);
+    const done = (served: boolean): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(served);
+    };
+    const timer = setTimeout(() => done(false), GIVE_UP_MS);
+    socket.once("data", (data: Uint8Array) => done(/^HTTP\/1.1 2/.test(new TextDecoder().decode(data))));
+    socket.once("close", () => done(false));
+    socket.once("connect", () => void socket.write(text));
   });
 }
 
 /** The client. */
 export class Beside {
-  readonly #url: string;
-  readonly #method: string;
+  readonly #address: string;
+  readonly #text: string;
   readonly #pid: number | undefined;
   readonly #tookMs: number[] = [];
   #worstCpuMs = 0;
@@ -60,8 +64,10 @@ export class Beside {
   /** @param write false for reads of this node's own copy */
   constructor({ address, pid }: Pick<Node, "address" | "pid">, write: boolean) {
     this.#pid = pid;
-    this.#url = write ? `${address}/kv/beside` : `${address}/kv?limit=1&keys&consistency=stale`;
-    this.#method = write ? "PUT" : "GET";
+    this.#address = address;
+    this.#text = write
+      ? `${requestHead("PUT /kv/beside", "connection: close", "content-length: 1")}x`
+      : requestHead("GET /kv?limit=1&keys&consistency=stale", "connection: close");
   }
 
   /** Asks every 100 ms until it is stopped. */
@@ -85,9 +91,8 @@ export class Beside {
   }
 
   async #serve(due: number): Promise<void> {
-    const body = this.#method === "PUT" ? "beside" : "";
     const before = cpuMs(this.#pid);
-    while (!await ask(this.#url, this.#method, body)) await pause(RETRY_MS);
+    while (!await ask(this.#address, this.#text)) await pause(RETRY_MS);
     this.#tookMs.push(performance.now() - due);
     this.#worstCpuMs = Math.max(this.#worstCpuMs, cpuMs(this.#pid) - before);
   }

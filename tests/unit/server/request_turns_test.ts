@@ -1,32 +1,51 @@
 import assert from "node:assert/strict";
 import { RequestTurns } from "../../../server/request_turns.ts";
 
-Deno.test("turns: a few requests begin at once, others in turn, and first ones of a connection before them", async () => {
-  const turns = new RequestTurns();
-  const begun: string[] = [];
-  const request = async (name: string, isFirst: boolean): Promise<void> => {
-    const turn = turns.next(isFirst);
+/** Notes in which order requests begin. */
+class Server {
+  readonly begun: string[] = [];
+  readonly #turns = new RequestTurns();
+
+  async ask(target: string, isFirst = false): Promise<void> {
+    const turn = this.#turns.next(target, isFirst);
     if (turn !== null) await turn;
-    begun.push(name);
-  };
-  const kept = Array.from({ length: 200 }, (_, at) => request(`kept ${at}`, false));
-  assert.ok(begun.length > 0 && begun.length < 50, `${begun.length} began at once`);
-  const fresh = request("fresh", true);
-  await Promise.all([...kept, fresh]);
-  assert.equal(begun.length, 201);
-  assert.ok(begun.indexOf("fresh") < 50, `the new connection's came after ${begun.indexOf("fresh")} others`);
-  assert.deepEqual(begun.filter((name) => name !== "fresh"), Array.from({ length: 200 }, (_, at) => `kept ${at}`));
+    this.begun.push(target);
+  }
+
+  many(count: number, target: string, isFirst = false): Promise<void>[] {
+    return Array.from({ length: count }, (_, at) => this.ask(`${target}${at}`, isFirst));
+  }
+}
+
+Deno.test("turns: a few requests begin at once, others in turn, in their order", async () => {
+  const server = new Server();
+  const all = server.many(200, "/kv/");
+  assert.ok(server.begun.length > 0 && server.begun.length < 20, `${server.begun.length} began at once`);
+  await Promise.all(all);
+  assert.deepEqual(server.begun, Array.from({ length: 200 }, (_, at) => `/kv/${at}`));
 });
 
-Deno.test("turns: many new connections don't keep the requests of others out", async () => {
-  const turns = new RequestTurns();
-  let begun = 0;
-  const ask = async (isFirst: boolean): Promise<number> => {
-    const turn = turns.next(isFirst);
-    if (turn !== null) await turn;
-    return ++begun;
-  };
-  const fresh = Array.from({ length: 1000 }, () => ask(true));
-  assert.ok(await ask(false) < 100);
-  assert.equal((await Promise.all(fresh)).length, 1000);
+Deno.test("turns: many requests of a kind delay none of another, and those of kept connections no new one", async () => {
+  for (
+    const [flood, other] of [
+      ["/raft.v1.PeerService/Stream?", "/kv/other"],
+      ["/kv?watch&from=", "/kv/other"],
+      ["http://localhost/kv?limit=", "http://localhost/kv/other"],
+      ["/raft.v1.KeyValueService/List?", "/raft.v1.ClientService/Propose"],
+      ["/status?", "/kv/other"],
+      ["/kv/", "/raft.v1.PeerService/Send"],
+    ] as const
+  ) {
+    const server = new Server();
+    const all = server.many(1000, flood, true);
+    await server.ask(other);
+    assert.ok(server.begun.length < 30, `${other} came after ${server.begun.length} of ${flood}`);
+    await Promise.all(all);
+    assert.equal(server.begun.length, 1001);
+  }
+  const server = new Server();
+  const all = server.many(1000, "/kv/");
+  await server.ask("/kv/new", true);
+  assert.ok(server.begun.length < 30, `a new one came after ${server.begun.length} others`);
+  await Promise.all(all);
 });
