@@ -257,12 +257,14 @@ export class ConnectTransport implements Transport {
    * @internal
    */
   touch(end: () => void): void {
-    if (!this.#incoming.has(end) && this.#incoming.size >= MAX_INCOMING) {
+    const isNew = !this.#incoming.delete(end);
+    if (isNew && this.#incoming.size >= MAX_INCOMING) {
       // A peer's stream carries a heartbeat many times a second, so it is never the most silent one of so many.
-      const [silent] = [...this.#incoming].reduce((most, next) => next[1] < most[1] ? next : most);
-      this.#incoming.delete(silent);
-      silent();
+      const [silent] = this.#incoming.keys();
+      this.#incoming.delete(silent!);
+      silent!();
     }
+    // The most silent one stays first.
     this.#incoming.set(end, this.#peerOptions.host.clock.monotonicMs());
   }
 

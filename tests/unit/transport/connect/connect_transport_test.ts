@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { create } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type HandlerContext } from "@connectrpc/connect";
 import { RaftError } from "../../../../lib/errors.ts";
 import type { Envelope } from "../../../../lib/transport.ts";
 import { sampleEnvelope } from "../../../../transport/conformance.ts";
 import { envelopeToWire } from "../../../../transport/wire/codec.ts";
 import { fromConnectError } from "../../../../transport/wire/connect_errors.ts";
 import { connectFetchHandler, createRaftRoutes } from "../../../../transport/connect/fetch_handler.ts";
-import { EnvelopeSchema, PeerService } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
+import { EnvelopeSchema, PeerService, StreamRequestSchema } from "../../../../transport/wire/gen/raft/v1/peer_pb.ts";
 import { askIdentity } from "../../../../transport/wire/identity.ts";
 import { http2Connector } from "../../../../transport/connect/http2_connector.ts";
 import { fetchTransport, httpCalls } from "../../../../transport/connect/http_client.ts";
@@ -249,4 +249,43 @@ Deno.test("Connect transport: forged senders get few links, which end; members a
     return links.has("late:1");
   }, "a link to a node that is not known yet");
   await transport.close();
+});
+
+Deno.test("Connect transport: of more than 512 incoming streams the most silent ones end, and no peer's", async () => {
+  const host = new VirtualHost();
+  const transport = new ConnectTransport({ host, connector: http2Connector() });
+  let received = 0;
+  await transport.start(() => void received++);
+  const { stream } = peerService(transport, () => Promise.reject(new Error("not asked")));
+  if (stream === undefined) throw new Error("there is no such method");
+  const { signal } = new AbortController();
+  /** Opens a stream; returns what sends a batch on it, and whether it has ended. */
+  const open = () => {
+    const batches: (() => void)[] = [];
+    const state = { ended: false, send: () => batches.shift()?.() };
+    async function* requests() {
+      for (;;) {
+        await new Promise<void>((resolve) => batches.push(resolve));
+        yield create(StreamRequestSchema, { envelopes: [envelopeToWire(heartbeat(1))] });
+      }
+    }
+    const answers = stream(requests(), { signal } as HandlerContext)[Symbol.asyncIterator]();
+    void answers.next().then(() => state.ended = true, () => state.ended = true);
+    return state;
+  };
+  const peer = open();
+  const strangers: ReturnType<typeof open>[] = [];
+  for (let at = 0; at < 2000; at++) {
+    strangers.push(open());
+    if (at % 100 !== 0) continue;
+    await host.runFor(100);
+    peer.send();
+    await pause(0);
+  }
+  await until(() => strangers.filter(({ ended }) => ended).length === 2000 - 511, "those beyond the limit end");
+  assert.equal(peer.ended, false);
+  assert.equal(received, 20);
+  assert.ok(strangers.slice(-511).every(({ ended }) => !ended), "newer ones stay");
+  await transport.close();
+  await until(() => peer.ended && strangers.every(({ ended }) => ended), "all end with the transport");
 });
