@@ -15,9 +15,16 @@ export interface ConnectionLimits {
    * @default the room that the limit of open files leaves, at most 4096
    */
   readonly maxConnections?: number;
-  /** A new connection without a whole request head by then is closed. @default 10000 */
+  /**
+   * A new connection without a whole request head by then is closed, and so is one that has
+   * begun another head for this long. @default 10000
+   */
   readonly headersTimeoutMs?: number;
-  /** A connection without a request under way is closed after this long. @default 60000 */
+  /**
+   * A connection without a request under way is closed after this long.
+   *
+   * @default 60000; under Deno the same as `headersTimeoutMs`, because Deno doesn't tell whether a head has begun
+   */
   readonly idleTimeoutMs?: number;
 }
 
@@ -37,6 +44,8 @@ export interface ConnectionCounts {
   readonly resetting: number;
 }
 
+/** The default of {@linkcode ConnectionLimits.headersTimeoutMs}. */
+export const HEADERS_TIMEOUT_MS = 10_000;
 /** The most connections that are taken without a setting: idle ones cost some ten kilobytes each. */
 const MAX_BY_DEFAULT = 4096;
 /** Descriptors for the log, snapshots and links to peers; or an eighth of all, if that is more. */
@@ -112,8 +121,9 @@ export class Connections {
   readonly #idleTimeoutMs: number;
   readonly #logger: Logger | undefined;
   readonly #all = new Set<Connection>();
-  /** Those that have sent no request yet, and those between two requests; each the longest idle first. */
+  /** Those that have sent no request yet, amid a further head, or between two requests; each the longest idle first. */
   readonly #fresh = new Set<Connection>();
+  readonly #heading = new Set<Connection>();
   readonly #kept = new Set<Connection>();
   readonly #counts = { accepted: 0, refused: 0, evicted: 0, timedOut: 0, resetting: 0 };
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -123,7 +133,7 @@ export class Connections {
 
   constructor(limits: ConnectionLimits, logger?: Logger) {
     this.#max = limits.maxConnections ?? connectionsWithin(openFilesLimit());
-    this.#headersTimeoutMs = limits.headersTimeoutMs ?? 10_000;
+    this.#headersTimeoutMs = limits.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
     this.#idleTimeoutMs = limits.idleTimeoutMs ?? 60_000;
     this.#logger = logger;
   }
@@ -157,9 +167,10 @@ export class Connections {
 
   /** Closes the connection that has been idle for longest, if there is one. */
   makeRoom(): void {
-    const [fresh] = this.#fresh;
-    const [kept] = this.#kept;
-    const longest = fresh !== undefined && (kept === undefined || fresh.idleSinceMs <= kept.idleSinceMs) ? fresh : kept;
+    let longest: Connection | undefined;
+    for (const [first] of [this.#fresh, this.#heading, this.#kept]) {
+      if (first !== undefined && !(first.idleSinceMs >= (longest?.idleSinceMs ?? Infinity))) longest = first;
+    }
     if (longest !== undefined) this.#cut(longest, "evicted");
   }
 
@@ -178,8 +189,7 @@ export class Connections {
   begin(connection: Connection, target: string): boolean {
     connection.active++;
     connection.isFresh = false;
-    this.#fresh.delete(connection);
-    this.#kept.delete(connection);
+    this.#leave(connection);
     if (!connection.extra || this.#all.size < this.#max || PREFERRED.test(target)) return true;
     this.#counts.refused++;
     setTimeout(() => connection.end(), LEAVE_MS);
@@ -197,10 +207,14 @@ export class Connections {
     }
   }
 
+  /** Notes that a further request's head has begun to arrive; does nothing the second time. */
+  heads(connection: Connection): void {
+    if (this.#kept.delete(connection)) this.#waits(connection, this.#heading);
+  }
+
   /** Forgets a connection that is closed. */
   closed(connection: Connection): void {
-    this.#fresh.delete(connection);
-    this.#kept.delete(connection);
+    this.#leave(connection);
     if (this.#all.delete(connection)) this.#empty?.();
   }
 
@@ -219,6 +233,10 @@ export class Connections {
     for (const connection of [...this.#all]) connection.end();
   }
 
+  #leave(connection: Connection): void {
+    for (const list of [this.#fresh, this.#heading, this.#kept]) list.delete(connection);
+  }
+
   /** Adds an idle connection to its list. Every list has one timeout, so the first in it is the first to end. */
   #waits(connection: Connection, list: Set<Connection>): void {
     connection.idleSinceMs = performance.now();
@@ -235,7 +253,11 @@ export class Connections {
   #sweep(): void {
     this.#timer = undefined;
     const nowMs = performance.now();
-    const lists = [[this.#fresh, this.#headersTimeoutMs], [this.#kept, this.#idleTimeoutMs]] as const;
+    const lists = [
+      [this.#fresh, this.#headersTimeoutMs],
+      [this.#heading, this.#headersTimeoutMs],
+      [this.#kept, this.#idleTimeoutMs],
+    ] as const;
     for (const [list, timeoutMs] of lists) {
       for (const connection of list) {
         if (nowMs - connection.idleSinceMs < timeoutMs) break;

@@ -9,7 +9,7 @@
  */
 
 import { messageOf } from "../lib/node/errors.ts";
-import { Connections } from "./connections.ts";
+import { Connections, HEADERS_TIMEOUT_MS } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
 import { listenError, noRoom } from "./listener.ts";
@@ -90,7 +90,10 @@ export function listenDeno(options: ListenOptions): Listener {
   const serve = serveConnection();
   if (!warningIsOff) withoutSignalWarning();
   warningIsOff = true;
-  const connections = new Connections(options.limits ?? {}, options.logger);
+  const limits = options.limits ?? {};
+  // Of a kept connection Deno doesn't tell whether it is idle, or amid a slow head.
+  const idleTimeoutMs = limits.idleTimeoutMs ?? limits.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+  const connections = new Connections({ ...limits, idleTimeoutMs }, options.logger);
   const turns = new RequestTurns();
   let listener: Deno.TcpListener;
   try {

@@ -172,7 +172,9 @@ function httpServers(
   const answer = (incoming: Incoming, outgoing: Outgoing): void => {
     if ("stream" in incoming) return void begin(incoming, outgoing);
     limitDrain(incoming, outgoing);
-    pipelines.add(incoming.socket, outgoing, () => void begin(incoming, outgoing));
+    const { "content-length": length, "transfer-encoding": coding } = incoming.headers;
+    const hasBody = length !== undefined || coding !== undefined;
+    pipelines.add(incoming.socket, outgoing, hasBody, () => void begin(incoming, outgoing));
   };
   const plain = http.createServer({
     headersTimeout: 10_000,
@@ -223,7 +225,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
     sniff(socket, (isHttp2) => {
       if (!isHttp2) {
         plain.emit("connection", socket);
-        return pipelines.watch(socket);
+        return pipelines.watch(socket, () => connections.heads(connection));
       }
       h2.once("session", (session) => void owners.set(session, connection));
       h2.emit("connection", socket);

@@ -206,15 +206,14 @@ function command(): Command {
     )
     .option(
       "--headers-timeout-ms <ms>",
-      "close a new connection without a whole request head by then",
+      "close a connection whose request head is not whole so long after it began",
       integer(1, 600_000),
       10_000,
     )
     .option(
       "--idle-timeout-ms <ms>",
-      "close a connection without a request for this long",
+      "close a connection without a request for this long (default: 60000, under Deno 10000)",
       integer(1, 86_400_000),
-      60_000,
     )
     .option("--lease-reads", "answer ?consistency=lease from a lease; needs clocks that drift by less than 10 %")
     .option("--allow-host <name>", "also answer to this Host (repeatable, or a list); * for any", collect)

@@ -8,6 +8,8 @@
 const MIN_PARSED_BYTES = 512;
 const MAX_PARSED_BYTES = 16 * 1024;
 
+const LINE_FEED = 10;
+
 /** The requests that may wait on all connections; a client beyond is cut off. */
 const MAX_WAITING = 8192;
 
@@ -35,6 +37,12 @@ interface Line {
   busy: boolean;
   /** The number of requests so far. */
   seen: number;
+  /** True if the last of them has a body. */
+  hasBody: boolean;
+  /** True if what arrived last ends amid a line. */
+  amidLine: boolean;
+  /** Called when a further head has begun to arrive. */
+  heads(): void;
   readonly waiting: (() => void)[];
 }
 
@@ -43,11 +51,16 @@ export class Pipelines {
   readonly #lines = new WeakMap<Socket, Line>();
   #waiting = 0;
 
-  /** Stands between a socket and the parser that listens to it. */
-  watch(socket: Socket): void {
+  /**
+   * Stands between a socket and the parser that listens to it.
+   *
+   * @param heads Called when a further head has begun to arrive, and no request is under way.
+   */
+  watch(socket: Socket, heads: () => void): void {
     const [parse] = socket.listeners("data") as ((this: Socket, chunk: Uint8Array) => void)[];
     if (parse === undefined) return;
     const line = this.#lineOf(socket);
+    line.heads = heads;
     let size = MIN_PARSED_BYTES;
     socket.off("data", parse);
     socket.on("data", (chunk) => {
@@ -59,18 +72,21 @@ export class Pipelines {
         const part = chunk.subarray(at, at + size);
         at += part.length;
         const before = line.seen;
+        line.amidLine = part.at(-1) !== LINE_FEED;
         parse.call(socket, part);
+        if (line.seen === before && !line.busy) heads();
         size = line.seen > before ? MIN_PARSED_BYTES : Math.min(2 * size, MAX_PARSED_BYTES);
       }
     });
   }
 
   /** Calls `begin` once the requests before it on the same connection were answered; never if that is closed before. */
-  add(socket: Socket, answer: Answer, begin: () => void): void {
+  add(socket: Socket, answer: Answer, hasBody: boolean, begin: () => void): void {
     // One that was cut off may still be in the middle of a part.
     if (socket.destroyed) return;
     const line = this.#lineOf(socket);
     line.seen++;
+    line.hasBody = hasBody;
     answer.once("close", () => this.#next(socket, line));
     if (!line.busy) {
       line.busy = true;
@@ -84,7 +100,7 @@ export class Pipelines {
   #lineOf(socket: Socket): Line {
     const known = this.#lines.get(socket);
     if (known !== undefined) return known;
-    const line: Line = { busy: false, seen: 0, waiting: [] };
+    const line: Line = { busy: false, seen: 0, hasBody: false, amidLine: false, heads: () => {}, waiting: [] };
     this.#lines.set(socket, line);
     socket.once("close", () => {
       this.#waiting -= line.waiting.length;
@@ -96,7 +112,11 @@ export class Pipelines {
   #next(socket: Socket, line: Line): void {
     const begin = socket.destroyed ? undefined : line.waiting.shift();
     line.busy = begin !== undefined;
-    if (begin === undefined) return;
+    if (begin === undefined) {
+      // A head may have begun together with the request that was answered. (In a body it can't be told apart.)
+      if (line.amidLine && !line.hasBody) queueMicrotask(() => line.heads());
+      return;
+    }
     this.#waiting--;
     begin();
     if (line.waiting.length === 0) socket.resume();

@@ -105,9 +105,13 @@ export interface ServerOptions extends
    * @default the room that the limit of open files leaves, at most 4096
    */
   readonly maxConnections?: number;
-  /** A new connection without a whole request head by then is closed. @default 10000 */
+  /** A connection without a whole request head so long after it began, or the head did, is closed. @default 10000 */
   readonly headersTimeoutMs?: number;
-  /** A connection without a request under way is closed after this long. @default 60000 */
+  /**
+   * A connection without a request under way is closed after this long.
+   *
+   * @default 60000; under Deno `headersTimeoutMs`
+   */
   readonly idleTimeoutMs?: number;
   /** Receives log lines. @default text on standard error */
   readonly logger?: Logger;

@@ -131,6 +131,35 @@ Deno.test("silent, slow and idle connections are ended; a watch is not, in Deno,
   });
 });
 
+Deno.test("a slow head of a further request is ended long before an idle connection, in Deno, Node and Bun", async () => {
+  // Under Deno both are the same, for want of an idle timeout.
+  const flags = ["--headers-timeout-ms", "500"];
+  await inEach(flags, async (node) => {
+    const slow: Record<string, Raw> = {
+      "after an answer": new Raw(node, request("GET /livez")),
+      "together with a request": new Raw(node, request("GET /livez") + "GET /li"),
+      "drop by drop": new Raw(node, request("GET /livez")),
+    };
+    for (const [what, connection] of Object.entries(slow)) {
+      await eventually(`${what}: an answer`, () => connection.received.startsWith("HTTP/1.1 200"));
+    }
+    const half = "GET /livez HTTP/1.1\r\nhost: localhost\r\nx: ";
+    slow["after an answer"]!.write(half);
+    slow["drop by drop"]!.write(half);
+    const drops = setInterval(() => slow["drop by drop"]!.write("x"), 100);
+    const began = performance.now();
+    try {
+      for (const [what, connection] of Object.entries(slow)) {
+        await eventually(`${what}: the end of the connection`, () => connection.closed, 20_000);
+      }
+    } finally {
+      clearInterval(drops);
+    }
+    assert.ok(performance.now() - began >= 400);
+    assert.ok(await metric(node, 'raft_connections_total{result="timed_out"}') >= 2);
+  });
+});
+
 Deno.test("at the limit idle connections make room; peers and operators still get in, in Deno, Node and Bun", async () => {
   await inEach(["--max-connections", "20"], async (node) => {
     const open: Raw[] = [];
