@@ -26,6 +26,9 @@ export interface AnswerCounts {
 /** Answers up to this size are not counted: there are no more of them than connections. */
 const SMALL_BYTES = 16 * 1024;
 
+/** The bytes of the answer to a list that is full. */
+const LIST_BYTES = 1024 * 1024;
+
 /** The looks at an answer in the time in which its client must read something. */
 const STALLED_LOOKS = 4;
 
@@ -52,6 +55,12 @@ export class Answers {
   /** See {@linkcode AnswerCounts}. */
   get counts(): AnswerCounts {
     return { bytes: this.#bytes, refused: this.#refused, slow: this.#slow };
+  }
+
+  /** Admits a list before it is read: once there may be no room for its answer, to read it would be in vain. */
+  admitList(): void {
+    this.#makeRoom(LIST_BYTES);
+    if (this.#bytes + LIST_BYTES > Math.max(this.#limits.maxAnswerBytes, 2 * LIST_BYTES)) throw this.#refusal();
   }
 
   /**

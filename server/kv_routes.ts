@@ -115,7 +115,7 @@ async function list(calls: KeyValueCalls, context: Context): Promise<Response> {
   const url = new URL(context.req.url);
   const startAfter = queryBytes(url, "after");
   const keysOnly = flag(context, "keys");
-  const answer = await calls.keys.list({
+  const answer = await calls.list({
     prefix: queryBytes(url, "prefix") ?? new Uint8Array(0),
     ...(startAfter === null ? {} : { startAfter }),
     limit: number(context, "limit", 1, LIST_MAX_ENTRIES) ?? 1000,

@@ -12,7 +12,7 @@ import { messageOf } from "../lib/node/errors.ts";
 import { Connections, HEADERS_TIMEOUT_MS } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { FetchHandler, Listener, ListenOptions } from "./listener.ts";
-import { listenError, noRoom } from "./listener.ts";
+import { BACKLOG, listenError, noRoom } from "./listener.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
 import type { RequestHead } from "./request_head.ts";
 import { RequestTurns } from "./request_turns.ts";
@@ -97,7 +97,7 @@ export function listenDeno(options: ListenOptions): Listener {
   const turns = new RequestTurns();
   let listener: Deno.TcpListener;
   try {
-    listener = Deno.listen({ hostname: options.hostname, port: options.port });
+    listener = Deno.listen({ hostname: options.hostname, port: options.port, tcpBacklog: BACKLOG });
   } catch (error) {
     throw listenError(options, error);
   }

@@ -16,7 +16,7 @@ import { messageOf } from "../lib/node/errors.ts";
 import { Connections } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
-import { listenError, noRoom } from "./listener.ts";
+import { BACKLOG, listenError, noRoom } from "./listener.ts";
 import { Pipelines } from "./pipelines.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
 import { RequestTurns } from "./request_turns.ts";
@@ -233,7 +233,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(listenError(options, error)));
-    server.listen({ host: options.hostname, port: options.port }, () => resolve());
+    server.listen({ host: options.hostname, port: options.port, backlog: BACKLOG }, () => resolve());
   });
   // An accept error; without a listener it would end the process.
   server.on("error", (error) => connections.failed(messageOf(error)));

@@ -11,6 +11,12 @@ import type { ConnectionCounts, ConnectionLimits } from "./connections.ts";
 import type { Logger } from "./log.ts";
 import { problem, problemResponse } from "./problem.ts";
 
+/**
+ * The connections that wait to be accepted, up to what the system allows. One beyond is not refused: its client tries
+ * again after seconds.
+ */
+export const BACKLOG = 4096;
+
 /** Answers a request. */
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
 

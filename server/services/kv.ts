@@ -6,7 +6,7 @@
 import type { ClientTransport } from "../../lib/client/client_transport.ts";
 import { RaftError } from "../../lib/errors.ts";
 import { KeyValueClient } from "../../lib/kv/client.ts";
-import type { KeyValueReadOptions, WatchSource } from "../../lib/kv/client.ts";
+import type { KeyValueList, KeyValueListOptions, KeyValueReadOptions, WatchSource } from "../../lib/kv/client.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
 import { notAMember } from "../../lib/node/errors.ts";
 import type { ProposeResult, ReadResult } from "../../lib/node/types.ts";
@@ -52,7 +52,7 @@ export interface EncodedWatch {
 
 /** Reads and writes at the leader wherever it is, and watches this node's copy. */
 export class KeyValueCalls {
-  /** Puts, gets, deletes and lists. */
+  /** Puts, gets and deletes. */
   readonly keys: KeyValueClient;
   readonly #options: KeyValueCallsOptions;
   /** The watches under way, each with what ends it. */
@@ -65,6 +65,12 @@ export class KeyValueCalls {
       propose: (command, { signal } = {}) => this.#propose(command, signal),
       read: (query, options = {}) => this.#read(query, options),
     });
+  }
+
+  /** Lists keys as {@linkcode KeyValueClient.list}. @throws {RaftError} also `busy`, if answers take too much memory */
+  async list(options: KeyValueListOptions): Promise<KeyValueList> {
+    this.#options.answers.admitList();
+    return await this.keys.list(options);
   }
 
   /**

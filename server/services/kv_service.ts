@@ -38,7 +38,7 @@ export function keyValueService(calls: KeyValueCalls): ServiceImpl<typeof KeyVal
         : { written: false, version: BigInt(answer.currentVersion) };
     },
     async list({ prefix, limit, startAfter, consistency }, { signal }) {
-      const answer = await keys.list({
+      const answer = await calls.list({
         prefix,
         ...(startAfter.length === 0 ? {} : { startAfter }),
         ...(limit === 0 ? {} : { limit }),

@@ -43,11 +43,19 @@ const MIN_PIECE_BYTES = 256;
 /** As many pieces may be of any size. */
 const FREE_PIECES = 8 * 1024;
 
+/** Bodies over this many bytes are handed on in turn: to decode one takes milliseconds, in which nothing else runs. */
+const LARGE_BYTES = 256 * 1024;
+/** The bytes in a millisecond at which they are, so that decoding leaves half of the time to others. JSON takes longest. */
+const BINARY_BYTES_PER_MS = 512 * 1024;
+const JSON_BYTES_PER_MS = 64 * 1024;
+
 /** Receives the bodies of all requests to a node. */
 export class BodyReceiver {
   /** The bytes that all bodies share. */
   readonly budget: ByteBudget;
   readonly #timeoutMs: number;
+  /** When the next large body may be handed on. */
+  #nextLargeMs = 0;
 
   /** Receives nothing yet. */
   constructor({ maxReceiveBytes = 64 * 1024 * 1024, bodyTimeoutMs = 30_000 }: BodyReceiverOptions = {}) {
@@ -67,6 +75,7 @@ export class BodyReceiver {
     try {
       const bytes = await receive(body, maxBytes, share);
       share.arrived();
+      if (bytes.length > LARGE_BYTES) await this.#turnOf(request, bytes.length);
       return await answer(bytes);
     } finally {
       share.release();
@@ -84,6 +93,16 @@ export class BodyReceiver {
     const { share, maxBytes } = this.#open(kind, body);
     const reader = new FrameReader(maxBytes, share);
     return new Frames(body, reader, check, kind.mayPause ?? false, () => share.release());
+  }
+
+  /** Resolves when a large body may be handed on. */
+  async #turnOf({ headers }: Body, bytes: number): Promise<void> {
+    const isJson = headers.get("content-type")?.includes("json") ?? false;
+    const nowMs = performance.now();
+    const dueMs = Math.max(nowMs, this.#nextLargeMs);
+    this.#nextLargeMs = dueMs + bytes / (isJson ? JSON_BYTES_PER_MS : BINARY_BYTES_PER_MS);
+    // At most a second for all that are held at a time.
+    if (dueMs > nowMs) await new Promise((resolve) => setTimeout(resolve, dueMs - nowMs));
   }
 
   #open({ peer, maxBytes }: BodyKind, body: Arriving): { readonly share: ByteShare; readonly maxBytes: number } {

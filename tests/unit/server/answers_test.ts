@@ -40,6 +40,15 @@ Deno.test("answers: a read is refused by what it found, before an answer is made
   assert.equal(answers.counts.refused, 2);
 });
 
+Deno.test("answers: a list is refused before it is read, once there may be no room for it", async () => {
+  const answers = new Answers({ maxAnswerBytes: 4096 * KIB });
+  const sent = [answers.bounded(request, answer(3000 * KIB), true), answers.bounded(request, answer(500 * KIB), true)];
+  assert.throws(() => answers.admitList(), { code: "busy", outcome: "rejected" });
+  answers.admit(100 * KIB);
+  for (const each of sent) await each.bytes();
+  answers.admitList();
+});
+
 Deno.test("answers: a client that reads nothing is cut off, one that reads slowly is not", async () => {
   const answers = new Answers({ maxAnswerBytes: 100 * KIB, answerStallTimeoutMs: 100 });
   const stalled = answers.bounded(request, answer(80 * KIB), true).body!.getReader();
