@@ -36,6 +36,9 @@ export interface ProxyOptions {
   readonly address: string;
 }
 
+/** The pause after an error of accepting. */
+const ACCEPT_PAUSE_MS = 10;
+
 /** All links of a cluster. */
 export class Links {
   readonly #directions = new Map<string, Direction>();
@@ -54,14 +57,20 @@ export class Links {
     for (const connection of [...this.#connections]) if (connection.to === to) connection.close();
     const listener = Deno.listen(placeOf(advertised));
     this.#listeners.set(to, listener);
-    const accept = async (): Promise<void> => {
-      for await (const client of listener) {
+    void this.#accept(listener, to, placeOf(address));
+  }
+
+  async #accept(listener: Deno.TcpListener, to: string, place: Place): Promise<void> {
+    while (this.#listeners.get(to) === listener) {
+      try {
+        const client = await listener.accept();
         const from = this.#senderOf(client.remoteAddr.port, listener.addr.port) ?? OUTSIDE;
-        this.#carry(client, from, to, placeOf(address)).catch(() => client.close());
+        this.#carry(client, from, to, place).catch(() => client.close());
+      } catch {
+        // The sender broke off before it was accepted, or the listener is closed.
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
-    };
-    // Closed, or the machine has no connection left: for the nodes, the peer is unreachable.
-    accept().catch(() => {});
+    }
   }
 
   /** Cuts the direction from `from` to `to`. */
@@ -93,6 +102,7 @@ export class Links {
   /** Breaks all connections, and accepts no more. */
   close(): void {
     for (const listener of this.#listeners.values()) listener.close();
+    this.#listeners.clear();
     for (const connection of [...this.#connections]) connection.close();
     this.heal();
   }
