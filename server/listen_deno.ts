@@ -34,6 +34,12 @@ type ServeConnection = (
 /** The pause after an accept error: at the limit of descriptors only time, or another's end, helps. */
 const ACCEPT_PAUSE_MS = 50;
 
+/** Reports whether a client broke off its connection before it was accepted: an everyday thing. */
+function brokeOff(error: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) => error instanceof kind);
+}
+
 /** Returns Deno's function for one connection. @throws {Error} if this Deno has none */
 function serveConnection(): ServeConnection {
   const { internal } = Deno as unknown as { readonly internal: symbol };
@@ -136,6 +142,7 @@ export function listenDeno(options: ListenOptions): Listener {
         take(await listener.accept());
       } catch (error) {
         if (closed) return;
+        if (brokeOff(error)) continue;
         connections.failed(messageOf(error));
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }

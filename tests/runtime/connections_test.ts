@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { connect, type Socket } from "node:net";
+import process from "node:process";
 import { runtimes } from "../../tools/runtimes.ts";
 import { commandOf, eventually, type Node, Nodes } from "../support/server_processes.ts";
 
@@ -85,6 +86,29 @@ async function readTakesMs(node: Node): Promise<number> {
   read.end();
   return performance.now() - began;
 }
+
+Deno.test("connections that break off before they are taken cost nothing, in Deno, Node and Bun", async () => {
+  await inEach([], async (node) => {
+    const kept = new Raw(node, request("GET /livez"));
+    await eventually("an answer", () => kept.received.includes("200 OK"));
+    // A stopped process takes none, so each is broken off before.
+    process.kill(node.pid!, "SIGSTOP");
+    const { hostname, port } = new URL(node.address);
+    for (let n = 0; n < 100; n++) {
+      await new Promise<void>((resolve, reject) => {
+        const socket = connect(Number(port), hostname, () => void socket.resetAndDestroy());
+        socket.on("close", () => resolve()).on("error", reject);
+      });
+    }
+    process.kill(node.pid!, "SIGCONT");
+    await readTakesMs(node);
+    kept.received = "";
+    kept.write(request("GET /livez"));
+    await eventually("an answer on the kept connection", () => kept.received.includes("200 OK"));
+    assert.doesNotMatch(node.output, /Reached/);
+    kept.end();
+  });
+});
 
 Deno.test("silent, slow and idle connections are ended; a watch is not, in Deno, Node and Bun", async () => {
   const flags = ["--headers-timeout-ms", "400", "--idle-timeout-ms", "600", "--body-timeout-ms", "500"];
