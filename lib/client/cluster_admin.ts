@@ -185,8 +185,9 @@ export class ClusterAdmin {
   ): Promise<T> {
     const { signal, timeoutMs = this.#timeoutMs, harmless, anywhere } = options;
     const { clock } = this.#host;
-    const beganMs = clock.monotonicMs();
-    const deadlineMs = beganMs + timeoutMs;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    /** The time since when no attempt has found a leader. */
+    let leaderlessMs = Infinity;
     const backoff = new Backoff(this.#host, ...this.#backoffMs);
     let told: RaftError | null = null;
     let inDoubt = false;
@@ -212,7 +213,9 @@ export class ClusterAdmin {
         const final = !this.#isWorthRepeating(error, harmless || !inDoubt, options.waitUntilReady === true, detour);
         if (final) throw error.withOutcome(outcome);
         const pauseMs = backoff.nextMs();
-        const untilMs = error.code === "no_leader" ? Math.min(deadlineMs, beganMs + NO_LEADER_MS) : deadlineMs;
+        if (error.code !== "no_leader") leaderlessMs = Infinity;
+        else leaderlessMs = Math.min(leaderlessMs, clock.monotonicMs());
+        const untilMs = Math.min(deadlineMs, leaderlessMs + NO_LEADER_MS);
         if (clock.monotonicMs() + pauseMs > untilMs) throw told.withOutcome(outcome);
         options.onRetry?.(error);
         const hinted = endpoint !== null && !detour && this.#finder.failed(endpoint, error);

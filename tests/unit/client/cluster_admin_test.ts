@@ -12,8 +12,11 @@ import { emptyMembership, membershipOf } from "../../../lib/raft/mod.ts";
 import { SERVER_HINTS } from "../../../server/hints.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
 import { eventually } from "../../support/server_processes.ts";
+import { VirtualHost } from "../../support/virtual_host.ts";
+import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 import { MemoryNetwork, MemoryTransport } from "../../../transport/memory.ts";
 
+const leaderless = new BootstrappingNode({ nodeId: "n1", incarnation: "n1", clusterId: "c" }).status();
 const member = (id: string) => ({ id, address: id, incarnation: id });
 
 async function startNodes(bootstrapped: readonly string[], others: readonly string[]) {
@@ -146,4 +149,28 @@ Deno.test("an operator's request ends with what the cluster refuses, with its de
   const { admin, calls } = answering();
   await assert.rejects(admin.promote("n2", { signal: AbortSignal.abort() }), { code: "aborted", outcome: "rejected" });
   assert.equal(calls.length, 0);
+});
+
+Deno.test("an operator waits 10 s for a leader, from when there is none", async () => {
+  const host = new VirtualHost();
+  const { clock } = host;
+  /** The times between which no node leads. */
+  let [fromMs, toMs] = [12_000, 15_000];
+  const leads = () => clock.monotonicMs() < fromMs || clock.monotonicMs() >= toMs;
+  const leader = { id: "n1", address: "n1" };
+  const transport: AdminTransport = {
+    status: () => Promise.resolve({ ...leaderless, leader: leads() ? leader : null } as NodeStatus),
+    admin: () => {
+      const code = !leads() ? "no_leader" : clock.monotonicMs() < 20_000 ? "not_ready" : null;
+      return code === null ? Promise.resolve(emptyMembership as never) : Promise.reject(new RaftError(code, code));
+    },
+  };
+  const admin = new ClusterAdmin({ endpoints: ["n1"], transport, host });
+  await host.run(admin.add({ id: "n2", address: "n2" }));
+  assert.ok(clock.monotonicMs() >= 20_000, "an election meanwhile does not end it");
+  [fromMs, toMs] = [0, Infinity];
+  const began = clock.monotonicMs();
+  await assert.rejects(host.run(admin.remove("n2")), { code: "no_leader" });
+  const tookMs = clock.monotonicMs() - began;
+  assert.ok(tookMs >= 8000 && tookMs <= 11_000, `${tookMs}`);
 });
