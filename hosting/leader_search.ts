@@ -33,8 +33,10 @@ export interface LeaderSearchOptions {
 
 /** The time that a member may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000;
-/** The election timeouts after which the lack of a leader is more than an election: that takes one or two, if no vote is split. */
+/** The election timeouts after which the lack of a leader is more than an election: that takes one or two … */
 const PATIENCE_TIMEOUTS = 4;
+/** … or a few more among nodes that answer, if they have just started, or split their votes. */
+const ELECTION_TIMEOUTS = 8;
 
 /** The last answer of another member, or the error in its place. */
 interface Asked {
@@ -84,17 +86,19 @@ export class LeaderSearch {
     const { electionTimeoutMs = 1000, clock } = this.#options;
     const forMs = clock.monotonicMs() - this.#sinceMs!;
     if (forMs < PATIENCE_TIMEOUTS * electionTimeoutMs) return undefined;
-    const others = status.members.filter(({ id }) => id !== status.id);
-    return others.length === 0 ? undefined : this.#seen(status, seconds(forMs));
+    if (status.members.every(({ id }) => id === status.id)) return undefined;
+    const mayElect = hasQuorum(status.membership, (voter) => this.#answers(status, voter));
+    return mayElect && forMs < ELECTION_TIMEOUTS * electionTimeoutMs ? undefined : this.#seen(status, seconds(forMs));
   }
 
   /** Says which members answer, and what they say of a leader. */
-  #seen({ id, membership, members }: NodeStatus, duration: string): string {
+  #seen(status: NodeStatus, duration: string): string {
+    const { id, membership, members } = status;
     const others = members.filter((member) => member.id !== id);
     const leader = others.map((other) => this.#asked.get(other.id)?.status).find((status) => status?.role === "leader");
     if (leader) return `${leader.id} leads, but nothing that it sent has been taken for ${duration}${this.#refusals()}`;
     const voters = [...new Set([...membership.voters, ...membership.outgoing])];
-    const answers = (voter: string): boolean => voter === id || Boolean(this.#asked.get(voter)?.status);
+    const answers = (voter: string): boolean => this.#answers(status, voter);
     const up = `${voters.filter(answers).length} of ${voters.length} voters`;
     const nowMs = this.#options.clock.monotonicMs();
     const silent = voters.filter((voter) => !answers(voter)).map((voter) => {
@@ -105,6 +109,11 @@ export class LeaderSearch {
       return `${up} answer, and none has had a leader for ${duration}${this.#refusals()}`;
     }
     return `only ${up} answer, which is no quorum; no answer from ${silent.join(", ")}`;
+  }
+
+  /** Reports whether a voter answers: this node, or one that it has reached. */
+  #answers({ id }: NodeStatus, voter: string): boolean {
+    return voter === id || Boolean(this.#asked.get(voter)?.status);
   }
 
   /** Names the latest message of another member that was refused. */
