@@ -51,9 +51,10 @@ class NodeProcess {
   readonly ended: Promise<number | string>;
   /** Its exit code or signal; `null` while it runs. */
   end: number | string | null = null;
-  /** Until the cluster is up, only failures are of interest. */
-  showsLog = false;
+  /** The time from which its log is shown: until the cluster is up, and once it stops, only failures are of interest. */
+  #logFrom = Infinity;
   #listens = false;
+  #stops = false;
 
   constructor(id: string, address: string, command: readonly string[]) {
     this.id = id;
@@ -65,7 +66,7 @@ class NodeProcess {
     const lines = createInterface({ input: child.stderr });
     lines.on("line", (line) => {
       this.#listens ||= LISTENS.test(line);
-      if (this.showsLog || !/^\S+ info /.test(line)) stderr.write(line);
+      if (this.#isShown(line)) stderr.write(line);
     });
     const drained = new Promise<void>((resolve) => lines.on("close", resolve));
     this.ended = new Promise((resolve) => {
@@ -93,7 +94,19 @@ class NodeProcess {
     }
   }
 
+  /** Shows its log from now on, but no line from before, which may still be under way. */
+  showLog(): void {
+    this.#logFrom = Date.now();
+  }
+
+  #isShown(line: string): boolean {
+    const [, time = "", level] = /^(\S+Z) (\w+) /.exec(line) ?? [];
+    if (this.#stops) return level !== "info" && level !== "warn";
+    return level !== "info" || Date.parse(time) >= this.#logFrom;
+  }
+
   async stop(): Promise<void> {
+    this.#stops = true;
     if (this.end !== null) return;
     this.#signal("SIGTERM");
     const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
@@ -125,11 +138,12 @@ function spawnNodes({ nodes, members }: LocalCluster, options: StartArguments): 
   });
 }
 
-/** Returns the status of all nodes once they agree on the leader; `null` before. */
+/** Returns the status of all nodes once they agree on the leader, and have committed who its members are; `null` before. */
 async function allFollow(nodes: readonly NodeProcess[]): Promise<readonly NodeStatus[] | null> {
   const statuses = (await Promise.all(nodes.map((node) => node.status()))).filter((status) => status !== null);
   const [leader, ...others] = new Set(statuses.map(({ leader }) => leader?.id));
-  return statuses.length === nodes.length && leader !== undefined && others.length === 0 ? statuses : null;
+  const agreed = leader !== undefined && others.length === 0 && statuses.every((one) => one.membershipCommitted);
+  return agreed && statuses.length === nodes.length ? statuses : null;
 }
 
 /** Waits for a leader. Returns `null` if a node ended, after the timeout, or once `stopped` holds. */
@@ -210,8 +224,8 @@ async function run(options: StartArguments): Promise<number> {
     return typeof failed.end === "number" && failed.end !== 0 ? failed.end : EXIT.failed;
   }
   if (statuses !== null && !stopping) stdout.write(welcome(nodes, statuses, options.data));
+  for (const node of nodes) node.showLog();
   const ends = await Promise.all(nodes.map(async (node) => {
-    node.showsLog = true;
     const end = await node.ended;
     if (!stopping) {
       stderr.write(`${node.id} ended with ${described(end)}. To start it again:\n  ${shellCommand(node.command)}`);
