@@ -10,7 +10,19 @@
 
 import { execFile } from "node:child_process";
 import type { FileHandle as NodeFileHandle } from "node:fs/promises";
-import { link, mkdir, open, readdir, readFile, readlink, rename, truncate, unlink, writeFile } from "node:fs/promises";
+import {
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  truncate,
+  unlink,
+  writeFile,
+} from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
@@ -47,14 +59,27 @@ function nodeFile(handle: NodeFileHandle): FileHandle {
   };
 }
 
+/**
+ * Makes a folder, and those above it that are missing. One at a time: Node's own recursion never ends where the folder
+ * above exists and takes no other, as in /proc, or when it was deleted.
+ */
 async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  const top = dirname(resolve(first));
-  for (let at = dirname(resolve(path)); at.length >= top.length; at = dirname(at)) {
-    await syncDirectory(at);
-    if (at === dirname(at)) break;
+  const missing: string[] = [];
+  for (let at = resolve(path); !await made(at, at !== dirname(at)); at = dirname(at)) missing.push(at);
+  for (const at of missing.reverse()) await made(at, false);
+}
+
+/** Makes one folder, durably, unless it is there. Returns false if the one above it is missing and may be made first. */
+async function made(path: string, above: boolean): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (above && errorCode(error) === "ENOENT") return false;
+    if (await stat(path).then((found) => found.isDirectory(), () => false)) return true;
+    throw error;
   }
+  await syncDirectory(dirname(path));
+  return true;
 }
 
 async function syncDirectory(path: string): Promise<void> {

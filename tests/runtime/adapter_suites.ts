@@ -1,11 +1,13 @@
 /** The conformance suites of all adapters that work in every runtime. */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import assert from "node:assert/strict";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { storageConformance, transportConformance } from "../../conformance.ts";
 import { MemoryDisk, MemoryNetwork, MemoryStorage } from "../../mod.ts";
-import { createFileStorage } from "../../storage/file/mod.ts";
+import { createFileStorage, nodeFileSystem } from "../../storage/file/mod.ts";
 import { tabChecks } from "../support/tab_checks.ts";
 import { broadcastMesh, tabFixture } from "../support/tab_transports.ts";
 import { memoryTransportFixture } from "../support/memory_transport.ts";
@@ -36,6 +38,33 @@ export const adapterSuites: readonly Suite[] = [
       };
     }),
   })),
+  {
+    name: "folders",
+    cases: [
+      {
+        name: "a folder is made with those above it, at once by several; where it can't be, that is an error",
+        async run() {
+          const dir = await mkdtemp(join(tmpdir(), "raft-folders-"));
+          try {
+            const { makeDirectory } = nodeFileSystem();
+            const inner = join(dir, "a", "b", "c");
+            await Promise.all([makeDirectory(inner), makeDirectory(join(dir, "a", "b")), makeDirectory(inner)]);
+            await makeDirectory(inner);
+            assert.ok((await stat(inner)).isDirectory());
+            await writeFile(join(dir, "file"), "");
+            await assert.rejects(makeDirectory(join(dir, "file")), { code: "EEXIST" });
+            await assert.rejects(makeDirectory(join(dir, "file", "below")), { code: "ENOTDIR" });
+            // Node's own recursion never ends here.
+            if (process.platform === "linux") {
+              await assert.rejects(makeDirectory("/proc/nothing/n1"), { code: "ENOENT" });
+            }
+          } finally {
+            await rm(dir, { recursive: true });
+          }
+        },
+      },
+    ],
+  },
   {
     name: "transport in memory",
     cases: transportConformance(() => memoryTransportFixture(new MemoryNetwork())),
