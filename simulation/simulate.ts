@@ -17,6 +17,7 @@ import { WatchChecks } from "./checks/watch_checks.ts";
 import { Clients } from "./clients/clients.ts";
 import { keyValueHistory, KeyValueWorkload, misread } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
+import { drawBusyOperator, operate } from "./faults/busy_operator.ts";
 import { Cluster } from "./faults/cluster.ts";
 import { Liar } from "./faults/liar.ts";
 import { Nemesis } from "./faults/nemesis.ts";
@@ -118,6 +119,7 @@ class Simulation {
   readonly #options: SimulationOptions;
   readonly #run: Run;
   readonly #protocol: ProtocolChecks;
+  readonly #liveness: LivenessChecks;
   readonly #application: ApplicationChecks;
   readonly #history = new History();
   readonly #faults: NemesisOptions;
@@ -156,6 +158,7 @@ class Simulation {
     this.#options = options;
     this.#run = run;
     this.#protocol = protocol;
+    this.#liveness = liveness;
     this.#application = application;
     this.#faults = { run, plan, cluster, network, clients, liar };
     this.#stateMachine = stateMachine;
@@ -172,11 +175,13 @@ class Simulation {
     clients.start();
     const nemesis = new Nemesis(this.#faults);
     nemesis.start();
+    if (drawBusyOperator(decisions, this.#options)) void operate(this.#run, cluster);
     await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
     // Deceived nodes may disagree for ever, and clients were told what is no longer so.
     if (this.#run.rulesLeft !== null) return this.#result();
     if (!scheduler.stopped) {
       nemesis.stop();
+      this.#liveness.checkElections();
       this.#run.calm = true;
       await recover(this.#faults);
     }

@@ -41,7 +41,7 @@ export function boundsOf({ node, network, clients, sessions, maxDrift }: Plan): 
     settling: 6 * trouble * timeoutUs + 20 * hopUs,
     terms: 12,
     stranded: 3 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
-    catchUp: trouble * (8 * timeoutUs + 20 * hopUs),
+    catchUp: (5 + 2 * trouble) * timeoutUs + 20 * hopUs,
     transferOf: (bytes) =>
       trouble * (4 * Math.ceil(bytes / snapshotChunkBytes) * (hopUs + 2000) +
         (snapshotBytesPerSecond === 0 ? 0 : 3 * bytes / snapshotBytesPerSecond * 1_000_000)),

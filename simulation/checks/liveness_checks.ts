@@ -11,7 +11,8 @@ import type { Cluster } from "../faults/cluster.ts";
 import { isMember } from "../faults/cluster.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
-import type { Plan } from "../plan.ts";
+import { FAULTS } from "../plan.ts";
+import type { FaultKind, Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import type { History } from "./history.ts";
 import { boundsOf } from "./liveness_bounds.ts";
@@ -39,6 +40,11 @@ interface Goal {
   readonly index: number;
   readonly setUs: number;
 }
+
+/** Faults of single messages and calls, which are counted one by one, or not at all. */
+const IN_PASSING: ReadonlySet<FaultKind> = new Set(
+  ["loss", "duplication", "delay", "replay", "flip", "drift", "lostCall", "lateCall"] as const,
+);
 
 export class LivenessChecks {
   readonly #options: LivenessOptions;
@@ -73,6 +79,18 @@ export class LivenessChecks {
     this.#checkFollowers();
     this.#checkClients(quorum);
     this.#checkCalls();
+  }
+
+  /** Checks at the end of the faults that there were no more elections than they explain. */
+  checkElections(): void {
+    const { run, plan, protocol } = this.#options;
+    if (plan.liar !== null) return;
+    const count = (names: readonly string[]): number =>
+      names.reduce((sum, name) => sum + (run.trace.counts[name] ?? 0), 0);
+    const campaigns = count(["campaign"]) - protocol.timeoutNows;
+    const faults = count(FAULTS.filter((kind) => !IN_PASSING.has(kind))) + count(["stopped itself"]);
+    const most = 15 + 2 * faults + Math.ceil(count(["loss", "delay"]) / 20);
+    run.require(campaigns <= most, "liveness", () => `there were ${campaigns} campaigns, and ${faults} faults`);
   }
 
   get #nowUs(): number {

@@ -62,6 +62,7 @@ export const OCCURRENCES = [
   "well interval",
   "long well interval",
   "idle in the end",
+  "seed: busy operator",
 ] as const;
 
 /** Draws a bar of `width` characters. */
