@@ -69,6 +69,7 @@ export { crc32c } from "./lib/crc32c.ts";
 export { RaftNode } from "./lib/node/mod.ts";
 export type {
   Consistency,
+  InFlight,
   LeaderCallback,
   LeaderTerm,
   Lifecycle,
@@ -137,6 +138,7 @@ export type {
   MemberList,
   MemberName,
   NewMember,
+  ProposalsInFlight,
   ProposeOutcome,
 } from "./lib/client/mod.ts";
 

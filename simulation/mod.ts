@@ -22,7 +22,7 @@ export type {
   TracedSnapshot,
   TracedState,
 } from "./protocol_trace.ts";
-export type { Request, Workload } from "./clients/workload.ts";
+export type { Request, RequestCluster, SendOptions, Workload } from "./clients/workload.ts";
 export type { Stream } from "./decisions.ts";
 export { checkLinearizable, keyValueModel, registerModel } from "./linearizability/mod.ts";
 export type {

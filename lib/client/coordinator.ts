@@ -15,9 +15,6 @@ import { Proposals } from "./proposals.ts";
 import type { ProposalsInFlight } from "./proposals.ts";
 import type { CommandMode } from "./session_user.ts";
 
-/** Returns the proposals that are under way in a client. Tests look for leaks with it. */
-export let proposalsInFlight: (coordinator: Coordinator) => ProposalsInFlight;
-
 /** Options of {@linkcode Coordinator}. Sizes in bytes, times in milliseconds. */
 export interface CoordinatorOptions {
   /** Where to begin: at least one, or a function that returns those of the moment. The other members are learned. */
@@ -92,10 +89,6 @@ export interface ClientRequestOptions {
  * ```
  */
 export class Coordinator {
-  static {
-    proposalsInFlight = (coordinator) => coordinator.#proposals.inFlight;
-  }
-
   readonly #host: Host;
   readonly #transport: ClientTransport;
   readonly #finder: LeaderFinder;
@@ -144,6 +137,11 @@ export class Coordinator {
   /** The endpoints given, and those learned from the membership. */
   get endpoints(): readonly string[] {
     return this.#finder.endpoints;
+  }
+
+  /** The commands that are under way. */
+  get inFlight(): ProposalsInFlight {
+    return this.#proposals.inFlight;
   }
 
   /**

@@ -30,10 +30,13 @@ export interface ProposalsOptions {
   readonly signal: AbortSignal;
 }
 
-/** The numbers of proposals and calls under way, and of bytes; each is zero when idle. */
+/** The commands under way in a client. Each number is zero when it is idle. */
 export interface ProposalsInFlight {
+  /** The commands that have no outcome yet. */
   readonly proposals: number;
+  /** Their bytes. */
   readonly proposalBytes: number;
+  /** The calls that carry them. */
   readonly calls: number;
   /** The sequences of the session whose outcome is still wanted. */
   readonly outstanding: number;
@@ -65,6 +68,7 @@ export class Proposals {
     options.signal.addEventListener("abort", () => this.#close());
   }
 
+  /** See {@linkcode ProposalsInFlight}. */
   get inFlight(): ProposalsInFlight {
     return {
       proposals: this.#open.size,

@@ -31,9 +31,6 @@ export interface KeyValueOptions {
   readonly historyBytes?: number;
 }
 
-/** Returns the number of watchers that wait for a change. Tests look for leaks with it. */
-export let waitingWatchers: (store: KeyValue) => number;
-
 /** A list's answer ends after so many bytes, or with its first entry if that is larger. */
 const LIST_FULL_BYTES = 1024 * 1024;
 
@@ -61,10 +58,6 @@ export class KeyValue implements StateMachine {
   #version = 0;
   readonly #history: ChangeHistory;
 
-  static {
-    waitingWatchers = (store) => store.#history.idle.size;
-  }
-
   /** See {@linkcode StateMachine.restoresAtomically}. */
   readonly restoresAtomically = true;
 
@@ -81,6 +74,11 @@ export class KeyValue implements StateMachine {
   /** How many keys there are. */
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** The number of watchers that wait for a change. */
+  get waitingWatchers(): number {
+    return this.#history.idle.size;
   }
 
   /** Carries out a command (see {@linkcode encodePut}). Bytes that are none get an answer that says so. */

@@ -29,19 +29,7 @@ import { SnapshotTaker } from "./snapshot_taker.ts";
 import type { Prepared } from "./startup.ts";
 import { describe } from "./status.ts";
 import { startTicks } from "./ticker.ts";
-import type { Consistency, Lifecycle, NodeDiagnostics, NodeStatus, RaftNodeOptions } from "./types.ts";
-
-/** The numbers of requests under way in a node, and of the bytes that they hold; each is zero when idle. */
-export interface InFlight {
-  readonly proposals: number;
-  readonly proposalBytes: number;
-  readonly uncommittedBytes: number;
-  readonly reads: number;
-  readonly readBytes: number;
-  readonly adminRequests: number;
-  readonly snapshotTransfers: number;
-  readonly retainedBytes: number;
-}
+import type { Consistency, InFlight, Lifecycle, NodeDiagnostics, NodeStatus, RaftNodeOptions } from "./types.ts";
 
 /** One running node, behind the interface of {@linkcode RaftNode}. */
 export class NodeCore implements NodeContext {

@@ -11,6 +11,7 @@ export type { LeaderCallback, LeaderTerm } from "./leader_tasks.ts";
 export type { RaftNodeEvent, RaftNodeEventType, RaftNodeListener } from "./events.ts";
 export type {
   Consistency,
+  InFlight,
   Lifecycle,
   MembershipTarget,
   NodeDiagnostics,

@@ -8,13 +8,13 @@ import { Pending } from "../pending.ts";
 import type { Membership, NodeId, SnapshotMeta } from "../raft/types.ts";
 import { resolveConfig } from "./config.ts";
 import { NodeCore } from "./core.ts";
-import type { InFlight } from "./core.ts";
 import { refusal } from "./errors.ts";
 import type { RaftNodeEventType, RaftNodeListener } from "./events.ts";
 import type { LeaderCallback } from "./leader_tasks.ts";
 import { prepare } from "./startup.ts";
 import type {
   Consistency,
+  InFlight,
   Lifecycle,
   MembershipTarget,
   NodeDiagnostics,
@@ -24,9 +24,6 @@ import type {
   RaftView,
   ReadResult,
 } from "./types.ts";
-
-/** Returns what is under way in a node; also after it has stopped. Tests look for leaks with it. */
-export let inFlightOf: (node: RaftNode) => InFlight;
 
 /** Options of a request. */
 export interface RequestOptions {
@@ -91,10 +88,6 @@ export interface TransferOptions extends RequestOptions {
 export class RaftNode {
   readonly #core: NodeCore;
   #closing: Promise<void> | null = null;
-
-  static {
-    inFlightOf = (node) => node.#core.inFlight();
-  }
 
   private constructor(core: NodeCore) {
     this.#core = core;
@@ -187,6 +180,11 @@ export class RaftNode {
   /** Returns the facts beside the status that tell why this node takes part, or does not; also after it has stopped. */
   diagnostics(): NodeDiagnostics {
     return this.#core.diagnostics();
+  }
+
+  /** Returns the counts of what is under way; also after the node has stopped. */
+  inFlight(): InFlight {
+    return this.#core.inFlight();
   }
 
   /**

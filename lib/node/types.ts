@@ -246,6 +246,26 @@ export interface MembershipTarget {
   readonly learners?: readonly Member[];
 }
 
+/** The requests and transfers under way in a node, with their bytes. Each number is zero when it is idle. */
+export interface InFlight {
+  /** The commands that have no outcome yet. */
+  readonly proposals: number;
+  /** Their bytes. */
+  readonly proposalBytes: number;
+  /** The bytes of entries that this leader has not committed yet. */
+  readonly uncommittedBytes: number;
+  /** The reads that have no answer yet. */
+  readonly reads: number;
+  /** The bytes of their queries. */
+  readonly readBytes: number;
+  /** The requests of operators that have not ended yet. */
+  readonly adminRequests: number;
+  /** The snapshots that are being sent. */
+  readonly snapshotTransfers: number;
+  /** The bytes of entries before the newest snapshot that are kept for members. */
+  readonly retainedBytes: number;
+}
+
 /** Durations, counts and sizes that a node reports, for metrics. `refused` is one message, by the kind of its refusal. */
 export type NodeMetric =
   | { readonly type: "persist"; readonly durationMs: number; readonly entries: number; readonly bytes: number }

@@ -5,10 +5,8 @@
  */
 
 import type { Coordinator } from "../../lib/client/coordinator.ts";
-import { proposalsInFlight } from "../../lib/client/coordinator.ts";
-import { KeyValue, waitingWatchers } from "../../lib/kv/key_value.ts";
+import { KeyValue } from "../../lib/kv/key_value.ts";
 import type { RaftNode } from "../../lib/node/raft_node.ts";
-import { inFlightOf } from "../../lib/node/raft_node.ts";
 
 /** A client, as these checks see it. */
 interface IdleClient {
@@ -26,7 +24,7 @@ interface IdleMachine {
 
 /** Returns what is left at a client that has no request under way; `null` if nothing is. */
 export function leftAtClient({ name, coordinator }: IdleClient): string | null {
-  return firstLeft(name, Object.entries(proposalsInFlight(coordinator)));
+  return firstLeft(name, Object.entries(coordinator.inFlight));
 }
 
 /**
@@ -36,7 +34,7 @@ export function leftAtClient({ name, coordinator }: IdleClient): string | null {
  */
 export function leftAtNode({ name, node, application }: IdleMachine, peers: ReadonlySet<string>): string | null {
   if (node === null) return null;
-  const { snapshotTransfers, retainedBytes, ...requests } = inFlightOf(node);
+  const { snapshotTransfers, retainedBytes, ...requests } = node.inFlight();
   const left = Object.entries(requests);
   const view = node.inspect();
   const all = view.progress();
@@ -47,7 +45,7 @@ export function leftAtNode({ name, node, application }: IdleMachine, peers: Read
   if (all.every(({ id }) => peers.has(id))) {
     left.push(["snapshot transfers", snapshotTransfers], ["retained bytes", retainedBytes]);
   }
-  if (application instanceof KeyValue) left.push(["watchers", waitingWatchers(application)]);
+  if (application instanceof KeyValue) left.push(["watchers", application.waitingWatchers]);
   return firstLeft(name, left);
 }
 
@@ -55,7 +53,7 @@ export function leftAtNode({ name, node, application }: IdleMachine, peers: Read
 export function leftAtStopped({ name, node }: IdleMachine): string | null {
   // A process may also be ended while its node runs.
   if (node === null || node.lifecycle === "running") return null;
-  const { proposals, proposalBytes, reads, readBytes, adminRequests } = inFlightOf(node);
+  const { proposals, proposalBytes, reads, readBytes, adminRequests } = node.inFlight();
   return firstLeft(name, Object.entries({ proposals, proposalBytes, reads, readBytes, adminRequests }));
 }
 

@@ -18,7 +18,9 @@ export interface Request {
 
 /** A cluster as one request sees it: only the bytes of that request may be sent, once. */
 export interface RequestCluster {
+  /** See `Coordinator.propose`. */
   propose(command: Uint8Array, options?: ClientRequestOptions): Promise<ProposeResult>;
+  /** See `Coordinator.read`. */
   read(
     query: Uint8Array,
     options?: ClientRequestOptions & { readonly consistency?: Consistency },
