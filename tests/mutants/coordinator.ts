@@ -56,7 +56,7 @@ export const coordinator: readonly Mutant[] = [
     edits: [{
       file: "lib/client/leader_finder.ts",
       find: '|| endpoint === null || lifecycle !== "running") continue;',
-      replace: "|| endpoint === null) continue;",
+      replace: '|| endpoint === null || lifecycle === "closed") continue;',
     }],
     killedBy: "test",
     test: {
@@ -70,7 +70,7 @@ export const coordinator: readonly Mutant[] = [
     edits: [{
       file: "lib/client/leader_finder.ts",
       find: "if (membershipIndex <= this.#learnedIndex) continue;",
-      replace: "",
+      replace: "if (membershipIndex <= this.#learnedIndex - 1e6) continue;",
     }],
     killedBy: "test",
     test: {
@@ -178,7 +178,7 @@ export const coordinator: readonly Mutant[] = [
     edits: [{
       file: "lib/client/proposals.ts",
       find: "if (counted) this.#callsInFlight--;",
-      replace: "this.#callsInFlight--;",
+      replace: "if (counted || waiting >= 0) this.#callsInFlight--;",
     }],
     killedBy: "test",
     test: {
@@ -199,7 +199,11 @@ export const coordinator: readonly Mutant[] = [
   {
     name: "call-ended-with-one-command",
     rule: "A call goes on while one of its commands is waited for.",
-    edits: [{ file: "lib/client/proposals.ts", find: "--waiting === 0 && call.abort()", replace: "call.abort()" }],
+    edits: [{
+      file: "lib/client/proposals.ts",
+      find: "--waiting === 0 && call.abort()",
+      replace: "--waiting >= 0 && call.abort()",
+    }],
     killedBy: "test",
     test: {
       file: "tests/unit/client/coordinator_calls_test.ts",
@@ -240,7 +244,8 @@ export const coordinator: readonly Mutant[] = [
     edits: [{
       file: "lib/client/direct.ts",
       find: "return await this.#node(endpoint).read(query, options);",
-      replace: "return await this.#node(endpoint).read(query);",
+      replace:
+        "return await this.#node(endpoint).read(query, options.signal === undefined ? {} : { signal: options.signal });",
     }],
     killedBy: "test",
     test: {
@@ -275,6 +280,62 @@ export const coordinator: readonly Mutant[] = [
     test: {
       file: "tests/unit/client/coordinator_calls_test.ts",
       name: "a promise that has settled leaves no listener at its signals",
+    },
+  },
+  {
+    name: "detour-without-end",
+    rule: "After a detour an operator's request tries the leader again.",
+    edits: [{
+      file: "lib/client/cluster_admin.ts",
+      find: "detour = !detour && endpoint !== null &&",
+      replace: "detour = endpoint !== null &&",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/client/operator_calls_test.ts",
+      name: "an operator's request follows a hint at once, and makes one detour around a leader it can't reach",
+    },
+  },
+  {
+    name: "hint-after-a-pause",
+    rule: "An operator's request follows a hint at once.",
+    edits: [{
+      file: "lib/client/cluster_admin.ts",
+      find: "if (!hinted) await pause",
+      replace: "if (!hinted || pauseMs > 0) await pause",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/client/operator_calls_test.ts",
+      name: "an operator's request follows a hint at once, and makes one detour around a leader it can't reach",
+    },
+  },
+  {
+    name: "aborted-request-told-as-rejected",
+    rule: "An operator's request that was under way may have been carried out.",
+    edits: [{
+      file: "lib/client/cluster_admin.ts",
+      find: "if (signal?.aborted) throw abortedError(signal, outcome);\n        told",
+      replace: "if (signal?.aborted) throw abortedError(signal);\n        told",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/client/operator_calls_test.ts",
+      name: "an operator's request that is aborted while it is under way has an unknown outcome",
+    },
+  },
+  {
+    name: "change-cut-short",
+    rule: "A change that can't be repeated has all the time of its request.",
+    edits: [{
+      file: "lib/client/cluster_admin.ts",
+      find: "const attemptMs = harmless ? Math.min(leftMs, this.#attemptTimeoutMs) : leftMs;",
+      replace: "const attemptMs = Math.min(leftMs, this.#attemptTimeoutMs);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/client/operator_calls_test.ts",
+      name: "a change that can't be repeated has all the time of its request, others that of an attempt",
     },
   },
 ];

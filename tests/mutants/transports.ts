@@ -95,7 +95,7 @@ export const transports: readonly Mutant[] = [
     edits: [{
       file: "transport/packet/served_calls.ts",
       find: "    cancel();\n    this.#bytes",
-      replace: "    this.#bytes",
+      replace: "    if (this.#bytes < 0) cancel();\n    this.#bytes",
     }],
     killedBy: "test",
     test: {
@@ -139,6 +139,58 @@ export const transports: readonly Mutant[] = [
     test: {
       file: "tests/unit/transport/packet/served_calls_test.ts",
       name: "served calls: those of a caller that is gone end unanswered, those of others go on",
+    },
+  },
+  {
+    name: "event-reported-twice",
+    rule: "A page that observes an event twice gets it once.",
+    edits: [{ file: "browser/page_link.ts", find: "    observed.get(event)?.();\n", replace: "" }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/browser/link_test.ts",
+      name: "an event that a page observes twice is reported once, and not after it stopped",
+    },
+  },
+  {
+    name: "late-page-not-told",
+    rule: "A page that connects late is told what the first one was.",
+    edits: [{
+      file: "browser/page_link.ts",
+      find: "for (const message of [this.#opened, this.#life, this.#leads])",
+      replace: "for (const message of [this.#opened, this.#life])",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/browser/link_test.ts",
+      name: "a page that connects late receives what the first one was told: the node, its life, and that it leads",
+    },
+  },
+  {
+    name: "due-task-runs-twice",
+    rule: "What was due during a pause runs once.",
+    edits: [{
+      file: "browser/pausable_host.ts",
+      find: "this.#run(task, this.#due.delete(task))",
+      replace: "this.#run(task)",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/browser/pause_test.ts",
+      name: "what was due while a host was paused runs once, however often it is paused and resumed",
+    },
+  },
+  {
+    name: "timer-of-a-page-that-left",
+    rule: "A page that has left leaves no timer.",
+    edits: [{
+      file: "transport/relay/relay_page.ts",
+      find: "    this.#ended = true;\n    this.#hangTimer?.();",
+      replace: "    this.#ended = true;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/relay/relay_hub_test.ts",
+      name: "hub: nothing is left of a page that went away, no timer least of all",
     },
   },
 ];

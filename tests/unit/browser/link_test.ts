@@ -178,3 +178,43 @@ Deno.test("a node that came back with new data has not joined while its log name
   }, "voter");
   assert.equal(asked, 2);
 });
+
+Deno.test("a page that connects late receives what the first one was told: the node, its life, and that it leads", async () => {
+  const late = new LateWorker();
+  const link = new PageLink({ end: late.page, calls: calls({}), observe: () => () => {} });
+  link.opened("n1", "tab:n1");
+  link.life({ life: "running", reason: "", error: null });
+  link.leads(true);
+  const told: string[] = [];
+  const port = new WorkerPort(late.worker, {
+    opened: ({ id }) => told.push(id),
+    life: ({ life }) => told.push(life),
+    leads: (leads) => told.push(String(leads)),
+    event() {},
+    failed() {},
+  });
+  await eventually("the page is told", () => told.length === 3);
+  assert.deepEqual(told, ["n1", "running", "true"]);
+  port.close(closedError("the page"));
+});
+
+Deno.test("an event that a page observes twice is reported once, and not after it stopped", async () => {
+  const late = new LateWorker();
+  const reports = new Set<(detail: object) => void>();
+  const observe = (_event: string, report: (detail: object) => void) => {
+    reports.add(report);
+    return () => reports.delete(report);
+  };
+  const opened = Promise.withResolvers<void>();
+  const listener = { opened: () => opened.resolve(), life() {}, leads() {}, event() {}, failed() {} };
+  const port = new WorkerPort(late.worker, listener);
+  new PageLink({ end: late.page, calls: calls({ status: () => ({}) as NodeStatus }), observe }).opened("n1", "tab:n1");
+  await opened.promise;
+  for (const on of [true, true]) port.observe("state", on);
+  await port.call("status", { endpoint: "" });
+  assert.equal(reports.size, 1);
+  port.observe("state", false);
+  await port.call("status", { endpoint: "" });
+  assert.equal(reports.size, 0);
+  port.close(closedError("the page"));
+});

@@ -4,6 +4,7 @@ import { systemHost } from "../../../lib/host.ts";
 import { KeyValueClient } from "../../../lib/kv/client.ts";
 import { decodeGetAnswer, encodeGet } from "../../../lib/kv/commands.ts";
 import { eventually } from "../../support/server_processes.ts";
+import { VirtualHost } from "../../support/virtual_host.ts";
 import { Tabs } from "./tabs.ts";
 
 const text = (bytes: Uint8Array | undefined): string => new TextDecoder().decode(bytes);
@@ -21,6 +22,23 @@ Deno.test("a paused host runs due tasks once it is resumed, and no cancelled one
   host.resume();
   await eventually("both have run", () => ran.length === 2);
   assert.deepEqual(ran, ["task", "timer"]);
+});
+
+Deno.test("what was due while a host was paused runs once, however often it is paused and resumed", async () => {
+  const system = new VirtualHost();
+  const host = new PausableHost(system);
+  let ran = 0;
+  host.pause();
+  host.clock.setTimer(5, () => ran++);
+  host.enqueue(() => ran++);
+  await system.runFor(10);
+  for (let i = 0; i < 3; i++) {
+    host.resume();
+    await system.drain();
+    host.pause();
+    await system.runFor(10);
+  }
+  assert.equal(ran, 2);
 });
 
 Deno.test("a paused leader serves no stale read from its lease, and is deposed without an election of its own", async () => {

@@ -223,3 +223,16 @@ Deno.test("hub: invalid attachments are refused", async () => {
   hub.close();
   await assert.rejects(attach("p"), { code: "closed" });
 });
+
+Deno.test("hub: nothing is left of a page that went away, no timer least of all", async () => {
+  const { hub, host, gone } = hubOf();
+  const controller = new AbortController();
+  const stream = hub.attach("p", ["tab:a"], controller.signal);
+  await stream.next();
+  hub.send("tab:a", packet(1));
+  await stream.next();
+  assert.equal(host.pendingTimers, 1, "it is waited for");
+  controller.abort();
+  await host.drain();
+  assert.deepEqual([gone, hub.counts.pages, host.pendingTimers], [["tab:a"], 0, 0]);
+});
