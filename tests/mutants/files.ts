@@ -14,7 +14,7 @@ export const files: readonly Mutant[] = [
     edits: [{
       file: "storage/file/log_scan.ts",
       find: "if (size > 4096 && size <= maxHeaderBytes)",
-      replace: "if (size > 4096 && size < 4096)",
+      replace: "if (size > maxHeaderBytes && size <= maxHeaderBytes)",
     }],
     killedBy: "test",
     test: {
@@ -56,7 +56,7 @@ export const files: readonly Mutant[] = [
     edits: [{
       file: "storage/file/log_state.ts",
       find: "return this.#end.index === index && index === this.lastIndex ? this.#end.term : undefined;",
-      replace: "return undefined;",
+      replace: "return this.#end.index === index && index < this.lastIndex ? this.#end.term : undefined;",
     }],
     killedBy: "test",
     test: {
@@ -124,7 +124,7 @@ export const files: readonly Mutant[] = [
     edits: [{
       file: "storage/file/segment_files.ts",
       find: "if (this.#open.size <= maxOpen) break;",
-      replace: "break;",
+      replace: "if (this.#open.size <= maxOpen * 1000) break;",
     }],
     killedBy: "test",
     test: {
@@ -166,7 +166,7 @@ export const files: readonly Mutant[] = [
     edits: [{
       file: "storage/file/segment_files.ts",
       find: "if (used.users === 0 && ![...this.#open.values()].includes(used)) idle.push(used);",
-      replace: "",
+      replace: "if (used.users < 0) idle.push(used);",
     }],
     killedBy: "test",
     test: {

@@ -80,7 +80,7 @@ export const keyValue: readonly Mutant[] = [
     edits: [{
       file: "lib/kv/snapshot.ts",
       find: "last = readEntries(await reader.next(), counted, last, version);",
-      replace: 'last = readEntries(await reader.next(), counted, "", version);',
+      replace: "last = readEntries(await reader.next(), counted, last.slice(0, 0), version);",
     }],
     killedBy: "test",
     test: {
@@ -108,7 +108,7 @@ export const keyValue: readonly Mutant[] = [
     edits: [{
       file: "lib/kv/sorted_map.ts",
       find: "const left: Keyed<unknown> = ownChild(branch, at, owner);",
-      replace: "const left: Keyed<unknown> = branch.items[at]!;",
+      replace: "const left: Keyed<unknown> = owner === branch.owner ? branch.items[at]! : ownChild(branch, at, owner);",
     }],
     killedBy: "test",
     test: {
@@ -243,7 +243,7 @@ export const keyValue: readonly Mutant[] = [
     edits: [{
       file: "lib/sessions/session_snapshot.ts",
       find: "return 1024 + limits.maxReplyBytes + limits.maxOutstanding * REPLY_HEAD_BYTES;",
-      replace: "return 1024 + limits.maxReplyBytes;",
+      replace: "return 1024 + limits.maxReplyBytes + REPLY_HEAD_BYTES;",
     }],
     killedBy: "test",
     test: {

@@ -92,7 +92,7 @@ export const node: readonly Mutant[] = [
     edits: [{
       file: "lib/node/applier.ts",
       find: 'if (this.#stopped) read.pending.reject(closedError("the node"));\n      else if',
-      replace: "if",
+      replace: 'if (this.#stopped && rest.length === 0) read.pending.reject(closedError("the node"));\n      else if',
     }],
     killedBy: "test",
     test: { file: "tests/unit/node/end_test.ts", name: "queries behind one that is under way end with the node" },
@@ -131,7 +131,11 @@ export const node: readonly Mutant[] = [
   {
     name: "ended-node-ticks-on",
     rule: "A node that has ended no longer ticks.",
-    edits: [{ file: "lib/node/core.ts", find: "    this.#stopTicks();\n", replace: "" }],
+    edits: [{
+      file: "lib/node/core.ts",
+      find: "    this.#stopTicks();\n",
+      replace: "    if (this.#startedMs < 0) this.#stopTicks();\n",
+    }],
     killedBy: "test",
     test: {
       file: "tests/unit/node/end_test.ts",
@@ -179,7 +183,7 @@ export const node: readonly Mutant[] = [
     edits: [{
       file: "lib/node/directory.ts",
       find: "if (!this.#members.has(id)) this.#remember(id, peer);",
-      replace: "",
+      replace: 'if (!this.#members.has(id) && peer.address === "") this.#remember(id, peer);',
     }],
     killedBy: "test",
     test: {
@@ -270,7 +274,7 @@ export const node: readonly Mutant[] = [
     edits: [{
       file: "lib/node/removal.ts",
       find: 'return member !== undefined && (member.incarnation === "" || member.incarnation === incarnation);',
-      replace: "return member !== undefined;",
+      replace: 'return member !== undefined && incarnation !== "";',
     }],
     killedBy: "test",
     test: {
@@ -294,7 +298,7 @@ export const node: readonly Mutant[] = [
     edits: [{
       file: "lib/node/snapshot_receiver.ts",
       find: "if (!wanted || incoming.queue.length >= MAX_QUEUED) {",
-      replace: "if (!wanted) {",
+      replace: "if (!wanted || incoming.queue.length >= MAX_QUEUED * 1000) {",
     }],
     killedBy: "test",
     test: {

@@ -52,7 +52,8 @@ export const peers: readonly Mutant[] = [
     edits: [{
       file: "lib/raft/snapshots.ts",
       find: "  advanceCommit(state);\n  advanceTransfer(state, leadership, peer);",
-      replace: "  advanceCommit(state);",
+      replace:
+        '  advanceCommit(state);\n  if (response.status !== "installed") advanceTransfer(state, leadership, peer);',
     }],
     killedBy: "test",
     test: {

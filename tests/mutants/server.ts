@@ -68,7 +68,8 @@ export const server: readonly Mutant[] = [
       file: "server/guard.ts",
       find:
         '    if (PEER_PATH.test(path)) return foreignOrigin(`${pages} take part as a node of its own`, "Use the relay.");\n',
-      replace: "",
+      replace:
+        '    if (PEER_PATH.test(path) && origin === "") {\n      return foreignOrigin(`${pages} take part as a node of its own`, "Use the relay.");\n    }\n',
     }],
     killedBy: "test",
     test: {
@@ -126,7 +127,7 @@ export const server: readonly Mutant[] = [
   {
     name: "lagging-node-is-ready",
     rule: "A node that has much to apply is not ready.",
-    edits: [{ file: "server/health.ts", find: "lag <= MAX_APPLY_LAG", replace: "lag >= 0" }],
+    edits: [{ file: "server/health.ts", find: "lag <= MAX_APPLY_LAG", replace: "lag <= MAX_APPLY_LAG * 1000" }],
     killedBy: "test",
     test: { file: "tests/unit/server/guard_test.ts", name: "readiness: each check fails alone" },
   },
@@ -241,7 +242,7 @@ export const server: readonly Mutant[] = [
     edits: [{
       file: "server/kv_routes.ts",
       find: '"raft-revision": String(revision)',
-      replace: '"raft-revision": String(version)',
+      replace: '"raft-revision": String(value === undefined ? revision : version)',
     }],
     killedBy: "test",
     test: {
@@ -289,7 +290,7 @@ export const server: readonly Mutant[] = [
     edits: [{
       file: "server/services/kv.ts",
       find: "      if (this.#following.size === 0) clearInterval(this.#followTimer);\n",
-      replace: "",
+      replace: "      if (this.#following.size < 0) clearInterval(this.#followTimer);\n",
     }],
     killedBy: "test",
     test: {
