@@ -204,7 +204,7 @@ export class ClusterAdmin {
         this.#finder.succeeded();
         return answer;
       } catch (thrown) {
-        const error = RaftError.from(thrown, "unreachable");
+        const error = byNode(RaftError.from(thrown, "unreachable"), signal);
         // A search, and a question about the members, change nothing.
         if (endpoint !== null && !anywhere && error.outcome === "unknown") inDoubt = true;
         const outcome = inDoubt ? "unknown" : "rejected";
@@ -243,4 +243,11 @@ export class ClusterAdmin {
     if (!isRetryable(error, harmless)) return false;
     return retryOf(error.code) !== "later" || error.code === "timeout" || waitUntilReady;
   }
+}
+
+/** Returns the error of a node that has given a request up: at the deadline that it was told, unless the caller did. */
+function byNode(error: RaftError, signal: AbortSignal | undefined): RaftError {
+  if (error.code !== "aborted" || signal?.aborted) return error;
+  const { message, outcome, hint, leader } = error;
+  return new RaftError("timeout", message, { outcome, hint, leader, cause: error });
 }

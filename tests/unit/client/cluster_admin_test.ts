@@ -174,3 +174,11 @@ Deno.test("an operator waits 10 s for a leader, from when there is none", async 
   const tookMs = clock.monotonicMs() - began;
   assert.ok(tookMs >= 8000 && tookMs <= 11_000, `${tookMs}`);
 });
+
+Deno.test("a node that gives a request up at its deadline is asked again, unless the caller has given up", async () => {
+  const { admin, calls } = answering(["aborted", "unknown"], ["aborted", "unknown"]);
+  await admin.add({ id: "n2", address: "n2" });
+  assert.equal(calls.length, 3);
+  const { admin: change } = answering(["aborted", "unknown"]);
+  await assert.rejects(change.change({ voters: [member("n1")] }), { code: "timeout", outcome: "unknown" });
+});
