@@ -191,7 +191,7 @@ class WorkerNode implements BrowserNode {
     try {
       const node = await this.#startNode(opened);
       const refused = await this.#join(node, transport, empty);
-      if (node.lifecycle === "running") this.#runs(node, transport, refused);
+      if (node.lifecycle === "running") this.#runs(node, opened, refused);
       this.#running.resolve(node);
     } catch (error) {
       if (this.#node === null) await closeQuietly(deferred, storage);
@@ -221,11 +221,12 @@ class WorkerNode implements BrowserNode {
   }
 
   /** Tells that the node runs, and from then on the reason why it takes no part, if there is one; else `refused`. */
-  #runs(node: RaftNode, { client }: TabTransport, refused: string): void {
+  #runs(node: RaftNode, { transport: { client }, loaded }: Opened, refused: string): void {
     this.#live("running", refused);
     this.#standing = watchStanding({
       node,
       client,
+      loaded,
       address: this.address,
       clock: this.#host.clock,
       electionTimeoutMs: this.#options.electionTimeoutMs ?? 1000,

@@ -67,3 +67,13 @@ Deno.test("a node in a tab compares its address with the membership", async () =
   );
   assert.equal((await handle.status()).leader, null);
 });
+
+Deno.test("a node in a tab says that no elections led to its term; the others go on", async () => {
+  await using tabs = new Tabs();
+  await tabs.begin(MEMBERS);
+  await tabs.stop("n3");
+  tabs.disk("n3").hardState = { term: Number.MAX_SAFE_INTEGER, votedFor: null };
+  await tabs.start("n3", {});
+  await told(tabs, "n3", /^its term, 9007199254740991, is the last one there is/);
+  assert.ok(tabs.tab(await tabs.leader()).node.status().term < 100);
+});
