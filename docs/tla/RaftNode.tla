@@ -315,7 +315,7 @@ Install(s, snap) ==
     IF s.role # "follower" \/ s.installing THEN s
     ELSE IF TermAt(s, snap.i) = snap.t
     THEN LET c == Max(s.commit, snap.i) IN Prove([s EXCEPT !.commit = c], s.term, c)
-    ELSE IF snap.i <= s.commit /\ ~("installsOlderSnapshots" \in Bugs)
+    ELSE IF snap.i <= s.commit
     THEN Prove(s, s.term, s.commit)
     ELSE Prove([s EXCEPT !.base = snap.i, !.baseTerm = snap.t, !.log = <<>>, !.snap = snap,
                          !.commit = snap.i, !.confs = <<[i |-> snap.i, m |-> snap.m]>>,

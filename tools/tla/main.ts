@@ -5,8 +5,10 @@
 
 import { Command } from "commander";
 import { integer } from "../../server/options.ts";
+import { BROKEN, explore, MODELS } from "./models.ts";
+import { checkPlanted } from "./planted.ts";
 import { Tlc } from "./tlc.ts";
-import { checkTraces, readTrace, tracesFrom } from "./traces.ts";
+import { checkTraces, readTrace, record, tracesFrom } from "./traces.ts";
 import type { NamedTrace, TraceVerdict } from "./traces.ts";
 
 /** The numbers of a run over traces. */
@@ -50,6 +52,49 @@ async function checkMany(
   return tally.refused === 0;
 }
 
+/** Explores the models that hold. */
+async function checkModels(tlc: Tlc): Promise<boolean> {
+  let all = true;
+  for (const model of MODELS) {
+    const { ok, violated, states, seconds, output } = await explore(tlc, model);
+    all &&= ok;
+    const verdict = ok ? "holds" : violated === null ? `failed:\n${output.slice(-2000)}` : `violates ${violated}`;
+    console.log(`${model.name}: ${verdict}, ${states} states, ${seconds.toFixed(0)} s`);
+  }
+  return all;
+}
+
+/** Explores the broken variants: each has to violate a property. */
+async function checkBroken(tlc: Tlc): Promise<boolean> {
+  let all = true;
+  for (const broken of BROKEN) {
+    const { violated, states, seconds, output } = await explore(tlc, broken, [broken.bug]);
+    const ok = violated !== null && broken.violates.includes(violated);
+    all &&= ok;
+    const other = violated === null ? `violates nothing:\n${output.slice(-2000)}` : `violates ${violated}`;
+    console.log(`${broken.name}: ${other}, ${states} states, ${seconds.toFixed(0)} s${ok ? "" : " — unexpected"}`);
+  }
+  return all;
+}
+
+/** The fewest planted bugs that have to be seen, each in a trace of its own. */
+const LEAST_PLANTED = 10;
+
+/** Checks that traces of mutants are refused where the rule is broken. */
+async function checkMutants(tlc: Tlc, names: readonly string[]): Promise<boolean> {
+  let seen = 0;
+  let wrongs = 0;
+  for await (const { planted, traces, refusedRightly, wrong } of checkPlanted(tlc, names)) {
+    if (refusedRightly > 0) seen++;
+    console.log(`${planted.mutant}: ${refusedRightly} of ${traces} traces refused at ${planted.event}`);
+    if (wrong === null) continue;
+    wrongs++;
+    console.log(`  but ${wrong.trace} at another event: ${JSON.stringify(wrong.event)}`);
+  }
+  console.log(`${seen} planted bugs are seen in the event in which they show`);
+  return wrongs === 0 && seen >= (names.length === 0 ? LEAST_PLANTED : names.length);
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const command = new Command("tla").description("Checks the specification in docs/tla, and traces against it.");
   let ok = true;
@@ -64,6 +109,24 @@ async function main(args: readonly string[]): Promise<number> {
     .option("--first <seed>", "the first seed", integer(0, 2 ** 32 - 1), 1)
     .action(async (files: string[], options: { readonly count: number; readonly first: number }) => {
       ok = await checkMany(await find(), files, options);
+    });
+  command.command("record")
+    .description("writes traces of seeds into a folder, for the traces of planted bugs")
+    .argument("<folder>")
+    .option("--count <n>", "seeds", integer(1, 1_000_000), 100)
+    .option("--first <seed>", "the first seed", integer(0, 2 ** 32 - 1), 1)
+    .action((folder: string, { first, count }: { readonly count: number; readonly first: number }) =>
+      record(folder, first, count, command.opts<{ readonly jobs: number }>().jobs)
+    );
+  command.command("planted")
+    .description("checks that traces of nodes with a planted bug are refused where the bug shows")
+    .argument("[mutants...]", "names of mutants in tests/mutants (default: all that tools/tla/planted.ts lists)")
+    .action(async (names: string[]) => void (ok = await checkMutants(await find(), names)));
+  command.command("check")
+    .description("explores small models of the specification")
+    .option("--broken", "explores models with a rule left out instead: each has to violate a property")
+    .action(async ({ broken }: { readonly broken?: boolean }) => {
+      ok = await (broken ? checkBroken : checkModels)(await find());
     });
   await command.parseAsync([...args], { from: "user" });
   return ok ? 0 : 1;

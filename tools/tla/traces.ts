@@ -31,7 +31,7 @@ export const RUNS: Omit<SimulationOptions, "seed" | "stateMachine" | "workload" 
 };
 
 /** The most events of a trace: a few very long ones would take most of the time. */
-const MAX_EVENTS = 2500;
+export const MAX_EVENTS = 2500;
 /** The seeds that are simulated at once. */
 const CHUNK = 60;
 /** The traces that TLC checks in one run: its start takes seconds. */
@@ -56,6 +56,26 @@ export interface TraceVerdict {
 export async function readTrace(path: string): Promise<NamedTrace> {
   const lines = (await Deno.readTextFile(path)).trimEnd().split("\n");
   return { name: path, events: lines.map((line) => JSON.parse(line) as ProtocolEvent) };
+}
+
+/** Reads the traces in a folder. */
+export async function readFolder(folder: string): Promise<NamedTrace[]> {
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+  return await Promise.all(names.map((name) => readTrace(`${folder}/${name}`)));
+}
+
+/** Writes the traces of seeds into a folder, whether or not they keep the rules. */
+export async function record(folder: string, first: number, count: number, jobs: number): Promise<void> {
+  const trace = `${folder}/{seed}.ndjson`;
+  await runSeeds({
+    first,
+    last: first + count - 1,
+    jobs,
+    keepGoing: true,
+    simulation: RUNS,
+    trace,
+    onResult: () => {},
+  });
 }
 
 /** Checks traces in one run of TLC. @throws {Error} if TLC fails */
