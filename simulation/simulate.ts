@@ -10,6 +10,7 @@ import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";
+import { KeyValueMirror } from "./checks/key_value_mirror.ts";
 import { LivenessChecks } from "./checks/liveness_checks.ts";
 import { ServedCalls } from "./checks/served_calls.ts";
 import { ProtocolChecks } from "./checks/protocol_checks.ts";
@@ -175,7 +176,7 @@ class Simulation {
     clients.start();
     const nemesis = new Nemesis(this.#faults);
     nemesis.start();
-    if (drawBusyOperator(decisions, this.#options)) void operate(this.#run, cluster);
+    if (drawBusyOperator(decisions, this.#options)) void operate(this.#faults);
     await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
     // Deceived nodes may disagree for ever, and clients were told what is no longer so.
     if (this.#run.rulesLeft !== null) return this.#result();
@@ -201,14 +202,22 @@ class Simulation {
     this.#faults.cluster.checkOperators();
     const watches = new WatchChecks();
     const machine = this.#stateMachine();
-    const followed = machine instanceof KeyValue ? watches.follow(machine) : machine;
+    const mirror = new KeyValueMirror(
+      (change) => watches.changed(change),
+      (what) => run.report("linearizability", what),
+    );
+    // A store of your own may answer as it likes.
+    const { workload, stateMachine } = this.#options;
+    const followed = workload === undefined && stateMachine === undefined && machine instanceof KeyValue
+      ? mirror.follow(machine)
+      : machine;
     const reference = new Sessions(requestMachine(followed), this.#faults.plan.sessions);
     await this.#history.checkAnswers(run, 0, reference, null);
     await this.#application.replay(reference, async (index, answer) => {
       if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
       await this.#history.checkAnswers(run, index, reference, answer);
     });
-    if (this.#options.workload === undefined) {
+    if (workload === undefined) {
       for (const { client, asked: { text } } of misread(this.#history.records)) {
         run.report("outcomes are true", `the client of ${client} did not pass on what answers "${text}"`);
       }

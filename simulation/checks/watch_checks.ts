@@ -4,10 +4,7 @@
  */
 
 import { crc32c } from "../../lib/crc32c.ts";
-import { decodeCommand, decodeWriteAnswer } from "../../lib/kv/commands.ts";
-import type { KeyValue } from "../../lib/kv/key_value.ts";
 import type { KeyValueChange } from "../../lib/kv/watch.ts";
-import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Run } from "../run.ts";
 
 /** One watch of a client. */
@@ -25,33 +22,9 @@ export class WatchChecks {
   /** The changes that follow from the log. */
   readonly #changes: { readonly version: number; readonly key: string; readonly words: string }[] = [];
 
-  /** Returns a state machine that notes the changes of the store that it is, as it applies the log. */
-  follow(store: KeyValue): StateMachine {
-    return {
-      restoresAtomically: store.restoresAtomically,
-      apply: (command) => {
-        const answer = store.apply(command);
-        this.#executed(command.index, command.data, answer);
-        return answer;
-      },
-      query: (query) => store.query(query),
-      snapshot: () => store.snapshot(),
-      restore: (snapshot) => store.restore(snapshot),
-    };
-  }
-
-  /** Notes a command that was executed, and its answer. */
-  #executed(index: number, command: Uint8Array, answer: Uint8Array): void {
-    const result = decodeWriteAnswer(answer);
-    if (!result.ok) return;
-    const { key, value } = decodeCommand(command);
-    if (value === null && result.previousVersion === 0) return;
-    const type = value === null ? "delete" : "put";
-    this.#changes.push({
-      version: index,
-      key: decoder.decode(key),
-      words: wordsOf({ type, key, value, version: index }),
-    });
+  /** Notes a change that follows from the log. */
+  changed(change: KeyValueChange): void {
+    this.#changes.push({ version: change.version, key: decoder.decode(change.key), words: wordsOf(change) });
   }
 
   check(run: Run, watches: readonly Watched[]): void {
