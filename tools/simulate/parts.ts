@@ -3,6 +3,7 @@
  */
 
 import { simulateLanes } from "../../tests/seeds/parts/lanes.ts";
+import { simulateLock } from "../../tests/seeds/parts/lock.ts";
 import { simulateServers } from "../../tests/seeds/parts/servers.ts";
 import type { PartsResult } from "../../tests/seeds/parts/world.ts";
 
@@ -10,6 +11,7 @@ import type { PartsResult } from "../../tests/seeds/parts/world.ts";
 const PARTS: Readonly<Record<string, (seed: number) => Promise<PartsResult>>> = {
   lanes: simulateLanes,
   servers: simulateServers,
+  lock: simulateLock,
 };
 
 /** Runs each seed of each part; prints failures and the counts. Returns the exit code. */

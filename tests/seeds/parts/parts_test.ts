@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import { simulateLanes } from "./lanes.ts";
+import { simulateLock } from "./lock.ts";
 import { simulateServers } from "./servers.ts";
 import type { PartsResult } from "./world.ts";
 
@@ -65,4 +66,10 @@ Deno.test("servers: REST is linearizable, watches miss nothing, the guard refuse
     "search: linearizable",
   ]);
   await assertRepeats(simulateServers, 5);
+});
+
+Deno.test("lock: one process holds a folder, that of a dead one is taken over, and none is refused for nothing", async () => {
+  const counts = await runAll(simulateLock, 60);
+  assertOccurred(counts, ["lock taken", "lock refused", "process stopped", "holder died", "machine restarted"]);
+  await assertRepeats(simulateLock, 7);
 });

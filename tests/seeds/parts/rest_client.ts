@@ -34,6 +34,8 @@ export class Record {
 export class RestClient {
   readonly name: string;
   readonly #world: World;
+  readonly #network: ByteNetwork;
+  readonly #address: string;
   readonly #plan: ServerPlan;
   readonly #record: Record;
   readonly #chance: Stream;
@@ -49,7 +51,9 @@ export class RestClient {
     this.#record = record;
     this.name = name;
     this.#chance = world.run.decisions.stream(`client ${name}`);
-    this.#fetch = network.fetch(`http://${name}.client`);
+    this.#network = network;
+    this.#address = `http://${name}.client`;
+    this.#fetch = network.fetch(this.#address);
   }
 
   /** Makes requests, one after the other, as long as `goesOn`. */
@@ -140,7 +144,9 @@ export class RestClient {
       response = await this.#fetch(url, { ...init, signal: AbortSignal.timeout(PATIENCE_MS) });
       body = await response.text();
     } catch (error) {
-      const { cause } = error as { readonly cause?: { readonly code?: string } };
+      const { name, cause } = error as { readonly name: string; readonly cause?: { readonly code?: string } };
+      const isOwed = name === "TimeoutError" && !this.#network.troubled(this.#address, addressOf(id), 2 * PATIENCE_MS);
+      this.#world.require(!isOwed, () => `${id} has left a request of ${this.name} without an answer`);
       return [0, cause?.code === "ECONNREFUSED" ? "rejected" : "unknown"];
     }
     const { status, headers } = response;

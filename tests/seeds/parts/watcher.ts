@@ -78,7 +78,9 @@ export class Watcher {
     const { to } = this.spans.at(-1)!;
     // Resumes as an EventSource does, or by the parameter.
     const resume = to > 0 && this.#chance.chance(0.6);
-    const url = `${addressOf(id)}/kv?watch${resume ? "" : `&from=${to + 1}`}`;
+    // A page that reconnects asks with the address that it began with, and the id counts.
+    const from = resume ? this.#chance.pick(["", "&from=1"])! : `&from=${to + 1}`;
+    const url = `${addressOf(id)}/kv?watch${from}`;
     const headers: { [name: string]: string } = resume ? { "last-event-id": String(to) } : {};
     const response = await this.#fetch(url, { headers, signal: this.#ending.signal });
     if (response.status !== 200) return this.#problem(JSON.parse(await response.text()));
