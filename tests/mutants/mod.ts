@@ -21,6 +21,7 @@ import { replication } from "./replication.ts";
 import { server } from "./server.ts";
 import { snapshots } from "./snapshots.ts";
 import { storage } from "./storage.ts";
+import { streams } from "./streams.ts";
 import { surroundings } from "./surroundings.ts";
 import { transports } from "./transports.ts";
 
@@ -36,6 +37,7 @@ export const mutants: readonly Mutant[] = [
   ...storage,
   ...files,
   ...databases,
+  ...streams,
   ...reads,
   ...client,
   ...node,

@@ -96,7 +96,7 @@ export function connectFetchHandler(
       const mayPause = methodKind !== "unary" && methodKind !== "server_streaming";
       const check = (frame: Uint8Array) => checkFrame(handler, contentType, frame);
       const frames = receiver.frames(request, { ...kind, mayPause }, check);
-      return await blamingTheClient(await answer(handler, request, frames));
+      return await blamingTheClient(await answer(handler, request, frames, () => void frames.return()));
     }
     // Another type or method is refused without a look at the body.
     const reads = request.method === "POST" && handler.supportedContentType(contentType);
@@ -154,13 +154,18 @@ export function refusal(status: number, error: ConnectError): Response {
  * Answers a call whose message has arrived, or arrives in frames. Its signal fires when
  * the client breaks off; under Deno it may fire after the answer, too, when it makes no
  * difference.
+ *
+ * @param end frees what the frames hold
  */
 async function answer(
   handler: UniversalHandler,
   request: Request,
   message: AsyncIterable<Uint8Array>,
+  end: () => void = () => {},
 ): Promise<Response> {
   const gone = new AbortController();
+  // Connect does not always end the iteration over a request that its method leaves.
+  gone.signal.addEventListener("abort", end);
   const { signal } = request;
   signal.addEventListener("abort", () => gone.abort(signal.reason), { signal: gone.signal });
   if (signal.aborted) gone.abort(signal.reason);
@@ -179,10 +184,20 @@ async function answer(
   // An answer of gRPC-Web ends with a frame of its own, so its type doesn't tell a stream from a single message.
   if (handler.method.methodKind === "unary") {
     const whole = await collected(body);
+    end();
     header?.set("content-length", String(whole.length));
     return new Response(whole, init);
   }
   const cancel = (reason: unknown): void => gone.abort(reason);
   const options = { request, cancel, replace: stream.replace.bind(stream) };
-  return new Response(stream.body.stream(body, options), init);
+  return new Response(stream.body.stream(endingWith(body, end), options), init);
+}
+
+/** Passes a body on, and calls `end` at its end. */
+async function* endingWith(body: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    end();
+  }
 }

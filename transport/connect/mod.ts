@@ -23,7 +23,7 @@ export type { PeerBatch, PeerConnector, PeerLink } from "./peer_link.ts";
 export { peerService } from "./peer_service.ts";
 export type { Identify } from "./peer_service.ts";
 export { BodyReceiver } from "./receive.ts";
-export type { Body, BodyKind, BodyReceiverOptions } from "./receive.ts";
+export type { Body, BodyKind, BodyReceiverOptions, ReceivedFrames } from "./receive.ts";
 export type { Fetch, RpcRoutes, RpcService } from "./rpc_types.ts";
 export { breakers, SlicedBody } from "./sliced_body.ts";
 export type { SlicedBodyOptions } from "./sliced_body.ts";

@@ -88,7 +88,7 @@ export class BodyReceiver {
    *
    * @param check Called for each frame; ends the stream by an error.
    */
-  frames(request: Body, kind: BodyKind, check: (frame: Uint8Array) => void): AsyncIterableIterator<Uint8Array> {
+  frames(request: Body, kind: BodyKind, check: (frame: Uint8Array) => void): ReceivedFrames {
     const body = new Arriving(request, this.#timeoutMs);
     const { share, maxBytes } = this.#open(kind, body);
     const reader = new FrameReader(maxBytes, share);
@@ -211,13 +211,20 @@ class Arriving {
   }
 }
 
-class Frames implements AsyncIterableIterator<Uint8Array> {
+/** The frames of a stream. Their bytes are given back once they are read to the end, or `return` was called. */
+export interface ReceivedFrames extends AsyncIterableIterator<Uint8Array> {
+  /** Reads no more. Does nothing the second time. */
+  return(): Promise<IteratorResult<Uint8Array>>;
+}
+
+class Frames implements ReceivedFrames {
   readonly #body: Arriving;
   readonly #reader: FrameReader;
   readonly #check: (frame: Uint8Array) => void;
   readonly #mayPause: boolean;
   readonly #onEnd: () => void;
   #complete: Iterator<Uint8Array, void>;
+  #ended = false;
 
   constructor(
     body: Arriving,
@@ -236,7 +243,7 @@ class Frames implements AsyncIterableIterator<Uint8Array> {
 
   async next(): Promise<IteratorResult<Uint8Array>> {
     try {
-      for (;;) {
+      while (!this.#ended) {
         const frame = this.#complete.next();
         if (!frame.done) {
           this.#check(frame.value);
@@ -244,10 +251,13 @@ class Frames implements AsyncIterableIterator<Uint8Array> {
         }
         this.#body.expect(!this.#mayPause || this.#reader.inFrame);
         const piece = await this.#body.next();
+        // Its share is released: what arrives after the end must not be counted.
+        if (this.#ended) break;
         if (piece !== null) this.#complete = this.#reader.push(piece);
         else if (this.#reader.inFrame) throw malformed("the stream ends within a message");
-        else return await this.return();
+        else break;
       }
+      return await this.return();
     } catch (error) {
       await this.return();
       // No interceptor sees it on its way to the answer.
@@ -256,6 +266,7 @@ class Frames implements AsyncIterableIterator<Uint8Array> {
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
+    this.#ended = true;
     this.#body.close();
     this.#onEnd();
     return Promise.resolve({ done: true, value: undefined });

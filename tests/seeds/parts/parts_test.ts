@@ -69,7 +69,7 @@ Deno.test("servers: REST is linearizable, watches miss nothing, the guard refuse
 });
 
 Deno.test("lock: one process holds a folder, that of a dead one is taken over, and none is refused for nothing", async () => {
-  const counts = await runAll(simulateLock, 60);
+  const counts = await runAll(simulateLock, 100);
   assertOccurred(counts, ["lock taken", "lock refused", "process stopped", "holder died", "machine restarted"]);
   await assertRepeats(simulateLock, 7);
 });

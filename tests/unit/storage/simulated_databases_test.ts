@@ -111,7 +111,11 @@ Deno.test("simulated databases: a connection that is closed by force, and a lock
     const { databases, locks } = profile.platform();
     if (how === "closed") { for (const each of profile.stored(storage.name).connections) each.forceClose(); }
     else if (how === "stolen") void locks().request(storage.name, { steal: true }, () => new Promise(() => {}));
-    else await new Promise((resolve) => databases().deleteDatabase(storage.name).onsuccess = resolve);
+    else {
+      let isDeleted = false;
+      databases().deleteDatabase(storage.name).onsuccess = () => isDeleted = true;
+      await until(() => isDeleted);
+    }
     await until(() => errors.length > 0);
     const error = await refused(storage.persist(batch({ entries: run(1, 1, 1) })));
     assert.equal(error.disk, "in_doubt", how);
