@@ -33,8 +33,9 @@ function termTooHigh(state: State, from: NodeId, { type, term }: Message): Messa
     return null;
   }
   // A node without a membership has to trust the first leader.
-  if (membership.members.length === 0 || memberOf(membership, from) !== undefined) termLimit.exceeded(from, term);
-  const next = term - state.term <= MAX_CATCH_UP
+  const isMember = memberOf(membership, from) !== undefined;
+  if (membership.members.length === 0 || isMember) termLimit.exceeded(from, term);
+  const next = !isMember || term - state.term <= MAX_CATCH_UP
     ? ""
     : "; no elections lead so far: of the two, remove the one that a quorum does not follow, and add it again with an " +
       "empty storage";
