@@ -193,4 +193,117 @@ export const transports: readonly Mutant[] = [
       name: "hub: nothing is left of a page that went away, no timer least of all",
     },
   },
+  {
+    name: "small-messages-end-a-stream",
+    rule: "A stream of small messages lasts: small pieces are bounded within one message.",
+    edits: [{
+      file: "transport/connect/receive.ts",
+      find: "      this.#pieces = FREE_PIECES;\n    }",
+      replace: "    }",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/receive_test.ts",
+      name: "a stream of small messages lasts, each in a piece of its own",
+    },
+  },
+  {
+    name: "member-counted-as-unknown",
+    rule: "A link to a member takes no place of those to unknown addresses.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "if (this.#isKnown(address)) this.#unknown.delete(address);",
+      replace: "if (this.#isKnown(address)) continue;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: a link to an address that became a member's takes no place of the unknown",
+    },
+  },
+  {
+    name: "ended-link-counted",
+    rule: "A link that has ended makes room for another one.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "    this.#unknown.delete(address);\n    void peer.close();",
+      replace: "    void peer.close();",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: a link to an address that became a member's takes no place of the unknown",
+    },
+  },
+  {
+    name: "busiest-stream-ended",
+    rule: "Of too many streams the most silent one ends.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "const isNew = !this.#incoming.delete(end);",
+      replace: "const isNew = !this.#incoming.has(end);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: of too many streams the most silent one ends, and those that ended don't count",
+    },
+  },
+  {
+    name: "ended-stream-counted",
+    rule: "A stream that has ended counts no longer.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "  ended(end: () => void): void {\n    this.#incoming.delete(end);",
+      replace: "  ended(end: () => void): void {\n    if (this.#closed) this.#incoming.delete(end);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: of too many streams the most silent one ends, and those that ended don't count",
+    },
+  },
+  {
+    name: "silent-stream-kept",
+    rule: "A stream that carries nothing ends, however late.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find:
+        "        if (nowMs - lastReceivedMs >= 2 * this.#idleTimeoutMs) end();\n      }\n      this.#scheduleSweep();",
+      replace: "        if (nowMs - lastReceivedMs >= 2 * this.#idleTimeoutMs) end();\n      }",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: a stream that carries nothing ends, however late, and all end with the transport",
+    },
+  },
+  {
+    name: "sweep-after-the-close",
+    rule: "A closed transport has no timer left.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "    this.#sweep?.();\n",
+      replace: "    if (this.#peers.size < 0) this.#sweep?.();\n",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: a stream that carries nothing ends, however late, and all end with the transport",
+    },
+  },
+  {
+    name: "streams-outlast-the-transport",
+    rule: "All streams end with their transport.",
+    edits: [{
+      file: "transport/connect/connect_transport.ts",
+      find: "    for (const end of this.#incoming.keys()) end();\n    await",
+      replace: "    await",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/links_test.ts",
+      name: "Connect transport: a stream that carries nothing ends, however late, and all end with the transport",
+    },
+  },
 ];

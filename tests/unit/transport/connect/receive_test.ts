@@ -240,6 +240,17 @@ Deno.test("a body in pieces of a byte ends before they cost much", async () => {
   assert.equal(receiver.budget.usedBytes, 0);
 });
 
+Deno.test("a stream of small messages lasts, each in a piece of its own", async () => {
+  const receiver = new BodyReceiver();
+  let left = 20_000;
+  const body = new ReadableStream({
+    pull: (controller) => left-- > 0 ? controller.enqueue(new Uint8Array([0, 0, 0, 0, 1, 7])) : controller.close(),
+  }, { highWaterMark: 0 });
+  let frames = 0;
+  for await (const _ of receiver.frames(post(body), { maxBytes: 1e6, peer: true, mayPause: true }, () => {})) frames++;
+  assert.deepEqual([frames, receiver.budget.usedBytes], [20_000, 0]);
+});
+
 Deno.test("a request counts until it is answered", async () => {
   const receiver = new BodyReceiver();
   const { promise, resolve } = Promise.withResolvers<number>();
