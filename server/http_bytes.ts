@@ -7,6 +7,8 @@ import { concatBytes } from "../lib/bytes.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { KeyValueChange } from "../lib/kv/watch.ts";
 
+const LINE_FEED = 10;
+
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -47,4 +49,15 @@ export function jsonBytes(name: string, bytes: Uint8Array): Record<string, strin
 /** Returns the document of an entry or a change; without a value if that is `null`. */
 export function jsonEntry({ key, value, version }: Omit<KeyValueChange, "type">): Record<string, unknown> {
   return { ...jsonBytes("key", key), ...(value === null ? {} : jsonBytes("value", value)), version };
+}
+
+/** Returns a value as JSON on a line, in UTF-8. A large one is not copied more often than it has to be. */
+export function jsonLine(content: unknown): Uint8Array<ArrayBuffer> {
+  const text = JSON.stringify(content);
+  const line = new Uint8Array(text.length + 1);
+  const { read, written } = encoder.encodeInto(text, line);
+  if (read < text.length || written > text.length) return encoder.encode(`${text}\n`);
+  // All of it is ASCII.
+  line[written] = LINE_FEED;
+  return line;
 }

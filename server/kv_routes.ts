@@ -8,7 +8,7 @@ import { RaftError } from "../lib/errors.ts";
 import { LIST_MAX_ENTRIES, VALUE_MAX_BYTES } from "../lib/kv/commands.ts";
 import type { ExpectedVersion } from "../lib/kv/commands.ts";
 import type { Consistency } from "../lib/node/types.ts";
-import { jsonEntry, percentDecode, queryBytes } from "./http_bytes.ts";
+import { jsonEntry, jsonLine, percentDecode, queryBytes } from "./http_bytes.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { BodyKind, BodyReceiver } from "../transport/connect/mod.ts";
 import type { KeyValueCalls } from "./services/kv.ts";
@@ -204,7 +204,7 @@ function conflict(currentVersion: number): Response {
 }
 
 function json(content: unknown, status = 200, headers: Record<string, string> = {}): Response {
-  const body = new TextEncoder().encode(JSON.stringify(content) + "\n");
+  const body = jsonLine(content);
   return new Response(body, {
     status,
     headers: {

@@ -33,6 +33,8 @@ export interface KeyValueOptions {
 
 /** A list's answer ends after so many bytes, or with its first entry if that is larger. */
 const LIST_FULL_BYTES = 1024 * 1024;
+/** The bytes of an entry of a list beside its key and its value, at most. */
+const LIST_ENTRY_OVERHEAD_BYTES = 20;
 
 /**
  * Keys and values, both bytes, in the order of the keys' bytes. Keys have 1 to
@@ -174,22 +176,24 @@ export class KeyValue implements StateMachine {
     // Nothing lies between a key and the same with a zero byte added.
     const after = startAfter === undefined ? "" : binaryString(startAfter) + "\0";
     const maxEntries = Math.min(limit, LIST_MAX_ENTRIES);
-    const writer = beginAnswer(this.#version, 1024);
-    let count = 0;
+    const found: (Stored & { readonly key: string })[] = [];
+    let bytes = 0;
     let more = false;
     this.#entries.scan(after > start ? after : start, (key, { value, version }) => {
       if (!key.startsWith(start)) return false;
       const shown = keysOnly ? "" : value;
-      const full = writer.length + key.length + shown.length > LIST_FULL_BYTES;
-      if (count >= maxEntries || (full && count > 0)) {
-        more = true;
-        return false;
-      }
-      writer.byte(LIST_ENTRY_MARK).binary(key).varint(version);
-      writePacked(writer, shown);
-      count++;
+      more = found.length >= maxEntries || (found.length > 0 && bytes + key.length + shown.length > LIST_FULL_BYTES);
+      if (more) return false;
+      found.push({ key, value: shown, version });
+      bytes += key.length + shown.length + LIST_ENTRY_OVERHEAD_BYTES;
       return true;
     });
+    // Its size is known, so that no buffer has to grow: a server answers many lists at a time.
+    const writer = beginAnswer(this.#version, bytes + 32);
+    for (const { key, value, version } of found) {
+      writer.byte(LIST_ENTRY_MARK).binary(key).varint(version);
+      writePacked(writer, value);
+    }
     return writer.byte(more ? 1 : 0).finish();
   }
 }

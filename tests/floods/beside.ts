@@ -74,6 +74,7 @@ export class Beside {
   async run(): Promise<void> {
     for (let due = performance.now(); !this.#stopped; due += INTERVAL_MS) {
       await pause(Math.max(0, due - performance.now()));
+      if (this.#stopped) return;
       const served = this.#serve(due).finally(() => this.#under.delete(served));
       this.#under.add(served);
     }

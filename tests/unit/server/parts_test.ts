@@ -4,7 +4,7 @@ import { RaftError } from "../../../lib/errors.ts";
 import { EXIT, exitCodeOf } from "../../../server/exit_codes.ts";
 import { isAlive, readiness, readinessText } from "../../../server/health.ts";
 import { hostnameOf, isLoopback } from "../../../server/guard.ts";
-import { jsonBytes, percentDecode, queryBytes } from "../../../server/http_bytes.ts";
+import { jsonBytes, jsonLine, percentDecode, queryBytes } from "../../../server/http_bytes.ts";
 import { createLogger, formatLine, guardedLogger } from "../../../server/log.ts";
 import { problemOf, problemResponse } from "../../../server/problem.ts";
 import { VERSION } from "../../../server/version.ts";
@@ -113,4 +113,10 @@ Deno.test("a node that waits for its cluster is alive, but not ready", () => {
   const checks = readiness(waiting.status());
   assert.deepEqual(checks.filter(({ ok }) => !ok).map(({ name }) => name), ["member", "leader"]);
   assert.match(readinessText(checks), /\[-\]leader failed: no leader is known\n/);
+});
+
+Deno.test("JSON on a line, whatever its characters", () => {
+  for (const text of ["", "plain", "é", "aé", "éa", "\u{1f600}", `${"x".repeat(1000)}é`, "\ud800"]) {
+    assert.equal(new TextDecoder().decode(jsonLine({ text })), `${JSON.stringify({ text })}\n`);
+  }
 });
