@@ -182,7 +182,8 @@ export class KeyValue implements StateMachine {
     this.#entries.scan(after > start ? after : start, (key, { value, version }) => {
       if (!key.startsWith(start)) return false;
       const shown = keysOnly ? "" : value;
-      more = found.length >= maxEntries || (found.length > 0 && bytes + key.length + shown.length > LIST_FULL_BYTES);
+      const full = bytes + key.length + shown.length > LIST_FULL_BYTES;
+      more = found.length >= maxEntries || (full && found.length > 0);
       if (more) return false;
       found.push({ key, value: shown, version });
       bytes += key.length + shown.length + LIST_ENTRY_OVERHEAD_BYTES;

@@ -27,8 +27,8 @@ export const keyValue: readonly Mutant[] = [
     rule: "The sizes of values do not limit a list of keys.",
     edits: [{
       file: "lib/kv/key_value.ts",
-      find: "const full = writer.length + key.length + shown.length > LIST_FULL_BYTES;",
-      replace: "const full = writer.length + key.length + value.length > LIST_FULL_BYTES;",
+      find: "const full = bytes + key.length + shown.length > LIST_FULL_BYTES;",
+      replace: "const full = bytes + key.length + value.length > LIST_FULL_BYTES;",
     }],
     killedBy: "test",
     test: {

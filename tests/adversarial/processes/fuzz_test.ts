@@ -11,7 +11,7 @@ const fuzz = runnerOf("fuzz/main.ts");
 
 Deno.test("Deno, Node and Bun withstand 400 odd inputs, and clients beside them lose nothing", async () => {
   // By number and not by time, so that a fast machine sends no others. How many are under way at once depends on it.
-  const { code, text } = await fuzz("--only", "0-400", "--seed", "7", "--max-mib", "1024");
+  const { code, text } = await fuzz("--only", "0-400", "--seed", "7");
   assert.equal(code, 0, text);
   assert.match(text, /^after the inputs +0 of [1-9]\d* writes lost, linearizable$/m);
   assert.match(text, /^after a restart +0 of [1-9]\d* writes lost, linearizable$/m);
