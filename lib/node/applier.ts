@@ -82,9 +82,12 @@ export class Applier {
   /** Does all work that is ready. Cheap if there is none. */
   pump(): void {
     if (this.#busy || this.#stopped) return;
+    // Work may ask for more, such as a snapshot that an entry makes due: that comes next, and not in the middle.
+    this.#busy = true;
     try {
       const wait = this.#work();
-      if (wait !== null) this.#waitFor(wait);
+      if (wait === null) this.#busy = false;
+      else this.#waitFor(wait);
     } catch (error) {
       this.#fail(error);
     }
@@ -168,7 +171,6 @@ export class Applier {
   }
 
   #waitFor(wait: Promise<void>): void {
-    this.#busy = true;
     wait.then(
       () => {
         this.#busy = false;

@@ -339,4 +339,23 @@ export const snapshots: readonly Mutant[] = [
       name: "no further snapshot is begun while a batch puts one in force, and none stands beside two",
     },
   },
+  {
+    name: "work-inside-work",
+    rule:
+      "Calls of the state machine never overlap: a snapshot that an entry makes due comes after the query under way.",
+    edits: [{
+      file: "lib/node/applier.ts",
+      find: "    this.#busy = true;\n    try {",
+      replace: "    try {",
+    }, {
+      file: "lib/node/applier.ts",
+      find: "    wait.then(\n",
+      replace: "    this.#busy = true;\n    wait.then(\n",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/state_machine_calls_test.ts",
+      name: "a snapshot that an applied command makes due waits for a query that the command has let in",
+    },
+  },
 ];
