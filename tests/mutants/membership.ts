@@ -283,4 +283,32 @@ export const membership: readonly Mutant[] = [
       name: "§4.2.2: a leader whose removal has just committed begins no other change",
     },
   },
+  {
+    name: "readmitted-member-dropped",
+    rule: "A member that is added again before it knew of its removal is a peer like any other.",
+    edits: [{
+      file: "lib/raft/membership_change.ts",
+      find: "    if (peer?.incarnation === incarnation) peer.departingAt = null;",
+      replace: "    if (peer?.incarnation === incarnation) continue;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/raft/membership_test.ts",
+      name: "a server that is removed and added again before it knows stays a peer, with its acknowledgements",
+    },
+  },
+  {
+    name: "former-address-kept",
+    rule: "A member is reached at the address that the newest membership has.",
+    edits: [{
+      file: "lib/node/directory.ts",
+      find: "membership.members.map((member) => [member.id, member])",
+      replace: "membership.members.map((member) => [member.id, former.get(member.id) ?? member])",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/directory_test.ts",
+      name: "a membership with a new address of a member replaces the former one, also in a rollback",
+    },
+  },
 ];

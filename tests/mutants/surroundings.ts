@@ -50,4 +50,14 @@ export const surroundings: readonly Mutant[] = [
       name: "a proposal ends with the answer of its entry, by index and term",
     },
   },
+  {
+    name: "ticks-after-close",
+    rule: "A node that was closed has no timer left: its process can end.",
+    edits: [{ file: "lib/node/core.ts", find: "    this.#stopTicks();", replace: "    void this.#stopTicks;" }],
+    killedBy: "simulation",
+    test: {
+      file: "tests/unit/node/close_test.ts",
+      name: "a node that was closed has no timer left, so that its process can end",
+    },
+  },
 ];

@@ -464,3 +464,19 @@ Deno.test("§4.2.1: a learner's acknowledgement lets it catch up, and is shown i
   s.ack("n4");
   assert.deepEqual([s.progress("n4").matchIndex, s.progress("n4").state], [2, "replicate"]);
 });
+
+Deno.test("a server that is removed and added again before it knows stays a peer, with its acknowledgements", () => {
+  const s = new Server("n1", { voters: four }).lead("n2", "n3");
+  s.persist().ack("n2").ack("n3").ack("n4");
+  change(s, three);
+  s.persist().ack("n2").ack("n3");
+  assert.equal(s.raft.membershipCommitted, true);
+  const known = s.progress("n4").matchIndex;
+  change(s, four);
+  s.persist().ack("n2").ack("n3");
+  for (let round = 0; round < 10; round++) s.tick(ELECTION_TICKS - 1).ack("n2").ack("n3");
+  assert.equal(s.raft.role, "leader");
+  assert.equal(s.progress("n4").matchIndex, known);
+  s.ack("n4");
+  assert.equal(s.progress("n4").matchIndex, s.raft.lastIndex);
+});
