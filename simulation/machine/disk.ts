@@ -169,7 +169,9 @@ export class Disk implements MachineDisk {
         return { type: "hang" };
       }
       if (type === "sync") this.#doubtful.add(path);
-      return { type: "error", code: next };
+      return type === "write"
+        ? { type: "error", code: next, ...this.#takenBytes(length) }
+        : { type: "error", code: next };
     }
     if (type === "read" && this.#happens(troubles.readErrors)) {
       this.troubled = true;
@@ -178,6 +180,14 @@ export class Disk implements MachineDisk {
     }
     if (type !== "write" || length === 0) return undefined;
     return this.#writeFault(length, growth);
+  }
+
+  /** Decides how much a failing write has taken: mostly nothing, sometimes all. */
+  #takenBytes(length: number): { readonly bytes?: number } {
+    const chance = this.#run.decisions.stream(`taken ${this.#machine}`).next();
+    if (chance.chance(0.5)) return {};
+    this.#run.trace.count("disk: write fails after its bytes");
+    return { bytes: chance.chance(0.7) ? length : chance.below(length + 1) };
   }
 
   /** Decides on a fault of a write: no space, perhaps after some bytes, or a short write. */

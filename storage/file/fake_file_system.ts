@@ -41,13 +41,14 @@ export interface FakeOperation {
 /**
  * A fault of one operation.
  *
- * - `error`: it rejects with this POSIX code. A failed `sync` loses the bytes it should have written.
+ * - `error`: it rejects with this POSIX code. A failed `sync` loses the bytes it should have written. A write
+ *   may have taken some bytes before it failed, even all of them.
  * - `short`: a write that takes only this many bytes.
  * - `hang`: it never returns, and has no effect.
  * - `crash`: the machine stops, before the operation or after it; nothing returns from then on.
  */
 export type FakeFault =
-  | { readonly type: "error"; readonly code: string }
+  | { readonly type: "error"; readonly code: string; readonly bytes?: number }
   | { readonly type: "short"; readonly bytes: number }
   | { readonly type: "hang" }
   | { readonly type: "crash"; readonly when: "before" | "after" };
@@ -356,6 +357,7 @@ export class FakeFileSystem implements FileSystem {
     if (fault.type === "short") return partly === undefined || type === "sync" ? act() : partly(fault.bytes);
     if (fault.type === "error") {
       if (type === "sync") partly?.(0);
+      else if (fault.bytes !== undefined) partly?.(fault.bytes);
       throw posixError(fault.code, path);
     }
     try {
