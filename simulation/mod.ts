@@ -11,6 +11,7 @@ export { shrink } from "./shrink.ts";
 export type { ShrinkOptions, Shrunk } from "./shrink.ts";
 export { FAULTS } from "./plan.ts";
 export type { FaultKind } from "./plan.ts";
+export { DAMAGES } from "./machine/file_damage.ts";
 export { INVARIANTS } from "./run.ts";
 export type { Invariant, Violation } from "./run.ts";
 export type { StoryLine } from "./trace.ts";

@@ -7,13 +7,14 @@ import { crc32c } from "../lib/crc32c.ts";
 import { RaftError } from "../lib/errors.ts";
 import type { Envelope } from "../lib/transport.ts";
 import { decodeEnvelope, encodeEnvelope } from "../transport/wire/codec.ts";
+import type { Addresses } from "./addresses.ts";
 import type { Stream } from "./decisions.ts";
 import type { NetworkTraits } from "./plan.ts";
 import type { Run } from "./run.ts";
 import { describeMessage } from "./story.ts";
 import type { Actor } from "./scheduler.ts";
 
-/** The machine at an address. */
+/** A machine that messages arrive at. */
 export interface Receiver extends Actor {
   /** Receives a message; it may be for an earlier process of the machine. */
   receive(envelope: Envelope): void;
@@ -36,12 +37,20 @@ export class Network {
   readonly #run: Run;
   readonly #traits: NetworkTraits;
   readonly #receivers: ReadonlyMap<string, Receiver>;
+  readonly #addresses: Addresses;
   readonly #links = new Map<string, Link>();
 
-  constructor(run: Run, traits: NetworkTraits, receivers: ReadonlyMap<string, Receiver>) {
+  /** @param receivers the machines by their names */
+  constructor(run: Run, traits: NetworkTraits, receivers: ReadonlyMap<string, Receiver>, addresses: Addresses) {
     this.#run = run;
     this.#traits = traits;
     this.#receivers = receivers;
+    this.#addresses = addresses;
+  }
+
+  /** Returns the machine at an address; `null` if none is there. In the end, when all is healed, former addresses lead there, too. */
+  machineAt(address: string): string | null {
+    return this.#addresses.machineAt(address, this.#run.calm);
   }
 
   /** Cuts one direction, and returns a function that ends this cut. Several cuts add up. */
@@ -82,8 +91,11 @@ export class Network {
     return Math.round(this.#link(from, to).leastDelayUs + unit * unit * this.#traits.spreadDelayUs);
   }
 
-  /** Sends one message; returns at once. */
-  send(from: string, to: string, envelope: Envelope): void {
+  /** Sends one message to an address; returns at once. */
+  send(from: string, address: string, envelope: Envelope): void {
+    const to = this.machineAt(address);
+    if (to === null) return this.#run.trace.count("message to a vacant address");
+    if (to !== envelope.to) this.#run.trace.count("message to another's address");
     const link = this.#link(from, to);
     const bytes = encodeEnvelope(envelope);
     const { trace, calm } = this.#run;

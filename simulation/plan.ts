@@ -5,8 +5,9 @@
  */
 
 import type { RaftNodeOptions } from "../lib/node/types.ts";
-import type { SessionLimits } from "../lib/sessions/session_table.ts";
-import type { Decisions, Stream } from "./decisions.ts";
+import type { Decisions } from "./decisions.ts";
+import { drawLargeLimits, drawLimits } from "./limits.ts";
+import type { Limits, Traits } from "./limits.ts";
 
 /** Everything that may go wrong, and the operations that an operator requests meanwhile. */
 export const FAULTS = [
@@ -53,6 +54,13 @@ export const FAULTS = [
   // Between clients and nodes.
   "lostCall",
   "lateCall",
+  // The life of a member: closed in order, moved to another address, removed and added again before it knows.
+  "shutdown",
+  "readdress",
+  "readmit",
+  // Files of a node that is down: damage that it must report, and changes that it must cope with.
+  "fileDamage",
+  "staleFile",
 ] as const;
 
 /** The name of a fault, or of an operator's request. */
@@ -81,6 +89,8 @@ export interface ClientTraits {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
   readonly readShare: number;
+  /** The largest number of requests that a client has under way. */
+  readonly lanes: number;
   readonly lostCall: number;
   readonly lateCall: number;
 }
@@ -96,17 +106,40 @@ export interface LiarTraits {
   readonly deceives: boolean;
 }
 
-export interface Plan {
+/** The load of a client that fills the state. */
+export interface BulkTraits {
+  readonly keys: number;
+  /** The number of commands that it proposes together. */
+  readonly burst: number;
+  /** The largest size of most values; a few are larger. */
+  readonly valueBytes: number;
+}
+
+/** The slowness of state machines: some calls take a while, and all others return at once. */
+export interface SlowTraits {
+  /** The longest time that a slow call takes. */
+  readonly mostMs: number;
+  /** The probability that a command or a query is slow. */
+  readonly applies: number;
+  /** The probability that a chunk of a snapshot is slow, when it is taken or restored. */
+  readonly others: number;
+}
+
+export interface Plan extends Limits {
   /** The kinds of faults that may happen. */
   readonly faults: ReadonlySet<FaultKind>;
   readonly voters: number;
   readonly spares: number;
   readonly node: Partial<RaftNodeOptions> & { readonly electionTimeoutMs: number };
   readonly leaseReads: boolean;
-  readonly segmentBytes: number;
   /** The share of machines whose nodes run in browsers, with their data in IndexedDB. */
   readonly browserShare: number;
-  readonly sessions: SessionLimits;
+  /** Set if wall clocks may be set back. With lease reads no machine sleeps then. */
+  readonly setsClocksBack: boolean;
+  /** The load of a run with a state of megabytes; `null` in the others. */
+  readonly bulk: BulkTraits | null;
+  /** The slowness of state machines; `null` if they answer at once. */
+  readonly slow: SlowTraits | null;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
   /** The member that lies; `null` if all tell the truth. */
@@ -115,6 +148,8 @@ export interface Plan {
   readonly rotsBeyondQuorum: boolean;
   /** The largest drift of clocks, faster or slower, as a fraction. */
   readonly maxDrift: number;
+  /** The multiple of the usual duration. */
+  readonly length: number;
   /** The mean time between two faults that happen from time to time. */
   readonly episodeGapMs: number;
 }
@@ -124,6 +159,8 @@ export interface PlanOverrides {
   readonly node?: Partial<RaftNodeOptions>;
   readonly faults?: readonly FaultKind[];
   readonly liars?: boolean;
+  readonly stateMachine?: unknown;
+  readonly workload?: unknown;
 }
 
 /** The share of seeds with a member that lies, and the fewest voters that it is one of: without it there must be others. */
@@ -133,12 +170,18 @@ const LIAR_VOTERS = 3;
 /** The share of seeds in which some nodes run in browsers, or all, and the faults that only those have. */
 const BROWSER_SHARE = 1 / 8;
 const IN_BROWSERS: ReadonlySet<FaultKind> = new Set(["databaseLost", "secondTab"]);
+/** The share of seeds with a state of megabytes and limits of real sizes, which take many times as long as others. */
+const LARGE_SHARE = 1 / 16;
+/** The share of seeds that last several times as long, so that what leaks slowly reaches a small limit. */
+const LONG_SHARE = 1 / 32;
+const LONG_TIMES = 4;
+/** The share of seeds with slow state machines. */
+const SLOW_SHARE = 1 / 6;
+/** The commands that are executed in a second, at most, in seeds of small states. */
+const COMMANDS_PER_SECOND = 130;
 
-/** The drift that lease reads allow for, each way: two clocks together stay within RaftNodeOptions.maxClockDrift. */
-const LEASE_DRIFT = 0.045;
-
-/** A stream for each trait, so that a new one does not change the others. */
-type Traits = (name: string) => Stream;
+/** The default of RaftNodeOptions.maxClockDrift. */
+const DEFAULT_CLOCK_DRIFT = 0.1;
 
 export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const of: Traits = (name) => decisions.stream(`plan ${name}`);
@@ -150,8 +193,16 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const apt = (kind: FaultKind): boolean => browserShare > 0 || !IN_BROWSERS.has(kind);
   const has = new Set(FAULTS.filter((kind) => of(kind).chance(share) && allowed.has(kind) && apt(kind)));
   const leaseReads = of("leaseReads").chance(0.5);
+  // A wall clock that is set back could hide a sleep from a lease, so with leases there is one or the other.
+  const setsClocksBack = !leaseReads || of("setsClocksBack").chance(0.5);
+  if (leaseReads && setsClocksBack) has.delete("suspend");
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
+  // Two clocks together drift up to the stated bound, and no further.
+  const maxClockDrift = of("maxClockDrift").pick([0.02, DEFAULT_CLOCK_DRIFT, 0.3])!;
   const network = drawNetwork(of, has, electionTimeoutMs);
+  const bulk = drawBulk(of, overrides);
+  const length = bulk === null && of("length").chance(LONG_SHARE) ? LONG_TIMES : 1;
+  const limits = bulk === null ? drawLimits(of, length > 1) : drawLargeLimits(of);
   const drawn = overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
   const voters = overrides.liars ? Math.max(drawn, LIAR_VOTERS) : drawn;
   return {
@@ -160,21 +211,25 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     liar: drawLiar(of, voters, overrides),
     spares: of("spares").below(3),
     leaseReads,
+    setsClocksBack,
+    bulk,
+    slow: drawSlow(of, overrides),
+    ...limits,
     node: {
       electionTimeoutMs,
       heartbeatIntervalMs: Math.floor(electionTimeoutMs / of("heartbeats").between(3, 6)),
       leaseReads,
+      maxClockDrift,
       storageStallTimeoutMs: electionTimeoutMs * of("stall").between(3, 8),
-      ...drawLimits(of),
+      ...limits.node,
       ...overrides.node,
     },
     browserShare,
-    segmentBytes: of("segmentBytes").pick([600, 2000, 8000, 2 ** 20])!,
-    sessions: of("sessions").chance(0.2) ? { maxSessions: of("maxSessions").between(2, 6), maxOutstanding: 8 } : {},
     network,
     clients: drawClients(of, has, electionTimeoutMs, network),
-    maxDrift: !has.has("drift") ? 0 : leaseReads ? LEASE_DRIFT : of("maxDrift").pick([0.05, 0.3])!,
+    maxDrift: !has.has("drift") ? 0 : leaseReads ? maxClockDrift / 2 : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
+    length,
     episodeGapMs: of("episodeGapMs").pick([300, 700, 1500, 3000])!,
   };
 }
@@ -190,21 +245,26 @@ function drawLiar(of: Traits, voters: number, { faults, liars }: PlanOverrides):
   };
 }
 
-/** Draws limits that are small enough to be reached in a short run. */
-function drawLimits(of: Traits): Partial<RaftNodeOptions> {
+/** Draws the load of a large run; like a liar, only if the run has everything that a seed may have. */
+function drawBulk(of: Traits, { faults, node, stateMachine, workload }: PlanOverrides): BulkTraits | null {
+  const large = of("large").chance(LARGE_SHARE);
+  if (!large || [faults, node, stateMachine, workload].some((override) => override !== undefined)) return null;
   return {
-    snapshotEntries: of("snapshotEntries").pick([0, 15, 40, 120])!,
-    // States and logs of a short run are small: only the number of entries counts.
-    snapshotRatio: 0,
-    maxRetainedBytes: of("maxRetainedBytes").pick([0, 0, 2000, 1_000_000])!,
-    trailingEntries: of("trailingEntries").pick([0, 0, 5, 50])!,
-    snapshotChunkBytes: of("snapshotChunkBytes").pick([64, 300, 2000, 262_144])!,
-    snapshotBytesPerSecond: of("snapshotBytesPerSecond").pick([0, 0, 20_000])!,
-    maxBatchBytes: of("maxBatchBytes").pick([60, 300, 5000])!,
-    maxInflightMessages: of("maxInflightMessages").pick([1, 3, 128])!,
-    maxInflightBytes: of("maxInflightBytes").pick([300, 3000, 1_000_000])!,
-    maxUncommittedBytes: of("maxUncommittedBytes").pick([1000, 1_000_000])!,
-    maxCachedBytes: of("maxCachedBytes").pick([0, 500, 100_000])!,
+    keys: of("bulk keys").pick([2000, 5000])!,
+    burst: of("bulk burst").pick([30, 100, 300])!,
+    valueBytes: of("bulk valueBytes").pick([300, 1200])!,
+  };
+}
+
+function drawSlow(of: Traits, { faults }: PlanOverrides): SlowTraits | null {
+  if (!of("slow").chance(SLOW_SHARE) || faults !== undefined) return null;
+  const mostMs = of("slow mostMs").pick([30, 300, 3000])!;
+  // The share of the time in which a state machine is busy, so that it can follow.
+  const load = of("slow load").pick([0.1, 0.4, 0.8])!;
+  return {
+    mostMs,
+    applies: Math.min(1, load / (COMMANDS_PER_SECOND * mostMs / 2000)),
+    others: of("slow others").pick([0.05, 0.5])!,
   };
 }
 
@@ -222,6 +282,9 @@ function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
   };
 }
 
+/** The largest number of requests that a client has under way, in most seeds and in the others. */
+const LANES = 2;
+const MOST_LANES = 6;
 /** The number of hops from a request to its answer: to the leader, to a quorum and back, perhaps after another batch, and to the client. */
 const REQUEST_HOPS = 6;
 
@@ -232,6 +295,7 @@ function drawClients(
   { leastDelayUs, unevenness, spreadDelayUs }: NetworkTraits,
 ): ClientTraits {
   const count = of("clients").between(2, 5);
+  const lanes = of("lanes").chance(0.2) ? MOST_LANES : LANES;
   // A client that waits for less time than an answer takes would retry forever, even in a healthy cluster.
   const leastAttemptMs = Math.ceil(REQUEST_HOPS * (leastDelayUs * unevenness + spreadDelayUs) / 1000);
   const attemptTimeoutMs = Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!);
@@ -240,10 +304,11 @@ function drawClients(
     loyal: of("loyal").chance(0.4),
     keys: of("keys").between(1, 6),
     // Without faults, they make this many requests a second together.
-    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])!),
+    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])! * lanes / LANES),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
     attemptTimeoutMs: Math.max(attemptTimeoutMs, leastAttemptMs),
     readShare: of("readShare").pick([0.1, 0.3, 0.5])!,
+    lanes,
     lostCall: has.has("lostCall") ? of("lostCall rate").pick([0.02, 0.1])! : 0,
     lateCall: has.has("lateCall") ? of("lateCall rate").pick([0.02, 0.1])! : 0,
   };

@@ -8,6 +8,7 @@ import { membershipOf } from "../lib/raft/mod.ts";
 import { decodeReply } from "../lib/sessions/session_codec.ts";
 import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
+import { Addresses } from "./addresses.ts";
 import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
 import { History } from "./checks/history.ts";
 import { KeyValueMirror } from "./checks/key_value_mirror.ts";
@@ -44,7 +45,7 @@ export interface SimulationOptions {
   readonly nodes?: number;
   /** Settings of every node. @default drawn from the seed, with small limits */
   readonly node?: Partial<RaftNodeOptions>;
-  /** The duration of the faults, in virtual milliseconds; recovery follows. @default 20000 */
+  /** The duration of the faults, in virtual milliseconds; recovery follows. @default 20000, and four times that for one seed in 32 */
   readonly durationMs?: number;
   /** Ends the run after this many events; requests under way then have no outcome, and there is no recovery. @default 5000000 */
   readonly steps?: number;
@@ -127,22 +128,26 @@ class Simulation {
   readonly #stateMachine: () => StateMachine;
 
   constructor(options: SimulationOptions) {
-    const { seed, decisions, record = false, steps = MAX_STEPS, stateMachine = () => new KeyValue() } = options;
+    const { seed, decisions, record = false, steps = MAX_STEPS } = options;
     const run = new Run(seed, decisions === undefined ? null : new Set(decisions), record);
     run.scheduler.maxSteps = steps;
     if (options.onProtocolEvent !== undefined) {
       run.protocol = new ProtocolTrace(() => run.scheduler.nowMs, options.onProtocolEvent);
     }
     const plan = drawPlan(run.decisions, options);
+    const { stateMachine = () => new KeyValue(plan.keyValue) } = options;
+    for (const kind of ["bulk", "slow"] as const) if (plan[kind] !== null) run.trace.count(`seed: ${kind}`);
+    if (plan.length > 1) run.trace.count("seed: long");
     if (plan.liar?.deceives) run.rulesLeft = OWN_RULES;
     if (plan.maxDrift > 0) run.trace.count("drift");
     const machines = new Map<string, Machine>();
-    const network = new Network(run, plan.network, machines);
+    const names = Array.from({ length: plan.voters + plan.spares }, (_, i) => `n${i + 1}`);
+    const addresses = new Addresses(names);
+    const network = new Network(run, plan.network, machines, addresses);
     const protocol = new ProtocolChecks(run, (id, incarnation) => machines.get(id)?.recordOf(incarnation) ?? null);
     const application = new ApplicationChecks(run, protocol.entries);
     const liar = plan.liar === null ? null : new Liar(run, plan.liar, machines);
-    const surroundings = { run, plan, network, protocol, application, liar, stateMachine };
-    const names = Array.from({ length: plan.voters + plan.spares }, (_, i) => `n${i + 1}`);
+    const surroundings = { run, plan, network, addresses, protocol, application, liar, stateMachine };
     const members = names.slice(0, plan.voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
     const first = membershipOf({ voters: members });
     for (const [at, name] of names.entries()) {
@@ -161,7 +166,7 @@ class Simulation {
     this.#protocol = protocol;
     this.#liveness = liveness;
     this.#application = application;
-    this.#faults = { run, plan, cluster, network, clients, liar };
+    this.#faults = { run, plan, cluster, network, addresses, clients, liar };
     this.#stateMachine = stateMachine;
   }
 
@@ -177,7 +182,7 @@ class Simulation {
     const nemesis = new Nemesis(this.#faults);
     nemesis.start();
     if (drawBusyOperator(decisions, this.#options)) void operate(this.#faults);
-    await scheduler.run((this.#options.durationMs ?? 20_000) * 1000);
+    await scheduler.run((this.#options.durationMs ?? 20_000 * this.#faults.plan.length) * 1000);
     // Deceived nodes may disagree for ever, and clients were told what is no longer so.
     if (this.#run.rulesLeft !== null) return this.#result();
     if (!scheduler.stopped) {

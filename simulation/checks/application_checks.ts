@@ -60,6 +60,11 @@ export class ApplicationChecks {
     }
   }
 
+  /** Reports a call that began before the one under way had ended. */
+  overlapped({ name }: Life, call: string): void {
+    this.#run.report("state machine safety", `${name} calls ${call} while another call is under way`);
+  }
+
   /** Checks that a request reaches the user's state machine at only one index. */
   ran({ name }: Life, request: string, index: number): void {
     const before = this.#carriedOut.get(request);

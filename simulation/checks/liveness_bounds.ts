@@ -28,24 +28,41 @@ export interface LivenessBounds {
 const DELAYED_US = 300_000;
 const REPLAYED_US = 8_000_000;
 
-export function boundsOf({ node, network, clients, sessions, maxDrift }: Plan): LivenessBounds {
+/** The transfer under way may be of an older snapshot, after which the newest is needed, and meanwhile a newer one is taken. */
+const TRANSFERS = 3;
+/** A snapshot is restored in chunks of this size. */
+const RESTORED_BYTES = 64 * 1024;
+
+export function boundsOf(plan: Plan): LivenessBounds {
+  const { node, network, clients, sessions, coordinator, faults, slow, maxDrift } = plan;
   const timeoutUs = node.electionTimeoutMs * 1000 / (1 - maxDrift);
   const { loss, delay, replay } = network;
   const hopUs = network.leastDelayUs * network.unevenness + network.spreadDelayUs;
   // A message that is lost or late costs a round of heartbeats, or of an election.
   const trouble = 1 + 10 * (loss + delay);
   const callTrouble = 1 + 10 * (clients.lostCall + clients.lateCall);
+  const slowUs = slow === null ? 0 : 1000 * slow.mostMs;
+  const isNarrow = [sessions, coordinator].some((limits) => Object.keys(limits).length > 0);
+  // A client may know only addresses that members have left.
+  const isImpeded = callTrouble > 1 || trouble > 1 || isNarrow || faults.has("readdress");
   const { snapshotChunkBytes = 262_144, snapshotBytesPerSecond = 0, storageStallTimeoutMs = 30_000 } = node;
+  const transferUs = (bytes: number): number => {
+    const chunks = Math.ceil(bytes / snapshotChunkBytes);
+    const restoreUs = 2 * slowUs * (4 + bytes / RESTORED_BYTES) * (slow?.others ?? 0) + slowUs;
+    const paceUs = snapshotBytesPerSecond === 0 ? 0 : 3 * bytes / snapshotBytesPerSecond * 1_000_000;
+    // A chunk that is lost, or that another one overtakes, is sent again, perhaps only after an election timeout.
+    const againUs = chunks * timeoutUs * (loss + (network.spreadDelayUs > 0 ? 0.3 : 0));
+    return restoreUs + trouble * (4 * chunks * (hopUs + 2000) + againUs + paceUs);
+  };
   return {
     leader: (18 + 4 * trouble) * timeoutUs + 20 * hopUs,
     settling: 6 * trouble * timeoutUs + 20 * hopUs,
     terms: 12,
     stranded: 3 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
     catchUp: (5 + 2 * trouble) * timeoutUs + 20 * hopUs,
-    transferOf: (bytes) =>
-      trouble * (4 * Math.ceil(bytes / snapshotChunkBytes) * (hopUs + 2000) +
-        (snapshotBytesPerSecond === 0 ? 0 : 3 * bytes / snapshotBytesPerSecond * 1_000_000)),
-    unanswered: callTrouble > 1 || trouble > 1 || sessions.maxSessions !== undefined ? 10 : 2,
-    call: 1000 * storageStallTimeoutMs / (1 - maxDrift) + trouble * (6 * timeoutUs + 20 * hopUs),
+    transferOf: (bytes) => TRANSFERS * transferUs(bytes),
+    unanswered: slow !== null ? Infinity : isImpeded ? 10 : 2,
+    // An answer waits for all commands before it.
+    call: 20 * slowUs + 1000 * storageStallTimeoutMs / (1 - maxDrift) + trouble * (6 * timeoutUs + 20 * hopUs),
   };
 }

@@ -98,7 +98,8 @@ export class Wellness {
   }
 }
 
-/** Reports whether a machine runs a node, with a disk and timers that are in order. */
-function isWell({ up, process, disk, lost, damaged, coalesceUs }: Machine): boolean {
-  return up && process !== null && !process.frozen && !lost && !damaged && coalesceUs === 0 && disk.isWell;
+/** Reports whether a machine runs a node, with a disk and timers that are in order, at an address that the others know. */
+function isWell({ up, process, disk, lost, damaged, closing, moved, coalesceUs }: Machine): boolean {
+  if (!up || process === null || process.frozen || closing || moved) return false;
+  return !lost && !damaged && coalesceUs === 0 && disk.isWell;
 }

@@ -27,6 +27,8 @@ type Serve<T> = (transport: ClientTransport, signal: AbortSignal, server: Server
 /** A call that arrives at a machine. */
 interface Arrival<T> {
   readonly machine: Machine;
+  /** The address that was called. */
+  readonly endpoint: string;
   /** The call in words. */
   readonly what: string;
   /** Fires when the client has given up; `undefined` if the node is not told. */
@@ -91,9 +93,11 @@ export class CallNetwork implements ClientTransport {
   #call<T>(what: string, endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
     const { run: { scheduler, trace, decisions, calm }, machines, network, plan } = this.#path;
     const chance = decisions.stream(`call ${this.#client}>${endpoint}`).next();
+    // A call to an address where no machine is takes as long as one that is lost.
+    const name = network.machineAt(endpoint) ?? endpoint;
     const { lostCall, lateCall } = calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
-    let delayUs = network.delayUs(this.#client, endpoint, chance);
-    const backUs = network.delayUs(endpoint, this.#client, chance);
+    let delayUs = network.delayUs(this.#client, name, chance);
+    const backUs = network.delayUs(name, this.#client, chance);
     const lost = chance.strikes("lostCall", lostCall);
     const answerLost = chance.strikes("lostAnswer", lostCall);
     if (lost || answerLost) trace.count("lostCall");
@@ -104,19 +108,19 @@ export class CallNetwork implements ClientTransport {
     }
     const abandoned = chance.chance(ABANDONED);
     return new Promise((resolve, reject) => {
-      const machine = machines.get(endpoint);
-      if (lost || machine === undefined) return;
+      const machine = machines.get(name);
+      if (lost || machine === undefined || network.machineAt(endpoint) === null) return;
       const answer = (settle: () => void): void => {
         if (!answerLost) scheduler.after(backUs, null, settle);
       };
-      const arrived = { machine, what, signal: abandoned ? undefined : signal, serve };
+      const arrived = { machine, endpoint, what, signal: abandoned ? undefined : signal, serve };
       scheduler.after(delayUs, machine, () => this.#arrive(arrived, answer, resolve, reject));
     });
   }
 
   /** Delivers the call. `answer` carries an outcome back. */
   #arrive<T>(
-    { machine, what, signal, serve }: Arrival<T>,
+    { machine, endpoint, what, signal, serve }: Arrival<T>,
     answer: (settle: () => void) => void,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
@@ -134,7 +138,7 @@ export class CallNetwork implements ClientTransport {
           if (network.reaches(machine.name, this.#client)) answer(settle);
         });
       };
-      const call = serve(reach(machine.name, node), this.#giveUp(signal, machine, process), process);
+      const call = serve(reach(endpoint, node), this.#giveUp(signal, machine, process), process);
       served.serve(machine, what, call).then(
         (value) => back(() => resolve(value)),
         (error) => back(() => reject(error)),

@@ -16,8 +16,10 @@ import { encodeRequest } from "../machine/checked_state_machine.ts";
 import type { CallPath } from "./call_network.ts";
 import { CallNetwork } from "./call_network.ts";
 import { Watchers } from "./watchers.ts";
+import { bulkWrite } from "./key_value_workload.ts";
 import { drawManner } from "./manner.ts";
 import type { Manner } from "./manner.ts";
+import type { BulkTraits } from "../plan.ts";
 import type { Request, RequestCluster, SendOptions, Workload } from "./workload.ts";
 
 export interface ClientsOptions extends CallPath {
@@ -47,16 +49,23 @@ export interface Client {
 /** The error of an aborted request; created only once, because that is slow. */
 const GIVEN_UP = new Error("the user has given up");
 
+/** The client that fills the state in runs with a large one. */
+const LOADER = "loader";
+
+/** The number of writes after which the state is large enough. */
+const BULK_WRITES = 4000;
+
 /** Makes a client, which asks any node, or `only` this one. */
 function newClient(options: ClientsOptions, name: string, only?: string): Client {
-  const { run: { decisions, scheduler }, plan, machines } = options;
+  const { run: { decisions, scheduler }, plan, machines, network } = options;
   const { timeoutMs, attemptTimeoutMs } = plan.clients;
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
   const calls = new CallNetwork(options, name);
   const host = new Process(options.run, { name }, clock, decisions.stream(`host ${name}`));
   const coordinator = new Coordinator({
-    endpoints: only === undefined ? [...machines.keys()] : [only],
-    endpointOf: (address) => only === undefined || address === only ? address : null,
+    // A client of one machine follows it to another address; the others learn addresses from the members.
+    endpoints: only === undefined ? [...machines.keys()] : () => [machines.get(only)!.address],
+    endpointOf: (address) => only === undefined || network.machineAt(address) === only ? address : null,
     transport: calls,
     host,
     // Without a session, a command is sent at most once.
@@ -64,6 +73,7 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
     timeoutMs,
     attemptTimeoutMs,
     maxBackoffMs: Math.max(20, attemptTimeoutMs),
+    ...plan.coordinator,
   });
   return {
     name,
@@ -88,9 +98,10 @@ export class Clients {
 
   constructor(options: ClientsOptions) {
     this.#options = options;
-    const { machines, plan: { clients: { count, loyal }, voters } } = options;
+    const { machines, plan: { clients: { count, loyal }, voters, bulk } } = options;
     const add = (name: string, only?: string) => this.#clients.set(name, newClient(options, name, only));
     for (let i = 1; i <= count; i++) add(`c${i}`);
+    if (bulk !== null) add(LOADER);
     for (const node of loyal ? [...machines.keys()].slice(0, voters) : []) add(`of-${node}`, node);
     const watching = options.mayWatch ? options.run.decisions.stream("plan watchers").pick([0, 0, 1, 2])! : 0;
     this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`));
@@ -115,8 +126,14 @@ export class Clients {
   start(): void {
     for (const client of this.#watching) this.watchers.start(client.name, client);
     for (const name of this.#clients.keys()) {
+      if (name === LOADER) {
+        this.#running.push(this.#load(this.#options.plan.bulk!));
+        continue;
+      }
       const chance = this.#options.run.decisions.stream(`client ${name}`);
-      for (let lane = chance.between(1, 2); lane > 0; lane--) this.#running.push(this.#ask(name, `${name}.${lane}`));
+      for (let lane = chance.between(1, this.#options.plan.clients.lanes); lane > 0; lane--) {
+        this.#running.push(this.#ask(name, `${name}.${lane}`));
+      }
     }
   }
 
@@ -146,6 +163,23 @@ export class Clients {
       const request = workload.next(client, name, chance);
       // In recovery, which is measured by requests, none is left out.
       if (run.calm || chance.strikes("request", 1)) await this.#carryOut(client, request, name, manner);
+    }
+  }
+
+  /** Fills the state by bursts of writes, one after the other. */
+  async #load({ burst, ...traits }: BulkTraits): Promise<void> {
+    const { run, plan } = this.#options;
+    const chance = run.decisions.stream(`client ${LOADER}`);
+    let left = BULK_WRITES;
+    for (let number = 1; left > 0 && !this.#stopped && !run.calm; number++) {
+      chance.next();
+      await run.scheduler.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
+      if (this.#stopped || !chance.strikes("burst", 1)) continue;
+      const names = Array.from({ length: chance.between(1, burst) }, (_, at) => `${LOADER}/${number}.${at}`);
+      left -= names.length;
+      run.trace.count("bulk write", names.length);
+      const manner: Manner = { timeoutMs: plan.clients.timeoutMs, abortMs: null, consistency: "linearizable" };
+      await Promise.all(names.map((name) => this.#carryOut(LOADER, bulkWrite(traits, name, chance), name, manner)));
     }
   }
 

@@ -163,6 +163,18 @@ function requestOf(input: KeyValueInput | ListInput, name: string): KeyValueRequ
   }
 }
 
+/** Returns a put of a value to one of many keys, mostly a small one, seldom one that fills a block of a snapshot; or a delete. */
+export function bulkWrite(
+  { keys, valueBytes }: { readonly keys: number; readonly valueBytes: number },
+  name: string,
+  chance: Stream,
+): Request {
+  const key = `bulk ${chance.below(keys)}`;
+  if (chance.chance(0.15)) return requestOf({ type: "delete", key }, name);
+  const bytes = chance.chance(0.01) ? chance.below(100_000) : chance.below(valueBytes);
+  return requestOf({ type: "put", key, value: name.padEnd(bytes, name) }, name);
+}
+
 /**
  * Converts the history of this workload to the answers as its clients had them; leaves
  * out requests without an effect, unanswered reads, and those that no linearization has

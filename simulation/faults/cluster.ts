@@ -77,6 +77,17 @@ export class Cluster {
     return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim)));
   }
 
+  /** Reports whether the other machines, as far as every membership knows their addresses, are a quorum. */
+  reaches(victim: Machine): boolean {
+    const { memberships } = this;
+    const isKnown = (machine: Machine): boolean =>
+      memberships.every((membership) => {
+        const member = memberOf(membership, machine.name);
+        return member === undefined || member.address === machine.address;
+      });
+    return this.areQuorum(new Set(this.all.filter((machine) => machine !== victim && isKnown(machine))));
+  }
+
   /** A machine that can receive a request: that of the leader, or sometimes another. */
   #askable(chance: Stream): Machine | null {
     const asked = chance.chance(ASTRAY) ? chance.pick(this.up) : this.leader;

@@ -7,15 +7,19 @@ import type { FakeOperationType, Survival } from "../../storage/file/fake_file_s
 import type { Clients } from "../clients/clients.ts";
 import type { Stream } from "../decisions.ts";
 import { DATABASE_LOSSES, DatabaseDisk } from "../machine/database_disk.ts";
+import type { Addresses } from "../addresses.ts";
+import { Disk } from "../machine/disk.ts";
 import type { DiskTroubles } from "../machine/disk.ts";
+import { damageFile } from "../machine/file_damage.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Network } from "../network.ts";
 import { FAULTS } from "../plan.ts";
-import type { EpisodeKind, Plan } from "../plan.ts";
+import type { EpisodeKind, FaultKind, Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
+import { isMember } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Liar } from "./liar.ts";
-import { changeMany, changeOne, replace } from "./operator.ts";
+import { changeMany, changeOne, readdress, readmit, replace } from "./operator.ts";
 import { partition } from "./partitions.ts";
 
 export interface NemesisOptions {
@@ -23,6 +27,7 @@ export interface NemesisOptions {
   readonly plan: Plan;
   readonly cluster: Cluster;
   readonly network: Network;
+  readonly addresses: Addresses;
   readonly clients: Clients;
   /** The member that lies; `null` if all tell the truth. */
   readonly liar: Liar | null;
@@ -30,6 +35,27 @@ export interface NemesisOptions {
 
 /** A fault, which acts on `victim`; it returns `false` if nothing happened. */
 type Episode = (victim: Machine, chance: Stream) => boolean | void;
+
+/** The kinds that happen to members and their folders. */
+const LIVES: readonly EpisodeKind[] = ["shutdown", "readdress", "readmit"];
+const FOLDERS: readonly EpisodeKind[] = ["fileDamage", "staleFile"];
+
+/** The other kinds, in the order of FAULTS. */
+const UNLIKE_EPISODES: readonly FaultKind[] = [
+  ...["loss", "duplication", "delay", "replay", "flip", "drift", "lostCall", "lateCall"] as const,
+  ...LIVES,
+  ...FOLDERS,
+];
+
+/** Groups of kinds, each with a stream of its own, and the mean time between two of them as a multiple of the plan's. */
+const GROUPS: readonly { readonly stream: string; readonly kinds: readonly EpisodeKind[]; readonly gap: number }[] = [
+  { stream: "fault", kinds: FAULTS.filter((kind) => !UNLIKE_EPISODES.includes(kind)) as EpisodeKind[], gap: 1 },
+  { stream: "life", kinds: LIVES, gap: 3 },
+  { stream: "folder", kinds: FOLDERS, gap: 4 },
+];
+
+/** The longest time that closing a node may take. */
+const CLOSE_MS = 60_000;
 
 export class Nemesis {
   readonly #options: NemesisOptions;
@@ -67,6 +93,11 @@ export class Nemesis {
     replace: [3, (_, chance) => void replace(this.#options.cluster, chance)],
     transfer: [2, (victim, chance) => void this.#options.cluster.transfer(chance.chance(0.5) ? victim : undefined)],
     snapshot: [2, (victim) => this.#snapshot(victim)],
+    shutdown: [3, (victim, chance) => this.#shutDown(victim, chance)],
+    readdress: [2, (victim, chance) => this.#readdress(victim, chance)],
+    readmit: [2, (victim, chance) => this.#readmit(victim, chance)],
+    fileDamage: [1, (victim, chance) => this.#damageFile(victim, chance, true)],
+    staleFile: [2, (victim, chance) => this.#damageFile(victim, chance, false)],
   };
   /** Functions that end lasting faults. */
   readonly #mends = new Set<() => void>();
@@ -77,7 +108,7 @@ export class Nemesis {
   }
 
   start(): void {
-    void this.#go();
+    for (const { stream, kinds, gap } of GROUPS) void this.#go(stream, kinds, gap);
   }
 
   /** Starts no more faults, and ends the lasting ones. */
@@ -86,15 +117,15 @@ export class Nemesis {
     for (const mend of [...this.#mends]) mend();
   }
 
-  async #go(): Promise<void> {
+  async #go(stream: string, group: readonly EpisodeKind[], gap: number): Promise<void> {
     const { run, plan } = this.#options;
-    const kinds = FAULTS.filter((kind) => kind in this.#episodes && plan.faults.has(kind)) as EpisodeKind[];
+    const kinds = group.filter((kind) => plan.faults.has(kind));
     if (kinds.length === 0) return;
     const total = kinds.reduce((sum, kind) => sum + this.#episodes[kind][0], 0);
-    const chance = run.decisions.stream("fault");
+    const chance = run.decisions.stream(stream);
     for (;;) {
       chance.next();
-      await run.scheduler.sleep(1000 + chance.below(2000 * plan.episodeGapMs));
+      await run.scheduler.sleep(1000 + chance.below(2000 * gap * plan.episodeGapMs));
       if (this.#stopped) return;
       let at = chance.below(total);
       const kind = kinds.find((each) => (at -= this.#episodes[each][0]) < 0)!;
@@ -156,7 +187,7 @@ export class Nemesis {
     const others = cluster.all.filter((machine) => machine !== leader);
     const mends = others.flatMap((other) => [network.cut(name, other.name), network.cut(other.name, name)]);
     const timeoutMs = plan.node.electionTimeoutMs;
-    const sleeps = chance.chance(0.5);
+    const sleeps = chance.chance(0.5) && !(plan.leaseReads && plan.setsClocksBack);
     process.freeze();
     if (sleeps) leader.clock.sleep();
     this.#describe(name, `${sleeps ? "sleeps" : "is paused"}, cut off from the other nodes`);
@@ -212,9 +243,10 @@ export class Nemesis {
     });
   }
 
-  /** Sets the wall clock; with lease reads only forward, since setting it back could hide a sleep from a lease. */
   #clockStep(victim: Machine, chance: Stream): void {
-    const byMs = Math.round((chance.unit() - (this.#options.plan.leaseReads ? 0 : 0.5)) * 20_000);
+    const { run, plan: { leaseReads, setsClocksBack } } = this.#options;
+    const byMs = Math.round((chance.unit() - (setsClocksBack ? 0.5 : 0)) * 20_000);
+    if (leaseReads && byMs < 0) run.trace.count("clock set back under leases");
     this.#describe(victim.name, `has its wall clock set by ${byMs} ms`);
     victim.clock.step(byMs);
   }
@@ -276,6 +308,73 @@ export class Nemesis {
   #replaceDisk(victim: Machine, chance: Stream): void {
     victim.wipe();
     this.#options.run.scheduler.after(chance.between(1, 1000) * 1000, null, () => victim.start());
+  }
+
+  /** Closes a node in order, and starts another process after a while. */
+  #shutDown(victim: Machine, chance: Stream): boolean {
+    const { run } = this.#options;
+    const restartMs = chance.between(1, 1500);
+    const { process } = victim;
+    let closed = false;
+    const begun = victim.shutDown(() => {
+      closed = true;
+      // Whatever it has forgotten to cancel would happen now.
+      run.scheduler.after(restartMs * 1000, null, () => {
+        if (victim.process === process) victim.crash(null, "it was closed");
+        victim.start();
+      });
+    });
+    run.scheduler.after(CLOSE_MS * 1000, null, () => {
+      if (!begun || closed || !process?.alive || process.frozen) return;
+      run.report("liveness", `${victim.name} is not closed within ${CLOSE_MS} ms`);
+    });
+    return begun;
+  }
+
+  #readdress(victim: Machine, chance: Stream): boolean | void {
+    const { cluster, addresses } = this.#options;
+    if (victim.process === null || !cluster.reaches(victim)) return false;
+    void readdress(cluster, addresses, victim, chance);
+  }
+
+  /** Cuts a member off, removes it and adds it again meanwhile. */
+  #readmit(victim: Machine, chance: Stream): boolean | void {
+    const { network, cluster } = this.#options;
+    const membership = cluster.leader?.node?.inspect().membership;
+    if (membership === undefined || victim === cluster.leader || !isMember(membership, victim)) return false;
+    const others = cluster.all.filter((machine) => machine !== victim);
+    const mends = others.flatMap(({ name }) => [network.cut(name, victim.name), network.cut(victim.name, name)]);
+    const end = (): void => {
+      if (this.#mends.delete(end)) mends.forEach((mend) => mend());
+    };
+    this.#mends.add(end);
+    this.#describe(victim.name, "is cut off, to be removed and added again");
+    void readmit(cluster, victim, chance).finally(end);
+  }
+
+  /** Damages a file of a machine while it is down for a moment. */
+  #damageFile(victim: Machine, chance: Stream, reported: boolean): boolean | void {
+    const { run, cluster } = this.#options;
+    const { disk } = victim;
+    const other = chance.pick(cluster.all.filter((machine) => machine !== victim))?.disk;
+    // Browsers keep their data in databases.
+    if (!(disk instanceof Disk) || !(other instanceof Disk) || victim.process === null || victim.lost) return false;
+    if (reported && !cluster.mayLose(victim)) return false;
+    victim.crash(null, "someone works on its folder");
+    run.scheduler.after(chance.between(1, 800) * 1000, null, () => victim.start());
+    const done = damageFile(
+      disk.fileSystem,
+      other.fileSystem,
+      victim.settled > 0,
+      chance,
+      reported,
+    );
+    if (done === null) return false;
+    run.trace.count(`file: ${done.kind}`);
+    this.#describe(victim.name, `has a damaged folder, ${done.kind}: ${done.where}`);
+    if (!reported) return;
+    victim.lost = true;
+    if (done.certain) victim.mustReport = `${done.kind}: ${done.where}`;
   }
 
   #snapshot(machine: Machine): boolean | void {

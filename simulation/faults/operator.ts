@@ -2,8 +2,10 @@
  * Membership changes that an operator requests at any time.
  */
 
+import type { MembershipTarget } from "../../lib/node/mod.ts";
 import { memberOf } from "../../lib/raft/mod.ts";
-import type { Membership } from "../../lib/raft/types.ts";
+import type { Member, Membership } from "../../lib/raft/types.ts";
+import type { Addresses } from "../addresses.ts";
 import type { Stream } from "../decisions.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Cluster } from "./cluster.ts";
@@ -73,6 +75,98 @@ export async function replace(cluster: Cluster, chance: Stream): Promise<void> {
     return { voters, learners: [...learners, machine.member] };
   }, `adds ${machine.name} again`);
   if (added) trace.count("replaced");
+}
+
+/** The number of times that an operator requests a change that depends on a leader. */
+const ATTEMPTS = 8;
+
+/**
+ * Starts a machine at another address, and tells the cluster. The others reach it again
+ * only once the membership has its address, so that they have to be a quorum without it.
+ */
+export async function readdress(
+  cluster: Cluster,
+  addresses: Addresses,
+  machine: Machine,
+  chance: Stream,
+): Promise<void> {
+  const { scheduler, trace } = cluster.run;
+  const before = addresses.of(machine.name);
+  const restartMs = chance.between(1, 800);
+  const vacant = chance.chance(0.5);
+  machine.crash(null, "it moves to another address");
+  addresses.move(machine.name, vacant);
+  machine.moved = true;
+  trace.describe(machine.name, `moves from ${before} to ${machine.address}`);
+  await scheduler.sleep(restartMs * 1000);
+  machine.start();
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const { address } = machine;
+    const told = await cluster.change((membership) => {
+      if (!isMember(membership, machine)) return null;
+      const { voters, learners } = targetOf(membership);
+      const moved = (member: Member): Member => member.id === machine.name ? { ...member, address } : member;
+      return { voters: voters.map(moved), learners: learners.map(moved) };
+    }, `tells the address ${address} of ${machine.name}`);
+    if (told) return await leaveAddress(cluster, addresses, machine, before);
+    await scheduler.sleep(chance.between(50, 600) * 1000);
+  }
+}
+
+/**
+ * Gives an address up once every member has the new one on its disk. A member that did
+ * not would send its vote to the former address, and perhaps be needed to elect the others.
+ */
+async function leaveAddress(
+  { run: { trace, scheduler }, leader, all }: Cluster,
+  addresses: Addresses,
+  machine: Machine,
+  before: string,
+): Promise<void> {
+  trace.count("readdressed");
+  const { address } = machine;
+  const view = leader?.node?.inspect();
+  const [index, term] = [view?.membershipIndex ?? 0, view?.termAt(view.membershipIndex) ?? 0];
+  const members = view === undefined ? [] : all.filter((each) => isNamed(view.membership, each));
+  const knows = (member: Machine): boolean => member.recordOf(member.incarnation)?.has(index, term) ?? false;
+  for (let attempt = 0; attempt < 4 * ATTEMPTS; attempt++) {
+    if (machine.address !== address) return;
+    if (index > 0 && members.every(knows)) {
+      machine.moved = false;
+      return addresses.vacate(before);
+    }
+    await scheduler.sleep(200_000);
+  }
+}
+
+/**
+ * Removes a member that the others don't reach, and adds it again before it learns of
+ * its removal: with the data that it has, or in half of the cases with an empty disk.
+ */
+export async function readmit(cluster: Cluster, machine: Machine, chance: Stream): Promise<void> {
+  const asVoter = chance.chance(0.5);
+  const wipes = chance.chance(0.3);
+  const removal = (membership: Membership): MembershipTarget | null => {
+    const rest = targetOf(membership, machine);
+    return !isMember(membership, machine) || rest.voters.length === 0 ? null : rest;
+  };
+  const removed = await cluster.change(removal, `removes ${machine.name}, which is cut off`);
+  if (!removed || machine.lost || machine.damaged) return;
+  if (wipes && cluster.mayLose(machine)) {
+    machine.wipe();
+    machine.start();
+  }
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const added = await cluster.change((membership) => {
+      if (isNamed(membership, machine)) return null;
+      const { voters, learners } = targetOf(membership);
+      return asVoter
+        ? { voters: [...voters, machine.member], learners }
+        : { voters, learners: [...learners, machine.member] };
+    }, `adds ${machine.name} again before it knows`);
+    if (added) return cluster.run.trace.count(wipes ? "readmitted with an empty disk" : "readmitted with its data");
+    await cluster.run.scheduler.sleep(chance.between(50, 400) * 1000);
+  }
 }
 
 /** Reports whether a machine is in a membership with its present disk, or not at all. */

@@ -50,6 +50,15 @@ export function checkedStateMachine(
     checks.applied(life, index, answer);
     return answer;
   };
+  let busy = false;
+  /** Makes a call, and checks that none is under way. */
+  const alone = <T>(call: string, make: () => T | Promise<T>): T | Promise<T> => {
+    if (busy) checks.overlapped(life, call);
+    const made = make();
+    if (!(made instanceof Promise)) return made;
+    busy = true;
+    return made.finally(() => busy = false);
+  };
   /** The last command applied before a snapshot of the leader was tried. */
   let before: number | null = null;
   return {
@@ -57,19 +66,22 @@ export function checkedStateMachine(
     apply(command) {
       poll();
       checks.applying(life, command);
-      const answer = inner.apply(command);
+      const answer = alone("apply", () => inner.apply(command));
       if (answer instanceof Promise) return answer.then((bytes) => applied(command.index, bytes));
       return applied(command.index, answer);
     },
-    query: (query) => inner.query(query),
-    snapshot: () => inner.snapshot(),
+    query: (query) => alone("query", () => inner.query(query)),
+    snapshot() {
+      if (busy) checks.overlapped(life, "snapshot");
+      return inner.snapshot();
+    },
     // The node's own snapshot at start, one that arrived from the leader, or the state before that one.
     async restore(snapshot) {
       const arrived = life.opened;
       life.opened = null;
       const covered = arrived?.index ?? before ?? life.record.snapshot?.index ?? 0;
       before = arrived === null ? null : life.lastApplied;
-      await inner.restore(snapshot);
+      await alone("restore", () => inner.restore(snapshot));
       life.lastApplied = covered;
     },
   };

@@ -3,6 +3,7 @@
  * reports as durable.
  */
 
+import type { RaftView } from "../../lib/node/types.ts";
 import type { Entry, PersistBatch } from "../../lib/raft/types.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { Identity, LoadedState, SnapshotReader, SnapshotWriter, Storage } from "../../lib/storage.ts";
@@ -11,12 +12,17 @@ import type { Life } from "../checks/life.ts";
 import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { ProtocolTrace } from "../protocol_trace.ts";
 
+/** More bytes than the blocks of one snapshot have that begins and ends with the first (lib/kv/snapshot.ts). */
+const SEVERAL_BLOCKS = 3 * 64 * 1024;
+
 /** The parts that check a storage. */
 export interface StorageChecks {
   readonly life: Life;
   readonly protocol: ProtocolChecks;
   readonly application: ApplicationChecks;
   readonly trace: ProtocolTrace | null;
+  /** Counts an event. */
+  readonly count: (what: string) => void;
   /** Called when a promise settles, which must not happen in a dead process. */
   readonly settled: () => void;
 }
@@ -61,7 +67,10 @@ export class CheckedStorage implements Storage {
     // Only a snapshot of the node's own state is persisted alone, and keeps the log.
     const { snapshot, entries } = batch;
     const isOwn = entries.length === 0 && snapshot !== null && snapshot.index <= (life.view?.appliedIndex ?? 0);
-    if (isOwn) application.snapshotTaken(life, snapshot);
+    if (!isOwn) return;
+    application.snapshotTaken(life, snapshot);
+    if (snapshot.size > SEVERAL_BLOCKS) this.#checks.count("snapshot of several blocks");
+    if (life.view !== null && hasPacked(life.view)) this.#checks.count("entries packed");
   }
 
   /** Notes the snapshots that the node opens to restore them. */
@@ -95,4 +104,14 @@ export class CheckedStorage implements Storage {
   close(): Promise<void> {
     return this.#storage.close();
   }
+}
+
+/** Reports whether a node keeps packed entries (lib/raft/packed_entries.ts). Those are copied by each read; the others stay objects. */
+function hasPacked(view: RaftView): boolean {
+  for (let index = view.lastIndex; index >= view.firstIndex; index -= 50) {
+    const [entry] = view.cachedEntries(index, index);
+    if (entry === undefined) return false;
+    if (entry !== view.cachedEntries(index, index)[0]) return true;
+  }
+  return false;
 }

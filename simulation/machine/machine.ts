@@ -11,6 +11,7 @@ import { Sessions } from "../../lib/sessions/sessions.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
+import type { Addresses } from "../addresses.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
 import { leftAtStopped } from "../checks/idle_checks.ts";
@@ -29,11 +30,13 @@ import type { MachineDisk } from "./disk.ts";
 import { Process } from "./process.ts";
 import { checkedStateMachine, requestMachine } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
+import { Slowness, slowStateMachine } from "./slow_state_machine.ts";
 
 export interface Surroundings {
   readonly run: Run;
   readonly plan: Plan;
   readonly network: Network;
+  readonly addresses: Addresses;
   readonly protocol: ProtocolChecks;
   readonly application: ApplicationChecks;
   /** The member that lies; `null` if all tell the truth. */
@@ -66,6 +69,12 @@ export class Machine implements Receiver, Victim {
   damaged = false;
   /** Set if it is not started again. */
   down = false;
+  /** Set while its node is being closed in order, and then until its process ends. */
+  closing = false;
+  /** Set while it is at an address that not all others know. */
+  moved = false;
+  /** Damage of its folder that the next start has to report; `null` if there is none. */
+  mustReport: string | null = null;
   /** The name of its present disk. */
   incarnation: string;
   process: Process | null = null;
@@ -97,7 +106,10 @@ export class Machine implements Receiver, Victim {
     this.inBrowser = run.decisions.stream(`place of ${name}`).chance(plan.browserShare);
     this.#bootstrap = bootstrap;
     this.incarnation = `${name}.0`;
-    const drift = plan.maxDrift * (2 * this.#chance.unit() - 1);
+    const clock = run.decisions.stream(`clock ${name}`);
+    // With leases only the largest drift matters: some clocks run as fast, or as slowly, as they may.
+    const part = plan.leaseReads && clock.chance(0.5) ? 2 * clock.below(2) - 1 : 2 * this.#chance.unit() - 1;
+    const drift = plan.maxDrift * part;
     this.clock = new MachineClock(() => run.scheduler.nowUs, 1 + drift, this.#chance.between(-60_000, 60_000));
     this.disk = this.#newDisk();
   }
@@ -119,7 +131,12 @@ export class Machine implements Receiver, Victim {
 
   /** Its entry in a membership. */
   get member(): { readonly id: string; readonly address: string; readonly incarnation: string } {
-    return { id: this.name, address: this.name, incarnation: this.incarnation };
+    return { id: this.name, address: this.address, incarnation: this.incarnation };
+  }
+
+  /** Its present address. */
+  get address(): string {
+    return this.#with.addresses.of(this.name);
   }
 
   start(): void {
@@ -147,17 +164,18 @@ export class Machine implements Receiver, Victim {
     RaftNode.start({
       ...plan.node,
       id: this.name,
-      address: this.name,
+      address: this.address,
       host: process,
       incarnation: this.incarnation,
-      stateMachine: this.#machine = this.#stateMachine(life),
+      stateMachine: this.#stateMachine(process, life),
       storage: new CheckedStorage(
-        this.disk.storage({ segmentBytes: plan.segmentBytes, onLost: this.#onLost(process) }),
+        this.disk.storage({ ...plan.storage, onLost: this.#onLost(process) }),
         {
           life,
           protocol,
           application,
           trace: run.protocol,
+          count: (what) => run.trace.count(what),
           settled: () => this.requireAlive(process),
         },
       ),
@@ -179,6 +197,7 @@ export class Machine implements Receiver, Victim {
     if (this.#life !== null) run.protocol?.ended(this.#life);
     this.process.kill();
     this.process = null;
+    this.closing = false;
     this.#life = null;
     this.node = null;
     this.#receive = null;
@@ -194,6 +213,29 @@ export class Machine implements Receiver, Victim {
     this.#survival = null;
     this.damaged = false;
     this.lost = false;
+    this.moved = false;
+    this.mustReport = null;
+  }
+
+  /**
+   * Closes its node in order, as a server that is asked to end does; returns false if none runs.
+   *
+   * @param closed called once it has ended
+   */
+  shutDown(closed: () => void): boolean {
+    const { process, node } = this;
+    if (process === null || node === null || process.frozen) return false;
+    this.#with.run.trace.describe(this.name, "is closed in order");
+    this.closing = true;
+    const ended = (error: unknown): void => {
+      this.requireAlive(process);
+      if (this.process !== process) return;
+      const failure = error === null ? process.retire() : `failed: ${error}`;
+      if (failure !== null) this.#with.run.report("no unexplained stop", `${this.name} was closed, but ${failure}`);
+      closed();
+    };
+    process.wake(() => node.close().then(() => ended(null), ended));
+    return true;
   }
 
   /** Checks that a promise does not settle after its process was killed; it may in the same step. */
@@ -237,15 +279,18 @@ export class Machine implements Receiver, Victim {
     return new DatabaseDisk(run, this.number, this.name, chance);
   }
 
-  #stateMachine(life: Life): StateMachine {
-    const { plan, protocol, application, stateMachine } = this.#with;
+  /** Makes the state machine, and around it the sessions, its slowness and the checks. */
+  #stateMachine(process: Process, life: Life): StateMachine {
+    const { run, plan, protocol, application, stateMachine } = this.#with;
     this.application = stateMachine();
     const requests = requestMachine(this.application, (request, index) => application.ran(life, request, index));
-    return checkedStateMachine(new Sessions(requests, plan.sessions), life, application, () => protocol.poll(life));
+    const machine = this.#machine = new Sessions(requests, plan.sessions);
+    const paced = plan.slow === null ? machine : slowStateMachine(machine, new Slowness(run, process, plan.slow));
+    return checkedStateMachine(paced, life, application, () => protocol.poll(life));
   }
 
   #transport(process: Process, life: Life): Transport {
-    const { network, protocol } = this.#with;
+    const { run, network, protocol } = this.#with;
     return {
       start: (receive) => {
         if (process.alive) this.#receive = receive;
@@ -253,6 +298,7 @@ export class Machine implements Receiver, Victim {
       },
       send: (address, envelope) =>
         process.perform(() => {
+          if (process.retired) run.report("a dead process is silent", `${this.name} sends after it was closed`);
           protocol.leaves(life, envelope.to, envelope.message);
           const liar = this.#liar;
           if (liar === null) network.send(this.name, address, envelope);
@@ -270,6 +316,9 @@ export class Machine implements Receiver, Victim {
     if (!process.alive) return;
     this.node = node;
     life.view = node.inspect();
+    if (this.mustReport !== null) {
+      this.#with.run.report("durable storage", `${this.name} starts in spite of damage: ${this.mustReport}`);
+    }
     const { run } = this.#with;
     const { trace } = run;
     run.protocol?.started(life, life.view);
@@ -322,6 +371,7 @@ export class Machine implements Receiver, Victim {
       run.trace.count("damage found at start");
       run.trace.describe(this.name, () => `finds damage, and stays down: ${error.message}`);
       this.damaged = true;
+      this.mustReport = null;
       return this.crash(null, "its data is damaged");
     }
     this.#stopped(process, error);

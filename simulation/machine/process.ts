@@ -19,12 +19,16 @@ export class Process implements Host {
   /** The interval, in microseconds, at whose multiples timers fire, as in a hidden tab; 0 for none. */
   coalesceUs = 0;
   alive = true;
+  /** Set once its node was closed: it must begin nothing more. */
+  retired = false;
   /** The step of the run in which it was killed; -1 before. Promises may still settle in that very step. */
   endedAtStep = -1;
   readonly random: () => number;
   readonly #run: Run;
   readonly #machineClock: MachineClock;
   #backlog: (() => void)[] | null = null;
+  /** The number of timers that have neither fired nor been cancelled. */
+  #timers = 0;
   /** The number of freezes without a thaw. */
   #freezes = 0;
   /** A crash that is due at a later operation. */
@@ -84,6 +88,12 @@ export class Process implements Host {
     this.#fuse = null;
   }
 
+  /** Notes that its node was closed. Returns the reason for which a real process would not end now, or `null`. */
+  retire(): string | null {
+    this.retired = true;
+    return this.#timers === 0 ? null : `${this.#timers} of its timers are still set`;
+  }
+
   /** Kills the process, like `kill -9`. */
   kill(): void {
     this.alive = false;
@@ -109,7 +119,11 @@ export class Process implements Host {
 
   #setTimer(delayMs: number, callback: () => void): Cancel {
     if (!this.alive) return () => {};
+    if (this.retired) {
+      this.#run.report("a dead process is silent", `${this.actor.name} sets a timer after it was closed`);
+    }
     const clock = this.#machineClock;
+    this.#timers++;
     let dueUs = clock.localUs + Math.max(0, delayMs) * 1000;
     if (this.coalesceUs > 0) dueUs = Math.ceil(dueUs / this.coalesceUs) * this.coalesceUs;
     let cancelled = false;
@@ -117,15 +131,20 @@ export class Process implements Host {
     const fire = (): void => {
       if (cancelled) return;
       // After a sleep, the monotonic clock is behind.
-      if (clock.localUs < dueUs) arm();
-      else callback();
+      if (clock.localUs < dueUs) return arm();
+      end();
+      callback();
+    };
+    const end = (): void => {
+      if (!cancelled) this.#timers--;
+      cancelled = true;
     };
     const arm = (): void => {
       cancel = this.#run.scheduler.after(clock.untilUs(dueUs), this.actor, () => this.wake(fire));
     };
     this.perform(arm);
     return () => {
-      cancelled = true;
+      end();
       cancel();
     };
   }

@@ -182,4 +182,49 @@ export const storage: readonly Mutant[] = [
     killedBy: "simulation",
     test: { file: FAULTS, name: "a read that fails is an error and does no harm" },
   },
+  {
+    name: "lost-manifest-taken-for-new",
+    rule: "A folder with a log and without a manifest is damaged, and not new: the node would vote again.",
+    edits: [{
+      file: FILE_STORAGE,
+      find: "    if (identity === null) await this.#checkNew(names);",
+      replace: "    if (identity === null) await this.#checkNew([]);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/simulation/file_damage_test.ts",
+      name: "damage of a file is reported at the next start, whatever it is",
+    },
+  },
+  {
+    name: "segment-border-unchecked",
+    rule: "A segment begins with the state at the end of the one before: a tail that was cut between is damage.",
+    edits: [{
+      file: "storage/file/recovery.ts",
+      find: "    if (!sameHeader(header, this.state.header(sequence))) this.",
+      replace: "    const { previous, batchNumber, lastIndex } = header;\n" +
+        "    const expected = { ...this.state.header(sequence), previous, batchNumber, lastIndex };\n" +
+        "    if (!sameHeader(header, expected)) this.",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/simulation/file_damage_test.ts",
+      name: "damage of a file is reported at the next start, whatever it is",
+    },
+  },
+  {
+    name: "snapshot-missed-too-late",
+    rule: "The snapshot that the log names is there, and whole, when a node starts.",
+    edits: [{
+      file: FILE_STORAGE,
+      find: "    if (snapshotRef !== null) await (await openSnapshotFile(folder, snapshotRef)).close();",
+      replace:
+        "    if (snapshotRef !== null) await openSnapshotFile(folder, snapshotRef).then((file) => file.close(), () => {});",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/simulation/file_damage_test.ts",
+      name: "damage of a file is reported at the next start, whatever it is",
+    },
+  },
 ];

@@ -24,6 +24,10 @@ export interface Summary {
   readonly medianCommits: number;
   readonly medianVirtualMs: number;
   readonly seconds: number;
+  /** Those of the seeds that have a state of megabytes, and the seconds that they took in all threads together. */
+  readonly large: { readonly seeds: number; readonly seconds: number };
+  /** The number of threads. */
+  readonly lanes: number;
 }
 
 export async function runSeeds(options: PoolOptions): Promise<Summary> {
@@ -32,10 +36,15 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
   const results: SimulationResult[] = [];
   const failed: SimulationResult[] = [];
   const counts: Record<string, number> = {};
+  const large = { seeds: 0, seconds: 0 };
   let next = first;
   const take = (): number | null => next <= last && (keepGoing || failed.length === 0) ? next++ : null;
-  const note = (result: SimulationResult): void => {
+  const note = (result: SimulationResult, seconds: number): void => {
     results.push(result);
+    if (result.counts["seed: bulk"] !== undefined) {
+      large.seeds++;
+      large.seconds += seconds;
+    }
     if (result.verdict === "failed") failed.push(result);
     for (const [what, times] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + times;
     options.onResult(result);
@@ -49,19 +58,23 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
     medianCommits: median(results.map(({ commits }) => commits)),
     medianVirtualMs: median(results.map(({ virtualMs }) => virtualMs)),
     seconds: (performance.now() - began) / 1000,
+    large,
+    lanes,
   };
 }
 
 async function runLane(
   { simulation, trace }: PoolOptions,
   take: () => number | null,
-  note: (result: SimulationResult) => void,
+  note: (result: SimulationResult, seconds: number) => void,
 ): Promise<void> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   try {
     for (let seed = take(); seed !== null; seed = take()) {
+      const began = performance.now();
       const options = { ...simulation, seed };
-      note(await ask(worker, { options, trace: trace === undefined ? null : traceFile(trace, seed) }));
+      const result = await ask(worker, { options, trace: trace === undefined ? null : traceFile(trace, seed) });
+      note(result, (performance.now() - began) / 1000);
     }
   } finally {
     worker.terminate();

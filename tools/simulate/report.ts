@@ -1,11 +1,11 @@
 /** The output of the command. */
 
 import type { Shrunk, SimulationResult, StoryLine } from "../../simulation/mod.ts";
-import { FAULTS } from "../../simulation/mod.ts";
+import { DAMAGES, FAULTS } from "../../simulation/mod.ts";
 import type { Summary } from "./pool.ts";
 
 /** Events that must occur in any few hundred seeds beside every fault: a run without them would prove little. */
-export const OCCURRENCES = [
+export const OCCURRENCES: readonly string[] = [
   "election won",
   "logTruncated",
   "snapshot taken",
@@ -43,6 +43,27 @@ export const OCCURRENCES = [
   "partition: bridge",
   "partition: oneWay",
   "partition: ragged",
+  "seed: bulk",
+  "bulk write",
+  "snapshot of several blocks",
+  "entries packed",
+  "seed: slow",
+  "slow apply",
+  "slow query",
+  "slow restore",
+  "slow snapshot",
+  "seed: long",
+  "error: busy",
+  "error: too_large",
+  "error: session_expired",
+  "clock set back under leases",
+  "readdressed",
+  "message to a vacant address",
+  "message to another's address",
+  "readmitted with its data",
+  "readmitted with an empty disk",
+  "disk: write fails after its bytes",
+  ...DAMAGES.map((kind) => `file: ${kind}`),
   "state compared",
   "search: linearizable",
   "stale query done",
@@ -63,7 +84,7 @@ export const OCCURRENCES = [
   "long well interval",
   "idle in the end",
   "seed: busy operator",
-] as const;
+];
 
 /** Draws a bar of `width` characters. */
 export function progressBar(done: number, of: number, width = 24): string {
@@ -84,9 +105,14 @@ function virtual(ms: number): string {
   return `${(ms / 1000).toFixed(1)} virtual seconds`;
 }
 
-export function describeSummary({ seeds, failed, medianCommits, medianVirtualMs, seconds }: Summary): string {
-  const rate = Math.round(seeds / seconds * 60);
-  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute), ${virtual(medianVirtualMs)} and ` +
+/** The rates of large seeds and of all others are stated apart, since one large seed takes as long as many others. */
+export function describeSummary(summary: Summary): string {
+  const { seeds, failed, medianCommits, medianVirtualMs, seconds, large, lanes } = summary;
+  const rate = Math.round((seeds - large.seeds) / Math.max(0.001, seconds - large.seconds / lanes) * 60);
+  const ofLarge = large.seeds === 0
+    ? ""
+    : `, ${large.seeds} large ones ${(large.seconds / large.seeds).toFixed(1)} s each`;
+  return `${seeds} seeds in ${seconds.toFixed(1)} s (${rate} a minute${ofLarge}), ${virtual(medianVirtualMs)} and ` +
     `${medianCommits} commits each (median): ${seeds - failed.length} passed, ${failed.length} failed`;
 }
 
