@@ -23,7 +23,7 @@ import type { Network, Receiver } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
 import { MachineClock } from "./clock.ts";
-import { describeEvent } from "../story.ts";
+import { tellEvents } from "./node_events.ts";
 import { DatabaseDisk } from "./database_disk.ts";
 import { Disk } from "./disk.ts";
 import type { MachineDisk } from "./disk.ts";
@@ -322,16 +322,7 @@ export class Machine implements Receiver, Victim {
     const { run } = this.#with;
     const { trace } = run;
     run.protocol?.started(life, life.view);
-    node.addEventListener("raft", ({ detail }) => {
-      trace.count(detail.type);
-      if (detail.type === "electionStarted" && !detail.preVote) trace.count("campaign");
-      const line = trace.story === null ? null : describeEvent(detail);
-      if (line !== null) trace.describe(this.name, line);
-    });
-    node.addEventListener("snapshot", ({ detail: { index, reason } }) => {
-      if (reason === "installed") trace.count("snapshot installed");
-      trace.describe(this.name, `${reason === "taken" ? "takes" : "installs"} a snapshot at ${index}`);
-    });
+    tellEvents(run, this.name, node, this.#with.liar !== null);
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {
       const sentDamaged = error instanceof StorageError && error.code === "damaged" && this.#maySendWrongly;
       if (!sentDamaged && !this.#explains(error)) {
@@ -345,11 +336,6 @@ export class Machine implements Receiver, Victim {
       if (!PROTOCOL_REFUSALS.has(kind) || this.#maySendWrongly) return;
       this.#with.run.report("bad messages are refused", `${this.name} refuses what ${from} sent in order: ${reason}`);
     });
-    if (this.#with.liar !== null) {
-      node.addEventListener("metric", ({ detail }) => {
-        if (detail.type === "refused") this.#with.run.trace.count(`refused: ${detail.kind}`);
-      });
-    }
     node.addEventListener("stopped", ({ detail: { error } }) => this.#stopped(process, error));
     this.poll();
   }
