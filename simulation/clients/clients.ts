@@ -166,19 +166,20 @@ export class Clients {
     }
   }
 
-  /** Fills the state by bursts of writes, one after the other. */
+  /** Fills the state by bursts of writes, one after the other; later, it is a client like any other. */
   async #load({ burst, ...traits }: BulkTraits): Promise<void> {
     const { run, plan } = this.#options;
     const chance = run.decisions.stream(`client ${LOADER}`);
+    const manner: Manner = { timeoutMs: plan.clients.timeoutMs, abortMs: null, consistency: "linearizable" };
     let left = BULK_WRITES;
-    for (let number = 1; left > 0 && !this.#stopped && !run.calm; number++) {
+    for (let number = 1; !this.#stopped; number++) {
       chance.next();
       await run.scheduler.sleep(1000 + chance.below(2000 * plan.clients.thinkMs));
-      if (this.#stopped || !chance.strikes("burst", 1)) continue;
-      const names = Array.from({ length: chance.between(1, burst) }, (_, at) => `${LOADER}/${number}.${at}`);
-      left -= names.length;
-      run.trace.count("bulk write", names.length);
-      const manner: Manner = { timeoutMs: plan.clients.timeoutMs, abortMs: null, consistency: "linearizable" };
+      if (this.#stopped || !(run.calm || chance.strikes("burst", 1))) continue;
+      const count = run.calm || left <= 0 ? 1 : chance.between(1, burst);
+      const names = Array.from({ length: count }, (_, at) => `${LOADER}/${number}.${at}`);
+      left -= count;
+      run.trace.count("bulk write", count);
       await Promise.all(names.map((name) => this.#carryOut(LOADER, bulkWrite(traits, name, chance), name, manner)));
     }
   }
