@@ -22,7 +22,7 @@ async function folder(nodeId: string): Promise<FakeFileSystem> {
     await storage.persist({ sequence: index, hardState: null, snapshot: null, entries: [entry(index, 1, 90)] });
   }
   const writer = await storage.createSnapshot();
-  await writer.write(new TextEncoder().encode(`the state of ${nodeId}`));
+  await writer.write(new Uint8Array(nodeId === "n1" ? 40 : 50).fill(3));
   const meta = { id: nodeId, index: 3, term: 1, membership, size: writer.offset, checksum: writer.checksum };
   await writer.stage(meta);
   await storage.persist({ sequence: 13, hardState: { term: 2, votedFor: nodeId }, snapshot: meta, entries: [] });
