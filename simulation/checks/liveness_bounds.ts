@@ -34,7 +34,7 @@ const TRANSFERS = 3;
 const RESTORED_BYTES = 64 * 1024;
 
 export function boundsOf(plan: Plan): LivenessBounds {
-  const { node, network, clients, sessions, coordinator, faults, slow, maxDrift } = plan;
+  const { node, network, clients, sessions, coordinator, faults, slow, bulk, maxDrift } = plan;
   const timeoutUs = node.electionTimeoutMs * 1000 / (1 - maxDrift);
   const { loss, delay, replay } = network;
   const hopUs = network.leastDelayUs * network.unevenness + network.spreadDelayUs;
@@ -59,7 +59,8 @@ export function boundsOf(plan: Plan): LivenessBounds {
     settling: 6 * trouble * timeoutUs + 20 * hopUs,
     terms: 12,
     stranded: 3 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
-    catchUp: (5 + 2 * trouble) * timeoutUs + 20 * hopUs,
+    // Megabytes of entries take many batches.
+    catchUp: ((5 + 2 * trouble) * timeoutUs + 20 * hopUs) * (bulk === null ? 1 : 3),
     transferOf: (bytes) => TRANSFERS * transferUs(bytes),
     unanswered: slow !== null ? Infinity : isImpeded ? 10 : 2,
     // An answer waits for all commands before it.
