@@ -63,7 +63,7 @@ export const databases: readonly Mutant[] = [
       find: "entries[0]!.index <= before.lastIndex) deleteIndexes",
       replace: "entries[0]!.index < before.lastIndex) deleteIndexes",
     }],
-    killedBy: "simulation",
+    killedBy: "test",
     test: over("an entry replaces the one of its index and all that follow"),
   },
   {

@@ -109,6 +109,24 @@ export const streams: readonly Mutant[] = [
     test: SERVERS,
   },
   {
+    name: "watch-resumes-from-its-beginning",
+    rule: "The id of the last event counts for a watch that resumes, and not the version that its address begins with.",
+    edits: [{ file: "server/kv_routes.ts", find: "resumed ?? from", replace: "from ?? resumed" }],
+    killedBy: "test",
+    test: SERVERS,
+  },
+  {
+    name: "forward-without-deadline",
+    rule: "A request is answered within the server's time for it, whether or not the leader answers.",
+    edits: [{
+      file: FORWARD,
+      find: "    controller.abort();\n  }, timeoutMs);",
+      replace: "  }, timeoutMs);",
+    }],
+    killedBy: "test",
+    test: SERVERS,
+  },
+  {
     name: "own-origin-by-its-beginning",
     rule: "Only the server's own origin is its own, and none that begins like it.",
     edits: [{
