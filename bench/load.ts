@@ -54,3 +54,15 @@ export function residentBytes(pid: number | undefined): number | null {
     return null;
   }
 }
+
+/** Returns the processor time of a process in seconds; `null` on systems without /proc. */
+export function processorSeconds(pid: number | undefined): number | null {
+  try {
+    const [, rest = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ");
+    const fields = rest.split(" ").map(Number);
+    // The fields 14 and 15, in ticks of which Linux has 100 a second for programs.
+    return (fields[11]! + fields[12]!) / 100;
+  } catch {
+    return null;
+  }
+}

@@ -1,7 +1,8 @@
 /**
  * `deno task bench`: measures the parts, then a cluster of three processes, then the
  * same load on etcd if it is installed. `deno task bench memory` measures a log of a
- * million entries instead. See docs/performance.md.
+ * million entries instead, `catch-up` members that need a snapshot while writes go on,
+ * and `recovery` the start of a node with much to read. See docs/performance.md.
  */
 
 import { cpus, totalmem } from "node:os";
@@ -9,6 +10,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { etcdVersion, loadEtcd } from "./etcd.ts";
 import type { Load } from "./load.ts";
+import { benchCatchUp } from "./catch_up.ts";
+import { benchRecovery } from "./recovery.ts";
 import { benchMemory } from "./memory.ts";
 import * as parts from "./parts.ts";
 import type { Loads } from "./processes.ts";
@@ -18,6 +21,8 @@ import { number, printTable } from "./table.ts";
 
 const USAGE = `deno task bench [parts] [cluster] [etcd] [--seconds 3]   all three, unless some are named
 deno task bench memory [--entries 1000000] [--writers 256]
+deno task bench catch-up [--state-mib 320] [--rate 2000]
+deno task bench recovery [--log-mib 1024] [--value-bytes 100] [--keys 10000]
 
 etcd is measured with the cluster, for the ratio; it must be on the PATH.`;
 
@@ -72,15 +77,23 @@ async function main(): Promise<number> {
       seconds: { type: "string", default: "3" },
       entries: { type: "string", default: "1000000" },
       writers: { type: "string", default: "256" },
+      "state-mib": { type: "string", default: "320" },
+      rate: { type: "string", default: "2000" },
+      "log-mib": { type: "string", default: "1024" },
+      "value-bytes": { type: "string", default: "100" },
+      keys: { type: "string", default: "10000" },
       help: { type: "boolean", default: false },
     },
   });
-  const known = ["parts", "cluster", "etcd", "memory"];
-  const [seconds, entries, writers] = [values.seconds, values.entries, values.writers].map(Number);
-  const numbers = [seconds, entries, writers].every((value) => value !== undefined && value > 0);
-  if (values.help || !numbers || positionals.some((name) => !known.includes(name))) {
+  const known = ["parts", "cluster", "etcd", "memory", "catch-up", "recovery"];
+  const { help, ...texts } = values;
+  const numbers = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Number(text)]));
+  const { seconds, entries, writers } = numbers;
+  if (
+    help || !Object.values(numbers).every((value) => value > 0) || positionals.some((name) => !known.includes(name))
+  ) {
     console.log(USAGE);
-    return values.help ? 0 : 2;
+    return help ? 0 : 2;
   }
   const [cpu] = cpus();
   console.log(
@@ -88,6 +101,14 @@ async function main(): Promise<number> {
   );
   if (positionals.includes("memory")) {
     return await benchMemory({ entries: entries!, writers: writers!, clusters: [1, 3] }) ? 0 : 1;
+  }
+  if (positionals.includes("catch-up")) {
+    await benchCatchUp({ stateMib: numbers["state-mib"]!, perSecond: numbers["rate"]! });
+    return 0;
+  }
+  if (positionals.includes("recovery")) {
+    await benchRecovery({ logMib: numbers["log-mib"]!, valueBytes: numbers["value-bytes"]!, keys: numbers["keys"]! });
+    return 0;
   }
   const wanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
   if (wanted("parts")) await benchParts(seconds! * 1000 / 3);
