@@ -21,6 +21,10 @@ export interface Model {
   readonly snapshots?: number;
   /** Set if a write takes time. */
   readonly slowDisks?: boolean;
+  /** The invariants that are checked, if others would be violated before. */
+  readonly invariants?: readonly string[];
+  /** Set for a model that takes very long, explored only on request. */
+  readonly long?: boolean;
 }
 
 /** A model with a rule left out. */
@@ -35,6 +39,9 @@ const INVARIANTS = ["ElectionSafety", "LogMatching", "LeaderCompleteness", "Stat
 
 export const MODELS: readonly Model[] = [
   { name: "elections and replication", servers: 3, voters: 3, campaigns: 2, indexes: 3 },
+  { name: "slow disks and crashes", servers: 3, voters: 3, campaigns: 1, indexes: 3, crashes: 1, slowDisks: true },
+  { name: "snapshots", servers: 3, voters: 3, campaigns: 2, indexes: 2, snapshots: 1 },
+  { name: "a joint change", servers: 3, voters: 1, targets: ["bc"], campaigns: 2, indexes: 5, changes: 1 },
   {
     name: "one voter at a time",
     servers: 3,
@@ -43,10 +50,18 @@ export const MODELS: readonly Model[] = [
     campaigns: 2,
     indexes: 4,
     changes: 2,
+    long: true,
   },
-  { name: "joint changes", servers: 3, voters: 1, targets: ["bc", "abc", "a/b"], campaigns: 2, indexes: 5, changes: 2 },
-  { name: "slow disks and crashes", servers: 3, voters: 3, campaigns: 1, indexes: 3, crashes: 1, slowDisks: true },
-  { name: "snapshots", servers: 3, voters: 3, campaigns: 2, indexes: 3, snapshots: 1, crashes: 1 },
+  {
+    name: "joint changes with learners",
+    servers: 3,
+    voters: 1,
+    targets: ["bc", "abc", "a/b"],
+    campaigns: 2,
+    indexes: 5,
+    changes: 2,
+    long: true,
+  },
 ];
 
 export const BROKEN: readonly Broken[] = [
@@ -80,8 +95,19 @@ export const BROKEN: readonly Broken[] = [
     indexes: 3,
   },
   {
+    name: "a vote goes to any log, and another entry is committed",
+    bug: "anyLogIsUpToDate",
+    violates: ["StateMachineSafety"],
+    invariants: ["StateMachineSafety"],
+    servers: 3,
+    voters: 3,
+    campaigns: 2,
+    indexes: 3,
+  },
+  {
     name: "entries of older terms are committed by counting",
     bug: "commitsOldTerms",
+    long: true,
     violates: ["LeaderCompleteness"],
     servers: 3,
     voters: 3,
@@ -148,6 +174,7 @@ export const BROKEN: readonly Broken[] = [
   {
     name: "a change begins before the leader has committed in its term",
     bug: "changesBeforeOwnCommit",
+    long: true,
     violates: ["ElectionSafety", "LeaderCompleteness", "StateMachineSafety"],
     servers: 4,
     voters: 4,
@@ -191,7 +218,7 @@ export async function explore(
     `MaxCampaigns = ${model.campaigns} MaxIndex = ${model.indexes} MaxProposals = ${proposals} MaxChanges = ${changes} MaxCrashes = ${crashes}`,
     `MaxSnapshots = ${snapshots} Instant = ${slowDisks ? "FALSE" : "TRUE"}`,
     "SPECIFICATION Spec",
-    `INVARIANTS ${INVARIANTS.join(" ")}${bugs.length === 0 ? " SendsWhatItMay" : ""}`,
+    `INVARIANTS ${(model.invariants ?? INVARIANTS).join(" ")}${bugs.length === 0 ? " SendsWhatItMay" : ""}`,
     "PROPERTIES LeaderAppendOnly",
     ...symmetric ? ["SYMMETRY Symmetry"] : [],
   ].join("\n");

@@ -29,7 +29,7 @@ const votesFor = (event: ProtocolEvent): boolean =>
   receives(event, "RequestVote") !== null && event.state!.votedFor === event.from;
 
 const commits = (event: ProtocolEvent, before: TracedState): boolean =>
-  event.state!.commitIndex > before.commitIndex && before.role === "leader";
+  event.state!.commitIndex > before.commitIndex && (before.role === "leader" || event.state!.role === "leader");
 
 const changes = ({ state }: ProtocolEvent): boolean => state?.membership !== undefined;
 
@@ -38,14 +38,6 @@ export const PLANTED: readonly Planted[] = [
     mutant: "double-vote",
     event: "a second vote in a term",
     isBroken: (event, before) => votesFor(event) && before.votedFor !== null && before.term === event.state!.term,
-  },
-  {
-    mutant: "no-freshness-check",
-    event: "a vote for a log that is behind",
-    isBroken: (event, { lastIndex, lastTerm }) => {
-      const { lastLogIndex, lastLogTerm } = event.message as unknown as Record<string, number>;
-      return votesFor(event) && (lastLogTerm! < lastTerm || (lastLogTerm === lastTerm && lastLogIndex! < lastIndex));
-    },
   },
   {
     mutant: "vote-before-durable",
@@ -97,11 +89,6 @@ export const PLANTED: readonly Planted[] = [
     mutant: "matching-entries-truncated",
     event: "entries of the leader that are truncated",
     isBroken: (event, before) => receives(event, "AppendEntries") !== null && event.state!.lastIndex < before.lastIndex,
-  },
-  {
-    mutant: "two-uncommitted-memberships",
-    event: "a change before the one before has committed",
-    isBroken: (event) => event.kind === "changeMembership",
   },
   {
     mutant: "several-voters-in-one-step",

@@ -96,7 +96,7 @@ Deno.test("each rule that the specification can leave out has a broken model, an
   const texts: string[] = [];
   for (const name of ["RaftNode", "Raft"]) texts.push(await Deno.readTextFile(`${ROOT}${SPECIFICATION}${name}.tla`));
   const rules = new Set([...texts.join().matchAll(/"(\w+)" \\in Bugs/g)].map(([, rule]) => rule));
-  assert.deepEqual(BROKEN.map(({ bug }) => bug).sort(), [...rules].sort());
+  assert.deepEqual([...new Set(BROKEN.map(({ bug }) => bug))].sort(), [...rules].sort());
   const properties = new Set(BROKEN.flatMap(({ violates }) => violates));
   for (const property of properties) assert.ok(texts.join().includes(`\n${property} ==`), property);
   assert.ok(MODELS.length >= 4 && PLANTED.length >= 10);
