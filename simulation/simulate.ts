@@ -202,7 +202,7 @@ class Simulation {
   async #checkAll(): Promise<void> {
     const run = this.#run;
     if (run.violation !== null) return;
-    this.#history.checkOutcomes(run, this.#application);
+    this.#history.checkOutcomes(run, this.#application, this.#faults.clients.served.withoutEffect);
     this.#history.checkOrder(run);
     this.#faults.cluster.checkOperators();
     const watches = new WatchChecks();

@@ -89,7 +89,11 @@ export class History {
   }
 
   /** Checks outcomes: no acknowledged command is lost, and no rejected one was executed. */
-  checkOutcomes(run: Run, application: ApplicationChecks): void {
+  checkOutcomes(run: Run, application: ApplicationChecks, withoutEffect: readonly string[]): void {
+    for (const request of withoutEffect) {
+      const at = application.carriedOut(request);
+      if (at !== undefined) run.report("outcomes are true", `a node aborted ${request}, which was executed at ${at}`);
+    }
     for (const { asked: { type, text }, request, outcome, position, client } of this.records) {
       if (type !== "command") continue;
       const at = application.carriedOut(request);

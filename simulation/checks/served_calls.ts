@@ -19,6 +19,8 @@ export interface ServedCall {
 export class ServedCalls {
   readonly #run: Run;
   readonly #open = new Set<ServedCall>();
+  /** The requests that must not be executed, because a node said so of their only attempt. */
+  readonly withoutEffect: string[] = [];
 
   constructor(run: Run) {
     this.#run = run;

@@ -3,11 +3,13 @@
  * arrive late, or find no process; it never arrives twice, but its client may retry.
  */
 
+import { ByteReader } from "../../lib/bytes.ts";
 import type { CallOptions, ClientTransport, ProposeOutcome } from "../../lib/client/mod.ts";
 import { DirectClientTransport } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../../lib/node/types.ts";
 import type { RaftNode } from "../../lib/node/mod.ts";
+import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { Server } from "../checks/history.ts";
 import type { ServedCalls } from "../checks/served_calls.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -65,7 +67,13 @@ export class CallNetwork implements ClientTransport {
     options: CallOptions = {},
   ): Promise<readonly ProposeOutcome[]> {
     const { signal } = options;
-    return this.#call("a proposal", endpoint, signal, (node, signal) => node.propose(endpoint, commands, { signal }));
+    return this.#call("a proposal", endpoint, signal, async (node, signal) => {
+      const outcomes = await node.propose(endpoint, commands, { signal });
+      for (const [at, outcome] of outcomes.entries()) {
+        if (!outcome.ok && outcome.error.code === "aborted") this.#aborted(commands[at]!, outcome.error);
+      }
+      return outcomes;
+    });
   }
 
   read(
@@ -75,10 +83,25 @@ export class CallNetwork implements ClientTransport {
   ): Promise<ReadResult> {
     const { signal, ...rest } = options;
     return this.#call(`a ${rest.consistency} read`, endpoint, signal, async (node, signal, server) => {
-      const answer = await node.read(endpoint, query, { ...rest, signal });
+      const answer = await node.read(endpoint, query, { ...rest, signal }).catch((error: RaftError) => {
+        this.#path.run.require(
+          error.outcome === "rejected",
+          "outcomes are true",
+          () => `a read at ${endpoint} has no effect, and its outcome is ${error.outcome}`,
+        );
+        throw error;
+      });
       this.#servers.set(answer, server);
       return answer;
     });
+  }
+
+  /** Notes a command that a node aborted without an effect, as it says: its client, which has given up, does not send it again. */
+  #aborted(command: Uint8Array, { outcome }: RaftError): void {
+    const entry = decodeEntry(command);
+    // One of a session may already be on its way again.
+    if (outcome !== "rejected" || entry.type !== "plain") return;
+    this.#path.served.withoutEffect.push(new ByteReader(entry.command).string());
   }
 
   /** Returns the process that gave an answer to a query. */

@@ -9,6 +9,7 @@ import { crc32c } from "../../lib/crc32c.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { leftAtClient } from "../checks/idle_checks.ts";
+import type { ServedCalls } from "../checks/served_calls.ts";
 import type { History, HistoryRecord } from "../checks/history.ts";
 import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
@@ -111,6 +112,11 @@ export class Clients {
   /** Their names in the network. */
   get names(): string[] {
     return [...this.#clients.keys(), ...this.#watching.map(({ name }) => name)];
+  }
+
+  /** The calls that nodes are serving. */
+  get served(): ServedCalls {
+    return this.#options.served;
   }
 
   /** All clients. */
