@@ -64,7 +64,7 @@ export const databases: readonly Mutant[] = [
       replace: "entries[0]!.index < before.lastIndex) deleteIndexes",
     }],
     killedBy: "test",
-    test: over("an entry replaces the one of its index and all that follow"),
+    test: over("a membership entry that is overwritten is gone"),
   },
   {
     name: "database-kept-from-deletion",
@@ -83,7 +83,7 @@ export const databases: readonly Mutant[] = [
     edits: [{
       file: "storage/indexeddb/web_lock.ts",
       find: "    if (holds) onStolen();\n    else if",
-      replace: "    if",
+      replace: "    if (holds && waitMs < 0) onStolen();\n    else if",
     }],
     killedBy: "simulation",
     test: over("a connection that is closed by force, and a lock that is stolen, are lost"),

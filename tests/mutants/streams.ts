@@ -41,8 +41,8 @@ export const streams: readonly Mutant[] = [
     rule: "A peer that stops acknowledging later is given up, too.",
     edits: [{
       file: PEER,
-      find: "    if (this.#online && requestedLongAgo && this.#hangTimer === undefined) this.#expectAck();\n",
-      replace: "",
+      find: "if (this.#online && requestedLongAgo",
+      replace: "if (!this.#online && requestedLongAgo",
     }],
     killedBy: "test",
     test: LANES,
