@@ -5,7 +5,7 @@
 
 import type { MembershipTarget } from "../../lib/node/mod.ts";
 import type { RaftError } from "../../lib/errors.ts";
-import { equalMemberships, membershipOf } from "../../lib/raft/mod.ts";
+import { equalMemberships, isJoint, membershipOf } from "../../lib/raft/mod.ts";
 import type { Membership, NodeId, SnapshotMeta } from "../../lib/raft/types.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Run } from "../run.ts";
@@ -93,8 +93,10 @@ export class OperatorChecks {
         hasSameVoters(other.target!, target)
       );
       if (twin) continue;
-      const found = memberships.find(({ index, membership }) =>
-        index > lastIndex && this.#protocol.entries.committed(index)!.entry.term === term &&
+      // A joint configuration is left by itself, also to the voters that a request had in mind.
+      const isLeave = (at: number): boolean => at > 0 && isJoint(memberships[at - 1]!.membership);
+      const found = memberships.find(({ index, membership }, at) =>
+        index > lastIndex && !isLeave(at) && this.#protocol.entries.committed(index)!.entry.term === term &&
         this.#protocol.leaderOf(term) === machine.name && hasSameVoters(membership, target)
       );
       if (found !== undefined) {
