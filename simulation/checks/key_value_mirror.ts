@@ -17,6 +17,9 @@ import type { StateMachine } from "../../lib/state_machine.ts";
 
 const decoder = new TextDecoder();
 
+/** The size at which the store ends the answer to a list. */
+const LIST_FULL_BYTES = 1024 * 1024;
+
 /** A change of a key. */
 export interface MirroredChange {
   readonly type: "put" | "delete";
@@ -55,7 +58,9 @@ export class KeyValueMirror {
         const query = decodeQuery(bytes);
         const decoded = query.type === "get" ? decodeGetAnswer(answer) : decodeListAnswer(answer);
         const revision = decoded.ok ? decoded.revision : 0;
-        const expected = query.type === "get" ? this.#get(query.key, revision) : this.#list(query, revision);
+        const expected = query.type === "get"
+          ? this.#get(query.key, revision)
+          : this.#list(query, revision, decoded.ok && "entries" in decoded ? decoded.entries.length : 0);
         this.#compare(`a ${query.type} at revision ${revision}`, expected, decoded);
         return answer;
       },
@@ -84,14 +89,18 @@ export class KeyValueMirror {
     return { ok: true, revision, entry: found === undefined ? null : { version: found.version, value: found.value } };
   }
 
-  #list({ prefix, startAfter, limit = 1000, keysOnly }: ListQuery, revision: number): ListAnswer {
+  #list({ prefix, startAfter, limit = 1000, keysOnly }: ListQuery, revision: number, given: number): ListAnswer {
     const begin = decoder.decode(prefix);
     const after = startAfter === undefined ? "" : decoder.decode(startAfter);
     const found = [...this.#entries].filter(([key]) => key.startsWith(begin) && key > after).sort(([a], [b]) =>
       a < b ? -1 : 1
     );
-    const entries = found.slice(0, limit).map(([, entry]) => keysOnly ? { ...entry, value: new Uint8Array() } : entry);
-    return { ok: true, revision, entries, more: found.length > limit };
+    const shown = found.map(([, entry]) => keysOnly ? { ...entry, value: new Uint8Array() } : entry);
+    // An answer also ends before the entry that would make it too large, numbers and lengths included.
+    const bytes = shown.slice(0, given + 1).reduce((sum, { key, value }) => sum + key.length + value.length + 16, 32);
+    const isFull = given > 0 && bytes > LIST_FULL_BYTES;
+    const most = isFull ? Math.min(limit, given) : limit;
+    return { ok: true, revision, entries: shown.slice(0, most), more: shown.length > most };
   }
 
   #compare(what: string, expected: unknown, answer: unknown): void {
