@@ -17,8 +17,8 @@ import type { StateMachine } from "../../lib/state_machine.ts";
 
 const decoder = new TextDecoder();
 
-/** The size at which the store ends the answer to a list. */
-const LIST_FULL_BYTES = 1024 * 1024;
+/** The size from which on the store may end the answer to a list: how large it is exactly depends on how the store keeps values. */
+const NEARLY_FULL_BYTES = 512 * 1024;
 
 /** A change of a key. */
 export interface MirroredChange {
@@ -96,9 +96,9 @@ export class KeyValueMirror {
       a < b ? -1 : 1
     );
     const shown = found.map(([, entry]) => keysOnly ? { ...entry, value: new Uint8Array() } : entry);
-    // An answer also ends before the entry that would make it too large, numbers and lengths included.
+    // An answer also ends before the entry that would make it too large.
     const bytes = shown.slice(0, given + 1).reduce((sum, { key, value }) => sum + key.length + value.length + 16, 32);
-    const isFull = given > 0 && bytes > LIST_FULL_BYTES;
+    const isFull = given > 0 && bytes > NEARLY_FULL_BYTES;
     const most = isFull ? Math.min(limit, given) : limit;
     return { ok: true, revision, entries: shown.slice(0, most), more: shown.length > most };
   }
