@@ -230,7 +230,9 @@ export class Machine implements Receiver, Victim {
     const ended = (error: unknown): void => {
       this.requireAlive(process);
       if (this.process !== process) return;
-      const failure = error === null ? process.retire() : `failed: ${error}`;
+      const left = process.retire();
+      // A time limit of a browser can not be cancelled.
+      const failure = error === null ? (this.inBrowser ? null : left) : `failed: ${error}`;
       if (failure !== null) this.#with.run.report("no unexplained stop", `${this.name} was closed, but ${failure}`);
       closed();
     };
