@@ -59,7 +59,6 @@ export const OCCURRENCES: readonly string[] = [
   "clock set back under leases",
   "readdressed",
   "message to a vacant address",
-  "message to another's address",
   "readmitted with its data",
   "readmitted with an empty disk",
   "disk: write fails after its bytes",
