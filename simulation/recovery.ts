@@ -48,8 +48,10 @@ export async function recover(options: NemesisOptions): Promise<void> {
 }
 
 /** Checks that no healthy node has anything left of requests, which have all ended. */
-async function checkIdle(quorum: ReadonlySet<Machine>, { run }: NemesisOptions): Promise<void> {
-  const peers = new Set([...quorum].map(({ name }) => name));
+async function checkIdle(quorum: ReadonlySet<Machine>, { run, cluster }: NemesisOptions): Promise<void> {
+  const membership = leaderIn(quorum, cluster)?.node?.inspect().membership;
+  const members = [...quorum].filter((machine) => membership !== undefined && isMember(membership, machine));
+  const peers = new Set(members.map(({ name }) => name));
   const left = (): string | undefined =>
     [...quorum].map((machine) => leftAtNode(machine, peers)).find((left) => left !== null) ?? undefined;
   // Calls whose clients have gone end within a few election timeouts.
