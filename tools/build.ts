@@ -12,9 +12,9 @@ import { ROOT, run } from "./run.ts";
 const DEMO = "dist/demo";
 /** The bundles whose size is limited: each module with its output and the most bytes, gzipped. */
 const BUNDLES = [
-  { module: "mod.ts", output: "dist/raft-core.js", maxBytes: 46_000 },
-  { module: "tools/sizes/tab.ts", output: "dist/sizes/tab.js", maxBytes: 75_000 },
-  { module: "tools/sizes/relay.ts", output: "dist/sizes/relay.js", maxBytes: 97_000 },
+  { module: "mod.ts", output: "dist/raft-core.js", maxBytes: 47_000 },
+  { module: "tools/sizes/tab.ts", output: "dist/sizes/tab.js", maxBytes: 76_000 },
+  { module: "tools/sizes/relay.ts", output: "dist/sizes/relay.js", maxBytes: 98_000 },
 ];
 /** The most bytes of all the demo's files, gzipped. */
 const DEMO_MAX_BYTES = 250_000;
