@@ -204,7 +204,8 @@ export class ClusterAdmin {
         this.#finder.succeeded();
         return answer;
       } catch (thrown) {
-        const error = byNode(RaftError.from(thrown, "unreachable"), signal);
+        const failure = RaftError.from(thrown, "unreachable");
+        const error = byNode(failure, signal);
         // A search, and a question about the members, change nothing.
         if (endpoint !== null && !anywhere && error.outcome === "unknown") inDoubt = true;
         const outcome = inDoubt ? "unknown" : "rejected";
@@ -218,7 +219,7 @@ export class ClusterAdmin {
         const untilMs = Math.min(deadlineMs, leaderlessMs + NO_LEADER_MS);
         if (clock.monotonicMs() + pauseMs > untilMs) throw told.withOutcome(outcome);
         options.onRetry?.(error);
-        const hinted = endpoint !== null && !detour && this.#finder.failed(endpoint, error);
+        const hinted = endpoint !== null && !detour && this.#finder.failed(endpoint, failure);
         // A leader that is unreachable from here may be reachable for another node, which forwards the request.
         detour = !detour && endpoint !== null && (error.code === "unreachable" || error.code === "timeout");
         if (!hinted) await pause(clock, pauseMs, signal);
