@@ -317,7 +317,7 @@ Deno.test("invalid membership changes", async () => {
       ["AddMember", {}, "invalid_argument"],
       ["AddMember", { id: "n2" }, "invalid_argument"],
       ["AddMember", { id: "n2", address: "no address at all" }, "invalid_argument"],
-      ["AddMember", { id: "n2", address: "127.0.0.1:1" }, "unreachable"],
+      ["AddMember", { id: "n2", address: "127.0.0.1:1" }, "refused"],
       ["AddMember", { id: "n1", address: `127.0.0.1:${server.port}x` }, "invalid_argument"],
       ["AddMember", { id: "n9", address: `127.0.0.1:${server.port}` }, "identity_mismatch"],
       ["RemoveMember", { id: "n1" }, "refused"],

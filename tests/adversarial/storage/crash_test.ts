@@ -7,7 +7,7 @@ import type { FakeFault, Survival } from "../../../storage/file/fake_file_system
 import { verifyLog } from "../../../storage/file/inspect.ts";
 import { FileStorage } from "../../../storage/file/mod.ts";
 import { generator } from "./random.ts";
-import { entry, nothing, observe, play } from "./workload.ts";
+import { entry, firstEntry, nothing, observe, play } from "./workload.ts";
 import type { Expected, Progress } from "./workload.ts";
 
 const options = { segmentBytes: 1500 };
@@ -51,7 +51,9 @@ async function check(fs: FakeFileSystem, { acknowledged, inFlight }: Progress, w
   // The storage continues from there.
   if (state.identity === null) await storage.initialize({ nodeId: "n1", incarnation: "j", clusterId: "" });
   const hardState = { term: state.hardState.term + 10, votedFor: "n9" };
-  await storage.persist({ sequence: 1, hardState, snapshot: null, entries: [entry(state.lastIndex + 1, 90, 700)] });
+  const { lastIndex } = state;
+  const next = lastIndex === 0 ? firstEntry(hardState.term) : entry(lastIndex + 1, hardState.term, 700);
+  await storage.persist({ sequence: 1, hardState, snapshot: null, entries: [next] });
   await storage.close();
   fs.restart("none", () => 0);
   const again = new FileStorage(fs, "/data", options);
