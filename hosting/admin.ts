@@ -27,6 +27,8 @@ export interface AdminOptions {
   readonly node: ServedNode;
   /** Asks a node for its identity. @throws {RaftError} `unreachable` */
   identify(address: string, signal: AbortSignal): Promise<Identified>;
+  /** Reports whether this error of `identify` means that nothing listens there: a node may be about to. @default never */
+  mayBeStarting?(error: unknown): boolean;
   /** The hints of the errors. */
   readonly hints: Hints;
   /**
@@ -167,7 +169,7 @@ export class Admin {
   /**
    * Asks the node at an address for its identity. Anything may be there: whatever it is and answers, the error says
    * only that no node answers, so that no operator reads another service through this node. It is no `unreachable`,
-   * after which a client would try other nodes of the cluster.
+   * after which a client would try other nodes of the cluster. A service that has answered is not asked again.
    */
   async #ask(address: string, signal: AbortSignal): Promise<Identified> {
     const { identify, hints: { startFirst: hint }, pollIntervalMs = 50 } = this.#options;
@@ -179,7 +181,8 @@ export class Admin {
       } catch (cause) {
         if (signal.aborted) throw abortedError(signal);
         const late = inTime.aborted ? ` within ${ASK_TIMEOUT_MS / 1000} s` : "";
-        if (late === "" && systemClock.monotonicMs() < lastMs) await pause(systemClock, 5 * pollIntervalMs, signal);
+        const again = this.#options.mayBeStarting?.(cause) === true && systemClock.monotonicMs() < lastMs;
+        if (again) await pause(systemClock, 5 * pollIntervalMs, signal);
         else throw new RaftError("refused", `no node answers at ${address}${late}`, { hint, cause });
       }
     }

@@ -13,6 +13,7 @@ import type { FetchHandler } from "./listener.ts";
 import { problem, problemResponse } from "./problem.ts";
 import type { ServerRelay } from "./relay.ts";
 import { clientService } from "../transport/wire/client_service.ts";
+import { surelyNotSent } from "../transport/connect/http_client.ts";
 import { ANONYMOUS, identityOf } from "../transport/wire/identity.ts";
 import { atLeader } from "../hosting/forward.ts";
 import { Admin } from "../hosting/admin.ts";
@@ -41,6 +42,7 @@ export function nodeHandler(options: NodeHandlerOptions): FetchHandler {
   const admin = new Admin({
     node,
     identify: (other, signal) => relay.identify(other, ANONYMOUS, signal),
+    mayBeStarting: surelyNotSent,
     hints: SERVER_HINTS,
     electionTimeoutMs,
   });

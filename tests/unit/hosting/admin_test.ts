@@ -162,15 +162,20 @@ Deno.test("add and change end within seconds where no node answers, and are not 
 Deno.test("add: a node that is just starting may come up meanwhile", async () => {
   const node = new Leader();
   let asked = 0;
+  let starting = false;
   const admin = new Admin({
     node,
     identify: () =>
       ++asked < 3
         ? Promise.reject(new RaftError("unreachable", "no node answers"))
         : Promise.resolve({ nodeId: "n4", incarnation: "i4", clusterId: "", empty: true }),
+    mayBeStarting: () => starting,
     hints: SERVER_HINTS,
     pollIntervalMs: 1,
   });
+  await assert.rejects(admin.add({ ...n4, learner: true }, signal), { code: "refused" });
+  assert.equal(asked, 1, "what has answered is not asked again");
+  starting = true;
   await admin.add({ ...n4, learner: true }, signal);
   assert.deepEqual([asked, node.ids], [3, [["n1", "n2", "n3"], ["n4"]]]);
 });
