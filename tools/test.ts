@@ -37,7 +37,7 @@ const PARALLEL = ["unit"];
 const ALONE = ["unit", "cluster", "browser", "seeds"];
 
 /** The number of runs of the other kinds at a time. */
-const AT_ONCE = 2;
+const AT_ONCE = 3;
 
 function last(output: string, pattern: RegExp): RegExpExecArray | null {
   return [...output.matchAll(pattern)].at(-1) ?? null;
