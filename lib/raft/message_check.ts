@@ -65,8 +65,9 @@ function contradiction(state: State, message: Message): MessageRefusal | null {
   return { kind: "conflict", reason };
 }
 
+/** Returns a committed entry that a log with this entry can't have; terms never go down in a log (§5.3). */
 function contradicted({ log, commitIndex }: State, index: number, term: number): number | null {
-  if (index > commitIndex) return null;
+  if (index > commitIndex) return term < log.termAt(commitIndex)! ? commitIndex : null;
   const committed = log.termAt(index);
   return committed === undefined || committed === term ? null : index;
 }

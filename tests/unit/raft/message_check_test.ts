@@ -88,6 +88,25 @@ Deno.test("a log begins with a membership: an empty node refuses any other first
   assert.deepEqual(s.raft.membership.voters, three, "a snapshot has a membership to name");
 });
 
+Deno.test("figure 3: a log that can't have what is committed here is refused, also behind the end of this one", () => {
+  const s = new Server("n1", { voters: three });
+  s.deliver(
+    "n2",
+    appendEntries({ term: 7, prevLogIndex: 1, prevLogTerm: 1, leaderCommit: 2, entries: [command(2, 7)] }),
+  );
+  assert.equal(s.persist().raft.commitIndex, 2);
+  const contradicting = [
+    appendEntries({ term: 8, prevLogIndex: 2, prevLogTerm: 6 }),
+    appendEntries({ term: 8, prevLogIndex: 3, prevLogTerm: 6 }),
+    appendEntries({ term: 8, prevLogIndex: 1, prevLogTerm: 1, entries: [command(2, 6)] }),
+    installSnapshot({ term: 8, snapshot: snapshotMeta(2, 6, membership(three)) }),
+    installSnapshot({ term: 8, snapshot: snapshotMeta(9, 6, membership(three)) }),
+  ];
+  for (const message of contradicting) assert.equal(kindOf(s, "n3", message), "conflict", JSON.stringify(message));
+  assert.deepEqual([s.raft.term, s.raft.leader, s.raft.lastIndex], [7, "n2", 2]);
+  assert.equal(kindOf(s, "n3", installSnapshot({ term: 8, snapshot: snapshotMeta(9, 7, membership(three)) })), null);
+});
+
 Deno.test("answers to what was never sent are refused, and acknowledge nothing", () => {
   const s = new Server("n1", { voters: three }).lead("n2", "n3");
   s.propose("a");
