@@ -20,6 +20,7 @@ import { Clients } from "./clients/clients.ts";
 import { keyValueHistory, KeyValueWorkload, misread } from "./clients/key_value_workload.ts";
 import type { Workload } from "./clients/workload.ts";
 import { drawBusyOperator, operate } from "./faults/busy_operator.ts";
+import { OperatorChecks } from "./checks/operator_checks.ts";
 import { Cluster } from "./faults/cluster.ts";
 import { Liar } from "./faults/liar.ts";
 import { Nemesis } from "./faults/nemesis.ts";
@@ -158,7 +159,8 @@ class Simulation {
     const history = this.#history;
     const mayWatch = options.stateMachine === undefined && options.workload === undefined;
     const clients = new Clients({ run, plan, machines, network, served, workload, history, application, mayWatch });
-    const cluster = new Cluster(run, protocol, machines, served);
+    const operators = new OperatorChecks(run, protocol, plan.liar !== null);
+    const cluster = new Cluster(run, protocol, operators, machines, served);
     const liveness = new LivenessChecks({ run, plan, protocol, cluster, network, clients, history, served });
     run.scheduler.observer = { everyUs: LOOK_US, look: () => liveness.poll() };
     this.#options = options;

@@ -32,11 +32,14 @@ export interface OperatorRequest {
 export class OperatorChecks {
   readonly #run: Run;
   readonly #protocol: ProtocolChecks;
+  /** Set if a member lies: it may claim to lead, and a node that asked it to has to believe that. */
+  readonly #lies: boolean;
   readonly #requests: OperatorRequest[] = [];
 
-  constructor(run: Run, protocol: ProtocolChecks) {
+  constructor(run: Run, protocol: ProtocolChecks, lies: boolean) {
     this.#run = run;
     this.#protocol = protocol;
+    this.#lies = lies;
   }
 
   /** Notes a request that a node is about to receive. */
@@ -127,7 +130,7 @@ export class OperatorChecks {
     const { machine, to, term, wasLeader } = request;
     if (to !== null && to !== leader) return this.#broken(request, `${leader} as the new leader instead of ${to}`);
     const kept = leader === machine.name && wasLeader;
-    if (kept || this.#protocol.leadsAfter(leader, term)) return;
+    if (kept || this.#lies || this.#protocol.leadsAfter(leader, term)) return;
     this.#broken(request, `${leader} as the new leader, which has not led since term ${term}`);
   }
 

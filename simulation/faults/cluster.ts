@@ -7,7 +7,7 @@ import { RaftError } from "../../lib/errors.ts";
 import { memberOf } from "../../lib/raft/mod.ts";
 import { hasQuorum, majority } from "../../lib/raft/quorum.ts";
 import type { Member, Membership } from "../../lib/raft/types.ts";
-import { OperatorChecks } from "../checks/operator_checks.ts";
+import type { OperatorChecks } from "../checks/operator_checks.ts";
 import type { OperatorRequest } from "../checks/operator_checks.ts";
 import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { ServedCalls } from "../checks/served_calls.ts";
@@ -30,12 +30,18 @@ export class Cluster {
   readonly #served: ServedCalls;
   readonly #chance: Stream;
 
-  constructor(run: Run, protocol: ProtocolChecks, machines: ReadonlyMap<string, Machine>, served: ServedCalls) {
+  constructor(
+    run: Run,
+    protocol: ProtocolChecks,
+    operators: OperatorChecks,
+    machines: ReadonlyMap<string, Machine>,
+    served: ServedCalls,
+  ) {
     this.run = run;
     this.#protocol = protocol;
     this.machines = machines;
     this.#served = served;
-    this.#operators = new OperatorChecks(run, protocol);
+    this.#operators = operators;
     this.#chance = run.decisions.stream("operator");
   }
 
