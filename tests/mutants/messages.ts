@@ -40,6 +40,20 @@ export const messages: readonly Mutant[] = [
     },
   },
   {
+    name: "older-terms-behind-the-commit",
+    rule: "A log whose terms fall behind the last committed entry's lacks that entry, and is refused (§5.3).",
+    edits: [{
+      file: CHECK,
+      find: "if (index > commitIndex) return term < log.termAt(commitIndex)! ? commitIndex : null;",
+      replace: "if (index > commitIndex) return null;",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "figure 3: a log that can't have what is committed here is refused, also behind the end of this one",
+    },
+  },
+  {
     name: "any-term-taken",
     rule: "A message raises the term by a bounded number (§5.1).",
     edits: [{ file: CHECK, find: "if (term <= termLimit.highest) {", replace: "if (term >= 0) {" }],
