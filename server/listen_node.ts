@@ -168,13 +168,16 @@ function httpServers(
     if (refusal !== null) send(refusal, outgoing).catch(() => breakOff(outgoing));
     else void handle(incoming, outgoing);
   };
+  // A fault of one request must not end the process.
+  const start = (incoming: Incoming, outgoing: Outgoing): void =>
+    void begin(incoming, outgoing).catch(() => breakOff(outgoing));
   const pipelines = new Pipelines();
   const answer = (incoming: Incoming, outgoing: Outgoing): void => {
-    if ("stream" in incoming) return void begin(incoming, outgoing);
+    if ("stream" in incoming) return start(incoming, outgoing);
     limitDrain(incoming, outgoing);
     const { "content-length": length, "transfer-encoding": coding } = incoming.headers;
     const hasBody = length !== undefined || coding !== undefined;
-    pipelines.add(incoming.socket, outgoing, hasBody, () => void begin(incoming, outgoing));
+    pipelines.add(incoming.socket, outgoing, hasBody, () => start(incoming, outgoing));
   };
   const plain = http.createServer({
     headersTimeout: 10_000,
