@@ -29,7 +29,7 @@ export function reasonToRefuse(state: State, from: NodeId, message: Message): Me
 function termTooHigh(state: State, from: NodeId, { type, term }: Message): MessageRefusal | null {
   const { termLimit, membership } = state;
   if (term <= termLimit.highest) {
-    termLimit.kept(from);
+    termLimit.kept(from, type === "AppendEntries" || type === "InstallSnapshot");
     return null;
   }
   // A node without a membership has to trust the first leader.

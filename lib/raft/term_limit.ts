@@ -13,7 +13,10 @@
  * {@linkcode MAX_CATCH_UP} terms ahead has a term that no elections led to: it was in the
  * way of a forged message, before there was a bound. The others go on without it until it
  * is replaced. Only a node that has nothing to lose, neither log nor membership, follows
- * such a cluster, and at once.
+ * such a cluster. It can't know what its cluster's term is, but what a cluster looks like: it
+ * goes on in its term, and for an empty node that takes {@linkcode FAR_PATIENCE} election
+ * timeouts without a word from a leader within the bound. Single forged messages are nothing
+ * of the kind. No node follows to the last term, in which no leader could be elected.
  */
 
 import type { NodeId, RestoredState } from "./types.ts";
@@ -33,6 +36,8 @@ export const MAX_TERM: number = Number.MAX_SAFE_INTEGER;
 
 /** The number of election timeouts for which a member must stay ahead before this node catches up. */
 const PATIENCE = 2;
+/** The same for an empty node and a term that no elections led to: nothing else tells a cluster from a forger. */
+export const FAR_PATIENCE: number = 10;
 /** The number of senders that are watched. */
 const MAX_SENDERS = 64;
 
@@ -52,6 +57,8 @@ export class TermLimit {
   #ticks = 0;
   #highest: number;
   readonly #ahead = new Map<NodeId, Ahead>();
+  /** Set if a leader within the bound has sent something in this window. */
+  #led = false;
 
   constructor(term: number, windowTicks: number) {
     this.#highest = limitAfter(term);
@@ -66,12 +73,21 @@ export class TermLimit {
   /** Notes that a member is further ahead than that. */
   exceeded(from: NodeId, term: number): void {
     const sender = this.#ahead.get(from);
-    if (sender !== undefined) Object.assign(sender, { now: true, term });
-    else if (this.#ahead.size < MAX_SENDERS) this.#ahead.set(from, { windows: 0, now: true, term });
+    // A node's term rises by no more in this time, and its messages may be late.
+    const goesOn = sender !== undefined && Math.abs(term - sender.term) <= MAX_TERM_JUMP;
+    if (goesOn) Object.assign(sender, { now: true, term });
+    else if (sender !== undefined || this.#ahead.size < MAX_SENDERS) {
+      this.#ahead.set(from, { windows: 0, now: true, term });
+    }
   }
 
-  /** Notes a message within the bound: its sender is not ahead, whatever was sent in its name. */
-  kept(from: NodeId): void {
+  /**
+   * Notes a message within the bound: its sender is not ahead, whatever was sent in its name.
+   *
+   * @param leads set for a leader's message
+   */
+  kept(from: NodeId, leads: boolean): void {
+    this.#led ||= leads;
     if (this.#ahead.size > 0) this.#ahead.delete(from);
   }
 
@@ -85,11 +101,13 @@ export class TermLimit {
     if (++this.#ticks < this.#windowTicks) return null;
     this.#ticks = 0;
     this.#highest = limitAfter(term);
+    const mayGoFar = empty && !this.#led;
+    this.#led = false;
     let patient: NodeId | null = null;
     for (const [id, sender] of this.#ahead) {
       const far = sender.term - term > MAX_CATCH_UP;
-      if (!sender.now || (far && !empty)) this.#ahead.delete(id);
-      else if (++sender.windows >= PATIENCE) {
+      if (!sender.now || (far && (!mayGoFar || sender.term >= MAX_TERM))) this.#ahead.delete(id);
+      else if (++sender.windows >= (far ? FAR_PATIENCE : PATIENCE)) {
         patient = id;
         if (far) this.#highest = sender.term;
       }

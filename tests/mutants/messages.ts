@@ -7,6 +7,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const CHECK = "lib/raft/message_check.ts";
+const LIMIT = "lib/raft/term_limit.ts";
 const TESTS = "tests/unit/raft/message_check_test.ts";
 
 /** Mutants of the checks of messages. */
@@ -64,7 +65,7 @@ export const messages: readonly Mutant[] = [
     name: "any-member-caught-up-with",
     rule: "A cluster goes on beside a member whose term no elections led to (§5.1).",
     edits: [{
-      file: "lib/raft/term_limit.ts",
+      file: LIMIT,
       find: "const far = sender.term - term > MAX_CATCH_UP;",
       replace: "const far = sender.term < 0;",
     }],
@@ -84,6 +85,50 @@ export const messages: readonly Mutant[] = [
       file: TESTS,
       name: "a member that stays far ahead is caught up with; a forger beside the member is not",
     },
+  },
+  {
+    name: "far-terms-followed-soon",
+    rule: "An empty node follows to a term that no elections led to only after a long while (§5.1).",
+    edits: [{
+      file: LIMIT,
+      find: "(far ? FAR_PATIENCE : PATIENCE)",
+      replace: "PATIENCE",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+  },
+  {
+    name: "far-terms-followed-beside-a-leader",
+    rule: "An empty node that hears a leader follows nobody to a term that no elections led to (§5.1).",
+    edits: [{
+      file: LIMIT,
+      find: "const mayGoFar = empty && !this.#led;",
+      replace: "const mayGoFar = empty;",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+  },
+  {
+    name: "far-terms-that-jump",
+    rule: "An empty node follows only to a term in which its sender stays (§5.1).",
+    edits: [{
+      file: LIMIT,
+      find: "Math.abs(term - sender.term) <= MAX_TERM_JUMP;",
+      replace: "Math.abs(term - sender.term) >= 0;",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+  },
+  {
+    name: "last-term-followed",
+    rule: "No node follows to the last term, after which there is no election (§5.1).",
+    edits: [{
+      file: LIMIT,
+      find: "(!mayGoFar || sender.term >= MAX_TERM)",
+      replace: "!mayGoFar",
+    }],
+    killedBy: "test",
+    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
   },
   {
     name: "impossible-answers-counted",

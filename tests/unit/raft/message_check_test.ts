@@ -16,7 +16,7 @@ import {
   vote,
 } from "./harness.ts";
 import { SeededRandom } from "../../../lib/raft/random.ts";
-import { MAX_CATCH_UP, MAX_TERM_JUMP, termTrouble } from "../../../lib/raft/term_limit.ts";
+import { FAR_PATIENCE, MAX_CATCH_UP, MAX_TERM_JUMP, termTrouble } from "../../../lib/raft/term_limit.ts";
 import type { Message } from "../../../lib/raft/types.ts";
 
 const three = ["n1", "n2", "n3"];
@@ -201,16 +201,48 @@ Deno.test("an empty node follows a cluster in any term, after a while; one with 
   const s = new Server("n4");
   const send = (server: Server) => server.raft.step("n1", appendEntries({ term: far }));
   assert.equal(send(s)?.kind, "term", "at once");
-  for (let tick = 0; tick < 4 * ELECTION_TICKS && s.raft.term < far; tick++) {
+  for (let tick = 0; tick < (FAR_PATIENCE + 2) * ELECTION_TICKS && s.raft.term < far; tick++) {
     s.tick().persist().drain();
     send(s);
   }
   assert.deepEqual([s.raft.term, s.raft.leader], [far, "n1"]);
   const other = new Server("n4", { voters: three, log: [1], term: 1 });
-  for (let tick = 0; tick < 8 * ELECTION_TICKS; tick++) {
+  for (let tick = 0; tick < 2 * FAR_PATIENCE * ELECTION_TICKS; tick++) {
     other.tick().persist().drain();
     assert.equal(send(other)?.kind, "term");
   }
+});
+
+Deno.test("an empty node joins a cluster at once if elections lead to its term", () => {
+  for (const term of [5000, MAX_TERM_JUMP]) {
+    const s = new Server("n4");
+    assert.equal(kindOf(s, "n1", appendEntries({ term, prevLogIndex: 9, prevLogTerm: term })), null);
+    assert.deepEqual([s.raft.term, s.raft.leader], [term, "n1"]);
+  }
+});
+
+Deno.test("an empty node follows nobody far ahead who is not like a cluster", () => {
+  const far = 2 ** 40;
+  const request = (term: number) => requestVote({ term, leadershipTransfer: true });
+  /** Returns the term of an empty node to which `forge` sends something after each tick. */
+  const termAfter = (forge: (s: Server, tick: number) => void): number => {
+    const s = new Server("n4");
+    for (let tick = 0; tick < 4 * FAR_PATIENCE * ELECTION_TICKS; tick++) {
+      s.tick().persist().drain();
+      forge(s, tick);
+    }
+    return s.raft.term;
+  };
+  const withPauses = (tick: number): boolean => Math.floor(tick / ELECTION_TICKS) % FAR_PATIENCE > 1;
+  assert.equal(termAfter((s, tick) => withPauses(tick) && s.raft.step("n1", request(far))), 0, "with a pause");
+  const jumping = termAfter((s, tick) => s.raft.step("n1", request(tick % 2 === 0 ? far : 2 * far)));
+  assert.equal(jumping, 0, "a term that jumps");
+  assert.equal(termAfter((s) => s.raft.step("n1", request(MAX))), 0, "the last term");
+  const led = termAfter((s) => {
+    s.raft.step("n1", request(far));
+    s.raft.step("n2", installSnapshot({ term: 7, snapshot: snapshotMeta(9, 7, membership(three)) }));
+  });
+  assert.equal(led, 7, "beside a leader, whose snapshot takes its time");
 });
 
 Deno.test("a node in the last term there is begins no election, and says so at its start", () => {
