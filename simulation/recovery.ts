@@ -30,6 +30,8 @@ export async function recover(options: NemesisOptions): Promise<void> {
     if (quorum.has(machine)) heal(machine);
     else abandon(machine, options);
   }
+  // A node that is in no cluster yet, or no longer, has no changes, and by the end of a stream from it others are compacted.
+  clients.watchers.restrict(() => membersOf(quorum, cluster));
   const before = clients.done;
   const progress = (): boolean => leaderIn(quorum, cluster) !== null && clients.done >= before + REQUESTS;
   if (!await until(run, progress, "a leader that carries out requests")) return;
@@ -49,9 +51,7 @@ export async function recover(options: NemesisOptions): Promise<void> {
 
 /** Checks that no healthy node has anything left of requests, which have all ended. */
 async function checkIdle(quorum: ReadonlySet<Machine>, { run, cluster }: NemesisOptions): Promise<void> {
-  const membership = leaderIn(quorum, cluster)?.node?.inspect().membership;
-  const members = [...quorum].filter((machine) => membership !== undefined && isMember(membership, machine));
-  const peers = new Set(members.map(({ name }) => name));
+  const peers = new Set(membersOf(quorum, cluster).map(({ name }) => name));
   const left = (): string | undefined =>
     [...quorum].map((machine) => leftAtNode(machine, peers)).find((left) => left !== null) ?? undefined;
   // Calls whose clients have gone end within a few election timeouts.
@@ -120,6 +120,12 @@ function abandon(machine: Machine, { run, cluster, network }: NemesisOptions): v
 
 function leaderIn(quorum: ReadonlySet<Machine>, { leader }: Cluster): Machine | null {
   return leader !== undefined && quorum.has(leader) ? leader : null;
+}
+
+/** Returns the healthy machines that are members; none without a leader. */
+function membersOf(quorum: ReadonlySet<Machine>, cluster: Cluster): Machine[] {
+  const membership = leaderIn(quorum, cluster)?.node?.inspect().membership;
+  return membership === undefined ? [] : [...quorum].filter((machine) => isMember(membership, machine));
 }
 
 function converged(quorum: ReadonlySet<Machine>, cluster: Cluster): boolean {

@@ -33,6 +33,8 @@ export class Watchers {
   readonly #path: CallPath;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
+  /** Returns the machines that clients watch at. */
+  #sources: () => readonly Machine[];
   /** All watches, also those that have ended. */
   readonly watches: Watched[] = [];
   /** The number of changes that each client has received. */
@@ -40,6 +42,16 @@ export class Watchers {
 
   constructor(path: CallPath) {
     this.#path = path;
+    this.#sources = () => [...path.machines.values()];
+  }
+
+  /** Lets clients watch at these machines alone from now on; at any while there are none. */
+  restrict(sources: () => readonly Machine[]): void {
+    const all = this.#sources;
+    this.#sources = () => {
+      const some = sources();
+      return some.length > 0 ? some : all();
+    };
   }
 
   /** Makes a client watch, again and again. */
@@ -82,13 +94,13 @@ export class Watchers {
 
   /** Returns the nodes as a source of changes: each stream comes from another one. */
   #source(name: string, watched: Watched): WatchSource {
-    const { machines, run } = this.#path;
+    const { run } = this.#path;
     const chance = run.decisions.stream(`watch ${name} source`);
     return {
       watch: (prefix, from, { signal }) => {
         watched.from ??= from;
         run.trace.count("watch stream");
-        const machine = chance.next().pick([...machines.values()])!;
+        const machine = chance.next().pick(this.#sources())!;
         return new ChangeStream(this.#path, name, machine, chance.next()).open(prefix, from, signal);
       },
     };
