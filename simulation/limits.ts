@@ -87,7 +87,7 @@ export const TREATMENTS: {
     timeoutMs: VARIED,
     attemptTimeoutMs: VARIED,
     session: "each client draws whether it has a session",
-    raw: "the state machine is wrapped in Sessions",
+    raw: "each seed draws whether all clients send raw commands, and then no state machine is wrapped in Sessions",
     maxBatchCommands: VARIED,
     maxBatchBytes: VARIED,
     maxInflightCalls: VARIED,

@@ -140,6 +140,8 @@ export interface Plan extends Limits {
   readonly bulk: BulkTraits | null;
   /** The slowness of state machines; `null` if they answer at once. */
   readonly slow: SlowTraits | null;
+  /** Set if clients send raw commands, to state machines without sessions. */
+  readonly raw: boolean;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
   /** The member that lies; `null` if all tell the truth. */
@@ -177,6 +179,8 @@ const LONG_SHARE = 1 / 32;
 const LONG_TIMES = 4;
 /** The share of seeds with slow state machines. */
 const SLOW_SHARE = 1 / 6;
+/** The share of seeds with raw commands. */
+const RAW_SHARE = 1 / 10;
 /** The commands that are executed in a second, at most, in seeds of small states. */
 const COMMANDS_PER_SECOND = 130;
 
@@ -214,6 +218,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     setsClocksBack,
     bulk,
     slow: drawSlow(of, overrides),
+    raw: drawRaw(of, overrides),
     ...limits,
     node: {
       electionTimeoutMs,
@@ -266,6 +271,11 @@ function drawSlow(of: Traits, { faults }: PlanOverrides): SlowTraits | null {
     applies: Math.min(1, load / (COMMANDS_PER_SECOND * mostMs / 2000)),
     others: of("slow others").pick([0.05, 0.5])!,
   };
+}
+
+/** Draws whether commands are raw; never with a workload of one's own, whose clients rely on sessions. */
+function drawRaw(of: Traits, { stateMachine, workload }: PlanOverrides): boolean {
+  return of("raw").chance(RAW_SHARE) && stateMachine === undefined && workload === undefined;
 }
 
 function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {

@@ -5,8 +5,6 @@
 import { KeyValue } from "../lib/kv/key_value.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
 import { membershipOf } from "../lib/raft/mod.ts";
-import { decodeReply } from "../lib/sessions/session_codec.ts";
-import { Sessions } from "../lib/sessions/sessions.ts";
 import type { StateMachine } from "../lib/state_machine.ts";
 import { Addresses } from "./addresses.ts";
 import { ApplicationChecks, checksumOf } from "./checks/application_checks.ts";
@@ -27,7 +25,7 @@ import { Nemesis } from "./faults/nemesis.ts";
 import type { NemesisOptions } from "./faults/nemesis.ts";
 import { checkLinearizable, keyValueModel } from "./linearizability/mod.ts";
 import { Machine } from "./machine/machine.ts";
-import { requestMachine } from "./machine/checked_state_machine.ts";
+import { answerOf, requestMachine, withSessions } from "./machine/checked_state_machine.ts";
 import { Network } from "./network.ts";
 import { ProtocolTrace } from "./protocol_trace.ts";
 import type { ProtocolEvent } from "./protocol_trace.ts";
@@ -138,6 +136,7 @@ class Simulation {
     const plan = drawPlan(run.decisions, options);
     const { stateMachine = () => new KeyValue(plan.keyValue) } = options;
     for (const kind of ["bulk", "slow"] as const) if (plan[kind] !== null) run.trace.count(`seed: ${kind}`);
+    if (plan.raw) run.trace.count("seed: raw");
     if (plan.length > 1) run.trace.count("seed: long");
     if (plan.liar?.deceives) run.rulesLeft = OWN_RULES;
     if (plan.maxDrift > 0) run.trace.count("drift");
@@ -215,14 +214,17 @@ class Simulation {
     );
     // A store of your own may answer as it likes.
     const { workload, stateMachine } = this.#options;
+    const { plan } = this.#faults;
     const followed = workload === undefined && stateMachine === undefined && machine instanceof KeyValue
       ? mirror.follow(machine)
       : machine;
-    const reference = new Sessions(requestMachine(followed), this.#faults.plan.sessions);
+    const reference = withSessions(requestMachine(followed), plan);
     await this.#history.checkAnswers(run, 0, reference, null);
-    await this.#application.replay(reference, async (index, answer) => {
-      if (answer !== null && isRetry(index, answer)) run.trace.count("session retry");
-      await this.#history.checkAnswers(run, index, reference, answer);
+    await this.#application.replay(reference, async (index, reply) => {
+      const given = reply === null ? null : answerOf(reply, index, plan);
+      // A retry is answered as of where the command was carried out.
+      if (given !== null && given.index !== index) run.trace.count("session retry");
+      await this.#history.checkAnswers(run, index, reference, given?.answer ?? null);
     });
     if (workload === undefined) {
       for (const { client, asked: { text } } of misread(this.#history.records)) {
@@ -276,10 +278,4 @@ class Simulation {
       story: trace.story ?? [],
     };
   }
-}
-
-/** Reports whether a command was not executed, because it is a retry. */
-function isRetry(index: number, answer: Uint8Array): boolean {
-  const reply = decodeReply(answer);
-  return reply.type === "applied" && reply.index !== index;
 }

@@ -6,7 +6,6 @@
 
 import { crc32c } from "../../lib/crc32c.ts";
 import type { Consistency } from "../../lib/node/types.ts";
-import { decodeReply } from "../../lib/sessions/session_codec.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Request } from "../clients/workload.ts";
 import type { Run } from "../run.ts";
@@ -112,11 +111,15 @@ export class History {
     }
   }
 
-  /** Checks the answers at one index against those of a state machine that applied the log alone. */
-  async checkAnswers(run: Run, index: number, reference: StateMachine, reply: Uint8Array | null): Promise<void> {
+  /**
+   * Checks the answers at one index against those of a state machine that applied the log alone.
+   *
+   * @param given its answer to the command at that index; `null` if there is none
+   */
+  async checkAnswers(run: Run, index: number, reference: StateMachine, given: Uint8Array | null): Promise<void> {
     this.#positions ??= Map.groupBy(this.records, ({ outcome, position }) => outcome === "done" ? position : -1);
     for (const { asked: { type, bytes, text }, answer, client } of this.#positions.get(index) ?? []) {
-      const expected = type === "query" ? await reference.query(bytes) : reply === null ? null : resultOf(reply);
+      const expected = type === "query" ? await reference.query(bytes) : given;
       if (expected !== null && answer !== null && crc32c(expected) === crc32c(answer)) continue;
       run.report("linearizability", `the answer to "${text}" of ${client} does not follow from the log up to ${index}`);
     }
@@ -157,10 +160,4 @@ function checkOrder(run: Run, done: readonly HistoryRecord[]): void {
     );
     return;
   }
-}
-
-/** Returns the user's part of the answer of a state machine with sessions. */
-function resultOf(reply: Uint8Array): Uint8Array | null {
-  const decoded = decodeReply(reply);
-  return decoded.type === "applied" ? decoded.result : null;
 }

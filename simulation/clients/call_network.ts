@@ -3,15 +3,14 @@
  * arrive late, or find no process; it never arrives twice, but its client may retry.
  */
 
-import { ByteReader } from "../../lib/bytes.ts";
 import type { CallOptions, ClientTransport, ProposeOutcome } from "../../lib/client/mod.ts";
 import { DirectClientTransport } from "../../lib/client/mod.ts";
 import { RaftError } from "../../lib/errors.ts";
 import type { Consistency, NodeStatus, ReadResult } from "../../lib/node/types.ts";
 import type { RaftNode } from "../../lib/node/mod.ts";
-import { decodeEntry } from "../../lib/sessions/session_codec.ts";
 import type { Server } from "../checks/history.ts";
 import type { ServedCalls } from "../checks/served_calls.ts";
+import { requestWithoutSession } from "../machine/checked_state_machine.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Process } from "../machine/process.ts";
 import type { Network } from "../network.ts";
@@ -98,10 +97,10 @@ export class CallNetwork implements ClientTransport {
 
   /** Notes a command that a node aborted without an effect, as it says: its client, which has given up, does not send it again. */
   #aborted(command: Uint8Array, { outcome }: RaftError): void {
-    const entry = decodeEntry(command);
+    const { plan, served } = this.#path;
     // One of a session may already be on its way again.
-    if (outcome !== "rejected" || entry.type !== "plain") return;
-    this.#path.served.withoutEffect.push(new ByteReader(entry.command).string());
+    const request = outcome === "rejected" ? requestWithoutSession(command, plan) : null;
+    if (request !== null) served.withoutEffect.push(request);
   }
 
   /** Returns the process that gave an answer to a query. */

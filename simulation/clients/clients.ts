@@ -69,6 +69,7 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
     endpointOf: (address) => only === undefined || network.machineAt(address) === only ? address : null,
     transport: calls,
     host,
+    raw: plan.raw,
     // Without a session, a command is sent at most once.
     session: !decisions.stream(`client ${name}`).chance(0.2),
     timeoutMs,

@@ -7,7 +7,6 @@ import { StorageError } from "../../lib/errors.ts";
 import { RaftNode } from "../../lib/node/mod.ts";
 import type { RaftView } from "../../lib/node/mod.ts";
 import type { Membership } from "../../lib/raft/types.ts";
-import { Sessions } from "../../lib/sessions/sessions.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
@@ -28,7 +27,7 @@ import { DatabaseDisk } from "./database_disk.ts";
 import { Disk } from "./disk.ts";
 import type { MachineDisk } from "./disk.ts";
 import { Process } from "./process.ts";
-import { checkedStateMachine, requestMachine } from "./checked_state_machine.ts";
+import { checkedStateMachine, requestMachine, withSessions } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
 import { Slowness, slowStateMachine } from "./slow_state_machine.ts";
 
@@ -286,7 +285,7 @@ export class Machine implements Receiver, Victim {
     const { run, plan, protocol, application, stateMachine } = this.#with;
     this.application = stateMachine();
     const requests = requestMachine(this.application, (request, index) => application.ran(life, request, index));
-    const machine = this.#machine = new Sessions(requests, plan.sessions);
+    const machine = this.#machine = withSessions(requests, plan);
     const paced = plan.slow === null ? machine : slowStateMachine(machine, new Slowness(run, process, plan.slow));
     return checkedStateMachine(paced, life, application, () => protocol.poll(life));
   }

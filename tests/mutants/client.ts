@@ -69,6 +69,35 @@ export const client: readonly Mutant[] = [
     },
   },
   {
+    name: "raw-command-sent-again",
+    rule: "Nor is a command to a state machine without sessions sent again.",
+    edits: [{
+      file: PROPOSALS,
+      find: `return isRetryable(known, mode === "session") ? known : proposal.reject(known);`,
+      replace: `return isRetryable(known, mode !== "plain") ? known : proposal.reject(known);`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: without a session nothing is sent again once it may have left (raw true)",
+    },
+  },
+  {
+    name: "raw-outcome-told-as-rejected",
+    rule:
+      "The outcome of a command to a state machine without sessions is unknown once an attempt may have been carried out.",
+    edits: [{
+      file: PROPOSALS,
+      find: `if (error.outcome === "unknown") proposal.maybeApplied = true;`,
+      replace: `if (error.outcome === "unknown" && mode !== "raw") proposal.maybeApplied = true;`,
+    }],
+    killedBy: "simulation",
+    test: {
+      file: COORDINATOR_TESTS,
+      name: "coordinator: without a session nothing is sent again once it may have left (raw true)",
+    },
+  },
+  {
     name: "new-sequence-for-each-attempt",
     rule: "A command keeps its sequence when it is sent again (dissertation §6.3).",
     edits: [{

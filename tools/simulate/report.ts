@@ -47,6 +47,7 @@ export const OCCURRENCES: readonly string[] = [
   "bulk write",
   "snapshot of several blocks",
   "entries packed",
+  "seed: raw",
   "seed: slow",
   "slow apply",
   "slow query",
