@@ -40,6 +40,12 @@ export interface Model<State, Input, Output> {
    * independent, so that each part is checked alone. @default all are one part
    */
   part?(input: Input): string;
+  /**
+   * Returns a number, if the answer has one, by which answers follow each other: an
+   * operation is impossible after another with a larger number. It only makes the
+   * search shorter. @default no answer has one
+   */
+  rank?(seen: Output): number | null;
   /** Reports whether a request never changes any state; such requests may be left out of a reported failure. */
   readOnly?(input: Input): boolean;
 }

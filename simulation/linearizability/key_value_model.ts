@@ -86,6 +86,12 @@ export const keyValueModel: Model<KeyValueModelState, KeyValueInput, KeyValueOut
   },
   key: ({ value, version, after }) => `${version ?? "?"},${after}${value === null ? "" : `=${value}`}`,
   part: ({ key }) => key,
+  rank(seen) {
+    if (seen === null) return null;
+    // A request that reads a version comes between the write that made it and the next.
+    if ("currentVersion" in seen) return seen.currentVersion === 0 ? null : 2 * seen.currentVersion + 1;
+    return "value" in seen ? 2 * seen.version + 1 : 2 * seen.version;
+  },
   readOnly: ({ type }) => type === "get",
 };
 

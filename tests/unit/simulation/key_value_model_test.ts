@@ -42,7 +42,7 @@ class SingleCopy {
 }
 
 /** Makes a history of clients of a single copy: each request takes effect between its call and its return, or never. */
-function honestHistory(random: () => number): Step[] {
+function honestHistory(random: () => number, { requests = 30, spread = 40, lostShare = 0.2 } = {}): Step[] {
   const below = (bound: number) => Math.floor(random() * bound);
   const seen = [0, 1];
   const input = (n: number): KeyValueInput => {
@@ -59,17 +59,19 @@ function honestHistory(random: () => number): Step[] {
   };
   const copy = new SingleCopy(random);
   const history: Step[] = [];
-  for (let n = 0; n < 30; n++) {
+  for (let n = 0; n < requests; n++) {
     const at = n * 10;
-    const asked = { client: n, input: input(n), call: at - below(40) };
-    const lost = random() < 0.2;
+    const asked = { client: n, input: input(n), call: at - below(spread) };
+    const lost = random() < lostShare;
     if (lost && random() < 0.5) {
       history.push({ ...asked, return: Number.POSITIVE_INFINITY });
       continue;
     }
     const output = copy.answer(asked.input);
     if (output !== null && "version" in output) seen.push(output.version);
-    history.push(lost ? { ...asked, return: Number.POSITIVE_INFINITY } : { ...asked, output, return: at + below(40) });
+    history.push(
+      lost ? { ...asked, return: Number.POSITIVE_INFINITY } : { ...asked, output, return: at + below(spread) },
+    );
   }
   return history;
 }
@@ -78,6 +80,14 @@ Deno.test("the store's own answers are linearizable, with concurrent and lost re
   for (let seed = 1; seed <= 2000; seed++) {
     const found = checkLinearizable(keyValueModel, honestHistory(seededRandom(seed)));
     assert.equal(found.verdict, "linearizable", `seed ${seed}: ${JSON.stringify(found, null, 1)}`);
+  }
+});
+
+Deno.test("many requests have no answer and many are concurrent, and the search ends soon", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const history = honestHistory(seededRandom(seed), { requests: 150, spread: 200, lostShare: 0.4 });
+    const found = checkLinearizable(keyValueModel, history, { maxSteps: 20_000 });
+    assert.equal(found.verdict, "linearizable", `seed ${seed}: ${JSON.stringify(found)}`);
   }
 });
 
