@@ -11,6 +11,7 @@ import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import type { ExitCode } from "./exit_codes.ts";
 import { createLogger, lineWriterOfLog } from "./log.ts";
 import type { Logger } from "./log.ts";
+import { collectEarly } from "./memory.ts";
 import { parseArguments } from "./options.ts";
 import { sentence } from "../lib/sentence.ts";
 import { startServer } from "./server.ts";
@@ -24,6 +25,7 @@ function logError(logger: Logger, error: unknown): void {
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(args);
+  collectEarly(options.softMemoryBytes);
   const fields = { node: options.id };
   const lines = lineWriterOfLog(options.logFormat, fields);
   const logger = createLogger(options.logFormat, fields, (line) => lines.write(line));

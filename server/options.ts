@@ -18,6 +18,8 @@ type NotText = "stateMachine" | "logger" | "storage" | "stoppedLingerMs";
 export interface ServerArguments
   extends Required<Omit<ServerOptions, NotText | WithoutDefault>>, Pick<ServerOptions, WithoutDefault> {
   readonly logFormat: LogFormat;
+  /** The memory of the process above which garbage is collected early, in bytes; 0 for never. */
+  readonly softMemoryBytes: number;
 }
 
 /** Parses `host:port` with an optional scheme to a base URL. */
@@ -235,6 +237,12 @@ function command(): Command {
 /** Adds the options that bound the memory of a server. */
 function withLimits(server: Command): Command {
   return server
+    .option(
+      "--soft-memory-bytes <bytes>",
+      "collect garbage early while the process takes more than this; 0 to leave it to the runtime",
+      integer(0, 1e12),
+      256 * 1024 * 1024,
+    )
     .option(
       "--max-receive-bytes <bytes>",
       "refuse the largest requests when those being received or answered take more than this",

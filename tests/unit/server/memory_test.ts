@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EarlyCollection } from "../../../server/memory.ts";
+
+const MIB = 1024 * 1024;
+
+/** A process whose memory the test sets; a collection leaves `live`, and takes `tookMs`. */
+class FakeProcess {
+  mib = 0;
+  live = 100;
+  tookMs = 10;
+  clockMs = 0;
+  collections = 0;
+
+  residentBytes(): number {
+    return this.mib * MIB;
+  }
+
+  collect(): void {
+    this.collections++;
+    this.clockMs += this.tookMs;
+    this.mib = this.live;
+  }
+
+  nowMs(): number {
+    return this.clockMs;
+  }
+}
+
+/** Looks at each amount of memory in turn, a second apart; returns the collections that each caused. */
+function looks(memory: FakeProcess, early: EarlyCollection, ...amounts: readonly number[]): readonly number[] {
+  return amounts.map((mib) => {
+    const before = memory.collections;
+    memory.mib = mib;
+    memory.clockMs += 1000;
+    early.look();
+    return memory.collections - before;
+  });
+}
+
+test("garbage is collected above the soft limit, and not below it", () => {
+  const memory = new FakeProcess();
+  assert.deepEqual(looks(memory, new EarlyCollection(256 * MIB, memory), 100, 256, 257, 200, 300), [0, 0, 1, 0, 1]);
+});
+
+test("a process that keeps more than the soft limit is collected again once it has grown", () => {
+  const memory = new FakeProcess();
+  memory.live = 400;
+  const early = new EarlyCollection(256 * MIB, memory);
+  assert.deepEqual(looks(memory, early, 410, 400, 420, 431, 432, 400, 431), [1, 0, 0, 0, 1, 0, 0]);
+});
+
+test("memory that is given back some time after a collection counts from there", () => {
+  const memory = new FakeProcess();
+  const early = new EarlyCollection(256 * MIB, memory);
+  memory.live = 600;
+  assert.deepEqual(looks(memory, early, 600, 300, 331, 332), [1, 0, 0, 1]);
+});
+
+test("collections take a quarter of the time at most", () => {
+  const memory = new FakeProcess();
+  memory.tookMs = 100;
+  const early = new EarlyCollection(256 * MIB, memory);
+  memory.mib = 300;
+  early.look();
+  assert.equal(memory.collections, 1);
+  memory.clockMs += 299;
+  memory.mib = 500;
+  early.look();
+  assert.equal(memory.collections, 1);
+  memory.clockMs += 1;
+  early.look();
+  assert.equal(memory.collections, 2);
+});
+
+test("a heap that takes long to collect is left to the runtime, until memory falls below the limit", () => {
+  const memory = new FakeProcess();
+  const early = new EarlyCollection(256 * MIB, memory);
+  memory.tookMs = 201;
+  memory.live = 1000;
+  assert.deepEqual(looks(memory, early, 1000, 2000, 4000), [1, 0, 0]);
+  memory.tookMs = 10;
+  assert.deepEqual(looks(memory, early, 200, 300), [0, 1]);
+});
+
+test("memory is looked at more often near the limit", () => {
+  const memory = new FakeProcess();
+  const early = new EarlyCollection(256 * MIB, memory);
+  memory.mib = 100;
+  const farMs = early.look();
+  memory.mib = 200;
+  assert.ok(early.look() < farMs);
+});
