@@ -1,7 +1,7 @@
 /**
  * `deno task test`: runs all tests, each kind in a run of its own, and prints the
- * sum. `deno task test unit cluster` runs only these kinds. Runs that mostly wait
- * for processes run two at a time, and show their output once they end.
+ * sum. `deno task test unit cluster` runs only these kinds. Runs go side by side and
+ * show their output once they end: most of them wait for processes most of the time.
  *
  * - each folder of tests/ that has tests: `deno test`
  * - tests/runtime/main.ts: the portable suites, under Deno, Node and Bun
@@ -19,25 +19,40 @@ interface Outcome {
 }
 
 /** A run: its program, and the parser of its last lines. */
-interface Plan {
+interface Plan extends Load {
   readonly name: string;
-  /** Set if it mostly waits for processes, so that another may run at the same time. */
-  readonly waits: boolean;
   command(): Promise<readonly string[]>;
   count(output: string): { readonly passed: number; readonly failed: number } | null;
 }
 
+/** How a run uses the machine. */
+interface Load {
+  /** Its place: those with a lower number begin first. */
+  readonly rank: number;
+  /** The lanes that it takes, of {@linkcode LANES}. */
+  readonly lanes: number;
+  /** Set if its files share no port, folder or clock, and run side by side. @default false */
+  readonly parallel?: boolean;
+  /** Set if it only computes, whatever the time: it gets what the others leave of the processors. @default false */
+  readonly patient?: boolean;
+}
+
 /** The time limit of a run, for tests that do not return. */
-const RUN_TIMEOUT_MS = 12 * 60_000;
+const RUN_TIMEOUT_MS = 20 * 60_000;
 
-/** Kinds whose files share no port, folder or clock run side by side. */
-const PARALLEL = ["unit"];
+/** The number of lanes: a run in a lane waits for processes most of the time. */
+const LANES = 4;
 
-/** Kinds that keep every core busy by themselves, or end at once. */
-const ALONE = ["unit", "cluster", "browser", "seeds"];
-
-/** The number of runs of the other kinds at a time. */
-const AT_ONCE = 3;
+/** The loads of the kinds. The longest begin first, so that none is alone at the end. */
+const LOADS: Readonly<Record<string, Load>> = {
+  seeds: { rank: 0, lanes: 0, patient: true },
+  unit: { rank: 1, lanes: LANES, parallel: true },
+  browser: { rank: 2, lanes: 1 },
+  runtime: { rank: 3, lanes: 1 },
+  portable: { rank: 4, lanes: 1 },
+  adversarial: { rank: 5, lanes: 1 },
+};
+const OTHER_LOAD: Load = { rank: 6, lanes: 1 };
 
 function last(output: string, pattern: RegExp): RegExpExecArray | null {
   return [...output.matchAll(pattern)].at(-1) ?? null;
@@ -66,17 +81,26 @@ function hasTests(folder: string): boolean {
 
 function folderPlans(): Plan[] {
   const kinds = [...Deno.readDirSync(`${ROOT}tests`)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
-  return kinds.sort().filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => ({
-    name: kind,
-    waits: !ALONE.includes(kind),
-    count: countDeno,
-    async command() {
-      const flags = ["--allow-all", "--no-check", ...(PARALLEL.includes(kind) ? ["--parallel"] : [])];
-      if (kind === "runtime") await runtimes();
-      if (kind === "browser") await chromium();
-      return [Deno.execPath(), "test", ...flags, `tests/${kind}`];
-    },
-  }));
+  return kinds.filter((kind) => hasTests(`${ROOT}tests/${kind}`)).map((kind) => {
+    const load = LOADS[kind] ?? OTHER_LOAD;
+    return {
+      name: kind,
+      ...load,
+      count: countDeno,
+      async command() {
+        const flags = ["--allow-all", "--no-check", ...(load.parallel === true ? ["--parallel"] : [])];
+        if (kind === "runtime") await runtimes();
+        if (kind === "browser") await chromium();
+        return [
+          ...(load.patient === true ? ["nice", "-n", "10"] : []),
+          Deno.execPath(),
+          "test",
+          ...flags,
+          `tests/${kind}`,
+        ];
+      },
+    };
+  });
 }
 
 /** Returns the runs of the portable suites, one for each runtime. */
@@ -84,18 +108,18 @@ function portablePlans(): Plan[] {
   const flags = { deno: ["run", "--allow-all", "--no-check"], node: [], bun: ["run"] };
   return (["deno", "node", "bun"] as const).map((name) => ({
     name: `portable suites in ${name}`,
-    waits: true,
+    ...(LOADS["portable"] ?? OTHER_LOAD),
     count: countPortable,
     command: async () => [(await runtimes())[name], ...flags[name], "tests/runtime/main.ts"],
   }));
 }
 
-/** Executes one run. A run that fails without a count counts as one failure. */
-async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
+/** Executes one run, with more variables. A run that fails without a count counts as one failure. */
+async function carryOut(plan: Plan, quiet: boolean, env: Record<string, string>): Promise<Outcome> {
   const title = `\n── ${plan.name}`;
   if (!quiet) console.log(title);
   try {
-    const ran = await run(await plan.command(), { quiet, timeoutMs: RUN_TIMEOUT_MS });
+    const ran = await run(await plan.command(), { quiet, timeoutMs: RUN_TIMEOUT_MS, env });
     if (quiet) console.log(`${title}\n${ran.output.trimEnd()}`);
     if (ran.timedOut) console.error(`${plan.name}: not done after ${RUN_TIMEOUT_MS / 60_000} minutes, killed`);
     const { passed, failed } = plan.count(ran.output) ?? { passed: 0, failed: 1 };
@@ -106,21 +130,30 @@ async function carryOut(plan: Plan, quiet: boolean): Promise<Outcome> {
   }
 }
 
-/** Executes all runs, some of them in parallel; returns their outcomes in the order of the plans. */
-async function carryOutAll(plans: readonly Plan[]): Promise<Outcome[]> {
-  const outcomes = new Map<Plan, Outcome>();
-  for (const plan of plans.filter(({ waits }) => !waits)) outcomes.set(plan, await carryOut(plan, false));
-  const waiting = plans.filter(({ waits }) => waits);
-  const quiet = waiting.length > 1;
+/** Executes all runs, as many at a time as there are lanes; returns their outcomes in the order of the plans. */
+async function carryOutAll(plans: readonly Plan[], env: Record<string, string>): Promise<Outcome[]> {
+  const quiet = plans.length > 1;
   // Once, before the tests: none may find an incomplete folder of packages.
-  if (quiet) await Promise.allSettled(waiting.map((plan) => plan.command()));
-  const lane = async (): Promise<void> => {
-    for (let plan = waiting.shift(); plan !== undefined; plan = waiting.shift()) {
-      if (quiet) console.log(`${plan.name} …`);
-      outcomes.set(plan, await carryOut(plan, quiet));
-    }
+  if (quiet) await Promise.allSettled(plans.map((plan) => plan.command()));
+  const outcomes = new Map<Plan, Outcome>();
+  const waiting = [...plans].sort((a, b) => a.rank - b.rank);
+  const running = new Set<Promise<void>>();
+  let free = LANES;
+  const begin = (plan: Plan): void => {
+    free -= plan.lanes;
+    if (quiet) console.log(`${plan.name} …`);
+    const ended = carryOut(plan, quiet, env).then((outcome) => {
+      outcomes.set(plan, outcome);
+      free += plan.lanes;
+      running.delete(ended);
+    });
+    running.add(ended);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  while (waiting.length > 0 || running.size > 0) {
+    // In their order: one that needs many lanes is not overtaken.
+    while (waiting[0] !== undefined && waiting[0].lanes <= free) begin(waiting.shift() as Plan);
+    await Promise.race(running);
+  }
   return plans.flatMap((plan) => outcomes.get(plan) ?? []);
 }
 
@@ -131,7 +164,10 @@ async function main(asked: readonly string[]): Promise<number> {
     console.error(`no tests of the kind ${asked.join(", ")}`);
     return 2;
   }
-  const outcomes = await carryOutAll(plans);
+  // Node starts in half the time with what it has compiled before.
+  const compiled = await Deno.makeTempDir({ prefix: "raft-core-compiled-" });
+  const outcomes = await carryOutAll(plans, { NODE_COMPILE_CACHE: compiled });
+  await Deno.remove(compiled, { recursive: true }).catch(() => {});
   console.log();
   for (const { name, passed, failed, seconds } of outcomes) {
     console.log(
