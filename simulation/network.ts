@@ -38,7 +38,9 @@ export class Network {
   readonly #traits: NetworkTraits;
   readonly #receivers: ReadonlyMap<string, Receiver>;
   readonly #addresses: Addresses;
-  readonly #links = new Map<string, Link>();
+  /** The links by the names of both machines, that of the sender first. */
+  readonly #links = new Map<string, Map<string, Link>>();
+  #count = 0;
 
   /** @param receivers the machines by their names */
   constructor(run: Run, traits: NetworkTraits, receivers: ReadonlyMap<string, Receiver>, addresses: Addresses) {
@@ -82,7 +84,7 @@ export class Network {
 
   /** Reports whether the link between two machines is neither cut nor clogged, in either direction. */
   isWell(one: string, other: string): boolean {
-    return [this.#link(one, other), this.#link(other, one)].every(({ cut, held }) => cut === 0 && held === null);
+    return isSound(this.#link(one, other)) && isSound(this.#link(other, one));
   }
 
   /** Draws the delay of one message or call. */
@@ -121,15 +123,17 @@ export class Network {
   }
 
   #link(from: string, to: string): Link {
-    const name = `${from}>${to}`;
-    let link = this.#links.get(name);
-    if (link === undefined) {
-      const chance = this.#run.decisions.stream(`net ${name}`);
-      const { leastDelayUs, unevenness } = this.#traits;
-      const slowness = 1 + chance.unit() * (unevenness - 1);
-      link = { chance, leastDelayUs: leastDelayUs * slowness, number: this.#links.size, cut: 0, held: null };
-      this.#links.set(name, link);
-    }
+    return this.#links.get(from)?.get(to) ?? this.#newLink(from, to);
+  }
+
+  #newLink(from: string, to: string): Link {
+    const chance = this.#run.decisions.stream(`net ${from}>${to}`);
+    const { leastDelayUs, unevenness } = this.#traits;
+    const slowness = 1 + chance.unit() * (unevenness - 1);
+    const link = { chance, leastDelayUs: leastDelayUs * slowness, number: this.#count++, cut: 0, held: null };
+    const links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, new Map([[to, link]]));
+    else links.set(to, link);
     return link;
   }
 
@@ -172,4 +176,8 @@ export class Network {
       this.#run.report("bad messages are refused", `the codec fails on a damaged message: ${error}`);
     }
   }
+}
+
+function isSound({ cut, held }: Link): boolean {
+  return cut === 0 && held === null;
 }

@@ -132,15 +132,30 @@ export class Scheduler {
   }
 
   /** Runs events until a time, or until the run has ended. */
-  async run(untilUs: number): Promise<void> {
-    await this.#drain();
-    while (!this.over && this.#turn(untilUs)) {
-      await this.#drain();
-      for (const actor of this.#acted) actor.poll?.();
-      this.#acted.clear();
-      this.#look();
-    }
-    if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
+  run(untilUs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Each turn is a task of its own: before the next one, every promise settles that can do so without an event.
+      const task = (run: () => void): void =>
+        this.#enqueue(() => {
+          try {
+            run();
+          } catch (error) {
+            reject(error);
+          }
+        });
+      const turn = (): void => {
+        if (!this.over && this.#turn(untilUs)) return task(settled);
+        if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
+        resolve();
+      };
+      const settled = (): void => {
+        for (const actor of this.#acted) actor.poll?.();
+        this.#acted.clear();
+        this.#look();
+        turn();
+      };
+      task(turn);
+    });
   }
 
   #look(): void {
@@ -177,10 +192,5 @@ export class Scheduler {
     if (event.actor !== null) this.#acted.add(event.actor);
     event.run?.();
     return true;
-  }
-
-  /** Waits until every promise has settled that can do so without an event. */
-  #drain(): Promise<void> {
-    return new Promise((resolve) => this.#enqueue(resolve));
   }
 }

@@ -17,6 +17,7 @@ export interface KnownEntry {
   readonly membership: Membership | null;
 }
 
+/** A membership and the index of its entry. */
 export interface CommittedMembership {
   readonly index: number;
   readonly membership: Membership;
@@ -29,6 +30,8 @@ export class KnownEntries {
   /** The term of the leader that committed an entry, by index. */
   readonly #committedIn: number[] = [];
   readonly #memberships: CommittedMembership[] = [];
+  /** Every entry with a membership, by index. */
+  readonly #withMemberships: CommittedMembership[] = [];
 
   /** The index of the last committed entry. */
   get commitIndex(): number {
@@ -43,6 +46,7 @@ export class KnownEntries {
     if (known === undefined) {
       const membership = entry.type === "membership" ? decodeMembership(entry.data) : null;
       others.push({ entry, checksum, before, membership });
+      if (membership !== null) this.#noteMembership({ index: entry.index, membership });
       return null;
     }
     if (known.checksum !== checksum || known.entry.type !== entry.type) return "its content";
@@ -91,7 +95,13 @@ export class KnownEntries {
   /** Returns every membership that is or may be in force: the last one committed, and all after it. */
   possibleMemberships(): Membership[] {
     const last = this.lastMembership;
-    const later = this.#entries.slice((last?.index ?? 0) + 1).flat().map(({ membership }) => membership);
-    return [last?.membership ?? null, ...later].filter((membership) => membership !== null);
+    const from = this.#withMemberships.findLastIndex(({ index }) => index <= (last?.index ?? 0)) + 1;
+    const later = this.#withMemberships.slice(from).map(({ membership }) => membership);
+    return last === undefined ? later : [last.membership, ...later];
+  }
+
+  #noteMembership(noted: CommittedMembership): void {
+    const before = this.#withMemberships.findLastIndex(({ index }) => index <= noted.index);
+    this.#withMemberships.splice(before + 1, 0, noted);
   }
 }

@@ -74,10 +74,11 @@ export class LivenessChecks {
     this.#wellness.poll();
     const { quorum } = this.#wellness;
     this.#checkStranded();
-    this.#checkLeader(quorum);
+    const leader = this.#leader;
+    this.#checkLeader(quorum, leader);
     this.#checkTerms(quorum);
-    this.#checkFollowers();
-    this.#checkClients(quorum);
+    this.#checkFollowers(leader);
+    this.#checkClients(quorum, leader);
     this.#checkCalls();
   }
 
@@ -142,8 +143,8 @@ export class LivenessChecks {
   }
 
   /** Checks that a well quorum has a leader. */
-  #checkLeader(quorum: WellQuorum | null): void {
-    if (quorum === null || this.#leader !== null) this.#leaderUs = this.#nowUs;
+  #checkLeader(quorum: WellQuorum | null, leader: Machine | null): void {
+    if (quorum === null || leader !== null) this.#leaderUs = this.#nowUs;
     const sinceUs = Math.max(this.#leaderUs, quorum?.sinceUs ?? this.#nowUs);
     this.#late(sinceUs, "leader", (ms) => `a quorum has been well for ${ms} ms without a leader`);
   }
@@ -167,8 +168,7 @@ export class LivenessChecks {
   }
 
   /** Checks that members that are well and connected with their leader receive its log. */
-  #checkFollowers(): void {
-    const leader = this.#leader;
+  #checkFollowers(leader: Machine | null): void {
     for (const machine of this.#options.cluster.all) {
       const goal = leader === null || leader === machine ? null : this.#goal(leader, machine);
       if (goal === null) this.#goals.delete(machine);
@@ -197,9 +197,8 @@ export class LivenessChecks {
   }
 
   /** Checks that each client gets answers while the leader and a quorum are well and it reaches them. */
-  #checkClients(quorum: WellQuorum | null): void {
+  #checkClients(quorum: WellQuorum | null, leader: Machine | null): void {
     const { clients, network, run } = this.#options;
-    const leader = this.#leader;
     const isServed = quorum !== null && leader !== null && quorum.machines.has(leader);
     for (const client of clients.all) {
       const { name, only, unanswered } = client;

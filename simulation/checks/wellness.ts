@@ -22,7 +22,8 @@ export class Wellness {
   readonly #cluster: Cluster;
   readonly #network: Network;
   readonly #machines = new Map<Machine, { readonly process: Process; readonly sinceUs: number }>();
-  readonly #links = new Map<string, number>();
+  /** By the names of both machines, the smaller one first. */
+  readonly #links = new Map<string, Map<string, number>>();
   #quorum: WellQuorum | null = null;
 
   constructor(run: Run, cluster: Cluster, network: Network) {
@@ -46,10 +47,9 @@ export class Wellness {
         this.#machines.set(machine, { process, sinceUs: nowUs });
       }
     }
-    const names = this.#cluster.all.map(({ name }) => name);
-    for (const from of names) {
-      for (const to of names) {
-        if (from < to) this.#pollLink(`${from} ${to}`, this.#network.isWell(from, to), nowUs);
+    for (const from of this.#cluster.machines.keys()) {
+      for (const to of this.#cluster.machines.keys()) {
+        if (from < to) this.#pollLink(from, to, nowUs);
       }
     }
     this.#pollQuorum(nowUs);
@@ -62,14 +62,19 @@ export class Wellness {
 
   /** Returns the time since which two machines have been well and connected; `null` if they are not. */
   connectedSince(one: Machine, other: Machine): number | null {
-    const name = one.name < other.name ? `${one.name} ${other.name}` : `${other.name} ${one.name}`;
-    const times = [this.since(one), this.since(other), this.#links.get(name) ?? null];
-    return times.includes(null) ? null : Math.max(...times.filter((time) => time !== null));
+    const oneUs = this.since(one);
+    const otherUs = this.since(other);
+    const [first, second] = one.name < other.name ? [one, other] : [other, one];
+    const linkUs = this.#links.get(first.name)?.get(second.name);
+    if (oneUs === null || otherUs === null || linkUs === undefined) return null;
+    return Math.max(oneUs, otherUs, linkUs);
   }
 
-  #pollLink(link: string, isWell: boolean, nowUs: number): void {
-    if (!isWell) this.#links.delete(link);
-    else if (!this.#links.has(link)) this.#links.set(link, nowUs);
+  #pollLink(from: string, to: string, nowUs: number): void {
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, links = new Map());
+    if (!this.#network.isWell(from, to)) links.delete(to);
+    else if (!links.has(to)) links.set(to, nowUs);
   }
 
   #pollQuorum(nowUs: number): void {

@@ -84,6 +84,11 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   return bytes;
 }
 
+/** Returns the checksum of an encoded header. */
+export function checksumOfHeader(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(bytes.length - 4, true);
+}
+
 /** A header with its length and its checksum, which the first record continues. */
 export interface ReadHeader {
   readonly header: SegmentHeader;

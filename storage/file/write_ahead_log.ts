@@ -11,7 +11,7 @@ import { readFully, writeFully } from "./file_system.ts";
 import type { Folder } from "./folder.ts";
 import type { CommittedBatch, LogState } from "./log_state.ts";
 import { BatchEncoder, commitBytes, isEntryType, parseRecord, recordHeaderBytes, recordSizeAt } from "./record.ts";
-import { decodeSegmentHeader, encodeInForce, encodeSegmentHeader, encodeVote } from "./segment.ts";
+import { checksumOfHeader, encodeInForce, encodeSegmentHeader, encodeVote } from "./segment.ts";
 import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 
 /** The longest batch, because offsets in a segment have 32 bits. */
@@ -192,5 +192,5 @@ export async function beginSegment(folder: Folder, files: SegmentFiles, state: L
   const file = await folder.createSynced(`${path}.tmp`, bytes);
   await folder.rename(`${path}.tmp`, path);
   files.add(sequence, bytes.length, file);
-  state.checksum = decodeSegmentHeader(path, bytes).checksum;
+  state.checksum = checksumOfHeader(bytes);
 }
