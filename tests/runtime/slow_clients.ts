@@ -104,7 +104,7 @@ export const slowClients: Suite = {
     {
       name: `${protocol}: a stalled watcher is ended by the timeout, others are not; it resumes without a gap`,
       run: () =>
-        withServer({ watchStallTimeoutMs: 1000 }, async (server) => {
+        withServer({ watchStallTimeoutMs: 3000 }, async (server) => {
           const first = await put(server, "begin", "0");
           const stalled = await open(server, `/kv?watch&from=${first}`);
           const reads = await open(server, `/kv?watch&from=${first}`);
