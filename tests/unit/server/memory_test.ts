@@ -9,6 +9,8 @@ class FakeProcess {
   mib = 0;
   live = 100;
   tookMs = 10;
+  waitedMs = 0;
+  usedMs = 0;
   clockMs = 0;
   collections = 0;
 
@@ -18,12 +20,17 @@ class FakeProcess {
 
   collect(): void {
     this.collections++;
-    this.clockMs += this.tookMs;
+    this.clockMs += this.tookMs + this.waitedMs;
+    this.usedMs += this.tookMs;
     this.mib = this.live;
   }
 
   nowMs(): number {
     return this.clockMs;
+  }
+
+  cpuMs(): number {
+    return this.usedMs;
   }
 }
 
@@ -81,6 +88,13 @@ test("a heap that takes long to collect is left to the runtime, until memory fal
   assert.deepEqual(looks(memory, early, 1000, 2000, 4000), [1, 0, 0]);
   memory.tookMs = 10;
   assert.deepEqual(looks(memory, early, 200, 300), [0, 1]);
+});
+
+test("a collection that waits for the processor is not taken for a long one", () => {
+  const memory = new FakeProcess();
+  const early = new EarlyCollection(256 * MIB, memory);
+  memory.waitedMs = 500;
+  assert.deepEqual(looks(memory, early, 300, 340), [1, 1]);
 });
 
 test("memory is looked at more often near the limit", () => {
