@@ -140,6 +140,7 @@ const MAX_STREAMS = 200;
 function httpServers(
   options: ListenOptions,
   connections: Connections,
+  turns: RequestTurns,
   connectionOf: (incoming: Incoming) => Connection | undefined,
 ): { plain: http.Server; h2: http2.Http2Server; pipelines: Pipelines } {
   const answered = (request: Request, { outgoing }: { readonly outgoing: Outgoing }): Promise<Response> => {
@@ -151,7 +152,6 @@ function httpServers(
     overrideGlobalObjects: false,
     errorHandler: () => new Response(null, { status: 500 }),
   });
-  const turns = new RequestTurns();
   const begin = async (incoming: Incoming, outgoing: Outgoing): Promise<void> => {
     const connection = connectionOf(incoming);
     const isFirst = connection?.isFresh ?? true;
@@ -208,7 +208,8 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
   const connections = new Connections(options.limits ?? {}, options.logger);
   /** The connection of each socket, and of each session. */
   const owners = new WeakMap<object, Connection>();
-  const { plain, h2, pipelines } = httpServers(options, connections, (incoming) => {
+  const turns = new RequestTurns();
+  const { plain, h2, pipelines } = httpServers(options, connections, turns, (incoming) => {
     const owner = "stream" in incoming ? incoming.stream.session : incoming.socket;
     return owner === undefined ? undefined : owners.get(owner);
   });
@@ -223,6 +224,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
     socket.on("error", () => {});
     const connection = connections.add(() => void socket.destroy());
     if (connection === null) return void socket.destroy();
+    turns.accepted();
     owners.set(socket, connection);
     socket.on("close", () => connections.closed(connection));
     sniff(socket, (isHttp2) => {

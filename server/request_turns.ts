@@ -8,6 +8,9 @@ import { setImmediate } from "node:timers";
 /** The requests that begin in one turn of the event loop. */
 const PER_TURN = 8;
 
+/** While connections are being accepted, one request begins in so many turns. */
+const TURNS_PER_REQUEST = 8;
+
 /** The kinds of requests, which wait in lines of their own: many of one kind don't delay another. */
 const KINDS: readonly RegExp[] = [
   /^\/raft\.v1\.PeerService\//,
@@ -22,8 +25,12 @@ export class RequestTurns {
   #left = PER_TURN;
   /** The lines: for each kind those of new connections, and others. */
   readonly #lines: (() => void)[][] = Array.from({ length: 2 * (KINDS.length + 1) }, () => []);
+  /** The lines, the one first whose turn is next. */
+  readonly #order: (() => void)[][] = [...this.#lines];
   #waiting = 0;
   #scheduled = false;
+  #accepting = false;
+  #quietTurns = 0;
 
   /**
    * Resolves when a request may begin; returns `null` if that is now.
@@ -43,6 +50,16 @@ export class RequestTurns {
     return new Promise((resolve) => this.#lines[2 * kind + Number(first)]!.push(resolve));
   }
 
+  /**
+   * Notes that a connection was accepted. Node accepts one in each turn of its event loop, so that turns must be short
+   * until all are in: a client that has just connected would wait for the requests of all before it.
+   */
+  accepted(): void {
+    this.#accepting = true;
+    this.#left = Math.min(this.#left, 1);
+    if (!this.#scheduled) this.#schedule();
+  }
+
   #schedule(): void {
     this.#scheduled = true;
     setImmediate(() => this.#turn());
@@ -50,15 +67,31 @@ export class RequestTurns {
 
   #turn(): void {
     this.#scheduled = false;
-    const due: (() => void)[] = [];
-    // A share for each line; the longer ones get what the shorter ones leave.
-    const lines = this.#lines.filter(({ length }) => length > 0).sort((a, b) => a.length - b.length);
-    for (const [at, line] of lines.entries()) {
-      due.push(...line.splice(0, Math.max(1, Math.ceil((PER_TURN - due.length) / (lines.length - at)))));
-    }
+    const due = this.#due(this.#room());
     this.#waiting -= due.length;
-    this.#left = Math.max(0, PER_TURN - due.length);
+    this.#left -= due.length;
     if (this.#waiting > 0 || due.length > 0) this.#schedule();
     for (const begin of due) begin();
+  }
+
+  /** Sets and returns the number of requests that may begin in this turn. */
+  #room(): number {
+    const isQuiet = this.#accepting && ++this.#quietTurns % TURNS_PER_REQUEST > 0;
+    this.#left = isQuiet ? 0 : this.#accepting ? 1 : PER_TURN;
+    this.#accepting = false;
+    return this.#left;
+  }
+
+  /** Takes up to `count` of those that wait, one of each line in turn. */
+  #due(count: number): (() => void)[] {
+    const due: (() => void)[] = [];
+    while (due.length < count) {
+      const at = this.#order.findIndex(({ length }) => length > 0);
+      if (at < 0) break;
+      const [line] = this.#order.splice(at, 1) as [(() => void)[]];
+      due.push(line.shift()!);
+      this.#order.push(line);
+    }
+    return due;
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { RequestTurns } from "../../../server/request_turns.ts";
 
 /** Notes in which order requests begin. */
@@ -10,6 +11,10 @@ class Server {
     const turn = this.#turns.next(target, isFirst);
     if (turn !== null) await turn;
     this.begun.push(target);
+  }
+
+  accept(): void {
+    this.#turns.accepted();
   }
 
   many(count: number, target: string, isFirst = false): Promise<void>[] {
@@ -48,4 +53,25 @@ Deno.test("turns: many requests of a kind delay none of another, and those of ke
   await server.ask("/kv/new", true);
   assert.ok(server.begun.length < 30, `a new one came after ${server.begun.length} others`);
   await Promise.all(all);
+});
+
+Deno.test("turns: while connections are accepted few requests begin, the next of each kind first; then they go on", async () => {
+  const server = new Server();
+  const all = [...server.many(100, "/status?"), ...server.many(100, "/kv?watch&from=")];
+  const before = server.begun.length;
+  for (let turn = 0; turn < 160; turn++) {
+    server.accept();
+    await nextTurn();
+  }
+  const other = server.ask("/kv/other");
+  const during = server.begun.slice(before);
+  assert.ok(during.length >= 10 && during.length <= 40, `${during.length} began in 160 turns`);
+  const watches = during.filter((target) => target.startsWith("/kv?watch")).length;
+  assert.ok(Math.abs(2 * watches - during.length) <= 2, `${watches} of ${during.length} were watches`);
+  for (let turn = 0; turn < 30; turn++) {
+    server.accept();
+    await nextTurn();
+  }
+  assert.ok(server.begun.includes("/kv/other"), "another kind is not kept waiting");
+  await Promise.all([...all, other]);
 });
