@@ -56,7 +56,7 @@ async function metric({ address }: Server, name: string): Promise<number> {
 
 /** A client that sends one request and reads only when asked. */
 interface RawClient {
-  /** Reads to the end of the connection, or until `enough`. */
+  /** Reads to the end of the connection, or until `enough`, which sees the latest part of the text. */
   read(enough?: (text: string) => boolean): Promise<string>;
   close(): void;
 }
@@ -80,13 +80,20 @@ async function h2(server: Server, path: string): Promise<RawClient> {
   return { read: (enough) => collect(stream, enough), close: () => session.destroy() };
 }
 
+/** The end of what was read before, within which a searched text may have begun. */
+const TAIL_LENGTH = 100;
+
 function collect(stream: Readable, enough: (text: string) => boolean = () => false): Promise<string> {
-  let text = "";
+  const parts: string[] = [];
+  let latest = "";
   return new Promise((resolve) => {
-    const done = (): void => resolve(text);
+    const done = (): void => resolve(parts.join(""));
     stream.on("data", (chunk: Uint8Array) => {
-      text += new TextDecoder("latin1").decode(chunk);
-      if (enough(text)) done();
+      const part = new TextDecoder("latin1").decode(chunk);
+      parts.push(part);
+      latest = latest.slice(-TAIL_LENGTH) + part;
+      // Not in all of the text, megabytes for each of a thousand parts.
+      if (enough(latest)) done();
     });
     // A stream that was reset has lost what it had buffered.
     if (stream.destroyed) return done();
