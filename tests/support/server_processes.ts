@@ -7,7 +7,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -49,17 +49,33 @@ export async function eventually<T>(
 
 /** Ports below those that systems use for outgoing connections: they stay free while their server is down. */
 const PORTS = { first: 20_000, count: 12_000 };
-const given = new Set<number>();
+/** A folder with an empty file for each port that some process has taken and may not listen on yet, or any more. */
+const TAKEN = join(tmpdir(), `raft-core-ports-${process.getuid?.() ?? ""}`);
+/** The age of a file that is left by a run of before. */
+const LEFT_MS = 30 * 60_000;
 
-/** Returns a free port that was not returned before. */
+/** Returns a free port that was not returned before, to this process or another that runs tests. */
 export async function freePort(): Promise<number> {
+  mkdirSync(TAKEN, { recursive: true });
   for (let attempts = 0; attempts < 1000; attempts++) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
-    if (given.has(port)) continue;
-    given.add(port);
-    if (await isFree(port)) return port;
+    if (take(port) && await isFree(port)) return port;
   }
   throw new Error("no port of 127.0.0.1 seems to be free");
+}
+
+/** Takes a port, unless another process has. */
+function take(port: number): boolean {
+  const file = join(TAKEN, String(port));
+  try {
+    closeSync(openSync(file, "wx"));
+    return true;
+  } catch {
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    // Removed, so that it can be taken the next time.
+    if (age > LEFT_MS) rmSync(file, { force: true });
+    return false;
+  }
 }
 
 function isFree(port: number): Promise<boolean> {
