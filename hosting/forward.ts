@@ -3,6 +3,7 @@
  * the leader, one hop away.
  */
 
+import type { Clock } from "../lib/clock.ts";
 import { RaftError, retryOf } from "../lib/errors.ts";
 import type { LeaderHint } from "../lib/errors.ts";
 import { systemClock } from "../lib/host.ts";
@@ -37,6 +38,8 @@ export interface AtLeaderOptions {
   readonly bytes?: number;
   /** Returns the reason why the node has no leader, if it is more than an election; see {@linkcode LeaderSearch}. */
   reason?(): string | undefined;
+  /** @default the machine's own */
+  readonly clock?: Clock;
   /** The caller's signal. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -79,7 +82,8 @@ export async function atLeader<Result>(
   options: AtLeaderOptions,
 ): Promise<Result> {
   const { forwarded = false, retry = "any", timeoutMs, leaderTimeoutMs = timeoutMs, budget, bytes = 0 } = options;
-  const beganMs = performance.now();
+  const { clock = systemClock } = options;
+  const beganMs = clock.monotonicMs();
   let giveBack: (() => void) | null = null;
   const hold = (): void => {
     if (budget !== undefined) giveBack ??= budget.take(bytes);
@@ -87,10 +91,10 @@ export async function atLeader<Result>(
   // Not AbortSignal.timeout: its timer would outlive each request that ended in time.
   const controller = new AbortController();
   const deadline = new AbortController();
-  const timer = setTimeout(() => {
+  const cancelTimer = clock.setTimer(timeoutMs, () => {
     deadline.abort();
     controller.abort();
-  }, timeoutMs);
+  });
   const onAbort = (): void => controller.abort();
   options.signal?.addEventListener("abort", onAbort);
   if (options.signal?.aborted === true) controller.abort();
@@ -102,9 +106,9 @@ export async function atLeader<Result>(
         // A node that has ended, or was removed, reports its own error.
         const { lifecycle, removed } = node.status();
         const final = forwarded || !mayTryAgain(error, retry) || lifecycle !== "running" || removed ||
-          performance.now() - beganMs >= leaderTimeoutMs;
+          clock.monotonicMs() - beganMs >= leaderTimeoutMs;
         if (final || controller.signal.aborted) throw error;
-        await pause(systemClock, POLL_INTERVAL_MS, controller.signal);
+        await pause(clock, POLL_INTERVAL_MS, controller.signal);
         if (controller.signal.aborted) throw error;
       }
     }
@@ -112,7 +116,7 @@ export async function atLeader<Result>(
     throw explained(error, deadline.signal, timeoutMs);
   } finally {
     (giveBack as (() => void) | null)?.();
-    clearTimeout(timer);
+    cancelTimer();
     options.signal?.removeEventListener("abort", onAbort);
   }
 }

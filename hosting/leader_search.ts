@@ -6,6 +6,7 @@
  * that they wait for.
  */
 
+import { attempt } from "../lib/client/attempts.ts";
 import type { ClientTransport } from "../lib/client/client_transport.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RaftError } from "../lib/errors.ts";
@@ -154,14 +155,14 @@ export class LeaderSearch {
         const before = this.#asked.get(id);
         const beganMs = clock.monotonicMs();
         const since = (answered: boolean) => before !== undefined && (before.status !== null) === answered;
-        const inTime = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
         try {
-          const status = await client.status(address, { signal: inTime });
+          const ask = (signal: AbortSignal) => client.status(address, { signal });
+          const status = await attempt({ clock }, ANSWER_TIMEOUT_MS, [signal], ask);
           this.#asked.set(id, { status, error: "", sinceMs: since(true) ? before!.sinceMs : beganMs });
           node.learn(status);
         } catch (thrown) {
           if (signal.aborted) return;
-          const late = RaftError.from(thrown).code === "aborted" || inTime.aborted;
+          const late = RaftError.from(thrown).code === "timeout";
           const error = late ? `no answer within ${ANSWER_TIMEOUT_MS / 1000} s` : messageOf(thrown);
           this.#asked.set(id, { status: null, error, sinceMs: since(false) ? before!.sinceMs : beganMs });
         }

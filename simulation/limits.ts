@@ -3,6 +3,7 @@
  * whether a plan varies it. An option that is missing here does not compile.
  */
 
+import type { ForwardLimits } from "../hosting/forward_budget.ts";
 import type { CoordinatorOptions } from "../lib/client/coordinator.ts";
 import type { KeyValueOptions } from "../lib/kv/key_value.ts";
 import type { RaftNodeOptions } from "../lib/node/types.ts";
@@ -19,6 +20,8 @@ export interface Limits {
   readonly storage: Required<FileStorageOptions>;
   readonly sessions: SessionLimits;
   readonly keyValue: KeyValueOptions;
+  /** The limits of the requests that a node forwards. */
+  readonly forwards: ForwardLimits;
   /** The limits of each client. */
   readonly coordinator: Partial<CoordinatorOptions>;
 }
@@ -38,6 +41,7 @@ export const TREATMENTS: {
   readonly storage: Treatments<FileStorageOptions>;
   readonly sessions: Treatments<SessionLimits>;
   readonly keyValue: Treatments<KeyValueOptions>;
+  readonly forwards: Treatments<ForwardLimits>;
   readonly coordinator: Treatments<CoordinatorOptions>;
 } = {
   node: {
@@ -80,6 +84,7 @@ export const TREATMENTS: {
     maxTotalReplyBytes: VARIED,
   },
   keyValue: { historyChanges: VARIED, historyBytes: VARIED },
+  forwards: { maxForwardedRequests: VARIED, maxForwardedBytes: VARIED },
   coordinator: {
     endpoints: OF_THE_MACHINE,
     transport: OF_THE_MACHINE,
@@ -129,6 +134,7 @@ export function drawLimits(of: Traits, long: boolean): Limits {
       ...rarely("maxTotalReplyBytes", 200, 1000),
     },
     keyValue: { ...rarely("historyChanges", 1, 50), ...rarely("historyBytes", 100, 5000) },
+    forwards: { ...rarely("maxForwardedRequests", 1, 2, 4), ...rarely("maxForwardedBytes", 1, 100, 3000) },
     coordinator: {
       ...rarely("maxBatchCommands", 1, 3),
       ...prefixed(rarely("client maxBatchBytes", 1, 100, 2000)),
@@ -191,6 +197,7 @@ export function drawLargeLimits(of: Traits): Limits {
     storage: { segmentBytes: pick("segmentBytes", 100_000, MIB, 64 * MIB) },
     sessions: {},
     keyValue: {},
+    forwards: {},
     coordinator: {},
   };
 }

@@ -125,6 +125,18 @@ export interface SlowTraits {
   readonly others: number;
 }
 
+/** The servers of nodes, which forward requests to the leader. */
+export interface ForwardTraits {
+  /** How long a server waits for a leader and its answer. */
+  readonly timeoutMs: number;
+  /** The share of clients that ask any node. */
+  readonly clients: number;
+  /** The probabilities that a call between two nodes is lost without a sign, is reset, or is late. */
+  readonly lost: number;
+  readonly resets: number;
+  readonly late: number;
+}
+
 export interface Plan extends Limits {
   /** The kinds of faults that may happen. */
   readonly faults: ReadonlySet<FaultKind>;
@@ -142,6 +154,8 @@ export interface Plan extends Limits {
   readonly slow: SlowTraits | null;
   /** Set if clients send raw commands, to state machines without sessions. */
   readonly raw: boolean;
+  /** The servers of nodes; `null` if clients reach nodes directly, and none forwards a request. */
+  readonly forwarding: ForwardTraits | null;
   readonly network: NetworkTraits;
   readonly clients: ClientTraits;
   /** The member that lies; `null` if all tell the truth. */
@@ -181,6 +195,8 @@ const LONG_TIMES = 4;
 const SLOW_SHARE = 1 / 6;
 /** The share of seeds with raw commands. */
 const RAW_SHARE = 1 / 10;
+/** The share of seeds in which nodes have servers that forward requests. */
+const FORWARD_SHARE = 1 / 8;
 /** The commands that are executed in a second, at most, in seeds of small states. */
 const COMMANDS_PER_SECOND = 130;
 
@@ -204,6 +220,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   // Two clocks together drift up to the stated bound, and no further.
   const maxClockDrift = of("maxClockDrift").pick([0.02, DEFAULT_CLOCK_DRIFT, 0.3])!;
   const network = drawNetwork(of, has, electionTimeoutMs);
+  const clients = drawClients(of, has, electionTimeoutMs, network);
   const bulk = drawBulk(of, overrides);
   const length = bulk === null && of("length").chance(LONG_SHARE) ? LONG_TIMES : 1;
   const limits = bulk === null ? drawLimits(of, length > 1) : drawLargeLimits(of);
@@ -219,6 +236,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     bulk,
     slow: drawSlow(of, overrides),
     raw: drawRaw(of, overrides),
+    forwarding: drawForwarding(of, has, clients, overrides),
     ...limits,
     node: {
       electionTimeoutMs,
@@ -231,7 +249,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
     },
     browserShare,
     network,
-    clients: drawClients(of, has, electionTimeoutMs, network),
+    clients,
     maxDrift: !has.has("drift") ? 0 : leaseReads ? maxClockDrift / 2 : of("maxDrift").pick([0.05, 0.3])!,
     rotsBeyondQuorum: has.has("rot") && of("rotsBeyondQuorum").chance(0.15),
     length,
@@ -276,6 +294,23 @@ function drawSlow(of: Traits, { faults }: PlanOverrides): SlowTraits | null {
 /** Draws whether commands are raw; never with a workload of one's own, whose clients rely on sessions. */
 function drawRaw(of: Traits, { stateMachine, workload }: PlanOverrides): boolean {
   return of("raw").chance(RAW_SHARE) && stateMachine === undefined && workload === undefined;
+}
+
+function drawForwarding(
+  of: Traits,
+  has: ReadonlySet<FaultKind>,
+  { attemptTimeoutMs }: ClientTraits,
+  { faults }: PlanOverrides,
+): ForwardTraits | null {
+  if (!of("forwarding").chance(FORWARD_SHARE) || faults !== undefined) return null;
+  const rate = (kind: FaultKind, name: string) => has.has(kind) ? of(`forwarding ${name}`).pick([0, 0.02, 0.1])! : 0;
+  return {
+    timeoutMs: Math.ceil(attemptTimeoutMs * of("forwarding timeoutMs").pick([0.7, 1.5, 4])!),
+    clients: of("forwarding clients").pick([0.5, 1])!,
+    lost: rate("lostCall", "lost"),
+    resets: rate("lostCall", "resets") * 2,
+    late: rate("lateCall", "late"),
+  };
 }
 
 function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {

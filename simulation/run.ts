@@ -43,6 +43,7 @@ export const INVARIANTS = [
   "a database is for one tab",
   "no unexplained stop",
   "bad messages are refused",
+  "forwarding is bounded",
   "nothing leaks",
 ] as const;
 

@@ -137,6 +137,7 @@ class Simulation {
     const { stateMachine = () => new KeyValue(plan.keyValue) } = options;
     for (const kind of ["bulk", "slow"] as const) if (plan[kind] !== null) run.trace.count(`seed: ${kind}`);
     if (plan.raw) run.trace.count("seed: raw");
+    if (plan.forwarding !== null) run.trace.count("seed: forwarding");
     if (plan.length > 1) run.trace.count("seed: long");
     if (plan.liar?.deceives) run.rulesLeft = OWN_RULES;
     if (plan.maxDrift > 0) run.trace.count("drift");
@@ -147,14 +148,25 @@ class Simulation {
     const protocol = new ProtocolChecks(run, (id, incarnation) => machines.get(id)?.recordOf(incarnation) ?? null);
     const application = new ApplicationChecks(run, protocol.entries);
     const liar = plan.liar === null ? null : new Liar(run, plan.liar, machines);
-    const surroundings = { run, plan, network, addresses, protocol, application, liar, stateMachine };
+    const served = new ServedCalls(run);
+    const surroundings = {
+      run,
+      plan,
+      network,
+      addresses,
+      protocol,
+      application,
+      machines,
+      served,
+      liar,
+      stateMachine,
+    };
     const members = names.slice(0, plan.voters).map((id) => ({ id, address: id, incarnation: `${id}.0` }));
     const first = membershipOf({ voters: members });
     for (const [at, name] of names.entries()) {
       machines.set(name, new Machine(surroundings, name, at, at < plan.voters ? first : null));
     }
     const workload = options.workload?.() ?? new KeyValueWorkload(plan.clients.keys, plan.clients.readShare);
-    const served = new ServedCalls(run);
     const history = this.#history;
     const mayWatch = options.stateMachine === undefined && options.workload === undefined;
     const clients = new Clients({ run, plan, machines, network, served, workload, history, application, mayWatch });

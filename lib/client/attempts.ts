@@ -13,7 +13,7 @@ import { Pending } from "../pending.ts";
  * @throws {RaftError} the call's own error; or `timeout` or `aborted`, outcome unknown
  */
 export function attempt<T>(
-  host: Host,
+  host: Pick<Host, "clock">,
   timeoutMs: number,
   signals: readonly (AbortSignal | undefined)[],
   call: (signal: AbortSignal) => Promise<T>,

@@ -6,6 +6,7 @@
 
 import type { Coordinator } from "../../lib/client/coordinator.ts";
 import { KeyValue } from "../../lib/kv/key_value.ts";
+import type { ForwardBudget } from "../../hosting/forward_budget.ts";
 import type { RaftNode } from "../../lib/node/raft_node.ts";
 
 /** A client, as these checks see it. */
@@ -19,6 +20,8 @@ interface IdleMachine {
   readonly name: string;
   /** `null` while it is down. */
   readonly node: RaftNode | null;
+  /** `null` if it has no server. */
+  readonly server: { readonly budget: ForwardBudget } | null;
   readonly application: unknown;
 }
 
@@ -32,7 +35,10 @@ export function leftAtClient({ name, coordinator }: IdleClient): string | null {
  *
  * @param peers the peers that are well and have the whole log
  */
-export function leftAtNode({ name, node, application }: IdleMachine, peers: ReadonlySet<string>): string | null {
+export function leftAtNode(
+  { name, node, server, application }: IdleMachine,
+  peers: ReadonlySet<string>,
+): string | null {
   if (node === null) return null;
   const { snapshotTransfers, retainedBytes, ...requests } = node.inFlight();
   const left = Object.entries(requests);
@@ -45,12 +51,16 @@ export function leftAtNode({ name, node, application }: IdleMachine, peers: Read
   if (all.every(({ id }) => peers.has(id))) {
     left.push(["snapshot transfers", snapshotTransfers], ["retained bytes", retainedBytes]);
   }
+  if (server !== null) {
+    const { requests, bytes } = server.budget.counts;
+    left.push(["forwarded requests", requests], ["bytes of forwarded requests", bytes]);
+  }
   if (application instanceof KeyValue) left.push(["watchers", application.waitingWatchers]);
   return firstLeft(name, left);
 }
 
 /** Returns what is left at a node that has stopped itself; `null` if nothing is. */
-export function leftAtStopped({ name, node }: IdleMachine): string | null {
+export function leftAtStopped({ name, node }: Pick<IdleMachine, "name" | "node">): string | null {
   // A process may also be ended while its node runs.
   if (node === null || node.lifecycle === "running") return null;
   // A query that a slow state machine is answering ends a moment later.

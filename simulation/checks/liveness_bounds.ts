@@ -22,6 +22,8 @@ export interface LivenessBounds {
   readonly unanswered: number;
   /** The duration of a call at a node. */
   readonly call: number;
+  /** The duration of a request at a server, with its wait for the leader and the answer of that. */
+  readonly forward: number;
 }
 
 /** The longest delay of a message that is delayed at random, or held back by a link: see network.ts and nemesis.ts. */
@@ -30,11 +32,13 @@ const REPLAYED_US = 8_000_000;
 
 /** The transfer under way may be of an older snapshot, after which the newest is needed, and meanwhile a newer one is taken. */
 const TRANSFERS = 3;
+/** The longest time from a server's deadline to its answer. */
+const FORWARD_GRACE_US = 5000;
 /** A snapshot is restored in chunks of this size. */
 const RESTORED_BYTES = 64 * 1024;
 
 export function boundsOf(plan: Plan): LivenessBounds {
-  const { node, network, clients, sessions, coordinator, faults, slow, bulk, maxDrift } = plan;
+  const { node, network, clients, sessions, coordinator, faults, slow, bulk, forwarding, maxDrift } = plan;
   const timeoutUs = node.electionTimeoutMs * 1000 / (1 - maxDrift);
   const { loss, delay, replay } = network;
   const hopUs = network.leastDelayUs * network.unevenness + network.spreadDelayUs;
@@ -63,6 +67,7 @@ export function boundsOf(plan: Plan): LivenessBounds {
     catchUp: ((5 + 2 * trouble) * timeoutUs + 20 * hopUs) * (bulk === null ? 1 : 3),
     transferOf: (bytes) => TRANSFERS * transferUs(bytes),
     unanswered: slow !== null ? Infinity : isImpeded ? 10 : 2,
+    forward: forwarding === null ? 0 : 1000 * forwarding.timeoutMs / (1 - maxDrift) + FORWARD_GRACE_US,
     // An answer waits for all commands before it.
     call: 20 * slowUs + 1000 * storageStallTimeoutMs / (1 - maxDrift) + trouble * (6 * timeoutUs + 20 * hopUs),
   };

@@ -98,7 +98,7 @@ export class LivenessChecks {
     return this.#options.run.scheduler.nowUs;
   }
 
-  #late(sinceUs: number, bound: "leader" | "call", what: (ms: number) => string): void {
+  #late(sinceUs: number, bound: "leader" | "call" | "forward", what: (ms: number) => string): void {
     const us = this.#nowUs - sinceUs;
     if (us > this.#bounds[bound]) this.#options.run.report("liveness", what(Math.round(us / 1000)));
   }
@@ -201,8 +201,9 @@ export class LivenessChecks {
     const { clients, network, run } = this.#options;
     const isServed = quorum !== null && leader !== null && quorum.machines.has(leader);
     for (const client of clients.all) {
-      const { name, only, unanswered } = client;
-      const servable = isServed && (only === null || only === leader.name) &&
+      const { name, only, isBalanced, unanswered } = client;
+      // One that asks any node may meet others than those of the quorum.
+      const servable = isServed && !isBalanced && (only === null || only === leader.name) &&
         [...quorum.machines].every((machine) => network.isWell(name, machine.name));
       if (!servable) {
         client.servableUs = null;
@@ -219,10 +220,18 @@ export class LivenessChecks {
 
   /** Checks that well nodes end each call. */
   #checkCalls(): void {
-    for (const { machine, what, sinceUs } of this.#options.served.open) {
-      const wellUs = this.#wellness.since(machine);
+    const { served, cluster } = this.#options;
+    for (const { machine, what, sinceUs } of served.open) {
+      const wellUs = this.#wellness.since(cluster.machines.get(machine)!);
       if (wellUs === null) continue;
-      this.#late(Math.max(sinceUs, wellUs), "call", (ms) => `${what} at ${machine.name} has not ended for ${ms} ms`);
+      this.#late(Math.max(sinceUs, wellUs), "call", (ms) => `${what} at ${machine} has not ended for ${ms} ms`);
+    }
+    for (const machine of cluster.all) {
+      const sinceUs = machine.server?.oldestUs ?? null;
+      const wellUs = this.#wellness.since(machine);
+      if (sinceUs === null || wellUs === null) continue;
+      const late = (ms: number): string => `${machine.name} waits for the leader's answer for ${ms} ms`;
+      this.#late(Math.max(sinceUs, wellUs), "forward", late);
     }
   }
 }

@@ -4,12 +4,12 @@
  * gone: with an answer, or because it has no quorum.
  */
 
-import type { Machine } from "../machine/machine.ts";
 import type { Process } from "../machine/process.ts";
 import type { Run } from "../run.ts";
 
 export interface ServedCall {
-  readonly machine: Machine;
+  /** The machine's name. */
+  readonly machine: string;
   readonly process: Process;
   /** The call in words. */
   readonly what: string;
@@ -33,8 +33,7 @@ export class ServedCalls {
   }
 
   /** Counts a call until its promise settles; returns that promise. */
-  serve<T>(machine: Machine, what: string, call: Promise<T>): Promise<T> {
-    const { process } = machine;
+  serve<T>(machine: string, process: Process | null, what: string, call: Promise<T>): Promise<T> {
     if (process === null) return call;
     const served: ServedCall = { machine, process, what, sinceUs: this.#run.scheduler.nowUs };
     this.#open.add(served);

@@ -16,14 +16,25 @@ import type { Process } from "../machine/process.ts";
 import type { Network } from "../network.ts";
 import type { Plan } from "../plan.ts";
 import type { Run } from "../run.ts";
+import type { Stream } from "../decisions.ts";
 
 const LATE_MS = 3000;
+
+/** The endpoint of a client that is connected with any node, as through a balancer of the load: another one for each call. */
+export const ANY_NODE = "any";
+/** The share of such calls that go to a node which may be no member, or be down. */
+const ASTRAY = 0.2;
 
 /** The error of an abandoned call; created only once, because that is slow. */
 const GIVEN_UP = new RaftError("aborted", "the client has given up", { outcome: "unknown" });
 
 /** The execution of a call at a node. */
-type Serve<T> = (transport: ClientTransport, signal: AbortSignal, server: Server) => Promise<T>;
+type Serve<T> = (
+  transport: ClientTransport,
+  endpoint: string,
+  signal: AbortSignal,
+  server: Server,
+) => Promise<T>;
 
 /** A call that arrives at a machine. */
 interface Arrival<T> {
@@ -66,8 +77,8 @@ export class CallNetwork implements ClientTransport {
     options: CallOptions = {},
   ): Promise<readonly ProposeOutcome[]> {
     const { signal } = options;
-    return this.#call("a proposal", endpoint, signal, async (node, signal) => {
-      const outcomes = await node.propose(endpoint, commands, { signal });
+    return this.#call("a proposal", endpoint, signal, async (node, at, signal) => {
+      const outcomes = await node.propose(at, commands, { signal });
       for (const [at, outcome] of outcomes.entries()) {
         if (!outcome.ok && outcome.error.code === "aborted") this.#aborted(commands[at]!, outcome.error);
       }
@@ -81,16 +92,17 @@ export class CallNetwork implements ClientTransport {
     options: CallOptions & { readonly consistency?: Consistency } = {},
   ): Promise<ReadResult> {
     const { signal, ...rest } = options;
-    return this.#call(`a ${rest.consistency} read`, endpoint, signal, async (node, signal, server) => {
-      const answer = await node.read(endpoint, query, { ...rest, signal }).catch((error: RaftError) => {
+    return this.#call(`a ${rest.consistency} read`, endpoint, signal, async (node, at, signal, server) => {
+      const answer = await node.read(at, query, { ...rest, signal }).catch((error: RaftError) => {
         this.#path.run.require(
           error.outcome === "rejected",
           "outcomes are true",
-          () => `a read at ${endpoint} has no effect, and its outcome is ${error.outcome}`,
+          () => `a read at ${at} has no effect, and its outcome is ${error.outcome}`,
         );
         throw error;
       });
-      this.#servers.set(answer, server);
+      // Another process may have answered what was forwarded.
+      if (rest.consistency === "stale" || this.#path.plan.forwarding === null) this.#servers.set(answer, server);
       return answer;
     });
   }
@@ -109,12 +121,13 @@ export class CallNetwork implements ClientTransport {
   }
 
   status(endpoint: string, options: CallOptions = {}): Promise<NodeStatus> {
-    return this.#call("a status", endpoint, options.signal, (node) => node.status(endpoint));
+    return this.#call("a status", endpoint, options.signal, (node, at) => node.status(at));
   }
 
-  #call<T>(what: string, endpoint: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
+  #call<T>(what: string, called: string, signal: AbortSignal | undefined, serve: Serve<T>): Promise<T> {
     const { run: { scheduler, trace, decisions, calm }, machines, network, plan } = this.#path;
-    const chance = decisions.stream(`call ${this.#client}>${endpoint}`).next();
+    const chance = decisions.stream(`call ${this.#client}>${called}`).next();
+    const endpoint = called === ANY_NODE ? this.#anyNode(chance) : called;
     // A call to an address where no machine is takes as long as one that is lost.
     const name = network.machineAt(endpoint) ?? endpoint;
     const { lostCall, lateCall } = calm ? { lostCall: 0, lateCall: 0 } : plan.clients;
@@ -140,6 +153,18 @@ export class CallNetwork implements ClientTransport {
     });
   }
 
+  /** Returns the address of some node; mostly of one that is up and belongs to the cluster, and always so once the faults are over. */
+  #anyNode(chance: Stream): string {
+    const { run, machines } = this.#path;
+    const all = [...machines.values()];
+    const isReady = ({ node, down }: Machine): boolean => {
+      const status = down ? undefined : node?.status();
+      return status !== undefined && status.clusterId !== "" && !status.removed;
+    };
+    const ready = all.filter(isReady);
+    return chance.pick(chance.chance(ASTRAY) && !run.calm || ready.length === 0 ? all : ready)!.address;
+  }
+
   /** Delivers the call. `answer` carries an outcome back. */
   #arrive<T>(
     { machine, endpoint, what, signal, serve }: Arrival<T>,
@@ -160,8 +185,9 @@ export class CallNetwork implements ClientTransport {
           if (network.reaches(machine.name, this.#client)) answer(settle);
         });
       };
-      const call = serve(reach(endpoint, node), this.#giveUp(signal, machine, process), process);
-      served.serve(machine, what, call).then(
+      const reached = machine.server?.client ?? reach(endpoint, node);
+      const call = serve(reached, endpoint, this.#giveUp(signal, machine, process), process);
+      served.serve(machine.name, process, what, call).then(
         (value) => back(() => resolve(value)),
         (error) => back(() => reject(error)),
       );

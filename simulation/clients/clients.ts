@@ -15,7 +15,7 @@ import { Process } from "../machine/process.ts";
 import { MachineClock } from "../machine/clock.ts";
 import { encodeRequest } from "../machine/checked_state_machine.ts";
 import type { CallPath } from "./call_network.ts";
-import { CallNetwork } from "./call_network.ts";
+import { ANY_NODE, CallNetwork } from "./call_network.ts";
 import { Watchers } from "./watchers.ts";
 import { bulkWrite } from "./key_value_workload.ts";
 import { drawManner } from "./manner.ts";
@@ -36,6 +36,8 @@ export interface Client {
   readonly name: string;
   /** The only node that it asks; `null` if it asks any. */
   readonly only: string | null;
+  /** Set if each of its calls goes to another node, which forwards it. */
+  readonly isBalanced: boolean;
   readonly coordinator: Coordinator;
   readonly calls: CallNetwork;
   readonly host: Host;
@@ -63,15 +65,22 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
   const calls = new CallNetwork(options, name);
   const host = new Process(options.run, { name }, clock, decisions.stream(`host ${name}`));
+  const share = only === undefined ? plan.forwarding?.clients ?? 0 : 0;
+  const isBalanced = share > 0 && decisions.stream(`balance ${name}`).chance(share);
   const coordinator = new Coordinator({
     // A client of one machine follows it to another address; the others learn addresses from the members.
-    endpoints: only === undefined ? [...machines.keys()] : () => [machines.get(only)!.address],
-    endpointOf: (address) => only === undefined || network.machineAt(address) === only ? address : null,
+    endpoints: isBalanced
+      ? [ANY_NODE]
+      : only === undefined
+      ? [...machines.keys()]
+      : () => [machines.get(only)!.address],
+    endpointOf: (address) =>
+      isBalanced ? ANY_NODE : only === undefined || network.machineAt(address) === only ? address : null,
     transport: calls,
     host,
     raw: plan.raw,
     // Without a session, a command is sent at most once.
-    session: !decisions.stream(`client ${name}`).chance(0.2),
+    session: !decisions.stream(`client ${name}`).chance(isBalanced ? 0.5 : 0.2),
     timeoutMs,
     attemptTimeoutMs,
     maxBackoffMs: Math.max(20, attemptTimeoutMs),
@@ -80,6 +89,7 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
   return {
     name,
     only: only ?? null,
+    isBalanced,
     coordinator,
     calls,
     host,

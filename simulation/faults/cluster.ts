@@ -165,7 +165,12 @@ export class Cluster {
       );
     }
     try {
-      const answer = await this.#served.serve(machine, `a ${kind}`, send(aborts ? { signal: controller.signal } : {}));
+      const answer = await this.#served.serve(
+        machine.name,
+        process,
+        `a ${kind}`,
+        send(aborts ? { signal: controller.signal } : {}),
+      );
       machine.requireAlive(process!);
       this.#operators.done(request, answer);
       this.run.trace.count(count);

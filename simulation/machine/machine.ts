@@ -10,38 +10,23 @@ import type { Membership } from "../../lib/raft/types.ts";
 import type { StateMachine } from "../../lib/state_machine.ts";
 import type { Envelope, Receive, Transport } from "../../lib/transport.ts";
 import type { Survival } from "../../storage/file/fake_file_system.ts";
-import type { Addresses } from "../addresses.ts";
-import type { ApplicationChecks } from "../checks/application_checks.ts";
 import { DurableRecord } from "../checks/durable_record.ts";
 import { leftAtStopped } from "../checks/idle_checks.ts";
 import type { Life } from "../checks/life.ts";
-import type { ProtocolChecks } from "../checks/protocol_checks.ts";
 import type { Stream } from "../decisions.ts";
 import type { Liar, Victim } from "../faults/liar.ts";
-import type { Network, Receiver } from "../network.ts";
-import type { Plan } from "../plan.ts";
-import type { Run } from "../run.ts";
+import type { Receiver } from "../network.ts";
 import { MachineClock } from "./clock.ts";
 import { tellEvents } from "./node_events.ts";
 import { DatabaseDisk } from "./database_disk.ts";
 import { Disk } from "./disk.ts";
 import type { MachineDisk } from "./disk.ts";
 import { Process } from "./process.ts";
+import { RequestServer } from "./request_server.ts";
 import { checkedStateMachine, requestMachine, withSessions } from "./checked_state_machine.ts";
 import { CheckedStorage } from "./checked_storage.ts";
 import { Slowness, slowStateMachine } from "./slow_state_machine.ts";
-
-export interface Surroundings {
-  readonly run: Run;
-  readonly plan: Plan;
-  readonly network: Network;
-  readonly addresses: Addresses;
-  readonly protocol: ProtocolChecks;
-  readonly application: ApplicationChecks;
-  /** The member that lies; `null` if all tell the truth. */
-  readonly liar: Liar | null;
-  readonly stateMachine: () => StateMachine;
-}
+import type { Surroundings } from "./surroundings.ts";
 
 const CLUSTER_ID = "simulated";
 /** Refusals that no correct member causes; the others concern identities, which operators change. */
@@ -81,6 +66,8 @@ export class Machine implements Receiver, Victim {
   application: StateMachine | null = null;
   /** The node that runs here; `null` if there is none, or it is still starting. */
   node: RaftNode | null = null;
+  /** The server of that node, in runs in which nodes forward requests. */
+  server: RequestServer | null = null;
   readonly #with: Surroundings;
   readonly number: number;
   readonly #chance: Stream;
@@ -199,6 +186,7 @@ export class Machine implements Receiver, Victim {
     this.closing = false;
     this.#life = null;
     this.node = null;
+    this.server = null;
     this.#receive = null;
     this.clock.wake();
   }
@@ -222,7 +210,7 @@ export class Machine implements Receiver, Victim {
    * @param closed called once it has ended
    */
   shutDown(closed: () => void): boolean {
-    const { process, node } = this;
+    const { process, node, server } = this;
     if (process === null || node === null || process.frozen) return false;
     this.#with.run.trace.describe(this.name, "is closed in order");
     this.closing = true;
@@ -235,7 +223,11 @@ export class Machine implements Receiver, Victim {
       if (failure !== null) this.#with.run.report("no unexplained stop", `${this.name} was closed, but ${failure}`);
       closed();
     };
-    process.wake(() => node.close().then(() => ended(null), ended));
+    const close = async (): Promise<void> => {
+      await server?.close();
+      await node.close();
+    };
+    process.wake(() => close().then(() => ended(null), ended));
     return true;
   }
 
@@ -320,8 +312,10 @@ export class Machine implements Receiver, Victim {
     if (this.mustReport !== null) {
       this.#with.run.report("durable storage", `${this.name} starts in spite of damage: ${this.mustReport}`);
     }
-    const { run } = this.#with;
+    const { run, plan } = this.#with;
     const { trace } = run;
+    const { forwarding: traits } = plan;
+    if (traits !== null) this.server = new RequestServer({ ...this.#with, traits, node, process });
     run.protocol?.started(life, life.view);
     tellEvents(run, this.name, node, this.#with.liar !== null);
     node.addEventListener("storageError", ({ detail: { error, consequence } }) => {

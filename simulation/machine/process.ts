@@ -27,6 +27,7 @@ export class Process implements Host {
   readonly #run: Run;
   readonly #machineClock: MachineClock;
   #backlog: (() => void)[] | null = null;
+  readonly #onEnd = new Set<() => void>();
   /** The number of timers that have neither fired nor been cancelled. */
   #timers = 0;
   /** The number of freezes without a thaw. */
@@ -94,12 +95,20 @@ export class Process implements Host {
     return this.#timers === 0 ? null : `${this.#timers} of its timers are still set`;
   }
 
+  /** Calls `act` when the process is killed; returns a function that forgets it. */
+  onEnd(act: () => void): () => void {
+    this.#onEnd.add(act);
+    return () => void this.#onEnd.delete(act);
+  }
+
   /** Kills the process, like `kill -9`. */
   kill(): void {
     this.alive = false;
     this.endedAtStep = this.#run.scheduler.steps;
     this.#backlog = null;
     this.#fuse = null;
+    for (const act of this.#onEnd) act();
+    this.#onEnd.clear();
   }
 
   /** Pauses the process, like SIGSTOP, until each freeze was followed by a thaw. */

@@ -10,6 +10,7 @@ import { coordinator } from "./coordinator.ts";
 import { durability } from "./durability.ts";
 import { election } from "./election.ts";
 import { files } from "./files.ts";
+import { forwarding } from "./forwarding.ts";
 import { keyValue } from "./key_value.ts";
 import { membership } from "./membership.ts";
 import { messages } from "./messages.ts";
@@ -38,6 +39,7 @@ export const mutants: readonly Mutant[] = [
   ...files,
   ...databases,
   ...streams,
+  ...forwarding,
   ...reads,
   ...client,
   ...node,

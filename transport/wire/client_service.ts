@@ -6,7 +6,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ClientTransport, ProposeOutcome } from "../../lib/client/client_transport.ts";
 import type { DirectNode } from "../../lib/client/direct.ts";
-import { type LeaderHint, withoutStack } from "../../lib/errors.ts";
+import { type LeaderHint, RaftError, withoutStack } from "../../lib/errors.ts";
 import { wireError } from "./error_detail.ts";
 import type { ClientService } from "./gen/raft/v1/client_pb.ts";
 import type { ProposeRequest, ReadRequest } from "./gen/raft/v1/client_pb.ts";
@@ -80,7 +80,14 @@ export function clientService(options: ClientServiceOptions): ClientServiceMetho
         ? await here(signal)
         : await forwarding.run({
           here,
-          there: (leader, signal) => forwarding.client.read(leader.address, query, { consistency, signal }),
+          async there(leader, signal) {
+            try {
+              return await forwarding.client.read(leader.address, query, { consistency, signal });
+            } catch (error) {
+              // A read changes nothing, so its outcome is never in doubt.
+              throw RaftError.from(error).withOutcome("rejected");
+            }
+          },
         }, { forwarded, bytes: query.length, signal });
       options.admit?.(result.length);
       return { result, appliedIndex: BigInt(appliedIndex) };

@@ -46,6 +46,7 @@ Deno.test("each option of the parts in the simulator is known to the plan", () =
     storage: ["storage/file/file_storage.ts", "FileStorageOptions"],
     sessions: ["lib/sessions/session_table.ts", "SessionLimits"],
     keyValue: ["lib/kv/key_value.ts", "KeyValueOptions"],
+    forwards: ["hosting/forward_budget.ts", "ForwardLimits"],
     coordinator: ["lib/client/coordinator.ts", "CoordinatorOptions"],
   } as const;
   for (const [part, [file, name]] of Object.entries(sources)) {
