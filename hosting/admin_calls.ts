@@ -115,7 +115,7 @@ export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls
     const origin = { signal, forwarded: request.forwarded };
     return { membership: membershipToWire(await calls.call<Change>(method, read(request), origin)) };
   };
-  const named = ({ id }: { readonly id: string; readonly forwarded: boolean }) => ({ id });
+  const named = ({ id }: { readonly id: string; readonly forwarded: boolean }) => ({ id: idOf(id) });
   return {
     listMembers() {
       const { members, membershipIndex, membershipCommitted, leader, clusterId } = node.status();
@@ -128,7 +128,7 @@ export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls
       };
     },
     addMember: change("addMember", ({ id, address, incarnation, learner }: AddMemberRequest) => {
-      return { id, address: addressOf(address), incarnation, learner };
+      return { id: idOf(id), address: addressOf(address), incarnation, learner };
     }),
     promoteMember: change("promoteMember", named),
     demoteMember: change("demoteMember", named),
@@ -146,8 +146,12 @@ export function adminService(node: Pick<ServedNode, "status">, calls: AdminCalls
 }
 
 function memberOf({ id, address, incarnation }: WireMember): Member {
+  return { id: idOf(id), address: address === "" ? "" : addressOf(address), incarnation };
+}
+
+function idOf(id: string): string {
   if (id === "") throw new RaftError("invalid_argument", "a member needs an id");
-  return { id, address: address === "" ? "" : addressOf(address), incarnation };
+  return id;
 }
 
 function addressOf(address: string): string {

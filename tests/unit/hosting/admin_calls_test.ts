@@ -3,7 +3,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { RaftError } from "../../../lib/errors.ts";
 import type { NodeStatus } from "../../../lib/node/types.ts";
 import type { Admin } from "../../../hosting/admin.ts";
-import { AdminCalls } from "../../../hosting/admin_calls.ts";
+import { AdminCalls, adminService } from "../../../hosting/admin_calls.ts";
 import { RemoveMemberResponseSchema } from "../../../transport/wire/gen/raft/v1/admin_pb.ts";
 
 const ANSWERS = {
@@ -30,3 +30,27 @@ for (const [what, answer] of Object.entries(ANSWERS)) {
     );
   });
 }
+
+Deno.test("a member without an id is refused where the request arrives, whatever is asked for", async () => {
+  const refused = () => Promise.reject(new Error("not asked for"));
+  const node = { status: refused as never, transferLeadership: refused, takeSnapshot: refused };
+  const calls = new AdminCalls({ node, admin: {} as Admin, callLeader: () => refused });
+  const service = adminService(node, calls);
+  const context = { signal: new AbortController().signal };
+  const request = { id: "", address: "127.0.0.1:7001", incarnation: "", learner: false, forwarded: false } as never;
+  const nameless = { voters: [{ id: "", address: "", incarnation: "" }], learners: [], forwarded: false } as never;
+  for (
+    const refusal of [
+      () => service.addMember(request, context),
+      () => service.promoteMember(request, context),
+      () => service.demoteMember(request, context),
+      () => service.removeMember(request, context),
+      () => service.changeMembership(nameless, context),
+    ]
+  ) {
+    await assert.rejects(
+      refusal,
+      (error: RaftError) => error.code === "invalid_argument" && error.message === "a member needs an id",
+    );
+  }
+});
