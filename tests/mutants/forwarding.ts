@@ -27,7 +27,7 @@ export const forwarding: readonly Mutant[] = [
     edits: [{
       file: SERVICE,
       find: "{ forwarded, bytes: query.length, signal }",
-      replace: "{ forwarded: false, bytes: query.length, signal }",
+      replace: "{ forwarded: forwarded && query.length === 0, bytes: query.length, signal }",
     }],
     killedBy: "simulation",
     test: ofService("what another node has forwarded goes no further"),
@@ -38,7 +38,7 @@ export const forwarding: readonly Mutant[] = [
     edits: [{
       file: SERVICE,
       find: "await forwarding.client.read(leader.address, query, { consistency, signal })",
-      replace: `await node.read(query, { consistency: "stale", signal })`,
+      replace: `leader.address === "" ? null! : await node.read(query, { consistency: "stale", signal })`,
     }],
     killedBy: "simulation",
     test: ofService("a forwarded read is answered by the leader, as consistent as it was asked for"),
@@ -71,7 +71,7 @@ export const forwarding: readonly Mutant[] = [
     edits: [{
       file: SERVICE,
       find: "forwarding.client.propose(leader.address, commands, { signal })",
-      replace: "forwarding.client.propose(leader.address, commands)",
+      replace: "forwarding.client.propose(leader.address, commands, signal.aborted ? { signal } : {})",
     }],
     killedBy: "simulation",
     test: ofService("a caller that is gone gives a forwarded command up at the leader, too"),
@@ -90,7 +90,7 @@ export const forwarding: readonly Mutant[] = [
   {
     name: "forwarded-without-room",
     rule: "A node forwards at most as many requests, of as many bytes, as it has room for.",
-    edits: [{ file: FORWARD, find: "  if (!forwarded) hold();\n", replace: "" }],
+    edits: [{ file: FORWARD, find: "  if (!forwarded) hold();\n", replace: "  if (forwarded) hold();\n" }],
     killedBy: "simulation",
     test: ofForward("requests for the leader share a budget of number and bytes; over it nothing is sent"),
   },

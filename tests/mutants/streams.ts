@@ -9,6 +9,7 @@ import type { DirectedTest, Mutant } from "./mutant.ts";
 const PEER = "transport/connect/peer_connection.ts";
 const FORWARD = "hosting/forward.ts";
 const LOCK = "storage/file/lock_file.ts";
+const CHANNEL = "transport/tab/broadcast_packet_channel.ts";
 
 const LANES = seeds("lanes: in order, once, within their limits; back-off and hang detection keep their bounds");
 const SERVERS = seeds(
@@ -16,6 +17,10 @@ const SERVERS = seeds(
 );
 const FOLDER = seeds(
   "lock: one process holds a folder, that of a dead one is taken over, and none is refused for nothing",
+);
+
+const TABS = seeds(
+  "tabs: messages arrive in order, once and within their limits; tabs know who is there, and calls end",
 );
 
 /** Names a test that runs seeds of a part. */
@@ -170,5 +175,74 @@ export const streams: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: FOLDER,
+  },
+  {
+    name: "goodbye-of-an-earlier-life",
+    rule: "A tab's goodbye does not concern its successor.",
+    edits: [{
+      file: CHANNEL,
+      find: "return this.#departed(frame.from, frame.session);",
+      replace: "return this.#departed(frame.from);",
+    }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "former-life-kept",
+    rule: "Of a peer that came back, the former life has departed.",
+    edits: [{ file: CHANNEL, find: "    this.#departed(address);\n    const", replace: "    const" }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "rest-of-a-window-unread",
+    rule: "Once all was read there is room for any message to a tab.",
+    edits: [{
+      file: "transport/packet/send_window.ts",
+      find: "return this.inflight.messages > 0 ? this.#request() : 0;",
+      replace: "return 0;",
+    }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "one-message-over-the-window",
+    rule: "No more messages are on their way to a tab than it may have.",
+    edits: [{
+      file: "transport/packet/send_window.ts",
+      find: "messages >= maxMessages ||",
+      replace: "messages > maxMessages ||",
+    }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "locks-of-a-closed-transport",
+    rule: "A transport that is closed frees its address.",
+    edits: [{
+      file: CHANNEL,
+      find: "    await Promise.all(this.#releases.map((release) => release()));\n",
+      replace: "",
+    }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "sent-before-a-tab-is-met",
+    rule: "Nothing is sent to a tab that may not receive it yet.",
+    edits: [{ file: CHANNEL, find: "peer?.reachable ? peer", replace: "peer ? peer" }],
+    killedBy: "test",
+    test: TABS,
+  },
+  {
+    name: "calls-of-a-tab-that-is-gone",
+    rule: "A call ends once its receiver is gone.",
+    edits: [{
+      file: "transport/packet/packet_transport.ts",
+      find: "    this.#calls.lost(address,",
+      replace: '    this.#calls.lost("",',
+    }],
+    killedBy: "test",
+    test: TABS,
   },
 ];

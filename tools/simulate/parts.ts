@@ -5,6 +5,7 @@
 import { simulateLanes } from "../../tests/seeds/parts/lanes.ts";
 import { simulateLock } from "../../tests/seeds/parts/lock.ts";
 import { simulateServers } from "../../tests/seeds/parts/servers.ts";
+import { simulateTabs } from "../../tests/seeds/parts/tabs.ts";
 import type { PartsResult } from "../../tests/seeds/parts/world.ts";
 
 /** The simulations of parts, by name. */
@@ -12,6 +13,7 @@ const PARTS: Readonly<Record<string, (seed: number) => Promise<PartsResult>>> = 
   lanes: simulateLanes,
   servers: simulateServers,
   lock: simulateLock,
+  tabs: simulateTabs,
 };
 
 /** Runs each seed of each part; prints failures and the counts. Returns the exit code. */

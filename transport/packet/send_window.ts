@@ -58,8 +58,8 @@ export class SendWindow {
   }
 
   /**
-   * Takes an acknowledgement. So much may have been sent since that no further
-   * message fits, which could carry the next request.
+   * Takes an acknowledgement. So much may have been sent since that there is no
+   * room for the next message, which would carry the next request.
    *
    * @returns the number of a request to send at once, 0 for none
    */
@@ -67,8 +67,7 @@ export class SendWindow {
     if (this.#requested === null || ack !== this.#lastRequest) return 0;
     this.#acknowledged = this.#requested;
     this.#requested = null;
-    const { messages, bytes } = this.inflight;
-    return 2 * messages > this.#limits.maxMessages || 2 * bytes > this.#limits.maxBytes ? this.#request() : 0;
+    return this.inflight.messages > 0 ? this.#request() : 0;
   }
 
   #request(): number {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { simulateLanes } from "./lanes.ts";
 import { simulateLock } from "./lock.ts";
 import { simulateServers } from "./servers.ts";
+import { simulateTabs } from "./tabs.ts";
 import type { PartsResult } from "./world.ts";
 
 /** Runs seeds, fails with the first violation, and returns the sums of the counts. */
@@ -72,4 +73,22 @@ Deno.test("lock: one process holds a folder, that of a dead one is taken over, a
   const counts = await runAll(simulateLock, 100);
   assertOccurred(counts, ["lock taken", "lock refused", "process stopped", "holder died", "machine restarted"]);
   await assertRepeats(simulateLock, 7);
+});
+
+Deno.test("tabs: messages arrive in order, once and within their limits; tabs know who is there, and calls end", async () => {
+  const counts = await runAll(simulateTabs, 30);
+  assertOccurred(counts, [
+    "tab: kill",
+    "tab: reload",
+    "tab: close",
+    "tab: freeze",
+    "tab: duplicate",
+    "tab refused",
+    "message received",
+    "message dropped",
+    "call done",
+    "call rejected",
+    "call unknown",
+  ]);
+  await assertRepeats(simulateTabs, 4);
 });
