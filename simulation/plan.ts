@@ -220,12 +220,12 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   // Two clocks together drift up to the stated bound, and no further.
   const maxClockDrift = of("maxClockDrift").pick([0.02, DEFAULT_CLOCK_DRIFT, 0.3])!;
   const network = drawNetwork(of, has, electionTimeoutMs);
-  const clients = drawClients(of, has, electionTimeoutMs, network);
+  const drawn = overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
+  const voters = overrides.liars ? Math.max(drawn, LIAR_VOTERS) : drawn;
+  const clients = drawClients(of, has, electionTimeoutMs, voters, network);
   const bulk = drawBulk(of, overrides);
   const length = bulk === null && of("length").chance(LONG_SHARE) ? LONG_TIMES : 1;
   const limits = bulk === null ? drawLimits(of, length > 1) : drawLargeLimits(of);
-  const drawn = overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
-  const voters = overrides.liars ? Math.max(drawn, LIAR_VOTERS) : drawn;
   return {
     faults: has,
     voters,
@@ -337,19 +337,22 @@ function drawClients(
   of: Traits,
   has: ReadonlySet<FaultKind>,
   electionTimeoutMs: number,
+  voters: number,
   { leastDelayUs, unevenness, spreadDelayUs }: NetworkTraits,
 ): ClientTraits {
   const count = of("clients").between(2, 5);
+  const loyal = of("loyal").chance(0.4);
+  const together = loyal ? count + voters : count;
   const lanes = of("lanes").chance(0.2) ? MOST_LANES : LANES;
   // A client that waits for less time than an answer takes would retry forever, even in a healthy cluster.
   const leastAttemptMs = Math.ceil(REQUEST_HOPS * (leastDelayUs * unevenness + spreadDelayUs) / 1000);
   const attemptTimeoutMs = Math.floor(electionTimeoutMs * of("attemptTimeout").pick([0.3, 1, 2])!);
   return {
     count,
-    loyal: of("loyal").chance(0.4),
+    loyal,
     keys: of("keys").between(1, 6),
     // Without faults, they make this many requests a second together.
-    thinkMs: Math.ceil(count * 1500 / of("requestRate").pick([50, 90, 130])! * lanes / LANES),
+    thinkMs: Math.ceil(together * 1500 / of("requestRate").pick([50, 90, 130])! * lanes / LANES),
     timeoutMs: electionTimeoutMs * of("timeout").between(2, 6),
     attemptTimeoutMs: Math.max(attemptTimeoutMs, leastAttemptMs),
     readShare: of("readShare").pick([0.1, 0.3, 0.5])!,
