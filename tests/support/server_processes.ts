@@ -49,14 +49,17 @@ export async function eventually<T>(
 
 /** Ports below those that systems use for outgoing connections: they stay free while their server is down. */
 const PORTS = { first: 20_000, count: 12_000 };
-/** A folder with an empty file for each port that some process has taken and may not listen on yet, or any more. */
-const TAKEN = join(tmpdir(), `raft-core-ports-${process.getuid?.() ?? ""}`);
+/** Returns a folder with an empty file for each port that some process has taken and may not listen on at the moment. */
+function takenPorts(): string {
+  return join(tmpdir(), `raft-core-ports-${process.getuid?.() ?? ""}`);
+}
+
 /** The age of a file that is left by a run of before. */
 const LEFT_MS = 30 * 60_000;
 
 /** Returns a free port that was not returned before, to this process or another that runs tests. */
 export async function freePort(): Promise<number> {
-  mkdirSync(TAKEN, { recursive: true });
+  mkdirSync(takenPorts(), { recursive: true });
   for (let attempts = 0; attempts < 1000; attempts++) {
     const port = PORTS.first + Math.floor(Math.random() * PORTS.count);
     if (take(port) && await isFree(port)) return port;
@@ -66,7 +69,7 @@ export async function freePort(): Promise<number> {
 
 /** Takes a port, unless another process has. */
 function take(port: number): boolean {
-  const file = join(TAKEN, String(port));
+  const file = join(takenPorts(), String(port));
   try {
     closeSync(openSync(file, "wx"));
     return true;
