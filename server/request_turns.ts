@@ -8,8 +8,8 @@ import { setImmediate } from "node:timers";
 /** The requests that begin in one turn of the event loop. */
 const PER_TURN = 8;
 
-/** While connections are being accepted, one request begins in so many turns. */
-const TURNS_PER_REQUEST = 8;
+/** The time for each request that begins while connections are being accepted, in milliseconds. */
+const MS_PER_REQUEST = 4;
 
 /** The kinds of requests, which wait in lines of their own: many of one kind don't delay another. */
 const KINDS: readonly RegExp[] = [
@@ -30,7 +30,14 @@ export class RequestTurns {
   #waiting = 0;
   #scheduled = false;
   #accepting = false;
-  #quietTurns = 0;
+  readonly #nowMs: () => number;
+  /** When requests last had room to begin. */
+  #lastMs = 0;
+
+  /** @param nowMs returns the time in milliseconds */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   /**
    * Resolves when a request may begin; returns `null` if that is now.
@@ -76,8 +83,9 @@ export class RequestTurns {
 
   /** Sets and returns the number of requests that may begin in this turn. */
   #room(): number {
-    const isQuiet = this.#accepting && ++this.#quietTurns % TURNS_PER_REQUEST > 0;
-    this.#left = isQuiet ? 0 : this.#accepting ? 1 : PER_TURN;
+    const nowMs = this.#nowMs();
+    this.#left = Math.min(PER_TURN, this.#accepting ? Math.floor((nowMs - this.#lastMs) / MS_PER_REQUEST) : PER_TURN);
+    if (this.#left > 0) this.#lastMs = nowMs;
     this.#accepting = false;
     return this.#left;
   }
