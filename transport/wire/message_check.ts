@@ -253,11 +253,12 @@ function countJson(bytes: Uint8Array): void {
   }
 }
 
-/** Returns where the string that begins at `at` ends. */
+/** Returns where the string that begins at `at` ends. Looks for each quote at once: strings may have megabytes. */
 function stringEnd(bytes: Uint8Array, at: number): number {
-  for (let end = at + 1; end < bytes.length; end++) {
-    if (bytes[end] === BACKSLASH) end++;
-    else if (bytes[end] === QUOTE) return end;
+  for (let end = bytes.indexOf(QUOTE, at + 1); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
+    let backslashes = 0;
+    while (bytes[end - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
   }
   return bytes.length;
 }
