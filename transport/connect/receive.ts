@@ -6,6 +6,7 @@
 import { ByteBudget, type ByteShare } from "../../lib/byte_budget.ts";
 import { RaftError, withoutStack } from "../../lib/errors.ts";
 import { GrowingBytes } from "../../lib/growing_bytes.ts";
+import { PieceReader } from "./bodies.ts";
 import { malformed } from "../wire/checked.ts";
 import { toConnectError } from "../wire/connect_errors.ts";
 import { FrameReader, tooLarge } from "../wire/frames.ts";
@@ -137,7 +138,7 @@ async function receive(body: Arriving, maxBytes: number, share: ByteShare): Prom
 class Arriving {
   readonly #request: Body;
   readonly #timeoutMs: number;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: PieceReader | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #failure: RaftError | null = null;
   #failed: ((error: RaftError) => void) | null = null;
@@ -185,12 +186,13 @@ class Arriving {
   /** Returns the next piece, `null` at the end. @throws {RaftError} the reason why it ended early */
   async next(): Promise<Uint8Array | null> {
     if (this.#failure !== null) throw this.#failure;
-    this.#reader ??= this.#request.body?.getReader();
+    const { body } = this.#request;
+    if (body !== null) this.#reader ??= new PieceReader(body);
     try {
-      const read = await this.#reader?.read();
-      this.#pieces += (read?.value?.length ?? 0) / MIN_PIECE_BYTES - 1;
+      const piece = await this.#reader?.read() ?? null;
+      this.#pieces += (piece?.length ?? 0) / MIN_PIECE_BYTES - 1;
       if (this.#pieces < 0) this.#failure ??= malformed(`it arrives in pieces of less than ${MIN_PIECE_BYTES} bytes`);
-      if (this.#failure === null) return read?.value ?? null;
+      if (this.#failure === null) return piece;
     } catch (error) {
       this.#failure ??= goneError(error);
     }
@@ -207,7 +209,7 @@ class Arriving {
   /** Reads no more, and lets the other side know. */
   close(): void {
     this.expect(false);
-    this.#reader?.cancel().catch(() => {});
+    this.#reader?.cancel();
   }
 }
 
