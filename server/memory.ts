@@ -17,7 +17,7 @@ const REST_FACTOR = 3;
 const LONG_MS = 200;
 /** The time between two looks at the memory, far from the limit and near it. */
 const CALM_INTERVAL_MS = 200;
-const INTERVAL_MS = 50;
+const INTERVAL_MS = 20;
 
 /** The process, as far as its memory is concerned. */
 export interface MemoryProcess {
