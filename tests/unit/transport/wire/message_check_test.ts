@@ -171,6 +171,11 @@ Deno.test("JSON has the same limits, and is measured before it is parsed", () =>
   for (const json of ["", "{", '{"key":"}', '{"key":"\\"', "nul"]) {
     refuses("invalid_argument", () => checkJson(GetRequestSchema, text(json)), /not JSON/);
   }
+  // A string that ends with backslashes ends there, and no quote behind one ends it.
+  for (const key of ["\\\\", "\\\\\\\\", '\\"', '\\\\\\",']) {
+    const json = text(`{"key":"${key}","x":[${"1,".repeat(20_000)}1]}`);
+    refuses("too_large", () => checkJson(GetRequestSchema, json), /values in JSON/);
+  }
   // Quoted brackets, commas and quotes are text; bytes may be long.
   checkJson(GetRequestSchema, text(`{"key":"${'[{,\\\\\\"'.repeat(30_000)}"}`));
 });
