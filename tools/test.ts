@@ -95,7 +95,7 @@ function folderPlans(): Plan[] {
         if (kind === "runtime") await runtimes();
         if (kind === "browser") await chromium();
         return [
-          ...(load.patient === true ? ["nice", "-n", "10"] : []),
+          ...(load.patient === true && Deno.build.os !== "windows" ? ["nice", "-n", "10"] : []),
           Deno.execPath(),
           "test",
           ...flags,
