@@ -173,10 +173,18 @@ function added(files: Files, name: string, chance: Stream): string | null {
   return name;
 }
 
+/** Returns what tells a file from those of the same name in other folders: the header of a segment, all of a manifest. */
+function headOf(name: string, bytes: Uint8Array): string {
+  return (name === manifestName ? bytes : bytes.subarray(0, bordersOf(bytes)[0] ?? 0)).join();
+}
+
 /** Replaces a file by the one of the same name in another folder. */
 function replaced(files: Files, other: Files, name: string | undefined): string | null {
   if (name === undefined || !files.has(name) || !other.has(name)) return null;
-  files.write(name, other.bytesOf(name));
+  const bytes = other.bytesOf(name);
+  // By an earlier damage it may be a copy of this one, of now or of a while ago: that can't be told from a crash.
+  if (headOf(name, bytes) === headOf(name, files.bytesOf(name))) return null;
+  files.write(name, bytes);
   return name;
 }
 
