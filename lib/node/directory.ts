@@ -24,6 +24,8 @@ export class Directory {
   readonly #others = new Map<NodeId, Peer>();
   /** Senders with a member's name and another data folder: this node's membership, or theirs, is outdated. */
   readonly #namesakes = new Map<NodeId, Peer>();
+  /** Where members say that they are: a member that lags knows addresses of long ago, and nothing else tells it of a move. */
+  readonly #places = new Map<NodeId, string>();
 
   /** Takes over a membership, and remembers removed members. */
   update(membership: Membership): void {
@@ -32,19 +34,26 @@ export class Directory {
     this.#namesakes.clear();
     const former = this.#members;
     this.#members = new Map(membership.members.map((member) => [member.id, member]));
-    for (const id of this.#members.keys()) this.#others.delete(id);
+    for (const [id, { incarnation }] of this.#members) {
+      const sender = this.#others.get(id);
+      if (sender?.incarnation === incarnation) this.#places.set(id, sender.address);
+      this.#others.delete(id);
+    }
+    for (const id of this.#places.keys()) if (!this.#members.has(id)) this.#places.delete(id);
     for (const [id, peer] of former) {
       if (!this.#members.has(id)) this.#remember(id, peer);
     }
   }
 
-  /** Remembers the address of a sender that is not a member. */
+  /** Remembers where a sender is. */
   recordSender(id: NodeId, address: string, incarnation: string): void {
     if (address === "") return;
     const member = this.#members.get(id);
     if (member !== undefined) {
-      if (member.incarnation === "" || member.incarnation === incarnation) this.#namesakes.delete(id);
-      else this.#namesakes.set(id, { address, incarnation });
+      if (member.incarnation === "" || member.incarnation === incarnation) {
+        this.#namesakes.delete(id);
+        this.#places.set(id, address);
+      } else this.#namesakes.set(id, { address, incarnation });
       return;
     }
     const known = this.#others.get(id);
@@ -59,6 +68,17 @@ export class Directory {
   /** Returns the node that last sent a request under this name: the one to answer. */
   requester(id: NodeId): Peer | undefined {
     return this.#namesakes.get(id) ?? this.lookup(id);
+  }
+
+  /**
+   * Returns where an answer to a node goes: to the place that it names beside the one that the membership has, since
+   * either may be outdated. A place that is not its own so keeps no answer from it.
+   */
+  answerTo(id: NodeId): readonly Peer[] {
+    const peer = this.requester(id);
+    if (peer === undefined) return [];
+    const address = this.#namesakes.has(id) ? undefined : this.#places.get(id);
+    return address === undefined || address === peer.address ? [peer] : [peer, { ...peer, address }];
   }
 
   /** Returns the member of the newest membership; `undefined` if it is not one. */

@@ -9,7 +9,7 @@ import type { Identity } from "../storage.ts";
 import { PROTOCOL_VERSION } from "../transport.ts";
 import type { Envelope, Transport } from "../transport.ts";
 import type { NodeContext } from "./context.ts";
-import { Directory } from "./directory.ts";
+import { Directory, type Peer } from "./directory.ts";
 import { EnvelopeCheck, isAnswer } from "./envelope_check.ts";
 import { asStorageError, stopForStorage } from "./errors.ts";
 import type { RefusedMessages } from "./types.ts";
@@ -76,8 +76,13 @@ export class Messenger {
     if (message.type === "AppendEntries") {
       this.sentIndex = Math.max(this.sentIndex, message.prevLogIndex + message.entries.length);
     }
-    const peer = isAnswer(message) ? this.#directory.requester(to) : this.#directory.lookup(to);
-    if (peer === undefined || this.#closed) return;
+    if (this.#closed) return;
+    if (isAnswer(message)) return this.#directory.answerTo(to).forEach((peer) => this.#sendTo(peer, to, message));
+    const peer = this.#directory.lookup(to);
+    if (peer !== undefined) this.#sendTo(peer, to, message);
+  }
+
+  #sendTo(peer: Peer, to: NodeId, message: Message): void {
     this.#options.transport.send(peer.address, {
       protocolVersion: PROTOCOL_VERSION,
       clusterId: this.identity.clusterId,

@@ -178,6 +178,34 @@ export const node: readonly Mutant[] = [
     },
   },
   {
+    name: "moved-senders-unanswered",
+    rule: "A node whose membership has a former address of a sender answers where the sender is.",
+    edits: [{
+      file: "lib/node/directory.ts",
+      find: "if (sender?.incarnation === incarnation) this.#places.set(id, sender.address);",
+      replace: "if (sender === undefined) this.#places.delete(id);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/directory_test.ts",
+      name: "a node that learns an old membership from a leader that moved still answers it",
+    },
+  },
+  {
+    name: "answers-to-claimed-places-alone",
+    rule: "An answer goes to the address that the membership has, whatever a message says of its sender.",
+    edits: [{
+      file: "lib/node/directory.ts",
+      find: "[peer] : [peer, { ...peer, address }];",
+      replace: "[peer] : [{ ...peer, address }];",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/directory_test.ts",
+      name: "answers go to where a member says that it is, beside where the membership has it, and requests don't",
+    },
+  },
+  {
     name: "former-member-forgotten",
     rule: "A former member can still be told of its removal.",
     edits: [{

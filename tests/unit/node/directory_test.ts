@@ -37,3 +37,45 @@ Deno.test("what a sender says of its address changes none of a member", () => {
   assert.equal(directory.requester("n2")?.address, "elsewhere");
   assert.equal(directory.lookup("n2")?.address, "a2");
 });
+
+const addresses = (directory: Directory, id: string) => directory.answerTo(id).map(({ address }) => address);
+
+Deno.test("answers go to where a member says that it is, beside where the membership has it, and requests don't", () => {
+  const directory = new Directory();
+  directory.update(membershipOf({ voters: [n1, n2] }));
+  assert.deepEqual(addresses(directory, "n2"), ["a2"]);
+  directory.recordSender("n2", "b2", "i2");
+  assert.deepEqual(addresses(directory, "n2"), ["a2", "b2"]);
+  assert.deepEqual([directory.lookup("n2")?.address, directory.member("n2")?.address], ["a2", "a2"]);
+  // It has the membership with the move, or the move is undone.
+  directory.update(membershipOf({ voters: [n1, moved] }));
+  assert.deepEqual(addresses(directory, "n2"), ["b2"]);
+  directory.recordSender("n2", "a2", "i2");
+  assert.deepEqual(addresses(directory, "n2"), ["b2", "a2"]);
+  assert.deepEqual(addresses(directory, "unknown"), []);
+});
+
+Deno.test("a node that learns an old membership from a leader that moved still answers it", () => {
+  const directory = new Directory();
+  directory.recordSender("n2", "b2", "i2");
+  assert.deepEqual(addresses(directory, "n2"), ["b2"]);
+  directory.update(membershipOf({ voters: [n1, n2] }));
+  assert.deepEqual(addresses(directory, "n2"), ["a2", "b2"]);
+  assert.equal(directory.lookup("n2")?.address, "a2");
+});
+
+Deno.test("where a member said that it is does not outlive its membership, and another data folder is answered alone", () => {
+  const directory = new Directory();
+  directory.update(membershipOf({ voters: [n1, n2] }));
+  directory.recordSender("n2", "b2", "i2");
+  directory.recordSender("n2", "c2", "another disk");
+  assert.deepEqual(addresses(directory, "n2"), ["c2"]);
+  directory.update(membershipOf({ voters: [n1] }));
+  directory.update(membershipOf({ voters: [n1, n2] }));
+  assert.deepEqual(addresses(directory, "n2"), ["a2"]);
+  // The data folder of a sender from before is not the member's.
+  const other = new Directory();
+  other.recordSender("n2", "b2", "another disk");
+  other.update(membershipOf({ voters: [n1, n2] }));
+  assert.deepEqual(addresses(other, "n2"), ["a2"]);
+});
