@@ -13,13 +13,15 @@ class FakeProcess {
   usedMs = 0;
   clockMs = 0;
   collections = 0;
+  thorough = 0;
 
   residentBytes(): number {
     return this.mib * MIB;
   }
 
-  collect(): void {
+  collect(thorough: boolean): void {
     this.collections++;
+    if (thorough) this.thorough++;
     this.clockMs += this.tookMs + this.waitedMs;
     this.usedMs += this.tookMs;
     this.mib = this.live;
@@ -57,6 +59,13 @@ test("a process that keeps more than the soft limit is collected again once it h
   assert.deepEqual(looks(memory, early, 410, 400, 420, 431, 432, 400, 431), [1, 0, 0, 0, 1, 0, 0]);
 });
 
+test("far above the limit, empty pages are given back, too", () => {
+  const memory = new FakeProcess();
+  const early = new EarlyCollection(256 * MIB, memory);
+  assert.deepEqual(looks(memory, early, 384, 200, 385), [1, 0, 1]);
+  assert.equal(memory.thorough, 1);
+});
+
 test("memory that is given back some time after a collection counts from there", () => {
   const memory = new FakeProcess();
   const early = new EarlyCollection(256 * MIB, memory);
@@ -64,7 +73,7 @@ test("memory that is given back some time after a collection counts from there",
   assert.deepEqual(looks(memory, early, 600, 300, 331, 332), [1, 0, 0, 1]);
 });
 
-test("collections take a quarter of the time at most", () => {
+test("collections take at most a quarter of the time, also if they bring the memory below the limit", () => {
   const memory = new FakeProcess();
   memory.tookMs = 100;
   const early = new EarlyCollection(256 * MIB, memory);
@@ -72,6 +81,8 @@ test("collections take a quarter of the time at most", () => {
   early.look();
   assert.equal(memory.collections, 1);
   memory.clockMs += 299;
+  memory.mib = 200;
+  early.look();
   memory.mib = 500;
   early.look();
   assert.equal(memory.collections, 1);
@@ -80,14 +91,14 @@ test("collections take a quarter of the time at most", () => {
   assert.equal(memory.collections, 2);
 });
 
-test("a heap that takes long to collect is left to the runtime, until memory falls below the limit", () => {
+test("a heap that takes long to collect is left to the runtime, until memory falls well below the limit", () => {
   const memory = new FakeProcess();
   const early = new EarlyCollection(256 * MIB, memory);
   memory.tookMs = 201;
   memory.live = 1000;
   assert.deepEqual(looks(memory, early, 1000, 2000, 4000), [1, 0, 0]);
   memory.tookMs = 10;
-  assert.deepEqual(looks(memory, early, 200, 300), [0, 1]);
+  assert.deepEqual(looks(memory, early, 200, 300, 128, 300), [0, 0, 0, 1]);
 });
 
 test("a collection that waits for the processor is not taken for a long one", () => {
