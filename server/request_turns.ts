@@ -85,7 +85,9 @@ export class RequestTurns {
   #room(): number {
     const nowMs = this.#nowMs();
     this.#left = Math.min(PER_TURN, this.#accepting ? Math.floor((nowMs - this.#lastMs) / MS_PER_REQUEST) : PER_TURN);
-    if (this.#left > 0) this.#lastMs = nowMs;
+    // The rest of the time counts for the next turn.
+    if (this.#left === PER_TURN) this.#lastMs = nowMs;
+    else this.#lastMs += this.#left * MS_PER_REQUEST;
     this.#accepting = false;
     return this.#left;
   }
