@@ -14,6 +14,7 @@ import { decodeReply, encodePlain } from "../../lib/sessions/session_codec.ts";
 import { atLeader } from "../../hosting/forward.ts";
 import type { ForwardBudget } from "../../hosting/forward_budget.ts";
 import type { ServedNode } from "../../hosting/served_node.ts";
+import { readAt } from "../../transport/wire/client_service.ts";
 import type { Answers } from "../answers.ts";
 import type { ChangeFormat, Watchers, WatchStream } from "../watchers.ts";
 
@@ -176,14 +177,7 @@ export class KeyValueCalls {
     }
     return await atLeader(node, {
       here: (signal) => node.read(query, { consistency, signal }),
-      there: async (leader, signal) => {
-        try {
-          return await client.read(leader.address, query, { consistency, signal });
-        } catch (error) {
-          // A read changes nothing, so its outcome is never in doubt.
-          throw RaftError.from(error).withOutcome("rejected");
-        }
-      },
+      there: (leader, signal) => readAt(client, leader, query, { consistency, signal }),
     }, { timeoutMs, signal, budget, bytes: query.length, reason });
   }
 }

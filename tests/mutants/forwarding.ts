@@ -37,8 +37,8 @@ export const forwarding: readonly Mutant[] = [
     rule: "A read that only the leader can answer is not answered from a follower's own state (§8).",
     edits: [{
       file: SERVICE,
-      find: "await forwarding.client.read(leader.address, query, { consistency, signal })",
-      replace: `leader.address === "" ? null! : await node.read(query, { consistency: "stale", signal })`,
+      find: "readAt(forwarding.client, leader, query, { consistency, signal })",
+      replace: `leader.address === "" ? null! : node.read(query, { consistency: "stale", signal })`,
     }],
     killedBy: "simulation",
     test: ofService("a forwarded read is answered by the leader, as consistent as it was asked for"),

@@ -199,8 +199,8 @@ export const server: readonly Mutant[] = [
     rule: "A forwarded read keeps its consistency.",
     edits: [{
       file: "server/services/kv.ts",
-      find: "return await client.read(leader.address, query, { consistency, signal });",
-      replace: "return await client.read(leader.address, query, { signal });",
+      find: "readAt(client, leader, query, { consistency, signal })",
+      replace: "readAt(client, leader, query, { signal })",
     }],
     killedBy: "test",
     test: {
@@ -220,20 +220,6 @@ export const server: readonly Mutant[] = [
     test: {
       file: "tests/unit/server/kv_routes_test.ts",
       name: "the consistency of a read is that of the request: here, forwarded, and of a list",
-    },
-  },
-  {
-    name: "forwarded-read-in-doubt",
-    rule: "A forwarded read has no effect, so it is tried again.",
-    edits: [{
-      file: "server/services/kv.ts",
-      find: 'throw RaftError.from(error).withOutcome("rejected");',
-      replace: "throw error;",
-    }],
-    killedBy: "test",
-    test: {
-      file: "tests/unit/server/kv_routes_test.ts",
-      name: "a forwarded read that fails has no effect, whatever became of the call",
     },
   },
   {

@@ -61,6 +61,24 @@ export interface ClientServiceMethods {
   status(): MessageInitShape<Method["status"]["output"]>;
 }
 
+/**
+ * Reads at another node.
+ *
+ * @throws {RaftError} never in doubt about the outcome: a read changes nothing
+ */
+export async function readAt(
+  client: ClientTransport,
+  { address }: LeaderHint,
+  query: Uint8Array,
+  options: NonNullable<Parameters<ClientTransport["read"]>[2]>,
+): ReturnType<ClientTransport["read"]> {
+  try {
+    return await client.read(address, query, options);
+  } catch (error) {
+    throw RaftError.from(error).withOutcome("rejected");
+  }
+}
+
 /** Returns the implementation of ClientService for a node. */
 export function clientService(options: ClientServiceOptions): ClientServiceMethods {
   const { node, forwarding, version = "" } = options;
@@ -80,14 +98,7 @@ export function clientService(options: ClientServiceOptions): ClientServiceMetho
         ? await here(signal)
         : await forwarding.run({
           here,
-          async there(leader, signal) {
-            try {
-              return await forwarding.client.read(leader.address, query, { consistency, signal });
-            } catch (error) {
-              // A read changes nothing, so its outcome is never in doubt.
-              throw RaftError.from(error).withOutcome("rejected");
-            }
-          },
+          there: (leader, signal) => readAt(forwarding.client, leader, query, { consistency, signal }),
         }, { forwarded, bytes: query.length, signal });
       options.admit?.(result.length);
       return { result, appliedIndex: BigInt(appliedIndex) };
