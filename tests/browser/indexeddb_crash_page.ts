@@ -46,7 +46,7 @@ function stepOf(seed: number, acknowledged: number, found: string): number {
     if (workload.state === found) return workload.steps;
     workload.next();
   }
-  throw new Error(`after step ${acknowledged}\nfound    ${found}\nexpected ${expected} or the next state`);
+  throw new Error(`after step ${acknowledged}\nfound    ${found}\nexpected ${expected} or one of the next 10,000`);
 }
 
 /** Opens the node in a worker, checks its state, and returns the worker and its step. */

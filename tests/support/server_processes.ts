@@ -54,7 +54,7 @@ function takenPorts(): string {
   return join(tmpdir(), `raft-core-ports-${process.getuid?.() ?? ""}`);
 }
 
-/** The age of a file that is left by a run of before. */
+/** The age of a file that is left by an earlier run. */
 const LEFT_MS = 30 * 60_000;
 
 /** Returns a free port that was not returned before, to this process or another that runs tests. */
@@ -73,7 +73,8 @@ function take(port: number): boolean {
   try {
     closeSync(openSync(file, "wx"));
     return true;
-  } catch {
+  } catch (error) {
+    if ((error as { readonly code?: string }).code !== "EEXIST") throw error;
     const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
     // Removed, so that it can be taken the next time.
     if (age > LEFT_MS) rmSync(file, { force: true });
