@@ -33,7 +33,7 @@ function checks(): Record<string, readonly string[]> {
 async function main(args: readonly string[]): Promise<number> {
   const failed: string[] = [];
   const carryOut = async (name: string, command: readonly string[]): Promise<void> => {
-    const ran = await run([Deno.execPath(), ...command], { quiet: name !== "tests", timeoutMs: 60 * 60_000 });
+    const ran = await run([Deno.execPath(), ...command], { quiet: name !== "tests", timeoutMs: 90 * 60_000 });
     if (!ran.ok) {
       failed.push(name);
       if (name !== "tests") console.error(ran.output);

@@ -117,7 +117,7 @@ function portablePlans(): Plan[] {
   }));
 }
 
-/** Executes one run, with more variables. A run that fails without a count counts as one failure. */
+/** Executes one run, with `env` added to its variables. A run that fails without a count counts as one failure. */
 async function carryOut(plan: Plan, quiet: boolean, env: Record<string, string>): Promise<Outcome> {
   const title = `\n── ${plan.name}`;
   if (!quiet) console.log(title);
