@@ -183,7 +183,7 @@ export const node: readonly Mutant[] = [
     edits: [{
       file: "lib/node/directory.ts",
       find: "if (sender?.incarnation === incarnation) this.#places.set(id, sender.address);",
-      replace: "if (sender === undefined) this.#places.delete(id);",
+      replace: "if (sender?.incarnation === incarnation) this.#places.delete(id);",
     }],
     killedBy: "test",
     test: {
