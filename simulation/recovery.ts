@@ -30,7 +30,7 @@ export async function recover(options: NemesisOptions): Promise<void> {
     if (quorum.has(machine)) heal(machine);
     else abandon(machine, options);
   }
-  // A node that is in no cluster yet, or no longer, has no changes, and by the end of a stream from it others are compacted.
+  // Others have no changes; by the time such a stream ends, the members may have compacted what the client needs next.
   clients.watchers.restrict(() => membersOf(quorum, cluster));
   const before = clients.done;
   const progress = (): boolean => leaderIn(quorum, cluster) !== null && clients.done >= before + REQUESTS;

@@ -16,7 +16,7 @@
  * such a cluster. It can't know what its cluster's term is, but what a cluster looks like: it
  * goes on in its term, and for an empty node that takes {@linkcode FAR_PATIENCE} election
  * timeouts without a word from a leader within the bound. Single forged messages are nothing
- * of the kind. No node follows to the last term, in which no leader could be elected.
+ * of the kind. None is led as far as the last term, after which there is no election.
  */
 
 import type { NodeId, RestoredState } from "./types.ts";
@@ -73,7 +73,7 @@ export class TermLimit {
   /** Notes that a member is further ahead than that. */
   exceeded(from: NodeId, term: number): void {
     const sender = this.#ahead.get(from);
-    // A node's term rises by no more in this time, and its messages may be late.
+    // The term of a node rises by no more between two of its messages, which may be late.
     const goesOn = sender !== undefined && Math.abs(term - sender.term) <= MAX_TERM_JUMP;
     if (goesOn) Object.assign(sender, { now: true, term });
     else if (sender !== undefined || this.#ahead.size < MAX_SENDERS) {

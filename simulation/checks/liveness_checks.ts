@@ -230,7 +230,7 @@ export class LivenessChecks {
       const sinceUs = machine.server?.oldestUs ?? null;
       const wellUs = this.#wellness.since(machine);
       if (sinceUs === null || wellUs === null) continue;
-      const late = (ms: number): string => `${machine.name} waits for the leader's answer for ${ms} ms`;
+      const late = (ms: number): string => `${machine.name} has not ended a request for the leader for ${ms} ms`;
       this.#late(Math.max(sinceUs, wellUs), "forward", late);
     }
   }

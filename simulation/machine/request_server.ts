@@ -116,7 +116,7 @@ export class RequestServer implements Answers {
     if (requests > 1 && bytes > maxForwardedBytes) this.#unbounded(`${bytes} bytes, and may ${maxForwardedBytes}`);
   }
 
-  /** Checks that no client was refused for want of a leader before the time is over. */
+  /** Checks that no client was refused for want of a leader before the time is over. (Commands that were handed over tell in their results.) */
   #checkPatience(error: unknown, waitedMs: number): void {
     const { run, plan, node, process } = this.#options;
     const { lifecycle, removed } = node.status();
@@ -130,7 +130,7 @@ export class RequestServer implements Answers {
     run.report("forwarding is bounded", `${process.actor.name} forwards ${what}`);
   }
 
-  /** Carries a request out at the leader, and checks that it goes one hop at most, with few others. */
+  /** Carries a request out at the leader, and checks that it goes at most one hop, with few others. */
   async #run<Result>(work: Work<Result>, call: RunOptions): Promise<Result> {
     const { run, plan, node, process } = this.#options;
     const isForwarded = this.#forwarded.has(call.signal);

@@ -95,18 +95,18 @@ export const messages: readonly Mutant[] = [
       replace: "PATIENCE",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+    test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },
   },
   {
     name: "far-terms-followed-beside-a-leader",
-    rule: "An empty node that hears a leader follows nobody to a term that no elections led to (§5.1).",
+    rule: "An empty node with a leader follows no other sender to a term that no elections led to (§5.1).",
     edits: [{
       file: LIMIT,
       find: "const mayGoFar = empty && !this.#led;",
       replace: "const mayGoFar = empty;",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+    test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },
   },
   {
     name: "far-terms-that-jump",
@@ -117,18 +117,18 @@ export const messages: readonly Mutant[] = [
       replace: "Math.abs(term - sender.term) >= 0;",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+    test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },
   },
   {
     name: "last-term-followed",
-    rule: "No node follows to the last term, after which there is no election (§5.1).",
+    rule: "An empty node is not led as far as the last term, after which there is no election (§5.1).",
     edits: [{
       file: LIMIT,
       find: "(!mayGoFar || sender.term >= MAX_TERM)",
       replace: "!mayGoFar",
     }],
     killedBy: "test",
-    test: { file: TESTS, name: "an empty node follows nobody far ahead who is not like a cluster" },
+    test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },
   },
   {
     name: "impossible-answers-counted",

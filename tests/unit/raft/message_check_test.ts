@@ -221,7 +221,7 @@ Deno.test("an empty node joins a cluster at once if elections lead to its term",
   }
 });
 
-Deno.test("an empty node follows nobody far ahead who is not like a cluster", () => {
+Deno.test("an empty node follows no sender far ahead that is not like a cluster", () => {
   const far = 2 ** 40;
   const request = (term: number) => requestVote({ term, leadershipTransfer: true });
   /** Returns the term of an empty node to which `forge` sends something after each tick. */
