@@ -59,7 +59,7 @@ const LOADER = "loader";
 const BULK_WRITES = 4000;
 
 /** Makes a client, which asks any node, or `only` this one. */
-function newClient(options: ClientsOptions, name: string, only?: string): Client {
+function newClient(options: ClientsOptions, name: string, only?: string, watches = false): Client {
   const { run: { decisions, scheduler }, plan, machines, network } = options;
   const { timeoutMs, attemptTimeoutMs } = plan.clients;
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
@@ -68,12 +68,15 @@ function newClient(options: ClientsOptions, name: string, only?: string): Client
   const share = only === undefined ? plan.forwarding?.clients ?? 0 : 0;
   const isBalanced = share > 0 && decisions.stream(`balance ${name}`).chance(share);
   const coordinator = new Coordinator({
-    // A client of one machine follows it to another address; the others learn addresses from the members.
+    // A client of one machine follows it to another address; the others learn addresses from the members. One that
+    // watches asks so seldom that all may have moved in the meantime; in the end it is told.
     endpoints: isBalanced
       ? [ANY_NODE]
-      : only === undefined
-      ? [...machines.keys()]
-      : () => [machines.get(only)!.address],
+      : only !== undefined
+      ? () => [machines.get(only)!.address]
+      : watches
+      ? () => [...machines.keys(), ...(options.run.calm ? [...machines.values()].map(({ address }) => address) : [])]
+      : [...machines.keys()],
     endpointOf: (address) =>
       isBalanced ? ANY_NODE : only === undefined || network.machineAt(address) === only ? address : null,
     transport: calls,
@@ -116,7 +119,7 @@ export class Clients {
     if (bulk !== null) add(LOADER);
     for (const node of loyal ? [...machines.keys()].slice(0, voters) : []) add(`of-${node}`, node);
     const watching = options.mayWatch ? options.run.decisions.stream("plan watchers").pick([0, 0, 1, 2])! : 0;
-    this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`));
+    this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`, undefined, true));
     this.watchers = new Watchers(options);
   }
 
