@@ -13,13 +13,15 @@ const MIB = 1024 * 1024;
 const GROWTH_BYTES = 32 * MIB;
 /** Above the soft limit by this factor, pages are given back, too: 150 MiB of empty ones were seen beside 40 in use. */
 const THOROUGH_FACTOR = 1.5;
-/** The pauses for collections are at most a quarter of the time. */
-const REST_FACTOR = 3;
 /**
- * A heap whose collection takes longer, in processor time, is one of a large state: nodes must not pause. It is left to
- * the runtime until the process is well below the limit.
+ * The pauses for collections are at most a quarter of the time; those for long ones, in processor time, a hundredth. A
+ * heap that takes longer still is one of a large state, and nodes must not pause: it is left to the runtime until the
+ * process is well below the limit.
  */
+const REST_FACTOR = 3;
 const LONG_MS = 200;
+const LONG_REST_FACTOR = 100;
+const TOO_LONG_MS = 800;
 /** The time between two looks at the memory, far from the limit and near it. */
 const CALM_INTERVAL_MS = 200;
 const INTERVAL_MS = 20;
@@ -71,7 +73,8 @@ export class EarlyCollection {
     // A machine that does other work at the same time makes it last longer, but no dearer.
     const tookMs = Math.min(endMs - startMs, this.#process.cpuMs() - startCpuMs);
     this.#leastBytes = bytes;
-    this.#restsUntilMs = tookMs > LONG_MS ? Infinity : endMs + REST_FACTOR * tookMs;
+    const factor = tookMs > TOO_LONG_MS ? Infinity : tookMs > LONG_MS ? LONG_REST_FACTOR : REST_FACTOR;
+    this.#restsUntilMs = endMs + factor * tookMs;
     return INTERVAL_MS;
   }
 }
