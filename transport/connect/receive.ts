@@ -46,9 +46,9 @@ const FREE_PIECES = 8 * 1024;
 
 /** Bodies over this many bytes are handed on in turn: to decode one takes milliseconds, in which nothing else runs. */
 const LARGE_BYTES = 256 * 1024;
-/** The bytes in a millisecond at which they are, so that decoding leaves half of the time to others. JSON takes longest. */
+/** The bytes in a millisecond at which they are, so that decoding leaves most of the time to others. JSON takes longest. */
 const BINARY_BYTES_PER_MS = 512 * 1024;
-const JSON_BYTES_PER_MS = 64 * 1024;
+const JSON_BYTES_PER_MS = 16 * 1024;
 
 /** Receives the bodies of all requests to a node. */
 export class BodyReceiver {
@@ -102,7 +102,7 @@ export class BodyReceiver {
     const nowMs = performance.now();
     const dueMs = Math.max(nowMs, this.#nextLargeMs);
     this.#nextLargeMs = dueMs + bytes / (isJson ? JSON_BYTES_PER_MS : BINARY_BYTES_PER_MS);
-    // At most a second for all that are held at a time.
+    // At most three seconds for all that are held at a time.
     if (dueMs > nowMs) await new Promise((resolve) => setTimeout(resolve, dueMs - nowMs));
   }
 
