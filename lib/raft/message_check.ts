@@ -32,9 +32,9 @@ function termTooHigh(state: State, from: NodeId, { type, term }: Message): Messa
     termLimit.kept(from, type === "AppendEntries" || type === "InstallSnapshot");
     return null;
   }
-  // A node without a membership has to trust the first leader.
   const isMember = memberOf(membership, from) !== undefined;
-  if (membership.members.length === 0 || isMember) termLimit.exceeded(from, term);
+  // A node without a membership has to trust the first leader.
+  termLimit.exceeded(from, term, isMember || membership.members.length === 0);
   const next = !isMember || term - state.term <= MAX_CATCH_UP
     ? ""
     : "; no elections lead so far: of the two, remove the one that a quorum does not follow, and add it again with an " +

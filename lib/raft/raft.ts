@@ -78,7 +78,11 @@ export class Raft {
   /** Counts a tick of the clock. */
   tick(): void {
     const { term, membership, log } = this.#state;
-    const ahead = this.#state.termLimit.tick(term, membership.members.length === 0 && log.lastIndex === 0);
+    const ahead = this.#state.termLimit.tick(
+      term,
+      membership.members.length === 0 && log.lastIndex === 0,
+      this.#state.leadership !== null,
+    );
     if (ahead !== null) {
       becomeFollower(this.#state, this.#state.termLimit.highest, null, `${ahead} stays in a term that is far ahead`);
     }

@@ -7,7 +7,9 @@
  * a peer that is {@linkcode MAX_TERM_JUMP} terms ahead is far more likely to be wrong
  * than to be right, and its messages are refused. If a member keeps sending from there,
  * and nothing else, the node catches up step by step: a member must not be lost to
- * the cluster because of the term on its disk.
+ * the cluster because of the term on its disk. A node that was away for long may not know
+ * the members of today. So without a leader it catches up with others, too, after
+ * {@linkcode FAR_PATIENCE} election timeouts.
  *
  * Each step costs the cluster an election, so there is an end to them. A member that is
  * {@linkcode MAX_CATCH_UP} terms ahead has a term that no elections led to: it was in the
@@ -36,17 +38,19 @@ export const MAX_TERM: number = Number.MAX_SAFE_INTEGER;
 
 /** The number of election timeouts for which a member must stay ahead before this node catches up. */
 const PATIENCE = 2;
-/** The same for an empty node and a term that no elections led to: nothing else tells a cluster from a forger. */
+/** The same without a leader, for senders that are no members, and for terms that no elections led to: nothing else tells a cluster from a forger. */
 export const FAR_PATIENCE: number = 10;
 /** The number of senders that are watched. */
 const MAX_SENDERS = 64;
 
-/** A member that is further ahead than the bound. */
+/** A sender that is further ahead than the bound. */
 interface Ahead {
+  /** Set for a member, and for any sender while there is no membership. */
+  readonly trusted: boolean;
   /** The number of windows in which it was. */
   windows: number;
-  /** Set if it was in this one. */
-  now: boolean;
+  /** The windows since its last message; a candidate sends one in at least every second. */
+  silent: number;
   /** The term of its last message. */
   term: number;
 }
@@ -70,14 +74,22 @@ export class TermLimit {
     return this.#highest;
   }
 
-  /** Notes that a member is further ahead than that. */
-  exceeded(from: NodeId, term: number): void {
+  /** Notes that a sender is further ahead than that. */
+  exceeded(from: NodeId, term: number, trusted: boolean): void {
     const sender = this.#ahead.get(from);
     // The term of a node rises by no more between two of its messages, which may be late.
-    const goesOn = sender !== undefined && Math.abs(term - sender.term) <= MAX_TERM_JUMP;
-    if (goesOn) Object.assign(sender, { now: true, term });
-    else if (sender !== undefined || this.#ahead.size < MAX_SENDERS) {
-      this.#ahead.set(from, { windows: 0, now: true, term });
+    const goesOn = sender?.trusted === trusted && Math.abs(term - sender.term) <= MAX_TERM_JUMP;
+    if (goesOn) return void Object.assign(sender, { silent: 0, term });
+    if (sender === undefined && trusted && this.#ahead.size >= MAX_SENDERS) this.#dropOther();
+    if (sender !== undefined || this.#ahead.size < MAX_SENDERS) {
+      this.#ahead.set(from, { trusted, windows: 0, silent: 0, term });
+    }
+  }
+
+  /** Makes room for a member: names that are made up must not keep it out. */
+  #dropOther(): void {
+    for (const [id, { trusted }] of this.#ahead) {
+      if (!trusted) return void this.#ahead.delete(id);
     }
   }
 
@@ -92,26 +104,28 @@ export class TermLimit {
   }
 
   /**
-   * Counts a tick. Returns a member that has stayed ahead, after which the term may rise to `highest`; `null` if there is
+   * Counts a tick. Returns a sender that has stayed ahead, after which the term may rise to `highest`; `null` if there is
    * none.
    *
    * @param empty set for a node that follows any cluster, which has no membership and no log
+   * @param leads set for a leader
    */
-  tick(term: number, empty: boolean): NodeId | null {
+  tick(term: number, empty: boolean, leads: boolean): NodeId | null {
     if (++this.#ticks < this.#windowTicks) return null;
     this.#ticks = 0;
     this.#highest = limitAfter(term);
-    const mayGoFar = empty && !this.#led;
+    const isAlone = !this.#led && !leads;
     this.#led = false;
     let patient: NodeId | null = null;
     for (const [id, sender] of this.#ahead) {
       const far = sender.term - term > MAX_CATCH_UP;
-      if (!sender.now || (far && (!mayGoFar || sender.term >= MAX_TERM))) this.#ahead.delete(id);
-      else if (++sender.windows >= (far ? FAR_PATIENCE : PATIENCE)) {
+      const doubtful = far || !sender.trusted;
+      const hopeless = (doubtful && !isAlone) || (far && (!empty || sender.term >= MAX_TERM));
+      if (sender.silent > 1 || hopeless) this.#ahead.delete(id);
+      else if (sender.silent++ === 0 && ++sender.windows >= (doubtful ? FAR_PATIENCE : PATIENCE)) {
         patient = id;
         if (far) this.#highest = sender.term;
       }
-      sender.now = false;
     }
     if (patient !== null) this.#ahead.clear();
     return patient;

@@ -91,7 +91,7 @@ export const messages: readonly Mutant[] = [
     rule: "An empty node follows to a term that no elections led to only after a long while (§5.1).",
     edits: [{
       file: LIMIT,
-      find: "(far ? FAR_PATIENCE : PATIENCE)",
+      find: "(doubtful ? FAR_PATIENCE : PATIENCE)",
       replace: "PATIENCE",
     }],
     killedBy: "test",
@@ -102,11 +102,35 @@ export const messages: readonly Mutant[] = [
     rule: "An empty node with a leader follows no other sender to a term that no elections led to (§5.1).",
     edits: [{
       file: LIMIT,
-      find: "const mayGoFar = empty && !this.#led;",
-      replace: "const mayGoFar = empty;",
+      find: "const isAlone = !this.#led && !leads;",
+      replace: "const isAlone = !leads;",
     }],
     killedBy: "test",
     test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },
+  },
+  {
+    name: "strangers-never-caught-up-with",
+    rule: "A node without a leader catches up with senders that it does not know as members (§5.1).",
+    edits: [{
+      file: LIMIT,
+      find: "const doubtful = far || !sender.trusted;",
+      replace: "if (!sender.trusted) continue;\n      const doubtful = far;",
+    }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "a node that has no leader, and does not know the members of today, catches up with their term",
+    },
+  },
+  {
+    name: "leaders-follow-strangers",
+    rule: "A leader catches up with members alone (§5.1).",
+    edits: [{ file: LIMIT, find: "const isAlone = !this.#led && !leads;", replace: "const isAlone = !this.#led;" }],
+    killedBy: "test",
+    test: {
+      file: TESTS,
+      name: "a node that has no leader, and does not know the members of today, catches up with their term",
+    },
   },
   {
     name: "far-terms-that-jump",
@@ -124,8 +148,8 @@ export const messages: readonly Mutant[] = [
     rule: "An empty node is not led as far as the last term, after which there is no election (§5.1).",
     edits: [{
       file: LIMIT,
-      find: "(!mayGoFar || sender.term >= MAX_TERM)",
-      replace: "!mayGoFar",
+      find: "(!empty || sender.term >= MAX_TERM)",
+      replace: "!empty",
     }],
     killedBy: "test",
     test: { file: TESTS, name: "an empty node follows no sender far ahead that is not like a cluster" },

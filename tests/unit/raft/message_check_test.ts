@@ -183,6 +183,38 @@ Deno.test("a member that stays far ahead is caught up with; a forger beside the 
   assert.equal(s.raft.term, far, "a member whose term is really ahead");
 });
 
+Deno.test("a member that stays far ahead is caught up with, however many others send such terms", () => {
+  const far = 3 * MAX_TERM_JUMP;
+  const s = new Server("n1", { voters: three, log: [1], term: 1 });
+  for (let tick = 0; tick < 4 * ELECTION_TICKS; tick++) {
+    s.tick().persist().drain();
+    for (let other = 0; other < 200; other++) s.raft.step(`x${other}`, requestVote({ term: far, preVote: true }));
+    s.raft.step("n2", requestVote({ term: far, preVote: true }));
+  }
+  assert.ok(s.raft.term > MAX_TERM_JUMP, `term ${s.raft.term}`);
+});
+
+Deno.test("a node that has no leader, and does not know the members of today, catches up with their term", () => {
+  const far = MAX_TERM_JUMP + 20;
+  /** Returns the term of a node to which a candidate that is no member sends one request in almost two election timeouts. */
+  const termAfter = (windows: number, begin: (s: Server) => Server, beside: (s: Server) => void = () => {}): number => {
+    const s = begin(new Server("n3", { voters: three, log: [1], term: 1 }));
+    for (let tick = 1; tick <= windows * ELECTION_TICKS; tick++) {
+      s.tick().persist().drain();
+      beside(s);
+      if (tick % (2 * ELECTION_TICKS - 1) === 0) s.raft.step("n7", requestVote({ term: far, preVote: true }));
+    }
+    return s.raft.term;
+  };
+  const alone = (s: Server) => s;
+  assert.equal(termAfter(4 * FAR_PATIENCE, alone), 1 + MAX_TERM_JUMP);
+  assert.ok(termAfter(FAR_PATIENCE, alone) < MAX_TERM_JUMP, "at once");
+  const led = (s: Server) => void s.raft.step("n1", appendEntries({ term: 1, prevLogIndex: 1, prevLogTerm: 1 }));
+  assert.equal(termAfter(4 * FAR_PATIENCE, alone, led), 1, "it has a leader");
+  const answered = (s: Server) => void s.ack("n1").ack("n2");
+  assert.equal(termAfter(4 * FAR_PATIENCE, (s) => s.lead("n1", "n2"), answered), 2, "it leads");
+});
+
 Deno.test("a cluster goes on beside a member whose term no elections led to", () => {
   for (const term of [MAX, 2 + MAX_CATCH_UP + 1]) {
     const s = new Server("n1", { voters: three }).lead("n2", "n3");
@@ -233,7 +265,7 @@ Deno.test("an empty node follows no sender far ahead that is not like a cluster"
     }
     return s.raft.term;
   };
-  const withPauses = (tick: number): boolean => Math.floor(tick / ELECTION_TICKS) % FAR_PATIENCE > 1;
+  const withPauses = (tick: number): boolean => Math.floor(tick / ELECTION_TICKS) % FAR_PATIENCE > 2;
   assert.equal(termAfter((s, tick) => withPauses(tick) && s.raft.step("n1", request(far))), 0, "with a pause");
   const jumping = termAfter((s, tick) => s.raft.step("n1", request(tick % 2 === 0 ? far : 2 * far)));
   assert.equal(jumping, 0, "a term that jumps");
