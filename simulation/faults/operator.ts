@@ -157,6 +157,8 @@ export async function readmit(cluster: Cluster, machine: Machine, chance: Stream
     machine.start();
   }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    // In the end it may be one that stays cut off, and the cluster must not need it.
+    if (cluster.run.calm) return;
     const added = await cluster.change((membership) => {
       if (isNamed(membership, machine)) return null;
       const { voters, learners } = targetOf(membership);
