@@ -206,6 +206,21 @@ export const node: readonly Mutant[] = [
     },
   },
   {
+    name: "answers-to-one-address",
+    rule: "A node answers a member that has moved at both addresses.",
+    edits: [{
+      file: "lib/node/messenger.ts",
+      find: "this.#directory.answerTo(to).forEach(",
+      replace: "this.#directory.answerTo(to).slice(0, 1).forEach(",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/identity_test.ts",
+      name:
+        "a node answers a member that has moved where it is, and where the membership has it; its own requests go there alone",
+    },
+  },
+  {
     name: "former-member-forgotten",
     rule: "A former member can still be told of its removal.",
     edits: [{

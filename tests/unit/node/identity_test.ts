@@ -6,7 +6,7 @@ import { RaftNode } from "../../../lib/node/mod.ts";
 import { membershipOf } from "../../../lib/raft/mod.ts";
 import type { Message, RequestVote } from "../../../lib/raft/types.ts";
 import { PROTOCOL_VERSION } from "../../../lib/transport.ts";
-import type { Envelope } from "../../../lib/transport.ts";
+import type { Envelope, Receive } from "../../../lib/transport.ts";
 import { MemoryStorage } from "../../../storage/memory.ts";
 import { MemoryNetwork } from "../../../transport/memory.ts";
 import { bytes, Journal } from "../../support/journal.ts";
@@ -104,6 +104,43 @@ Deno.test("a node without a cluster adopts that of a sender that knows its data 
   assert.equal(verdict("c", "AppendEntries", { toIncarnation: "" }), "adopt");
   assert.equal(verdict("c", "RequestVote", { toIncarnation: "" }), "notInCluster");
   assert.equal(verdict("", "AppendEntriesResponse", {}), "notInCluster");
+});
+
+Deno.test("a node answers a member that has moved where it is, and where the membership has it; its own requests go there alone", async () => {
+  const host = new VirtualHost();
+  const sent: { readonly address: string; readonly type: Message["type"] }[] = [];
+  let receive: Receive | null = null;
+  const members = ["n1", "n2", "n3"].map((id) => ({ id, address: id, incarnation: id === "n1" ? "" : `i${id}` }));
+  const storage = new MemoryStorage();
+  const node = await host.run(RaftNode.start({
+    id: "n1",
+    address: "n1",
+    stateMachine: new Journal(),
+    storage,
+    transport: {
+      start: (into) => Promise.resolve(void (receive = into)),
+      send: (address, { message: { type } }) => void sent.push({ address, type }),
+      close: () => Promise.resolve(),
+    },
+    host,
+    bootstrap: { clusterId: "c", membership: membershipOf({ voters: members }) },
+  }));
+  const toIncarnation = node.status().members.find(({ id }) => id === "n1")!.incarnation;
+  const from = (fromAddress: string) => envelope(vote(5, true), { fromIncarnation: "in2", fromAddress, toIncarnation });
+  const answeredAt = async (fromAddress: string): Promise<readonly string[]> => {
+    sent.length = 0;
+    assert.equal(receive!(from(fromAddress)), undefined);
+    await host.drain();
+    return sent.filter(({ type }) => type === "RequestVoteResponse").map(({ address }) => address);
+  };
+  assert.deepEqual(await answeredAt("n2"), ["n2"]);
+  assert.deepEqual(await answeredAt("elsewhere"), ["n2", "elsewhere"]);
+  sent.length = 0;
+  await host.runFor(20_000);
+  const requests = sent.filter(({ type }) => type === "RequestVote");
+  assert.ok(requests.length > 0);
+  assert.ok(requests.every(({ address }) => address !== "elsewhere"));
+  await host.run(node.close());
 });
 
 Deno.test("a host may be an instance of a class: its functions are called as methods", async () => {
