@@ -58,9 +58,27 @@ const LOADER = "loader";
 /** The number of writes after which the state is large enough. */
 const BULK_WRITES = 4000;
 
-/** Makes a client, which asks any node, or `only` this one. */
-function newClient(options: ClientsOptions, name: string, only?: string, watches = false): Client {
-  const { run: { decisions, scheduler }, plan, machines, network } = options;
+/** The kind of a client. */
+interface Kind {
+  /** The only node that it asks. @default it asks any */
+  readonly only?: string;
+  /** Set for one that watches changes. @default false */
+  readonly watches?: boolean;
+}
+
+/** Returns the endpoints that a client is given. */
+function endpointsOf({ run, machines }: ClientsOptions, { only, watches }: Kind): string[] | (() => string[]) {
+  // A client of one machine follows it to another address; the others learn addresses from the members.
+  if (only !== undefined) return () => [machines.get(only)!.address];
+  if (watches !== true) return [...machines.keys()];
+  // One that watches asks so seldom that all may have moved in the meantime; in the end it is told.
+  return () => [...machines.keys(), ...(run.calm ? [...machines.values()].map(({ address }) => address) : [])];
+}
+
+/** Makes a client. */
+function newClient(options: ClientsOptions, name: string, kind: Kind = {}): Client {
+  const { only } = kind;
+  const { run: { decisions, scheduler }, plan, network } = options;
   const { timeoutMs, attemptTimeoutMs } = plan.clients;
   const clock = new MachineClock(() => scheduler.nowUs, 1, 0);
   const calls = new CallNetwork(options, name);
@@ -68,15 +86,7 @@ function newClient(options: ClientsOptions, name: string, only?: string, watches
   const share = only === undefined ? plan.forwarding?.clients ?? 0 : 0;
   const isBalanced = share > 0 && decisions.stream(`balance ${name}`).chance(share);
   const coordinator = new Coordinator({
-    // A client of one machine follows it to another address; the others learn addresses from the members. One that
-    // watches asks so seldom that all may have moved in the meantime; in the end it is told.
-    endpoints: isBalanced
-      ? [ANY_NODE]
-      : only !== undefined
-      ? () => [machines.get(only)!.address]
-      : watches
-      ? () => [...machines.keys(), ...(options.run.calm ? [...machines.values()].map(({ address }) => address) : [])]
-      : [...machines.keys()],
+    endpoints: isBalanced ? [ANY_NODE] : endpointsOf(options, kind),
     endpointOf: (address) =>
       isBalanced ? ANY_NODE : only === undefined || network.machineAt(address) === only ? address : null,
     transport: calls,
@@ -114,12 +124,13 @@ export class Clients {
   constructor(options: ClientsOptions) {
     this.#options = options;
     const { machines, plan: { clients: { count, loyal }, voters, bulk } } = options;
-    const add = (name: string, only?: string) => this.#clients.set(name, newClient(options, name, only));
+    const add = (name: string, only?: string) =>
+      this.#clients.set(name, newClient(options, name, only === undefined ? {} : { only }));
     for (let i = 1; i <= count; i++) add(`c${i}`);
     if (bulk !== null) add(LOADER);
     for (const node of loyal ? [...machines.keys()].slice(0, voters) : []) add(`of-${node}`, node);
     const watching = options.mayWatch ? options.run.decisions.stream("plan watchers").pick([0, 0, 1, 2])! : 0;
-    this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`, undefined, true));
+    this.#watching = Array.from({ length: watching }, (_, at) => newClient(options, `w${at + 1}`, { watches: true }));
     this.watchers = new Watchers(options);
   }
 

@@ -118,10 +118,10 @@ export class RequestServer implements Answers {
 
   /** Checks that no client was refused for want of a leader before the time is over. (Commands that were handed over tell in their results.) */
   #checkPatience(error: unknown, waitedMs: number): void {
-    const { run, plan, node, process } = this.#options;
+    const { run, traits, node, process } = this.#options;
     const { lifecycle, removed } = node.status();
     if (!(error instanceof RaftError) || retryOf(error.code) !== "leader" || error.outcome === "unknown") return;
-    if (lifecycle !== "running" || removed || waitedMs > plan.forwarding!.timeoutMs - 1) return;
+    if (lifecycle !== "running" || removed || waitedMs > traits.timeoutMs - 1) return;
     run.report("liveness", `${process.actor.name} gives a request up as ${error.code} after ${waitedMs} ms`);
   }
 
@@ -132,7 +132,7 @@ export class RequestServer implements Answers {
 
   /** Carries a request out at the leader, and checks that it goes at most one hop, with few others. */
   async #run<Result>(work: Work<Result>, call: RunOptions): Promise<Result> {
-    const { run, plan, node, process } = this.#options;
+    const { run, traits, node, process } = this.#options;
     const isForwarded = this.#forwarded.has(call.signal);
     const there: Work<Result>["there"] = async (leader, signal) => {
       run.trace.count("request forwarded");
@@ -146,7 +146,7 @@ export class RequestServer implements Answers {
       }
     };
     const running = atLeader(node, { here: work.here, there }, {
-      timeoutMs: plan.forwarding!.timeoutMs,
+      timeoutMs: traits.timeoutMs,
       budget: this.budget,
       reason: () => this.#search.reason(),
       clock: process.clock,
