@@ -31,7 +31,7 @@ export class RequestTurns {
   #scheduled = false;
   #accepting = false;
   readonly #nowMs: () => number;
-  /** When requests last had room to begin. */
+  /** The time for which requests have had their room. */
   #lastMs = 0;
 
   /** @param nowMs returns the time in milliseconds */

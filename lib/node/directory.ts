@@ -71,8 +71,8 @@ export class Directory {
   }
 
   /**
-   * Returns where an answer to a node goes: to the place that it names beside the one that the membership has, since
-   * either may be outdated. A place that is not its own so keeps no answer from it.
+   * Returns where an answer to a node goes: to the address that it names, beside the one that the membership has, since
+   * either may be outdated. So a false one, which anybody may name, keeps no answer from the node.
    */
   answerTo(id: NodeId): readonly Peer[] {
     const peer = this.requester(id);
