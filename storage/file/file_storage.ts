@@ -12,8 +12,9 @@
  * ```
  *
  * Nothing is ever changed in place. A batch is appended to the log with one write
- * and one fdatasync, and is atomic (recovery.ts). Entries are overwritten by
- * appending others with the same indexes: the later record is the valid one.
+ * (several if it has megabytes) and one fdatasync, and is atomic (recovery.ts).
+ * Entries are overwritten by appending others with the same indexes: the later
+ * record is the valid one.
  */
 
 import { StorageError } from "../../lib/errors.ts";

@@ -115,25 +115,33 @@ export function parseCommit(
 
 const kept = 256 * 1024;
 
-/** An encoder of batches, into one buffer that it reuses. */
+/** An encoder of batches, into one buffer that it reuses; a long batch is taken out of it in pieces. */
 export class BatchEncoder {
   #buffer: Uint8Array<ArrayBuffer> = new Uint8Array(4096);
   #view: DataView = new DataView(this.#buffer.buffer);
-  /** The offset of the next record in the batch. */
-  length = 0;
+  /** The bytes of the batch that were taken out before. */
+  #taken = 0;
+  /** The bytes in the buffer, which were not taken out yet. */
+  pending = 0;
   /** The checksum of the last record. */
   checksum = 0;
 
-  /** Begins a batch of about `bytes` bytes after the record with checksum `previous`. */
+  /** The offset of the next record in the batch. */
+  get length(): number {
+    return this.#taken + this.pending;
+  }
+
+  /** Begins a batch after the record with checksum `previous`, with room for `bytes` bytes. */
   begin(previous: number, bytes: number): void {
     const tooLarge = this.#buffer.length > kept && bytes < kept;
     if (tooLarge || this.#buffer.length < bytes) this.#resize(tooLarge ? kept : bytes);
-    this.length = 0;
+    this.#taken = 0;
+    this.pending = 0;
     this.checksum = previous;
   }
 
   add(type: RecordType, index: number, term: number, payload: Uint8Array): void {
-    const start = this.length;
+    const start = this.pending;
     const end = start + recordHeaderBytes + payload.length;
     if (end > this.#buffer.length) this.#resize(Math.max(end, this.#buffer.length * 2));
     const view = this.#view;
@@ -145,11 +153,11 @@ export class BatchEncoder {
     this.#buffer.set(payload, start + recordHeaderBytes);
     this.checksum = crc32c(this.#buffer.subarray(start + 4, end));
     view.setUint32(start, this.checksum, true);
-    this.length = end;
+    this.pending = end;
   }
 
-  /** Ends the batch; the result is valid until the next begins. */
-  commit(lastIndex: number, term: number, logId: number, batchNumber: number): Uint8Array {
+  /** Adds the record that ends the batch. */
+  commit(lastIndex: number, term: number, logId: number, batchNumber: number): void {
     const payload = new Uint8Array(commitBytes - recordHeaderBytes);
     const view = new DataView(payload.buffer);
     view.setUint32(0, commitMark, true);
@@ -157,12 +165,19 @@ export class BatchEncoder {
     view.setUint32(8, this.length, true);
     writeUint64(view, 16, batchNumber);
     this.add("commit", lastIndex, term, payload);
-    return this.#buffer.subarray(0, this.length);
+  }
+
+  /** Takes the next piece of the batch out; valid until more is added. */
+  take(): Uint8Array {
+    const piece = this.#buffer.subarray(0, this.pending);
+    this.#taken += this.pending;
+    this.pending = 0;
+    return piece;
   }
 
   #resize(bytes: number): void {
     const buffer = new Uint8Array(bytes);
-    buffer.set(this.#buffer.subarray(0, Math.min(this.length, bytes)));
+    buffer.set(this.#buffer.subarray(0, Math.min(this.pending, bytes)));
     this.#buffer = buffer;
     this.#view = new DataView(buffer.buffer);
   }

@@ -8,6 +8,7 @@ import { checkBatch, checkRange, failure, keepsLog } from "../log_rules.ts";
 import type { SnapshotRef } from "../snapshot_writer.ts";
 import { damaged, readFailure } from "./file_errors.ts";
 import { readFully, writeFully } from "./file_system.ts";
+import type { FileHandle } from "./file_system.ts";
 import type { Folder } from "./folder.ts";
 import type { CommittedBatch, LogState } from "./log_state.ts";
 import { BatchEncoder, commitBytes, isEntryType, parseRecord, recordHeaderBytes, recordSizeAt } from "./record.ts";
@@ -17,6 +18,8 @@ import type { SegmentFile, SegmentFiles } from "./segment_files.ts";
 /** The longest batch, because offsets in a segment have 32 bits. */
 const maxBatchBytes = 1024 ** 3;
 const readBytes = 256 * 1024;
+/** The bytes of a batch that are encoded before they are written: a burst of large entries must not be in memory twice. */
+const pieceBytes = 4 * 1024 * 1024;
 
 export class WriteAheadLog {
   readonly state: LogState;
@@ -40,30 +43,36 @@ export class WriteAheadLog {
     if (bytes > maxBatchBytes) throw failure(`a batch of ${bytes} bytes is too large`, "unchanged");
   }
 
-  /** Makes a batch durable: one write, one fdatasync. `snapshot` is the file of `batch.snapshot`. */
+  /** Makes a batch durable: one write, or several if it is long, and one fdatasync. `snapshot` is the file of `batch.snapshot`. */
   async append(batch: PersistBatch, snapshot: SnapshotRef | null): Promise<void> {
     this.#folder.check();
     if (this.#files.newest.size >= this.#segmentBytes) await beginSegment(this.#folder, this.#files, this.state);
     const { newest: segment, active } = this.#files;
-    const { bytes, ...committed } = this.#encode(batch, snapshot, segment.size);
+    let committed: CommittedBatch;
     try {
-      await writeFully(active, bytes, segment.size);
+      committed = await this.#write(batch, snapshot, active, segment.size);
     } catch (error) {
       throw await this.#undo(segment, error);
     }
     await this.#folder.sync(active, segment.path);
-    segment.size += bytes.length;
+    segment.size += this.#encoder.length;
     this.state.apply(committed, segment.sequence);
   }
 
-  #encode(
+  /** Writes a batch at `offset`. Until its last record, the commit, is there it does not count. */
+  async #write(
     batch: PersistBatch,
     snapshot: SnapshotRef | null,
+    file: FileHandle,
     offset: number,
-  ): CommittedBatch & { readonly bytes: Uint8Array } {
-    const encoder = this.#encoder;
+  ): Promise<CommittedBatch> {
     const { entries, hardState } = batch;
-    encoder.begin(this.state.checksum, 256 + sizeOf(entries) + commitBytes);
+    const encoder = this.#encoder;
+    const writePending = (): Promise<void> => {
+      const at = offset + encoder.length - encoder.pending;
+      return writeFully(file, encoder.take(), at);
+    };
+    encoder.begin(this.state.checksum, Math.min(256 + sizeOf(entries), pieceBytes) + commitBytes);
     if (hardState !== null) encoder.add("hardState", 0, hardState.term, encodeVote(hardState.votedFor));
     const keeps = snapshot !== null && keepsLog(this.state, snapshot.meta);
     if (snapshot !== null) {
@@ -72,6 +81,7 @@ export class WriteAheadLog {
     const terms: number[] = [];
     const offsets: number[] = [];
     for (const { index, term, type, data } of entries) {
+      if (encoder.pending > 0 && encoder.pending + recordHeaderBytes + data.length > pieceBytes) await writePending();
       terms.push(term);
       offsets.push(offset + encoder.length);
       encoder.add(type, index, term, data);
@@ -79,9 +89,9 @@ export class WriteAheadLog {
     const emptied = snapshot !== null && !keeps ? snapshot.meta.index : this.state.lastIndex;
     const lastIndex = entries.at(-1)?.index ?? emptied;
     const term = hardState?.term ?? this.state.hardState.term;
-    const bytes = encoder.commit(lastIndex, term, this.state.logId, this.state.batchNumber);
+    encoder.commit(lastIndex, term, this.state.logId, this.state.batchNumber);
+    await writePending();
     return {
-      bytes,
       hardState,
       snapshot: snapshot === null ? null : { ...snapshot, keepsLog: keeps },
       firstIndex: entries[0]?.index ?? 0,

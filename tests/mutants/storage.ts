@@ -157,6 +157,20 @@ export const storage: readonly Mutant[] = [
     },
   },
   {
+    name: "pieces-over-each-other",
+    rule: "The pieces of a long batch follow each other in the segment.",
+    edits: [{
+      file: LOG,
+      find: "      const at = offset + encoder.length - encoder.pending;",
+      replace: "      const at = offset;",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/storage/log_borders_test.ts",
+      name: "a batch of megabytes is written in pieces, and reads as it was written",
+    },
+  },
+  {
     name: "last-batch-not-rewritten",
     rule:
       "The last batch is written again at start: after a failed fsync the kernel may show bytes that no disk has (decision 0007).",

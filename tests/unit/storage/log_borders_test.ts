@@ -240,3 +240,78 @@ Deno.test("a segment that could not be opened once is opened again by the next r
   assert.equal((await log.storage.entries(3, 3, 100))[0]?.data[0], 2);
   await log.storage.close();
 });
+
+/** Bytes of a batch that are written at a time. */
+const WRITE_BYTES = 4 * 1024 * 1024;
+
+/** Entries whose batch takes five writes: two pieces that end at a border, one long entry, and what is left. */
+const LONG = [
+  ...[1, 2, 3, 4].map((byte) => filled(WRITE_BYTES / 4 - RECORD_HEADER_BYTES, byte)),
+  ...[5, 6].map((byte) => filled(WRITE_BYTES / 2, byte)),
+  filled(WRITE_BYTES + 1, 7),
+  filled(10, 8),
+];
+
+/** Returns the lengths of the writes that `append` makes. */
+async function writesOf(log: Log, append: () => Promise<void>): Promise<number[]> {
+  const lengths: number[] = [];
+  log.fs.intercept = ({ type, length }) => {
+    if (type === "write") lengths.push(length);
+    return undefined;
+  };
+  await append();
+  log.fs.intercept = () => undefined;
+  return lengths;
+}
+
+Deno.test("a batch of megabytes is written in pieces, and reads as it was written", async () => {
+  const log = await Log.start();
+  await log.append(1, filled(10, 0));
+  const lengths = await writesOf(log, () => log.append(1, ...LONG));
+  assert.equal(lengths.length, 5);
+  assert.equal(lengths[0], WRITE_BYTES);
+  assert.ok(Math.max(...lengths) <= WRITE_BYTES + 1 + RECORD_HEADER_BYTES, `${lengths}`);
+  await log.append(1, filled(10, 9));
+  for (const lastIndex of [10, (await log.restart()).lastIndex]) {
+    const entries = await log.storage.entries(1, lastIndex, Infinity);
+    const sizes = [10, ...LONG.map(({ length }) => length), 10];
+    assert.deepEqual(entries.map(({ data }) => [data.length, data[0]]), sizes.map((size, i) => [size, i]));
+  }
+  await log.storage.close();
+});
+
+for (const when of ["before", "after"] as const) {
+  Deno.test(`of a batch in pieces nothing is left by a crash ${when} any but the last write`, async () => {
+    for (let piece = 1; piece <= 4; piece++) {
+      const log = await Log.start();
+      await log.append(1, filled(10, 0));
+      let left = piece;
+      log.fs.intercept = ({ type }) => type === "write" && --left === 0 ? { type: "crash", when } : undefined;
+      void log.append(1, ...LONG).catch(() => {});
+      while (left > 0) await new Promise((resolve) => setTimeout(resolve));
+      log.fs.intercept = () => undefined;
+      assert.equal((await log.restart()).lastIndex, 1);
+      log.lastIndex = 1;
+      await log.append(1, filled(20, 1));
+      assert.equal((await log.restart()).lastIndex, 2);
+      await log.storage.close();
+    }
+  });
+}
+
+Deno.test("a batch of which a later piece can't be written leaves the log as it was", async () => {
+  for (let piece = 1; piece <= 5; piece++) {
+    const log = await Log.start();
+    await log.append(1, filled(10, 0));
+    let left = piece;
+    log.fs.intercept = ({ type }) => type === "write" && --left === 0 ? { type: "error", code: "ENOSPC" } : undefined;
+    await assert.rejects(log.append(1, ...LONG), { disk: "unchanged" });
+    log.fs.intercept = () => undefined;
+    log.lastIndex = 1;
+    await log.append(1, filled(20, 1));
+    const entries = await log.storage.entries(1, 2, Infinity);
+    assert.deepEqual(entries.map(({ data }) => data.length), [10, 20]);
+    assert.equal((await log.restart()).lastIndex, 2);
+    await log.storage.close();
+  }
+});
