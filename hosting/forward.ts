@@ -44,8 +44,14 @@ export interface AtLeaderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The interval between two looks for a new leader. */
-const POLL_INTERVAL_MS = 25;
+/** The shortest and the longest interval between two looks for a new leader. */
+const MIN_POLL_INTERVAL_MS = 25;
+const MAX_POLL_INTERVAL_MS = 250;
+
+/** Returns the time until the next look for a leader: many requests that wait for long must not cost much. */
+function pollIntervalMs(waitedMs: number): number {
+  return Math.min(Math.max(MIN_POLL_INTERVAL_MS, waitedMs / 4), MAX_POLL_INTERVAL_MS);
+}
 
 /**
  * Reports whether a request had no effect and has a chance with another leader.
@@ -105,10 +111,11 @@ export async function atLeader<Result>(
       } catch (error) {
         // A node that has ended, or was removed, reports its own error.
         const { lifecycle, removed } = node.status();
+        const waitedMs = clock.monotonicMs() - beganMs;
         const final = forwarded || !mayTryAgain(error, retry) || lifecycle !== "running" || removed ||
-          clock.monotonicMs() - beganMs >= leaderTimeoutMs;
+          waitedMs >= leaderTimeoutMs;
         if (final || controller.signal.aborted) throw error;
-        await pause(clock, POLL_INTERVAL_MS, controller.signal);
+        await pause(clock, pollIntervalMs(waitedMs), controller.signal);
         if (controller.signal.aborted) throw error;
       }
     }

@@ -4,6 +4,7 @@ import type { NodeStatus } from "../../../lib/node/types.ts";
 import { atLeader } from "../../../hosting/forward.ts";
 import { BootstrappingNode } from "../../../hosting/bootstrapping_node.ts";
 import { ForwardBudget } from "../../../hosting/forward_budget.ts";
+import { VirtualTime } from "../../support/virtual_time.ts";
 
 const base = new BootstrappingNode({ nodeId: "n1", incarnation: "i", clusterId: "c" }).status();
 const n2 = { id: "n2", address: "http://h:2" };
@@ -31,6 +32,23 @@ Deno.test("waits for a leader", async () => {
     timeoutMs: 5000,
   });
   assert.equal(result, 1);
+});
+
+Deno.test("looks for a leader often at first, then at least four times a second", async () => {
+  const time = new VirtualTime(1);
+  const { clock } = time.host();
+  const looksMs: number[] = [];
+  const waiting = { status: () => ({ ...base, ...(looksMs.push(clock.monotonicMs()) > 1000 ? follows : {}) }) };
+  let ended = false;
+  const done = atLeader(waiting, { here: never, there: never }, { timeoutMs: 10_000, clock });
+  const refused = assert.rejects(done, { code: "no_leader" }).finally(() => ended = true);
+  await time.until(() => ended);
+  await refused;
+  // Each failed look is followed by one that sees whether the node still runs.
+  const gaps = looksMs.map((ms, i) => ms - (looksMs[i - 1] ?? 0)).filter((gap) => gap > 0);
+  assert.equal(gaps[0], 25);
+  assert.equal(Math.max(...gaps), 250);
+  assert.ok(gaps.length < 60, `${gaps.length} looks in 10 s`);
 });
 
 Deno.test("tries again after an error without effect", async () => {
