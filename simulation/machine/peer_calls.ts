@@ -110,6 +110,7 @@ export class PeerCalls {
     const leave = (): void => {
       if (to === undefined || !isToldOfEnd) return;
       run.scheduler.after(delayUs, to, () => {
+        if (!network.reaches(this.#from.name, to.name)) return;
         if (call.process === null) ended.abort(GONE);
         else call.process.receive(() => ended.abort(GONE));
       });
