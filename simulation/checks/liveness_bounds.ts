@@ -16,6 +16,8 @@ export interface LivenessBounds {
   readonly stranded: number;
   /** From a committed entry to a follower that knows of it. */
   readonly catchUp: number;
+  /** The time that a number of entries adds that the follower lacks. */
+  readonly backlogOf: (entries: number) => number;
   /** The time that the transfer of a snapshot adds, by its size. */
   readonly transferOf: (bytes: number) => number;
   /** The number of requests in a row that a client waits for in vain. */
@@ -29,6 +31,9 @@ export interface LivenessBounds {
 /** The longest delay of a message that is delayed at random, or held back by a link: see network.ts and nemesis.ts. */
 const DELAYED_US = 300_000;
 const REPLAYED_US = 8_000_000;
+
+/** The most bytes of an ordinary entry. */
+const ENTRY_BYTES = 200;
 
 /** The transfer under way may be of an older snapshot, after which the newest is needed, and meanwhile a newer one is taken. */
 const TRANSFERS = 3;
@@ -58,6 +63,9 @@ export function boundsOf(plan: Plan): LivenessBounds {
     const againUs = chunks * timeoutUs * (loss + (network.spreadDelayUs > 0 ? 0.3 : 0));
     return restoreUs + trouble * (4 * chunks * (hopUs + 2000) + againUs + paceUs);
   };
+  const { maxBatchBytes = 262_144, maxInflightMessages = 128, maxInflightBytes = 8_388_608 } = node;
+  const perBatch = Math.max(1, maxBatchBytes / ENTRY_BYTES);
+  const perRoundTrip = Math.max(1, Math.min(perBatch * maxInflightMessages, maxInflightBytes / ENTRY_BYTES));
   return {
     leader: (18 + 4 * trouble) * timeoutUs + 20 * hopUs,
     settling: 6 * trouble * timeoutUs + 20 * hopUs,
@@ -65,6 +73,7 @@ export function boundsOf(plan: Plan): LivenessBounds {
     stranded: 3 * timeoutUs + 4 * hopUs + (delay > 0 ? DELAYED_US : 0) + (replay > 0 ? REPLAYED_US : 0),
     // Megabytes of entries take many batches.
     catchUp: ((5 + 2 * trouble) * timeoutUs + 20 * hopUs) * (bulk === null ? 1 : 3),
+    backlogOf: (entries) => trouble * entries / perRoundTrip * (2 * hopUs + 2000),
     transferOf: (bytes) => TRANSFERS * transferUs(bytes),
     unanswered: slow !== null ? Infinity : isImpeded ? 10 : 2,
     forward: forwarding === null ? 0 : 1000 * forwarding.timeoutMs / (1 - maxDrift) + FORWARD_GRACE_US,

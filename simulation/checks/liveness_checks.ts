@@ -5,7 +5,7 @@
  */
 
 import { hasQuorum } from "../../lib/raft/quorum.ts";
-import type { NodeId } from "../../lib/raft/types.ts";
+import type { Membership, NodeId } from "../../lib/raft/types.ts";
 import type { Clients } from "../clients/clients.ts";
 import type { Cluster } from "../faults/cluster.ts";
 import { isMember } from "../faults/cluster.ts";
@@ -38,6 +38,8 @@ interface Goal {
   readonly leader: Machine;
   readonly term: number;
   readonly index: number;
+  /** The entries that the follower lacked. */
+  readonly lag: number;
   readonly setUs: number;
 }
 
@@ -56,6 +58,8 @@ export class LivenessChecks {
   #terms = { sinceUs: -1, from: 0, transfers: 0, settled: false };
   /** The time at which a leader last reached each member, by the names of both. */
   readonly #contacts = new Map<string, number>();
+  /** The membership that each leader has, and the time since which it has it. */
+  readonly #memberships = new Map<Machine, { readonly membership: Membership; readonly sinceUs: number }>();
   readonly #goals = new Map<Machine, Goal>();
 
   constructor(options: LivenessOptions) {
@@ -114,8 +118,10 @@ export class LivenessChecks {
         continue;
       }
       const leads = `${leader.name} ${view.term}`;
-      const sinceUs = this.#contacts.get(leads) ?? this.#nowUs;
-      this.#contacts.set(leads, sinceUs);
+      const ledSinceUs = this.#contacts.get(leads) ?? this.#nowUs;
+      this.#contacts.set(leads, ledSinceUs);
+      // Members may have been silent before they were needed for a quorum.
+      const sinceUs = Math.max(ledSinceUs, this.#membershipSince(leader, view.membership));
       for (const other of cluster.all) {
         if (this.#mayAnswer(leader, other)) this.#contacts.set(`${leads} ${other.name}`, this.#nowUs);
       }
@@ -124,6 +130,14 @@ export class LivenessChecks {
       if (hasQuorum(view.membership, (id) => id === leader.name || inContact(id))) continue;
       run.report("liveness", `${leader.name} still leads in term ${view.term}, and no quorum can have answered it`);
     }
+  }
+
+  /** Returns the time since which a leader has its membership. */
+  #membershipSince(leader: Machine, membership: Membership): number {
+    const before = this.#memberships.get(leader);
+    if (before?.membership === membership) return before.sinceUs;
+    this.#memberships.set(leader, { membership, sinceUs: this.#nowUs });
+    return this.#nowUs;
   }
 
   /** Reports whether a machine's messages reach another, and its answers come back. */
@@ -182,11 +196,13 @@ export class LivenessChecks {
     const { term, membership, commitIndex, snapshot } = leader.node!.inspect();
     if (connectedUs === null || !isMember(membership, machine)) return null;
     const before = this.#goals.get(machine);
-    const next: Goal = { leader, term, index: commitIndex, setUs: this.#nowUs };
+    const reached = machine.node!.inspect().commitIndex;
+    const lag = Math.max(0, commitIndex - reached);
+    const next: Goal = { leader, term, index: commitIndex, lag, setUs: this.#nowUs };
     if (before === undefined || before.leader !== leader || before.term !== term) return next;
-    if (machine.node!.inspect().commitIndex >= before.index) return next;
-    const transferUs = this.#bounds.transferOf(snapshot?.size ?? 0);
-    const us = this.#nowUs - Math.max(before.setUs, connectedUs) - transferUs;
+    if (reached >= before.index) return next;
+    const workUs = this.#bounds.transferOf(snapshot?.size ?? 0) + this.#bounds.backlogOf(before.lag);
+    const us = this.#nowUs - Math.max(before.setUs, connectedUs) - workUs;
     if (us > this.#bounds.catchUp) {
       this.#options.run.report(
         "liveness",
@@ -222,9 +238,13 @@ export class LivenessChecks {
   #checkCalls(): void {
     const { served, cluster } = this.#options;
     for (const { machine, what, sinceUs } of served.open) {
+      const { node } = cluster.machines.get(machine)!;
       const wellUs = this.#wellness.since(cluster.machines.get(machine)!);
       if (wellUs === null) continue;
-      this.#late(Math.max(sinceUs, wellUs), "call", (ms) => `${what} at ${machine} has not ended for ${ms} ms`);
+      // A quorum that answers may still need the snapshot before it can acknowledge.
+      const transferUs = this.#bounds.transferOf(node?.inspect().snapshot?.size ?? 0);
+      const fromUs = Math.max(sinceUs, wellUs) + transferUs;
+      this.#late(fromUs, "call", (ms) => `${what} at ${machine} has not ended for ${ms} ms`);
     }
     for (const machine of cluster.all) {
       const sinceUs = machine.server?.oldestUs ?? null;
