@@ -7,6 +7,7 @@
 import { hasQuorum } from "../../lib/raft/quorum.ts";
 import type { Membership, NodeId } from "../../lib/raft/types.ts";
 import type { Clients } from "../clients/clients.ts";
+import { forgetUnanswered } from "../clients/clients.ts";
 import type { Cluster } from "../faults/cluster.ts";
 import { isMember } from "../faults/cluster.ts";
 import type { Machine } from "../machine/machine.ts";
@@ -223,11 +224,11 @@ export class LivenessChecks {
         [...quorum.machines].every((machine) => network.isWell(name, machine.name));
       if (!servable) {
         client.servableUs = null;
-        unanswered.command = unanswered.query = 0;
+        forgetUnanswered(client);
         continue;
       }
       client.servableUs ??= this.#nowUs + this.#bounds.settling;
-      for (const [type, number] of Object.entries(unanswered)) {
+      for (const [type, { number }] of Object.entries(unanswered)) {
         if (number <= this.#bounds.unanswered) continue;
         run.report("liveness", `${name} has asked for ${number} ${type}s in a row in vain, of a healthy cluster`);
       }

@@ -45,9 +45,18 @@ export interface Client {
   done: number;
   /** The time since which it could be served; `null` if it can't be. */
   servableUs: number | null;
-  /** The number of requests of each type in a row that began after that, and got no answer in time. */
-  readonly unanswered: Record<Request["type"], number>;
+  /** The requests of each type that began after that, and got no answer in time. */
+  readonly unanswered: Record<Request["type"], Unanswered>;
 }
+
+/** Requests in a row without an answer. Those under way at the same time are one: the same loss may have met them. */
+export interface Unanswered {
+  readonly number: number;
+  /** The end of the last one. */
+  readonly endUs: number;
+}
+
+const ALL_ANSWERED: Unanswered = { number: 0, endUs: 0 };
 
 /** The error of an aborted request; created only once, because that is slow. */
 const GIVEN_UP = new Error("the user has given up");
@@ -57,6 +66,11 @@ const LOADER = "loader";
 
 /** The number of writes after which the state is large enough. */
 const BULK_WRITES = 4000;
+
+/** Forgets the requests without an answer, for instance because the client could not be served. */
+export function forgetUnanswered(client: Client): void {
+  client.unanswered.command = client.unanswered.query = ALL_ANSWERED;
+}
 
 /** The kind of a client. */
 interface Kind {
@@ -108,7 +122,7 @@ function newClient(options: ClientsOptions, name: string, kind: Kind = {}): Clie
     host,
     done: 0,
     servableUs: null,
-    unanswered: { command: 0, query: 0 },
+    unanswered: { command: ALL_ANSWERED, query: ALL_ANSWERED },
   };
 }
 
@@ -230,7 +244,7 @@ export class Clients {
       const client = this.#clients.get(name)!;
       if (consistency !== "stale" || type === "command") {
         client.done++;
-        client.unanswered[type] = 0;
+        client.unanswered[type] = ALL_ANSWERED;
       }
       workload.answered?.(name, asked, record.answer!);
     } catch (error) {
@@ -254,8 +268,10 @@ export class Clients {
     { code }: RaftError,
   ): void {
     const client = this.#clients.get(name)!;
+    const { number, endUs } = client.unanswered[type];
     const isPatient = abortMs === null && timeoutMs === this.#options.plan.clients.timeoutMs;
-    if (code === "timeout" && isPatient && callUs >= (client.servableUs ?? Infinity)) client.unanswered[type]++;
+    if (code !== "timeout" || !isPatient || callUs < Math.max(client.servableUs ?? Infinity, endUs)) return;
+    client.unanswered[type] = { number: number + 1, endUs: this.#options.run.scheduler.nowUs };
   }
 
   async #send(record: HistoryRecord, { timeoutMs, abortMs, consistency }: Manner): Promise<void> {
