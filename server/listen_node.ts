@@ -16,10 +16,11 @@ import { messageOf } from "../lib/node/errors.ts";
 import { Connections } from "./connections.ts";
 import type { Connection } from "./connections.ts";
 import type { Listener, ListenOptions } from "./listener.ts";
-import { BACKLOG, listenError, noRoom } from "./listener.ts";
+import { listenError, noRoom } from "./listener.ts";
 import { Pipelines } from "./pipelines.ts";
 import { badRequest, refusedHead } from "./request_head.ts";
 import { RequestTurns } from "./request_turns.ts";
+import { openPort } from "./shared_port.ts";
 
 /** Reads just enough of a socket to recognize its protocol, and pushes the bytes back. */
 function sniff(socket: net.Socket, decided: (http2: boolean) => void): void {
@@ -219,7 +220,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
     session.on("close", () => sessions.delete(session));
   });
 
-  const server = net.createServer({ noDelay: true }, (socket) => {
+  const accept = (socket: net.Socket): void => {
     // node:http removes its listeners from a socket that asks for a tunnel; a reset would then end the process.
     socket.on("error", () => {});
     const connection = connections.add(() => void socket.destroy());
@@ -235,14 +236,13 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
       h2.once("session", (session) => void owners.set(session, connection));
       h2.emit("connection", socket);
     });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(listenError(options, error)));
-    server.listen({ host: options.hostname, port: options.port, backlog: BACKLOG }, () => resolve());
+  };
+  const servers = await openPort(() => net.createServer({ noDelay: true }, accept), options).catch((error) => {
+    throw listenError(options, error);
   });
   // An accept error; without a listener it would end the process.
-  server.on("error", (error) => connections.failed(messageOf(error)));
-  const address = server.address() as net.AddressInfo;
+  for (const server of servers) server.on("error", (error) => connections.failed(messageOf(error)));
+  const address = servers[0]!.address() as net.AddressInfo;
   // The check for slow requests starts when a server listens; this one is fed instead.
   plain.emit("listening");
 
@@ -253,7 +253,7 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
       return connections.counts;
     },
     async close(graceMs = 1000) {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
       plain.closeIdleConnections();
       for (const session of sessions) session.close();
       await connections.close(graceMs);
