@@ -118,6 +118,8 @@ class ChangeStream {
   readonly #arrived: (KeyValueChange | RaftError)[] = [];
   #wake: () => void = () => {};
   #onTheirWay = 0;
+  /** Set once a change was lost, after which none arrives. */
+  #broken = false;
   #lastArrivalUs = 0;
 
   constructor(path: CallPath, client: string, machine: Machine, chance: Stream) {
@@ -139,7 +141,7 @@ class ChangeStream {
     const silence = (): void => {
       if (controller.signal.aborted) return;
       const isOver = scheduler.nowUs >= endUs;
-      if (isOver || !this.#isConnected) this.#arrive(new RaftError("unreachable", "the stream has broken"));
+      if (isOver || this.#broken || !this.#isConnected) this.#arrive(new RaftError("unreachable", "the stream has broken"));
       else scheduler.after(SILENCE_US, null, silence);
     };
     scheduler.after(SILENCE_US, null, silence);
@@ -192,7 +194,8 @@ class ChangeStream {
     this.#onTheirWay++;
     scheduler.at(this.#lastArrivalUs, null, () => {
       this.#onTheirWay--;
-      if (!this.#isConnected) return;
+      this.#broken ||= !this.#isConnected;
+      if (this.#broken) return;
       this.#arrive(breaks ? new RaftError("unreachable", "the stream was reset") : item);
     });
   }
