@@ -238,21 +238,21 @@ export class LivenessChecks {
   /** Checks that well nodes end each call. */
   #checkCalls(): void {
     const { served, cluster } = this.#options;
-    for (const { machine, what, sinceUs } of served.open) {
-      const { node } = cluster.machines.get(machine)!;
-      const wellUs = this.#wellness.since(cluster.machines.get(machine)!);
+    for (const { machine: name, process, what, sinceUs } of served.open) {
+      const machine = cluster.machines.get(name)!;
+      const wellUs = this.#wellness.since(machine);
       if (wellUs === null) continue;
       // A quorum that answers may still need the snapshot before it can acknowledge.
-      const transferUs = this.#bounds.transferOf(node?.inspect().snapshot?.size ?? 0);
-      const fromUs = Math.max(sinceUs, wellUs) + transferUs;
-      this.#late(fromUs, "call", (ms) => `${what} at ${machine} has not ended for ${ms} ms`);
+      const transferUs = this.#bounds.transferOf(machine.node?.inspect().snapshot?.size ?? 0);
+      const fromUs = Math.max(sinceUs, wellUs) + transferUs + process.mostLateUs;
+      this.#late(fromUs, "call", (ms) => `${what} at ${name} has not ended for ${ms} ms`);
     }
     for (const machine of cluster.all) {
       const sinceUs = machine.server?.oldestUs ?? null;
       const wellUs = this.#wellness.since(machine);
       if (sinceUs === null || wellUs === null) continue;
-      const late = (ms: number): string => `${machine.name} has not ended a request for the leader for ${ms} ms`;
-      this.#late(Math.max(sinceUs, wellUs), "forward", late);
+      const fromUs = Math.max(sinceUs, wellUs) + machine.process!.mostLateUs;
+      this.#late(fromUs, "forward", (ms) => `${machine.name} has not ended a request for the leader for ${ms} ms`);
     }
   }
 }

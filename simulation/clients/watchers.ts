@@ -141,8 +141,9 @@ class ChangeStream {
     const silence = (): void => {
       if (controller.signal.aborted) return;
       const isOver = scheduler.nowUs >= endUs;
-      if (isOver || this.#broken || !this.#isConnected) this.#arrive(new RaftError("unreachable", "the stream has broken"));
-      else scheduler.after(SILENCE_US, null, silence);
+      if (isOver || this.#broken || !this.#isConnected) {
+        this.#arrive(new RaftError("unreachable", "the stream has broken"));
+      } else scheduler.after(SILENCE_US, null, silence);
     };
     scheduler.after(SILENCE_US, null, silence);
     this.#serve(prefix, from, controller.signal);

@@ -18,6 +18,8 @@ export class Process implements Host {
   readonly actor: Actor;
   /** The interval, in microseconds, at whose multiples timers fire, as in a hidden tab; 0 for none. */
   coalesceUs = 0;
+  /** The longest time by which that has delayed one of its timers, which may still be due. */
+  mostLateUs = 0;
   alive = true;
   /** Set once its node was closed: it must begin nothing more. */
   retired = false;
@@ -134,7 +136,11 @@ export class Process implements Host {
     const clock = this.#machineClock;
     this.#timers++;
     let dueUs = clock.localUs + Math.max(0, delayMs) * 1000;
-    if (this.coalesceUs > 0) dueUs = Math.ceil(dueUs / this.coalesceUs) * this.coalesceUs;
+    if (this.coalesceUs > 0) {
+      const lateUs = Math.ceil(dueUs / this.coalesceUs) * this.coalesceUs - dueUs;
+      this.mostLateUs = Math.max(this.mostLateUs, lateUs);
+      dueUs += lateUs;
+    }
     let cancelled = false;
     let cancel: Cancel = () => {};
     const fire = (): void => {
