@@ -1,6 +1,6 @@
 /**
- * The network between nodes: bytes of the real codec, each message with a
- * fate of its own, and links that are cut or clogged for a while.
+ * The network between nodes: in some seeds bytes of the real codec, each message
+ * with a fate of its own, and links that are cut or clogged for a while.
  */
 
 import { crc32c } from "../lib/crc32c.ts";
@@ -19,6 +19,9 @@ export interface Receiver extends Actor {
   /** Receives a message; it may be for an earlier process of the machine. */
   receive(envelope: Envelope): void;
 }
+
+/** A message on its way: encoded, or as it is. */
+type Packet = Uint8Array | Envelope;
 
 /** The link from one machine to another, in one direction. */
 interface Link {
@@ -99,14 +102,14 @@ export class Network {
     if (to === null) return this.#run.trace.count("message to a vacant address");
     if (to !== envelope.to) this.#run.trace.count("message to another's address");
     const link = this.#link(from, to);
-    const bytes = encodeEnvelope(envelope);
+    const packet = this.#traits.encoded ? encodeEnvelope(envelope) : envelope;
     const { trace, calm } = this.#run;
     trace.count("message sent");
-    trace.mark("sent", link.number, crc32c(bytes));
+    trace.mark("sent", link.number, packet instanceof Uint8Array ? crc32c(packet) : envelope.message.term);
     const chance = link.chance.next();
     let delayUs = this.delayUs(from, to, chance);
     if (link.cut > 0) return trace.count("message cut off");
-    if (calm) return this.#arriveAfter(delayUs, link, to, bytes);
+    if (calm) return this.#arriveAfter(delayUs, link, to, packet);
     const { loss, duplication, delay, replay, flip } = this.#traits;
     const strikes = (what: string, probability: number): boolean => {
       if (!chance.strikes(what, probability)) return false;
@@ -116,10 +119,10 @@ export class Network {
     };
     if (strikes("loss", loss)) return;
     if (strikes("delay", delay)) delayUs += chance.below(300_000);
-    if (strikes("duplication", duplication)) this.#arriveAfter(delayUs + chance.below(50_000), link, to, bytes);
-    if (strikes("replay", replay)) this.#arriveAfter(delayUs + chance.below(REPLAY_MS * 1000), link, to, bytes);
-    if (strikes("flip", flip)) return this.#arriveDamaged(bytes, chance);
-    this.#arriveAfter(delayUs, link, to, bytes);
+    if (strikes("duplication", duplication)) this.#arriveAfter(delayUs + chance.below(50_000), link, to, packet);
+    if (strikes("replay", replay)) this.#arriveAfter(delayUs + chance.below(REPLAY_MS * 1000), link, to, packet);
+    if (packet instanceof Uint8Array && strikes("flip", flip)) return this.#arriveDamaged(packet, chance);
+    this.#arriveAfter(delayUs, link, to, packet);
   }
 
   #link(from: string, to: string): Link {
@@ -137,12 +140,12 @@ export class Network {
     return link;
   }
 
-  #arriveAfter(delayUs: number, link: Link, to: string, bytes: Uint8Array): void {
+  #arriveAfter(delayUs: number, link: Link, to: string, packet: Packet): void {
     const receiver = this.#receivers.get(to);
     if (receiver === undefined) return;
     const arrive = (): void => {
-      this.#run.trace.mark("arrived", link.number, bytes.length);
-      const envelope = this.#decoded(bytes);
+      this.#run.trace.mark("arrived", link.number);
+      const envelope = packet instanceof Uint8Array ? this.#decoded(packet) : packet;
       if (envelope !== null) receiver.receive(envelope);
     };
     this.#run.scheduler.after(delayUs, receiver, () => {

@@ -78,6 +78,8 @@ export interface NetworkTraits extends Readonly<Record<MessageFault, number>> {
   /** The factor by which some links may be slower than others, in each direction separately. */
   readonly unevenness: number;
   readonly spreadDelayUs: number;
+  /** Set if messages travel as bytes of the real codec, which takes a quarter of a run's time. */
+  readonly encoded: boolean;
 }
 
 export interface ClientTraits {
@@ -219,9 +221,10 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   const electionTimeoutMs = of("electionTimeoutMs").between(300, 1000);
   // Two clocks together drift up to the stated bound, and no further.
   const maxClockDrift = of("maxClockDrift").pick([0.02, DEFAULT_CLOCK_DRIFT, 0.3])!;
-  const network = drawNetwork(of, has, electionTimeoutMs);
   const drawn = overrides.nodes ?? of("voters").pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7])!;
   const voters = overrides.liars ? Math.max(drawn, LIAR_VOTERS) : drawn;
+  const liar = drawLiar(of, voters, overrides);
+  const network = drawNetwork(of, has, electionTimeoutMs, liar);
   const clients = drawClients(of, has, electionTimeoutMs, voters, network);
   const bulk = drawBulk(of, overrides);
   const length = bulk === null && of("length").chance(LONG_SHARE) ? LONG_TIMES : 1;
@@ -229,7 +232,7 @@ export function drawPlan(decisions: Decisions, overrides: PlanOverrides): Plan {
   return {
     faults: has,
     voters,
-    liar: drawLiar(of, voters, overrides),
+    liar,
     spares: of("spares").below(3),
     leaseReads,
     setsClocksBack,
@@ -313,8 +316,17 @@ function drawForwarding(
   };
 }
 
-function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs: number): NetworkTraits {
+/** The share of seeds whose messages are encoded, so that bits can flip in them; beside those with a liar, whose lies may be malformed. */
+const ENCODED_SHARE = 1 / 4;
+
+function drawNetwork(
+  of: Traits,
+  has: ReadonlySet<FaultKind>,
+  electionTimeoutMs: number,
+  liar: LiarTraits | null,
+): NetworkTraits {
   const rate = (kind: FaultKind, ...rates: readonly number[]) => has.has(kind) ? of(`${kind} rate`).pick(rates)! : 0;
+  const encoded = of("encoded").chance(ENCODED_SHARE) || liar !== null;
   return {
     leastDelayUs: of("leastDelay").pick([100, 500, 2000])!,
     unevenness: of("unevenness").pick([1, 1, 5, 20])!,
@@ -323,7 +335,8 @@ function drawNetwork(of: Traits, has: ReadonlySet<FaultKind>, electionTimeoutMs:
     duplication: rate("duplication", 0.01, 0.05),
     delay: rate("delay", 0.01, 0.05, 0.2),
     replay: rate("replay", 0.01, 0.03),
-    flip: rate("flip", 0.005, 0.02),
+    flip: encoded ? rate("flip", 0.005, 0.02) : 0,
+    encoded,
   };
 }
 

@@ -79,6 +79,9 @@ export class EventQueue {
 /** The largest number of turns of the task queue at one moment; more are an endless loop. */
 const MAX_TURNS = 100_000;
 
+/** The tasks that are queued at the machine at once. A turn of its event loop takes longer than a small event. */
+const TASKS_AT_ONCE = 32;
+
 /** A clock, a task queue and timers in virtual time. */
 export class Scheduler {
   /** Virtual microseconds since the run began. */
@@ -93,7 +96,8 @@ export class Scheduler {
   observer: { readonly everyUs: number; readonly look: () => void } | null = null;
   #lookAtUs = 0;
   readonly #queue = new EventQueue();
-  readonly #enqueue = systemHost().enqueue;
+  /** Queues of the machine: tasks of different queues run in the same turn of its event loop, and promises settle between them. */
+  readonly #queues = Array.from({ length: TASKS_AT_ONCE }, () => systemHost().enqueue);
   #tasks: { readonly actor: Actor | null; readonly run: () => void }[] = [];
   #acted = new Set<Actor>();
   #turns = 0;
@@ -134,27 +138,29 @@ export class Scheduler {
   /** Runs events until a time, or until the run has ended. */
   run(untilUs: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      let ended = false;
       // Each turn is a task of its own: before the next one, every promise settles that can do so without an event.
-      const task = (run: () => void): void =>
-        this.#enqueue(() => {
-          try {
-            run();
-          } catch (error) {
-            reject(error);
-          }
-        });
       const turn = (): void => {
-        if (!this.over && this.#turn(untilUs)) return task(settled);
-        if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
-        resolve();
+        if (ended) return;
+        try {
+          for (const actor of this.#acted) actor.poll?.();
+          this.#acted.clear();
+          this.#look();
+          if (!this.over && this.#turn(untilUs)) return;
+          ended = true;
+          if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
+          resolve();
+        } catch (error) {
+          ended = true;
+          reject(error);
+        }
       };
-      const settled = (): void => {
-        for (const actor of this.#acted) actor.poll?.();
-        this.#acted.clear();
-        this.#look();
+      const turns = (): void => {
         turn();
+        if (!ended) queue();
       };
-      task(turn);
+      const queue = (): void => this.#queues.forEach((enqueue, at) => enqueue(at < TASKS_AT_ONCE - 1 ? turn : turns));
+      queue();
     });
   }
 

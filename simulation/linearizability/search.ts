@@ -28,6 +28,9 @@ interface Step<State> {
   next: number;
 }
 
+/** The most comparisons of points for each step that is allowed. */
+const MAX_COMPARISONS = 10;
+
 /** Searches one part of a history, and tries at most `maxSteps` states. */
 export function search<State, Input, Output>(
   model: Model<State, Input, Output>,
@@ -53,7 +56,7 @@ export function search<State, Input, Output>(
       points.undo();
       continue;
     }
-    if (++tried > maxSteps) return { verdict: "undecided" };
+    if (++tried > maxSteps || points.compared > MAX_COMPARISONS * maxSteps) return { verdict: "undecided" };
     steps.push(points.step(next.state));
   }
   return { verdict: "linearizable", order: points.order };
@@ -81,6 +84,8 @@ class Points<State, Input, Output> {
   #lowRanked = 0;
   /** The number of operations with a known outcome that are not done. */
   #left: number;
+  /** The comparisons of the present point with one that was tried. */
+  compared = 0;
   /** Those of the operations with an unknown outcome that were done, in each point that was tried. */
   readonly #tried = new Map<string, bigint[]>();
 
@@ -153,6 +158,7 @@ class Points<State, Input, Output> {
     const point = `${this.#low}:${beyond.join()}:${this.#model.key(state)}`;
     const done = this.#unknownDone;
     const others = this.#tried.get(point);
+    this.compared += others?.length ?? 0;
     if (others === undefined) this.#tried.set(point, [done]);
     else if (others.some((other) => (other & done) === other)) return true;
     else others.push(done);
