@@ -296,7 +296,7 @@ export class Nemesis {
     const how = chance.pick(DATABASE_LOSSES)!;
     if (!(disk instanceof DatabaseDisk)) return false;
     if (how === "deleted" && !this.#options.cluster.mayLose(victim)) return false;
-    const begun = disk.lose(how, () => {
+    const begun = disk.lose(how, () => victim.up, () => {
       if (how === "deleted" && victim.disk === disk) this.#replaceDisk(victim, chance);
     });
     if (!begun) return false;

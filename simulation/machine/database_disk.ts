@@ -118,11 +118,12 @@ export class DatabaseDisk implements MachineDisk {
   }
 
   /**
-   * Takes the database away from the running node, and checks that it gives it up.
+   * Takes the database away from the node, and checks that it gives it up.
    *
+   * @param isRunning reports whether the node has opened its storage
    * @param done called once the database is taken
    */
-  lose(how: DatabaseLoss, done: () => void): boolean {
+  lose(how: DatabaseLoss, isRunning: () => boolean, done: () => void): boolean {
     const connection = this.#connection();
     if (connection === null) return false;
     const process = this.#process!;
@@ -141,7 +142,8 @@ export class DatabaseDisk implements MachineDisk {
     }
     const look = (): void => {
       if (this.#process !== process || !process.alive || connection.isClosed) return;
-      if (process.frozen) return void this.#run.scheduler.after(GIVE_UP_US, null, look);
+      // One that waits for a disk to open its storage writes nothing yet.
+      if (process.frozen || !isRunning()) return void this.#run.scheduler.after(GIVE_UP_US, null, look);
       this.#run.report("a database is for one tab", `${this.#nodeId} goes on although its database was ${how}`);
     };
     this.#run.scheduler.after(GIVE_UP_US, null, look);
