@@ -139,14 +139,24 @@ export class Scheduler {
   run(untilUs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let ended = false;
+      let queued = 0;
+      const queue = (): void => {
+        queued = TASKS_AT_ONCE;
+        for (const enqueue of this.#queues) enqueue(turn);
+      };
       // Each turn is a task of its own: before the next one, every promise settles that can do so without an event.
       const turn = (): void => {
+        queued--;
         if (ended) return;
         try {
           for (const actor of this.#acted) actor.poll?.();
           this.#acted.clear();
           this.#look();
-          if (!this.over && this.#turn(untilUs)) return;
+          if (!this.over && this.#turn(untilUs)) {
+            // Only once all have run: two in one queue would run without a pause.
+            if (queued === 0) queue();
+            return;
+          }
           ended = true;
           if (!this.over) this.nowUs = Math.max(this.nowUs, untilUs);
           resolve();
@@ -155,11 +165,6 @@ export class Scheduler {
           reject(error);
         }
       };
-      const turns = (): void => {
-        turn();
-        if (!ended) queue();
-      };
-      const queue = (): void => this.#queues.forEach((enqueue, at) => enqueue(at < TASKS_AT_ONCE - 1 ? turn : turns));
       queue();
     });
   }
