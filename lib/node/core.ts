@@ -271,7 +271,7 @@ export class NodeCore implements NodeContext {
   }
 
   #carryOut(effects: Effects): void {
-    this.#messenger.update(this.raft.membership);
+    this.#messenger.update(this.raft.membership, this.raft.leader);
     for (const event of effects.events) this.admin.observe(event);
     this.#observeLeadership();
     if (this.config.leaseReads) {

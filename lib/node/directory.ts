@@ -27,9 +27,15 @@ export class Directory {
   /** Where members say that they are: a member that lags knows addresses of long ago, and nothing else tells it of a move. */
   readonly #places = new Map<NodeId, string>();
 
-  /** Takes over a membership, and remembers removed members. */
-  update(membership: Membership): void {
+  /**
+   * Takes over a membership, and remembers removed members.
+   *
+   * @param leader the leader that this node follows: it is known by its data folder, whatever an old membership says of
+   * its name, or a node that lags would refuse its messages again after each membership that it receives
+   */
+  update(membership: Membership, leader: NodeId | null = null): void {
     if (membership === this.#membership) return;
+    const followed = leader === null ? undefined : this.requester(leader);
     this.#membership = membership;
     this.#namesakes.clear();
     const former = this.#members;
@@ -43,17 +49,24 @@ export class Directory {
     for (const [id, peer] of former) {
       if (!this.#members.has(id)) this.#remember(id, peer);
     }
+    if (leader !== null && followed !== undefined && this.#isNamesake(leader, followed.incarnation)) {
+      this.#namesakes.set(leader, followed);
+    }
+  }
+
+  /** Reports whether a member has this name and another data folder. */
+  #isNamesake(id: NodeId, incarnation: string): boolean {
+    const member = this.#members.get(id);
+    return member !== undefined && member.incarnation !== "" && member.incarnation !== incarnation;
   }
 
   /** Remembers where a sender is. */
   recordSender(id: NodeId, address: string, incarnation: string): void {
     if (address === "") return;
-    const member = this.#members.get(id);
-    if (member !== undefined) {
-      if (member.incarnation === "" || member.incarnation === incarnation) {
-        this.#namesakes.delete(id);
-        this.#places.set(id, address);
-      } else this.#namesakes.set(id, { address, incarnation });
+    if (this.#isNamesake(id, incarnation)) return void this.#namesakes.set(id, { address, incarnation });
+    if (this.#members.has(id)) {
+      this.#namesakes.delete(id);
+      this.#places.set(id, address);
       return;
     }
     const known = this.#others.get(id);

@@ -61,9 +61,9 @@ export class Messenger {
     await this.#options.transport.close().catch(() => {});
   }
 
-  /** Takes over the addresses of a membership. */
-  update(membership: Membership): void {
-    this.#directory.update(membership);
+  /** Takes over the addresses of a membership. @param leader the leader that this node follows */
+  update(membership: Membership, leader: NodeId | null): void {
+    this.#directory.update(membership, leader);
   }
 
   /** Returns a node with the address that the membership has for it; empty without one. Clients' requests go there, and so never to what an envelope says. */

@@ -169,12 +169,26 @@ export const node: readonly Mutant[] = [
   },
   {
     name: "namesake-remembered",
-    rule: "A namesake is forgotten when the membership changes.",
+    rule: "A namesake that does not lead is forgotten when the membership changes.",
     edits: [{ file: "lib/node/directory.ts", find: "    this.#namesakes.clear();\n", replace: "" }],
     killedBy: "test",
     test: {
       file: "tests/unit/node/parts_test.ts",
       name: "answers go to the data folder that asked, until the membership changes",
+    },
+  },
+  {
+    name: "leader-refused-by-old-memberships",
+    rule: "A node that lags follows its leader by its data folder, whatever an old membership says of its name.",
+    edits: [{
+      file: "lib/node/directory.ts",
+      find: "const followed = leader === null ? undefined : this.requester(leader);",
+      replace: "const followed = leader === null || leader !== null ? undefined : this.requester(leader as never);",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/node/directory_test.ts",
+      name: "the leader is known by its data folder while a node that lags receives memberships from before it",
     },
   },
   {

@@ -79,3 +79,24 @@ Deno.test("where a member said that it is does not outlive its membership, and a
   other.update(membershipOf({ voters: [n1, n2] }));
   assert.deepEqual(addresses(other, "n2"), ["a2"]);
 });
+
+Deno.test("the leader is known by its data folder while a node that lags receives memberships from before it", () => {
+  const now = "new disk";
+  for (const isMember of [true, false]) {
+    const directory = new Directory();
+    // The first message finds the former folder in the membership, or none.
+    if (isMember) directory.update(membershipOf({ voters: [n1, n2] }));
+    directory.recordSender("n2", "b2", now);
+    for (const members of [[n1, n2], [n1, n2], [n1, moved]]) {
+      directory.update(membershipOf({ voters: members }), "n2");
+      assert.deepEqual(directory.requester("n2"), { address: "b2", incarnation: now });
+      assert.equal(directory.lookup("n2")?.incarnation, "i2", "this node's own requests go to the member");
+    }
+    directory.update(membershipOf({ voters: [n1, { ...n2, incarnation: now }] }), "n2");
+    assert.deepEqual(addresses(directory, "n2"), ["a2"]);
+    // Another node leads: the membership decides again.
+    directory.recordSender("n2", "c2", "third disk");
+    directory.update(membershipOf({ voters: [n1, n2] }), "n1");
+    assert.equal(directory.requester("n2")?.incarnation, "i2");
+  }
+});
