@@ -29,7 +29,7 @@ interface Step<State> {
 }
 
 /** The most comparisons of points for each step that is allowed. */
-const MAX_COMPARISONS = 10;
+const MAX_COMPARISONS = 100;
 
 /** Searches one part of a history, and tries at most `maxSteps` states. */
 export function search<State, Input, Output>(
