@@ -158,10 +158,13 @@ class Points<State, Input, Output> {
     const point = `${this.#low}:${beyond.join()}:${this.#model.key(state)}`;
     const done = this.#unknownDone;
     const others = this.#tried.get(point);
-    this.compared += others?.length ?? 0;
     if (others === undefined) this.#tried.set(point, [done]);
-    else if (others.some((other) => (other & done) === other)) return true;
-    else others.push(done);
+    else {
+      const at = others.findIndex((other) => (other & done) === other);
+      this.compared += at < 0 ? others.length : at + 1;
+      if (at >= 0) return true;
+      others.push(done);
+    }
     return false;
   }
 
