@@ -125,7 +125,11 @@ export const messages: readonly Mutant[] = [
   {
     name: "leaders-follow-strangers",
     rule: "A leader catches up with members alone (§5.1).",
-    edits: [{ file: LIMIT, find: "const isAlone = !this.#led && !leads;", replace: "const isAlone = !this.#led;" }],
+    edits: [{
+      file: LIMIT,
+      find: "const isAlone = !this.#led && !leads;",
+      replace: "const isAlone = !this.#led || leads;",
+    }],
     killedBy: "test",
     test: {
       file: TESTS,

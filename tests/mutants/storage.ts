@@ -222,8 +222,8 @@ export const storage: readonly Mutant[] = [
     }],
     killedBy: "test",
     test: {
-      file: "tests/unit/simulation/file_damage_test.ts",
-      name: "damage of a file is reported at the next start, whatever it is",
+      file: "tests/unit/storage/log_borders_test.ts",
+      name: "a segment that was cut at a batch's border before an empty one is damage",
     },
   },
   {

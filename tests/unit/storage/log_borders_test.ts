@@ -241,6 +241,25 @@ Deno.test("a segment that could not be opened once is opened again by the next r
   await log.storage.close();
 });
 
+Deno.test("a segment that was cut at a batch's border before an empty one is damage", async () => {
+  const log = await Log.start(300);
+  await log.append(1, filled(60, 1));
+  const border = log.fs.bytesOf(log.segments[0]!).length;
+  await log.append(1, filled(60, 2));
+  // The segment is full: the first write is the header of the next one.
+  let left = 2;
+  log.fs.intercept = ({ type }) => type === "write" && --left === 0 ? { type: "crash", when: "before" } : undefined;
+  void log.append(1, filled(60, 3)).catch(() => {});
+  while (left > 0) await new Promise((resolve) => setTimeout(resolve));
+  log.fs.intercept = () => undefined;
+  assert.equal((await log.restart()).lastIndex, 2);
+  assert.equal(log.segments.length, 2);
+  const [first] = log.segments;
+  await log.storage.close();
+  log.fs.setBytes(first!, log.fs.bytesOf(first!).slice(0, border));
+  await assert.rejects(log.restart(), { code: "damaged" });
+});
+
 /** Bytes of a batch that are written at a time. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 
