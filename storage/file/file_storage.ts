@@ -153,9 +153,11 @@ export class FileStorage implements Storage {
     const path = files.pathOf(newest);
     const active = await this.#folder.fs.open(path, "write");
     try {
-      const { lastBatch, end, size } = await recovery.readSegment(active, path, newest, true);
+      const { lastBatch, end } = await recovery.readSegment(active, path, newest, true);
       recovery.checkComplete(files.pathOf(sequences[0]!));
-      if (end < size) await active.truncate(end);
+      // Also what looks cut off already: a start before may have cut it, and its sync may have failed.
+      await active.truncate(end + 1);
+      await active.truncate(end);
       // From now on the node acts on this batch, so a power failure must not lose it.
       await writeFully(active, await readFully(active, lastBatch, end - lastBatch), lastBatch);
       await active.sync();

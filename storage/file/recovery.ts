@@ -13,8 +13,9 @@
  *
  * The rest is made durable before it is used: after a kill, the last batch may have
  * been written and never synced. A sync alone would not be enough: after one that
- * failed, the kernel may show bytes that it dropped and will never write. So the
- * last batch is written again, and then synced.
+ * failed, the kernel may show bytes that it dropped and will never write, or a
+ * length that no disk has. So the last batch is written again, the file is cut
+ * again behind it, and then both are synced.
  *
  * Rot within the very last batch looks like a torn tail, and is cut off as one.
  */

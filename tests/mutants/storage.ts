@@ -171,6 +171,17 @@ export const storage: readonly Mutant[] = [
     },
   },
   {
+    name: "cut-not-made-again",
+    rule: "A torn tail is cut off at start even if it seems to be gone: the sync after an earlier cut may have failed.",
+    edits: [{
+      file: FILE_STORAGE,
+      find: "      await active.truncate(end + 1);\n      await active.truncate(end);",
+      replace: "      if (end < await active.size()) await active.truncate(end);",
+    }],
+    killedBy: "test",
+    test: { file: FAULTS, name: "a torn tail stays cut off, although the sync after the cut has failed" },
+  },
+  {
     name: "last-batch-not-rewritten",
     rule:
       "The last batch is written again at start: after a failed fsync the kernel may show bytes that no disk has (decision 0007).",

@@ -3,6 +3,7 @@
 // restart reads what is really on the disk.
 
 import assert from "node:assert/strict";
+import { concatBytes } from "../../../lib/bytes.ts";
 import { StorageError } from "../../../lib/errors.ts";
 import { membershipOf } from "../../../lib/raft/mod.ts";
 import { FakeFileSystem } from "../../../storage/file/fake_file_system.ts";
@@ -197,6 +198,32 @@ Deno.test("bytes that a failed fsync dropped, and the kernel still shows, are wr
   assert.strictEqual((await last.load()).lastIndex, 3);
   assert.strictEqual((await last.entries(1, 3, 1_000_000)).length, 3);
   await last.close();
+});
+
+Deno.test("a torn tail stays cut off, although the sync after the cut has failed", async () => {
+  const fs = new FakeFileSystem();
+  const segmentBytes = 300;
+  const open = () => new FileStorage(fs, "/data", { segmentBytes });
+  const storage = open();
+  await storage.load();
+  await storage.initialize({ nodeId: "n1", incarnation: "i", clusterId: "c" });
+  await storage.persist({ sequence: 1, hardState: null, snapshot: null, entries: [entry(1, 1, 20)] });
+  await storage.close();
+  const path = fs.paths().find((path) => path.includes("/log-"))!;
+  fs.setBytes(path, concatBytes([fs.bytesOf(path), new Uint8Array(500).fill(7)]));
+  fs.intercept = ({ type }) => type === "sync" ? { type: "error", code: "EIO" } : undefined;
+  await assert.rejects(open().load(), { disk: "unchanged" });
+  fs.intercept = () => undefined;
+  const again = open();
+  assert.equal((await again.load()).lastIndex, 1);
+  // The second of them is in another segment: the first one is never looked at again.
+  for (const index of [2, 3]) {
+    await again.persist({ sequence: index, hardState: null, snapshot: null, entries: [entry(index, 1, 90)] });
+  }
+  fs.restart("none", () => 0);
+  const after = open();
+  assert.equal((await after.load()).lastIndex, 3);
+  await after.close();
 });
 
 Deno.test("a snapshot that a log in doubt may name is left for the next start", async () => {
