@@ -1,5 +1,6 @@
 /**
- * The binding of the file storage to `node:fs`, which Deno, Node and Bun have.
+ * The binding of the file storage to `node:fs`, which Deno, Node and Bun have; under
+ * Deno its own files write (deno_writer.ts).
  * Only this file and node_lock_socket.ts import from `node:`.
  *
  * Under Deno it needs permission to read and write the folder. To determine whether a
@@ -27,7 +28,9 @@ import { hostname } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import type { FileHandle, FileSystem } from "./file_system.ts";
+import { openDenoWriter } from "./deno_writer.ts";
+import type { PositionalWriter } from "./deno_writer.ts";
+import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
 import { errorCode } from "./file_system.ts";
 import type { LockHost, LockOwner } from "./lock_file.ts";
 import { lockFolder } from "./lock_file.ts";
@@ -38,7 +41,7 @@ const flags = { read: "r", write: "r+", create: "wx+" } as const;
 /** Returns the file system of the machine. */
 export function nodeFileSystem(): FileSystem {
   return {
-    open: async (path, mode) => nodeFile(await open(path, flags[mode], 0o600)),
+    open: openFile,
     rename,
     unlink,
     readDirectory: (path) => readdir(path),
@@ -48,14 +51,31 @@ export function nodeFileSystem(): FileSystem {
   };
 }
 
-function nodeFile(handle: NodeFileHandle): FileHandle {
+async function openFile(path: string, mode: OpenMode): Promise<FileHandle> {
+  const handle = await open(path, flags[mode], 0o600);
+  let writer: PositionalWriter | null;
+  try {
+    writer = mode === "read" ? null : await openDenoWriter(path);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return nodeFile(handle, writer);
+}
+
+function nodeFile(handle: NodeFileHandle, writer: PositionalWriter | null): FileHandle {
   return {
     read: async (buffer, position) => (await handle.read(buffer, 0, buffer.length, position)).bytesRead,
-    write: async (data, position) => (await handle.write(data, 0, data.length, position)).bytesWritten,
+    write: writer === null
+      ? async (data, position) => (await handle.write(data, 0, data.length, position)).bytesWritten
+      : (data, position) => writer.write(data, position),
     sync: () => handle.datasync(),
     truncate: (size) => handle.truncate(size),
     size: async () => (await handle.stat()).size,
-    close: () => handle.close(),
+    close: async () => {
+      writer?.close();
+      await handle.close();
+    },
   };
 }
 
