@@ -13,6 +13,8 @@ import { callHead, putValues, requestHead } from "./attack.ts";
 const MIB = 1024 * 1024;
 const LARGE = 1_000_000;
 const VALUES = 16;
+const LANES = 40;
+const PROPOSE = "/raft.v1.ClientService/Propose";
 const LIST = requestHead("GET /kv?limit=10000");
 
 /** Writes large values at intervals, so that each watcher has something to be sent. */
@@ -33,10 +35,16 @@ function withoutWindow(path: string, streams: number): Uint8Array {
 }
 
 /** Batches of 8 MB, many at a time. */
-async function proposals(attack: Attack, lanes: number): Promise<void> {
-  const commands = new Array<string>(8).fill(btoa("\0".repeat(LARGE)));
-  const body = JSON.stringify({ commands });
-  await attack.post(lanes, "/raft.v1.ClientService/Propose", body, { "content-type": "application/json" });
+async function proposals(attack: Attack): Promise<void> {
+  const length = Uint8Array.of(0x0a, ...[0, 7, 14].map((bits) => (LARGE >>> bits & 127) | (bits < 14 ? 128 : 0)));
+  const body = Uint8Array.from(concatBytes(new Array<Uint8Array[]>(8).fill([length, new Uint8Array(LARGE)]).flat()));
+  await attack.post(LANES, PROPOSE, body, { "content-type": "application/proto" });
+}
+
+/** Batches in JSON, as large as they may be. */
+async function proposalsInJson(attack: Attack): Promise<void> {
+  const body = JSON.stringify({ commands: new Array<string>(3).fill(btoa("\0".repeat(LARGE))) });
+  await attack.post(LANES, PROPOSE, body, { "content-type": "application/json" });
 }
 
 /** Pages that never read what is relayed to them, and parcels for them. */
@@ -113,7 +121,9 @@ export const READER_FLOODS: readonly Flood[] = [
       await attack.rest();
     },
   },
-  { name: "proposals of 8 MB, 40 at a time", run: (attack) => proposals(attack, 40) },
+  { name: "proposals of 8 MB, 40 at a time", run: proposals },
+  { name: "proposals of 4 MB in JSON, 40 at a time", run: proposalsInJson },
   { name: "parcels for pages that don't read", run: parcels },
-  { name: "proposals of 8 MB for a leader that hangs", hangsLeader: true, run: (attack) => proposals(attack, 40) },
+  { name: "proposals of 8 MB for a leader that hangs", hangsLeader: true, run: proposals },
+  { name: "proposals in JSON for a leader that hangs", hangsLeader: true, run: proposalsInJson },
 ];

@@ -194,6 +194,34 @@ export const transports: readonly Mutant[] = [
     },
   },
   {
+    name: "large-bodies-take-all-room",
+    rule: "Large bodies that have arrived, and wait for their turn, leave room for small ones.",
+    edits: [{
+      file: "transport/connect/receive.ts",
+      find: "(isSmall ? 1 / 4 : 3 / 8)",
+      replace: "(isSmall ? 1 / 4 : 1 / 4)",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/receive_test.ts",
+      name: "large bodies that have arrived leave room for small ones",
+    },
+  },
+  {
+    name: "json-as-large-as-protobuf",
+    rule: "A message in JSON, which takes many times as long to decode, has a limit of its own.",
+    edits: [{
+      file: "transport/connect/fetch_handler.ts",
+      find: "json ? Math.min(maxBytes, jsonMaxBytes) : maxBytes",
+      replace: "json && jsonMaxBytes < 0 ? jsonMaxBytes : maxBytes",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/receive_test.ts",
+      name: "a message in JSON may be as large as one command needs, and no larger",
+    },
+  },
+  {
     name: "small-messages-end-a-stream",
     rule: "A stream of small messages lasts: small pieces are bounded within one message.",
     edits: [{

@@ -38,13 +38,17 @@ export interface RaftServices {
 export interface ConnectLimits {
   /** Between nodes. @default 32 MiB */
   readonly peerMaxBytes?: number;
-  /** From clients, and of any message in JSON. @default 16 MiB */
+  /** From clients. @default 16 MiB */
   readonly clientMaxBytes?: number;
+  /** Of any message in JSON, which takes many times as long to decode. @default 4 MiB */
+  readonly jsonMaxBytes?: number;
 }
 
 const MIB = 1024 * 1024;
 const PEER_MAX_BYTES = 32 * MIB;
 const CLIENT_MAX_BYTES = 16 * MIB;
+/** Enough for the largest command. */
+const JSON_MAX_BYTES = 4 * MIB;
 
 /** Registers the services of a node with a Connect router. Errors carry their details. */
 export function createRaftRoutes(services: RaftServices, limits: ConnectLimits = {}): RpcRoutes {
@@ -81,10 +85,11 @@ export function connectFetchHandler(
   const router = createConnectRouter({ grpc: false, acceptCompression: [], binaryOptions });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler] as const));
-  const { peerMaxBytes = PEER_MAX_BYTES, clientMaxBytes = CLIENT_MAX_BYTES } = limits;
+  const { peerMaxBytes = PEER_MAX_BYTES, clientMaxBytes = CLIENT_MAX_BYTES, jsonMaxBytes = JSON_MAX_BYTES } = limits;
   const kindOf = ({ service }: UniversalHandler, json: boolean): BodyKind => {
     const peer = service === PeerService;
-    return { maxBytes: !json && (peer || service === RelayService) ? peerMaxBytes : clientMaxBytes, peer };
+    const maxBytes = peer || service === RelayService ? peerMaxBytes : clientMaxBytes;
+    return { maxBytes: json ? Math.min(maxBytes, jsonMaxBytes) : maxBytes, peer };
   };
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);

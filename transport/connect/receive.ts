@@ -15,8 +15,8 @@ import { FrameReader, tooLarge } from "../wire/frames.ts";
 export interface BodyReceiverOptions {
   /**
    * The most bytes of all requests that are being received or answered; a quarter is
-   * kept for messages between nodes. Once they are used up, the largest request that
-   * is still arriving is refused. @default 64 MiB
+   * kept for messages between nodes, and an eighth for small requests. Once they are
+   * used up, the largest request that is still arriving is refused. @default 64 MiB
    */
   readonly maxReceiveBytes?: number;
   /** The longest time, in milliseconds, for a body to arrive, or for one message of a stream. @default 30000 */
@@ -47,7 +47,7 @@ const FREE_PIECES = 8 * 1024;
 /** Bodies over this many bytes are handed on in turn: to decode one takes milliseconds, in which nothing else runs. */
 const LARGE_BYTES = 256 * 1024;
 /** The bytes in a millisecond at which they are, so that decoding leaves most of the time to others. JSON takes longest. */
-const BINARY_BYTES_PER_MS = 512 * 1024;
+const BINARY_BYTES_PER_MS = 32 * 1024;
 const JSON_BYTES_PER_MS = 16 * 1024;
 
 /** Receives the bodies of all requests to a node. */
@@ -107,7 +107,9 @@ export class BodyReceiver {
   }
 
   #open({ peer, maxBytes }: BodyKind, body: Arriving): { readonly share: ByteShare; readonly maxBytes: number } {
-    const spareBytes = peer ? 0 : Math.floor(this.budget.maxBytes / 4);
+    // Large bodies that have arrived, and wait for their turn, must leave room for small ones.
+    const isSmall = body.statedBytes <= SMALL_BYTES;
+    const spareBytes = peer ? 0 : Math.floor(this.budget.maxBytes * (isSmall ? 1 / 4 : 3 / 8));
     const share = this.budget.open({ spareBytes, refuse: (error) => body.fail(error) });
     return { share, maxBytes: Math.min(maxBytes, this.budget.maxBytes - spareBytes) };
   }

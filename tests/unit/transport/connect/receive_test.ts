@@ -220,8 +220,39 @@ Deno.test("a body that declares more than the budget is refused before it is rea
   const receiver = new BodyReceiver({ maxReceiveBytes: 256 * KIB });
   const source = new Source();
   const request = post(source.stream, { "content-length": String(200 * KIB) });
-  await assert.rejects(whole(receiver, request, 1e6), { code: "too_large", message: /196608 bytes/ });
+  await assert.rejects(whole(receiver, request, 1e6), { code: "too_large", message: /163840 bytes/ });
   assert.equal(request.bodyUsed, false);
+});
+
+Deno.test("a message in JSON may be as large as one command needs, and no larger", async () => {
+  const { call, decoded } = counting(new BodyReceiver());
+  const command = (bytes: number) => JSON.stringify({ commands: [btoa("\0".repeat(bytes))] });
+  const large = await call("ClientService/Propose", "json", command(3.2 * 1024 * KIB));
+  assert.deepEqual([large.status, decoded.length], [413, 0]);
+  assert.match(decodeURIComponent(await large.text()), /the limit is 4194304 bytes/);
+  const largest = await call("ClientService/Propose", "json", command(2 * 1024 * KIB));
+  await largest.body?.cancel();
+  assert.equal(decoded.length, 1);
+  const binary = new Uint8Array(5 * 1024 * KIB).fill(0);
+  binary.set([0x0a, ...[0, 7, 14, 21].map((bits) => ((binary.length - 5) >>> bits & 127) | (bits < 21 ? 128 : 0))]);
+  await (await call("ClientService/Propose", "proto", binary)).body?.cancel();
+  assert.equal(decoded.length, 2);
+});
+
+Deno.test("large bodies that have arrived leave room for small ones", async () => {
+  const receiver = new BodyReceiver({ maxReceiveBytes: 8 * 1024 * KIB });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const kind = { maxBytes: 1024 * KIB, peer: false };
+  const held = Array.from(
+    { length: 8 },
+    () => receiver.whole(post(new Uint8Array(1024 * KIB)), kind, () => promise).then(() => "", ({ code }) => code),
+  );
+  await settled();
+  const small = post(new Uint8Array(64 * KIB), { "content-length": String(64 * KIB) });
+  assert.equal((await whole(receiver, small, kind.maxBytes)).length, 64 * KIB);
+  resolve(7);
+  const ends = await Promise.all(held);
+  assert.deepEqual([ends.filter((end) => end === "").length, receiver.budget.usedBytes], [5, 0]);
 });
 
 Deno.test("a body in pieces of a byte ends before they cost much", async () => {
