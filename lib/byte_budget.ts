@@ -6,6 +6,8 @@ import { RaftError, withoutStack } from "./errors.ts";
 
 /** The part of a budget that belongs to one request. */
 export interface ByteShare {
+  /** Checks whether a request of this size, of which nothing has arrived, could be received now. @throws {RaftError} `busy` if not */
+  expect(bytes: number): void;
   /** Adds bytes that arrived, or are about to. @throws {RaftError} `busy` if there is no room for them */
   take(bytes: number): void;
   /** Gives all bytes back. */
@@ -59,6 +61,10 @@ export class ByteBudget {
   open({ spareBytes = 0, refuse }: ByteShareOptions): ByteShare {
     const holder: Holder = { bytes: 0, refuse };
     return {
+      expect: (bytes) => {
+        const isFull = this.#used > this.maxBytes - spareBytes - bytes;
+        if (isFull && this.#largestOver(bytes) === null) throw this.#refusal();
+      },
       take: (bytes) => {
         this.#makeRoom(this.maxBytes - spareBytes - bytes, holder.bytes + bytes);
         this.#holders.add(holder);
@@ -75,15 +81,21 @@ export class ByteBudget {
   /** Refuses requests larger than `size` until no more than `maxUsed` bytes are in use. @throws {RaftError} `busy` */
   #makeRoom(maxUsed: number, size: number): void {
     while (this.#used > maxUsed) {
-      let largest: Holder | null = null;
-      for (const holder of this.#holders) {
-        if (holder.refuse !== null && holder.bytes > Math.max(size, largest?.bytes ?? 0)) largest = holder;
-      }
+      const largest = this.#largestOver(size);
       const error = this.#refusal();
       if (largest === null) throw error;
       this.#release(largest);
       largest.refuse?.(error);
     }
+  }
+
+  /** Returns the largest request that is still arriving, if it is larger than `size`. */
+  #largestOver(size: number): Holder | null {
+    let largest: Holder | null = null;
+    for (const holder of this.#holders) {
+      if (holder.refuse !== null && holder.bytes > Math.max(size, largest?.bytes ?? 0)) largest = holder;
+    }
+    return largest;
   }
 
   #release(holder: Holder): void {

@@ -208,6 +208,20 @@ export const transports: readonly Mutant[] = [
     },
   },
   {
+    name: "hopeless-bodies-read",
+    rule: "A large body for which there is no room is refused before it is read.",
+    edits: [{
+      file: "lib/byte_budget.ts",
+      find: "if (isFull && this.#largestOver(bytes) === null) throw",
+      replace: "if (isFull && bytes < 0 && this.#largestOver(bytes) === null) throw",
+    }],
+    killedBy: "test",
+    test: {
+      file: "tests/unit/transport/connect/receive_test.ts",
+      name: "a large body for which there is no room is refused before it is read, unless larger ones still arrive",
+    },
+  },
+  {
     name: "json-as-large-as-protobuf",
     rule: "A message in JSON, which takes many times as long to decode, has a limit of its own.",
     edits: [{

@@ -39,6 +39,9 @@ export type Body = Pick<Request, "headers" | "body" | "arrayBuffer">;
 /** Read at once when not over this: a web stream for each small request costs more than the request. */
 const SMALL_BYTES = 64 * 1024;
 
+/** Bun holds what has arrived of a body, whether it is read or not: reading on lets it go. */
+const HOLDS_UNREAD = "Bun" in globalThis;
+
 /** The least average size, in bytes, of the pieces in which a body or a message arrives: each costs as much as thousands of bytes. */
 const MIN_PIECE_BYTES = 256;
 /** As many pieces may be of any size. */
@@ -122,6 +125,8 @@ async function receive(body: Arriving, maxBytes: number, share: ByteShare): Prom
     share.take(statedBytes);
     return await body.whole();
   }
+  // A body that would be refused in the end is not read: that costs as much as to receive it.
+  if (!Number.isNaN(statedBytes) && !HOLDS_UNREAD) share.expect(statedBytes);
   const received = new GrowingBytes(share);
   try {
     body.expect(true);

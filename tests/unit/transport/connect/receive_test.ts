@@ -255,6 +255,33 @@ Deno.test("large bodies that have arrived leave room for small ones", async () =
   assert.deepEqual([ends.filter((end) => end === "").length, receiver.budget.usedBytes], [5, 0]);
 });
 
+Deno.test("a large body for which there is no room is refused before it is read, unless larger ones still arrive", async () => {
+  const receiver = new BodyReceiver({ maxReceiveBytes: 1024 * KIB });
+  const begin = (kib: number) => {
+    const source = new Source();
+    const request = post(source.stream, { "content-length": String(kib * KIB) });
+    const end = whole(receiver, request, 1e6).then(({ length }) => length, ({ code }) => code);
+    return { source, request, end };
+  };
+  const first = begin(600);
+  first.source.sendZeros(500 * KIB);
+  await settled();
+  const refused = begin(600);
+  assert.equal(await refused.end, "busy");
+  assert.equal(refused.request.bodyUsed, false);
+  // This one may take the place of the one that arrives, which is larger.
+  const smaller = begin(300);
+  await settled();
+  assert.equal(smaller.request.bodyUsed, true);
+  for (const { source, kib } of [{ ...first, kib: 100 }, { ...smaller, kib: 300 }]) {
+    if (source.cancelled) continue;
+    source.sendZeros(kib * KIB);
+    source.end();
+  }
+  assert.ok([await first.end, await smaller.end].includes("busy"));
+  assert.equal(receiver.budget.usedBytes, 0);
+});
+
 Deno.test("a body in pieces of a byte ends before they cost much", async () => {
   const receiver = new BodyReceiver();
   let pieces = 0;
