@@ -51,7 +51,7 @@ const FREE_PIECES = 8 * 1024;
 const LARGE_BYTES = 256 * 1024;
 /** The bytes in a millisecond at which they are, so that decoding leaves most of the time to others. JSON takes longest. */
 const BINARY_BYTES_PER_MS = 32 * 1024;
-const JSON_BYTES_PER_MS = 16 * 1024;
+const JSON_BYTES_PER_MS = 8 * 1024;
 
 /** Receives the bodies of all requests to a node. */
 export class BodyReceiver {
@@ -105,7 +105,7 @@ export class BodyReceiver {
     const nowMs = performance.now();
     const dueMs = Math.max(nowMs, this.#nextLargeMs);
     this.#nextLargeMs = dueMs + bytes / (isJson ? JSON_BYTES_PER_MS : BINARY_BYTES_PER_MS);
-    // At most three seconds for all that are held at a time.
+    // At most five seconds for all that are held at a time.
     if (dueMs > nowMs) await new Promise((resolve) => setTimeout(resolve, dueMs - nowMs));
   }
 
