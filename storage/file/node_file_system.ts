@@ -58,6 +58,8 @@ async function openFile(path: string, mode: OpenMode): Promise<FileHandle> {
     writer = mode === "read" ? null : await openDenoWriter(path);
   } catch (error) {
     await handle.close();
+    // Its caller knows of no file that could not be opened, and would find it in its way.
+    if (mode === "create") await unlink(path).catch(() => {});
     throw error;
   }
   return nodeFile(handle, writer);
