@@ -49,7 +49,8 @@ export class Directory {
     for (const [id, peer] of former) {
       if (!this.#members.has(id)) this.#remember(id, peer);
     }
-    if (leader !== null && followed !== undefined && this.#isNamesake(leader, followed.incarnation)) {
+    const isKnown = followed !== undefined && followed.incarnation !== "";
+    if (leader !== null && isKnown && this.#isNamesake(leader, followed.incarnation)) {
       this.#namesakes.set(leader, followed);
     }
   }

@@ -100,3 +100,10 @@ Deno.test("the leader is known by its data folder while a node that lags receive
     assert.equal(directory.requester("n2")?.incarnation, "i2");
   }
 });
+
+Deno.test("a leader whose data folder was not known is that of the next membership", () => {
+  const directory = new Directory();
+  directory.update(membershipOf({ voters: [n1, { ...n2, incarnation: "" }] }), "n2");
+  directory.update(membershipOf({ voters: [n1, n2] }), "n2");
+  assert.equal(directory.requester("n2")?.incarnation, "i2");
+});
