@@ -237,11 +237,11 @@ export async function listenNode(options: ListenOptions): Promise<Listener> {
       h2.emit("connection", socket);
     });
   };
-  const servers = await openPort(() => net.createServer({ noDelay: true }, accept), options).catch((error) => {
+  const create = () => net.createServer({ noDelay: true }, accept);
+  const acceptFailed = (error: Error): void => connections.failed(messageOf(error));
+  const servers = await openPort(create, options, acceptFailed).catch((error) => {
     throw listenError(options, error);
   });
-  // An accept error; without a listener it would end the process.
-  for (const server of servers) server.on("error", (error) => connections.failed(messageOf(error)));
   const address = servers[0]!.address() as net.AddressInfo;
   // The check for slow requests starts when a server listens; this one is fed instead.
   plain.emit("listening");

@@ -234,7 +234,7 @@ function command(): Command {
   return withUsage(withLimits(server));
 }
 
-/** Bun holds the bodies that arrive twice, and needs more room for them. */
+/** Less under Bun, which holds each arriving body a second time. */
 const SOFT_MEMORY_BYTES = ("Bun" in globalThis ? 192 : 256) * 1024 * 1024;
 
 /** Adds the options that bound the memory of a server. */
