@@ -322,10 +322,12 @@ Deno.test("a batch of which a later piece can't be written leaves the log as it 
   for (let piece = 1; piece <= 5; piece++) {
     const log = await Log.start();
     await log.append(1, filled(10, 0));
+    const { length } = log.fs.bytesOf(log.segments[0]!);
     let left = piece;
     log.fs.intercept = ({ type }) => type === "write" && --left === 0 ? { type: "error", code: "ENOSPC" } : undefined;
     await assert.rejects(log.append(1, ...LONG), { disk: "unchanged" });
     log.fs.intercept = () => undefined;
+    assert.equal(log.fs.bytesOf(log.segments[0]!).length, length);
     log.lastIndex = 1;
     await log.append(1, filled(20, 1));
     const entries = await log.storage.entries(1, 2, Infinity);
